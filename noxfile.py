@@ -1,0 +1,67 @@
+"""The verbs of the project. `nox -l` is the menu; arguments after `--` go to the program behind the verb."""
+
+import nox
+
+nox.options.sessions = ["lint", "tests", "parity"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = True
+
+GROUPS = nox.project.load_toml("pyproject.toml")
+CONSTRAINTS = ("-c", "constraints.txt")
+
+
+def install(session: nox.Session, *groups: str, extras: str = "all") -> None:
+    """The project with its extras and the named dependency groups, at the versions the goldens were recorded with."""
+    packages = nox.project.dependency_groups(GROUPS, *groups) if groups else ()
+    session.install(*CONSTRAINTS, "-e", f".[{extras}]", *packages)
+
+
+@nox.session
+def parity(session: nox.Session) -> None:
+    """Compare every stage with what the originals computed, and hold speed and memory to their budgets."""
+    install(session, "tests", "adapters")
+    arguments = list(session.posargs)
+    if "--live" in arguments:
+        arguments.remove("--live")
+        session.run("python", "-m", "parity", "live", *arguments)
+        return
+    session.run("python", "-m", "parity", "run", *arguments)
+    if not arguments:
+        session.run("python", "-m", "bench.budget")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the unit, property, parity and harness tests."""
+    install(session, "tests", "adapters")
+    session.run("python", "-m", "pytest", "--ignore=tests/browser", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style with ruff and types with mypy (strict over rvc, parity, reports, reference)."""
+    install(session, "tests", "lint")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+
+
+@nox.session(default=False)
+def record(session: nox.Session) -> None:
+    """Record goldens again from the originals: a proposal first, put in place by --accept "reason"."""
+    session.install("-r", "reference/requirements.lock")
+    session.install("--no-deps", "-r", "reference/originals.lock")
+    session.run("python", "-m", "reference.record", *session.posargs)
+
+
+@nox.session(default=False)
+def report(session: nox.Session) -> None:
+    """Turn the last verdict into pages to look at and listen to: out/report/index.html."""
+    install(session)
+    session.run("python", "-m", "reports", *(session.posargs or ("out/parity", "out/report")))
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Time ours and the original in turn: seconds per stage, end to end, peak memory, ratios."""
+    install(session, "tests")
+    session.run("python", "-m", "bench", *session.posargs)

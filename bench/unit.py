@@ -1,0 +1,37 @@
+"""The machine's unit: how long one fixed float32 convolution takes here and now.
+
+A second means nothing on a shared machine, so times are given in units of the work that most of RVC consists of. The
+convolution (128 → 128 channels, kernel 11, 8192 samples) is the generator's heaviest kind of layer. It goes through
+PyTorch's plain conv1d, which nothing in this project replaces or speeds up.
+"""
+
+import time
+from statistics import median
+
+import torch
+
+CHANNELS, KERNEL, SAMPLES = 128, 11, 8192
+GFLOP = 2 * CHANNELS * CHANNELS * KERNEL * SAMPLES / 1e9
+
+
+@torch.inference_mode()
+def measure(threads: int = 2, rounds: int = 15) -> float:
+    """Seconds of one fixed convolution: the median over `rounds`, after a warm-up."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        signal = torch.ones(1, CHANNELS, SAMPLES)
+        weight = torch.full((CHANNELS, CHANNELS, KERNEL), 1e-3)
+        seconds = []
+        for _ in range(rounds + 3):
+            start = time.perf_counter()
+            torch.conv1d(signal, weight, padding=KERNEL // 2)
+            seconds.append(time.perf_counter() - start)
+        return median(seconds[3:])
+    finally:
+        torch.set_num_threads(before)
+
+
+if __name__ == "__main__":
+    second = measure()
+    print(f"one unit is {second * 1e3:.2f} ms: {GFLOP / second:.0f} GFLOP/s")

@@ -1,0 +1,89 @@
+"""What is said: 16 kHz samples (1, L) → content (1, n, C), and the files that HuBERT comes in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from rvc.errors import BadCheckpoint, BadInput
+from rvc.inert import read_tensors
+from rvc.nn.hubert import Hubert, HubertConfig, config_from_json
+from rvc.nn.hubert_names import check, config_from_tensors, translate
+
+LAYERS = {"v1": 9, "v2": 12}
+
+
+def load_hubert(path: str | Path) -> Hubert:
+    """Open HuBERT or ContentVec.
+
+    path    : a transformers folder (config.json and model.safetensors or pytorch_model.bin), or one file: .safetensors,
+              pytorch_model.bin, or fairseq's hubert_base.pt, whose configuration objects are never brought to life
+    returns : the network in float32, its weights mapped into memory
+    raises  : BadCheckpoint when something is missing, damaged or of another kind
+    """
+    path = Path(path)
+    if not path.exists():
+        raise BadCheckpoint(f"there is no HuBERT at {path}; give a transformers folder or a hubert_base.pt")
+    config: HubertConfig | None = None
+    if path.is_dir():
+        config = read_config(path / "config.json")
+        path = weight_file(path)
+    weights = translate(read_weights(path), path.name)
+    if config is None:
+        beside = path.parent / "config.json"
+        config = config_from_tensors(weights, path.name)
+        if beside.is_file() and path.name in FOLDER_FILES:
+            config = read_config(beside)
+    check(weights, config, path.name)
+    return Hubert(config, {name: value.to(torch.float32) for name, value in weights.items()})
+
+
+def extract(audio: Tensor, hubert: Hubert, version: str) -> Tensor:
+    """Hear what is said.
+
+    audio   : float32 (1, L) at 16 kHz
+    version : "v1" (layer 9, projected to 256) or "v2" (layer 12, 768)
+    returns : float32 (1, n, C), one frame every 20 ms, n = (L − 400) // 320 + 1
+    raises  : BadInput for fewer than 400 samples
+    """
+    if version not in LAYERS:
+        raise BadInput(f"a voice of version {version!r} is unknown; expected v1 or v2")
+    features: Tensor = hubert(audio, layer=LAYERS[version], project=version == "v1")
+    return features
+
+
+FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+def weight_file(folder: Path) -> Path:
+    """The weights in a transformers folder."""
+    for name in FOLDER_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    raise BadCheckpoint(f"the HuBERT folder {folder} has neither {' nor '.join(FOLDER_FILES)}; download it again")
+
+
+def read_config(path: Path) -> HubertConfig:
+    """Sizes from a folder's config.json."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(fields, dict):
+            raise ValueError("it is not an object")
+        return config_from_json(fields)
+    except (OSError, ValueError, TypeError) as error:
+        raise BadCheckpoint(f"the HuBERT folder's {path.name} cannot be read ({error})") from error
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """All tensors of a file, mapped into memory."""
+    if path.suffix != ".safetensors":
+        return read_tensors(path)
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
+    except (SafetensorError, OSError) as error:
+        raise BadCheckpoint(f"{path.name} is not a readable safetensors file ({error}); download it again") from error

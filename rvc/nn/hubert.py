@@ -1,0 +1,304 @@
+"""HuBERT-base, the network that hears what is said: samples at 16 kHz → one content frame every 20 ms.
+
+Frames are kept as rows (n, channels) from end to end, which is the channels-last layout that convolutions like best.
+Nothing grows with the square of the length: the convolutional front end runs in pieces, attention is fused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rvc.errors import BadCheckpoint, BadInput
+from rvc.nn.dense import as_image, as_rows, linear
+
+PIECE = 256  # content frames in one pass of the front end: 5 s of sound, 33 MB after the first layer
+
+
+@dataclass(frozen=True)
+class HubertConfig:
+    """Sizes of the network; the defaults are HuBERT-base's, as ContentVec has them."""
+
+    width: int = 768
+    layers: int = 12
+    heads: int = 12
+    inner: int = 3072
+    conv_width: int = 512
+    kernels: tuple[int, ...] = (10, 3, 3, 3, 3, 2, 2)
+    strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
+    position_kernel: int = 128
+    position_groups: int = 16
+    projected: int = 256
+    eps: float = 1e-5
+
+    @property
+    def hop(self) -> int:
+        """Samples from one frame to the next (320)."""
+        hop = 1
+        for stride in self.strides:
+            hop *= stride
+        return hop
+
+    @property
+    def field(self) -> int:
+        """Samples that one frame is computed from (400)."""
+        field = 1
+        for kernel, stride in zip(reversed(self.kernels), reversed(self.strides), strict=True):
+            field = (field - 1) * stride + kernel
+        return field
+
+    def frames(self, samples: int) -> int:
+        """How many frames `samples` samples give; 0 when they are too few."""
+        return 0 if samples < self.field else (samples - self.field) // self.hop + 1
+
+
+def config_from_json(fields: Mapping[str, Any]) -> HubertConfig:
+    """Read the sizes from a transformers config.json.
+
+    raises  : BadCheckpoint when the file describes another architecture than HuBERT-base's
+    """
+    expected = {
+        "feat_extract_norm": "group",
+        "do_stable_layer_norm": False,
+        "conv_bias": False,
+        "feat_proj_layer_norm": True,
+        "hidden_act": "gelu",
+        "feat_extract_activation": "gelu",
+        "conv_pos_batch_norm": False,
+    }
+    for name, value in expected.items():
+        if fields.get(name, value) != value:
+            raise BadCheckpoint(
+                f"the HuBERT config.json says {name} = {fields[name]!r}, but RVC's content encoder has {value!r}; "
+                f"use a HuBERT-base or ContentVec model"
+            )
+    base = HubertConfig()
+    conv_dim = tuple(int(v) for v in fields.get("conv_dim", (base.conv_width,) * len(base.kernels)))
+    if len(set(conv_dim)) != 1:
+        raise BadCheckpoint(f"the HuBERT config.json says conv_dim = {list(conv_dim)}, but all must be the same width")
+    config = HubertConfig(
+        width=int(fields.get("hidden_size", base.width)),
+        layers=int(fields.get("num_hidden_layers", base.layers)),
+        heads=int(fields.get("num_attention_heads", base.heads)),
+        inner=int(fields.get("intermediate_size", base.inner)),
+        conv_width=conv_dim[0],
+        kernels=tuple(int(v) for v in fields.get("conv_kernel", base.kernels)),
+        strides=tuple(int(v) for v in fields.get("conv_stride", base.strides)),
+        position_kernel=int(fields.get("num_conv_pos_embeddings", base.position_kernel)),
+        position_groups=int(fields.get("num_conv_pos_embedding_groups", base.position_groups)),
+        projected=int(fields.get("classifier_proj_size", base.projected)),
+        eps=float(fields.get("layer_norm_eps", base.eps)),
+    )
+    if len(config.kernels) != len(config.strides) or len(conv_dim) != len(config.kernels):
+        raise BadCheckpoint("the HuBERT config.json has conv_dim, conv_kernel and conv_stride of different lengths")
+    return config
+
+
+class Hubert(nn.Module):
+    """The network. `weights` hold the names of `expected_shapes`; see rvc.nn.hubert_names for files' own names."""
+
+    def __init__(self, config: HubertConfig, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.config = config
+        self.front = FrontEnd(config, weights)
+        self.embed = Embedding(config, weights)
+        self.layers = nn.ModuleList(Layer(config, part(weights, f"layers.{i}.")) for i in range(config.layers))
+        self.final_weight = frozen(weights.get("final_proj.weight"))
+        self.final_bias = frozen(weights.get("final_proj.bias"))
+
+    @torch.no_grad()
+    def forward(self, samples: Tensor, layer: int | None = None, project: bool = False) -> Tensor:
+        """Hear `samples` up to a layer, and project for v1 voices.
+
+        samples : float32 (1, L) at 16 kHz, not normalised
+        layer   : how many transformer layers to run (12 for v2, 9 for v1); None runs all of them
+        project : apply `final_proj`, 768 → 256
+        returns : float32 (1, n, C), n = (L − 400) // 320 + 1
+        raises  : BadInput for fewer than 400 samples; BadCheckpoint when the file had no `final_proj`
+        """
+        config = self.config
+        if samples.ndim != 2 or samples.shape[0] != 1:
+            raise BadInput(f"content needs samples of shape (1, L), found {tuple(samples.shape)}; make the sound mono")
+        if samples.shape[1] < config.field:
+            raise BadInput(
+                f"the sound has {samples.shape[1]} samples at 16 kHz, but a content frame needs {config.field}; "
+                f"give at least {config.field / 16:.0f} ms"
+            )
+        rows = self.embed(self.front(samples[0]))
+        for block in self.layers[:layer]:
+            rows = block(rows)
+        if project:
+            if self.final_weight is None or self.final_bias is None:
+                raise BadCheckpoint(
+                    "this HuBERT has no final_proj, which v1 voices need; use a ContentVec model that keeps it"
+                )
+            rows = linear(rows, self.final_weight, self.final_bias)
+        return rows[None]
+
+
+class FrontEnd(nn.Module):
+    """Seven strided convolutions: samples (L,) → rows (n, 512)."""
+
+    def __init__(self, config: HubertConfig, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.config = config
+        self.first = frozen(weights["front.0.weight"])
+        self.norm_weight = frozen(weights["front.norm.weight"])
+        self.norm_bias = frozen(weights["front.norm.bias"])
+        self.kernels = nn.ParameterList(
+            frozen(channels_last(weights[f"front.{i}.weight"])) for i in range(1, len(config.kernels))
+        )
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """samples : float32 (L,);  returns : float32 (n, 512), contiguous."""
+        config = self.config
+        first, bias = self.normalised_first(samples)
+        count = config.frames(len(samples))
+        rows = torch.empty(count, config.conv_width, dtype=samples.dtype, device=samples.device)
+        for start in range(0, count, PIECE):
+            stop = min(start + PIECE, count)
+            piece = samples[start * config.hop : (stop - 1) * config.hop + config.field]
+            rows[start:stop] = self.piece(piece, first, bias)
+        return rows
+
+    def piece(self, samples: Tensor, first: Tensor, bias: Tensor) -> Tensor:
+        """Run all layers over one piece, the first with its normalisation folded in."""
+        image = F.conv2d(samples.view(1, 1, 1, -1), first, bias, stride=(1, self.config.strides[0]))
+        image = torch.ops.aten.gelu_(image)
+        for kernel, stride in zip(self.kernels, self.config.strides[1:], strict=True):
+            image = torch.ops.aten.gelu_(F.conv2d(image, kernel, stride=(1, stride)))
+        return as_rows(image)
+
+    def normalised_first(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Fold the first layer's group norm, whose statistics span the whole segment, into its filters.
+
+        Each channel is normalised by its mean and variance over time. The channel is a linear image of the windows of
+        10 samples, so both follow from the windows' mean and covariance, without ever computing the channel.
+
+        returns : filters (512, 1, 1, 10) with the channels last, bias (512,)
+        """
+        kernel, stride = self.config.kernels[0], self.config.strides[0]
+        windows = samples.double().unfold(0, kernel, stride)  # (T, 10)
+        middle = windows.mean(0)
+        centred = windows - middle
+        covariance = centred.T @ centred / len(windows)
+        filters = self.first[:, 0].double()  # (512, 10)
+        variance = ((filters @ covariance) * filters).sum(1)
+        scale = self.norm_weight.double() / torch.sqrt(variance + self.config.eps)
+        bias = self.norm_bias.double() - filters @ middle * scale
+        folded = (filters * scale[:, None])[:, None, None, :]
+        return channels_last(folded.to(samples.dtype)), bias.to(samples.dtype)
+
+
+class Embedding(nn.Module):
+    """Norm, projection and positional convolution: rows (n, 512) → rows (n, 768), the encoder's `hidden0`."""
+
+    def __init__(self, config: HubertConfig, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.config = config
+        self.norm = Norm(weights["projection.norm.weight"], weights["projection.norm.bias"], config.eps)
+        self.weight = frozen(weights["projection.weight"])
+        self.bias = frozen(weights["projection.bias"])
+        self.position = frozen(fold_position(weights["position.g"], weights["position.v"]))
+        self.position_bias = frozen(weights["position.bias"])
+        self.final_norm = Norm(weights["norm.weight"], weights["norm.bias"], config.eps)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """rows : float32 (n, 512);  returns : float32 (n, 768)."""
+        rows = linear(self.norm(rows), self.weight, self.bias)
+        groups, half = self.config.position_groups, self.config.position_kernel // 2
+        place = F.conv2d(as_image(rows), self.position, self.position_bias, padding=(0, half), groups=groups)
+        place = as_rows(place)[: len(rows)]  # an even kernel gives one frame too many
+        return self.final_norm(rows + F.gelu(place))
+
+
+class Layer(nn.Module):
+    """One transformer layer, normalised after each of its two residual additions: rows (n, 768) → the same."""
+
+    def __init__(self, config: HubertConfig, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.heads = config.heads
+        for name in ("q", "k", "v", "out", "wide", "narrow"):
+            self.register_parameter(f"{name}_weight", frozen(weights[f"{name}.weight"]))
+            self.register_parameter(f"{name}_bias", frozen(weights[f"{name}.bias"]))
+        self.attention_norm = Norm(weights["attention_norm.weight"], weights["attention_norm.bias"], config.eps)
+        self.final_norm = Norm(weights["final_norm.weight"], weights["final_norm.bias"], config.eps)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """rows : float32 (n, 768);  returns : float32 (n, 768)."""
+        rows = self.attention_norm(rows + self.attention(rows))
+        inner = torch.ops.aten.gelu_(linear(rows, self.wide_weight, self.wide_bias))
+        return self.final_norm(rows + linear(inner, self.narrow_weight, self.narrow_bias))
+
+    def attention(self, rows: Tensor) -> Tensor:
+        """Let every frame look at every other, in 12 heads of 64; no mask, no relative bias."""
+        count, width = rows.shape
+        q, k, v = (
+            linear(rows, weight, bias).view(1, count, self.heads, -1).transpose(1, 2)
+            for weight, bias in (
+                (self.q_weight, self.q_bias), (self.k_weight, self.k_bias), (self.v_weight, self.v_bias)
+            )
+        )
+        mixed = F.scaled_dot_product_attention(q, k, v)  # (1, 12, n, 64)
+        return linear(mixed.transpose(1, 2).reshape(count, width), self.out_weight, self.out_bias)
+
+
+class Norm(nn.Module):
+    """Layer norm over the channels of each row."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, eps: float) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = frozen(weight), frozen(bias), eps
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """rows : float (n, c);  returns : float (n, c)."""
+        return F.layer_norm(rows, self.weight.shape, self.weight, self.bias, self.eps)
+
+
+def fold_position(g: Tensor, v: Tensor) -> Tensor:
+    """Fold weight norm over the kernel axis: g (1, 1, k), v (out, in, k) → (out, in, 1, k) with the channels last."""
+    norm = torch.linalg.vector_norm(v.double(), dim=(0, 1), keepdim=True)
+    return channels_last((v * (g / norm)).to(v.dtype)[:, :, None, :])
+
+
+def expected_shapes(config: HubertConfig) -> dict[str, tuple[int, ...]]:
+    """Every tensor the network needs, by our own names; `final_proj.*` is wanted only by v1 voices and not listed."""
+    c, d, inner = config.conv_width, config.width, config.inner
+    shapes: dict[str, tuple[int, ...]] = {
+        f"front.{i}.weight": (c, 1 if i == 0 else c, kernel) for i, kernel in enumerate(config.kernels)
+    }
+    shapes |= {"front.norm.weight": (c,), "front.norm.bias": (c,)}
+    shapes |= {"projection.norm.weight": (c,), "projection.norm.bias": (c,)}
+    shapes |= {"projection.weight": (d, c), "projection.bias": (d,)}
+    shapes |= {"position.g": (1, 1, config.position_kernel), "position.bias": (d,)}
+    shapes |= {"position.v": (d, d // config.position_groups, config.position_kernel)}
+    shapes |= {"norm.weight": (d,), "norm.bias": (d,)}
+    for i in range(config.layers):
+        for name, out, into in (
+            ("q", d, d), ("k", d, d), ("v", d, d), ("out", d, d), ("wide", inner, d), ("narrow", d, inner)
+        ):
+            shapes |= {f"layers.{i}.{name}.weight": (out, into), f"layers.{i}.{name}.bias": (out,)}
+        for name in ("attention_norm", "final_norm"):
+            shapes |= {f"layers.{i}.{name}.weight": (d,), f"layers.{i}.{name}.bias": (d,)}
+    return shapes
+
+
+def part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors below a prefix, by the rest of their names."""
+    return {name[len(prefix) :]: value for name, value in weights.items() if name.startswith(prefix)}
+
+
+def frozen(value: Tensor | None) -> Any:
+    """A parameter that is never trained (None stays None)."""
+    return None if value is None else nn.Parameter(value, requires_grad=False)
+
+
+def channels_last(weight: Tensor) -> Tensor:
+    """Lay filters (out, in, k) or (out, in, 1, k) out with the channels last."""
+    image = weight if weight.ndim == 4 else weight[:, :, None, :]
+    return image.contiguous(memory_format=torch.channels_last)

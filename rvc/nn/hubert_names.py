@@ -1,0 +1,126 @@
+"""What the files call HuBERT's tensors: transformers' names and fairseq's, mapped to ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from rvc.errors import BadCheckpoint
+from rvc.nn.hubert import HubertConfig, expected_shapes
+
+LAYER_PARTS = {
+    r"(?:attention|self_attn)\.q_proj": "q",
+    r"(?:attention|self_attn)\.k_proj": "k",
+    r"(?:attention|self_attn)\.v_proj": "v",
+    r"(?:attention|self_attn)\.out_proj": "out",
+    r"(?:feed_forward\.intermediate_dense|fc1)": "wide",
+    r"(?:feed_forward\.output_dense|fc2)": "narrow",
+    r"(?:layer_norm|self_attn_layer_norm)": "attention_norm",
+    r"final_layer_norm": "final_norm",
+}
+POSITION = r"encoder\.(?:pos_conv_embed\.conv|pos_conv\.0)"
+RULES = [
+    (r"feature_extractor\.conv_layers\.0\.(?:layer_norm|2)\.(weight|bias)", r"front.norm.\1"),
+    (r"feature_extractor\.conv_layers\.(\d+)\.(?:conv|0)\.weight", r"front.\1.weight"),
+    (r"(?:feature_projection\.)?layer_norm\.(weight|bias)", r"projection.norm.\1"),
+    (r"(?:feature_projection\.projection|post_extract_proj)\.(weight|bias)", r"projection.\1"),
+    (POSITION + r"\.bias", "position.bias"),
+    (POSITION + r"\.(?:parametrizations\.weight\.original0|weight_g)", "position.g"),
+    (POSITION + r"\.(?:parametrizations\.weight\.original1|weight_v)", "position.v"),
+    (r"encoder\.layer_norm\.(weight|bias)", r"norm.\1"),
+    (r"final_proj\.(weight|bias)", r"final_proj.\1"),
+    *(
+        (r"encoder\.layers\.(\d+)\." + theirs + r"\.(weight|bias)", rf"layers.\1.{ours}.\2")
+        for theirs, ours in LAYER_PARTS.items()
+    ),
+]
+UNUSED = ("mask_emb", "masked_spec_embed", "label_embs_concat")
+
+
+def our_name(name: str) -> str | None:
+    """Our name of a file's tensor, or None for one that the network has no use for."""
+    name = re.sub(r"^(?:module\.)?(?:hubert\.|model\.)?", "", name)
+    for pattern, ours in RULES:
+        found = re.fullmatch(pattern, name)
+        if found:
+            return found.expand(ours)
+    return None
+
+
+def translate(weights: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """Rename a file's tensors to ours and leave the unused ones out.
+
+    raises  : BadCheckpoint when two of the file's tensors mean the same one
+    """
+    translated: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        ours = our_name(name)
+        if ours is None:
+            continue
+        if ours in translated:
+            raise BadCheckpoint(f"{source} holds {ours} twice, the second time as {name}; it mixes two namings")
+        translated[ours] = value
+    return translated
+
+
+def config_from_tensors(weights: Mapping[str, Tensor], source: str) -> HubertConfig:
+    """Read the sizes that tensors can tell from translated names; heads are 64 wide, strides HuBERT-base's."""
+    needed = ("front.0.weight", "projection.weight", "position.v", "layers.0.wide.weight")
+    missing = [name for name in needed if name not in weights]
+    if missing:
+        raise BadCheckpoint(f"{source} lacks {', '.join(missing)}; is it a HuBERT or ContentVec model?")
+    base = HubertConfig()
+    width, conv_width = weights["projection.weight"].shape
+    layers = sum(1 for name in weights if re.fullmatch(r"layers\.\d+\.q\.weight", name))
+    kernels = tuple(
+        weights[f"front.{i}.weight"].shape[2]
+        for i in range(len(base.kernels))
+        if f"front.{i}.weight" in weights and weights[f"front.{i}.weight"].ndim == 3
+    )
+    if kernels != base.kernels:
+        raise BadCheckpoint(f"{source} has convolution kernels {list(kernels)}, expected HuBERT's {list(base.kernels)}")
+    position = weights["position.v"]
+    return HubertConfig(
+        width=width,
+        layers=layers,
+        heads=max(width // 64, 1),
+        inner=weights["layers.0.wide.weight"].shape[0],
+        conv_width=conv_width,
+        position_kernel=position.shape[2],
+        position_groups=max(width // position.shape[1], 1),
+        projected=weights["final_proj.weight"].shape[0] if "final_proj.weight" in weights else base.projected,
+    )
+
+
+def check(weights: Mapping[str, Tensor], config: HubertConfig, source: str) -> None:
+    """Refuse a file with missing or mis-shaped tensors, listing them.
+
+    raises  : BadCheckpoint
+    """
+    shapes = expected_shapes(config)
+    if "final_proj.weight" in weights or "final_proj.bias" in weights:
+        shapes |= {"final_proj.weight": (config.projected, config.width), "final_proj.bias": (config.projected,)}
+    missing = [name for name in shapes if name not in weights]
+    if missing:
+        raise BadCheckpoint(
+            f"{source} lacks {len(missing)} of HuBERT's {len(shapes)} tensors: {listed(missing)}; "
+            f"is it a HuBERT or ContentVec model?"
+        )
+    wrong = [
+        f"{name} {tuple(weights[name].shape)} instead of {shape}"
+        for name, shape in shapes.items()
+        if tuple(weights[name].shape) != shape
+    ]
+    if wrong:
+        raise BadCheckpoint(f"{source} has {len(wrong)} tensors of another shape: {listed(wrong)}")
+    odd = [name for name in shapes if not weights[name].is_floating_point()]
+    if odd:
+        raise BadCheckpoint(f"{source} has tensors that are not floating-point numbers: {listed(odd)}")
+
+
+def listed(names: list[str], most: int = 6) -> str:
+    """The first few names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -8,7 +8,7 @@ CELL_STATES = ["same", "close", "explained", "differs", "missing", "shape", "dty
                "not tested"]
 PASSING = ("same", "close", "explained", "waived")
 BLAMES = ["clean", "origin", "amplifies", "inherited", "knife-edge", "not tested"]
-METRICS = ["form", "relative_rms", "worst_frame", "mean", "voicing", "unequal", "steps"]
+METRICS = ["form", "relative_rms", "worst_frame", "voicing", "unequal", "steps"]
 MODES = ["isolated", "chained"]
 
 _TEXT = {"type": "string"}
@@ -32,7 +32,7 @@ _WORST = _object({
     "time_s": {**_NUMBER, "description": "seconds into the input file (negative inside the padding)"},
     "index": {**_list(_INT), "description": "the worst element of that frame"},
     "ours": _NUMBER, "golden": _NUMBER,
-}, {"samples": {**_list({"type": "integer"}), "description": "that frame as [first, last) sample of the input at 16 kHz"}})
+}, {"samples": {**_list({"type": "integer"}), "description": "that frame as [first, last) sample at 16 kHz"}})
 
 _CELL = _object({
     "tensor": _TEXT,
@@ -51,9 +51,10 @@ _CELL = _object({
     "waiver": _TEXT,
 })
 
-_SHAPE = _object({"kind": {"enum": ["edge", "transient", "persistent", "growing", "periodic", "none"]}, "sentence": _TEXT})
-_CAUSE = _object({"name": _TEXT, "sentence": _TEXT,
-                  "explains": {**_NUMBER, "description": "share of the error's energy that the cause explains, 0 to 1"}},
+_SHAPE = _object({"kind": {"enum": ["edge", "transient", "persistent", "growing", "periodic", "none"]},
+                  "sentence": _TEXT})
+_EXPLAINS = {**_NUMBER, "description": "share of the error's energy that the cause explains, 0 to 1"}
+_CAUSE = _object({"name": _TEXT, "sentence": _TEXT, "explains": _EXPLAINS},
                  {"divergence": {**_ANY_TEXT, "description": "number in docs/divergences.md"}})
 
 _STAGE = _object({

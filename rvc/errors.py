@@ -1,4 +1,4 @@
-"""Refusals: what was found, what was expected, what to do, in one sentence, so that a refusal is never mistaken for a bug."""
+"""Refusals: found, expected, what to do, in one sentence, so that a refusal is never mistaken for a bug."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class MissingExtra(RvcError):
     """An option needs a package that is not installed."""
 
     def __init__(self, extra: str, what: str | None = None) -> None:
-        """extra : name of the dependency group in pyproject.toml;  what : the thing that needs it, as the user named it."""
+        """extra : name of the optional dependency in pyproject.toml;  what : what needs it, as the user named it."""
         self.extra = extra
         super().__init__(
             f"{what or extra} needs a package that is not installed; in the project's folder: pip install '.[{extra}]'"

@@ -1,0 +1,145 @@
+"""Convolutions over rows: every network here keeps its signal as (T, C), one row per frame or sample.
+
+Rows are the channels-last layout that oneDNN computes fastest, a stretch of time is a slice of rows without a copy,
+and a matrix product is a convolution of width 1 (float32 products through the default BLAS reach half that speed).
+On a CPU with oneDNN the weights are packed once and activations are fused; elsewhere the same object calls
+torch.conv2d.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from rvc.errors import BadCheckpoint
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def fused_available() -> bool:
+    """Whether this build of torch brings the packed, fused convolutions of oneDNN."""
+    ops: Any = torch.ops
+    return bool(torch.backends.mkldnn.is_available()) and all(
+        hasattr(ops.mkldnn, name)
+        for name in ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
+    )
+
+
+FUSED = fused_available()
+
+
+class Weights:
+    """A voice's tensors by name, handed out as float32 on the device where they will work.
+
+    tensors : name → tensor of any float type, as in the file; weight norm as `weight_g`, `weight_v`
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], device: str | torch.device = "cpu") -> None:
+        self.tensors = tensors
+        self.device = torch.device(device)
+
+    def __getitem__(self, name: str) -> Tensor:
+        try:
+            tensor = self.tensors[name]
+        except KeyError:
+            raise BadCheckpoint(f"the voice lacks the tensor {name}; is it a complete RVC model?") from None
+        return tensor.detach().to(self.device, torch.float32)
+
+    def folded(self, name: str) -> Tensor:
+        """The plain weight of a weight-normed layer: v·g/‖v‖, the norm over all axes but the first, in float32."""
+        v, g = self[f"{name}.weight_v"], self[f"{name}.weight_g"]
+        return torch._weight_norm(v, g, 0)
+
+    def conv(self, name: str, dilation: int = 1, normed: bool = False) -> Conv:
+        """The convolution `name` with its bias."""
+        weight = self.folded(name) if normed else self[f"{name}.weight"]
+        return Conv(weight, self[f"{name}.bias"], dilation)
+
+
+class Conv:
+    """A convolution in time, stride 1, without padding unless asked: rows (T, I) → rows (T − (k−1)·dilation, O)."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, dilation: int = 1) -> None:
+        """weight : float32 (O, I, k);  bias : float32 (O,) or None."""
+        self.out, self.into, self.width = weight.shape
+        self.dilation = dilation
+        self.reach = (self.width - 1) * dilation // 2  # rows lost at each side (odd widths)
+        self.bias = bias
+        self.dtype = torch.float32
+        self.packed = False
+        self._hold(weight[:, :, None, :])
+
+    def _hold(self, weight: Tensor) -> None:
+        self.packed = FUSED and weight.device.type == "cpu"
+        if self.packed:
+            ops: Any = torch.ops
+            dense = weight.to(self.dtype).contiguous()
+            self.weight = ops.mkldnn._reorder_convolution_weight(dense, [0, 0], [1, 1], [1, self.dilation], 1)
+        else:
+            self.weight = weight.to(self.dtype).contiguous(memory_format=torch.channels_last)
+
+    def dense(self) -> Tensor:
+        """The plain weight, float32 (O, I, 1, k)."""
+        plain = self.weight.to_dense() if self.packed else self.weight
+        return plain.float()
+
+    def to_precision(self, dtype: torch.dtype) -> None:
+        """Compute in `dtype` from now on; what bfloat16 rounds away does not come back."""
+        if dtype == self.dtype:
+            return
+        weight = self.dense()
+        self.dtype = dtype
+        if self.bias is not None:
+            self.bias = self.bias.to(dtype)
+        self._hold(weight)
+
+    def __call__(self, x: Tensor, pad: int = 0, slope: float | None = None) -> Tensor:
+        """Rows (T, I) → rows (T + 2·pad − (k−1)·dilation, O), through LeakyReLU(slope) when one is given."""
+        if self.packed:
+            ops: Any = torch.ops
+            attr, scalars = ("none", []) if slope is None else ("leaky_relu", [slope])
+            y = ops.mkldnn._convolution_pointwise(
+                image(x), self.weight, self.bias, [0, pad], [1, 1], [1, self.dilation], 1, attr, scalars, ""
+            )
+            return rows(y)
+        y = rows(F.conv2d(image(x), self.weight, self.bias, 1, (0, pad), (1, self.dilation)))
+        return y if slope is None else F.leaky_relu_(y, slope)
+
+    def add_to(self, other: Tensor, x: Tensor, pad: int = 0) -> Tensor:
+        """`other`, rows (T', O), with this convolution of `x` added in place."""
+        if self.packed:
+            ops: Any = torch.ops
+            y = ops.mkldnn._convolution_pointwise_.binary(
+                image(other), image(x), self.weight, self.bias, [0, pad], [1, 1], [1, self.dilation], 1,
+                "add", 1.0, None, [], None,
+            )  # fmt: skip
+            return rows(y)
+        return other.add_(self(x, pad))
+
+    def same(self, x: Tensor) -> Tensor:
+        """As many rows out as in, zeros beyond both ends."""
+        return self(x, self.reach)
+
+
+def image(x: Tensor) -> Tensor:
+    """Rows (T, C) seen as a channels-last picture (1, C, 1, T); no copy."""
+    return x.unsqueeze(0).unsqueeze(0).permute(0, 3, 1, 2)
+
+
+def rows(y: Tensor) -> Tensor:
+    """A channels-last picture (1, C, 1, T) seen as rows (T, C)."""
+    return y.permute(0, 2, 3, 1)[0, 0]
+
+
+def to_rows(x: Tensor) -> Tensor:
+    """(1, C, T), as the reference's tensors lie, to rows (T, C)."""
+    return x[0].t().contiguous()
+
+
+def from_rows(x: Tensor) -> Tensor:
+    """Rows (T, C) to (1, C, T), contiguous."""
+    return x.t().contiguous().unsqueeze(0)

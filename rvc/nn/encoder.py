@@ -1,0 +1,108 @@
+"""The text encoder: content and coarse pitch to the mean and log-scale of the latent, docs/spec/05 §5.2."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from rvc.nn.conv import Conv, Weights, from_rows
+from rvc.nn.sizes import WINDOW, Sizes
+
+EPS = 1e-5
+BLOCK = 512  # rows of the attention matrix at a time: memory grows with p, not with p²
+
+
+class Encoder:
+    """Content (1, p, C) and pitch bins (1, p) to m and logs, float32 (1, inter, p) each."""
+
+    def __init__(self, sizes: Sizes, weights: Weights) -> None:
+        self.hidden, self.inter = sizes.hidden, sizes.inter
+        self.phone = Conv(weights["enc_p.emb_phone.weight"][:, :, None], weights["enc_p.emb_phone.bias"])
+        self.pitch = weights["enc_p.emb_pitch.weight"] if sizes.f0 else None
+        self.blocks = [Block(sizes, weights, i) for i in range(sizes.layers)]
+        self.proj = weights.conv("enc_p.proj")
+
+    def __call__(self, content: Tensor, coarse: Tensor | None, keep_from: int = 0) -> tuple[Tensor, Tensor]:
+        """The latent's statistics for the frames from `keep_from` on; all frames are listened to.
+
+        content : float32 (1, p, C);  coarse : int64 (1, p), or None without F0
+        returns : m and logs, float32 (1, inter, p − keep_from)
+        """
+        x = self.phone(content[0].contiguous())
+        if self.pitch is not None:
+            assert coarse is not None  # the synthesizer checked
+            x += self.pitch[coarse[0]]
+        x = F.leaky_relu_(x.mul_(sqrt(self.hidden)), 0.1)
+        for block in self.blocks:
+            x = block(x)
+        stats = self.proj(x[keep_from:])
+        return from_rows(stats[:, : self.inter]), from_rows(stats[:, self.inter :])
+
+
+class Block:
+    """Post-norm: attention, then two convolutions, each added and normalised over the channels."""
+
+    def __init__(self, sizes: Sizes, weights: Weights, i: int) -> None:
+        at = "enc_p.encoder"
+        self.attention = Attention(sizes, weights, f"{at}.attn_layers.{i}")
+        self.conv_1 = weights.conv(f"{at}.ffn_layers.{i}.conv_1")
+        self.conv_2 = weights.conv(f"{at}.ffn_layers.{i}.conv_2")
+        self.norm_1 = (weights[f"{at}.norm_layers_1.{i}.gamma"], weights[f"{at}.norm_layers_1.{i}.beta"])
+        self.norm_2 = (weights[f"{at}.norm_layers_2.{i}.gamma"], weights[f"{at}.norm_layers_2.{i}.beta"])
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Rows (p, hidden) → rows (p, hidden)."""
+        width = x.shape[1:]
+        x = F.layer_norm(x + self.attention(x), width, *self.norm_1, EPS)
+        h = self.conv_2.same(F.relu_(self.conv_1.same(x)))
+        return F.layer_norm(h.add_(x), width, *self.norm_2, EPS)
+
+
+class Attention:
+    """Self-attention whose scores and values know the distance to the keys up to WINDOW frames away."""
+
+    def __init__(self, sizes: Sizes, weights: Weights, at: str) -> None:
+        self.heads, self.width = sizes.heads, sizes.hidden // sizes.heads
+        # Queries, keys and values in one product; the queries' scaling stays where the reference has it.
+        parts = [f"{at}.conv_{letter}" for letter in "qkv"]
+        self.qkv = Conv(
+            torch.cat([weights[f"{part}.weight"] for part in parts]),
+            torch.cat([weights[f"{part}.bias"] for part in parts]),
+        )
+        self.out = weights.conv(f"{at}.conv_o")
+        self.near_k = weights[f"{at}.emb_rel_k"][0]
+        self.near_v = weights[f"{at}.emb_rel_v"][0]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Rows (p, hidden) → rows (p, hidden)."""
+        p = x.shape[0]
+        q, k, v = self.qkv(x).view(p, 3, self.heads, self.width).permute(1, 2, 0, 3).contiguous()  # (heads, p, width)
+        q /= sqrt(self.width)
+        mixed = x.new_empty(p, self.heads, self.width)
+        for start in range(0, p, BLOCK):
+            end = min(start + BLOCK, p)
+            mixed[start:end] = self.attend(q[:, start:end], k, v, start).transpose(0, 1)
+        return self.out(mixed.view(p, -1))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, start: int) -> Tensor:
+        """Queries (heads, b, width) of the frames start … start+b−1 over all p keys and values."""
+        heads, b, _ = q.shape
+        first, last = max(start - WINDOW, 0), min(start + b + WINDOW, k.shape[1])  # the keys within WINDOW of any query
+        inside = slice(first - start + WINDOW, last - start + WINDOW)  # the same keys, counted from start − WINDOW
+        score = q @ k.transpose(1, 2)
+        near = q.new_zeros(heads, b, b + 2 * WINDOW)
+        band(near).copy_(q @ self.near_k.t())
+        score[:, :, first:last] += near[:, :, inside]
+        score = torch.softmax(score, dim=-1)
+        near.zero_()
+        near[:, :, inside] = score[:, :, first:last]
+        return (score @ v).add_(band(near) @ self.near_v)
+
+
+def band(x: Tensor) -> Tensor:
+    """The diagonals 0 … 2·WINDOW of x (heads, b, b + 2·WINDOW), seen as (heads, b, 2·WINDOW + 1); no copy."""
+    heads, b, width = x.shape
+    return x.as_strided((heads, b, 2 * WINDOW + 1), (b * width, width + 1, 1))

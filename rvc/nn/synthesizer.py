@@ -1,0 +1,165 @@
+"""One voice's networks: content, pitch and noise to a waveform, stage by stage, docs/spec/05.
+
+Everything random comes in as an argument, and every function is pure, so one synthesizer serves several threads.
+Tensors are float32 unless said otherwise; shapes are the reference's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from rvc.errors import BadInput
+from rvc.nn.conv import PRECISIONS, Weights
+from rvc.nn.encoder import Encoder
+from rvc.nn.flow import REACH, Flow
+from rvc.nn.generator import Generator
+from rvc.nn.sizes import PITCH_BINS, read_config
+from rvc.nn.source import GENERATIONS, Source
+
+TEMPERATURE = 0.66666  # five sixes: the reference's, not two thirds
+
+
+class Synthesizer:
+    """The text encoder, prior, flow, source and generator of one voice."""
+
+    def __init__(
+        self,
+        config: Sequence[Any],
+        version: str,
+        f0: bool | int,
+        tensors: Mapping[str, Tensor],
+        device: str | torch.device = "cpu",
+    ) -> None:
+        """Networks of the sizes that `config` names, with the weights of `tensors`.
+
+        config  : list of 18, docs/spec/01 §1.2;  version : "v1" or "v2";  f0 : whether the voice is pitch-guided
+        tensors : name → tensor of any float type, as in a voice file
+        raises  : BadCheckpoint when the config or a tensor does not fit
+        """
+        self.sizes = read_config(config, version, bool(f0))
+        self.device = torch.device(device)
+        weights = Weights(tensors, self.device)
+        with torch.inference_mode():
+            self.embedding = weights["emb_g.weight"]
+            self.encoder = Encoder(self.sizes, weights)
+            self._flow = Flow(self.sizes, weights)
+            self._source = Source(self.sizes, weights) if self.sizes.f0 else None
+            self.generator = Generator(self.sizes, weights)
+
+    @property
+    def upp(self) -> int:
+        """Output samples per frame of 10 ms."""
+        return self.sizes.upp
+
+    def speaker(self, sid: int = 0) -> Tensor:
+        """The speaker's embedding g, (1, gin, 1); raises BadInput for a speaker the voice does not have."""
+        count = self.embedding.shape[0]
+        if not 0 <= sid < count:
+            known = "speaker 0 only" if count == 1 else f"speakers 0 to {count - 1}"
+            raise BadInput(f"speaker {sid} was asked for, but this voice has {known}; choose one of those")
+        return self.embedding[sid].view(1, -1, 1)
+
+    @torch.inference_mode()
+    def encode(self, content: Tensor, coarse: Tensor | None, keep_from: int = 0) -> tuple[Tensor, Tensor]:
+        """The latent's mean and log-scale for the frames from `keep_from` on; all frames are listened to.
+
+        content : (1, p, C), 256 or 768 wide;  coarse : int64 (1, p) in 0…255, None for a voice without F0
+        returns : m and logs, (1, inter, p − keep_from) each
+        """
+        frames = content.shape[1]
+        if content.shape[2] != self.sizes.content:
+            raise BadInput(
+                f"content is {content.shape[2]} wide, but this {self.sizes.version} voice reads {self.sizes.content}; "
+                "was it extracted for another version?"
+            )
+        if self.sizes.f0:
+            if coarse is None:
+                raise BadInput("this voice is pitch-guided, but no coarse pitch was given; track F0 first")
+            if coarse.shape != (1, frames):
+                raise BadInput(f"coarse pitch has shape {tuple(coarse.shape)}, expected (1, {frames}) like the content")
+            if int(coarse.min()) < 0 or int(coarse.max()) >= PITCH_BINS:
+                raise BadInput(f"coarse pitch runs from {int(coarse.min())} to {int(coarse.max())}, expected 0 to 255")
+            coarse = coarse.to(self.device)
+        if not 0 <= keep_from < frames:
+            raise BadInput(f"frames from {keep_from} on were asked for, but there are {frames}")
+        return self.encoder(content.to(self.device), coarse, keep_from)
+
+    @torch.inference_mode()
+    def prior(self, m: Tensor, logs: Tensor, noise: Tensor) -> Tensor:
+        """A sample of the prior, (1, inter, p): m + exp(logs)·noise·0.66666 in that order."""
+        return logs.exp().mul_(noise.to(logs.device)).mul_(TEMPERATURE).add_(m)
+
+    @torch.inference_mode()
+    def flow(self, z_p: Tensor, g: Tensor) -> Tensor:
+        """The inverse flow: (1, inter, p) → z (1, inter, p)."""
+        return self._flow(z_p.to(self.device), g)
+
+    @torch.inference_mode()
+    def source(self, f0: Tensor, noise: Tensor, generation: str = "A") -> tuple[Tensor, Tensor]:
+        """The excitation of a segment, whose phase starts at 0.
+
+        f0      : (1, p) in Hz, 0 where unvoiced;  noise : (1, p·upp, 1), standard normal;  generation : "A" or "B"
+        returns : sine (1, p·upp, 1), source (1, 1, p·upp)
+        """
+        if self._source is None:
+            raise BadInput("this voice is not pitch-guided, so it has no source")
+        if generation not in GENERATIONS:
+            raise BadInput(f"sine generation {generation!r} is unknown; known are {' and '.join(GENERATIONS)}")
+        if noise.shape != (1, f0.shape[1] * self.upp, 1):
+            raise BadInput(
+                f"source noise has shape {tuple(noise.shape)}, expected (1, {f0.shape[1] * self.upp}, 1) for "
+                f"{f0.shape[1]} frames"
+            )
+        return self._source(f0.to(self.device), noise.to(self.device), generation)
+
+    @torch.inference_mode()
+    def generate(self, z: Tensor, g: Tensor, source: Tensor | None, first: int = 0, last: int | None = None) -> Tensor:
+        """The samples of frames first … last−1, of all by default; only the pieces needed are computed.
+
+        z : (1, inter, p);  g : (1, gin, 1);  source : (1, 1, p·upp), None for a voice without F0
+        returns : ((last − first)·upp,)
+        """
+        frames = z.shape[2]
+        last = frames if last is None else last
+        if not 0 <= first <= last <= frames:
+            raise BadInput(f"frames {first} to {last} were asked for, but the segment has {frames}")
+        if not self.sizes.f0:
+            source = None
+        elif source is None:
+            raise BadInput("this voice is pitch-guided, but no source was given; make one with source()")
+        elif source.shape != (1, 1, frames * self.upp):
+            raise BadInput(
+                f"the source has shape {tuple(source.shape)}, expected (1, 1, {frames * self.upp}) for {frames} frames"
+            )
+        return self.generator(z.to(self.device), g, source, first, last)
+
+    def to_precision(self, precision: str) -> Synthesizer:
+        """Compute the generator in "float32" or "bfloat16" from now on; changes this synthesizer and returns it."""
+        if precision not in PRECISIONS:
+            raise BadInput(f"precision {precision!r} is unknown; known are {', '.join(PRECISIONS)}")
+        with torch.inference_mode():
+            self.generator.to_precision(PRECISIONS[precision])
+        return self
+
+
+def heads(skip_head: int) -> tuple[int, int]:
+    """Realtime: (flow_head, dec_head), the frames cut before the flow, and those it gets only as left context."""
+    flow_head = max(skip_head - REACH, 0)
+    return flow_head, skip_head - flow_head
+
+
+def resize_frames(z: Tensor, frames: int) -> Tensor:
+    """Realtime with a formant shift: z (1, C, T) to (1, C, frames), linear in time; z itself when it has as many."""
+    if z.shape[2] == frames:
+        return z
+    return F.interpolate(z, size=frames, mode="linear", align_corners=False)
+
+
+def resize_source(source: Tensor, samples: int) -> Tensor:
+    """Realtime with a formant shift: the source (1, 1, S) to (1, 1, samples), linear in time."""
+    return resize_frames(source, samples)

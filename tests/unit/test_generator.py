@@ -1,0 +1,81 @@
+"""The generator in pieces is the uncut network, and a piece does not know which others are asked for."""
+
+import pytest
+import small_voice as sv
+import torch
+
+from rvc.nn import generator as module
+from rvc.nn.sizes import layout, read_config
+from rvc.nn.synthesizer import Synthesizer
+
+
+def build(kind="40k", resblock="1", f0=1):
+    cfg = sv.config(kind, resblock)
+    tensors = sv.weights(layout(read_config(cfg, "v2", f0)))
+    return cfg, tensors, Synthesizer(cfg, "v2", f0, tensors)
+
+
+def inputs(net, frames, seed=1):
+    made = torch.Generator().manual_seed(seed)
+    z = torch.randn(1, net.sizes.inter, frames, generator=made)
+    return z, net.speaker(1), torch.randn(1, 1, frames * net.upp, generator=made) if net.sizes.f0 else None
+
+
+@pytest.mark.parametrize("f0", [1, 0])
+@pytest.mark.parametrize("resblock", ["1", "2"])
+@pytest.mark.parametrize("kind", sv.KINDS)
+@pytest.mark.parametrize("frames", [1, 7, 65])
+def test_pieces_are_the_uncut_network(monkeypatch, kind, resblock, f0, frames):
+    monkeypatch.setattr(module, "PIECE", 30)
+    cfg, tensors, net = build(kind, resblock, f0)
+    z, g, source = inputs(net, frames)
+    ours = net.generate(z, g, source)
+    assert ours.dtype == torch.float32
+    assert sv.gap(ours, sv.generate(tensors, cfg, z, g, source)) < 2e-6
+
+
+def test_a_part_has_the_bits_of_the_whole():
+    _, _, net = build()
+    z, g, source = inputs(net, 650)
+    whole = net.generate(z, g, source)
+    for first, last in [(0, 650), (100, 550), (200, 400), (399, 401), (649, 650), (30, 30)]:
+        part = net.generate(z, g, source, first, last)
+        assert torch.equal(part, whole[first * net.upp : last * net.upp]), (first, last)
+
+
+def test_each_piece_is_computed_from_its_own_surroundings_only():
+    _, _, net = build()
+    z, g, source = inputs(net, 650)
+    before = net.generate(z, g, source, 200, 400)
+    z, source = z.clone(), source.clone()
+    z[:, :, :180] += 1
+    z[:, :, 420:] -= 1
+    source[:, :, : 180 * net.upp] = 0
+    assert torch.equal(net.generate(z, g, source, 200, 400), before)
+
+
+def test_inputs_stay_as_they_are():
+    _, _, net = build()
+    given = inputs(net, 40)
+    kept = [x.clone() for x in given]
+    net.generate(*given)
+    assert all(torch.equal(a, b) for a, b in zip(given, kept, strict=True))
+
+
+def test_one_frame_late_is_one_frame_late():
+    _, _, net = build(f0=0)
+    z, g, _ = inputs(net, 60)
+    late = torch.cat([z[:, :, :1], z[:, :, :-1]], 2)
+    ours, moved = net.generate(z, g, None), net.generate(late, g, None)
+    inner = slice(25 * net.upp, 35 * net.upp)
+    assert sv.gap(moved[net.upp :][inner], ours[inner]) < 2e-6
+
+
+def test_without_fused_operations_the_result_is_the_same(monkeypatch):
+    cfg, tensors, net = build()
+    z, g, source = inputs(net, 40)
+    fused = net.generate(z, g, source)
+    monkeypatch.setattr("rvc.nn.conv.FUSED", False)
+    plain = Synthesizer(cfg, "v2", 1, tensors)
+    assert not plain.generator.conv_pre.packed
+    assert sv.gap(plain.generate(z, g, source), fused) < 2e-6

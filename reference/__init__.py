@@ -1,0 +1,1 @@
+"""The originals, driven from outside as black boxes; the only writer of goldens. Knows nothing of `rvc`."""

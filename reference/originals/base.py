@@ -1,0 +1,101 @@
+"""What the originals have in common when they are driven: a scratch folder, numbers for the window, a plain answer."""
+
+import logging
+import os
+import sys
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from parity.trace import Trace
+from reference.listen import Refusal, replaced
+from reference.options import Options, Weights, Window
+
+THREADS = 2
+
+
+class Seconds(float):
+    """Seconds whose product with a rate is a whole number of samples.
+
+    The originals compute `16000 * x_pad` and slice with it; their own constants are whole seconds. A golden with a
+    small window needs fractions of a second, so the product is rounded here and nothing else changes.
+    """
+
+    def __mul__(self, rate: Any) -> Any:
+        return round(float(self) * rate)
+
+    __rmul__ = __mul__
+
+
+def set_window(config: Any, window: Window) -> None:
+    """The original's configuration object speaks of x_pad, x_query, x_center, x_max."""
+    for name, seconds in (("pad", window.pad), ("query", window.query), ("center", window.center), ("max", window.max)):
+        setattr(config, f"x_{name}", Seconds(seconds))
+
+
+class Original(ABC):
+    """One original in this process: opened once, asked any number of times."""
+
+    profile: str
+
+    def __init__(self, weights: Weights, threads: int = THREADS) -> None:
+        self.weights, self.threads = weights, threads
+        self.scratch = tempfile.TemporaryDirectory(prefix="rvc-reference-")
+        self.folder = Path(self.scratch.name)
+        self.home = os.getcwd()
+
+    def __enter__(self) -> "Original":
+        """Import it, with its working directory in a scratch folder, on the CPU, in float32, without a network."""
+        torch.set_num_threads(self.threads)
+        os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", CUDA_VISIBLE_DEVICES="")
+        sys.dont_write_bytecode = True  # no traces in the user's checkout
+        logging.getLogger("numba").setLevel(logging.WARNING)
+        os.chdir(self.folder)
+        try:
+            self.open()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        os.chdir(self.home)
+        self.scratch.cleanup()
+
+    @abstractmethod
+    def open(self) -> None:
+        """Import the original and lay its files where it looks for them."""
+
+    @abstractmethod
+    def convert(self, audio: Path, options: Options, seed: str) -> Trace:
+        """One conversion of the file `audio`: every tensor of docs/spec/00 §0.3 that the original computes."""
+
+    @abstractmethod
+    def version(self) -> dict[str, str]:
+        """Which original this is: name, version or commit, where it is published."""
+
+
+@contextmanager
+def command_line(*arguments: str) -> Iterator[None]:
+    """The originals' configuration reads sys.argv."""
+    with replaced(sys, argv=["original", *arguments]):
+        yield
+
+
+def need(path: Path | None, option: str, why: str) -> Path:
+    """The file, or one sentence about the option that names it."""
+    if path is None or not path.exists():
+        raise Refusal(f"{why} needs a file, but {option} is {path or 'missing'}; name it with {option}")
+    return path.resolve()
+
+
+def refuse_failure(answer: Any) -> None:
+    """VC.vc_single turns any exception into (traceback text, (None, None)); say it instead of recording it."""
+    if isinstance(answer, tuple) and answer and isinstance(answer[0], str) and "Traceback" in answer[0]:
+        raise Refusal(f"the original failed:\n{answer[0]}")

@@ -1,0 +1,84 @@
+"""RVC WebUI, commit 4338f12, from a checkout that the user names."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from parity.trace import Trace
+from reference.listen import replaced
+from reference.options import Options, Weights
+from reference.originals import checkout, stand_ins
+from reference.originals.base import THREADS, Original, command_line, need, refuse_failure, set_window
+from reference.taps import OfflineTaps
+
+REPOSITORY = "RVC-Project/Retrieval-based-Voice-Conversion-WebUI"
+COMMIT = "4338f12c3c28c80b3ac015e2d0df66c41592746d"
+
+
+class Webui2026(Original):
+    """The `webui-2026` profile's original."""
+
+    profile = "webui-2026"
+    vc: Any
+
+    def __init__(self, weights: Weights, folder: Path, threads: int = THREADS) -> None:
+        super().__init__(weights, threads)
+        self.checkout = folder.resolve()
+
+    def open(self) -> None:
+        checkout.check(self.checkout, "infer/vc/pipeline.py", REPOSITORY, COMMIT)
+        stand_ins.torchaudio_extension()
+        checkout.lay(self.checkout, self.folder)
+        os.environ.update(weight_root="", rmvpe_root=str(self.folder / "assets" / "rmvpe"), RVC_CUDA_GRAPH="0")
+        if self.weights.rmvpe is not None:
+            (self.folder / "assets" / "rmvpe" / "rmvpe.pt").symlink_to(self.weights.rmvpe)
+        sys.path.insert(0, str(self.checkout))
+        with command_line():
+            config = importlib.import_module("configs.config").Config()
+        self.hubert_module = importlib.import_module("infer.hubert")
+        self.hubert_module.__dict__["HUBERT_MODEL_PATH"] = self.weights.hubert
+        self.modules = importlib.import_module("infer.vc.modules")
+        self.pipeline = importlib.import_module("infer.vc.pipeline")
+        self.models = importlib.import_module("infer.module.models")
+        self.config = config
+        self.vc = self.modules.VC(config)
+
+    def convert(self, audio: Path, options: Options, seed: str) -> Trace:
+        set_window(self.config, options.window)
+        if options.f0_method == "rmvpe":
+            need(self.weights.rmvpe, "--rmvpe", "F0 method rmvpe")
+        index = str(need(self.weights.index, "--index", "retrieval")) if options.index_rate else ""
+        self.vc.get_vc(str(self.weights.model).lstrip("/"))  # it joins weight_root, here "", and "/"
+        taps = OfflineTaps(self.vc, modules=self.modules, pipeline=self.pipeline, models=self.models, seed=seed)
+        with taps.laid() as record, hear_hubert(self.pipeline, taps):
+            answer = self.vc.vc_single(
+                options.speaker,
+                str(audio.resolve()),
+                options.transpose,
+                options.f0_method,
+                index,
+                options.index_rate,
+                options.resample_rate,
+                options.rms_mix_rate,
+                options.protect,
+            )
+            refuse_failure(answer)
+        return record
+
+    def version(self) -> dict[str, str]:
+        return {"name": REPOSITORY, "version": COMMIT[:7], "commit": COMMIT}
+
+
+def hear_hubert(pipeline: Any, taps: OfflineTaps) -> Any:
+    """`extract_hubert_features(model, source, version, …)`, as the pipeline's module calls it."""
+    
+    run = pipeline.extract_hubert_features
+
+    def call(model: Any, source: Any, *arguments: Any, **named: Any) -> Any:
+        features = run(model, source, *arguments, **named)
+        taps.hubert(source, features)
+        return features
+
+    return replaced(pipeline, extract_hubert_features=call)

@@ -1,0 +1,79 @@
+"""The classic WebUI (2023-24), from a checkout of kingfree's fork at 33ef97e that the user names."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from parity.trace import Trace
+from reference.options import Options, Weights
+from reference.originals import checkout, stand_ins
+from reference.originals.base import THREADS, Original, command_line, need, refuse_failure, set_window
+from reference.taps import OfflineTaps
+
+COMMIT = "33ef97eb288a8ce37e3fbabdf092f766b59a8eca"
+REPOSITORY = "kingfree/Retrieval-based-Voice-Conversion-WebUI"
+
+
+class WebuiClassic(Original):
+    """The `webui-classic` profile's original; its HuBERT is transformers', since fairseq no longer installs."""
+
+    profile = "webui-classic"
+    vc: Any
+
+    def __init__(self, weights: Weights, folder: Path, threads: int = THREADS) -> None:
+        super().__init__(weights, threads)
+        self.checkout = folder.resolve()
+
+    def open(self) -> None:
+        checkout.check(self.checkout, "infer/modules/vc/pipeline.py", REPOSITORY, COMMIT)
+        stand_ins.torchaudio_extension()
+        stand_ins.fairseq(self.weights.hubert)
+        checkout.lay(self.checkout, self.folder, copied=("configs",))  # it rewrites configs/inuse on the CPU
+        for version in ("v1", "v2"):
+            (self.folder / "configs" / "inuse" / version).mkdir(parents=True, exist_ok=True)
+        os.environ.update(weight_root="", rmvpe_root=str(self.folder / "assets" / "rmvpe"), index_root="")
+        if self.weights.rmvpe is not None:
+            (self.folder / "assets" / "rmvpe" / "rmvpe.pt").symlink_to(self.weights.rmvpe)
+        sys.path.insert(0, str(self.checkout))
+        with command_line():
+            self.config = importlib.import_module("configs.config").Config()
+        self.modules = importlib.import_module("infer.modules.vc.modules")
+        self.pipeline = importlib.import_module("infer.modules.vc.pipeline")
+        self.models = importlib.import_module("infer.lib.infer_pack.models")
+        self.vc = self.modules.VC(self.config)
+
+    def convert(self, audio: Path, options: Options, seed: str) -> Trace:
+        set_window(self.config, options.window)
+        if options.f0_method == "rmvpe":
+            need(self.weights.rmvpe, "--rmvpe", "F0 method rmvpe")
+        index = str(need(self.weights.index, "--index", "retrieval")) if options.index_rate else ""
+        curve = SimpleNamespace(name=options.f0_file) if options.f0_file else None  # what the page gives
+        self.vc.get_vc(str(self.weights.model).lstrip("/"))  # it joins weight_root, here "", and "/"
+        self.pipeline.cache_harvest_f0.cache_clear()  # it remembers by path, not by content
+        taps = OfflineTaps(self.vc, modules=self.modules, pipeline=self.pipeline, models=self.models, seed=seed)
+        if self.vc.hubert_model is None:
+            self.vc.hubert_model = self.modules.load_hubert(self.config)
+        self.vc.hubert_model.hear = taps.hubert
+        with taps.laid() as record:
+            answer = self.vc.vc_single(
+                options.speaker,
+                str(audio.resolve()),
+                options.transpose,
+                curve,
+                options.f0_method,
+                index,
+                "",
+                options.index_rate,
+                options.filter_radius,
+                options.resample_rate,
+                options.rms_mix_rate,
+                options.protect,
+            )
+            refuse_failure(answer)
+        return record
+
+    def version(self) -> dict[str, str]:
+        return {"name": REPOSITORY, "version": COMMIT[:7], "commit": COMMIT}

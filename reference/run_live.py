@@ -1,0 +1,69 @@
+"""Run an original on a user's own files and write what every stage computed: a trace, stored nowhere else.
+
+python -m reference.run_live IN TRACE.safetensors --model voice.pth --hubert DIR [--rmvpe FILE] [--index FILE]
+    [--original rvc-python|webui-2026|webui-classic] [--checkout DIR] [options of python -m rvc convert]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from reference.listen import Refusal
+from reference.options import PROFILES, Options, Weights, Window
+from reference.originals import opened
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; the options are those of `python -m rvc convert`."""
+    made = argparse.ArgumentParser(prog="python -m reference.run_live", description=__doc__)
+    made.add_argument("input", type=Path)
+    made.add_argument("trace", type=Path)
+    made.add_argument("--original", choices=PROFILES, default="rvc-python")
+    made.add_argument("--checkout", type=Path)
+    made.add_argument("--model", type=Path, required=True)
+    made.add_argument("--hubert", type=Path, required=True)
+    made.add_argument("--rmvpe", type=Path)
+    made.add_argument("--index", type=Path)
+    default = Options()
+    made.add_argument("--f0-method", default=default.f0_method)
+    made.add_argument("--transpose", type=int, default=0)
+    made.add_argument("--index-rate", type=float)
+    made.add_argument("--protect", type=float, default=default.protect)
+    made.add_argument("--rms-mix-rate", type=float, default=default.rms_mix_rate)
+    made.add_argument("--resample-rate", type=int, default=0)
+    made.add_argument("--filter-radius", type=int, default=default.filter_radius)
+    made.add_argument("--speaker", type=int, default=0)
+    made.add_argument("--window", type=float, nargs=4, default=(1, 6, 38, 41))
+    made.add_argument("--seed", default="live", help="a text; the noise is drawn from the stream of that name")
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 written, 2 a file or an option does not fit."""
+    given = parser().parse_args(arguments)
+    rate = given.index_rate if given.index_rate is not None else (0.75 if given.index else 0.0)
+    options = Options(
+        f0_method=given.f0_method,
+        transpose=given.transpose,
+        index_rate=rate,
+        protect=given.protect,
+        rms_mix_rate=given.rms_mix_rate,
+        resample_rate=given.resample_rate,
+        filter_radius=given.filter_radius,
+        speaker=given.speaker,
+        window=Window(*given.window),
+    )
+    weights = Weights(given.model, given.hubert, given.rmvpe, given.index)
+    trace = given.trace.resolve()
+    try:
+        with opened(given.original, weights, given.checkout) as original:
+            record = original.convert(given.input.resolve(), options, given.seed)
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    record.write(trace, {"original": given.original, "seed": given.seed})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Log-mel spectrograms as the pitch networks want them: samples (L,) → (frames, 128)."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Scale = Literal["htk", "slaney"]
+
+RATE = 16000
+FFT = 1024
+HOP = 160
+BANDS = 128
+FLOOR = 1e-5
+PIECE = 4096  # frames transformed at once: 17 MB of spectrum
+
+
+def hz_to_mel(hz: float, scale: Scale) -> float:
+    """HTK's logarithm, or Slaney's scale: linear below 1000 Hz, logarithmic above."""
+    if scale == "htk":
+        return 2595.0 * math.log10(1.0 + hz / 700.0)
+    if hz < 1000.0:
+        return hz / (200.0 / 3)
+    return 15.0 + math.log(hz / 1000.0) / (math.log(6.4) / 27.0)
+
+
+def mel_to_hz(mels: npt.NDArray[np.float64], scale: Scale) -> npt.NDArray[np.float64]:
+    """The way back."""
+    if scale == "htk":
+        return np.asarray(700.0 * (10.0 ** (mels / 2595.0) - 1.0))
+    return np.where(mels < 15.0, mels * (200.0 / 3), 1000.0 * np.exp(math.log(6.4) / 27.0 * (mels - 15.0)))
+
+
+@cache
+def filterbank(low: float, high: float, scale: Scale) -> Tensor:
+    """128 triangles over the FFT's bins, each of equal area (Slaney's normalisation).
+
+    returns : float32 (128, 513)
+    """
+    bins = np.linspace(0, RATE / 2, FFT // 2 + 1)
+    edges = mel_to_hz(np.linspace(hz_to_mel(low, scale), hz_to_mel(high, scale), BANDS + 2), scale)
+    slopes = edges[:, None] - bins[None, :]
+    widths = np.diff(edges)
+    rising = -slopes[:-2] / widths[:-1, None]
+    falling = slopes[2:] / widths[1:, None]
+    triangles = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    triangles *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
+    return torch.from_numpy(triangles)
+
+
+@cache
+def hann() -> Tensor:
+    """Periodic Hann window, float32 (1024,)."""
+    return torch.hann_window(FFT)
+
+
+def log_mel(framed: Tensor, bank: Tensor, epsilon: float = 0.0) -> Tensor:
+    """Natural log of mel magnitudes of windows that start every 160 samples.
+
+    framed  : float32 (L,), padded already as the network wants it;  epsilon : added to the squared magnitude
+    returns : float32 ((L − 1024) // 160 + 1, 128)
+    """
+    count = (len(framed) - FFT) // HOP + 1
+    mel = torch.empty(count, len(bank))
+    for start in range(0, count, PIECE):
+        stop = min(start + PIECE, count)
+        piece = framed[start * HOP : (stop - 1) * HOP + FFT]
+        spectrum = torch.stft(piece, FFT, HOP, FFT, hann(), center=False, return_complex=True)
+        magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + epsilon)
+        mel[start:stop] = (bank @ magnitude).clamp_(min=FLOOR).log_().T
+    return mel

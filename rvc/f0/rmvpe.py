@@ -1,0 +1,34 @@
+"""Pitch by RMVPE: samples (L,) → f0 (L // 160 + 1,)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rvc.errors import BadInput
+from rvc.f0.mel import FFT, filterbank, log_mel
+from rvc.f0.salience import decode
+from rvc.nn.rmvpe import Rmvpe
+
+THRESHOLD = 0.03
+
+
+def track(samples: npt.NDArray[np.floating], network: Rmvpe) -> npt.NDArray[np.float64]:
+    """Pitch of every 10 ms.
+
+    samples : float (L,) at 16 kHz, more than 512;  network : the loaded weights
+    returns : float64 (L // 160 + 1,), Hz, 0 where unvoiced; frame j is centred at sample 160·j
+    raises  : BadInput when the sound is too short to be reflected at its ends
+    """
+    return decode(salience(samples, network), THRESHOLD)
+
+
+def salience(samples: npt.NDArray[np.floating], network: Rmvpe) -> npt.NDArray[np.float32]:
+    """float32 (L // 160 + 1, 360), how strongly each pitch sounds."""
+    if len(samples) <= FFT // 2:
+        raise BadInput(f"rmvpe needs more than {FFT // 2} samples at 16 kHz, found {len(samples)}; give a longer sound")
+    audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
+    framed = torch.nn.functional.pad(audio[None], (FFT // 2, FFT // 2), mode="reflect")[0]
+    mel = log_mel(framed, filterbank(30.0, 8000.0, "htk"))
+    return np.asarray(network.salience(mel).numpy(), np.float32)

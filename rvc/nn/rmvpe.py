@@ -1,0 +1,271 @@
+"""RMVPE, the network that hears pitch: log-mel (frames, 128) → salience (frames, 360) over 20-cent bins.
+
+A U-Net of 3×3 convolutions and a bidirectional GRU. The U-Net runs in pieces of time, each layer keeping the few rows
+that its next piece needs, so memory does not grow with the length. Batch norms are folded into the convolutions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rvc.errors import BadCheckpoint
+from rvc.nn.hubert_names import listed
+from rvc.nn.windows import Pairs, Queue, Window
+
+PIECE = 2048  # frames per piece, a multiple of 32; at least 1600, or the deepest layers would have nothing to say
+GRU_PIECE = 4096  # frames whose gates are held at once
+LEVELS = 5
+BLOCKS = 4
+EPS = 1e-5
+
+
+class Rmvpe:
+    """The network; sizes follow from the tensors, so a slimmer one works too."""
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        """weights : the 741 tensors of rmvpe.pt.  raises : BadCheckpoint, see `check`."""
+        check(weights)
+        encoder = "unet.encoder"
+        self.input_scale, self.input_shift = norm_line(weights, f"{encoder}.bn")
+        self.down = [[Block(weights, f"{encoder}.layers.{i}.conv.{b}") for b in range(BLOCKS)] for i in range(LEVELS)]
+        self.middle = [
+            [Block(weights, f"unet.intermediate.layers.{j}.conv.{b}") for b in range(BLOCKS)] for j in range(4)
+        ]
+        self.up = [Up(weights, f"unet.decoder.layers.{i}") for i in range(LEVELS)]
+        self.head = (channels_last(weights["cnn.weight"]), weights["cnn.bias"])
+        self.gru = {name: BiGru.direction(weights, name) for name in ("", "_reverse")}
+        self.bins_weight, self.bins_bias = weights["fc.1.weight"], weights["fc.1.bias"]
+
+    @torch.no_grad()
+    def salience(self, mel: Tensor) -> Tensor:
+        """How strongly each pitch sounds in each frame.
+
+        mel     : float32 (F, 128), natural log;  returns : float32 (F, 360), each 0…1
+        """
+        frames = len(mel)
+        # the original pads with 0 in the log domain, which is loud, and the GRU hears it
+        rows = F.pad(mel, (0, 0, 0, -frames % 32))
+        features = torch.cat([self.as_features(image) for image in self.images(rows)])
+        return self.recurrent(features)[:frames]
+
+    def images(self, rows: Tensor) -> Iterator[Tensor]:
+        """Send rows (F, 128), F a multiple of 32, through the U-Net in pieces: yields (1, 3, f, 128)."""
+        stream = UNetStream(self)
+        for start in range(0, len(rows), PIECE):
+            piece = rows[start : start + PIECE]
+            yield stream(piece[None, None], start + PIECE >= len(rows))
+
+    def as_features(self, image: Tensor) -> Tensor:
+        """(1, 3, f, 128) to (f, 384), one channel after the other."""
+        return image[0].permute(1, 0, 2).reshape(image.shape[2], -1)
+
+    def recurrent(self, features: Tensor) -> Tensor:
+        """The bidirectional GRU and the linear layer: (F, 384) → (F, 360)."""
+        forward = BiGru.run(self.gru[""], features)
+        backward = BiGru.run(self.gru["_reverse"], features, reverse=True)
+        return torch.sigmoid(F.linear(torch.cat((forward, backward), 1), self.bins_weight, self.bins_bias))
+
+
+class UNetStream:
+    """One pass of a sound through the U-Net, piece by piece."""
+
+    def __init__(self, network: Rmvpe) -> None:
+        self.network = network
+        self.down = [windows(level, whole=i < 2) for i, level in enumerate(network.down)]
+        self.pairs = [Pairs() for _ in network.down]
+        self.skips = [Queue() for _ in network.down]
+        self.middle = [windows(layer) for layer in network.middle]
+        self.rise = [Window(up.rise, 1, scale=2) for up in network.up]
+        self.up = [windows(up.blocks, whole=i >= LEVELS - 2) for i, up in enumerate(network.up)]
+        self.head = Window(partial(conv, kernel=network.head), 1)
+
+    def __call__(self, image: Tensor, last: bool) -> Tensor:
+        """(1, 1, f, 128) → (1, 3, g, 128), where g lags behind f until the last piece."""
+        image = image * self.network.input_scale + self.network.input_shift
+        for level, pairs, skip in zip(self.down, self.pairs, self.skips, strict=True):
+            image = through(level, image, last)
+            skip.put(image)
+            image = F.avg_pool2d(pairs(image), 2)
+        for layer in self.middle:
+            image = through(layer, image, last)
+        for rise, level, skip in zip(self.rise, self.up, reversed(self.skips), strict=True):
+            image = rise(image, last)
+            image = through(level, torch.cat((image, skip.take(image.shape[2])), 1), last)
+        return self.head(image, last)
+
+
+class Block:
+    """Two 3×3 convolutions, each normalised and cut at zero, around which the input is added."""
+
+    reach = 2
+
+    def __init__(self, weights: Mapping[str, Tensor], name: str) -> None:
+        self.first = folded(weights, f"{name}.conv.0", f"{name}.conv.1")
+        self.second = folded(weights, f"{name}.conv.3", f"{name}.conv.4")
+        shortcut = weights.get(f"{name}.shortcut.weight")
+        self.shortcut = None if shortcut is None else (channels_last(shortcut), weights[f"{name}.shortcut.bias"])
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """(1, c_in, f, w) → (1, c_out, f, w)."""
+        inner = conv(conv(image, self.first).relu_(), self.second).relu_()
+        return inner.add_(image if self.shortcut is None else conv(image, self.shortcut))
+
+
+class Up:
+    """One decoder level: a transposed convolution that doubles both axes, then blocks over it and the skip."""
+
+    def __init__(self, weights: Mapping[str, Tensor], name: str) -> None:
+        scale, shift = norm_line(weights, f"{name}.conv1.1")
+        weight = weights[f"{name}.conv1.0.weight"]
+        self.weight = channels_last((weight.double() * scale.view(1, -1, 1, 1)).float())
+        self.bias = shift.float()
+        self.blocks = [Block(weights, f"{name}.conv2.{b}") for b in range(BLOCKS)]
+
+    def rise(self, image: Tensor) -> Tensor:
+        """(1, c_in, f, w) → (1, c_out, 2f, 2w)."""
+        return F.conv_transpose2d(image, self.weight, self.bias, stride=2, padding=1, output_padding=1).relu_()
+
+
+class BiGru:
+    """One direction of a gated recurrent unit, run with its gates computed a stretch at a time."""
+
+    @staticmethod
+    def direction(weights: Mapping[str, Tensor], suffix: str) -> torch.nn.GRU:
+        """torch's own GRU over one direction's weights."""
+        into, hidden = weights["fc.0.gru.weight_ih_l0"].shape[1], weights["fc.0.gru.weight_hh_l0"].shape[1]
+        gru = torch.nn.GRU(into, hidden, device="meta")
+        for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+            setattr(gru, name, torch.nn.Parameter(weights[f"fc.0.gru.{name}{suffix}"].contiguous(), False))
+        return gru
+
+    @staticmethod
+    def run(gru: torch.nn.GRU, rows: Tensor, reverse: bool = False) -> Tensor:
+        """rows (F, into) → (F, hidden), from the first to the last, or from the last to the first."""
+        out = rows.new_empty(len(rows), gru.hidden_size)
+        state = None
+        starts = range(0, len(rows), GRU_PIECE)
+        for start in reversed(starts) if reverse else starts:
+            piece = rows[start : start + GRU_PIECE]
+            heard, state = gru(piece.flip(0) if reverse else piece, state)
+            out[start : start + len(piece)] = heard.flip(0) if reverse else heard
+        return out
+
+
+def windows(blocks: list[Block], whole: bool = False) -> list[Window]:
+    """Blocks to be run in pieces: each by itself, or all as one where copying would cost more than computing twice."""
+    if whole:
+        return [Window(partial(chain, blocks), sum(block.reach for block in blocks))]
+    return [Window(block, block.reach) for block in blocks]
+
+
+def chain(blocks: list[Block], image: Tensor) -> Tensor:
+    """One block after the other."""
+    for block in blocks:
+        image = block(image)
+    return image
+
+
+def through(parts: list[Window], image: Tensor, last: bool) -> Tensor:
+    """One window after the other."""
+    for part in parts:
+        image = part(image, last)
+    return image
+
+
+def conv(image: Tensor, kernel: tuple[Tensor, Tensor]) -> Tensor:
+    """A convolution that keeps the size: (1, c_in, f, w) → (1, c_out, f, w)."""
+    weight, bias = kernel
+    return F.conv2d(image, weight, bias, padding=weight.shape[-1] // 2)
+
+
+def norm_line(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
+    """A batch norm at rest is a line: its slope and shift for each channel, float64 (1-channel ones as float32)."""
+    scale = weights[f"{name}.weight"].double() / torch.sqrt(weights[f"{name}.running_var"].double() + EPS)
+    shift = weights[f"{name}.bias"].double() - weights[f"{name}.running_mean"].double() * scale
+    return (scale.float(), shift.float()) if len(scale) == 1 else (scale, shift)
+
+
+def folded(weights: Mapping[str, Tensor], conv_name: str, norm_name: str) -> tuple[Tensor, Tensor]:
+    """A convolution without bias and the batch norm behind it as one convolution, rounded once."""
+    scale, shift = norm_line(weights, norm_name)
+    weight = weights[f"{conv_name}.weight"].double() * scale.double().view(-1, 1, 1, 1)
+    return channels_last(weight.float()), shift.float()
+
+
+def channels_last(weight: Tensor) -> Tensor:
+    """Filters with the channels last."""
+    return weight.contiguous(memory_format=torch.channels_last)
+
+
+def expected_shapes(base: int = 16, into: int = 384, hidden: int = 256) -> dict[str, tuple[int, ...]]:
+    """Every tensor of rmvpe.pt (741), by name; the original's sizes unless told otherwise."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def norm(name: str, c: int) -> None:
+        shapes.update({f"{name}.{part}": (c,) for part in ("weight", "bias", "running_mean", "running_var")})
+        shapes[f"{name}.num_batches_tracked"] = ()
+
+    def blocks(name: str, into: int, out: int) -> None:
+        for b in range(BLOCKS):
+            c = into if b == 0 else out
+            shapes[f"{name}.{b}.conv.0.weight"] = (out, c, 3, 3)
+            norm(f"{name}.{b}.conv.1", out)
+            shapes[f"{name}.{b}.conv.3.weight"] = (out, out, 3, 3)
+            norm(f"{name}.{b}.conv.4", out)
+            if c != out:
+                shapes[f"{name}.{b}.shortcut.weight"] = (out, c, 1, 1)
+                shapes[f"{name}.{b}.shortcut.bias"] = (out,)
+
+    norm("unet.encoder.bn", 1)
+    widths = [base << i for i in range(LEVELS)]
+    for i, width in enumerate(widths):
+        blocks(f"unet.encoder.layers.{i}.conv", 1 if i == 0 else widths[i - 1], width)
+    top = 2 * widths[-1]
+    for j in range(4):
+        blocks(f"unet.intermediate.layers.{j}.conv", widths[-1] if j == 0 else top, top)
+    for i, width in enumerate(reversed(widths)):
+        shapes[f"unet.decoder.layers.{i}.conv1.0.weight"] = (2 * width, width, 3, 3)
+        norm(f"unet.decoder.layers.{i}.conv1.1", width)
+        blocks(f"unet.decoder.layers.{i}.conv2", 2 * width, width)
+    shapes |= {"cnn.weight": (3, base, 3, 3), "cnn.bias": (3,)}
+    for suffix in ("", "_reverse"):
+        shapes |= {f"fc.0.gru.weight_ih_l0{suffix}": (3 * hidden, into)}
+        shapes |= {f"fc.0.gru.weight_hh_l0{suffix}": (3 * hidden, hidden)}
+        shapes |= {f"fc.0.gru.bias_{way}_l0{suffix}": (3 * hidden,) for way in ("ih", "hh")}
+    return shapes | {"fc.1.weight": (360, 2 * hidden), "fc.1.bias": (360,)}
+
+
+def check(weights: Mapping[str, Tensor]) -> None:
+    """Refuse anything but a complete RMVPE, listing what is missing, unexpected or of another shape.
+
+    raises  : BadCheckpoint
+    """
+    base, hidden = 16, 256
+    if "cnn.weight" in weights and weights["cnn.weight"].ndim == 4:
+        base = weights["cnn.weight"].shape[1]
+    if "fc.0.gru.weight_hh_l0" in weights and weights["fc.0.gru.weight_hh_l0"].ndim == 2:
+        hidden = weights["fc.0.gru.weight_hh_l0"].shape[1]
+    shapes = expected_shapes(base, hidden=hidden)
+    missing = [name for name in shapes if name not in weights]
+    if missing:
+        raise BadCheckpoint(
+            f"the RMVPE file lacks {len(missing)} of {len(shapes)} tensors: {listed(missing)}; is it rmvpe.pt?"
+        )
+    more = [name for name in weights if name not in shapes]
+    if more:
+        raise BadCheckpoint(f"the RMVPE file has {len(more)} unexpected tensors: {listed(more)}; is it rmvpe.pt?")
+    wrong = [
+        f"{name} {tuple(weights[name].shape)} instead of {shape}"
+        for name, shape in shapes.items()
+        if tuple(weights[name].shape) != shape
+    ]
+    if wrong:
+        raise BadCheckpoint(f"the RMVPE file has {len(wrong)} tensors of another shape: {listed(wrong)}")
+    odd = [n for n in shapes if not weights[n].is_floating_point() and not n.endswith("num_batches_tracked")]
+    if odd:
+        raise BadCheckpoint(f"the RMVPE file has tensors that are not floating-point numbers: {listed(odd)}")

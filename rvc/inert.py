@@ -120,13 +120,13 @@ class Unpickler(pickle.Unpickler):
         return Stored(str(key), dtype, count, 0, (count,), (1,))
 
 
-def load(file: BinaryIO) -> tuple[Any, dict[str, int]]:
-    """Unpickle one object with nothing executed.
+def load(file: BinaryIO, kind: type[Unpickler] = Unpickler) -> tuple[Any, dict[str, int]]:
+    """Unpickle one object with nothing executed; `kind` may be stricter than Unpickler.
 
     returns : the object, and for each storage it mentions the bytes of one number
     raises  : BadCheckpoint when the pickle is damaged or asks for what no weight file needs
     """
-    unpickler = Unpickler(file)
+    unpickler = kind(file)
     try:
         return unpickler.load(), unpickler.widths
     except BadCheckpoint:
@@ -178,7 +178,7 @@ def materialise(stored: Stored, whole: Tensor, storages: Mapping[str, tuple[int,
                                              + stored.offset)
 
 
-def read_zip(path: Path) -> tuple[Any, dict[str, tuple[int, int]]]:
+def read_zip(path: Path, kind: type[Unpickler] = Unpickler) -> tuple[Any, dict[str, tuple[int, int]]]:
     """torch.save's zip: the pickle `*/data.pkl` and the storages `*/data/KEY`, as (offset, bytes) in the file."""
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         names = [name for name in archive.namelist() if name == "data.pkl" or name.endswith("/data.pkl")]
@@ -189,7 +189,7 @@ def read_zip(path: Path) -> tuple[Any, dict[str, tuple[int, int]]]:
             raise BadCheckpoint(f"{path.name} was written on a big-endian machine; save it again on a usual one")
         if archive.getinfo(names[0]).file_size > PICKLE_LIMIT:
             raise BadCheckpoint(f"{path.name} has a pickle of more than {PICKLE_LIMIT >> 20} MB; it is no model")
-        content, _ = load(io.BytesIO(archive.read(names[0])))
+        content, _ = load(io.BytesIO(archive.read(names[0])), kind)
         storages = {}
         for info in archive.infolist():
             if info.filename.startswith(f"{prefix}data/") and info.compress_type == zipfile.ZIP_STORED:
@@ -200,15 +200,15 @@ def read_zip(path: Path) -> tuple[Any, dict[str, tuple[int, int]]]:
     return content, storages
 
 
-def read_legacy(path: Path) -> tuple[Any, dict[str, tuple[int, int]]]:
+def read_legacy(path: Path, kind: type[Unpickler] = Unpickler) -> tuple[Any, dict[str, tuple[int, int]]]:
     """torch.save's format before 1.6: pickles one after the other, then each storage behind its length."""
     with path.open("rb") as file:
-        if load(file)[0] != LEGACY_MAGIC:
+        if load(file, kind)[0] != LEGACY_MAGIC:
             raise BadCheckpoint(f"{path.name} is a pickle, but not one that torch.save writes")
-        load(file)  # protocol
-        load(file)  # the writer's word sizes
-        content, widths = load(file)
-        keys, _ = load(file)
+        load(file, kind)  # protocol
+        load(file, kind)  # the writer's word sizes
+        content, widths = load(file, kind)
+        keys, _ = load(file, kind)
         storages: dict[str, tuple[int, int]] = {}
         for key in keys if isinstance(keys, list) else ():
             (count,) = struct.unpack("<q", file.read(8))

@@ -23,10 +23,9 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 def fused_available() -> bool:
     """Whether this build of torch brings the packed, fused convolutions of oneDNN."""
     ops: Any = torch.ops
-    return bool(torch.backends.mkldnn.is_available()) and all(
-        hasattr(ops.mkldnn, name)
-        for name in ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
-    )
+    wanted = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
+    there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return there and all(hasattr(ops.mkldnn, name) for name in wanted)
 
 
 FUSED = fused_available()
@@ -47,7 +46,12 @@ class Weights:
             tensor = self.tensors[name]
         except KeyError:
             raise BadCheckpoint(f"the voice lacks the tensor {name}; is it a complete RVC model?") from None
-        return tensor.detach().to(self.device, torch.float32)
+        tensor = tensor.detach().to(self.device, torch.float32)
+        if not torch.isfinite(tensor.sum()) and not torch.isfinite(tensor).all():  # the sum is cheap, and may overflow
+            raise BadCheckpoint(
+                f"the voice's tensor {name} holds NaN or infinity; its training failed, or it is damaged"
+            )
+        return tensor
 
     def folded(self, name: str) -> Tensor:
         """The plain weight of a weight-normed layer: v·g/‖v‖, the norm over all axes but the first, in float32."""
@@ -84,7 +88,7 @@ class Conv:
 
     def dense(self) -> Tensor:
         """The plain weight, float32 (O, I, 1, k)."""
-        plain = self.weight.to_dense() if self.packed else self.weight
+        plain: Tensor = self.weight.to_dense() if self.packed else self.weight
         return plain.float()
 
     def to_precision(self, dtype: torch.dtype) -> None:

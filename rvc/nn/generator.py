@@ -31,6 +31,7 @@ class Generator:
         self.stages = [Stage(sizes, weights, i) for i in range(len(sizes.upsample_rates))]
         last = weights["dec.conv_post.weight"]
         self.conv_post = Conv(last, None)
+        self.dtype = torch.float32
 
     def __call__(self, z: Tensor, g: Tensor, source: Tensor | None, first: int = 0, last: int | None = None) -> Tensor:
         """The samples of frames first … last−1, of all frames by default.
@@ -52,6 +53,12 @@ class Generator:
             samples[(low - first) * self.upp : (high - first) * self.upp] = kept
         return samples
 
+    def to_precision(self, dtype: torch.dtype) -> None:
+        """Compute the convolutions in `dtype`; the source, the last convolution and the samples stay float32."""
+        self.dtype = dtype
+        for conv in [self.conv_pre, *(conv for stage in self.stages for conv in stage.convs())]:
+            conv.to_precision(dtype)
+
     def piece(self, z: Tensor, voice: Tensor, source: Tensor | None, span: Span) -> Tensor:
         """The samples of one span, from latent rows z (T, inter)."""
         wanted = span.wider(self.conv_post.reach)
@@ -60,12 +67,12 @@ class Generator:
             plan.append(stage.needs(plan[-1]))
         given = plan.pop()
         latent = given.wider(self.conv_pre.reach)
-        x = z[latent.start : latent.end].contiguous()
+        x = z[latent.start : latent.end].to(self.dtype).contiguous()
         x = reaching(self.conv_pre, x, latent, given).add_(voice)
         for stage in self.stages:
             x, given = stage(x, given, plan[-1], source), plan.pop()
-        x = F.leaky_relu_(x, LAST_SLOPE)
-        return reaching(self.conv_post, x, given, span)[:, 0].float().tanh_()
+        x = F.leaky_relu_(x.float(), LAST_SLOPE)
+        return reaching(self.conv_post, x, given, span)[:, 0].tanh_()
 
 
 class Stage:
@@ -80,6 +87,10 @@ class Stage:
             kind(weights, f"dec.resblocks.{i * count + j}", sizes.resblock_dilations[j]) for j in range(count)
         ]
         self.reach = max(block.reach for block in self.blocks)
+
+    def convs(self) -> list[Conv]:
+        """Every convolution that may be computed in another precision."""
+        return [self.up.product, *(conv for block in self.blocks for conv in block.convs())]
 
     def needs(self, wanted: Span) -> Span:
         """The rows of the stage before that can reach the rows `wanted` of this one."""
@@ -111,6 +122,10 @@ class ResBlock1:
         ]
         self.reach = sum(first.reach + second.reach for first, second in self.pairs)
 
+    def convs(self) -> list[Conv]:
+        """All of them."""
+        return [conv for pair in self.pairs for conv in pair]
+
     def __call__(self, x: Tensor, active: Tensor, given: Span, wanted: Span) -> Tensor:
         """Rows `given` of x and of its LeakyReLU, both left as they are, to rows `wanted`."""
         left = self.reach
@@ -135,15 +150,19 @@ class ResBlock2:
     """Per dilation, the first two of them: LeakyReLU, dilated convolution, added to what came in."""
 
     def __init__(self, weights: Weights, at: str, dilations: tuple[int, ...]) -> None:
-        self.convs = [weights.conv(f"{at}.convs.{l}", d, normed=True) for l, d in enumerate(dilations[:2])]
-        self.reach = sum(conv.reach for conv in self.convs)
+        self.steps = [weights.conv(f"{at}.convs.{l}", d, normed=True) for l, d in enumerate(dilations[:2])]
+        self.reach = sum(conv.reach for conv in self.steps)
+
+    def convs(self) -> list[Conv]:
+        """All of them."""
+        return self.steps
 
     def __call__(self, x: Tensor, active: Tensor, given: Span, wanted: Span) -> Tensor:
         """Rows `given` of x and of its LeakyReLU, both left as they are, to rows `wanted`."""
         left = self.reach
         mine = wanted.wider(left)
         x, active = cut(x, given, mine), cut(active, given, mine)
-        for l, conv in enumerate(self.convs):
+        for l, conv in enumerate(self.steps):
             left -= conv.reach
             out = wanted.wider(left)
             x = cut(x, mine, out)

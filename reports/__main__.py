@@ -1,0 +1,85 @@
+"""python -m reports VERDICT_DIR... OUT_DIR: pages to look at and listen to, made from verdicts and traces alone."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from parity.errors import ParityError
+from reports import costs, index, load, matrix, page, render
+from reports.errors import ReportError
+from reports.load import Json
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Render every page; returns the exit code, 0 or 2 for a usage or input error."""
+    parser = argparse.ArgumentParser(prog="python -m reports", description=__doc__)
+    parser.add_argument(
+        "verdicts",
+        nargs="+",
+        type=Path,
+        metavar="VERDICT_DIR",
+        help="a folder with verdict.json and traces/; several are compared side by side",
+    )
+    parser.add_argument("out", type=Path, metavar="OUT_DIR", help="where the pages go")
+    parser.add_argument("--case", help="only the cases whose name contains this; the index still lists all")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    options = parser.parse_args(arguments)
+    try:
+        entry = run(options.verdicts, options.out, only=options.case, quiet=options.quiet)
+    except ParityError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"open {entry}")
+    return 0
+
+
+def run(folders: list[Path], out: Path, only: str | None = None, quiet: bool = False) -> Path:
+    """Write all pages below `out` and return the one to open; raises ReportError."""
+    verdicts = {folder: load.verdict(folder) for folder in folders}
+    places = dict(zip(folders, _places(folders, list(verdicts.values())), strict=True)) if len(folders) > 1 else {}
+    work = [
+        (folder, case)
+        for folder, found in verdicts.items()
+        for case in found["cases"]
+        if only is None or only in case["name"]
+    ]
+    if only is not None and not work:
+        raise ReportError(
+            f"no case has {only!r} in its name; the verdict holds {', '.join(_names(verdicts)) or 'none'}"
+        )
+    for folder, case in tqdm(work, desc="pages", unit="case", disable=quiet or None):
+        built = page.build(case, verdicts[folder], load.evidence(case, folder))
+        render.write(out / places.get(folder, "") / f"{case['name']}.html", render.case_page(built))
+    for folder, found in verdicts.items():
+        up = "../index.html" if places else ""
+        text = render.index_page(index.build(found), costs.build(found.get("speed")), up)
+        render.write(out / places.get(folder, "") / "index.html", text)
+    if places:
+        render.write(
+            out / "index.html",
+            render.matrix_page(matrix.build({places[folder]: found for folder, found in verdicts.items()})),
+        )
+    return out / "index.html"
+
+
+def _names(verdicts: dict[Path, Json]) -> Iterator[str]:
+    for found in verdicts.values():
+        yield from (case["name"] for case in found["cases"])
+
+
+def _places(folders: list[Path], verdicts: list[Json]) -> list[str]:
+    """A folder name for each candidate: its own name, with the verdict folder's or a number where two share it."""
+    wanted = [
+        "".join(c if c.isalnum() or c in "-_." else "-" for c in found["candidate"]["name"]).strip("-.") or "candidate"
+        for found in verdicts
+    ]
+    if len(set(wanted)) < len(wanted):
+        wanted = [f"{name}-{folder.resolve().name}" for name, folder in zip(wanted, folders, strict=True)]
+    return [name if wanted.count(name) == 1 else f"{name}-{number + 1}" for number, name in enumerate(wanted)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+// Puts a case's page together: state, panels, keyboard, address.
+"use strict";
+{
+  const { Report } = globalThis;
+  const { State, load, readHash, writeHash } = Report.state;
+
+  /** The shortest step of the chosen stage in seconds, at least a millisecond: what an arrow key moves by. */
+  function stepOf(state) {
+    const piece = state.row()?.modes[state.mode]?.pieces[0];
+    return Math.max(0.001, piece ? piece.step : 0.01);
+  }
+
+  function nextStage(state, by) {
+    const names = state.data.rows.map((row) => row.name);
+    const at = names.indexOf(state.stage) + by;
+    return names[Math.min(names.length - 1, Math.max(0, at))];
+  }
+
+  function keys(state) {
+    const press = (name) => document.getElementById(name)?.click();
+    const view = (value) => { const radio = document.querySelector(`#spectrum-view input[value=${value}]`); if (radio) radio.click(); };
+    return {
+      ArrowLeft: (event) => state.go(state.cursor - stepOf(state) * (event.shiftKey ? 10 : 1)),
+      ArrowRight: (event) => state.go(state.cursor + stepOf(state) * (event.shiftKey ? 10 : 1)),
+      ArrowUp: () => state.change({ stage: nextStage(state, -1) }),
+      ArrowDown: () => state.change({ stage: nextStage(state, 1) }),
+      Home: () => state.go(state.first), End: () => state.go(state.last),
+      " ": () => press("play"), 1: () => press("hear-original"), 2: () => press("hear-ours"), 3: () => press("hear-difference"),
+      "+": () => state.zoom(0.5), "=": () => state.zoom(0.5), "-": () => state.zoom(2), f: () => press("fit"),
+      m: () => press(state.mode === "chained" ? "mode-isolated" : "mode-chained"), w: () => press("to-worst"),
+      b: () => view("blink"), s: () => view("split"), n: () => view("three"), l: () => press("spectrum-log"),
+      t: () => press("theme"), Escape: () => state.change({ selection: null }),
+      "?": () => { const help = document.getElementById("help"); help.open = !help.open; },
+    };
+  }
+
+  function wireKeys(state) {
+    const actions = keys(state);
+    document.addEventListener("keydown", (event) => {
+      const typing = /^(SELECT|TEXTAREA)$/.test(event.target.tagName) || event.target.matches?.("input[type=range], input[type=text], input[type=search], input[type=radio]");
+      if (typing || event.ctrlKey || event.metaKey || event.altKey || !actions[event.key]) return;
+      if (event.key === " " && /^(BUTTON|SUMMARY|A|INPUT)$/.test(event.target.tagName)) return; // it has its own meaning there
+      event.preventDefault();
+      actions[event.key](event);
+    });
+  }
+
+  /** Go to the worst moment of the chosen stage in the current mode. */
+  function toWorst(state) {
+    let found = null;
+    for (const piece of state.row()?.modes[state.mode]?.pieces ?? []) {
+      piece.values.forEach((value, frame) => {
+        const size = Number.isNaN(value) ? Infinity : value;
+        if (!found || size > found.size) found = { size, time: piece.start + (frame + 0.5) * piece.step };
+      });
+    }
+    if (found) state.go(found.time);
+  }
+
+  function wireToolbar(state) {
+    const on = (name, act) => document.getElementById(name)?.addEventListener("click", act);
+    on("zoom-in", () => state.zoom(0.5));
+    on("zoom-out", () => state.zoom(2));
+    on("pan-left", () => state.pan(-(state.to - state.from) / 4));
+    on("pan-right", () => state.pan((state.to - state.from) / 4));
+    on("fit", () => state.change({ from: state.first, to: state.last }));
+    on("to-selection", () => state.selection && state.change({ from: state.selection[0], to: state.selection[1] }));
+    on("to-worst", () => toWorst(state));
+    for (const mode of ["chained", "isolated"]) on(`mode-${mode}`, () => state.change({ mode }));
+    const show = () => {
+      for (const mode of ["chained", "isolated"]) document.getElementById(`mode-${mode}`).setAttribute("aria-pressed", String(state.mode === mode));
+      const chosen = state.selection ? `, selected ${state.selection.map((t) => t.toFixed(3)).join("–")} s` : "";
+      document.getElementById("where").textContent = `${state.cursor.toFixed(3)} s${chosen}`;
+    };
+    state.listen(show);
+    show();
+  }
+
+  /** The address follows the cursor (without filling the history), and a changed address moves the cursor. */
+  function wireAddress(state) {
+    let timer = 0;
+    const follow = () => {
+      const wanted = readHash(location.hash);
+      if (wanted && state.data.rows.some((row) => row.name === wanted.stage)) {
+        state.change({ stage: wanted.stage });
+        state.go(wanted.cursor);
+      }
+    };
+    follow();
+    window.addEventListener("hashchange", follow);
+    state.listen((_, fields) => {
+      if (!("cursor" in fields || "stage" in fields) || fields.playing) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => { try { history.replaceState(null, "", writeHash(state)); } catch { /* some viewers forbid it */ } }, 150);
+    });
+  }
+
+  async function buildSound(state, data) {
+    if (!data.audio) return null;
+    const audio = data.audio;
+    audio.samples = await Report.player.decode(audio);
+    Report.waveforms.build(state, audio);
+    Report.spectrograms.build(state, audio);
+    return new Report.player.Player(state, audio);
+  }
+
+  async function main() {
+    const data = await load(), state = new State(data);
+    Report.heat.buildAxis(state);
+    Report.heat.build(state);
+    if (data.f0) Report.pitch.build(state, data.f0);
+    if (data.retrieval) Report.retrieval.build(state, data.retrieval);
+    Report.details.build(state);
+    wireToolbar(state);
+    wireKeys(state);
+    wireAddress(state);
+    Report.theme.wire(() => state.change({}));
+    Report.current = { state, player: await buildSound(state, data) };
+    document.documentElement.dataset.ready = "yes";
+  }
+
+  main().catch((error) => {
+    document.getElementById("broken").textContent = `The interactive part failed: ${error.message}. The tables below still hold.`;
+    throw error;
+  });
+}

@@ -75,8 +75,8 @@ def _version(shapes: Shapes, metadata: Mapping[str, Any], file: str, found: Find
     stated = metadata.get("version")
     if stated is not None and stated != version:
         raise BadCheckpoint(
-            f"{file} says that it is version {stated}, but its enc_p.emb_phone.weight is {width} wide, which is {version}; "
-            "correct the file's version or ask its maker"
+            f"{file} says that it is version {stated}, but its enc_p.emb_phone.weight is {width} wide, "
+            f"which is {version}; correct the file's version or ask its maker"
         )
     silent = (
         ""
@@ -158,13 +158,14 @@ def _config_of(shapes: Shapes, metadata: Mapping[str, Any], file: str, found: Fi
     if not fitting or (said and not chosen):
         kernels = _each(shapes, "dec.ups.{}.weight_v", 2)
         raise BadCheckpoint(
-            f"{file} holds no config, and its upsamplers ({', '.join(map(str, kernels))} wide) are of no published family"
-            f"{f' at {said} Hz' if said else ''}; put the config.json of its training beside it"
+            f"{file} holds no config, and its upsamplers ({', '.join(map(str, kernels))} wide) are of no published "
+            f"family{f' at {said} Hz' if said else ''}; put the config.json of its training beside it"
         )
     if len(chosen) > 1:
         looks = " or ".join(str(rate) for rate, _ in chosen)
         raise BadCheckpoint(
-            f"{file} holds no config, and its tensors fit a rate of {looks}; put the config.json of its training beside it"
+            f"{file} holds no config, and its tensors fit a rate of {looks}; "
+            "put the config.json of its training beside it"
         )
     if len(fitting) > 1:
         found.believed["rate"] = f"sr {metadata['sr']}; the tensors fit {' and '.join(str(r) for r, _ in fitting)}"

@@ -123,9 +123,10 @@ def test_missing_misshaped_and_unexpected_tensors_are_listed(tmp_path):
         weight[f"extra.{i}"] = torch.zeros(1)
     with pytest.raises(BadCheckpoint) as refusal:
         load_voice(saved(tmp_path, made))
+    wanted = len(layout(read_config(sv.config(), "v2", True)))
     assert str(refusal.value) == (
-        f"checkpoint alto.pth lacks 2 of {len(layout(read_config(sv.config(), 'v2', True)))} tensors: enc_p.proj.weight, "
-        "enc_p.proj.bias; it has 1 of another shape: dec.conv_post.weight (1, 2, 5) instead of (1, 2, 7); it has 5 that "
+        f"checkpoint alto.pth lacks 2 of {wanted} tensors: enc_p.proj.weight, enc_p.proj.bias; "
+        "it has 1 of another shape: dec.conv_post.weight (1, 2, 5) instead of (1, 2, 7); it has 5 that "
         "such a voice does not have: extra.0, extra.1, extra.2 and 2 more; is it complete, and an RVC voice?"
     )
 
@@ -215,4 +216,4 @@ def test_other_models_are_known_by_name(tmp_path, names, message):
 def test_unknown_entries_are_said(tmp_path):
     voice = load_voice(saved(tmp_path, content() | {"author": "someone"}))
     assert voice.odd == ["unknown entry 'author' is ignored"]
-    assert any("version: inferred (enc_p.emb_phone.weight is 768 wide)" == note for note in voice.notes)
+    assert any(note == "version: inferred (enc_p.emb_phone.weight is 768 wide)" for note in voice.notes)

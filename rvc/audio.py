@@ -41,8 +41,8 @@ def guard_peak(raw: Samples) -> Samples:
 def highpass(samples: Samples) -> Filtered:
     """`highpassed`: float64 (N,), a fifth-order Butterworth at 48 Hz run forwards and backwards.
 
-    Bit for bit `scipy.signal.filtfilt(B, A, samples)`, block by block in one array: the odd extension is formed in float32,
-    the type of the input, before anything is widened.  Raises BadInput for 18 samples or fewer.
+    Bit for bit `scipy.signal.filtfilt(B, A, samples)`, block by block in one array: the odd extension is formed in
+    float32, the type of the input, before anything is widened.  Raises BadInput for 18 samples or fewer.
     """
     from scipy.signal import lfilter_zi
 

@@ -1,8 +1,8 @@
 """A file of sound to mono float32 at 16 kHz, as the originals hear it.
 
-Mono files at 16 kHz are read by libsndfile and pass unchanged (int16 / 32768). Anything else goes through ffmpeg's decoders and
-resampler where PyAV is installed, which is bit for bit what the originals' own ffmpeg gives. Without PyAV, libsndfile and soxr
-do the same work to another filter: docs/divergences.md has the difference measured.
+Mono files at 16 kHz are read by libsndfile and pass unchanged (int16 / 32768). Anything else goes through ffmpeg's
+decoders and resampler where PyAV is installed, which is bit for bit what the originals' own ffmpeg gives. Without PyAV,
+libsndfile and soxr do the same work with another filter: docs/divergences.md has the difference measured.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def decode(path: str | Path, *, flush: bool = True, with_av: bool | None = None)
     has_av = importlib.util.find_spec("av") is not None if with_av is None else with_av
     info = _header(path)
     if info is None and not has_av:
-        raise BadInput(f"{path} is nothing that libsndfile reads as sound; other formats need the extra 'decoding' (PyAV)")
+        raise BadInput(f"{path} is no sound that libsndfile reads; more formats come with the extra 'decoding'")
     if info is not None and info.channels == 1 and info.samplerate == RATE and _is_lossless(info):
         samples = read_sndfile(path)[0][:, 0]
     elif has_av:
@@ -59,19 +59,19 @@ def decode(path: str | Path, *, flush: bool = True, with_av: bool | None = None)
 
 
 def read_sndfile(path: str | Path) -> tuple[Samples, int]:
-    """What libsndfile reads, float32 (N, channels) and the rate; a file cut short gives what is there, with a warning."""
+    """What libsndfile reads, float32 (N, channels), and the rate; of a file cut short what is there, with a warning."""
     try:
         with soundfile.SoundFile(path) as file:
             samples = file.read(dtype="float32", always_2d=True)
             if 0 <= len(samples) < file.frames:
-                log.warning("%s ends after %d of the %d samples that its header claims", path, len(samples), file.frames)
+                log.warning("%s ends after %d of the %d samples it claims", path, len(samples), file.frames)
             return samples, file.samplerate
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read as sound: {_reason(error)}") from None
 
 
 def refuse_odd_values(samples: Samples, rate: int, name: str) -> None:
-    """Raises BadInput when `samples` (N,) holds NaN or infinity; the sentence says how many and where the first one is."""
+    """Raises BadInput when `samples` (N,) holds NaN or infinity, with how many and where the first one is."""
     finite = np.isfinite(samples)
     if finite.all():
         return

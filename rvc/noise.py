@@ -70,12 +70,12 @@ class Tape:
             raise BadInput(f"{path} is no safetensors file ({error}); --noise takes a trace or a tape") from None
 
     def draw(self, name: str, shape: tuple[int, ...], kind: Kind = "normal") -> Draw:
-        """Raises BadInput when the tape lacks the draw, or holds it in another shape, as other than floats or not finite."""
+        """Raises BadInput when the tape lacks the draw, or holds it in another shape, not as floats, or not finite."""
         found = self.tensors.get(name)
         if found is None:
             if kind == "uniform":  # the unused start phase: a tape need not hold what nothing depends on
                 return np.zeros(shape, np.float32)
-            raise BadInput(f"{self.origin} holds no {name} (expected float32 {list(shape)}); was it made for another input?")
+            raise BadInput(f"{self.origin} holds no {name} (float32 {list(shape)}); was it made for another input?")
         if found.shape != shape or found.dtype.kind != "f":
             raise BadInput(
                 f"{name} in {self.origin} is {found.dtype} {list(found.shape)}, but this conversion draws float32 "

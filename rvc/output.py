@@ -64,7 +64,7 @@ def mix_loudness(waveform: Samples, highpassed: npt.NDArray[np.float64], rate: i
 def stretch(values: Samples, length: int, first: int, last: int) -> Samples:
     """Positions first…last of `values` resized to `length` by lines between half-pixel centres.
 
-    float32, each fused multiply-add of torch's kernel done in float64 and rounded once: the same bits as its interpolate.
+    float32; each fused multiply-add of torch's kernel is done in float64 and rounded once: the bits of its interpolate.
     """
     scale = float(np.float32(len(values)) / np.float32(length))
     center = np.arange(first, last).astype(np.float32) + np.float32(0.5)
@@ -73,7 +73,8 @@ def stretch(values: Samples, length: int, first: int, last: int) -> Samples:
     right = np.minimum(left + 1, len(values) - 1)
     part = np.minimum(position - left.astype(np.float32), np.float32(1))
     stretched = (np.float32(1) - part).astype(np.float64) * values[left] + part * values[right]
-    return stretched.astype(np.float32)
+    result: Samples = stretched.astype(np.float32)
+    return result
 
 
 def resample(samples: Samples, source: int, target: int) -> Samples:

@@ -1,7 +1,7 @@
 """Where the originals differ from one another, as named choices in one table (docs/spec/08, docs/divergences.md).
 
-The table describes the originals as they run with the library versions that the goldens were recorded with: the loudness mix
-is float32 in all three (librosa ≥ 0.10), although the classic WebUI's old pin kept half of it in float64.
+The table describes the originals as they run with the library versions that the goldens were recorded with: the
+loudness mix is float32 in all three (librosa ≥ 0.10), although the classic WebUI's old pin kept half of it in float64.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Move each content frame towards the voice's own frames: features (n, C) → blended (1, n, C), docs/spec/04.
 
-The index file is searched by faiss, with the number of lists to probe that the file itself carries; its vectors stay on disk,
-mapped into memory. faiss is imported when an index is loaded, not before.
+The index file is searched by faiss, with the number of lists to probe that the file itself carries; its vectors stay on
+disk, mapped into memory. faiss is imported when an index is loaded, not before.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ ExactHits = Literal["finite", "nan"]
 class Index:
     """A voice's frames, searchable.
 
-    width : C, the size of a vector;  total : V, how many there are;  metric : "cosine" is an inner product of unit vectors
+    width  : C, the size of a vector;  total : V, how many there are
+    metric : "cosine" is an inner product of unit vectors
     """
 
     def __init__(self, index: Any, name: str = "the index") -> None:
@@ -38,7 +39,7 @@ class Index:
         self.width = int(index.d)
         self.total = int(index.ntotal)
         if self.total == 0:
-            raise BadInput(f"{name} holds no vectors, only trained centres; use the file whose name begins with 'added'")
+            raise BadInput(f"{name} has no vectors, only trained centres; use the file whose name begins with 'added'")
         self.lists = _inverted_lists(index)
         if self.lists is not None:
             self.lists.make_direct_map(True)
@@ -50,7 +51,7 @@ class Index:
         """The eight nearest vectors of each frame, nearest first.
 
         features : float32 (n, C)
-        returns  : squared distances float32 (n, 8) and ids int64 (n, 8); what an L2 index has too few of is FLT_MAX and −1.
+        returns  : squared distances float32 (n, 8) and ids int64 (n, 8); missing neighbours are FLT_MAX and −1.
                    An inner-product index gives the squared distances to the vectors it finds most alike, a cosine index
                    those between directions.
         Raises BadInput when C does not fit.
@@ -94,7 +95,7 @@ class Index:
 
 
 def load_index(path: str | Path) -> Index:
-    """Open a faiss index file, its vectors mapped rather than read.  Raises BadInput when it is none, or has no vectors."""
+    """Open a faiss index file, its vectors mapped rather than read.  Raises BadInput when it is none, or empty."""
     import faiss
 
     path = Path(path)
@@ -114,8 +115,8 @@ def weights(distances: Floats, exact_hits: ExactHits = "finite") -> Floats:
     """How much each neighbour counts: the inverse square of a squared distance, summing to 1 in each row.
 
     distances  : float32 (n, 8), squared
-    exact_hits : "nan" keeps the originals' inf/inf where a frame meets a vector exactly, and 0/0 where nothing was found;
-                 "finite" takes the limit: the vectors that were hit share the weight, and a frame that found none has none.
+    exact_hits : "nan" keeps the originals' inf/inf where a frame meets a vector exactly, and 0/0 where none was found;
+                 "finite" takes the limit: the vectors that were hit share the weight, and where none was found it is 0
     returns    : float32 (n, 8)
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
@@ -159,7 +160,7 @@ def _limit(distances: Floats) -> Floats:
     ratio[wide >= np.finfo(np.float32).max] = 0
     total = ratio.sum(axis=1, keepdims=True)
     shares = np.divide(ratio, total, out=np.zeros_like(ratio), where=total > 0)
-    return shares.astype(np.float32)
+    return np.asarray(shares, np.float32)
 
 
 def _inverted_lists(index: Any) -> Any:

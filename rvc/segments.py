@@ -37,11 +37,11 @@ class Window:
         if round(self.pad * RATE) % FRAME:
             raise BadInput(f"the window's pad is {self.pad} s; expected whole frames of 0.01 s")
         if self.query > self.center:
-            raise BadInput(f"the window's query of {self.query} s exceeds its center of {self.center} s; make query smaller")
+            raise BadInput(f"the window's query ({self.query} s) exceeds its center ({self.center} s); make it smaller")
 
     def samples(self, name: str) -> int:
         """One of the four in samples at 16 kHz."""
-        return round(getattr(self, name) * RATE)
+        return int(round(getattr(self, name) * RATE))
 
     @property
     def pad_frames(self) -> int:
@@ -64,7 +64,7 @@ class Span:
 
 
 def cut_points(highpassed: Signal, window: Window) -> tuple[Signal | None, Cuts]:
-    """`quiet.profile` float64 (N,), or None for audio too short to be cut, and `segment.cuts` int64 (K,), in samples."""
+    """`quiet.profile` float64 (N,), or None for audio too short to cut, and `segment.cuts` int64 (K,), in samples."""
     count = len(highpassed)
     if count + FRAME <= window.samples("max"):
         return None, np.zeros(0, np.int64)

@@ -1,4 +1,4 @@
-"""What a conversion computed on its way, kept under the names of docs/spec/00 §0.3 and written as one safetensors file."""
+"""What a conversion computed on its way, under the names of docs/spec/00 §0.3, written as one safetensors file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def snapshot(value: Any) -> npt.NDArray[Any]:
 
 
 def write(path: str | Path, tensors: dict[str, npt.NDArray[Any]], about: dict[str, Any]) -> None:
-    """Write the tensors, with `about` as JSON under the key "rvc" of the header.  The file appears whole or not at all."""
+    """Write the tensors, and `about` as JSON under "rvc" in the header.  The file appears whole or not at all."""
     from safetensors.numpy import save_file
 
     path = Path(path)

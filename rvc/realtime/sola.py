@@ -22,7 +22,8 @@ def correlation(new: torch.Tensor, held: torch.Tensor) -> torch.Tensor:
     """
     frames = new.unfold(0, held.shape[0], 1)
     energy = (new * new).unfold(0, held.shape[0], 1).sum(dim=1)
-    return (frames @ held) / torch.sqrt(energy + QUIET)
+    fit: torch.Tensor = (frames @ held) / torch.sqrt(energy + QUIET)
+    return fit
 
 
 def crossfade(held: torch.Tensor, new: torch.Tensor, fade_in: torch.Tensor) -> torch.Tensor:
@@ -48,5 +49,6 @@ def phase_vocoder(held: torch.Tensor, new: torch.Tensor, fade_in: torch.Tensor) 
     speed = 2 * math.pi * torch.arange(length // 2 + 1) + turn
     time = torch.arange(length)[:, None] / length
     # float32 angles up to π·Y: the reference's, and its accuracy of 1e-4.
-    partials = (amplitude * torch.cos(speed * time + start)).sum(dim=1)
-    return held * fade_out**2 + new * fade_in**2 + partials * window / length
+    partials = (amplitude * torch.cos(speed * time + start)).sum(dim=1) * window / length
+    faded: torch.Tensor = held * fade_out**2 + new * fade_in**2
+    return faded + partials

@@ -10,12 +10,13 @@ import torch
 from rvc.errors import BadInput
 from rvc.noise import NoiseSource, Seeded
 from rvc.realtime.controls import Controls
-from rvc.realtime.converter import Converter, Models
+from rvc.realtime.converter import Converter
 from rvc.realtime.intake import Intake
 from rvc.realtime.loudness import Samples
 from rvc.realtime.outlet import Outlet
 from rvc.realtime.sizes import Sizes
 from rvc.realtime.tap import Tap, unheard, within
+from rvc.realtime.turn import Models, Turn
 from rvc.resampling import resample
 
 
@@ -72,13 +73,14 @@ class Stream:
                 f"a block is {samples.dtype} {list(samples.shape)}, expected float32 [{self.sizes.block}]; "
                 "fill the last one up with zeros"
             )
-        controls, models, tap = self.controls, self.models, within(self.tap, self.number)
+        controls, tap = self.controls, within(self.tap, self.number)
+        turn = Turn(self.number, self.models, controls, self.noise, tap)
         tap("in", samples)
         at16k = self._intake.take(samples, controls)
         tap("input_wav", self._intake.raw)
         tap("input16k", at16k)
-        spoken = self._converter.convert(at16k, models, controls, self.noise, self.number, tap)
-        spoken = resample(spoken, models.voice.rate, self.sizes.rate)
+        spoken = self._converter.convert(at16k, turn)
+        spoken = resample(spoken, turn.models.voice.rate, self.sizes.rate)
         out = self._outlet.give(spoken, self._intake.heard(controls), controls, tap)
         self.number += 1
         return out

@@ -3,6 +3,8 @@
 import importlib
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ class Webui2026(Original):
     def __init__(self, weights: Weights, folder: Path, threads: int = THREADS) -> None:
         super().__init__(weights, threads)
         self.checkout = folder.resolve()
+        self.live: dict[str, Any] | None = None  # the realtime script's names, once asked for
 
     def open(self) -> None:
         checkout.check(self.checkout, "infer/vc/pipeline.py", REPOSITORY, COMMIT)
@@ -52,7 +55,7 @@ class Webui2026(Original):
         index = str(need(self.weights.index, "--index", "retrieval")) if options.index_rate else ""
         self.vc.get_vc(str(self.weights.model).lstrip("/"))  # it joins weight_root, here "", and "/"
         taps = OfflineTaps(self.vc, modules=self.modules, pipeline=self.pipeline, models=self.models, seed=seed)
-        with taps.laid() as record, hear_hubert(self.pipeline, taps):
+        with taps.laid() as record, hear_hubert(self.pipeline, None, taps.hubert):
             answer = self.vc.vc_single(
                 options.speaker,
                 str(audio.resolve()),
@@ -67,18 +70,27 @@ class Webui2026(Original):
             refuse_failure(answer)
         return record
 
+    def stream(self, samples: Any, settings: dict[str, Any], seed: str) -> Trace:
+        """The realtime window's loop over `samples` (N,) at the stream's rate: docs/spec/00 §0.4, block by block."""
+        from reference.originals import gui
+
+        if self.live is None:
+            self.live = gui.classes(self.checkout / "realtime_gui.py")
+        realtime = sys.modules["infer.rtrvc"]
+        window = gui.Live(self.live, self.config, realtime, self.models, partial(hear_hubert, realtime))
+        return window.run(samples, settings, self.weights.model, self.weights.index, seed)
+
     def version(self) -> dict[str, str]:
         return {"name": REPOSITORY, "version": COMMIT[:7], "commit": COMMIT}
 
 
-def hear_hubert(pipeline: Any, taps: OfflineTaps) -> Any:
-    """`extract_hubert_features(model, source, version, …)`, as the pipeline's module calls it."""
-    
-    run = pipeline.extract_hubert_features
+def hear_hubert(module: Any, _owner: Any, hear: Callable[[Any, Any], None]) -> Any:
+    """A tap on `extract_hubert_features(model, source, version, …)`, as that module calls it."""
+    run = module.extract_hubert_features
 
     def call(model: Any, source: Any, *arguments: Any, **named: Any) -> Any:
         features = run(model, source, *arguments, **named)
-        taps.hubert(source, features)
+        hear(source, features)
         return features
 
-    return replaced(pipeline, extract_hubert_features=call)
+    return replaced(module, extract_hubert_features=call)

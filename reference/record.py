@@ -1,0 +1,143 @@
+"""A case in, a golden folder out: run an original and propose what it computed; put a proposal in place when told why.
+
+python -m reference.record [--original rvc-python] [CASE …]
+python -m reference.record --original webui-2026|webui-classic --checkout DIR [CASE …]
+python -m reference.record --accept "reason" [CASE …]
+
+Recording writes out/proposed/CASE and prints, stage by stage, how it differs from goldens/cases/CASE. Only --accept
+writes there, each case in one step, and never on CI.
+"""
+
+import argparse
+import datetime
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from parity import store
+from reference import cases, difference, environment, weights
+from reference.cases import Spec
+from reference.listen import Refusal
+from reference.options import PROFILES
+from reference.originals import opened
+from reference.originals.base import THREADS, Original
+
+ROOT = cases.HERE.parent
+PROPOSED = ROOT / "out" / "proposed"
+COMMITTED = cases.GOLDENS / "cases"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 done, 1 a proposal is further from the committed golden than the original from itself, 2 refused."""
+    parser = argparse.ArgumentParser(prog="python -m reference.record", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("cases", nargs="*", metavar="CASE")
+    parser.add_argument("--original", choices=PROFILES, default="rvc-python")
+    parser.add_argument("--checkout", type=Path, metavar="DIR")
+    parser.add_argument("--accept", metavar="REASON", help="put the proposals in place; the reason is kept with them")
+    given = parser.parse_args(arguments)
+    try:
+        if given.accept is not None:
+            return accept(given.cases, given.accept)
+        specs = cases.chosen(cases.read(), given.original, given.cases)
+        return propose(specs, given.original, given.checkout)
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+
+
+def propose(specs: list[Spec], profile: str, checkout: Path | None) -> int:
+    """Record each case into out/proposed and say what it changes."""
+    if not specs:
+        raise Refusal(f"cases.toml has no case for {profile}; add one")
+    allowed = difference.spread()
+    changed = 0
+    with opened(profile, weights.of(specs[0]), checkout) as original:
+        for spec in specs:
+            lines = propose_one(spec, original, allowed)
+            print(difference.table(spec.name, lines), flush=True)
+            changed += any(line.state in (difference.CHANGED, difference.GONE) for line in lines)
+    print(f"{len(specs)} proposals in {PROPOSED.relative_to(ROOT)}, {changed} of them changed; "
+          'to put them in place: --accept "reason"')  # fmt: skip
+    return 1 if changed else 0
+
+
+def propose_one(spec: Spec, original: Original, allowed: Any) -> list[difference.Line]:
+    """One case: its tensors and provenance into out/proposed, compared with what is committed."""
+    if not spec.audio.is_file():
+        raise Refusal(f"{spec.name} wants goldens/inputs/{spec.input}, which is missing; restore it")
+    original.weights = weights.of(spec).resolved()
+    trace = original.convert(spec.audio, spec.options, spec.name)
+    store.save_case(PROPOSED / spec.name, trace, meta(spec, original))
+    committed = COMMITTED / spec.name
+    old = store.open_case(committed) if committed.is_dir() else None
+    network = spec.options.f0_method in difference.NETWORKS
+    return difference.compare(old, trace, network, allowed)
+
+
+def meta(spec: Spec, original: Original) -> dict[str, Any]:
+    """The story of a golden, as case.json tells it."""
+    checkout = "" if original.profile == "rvc-python" else f" --original {original.profile} --checkout DIR"
+    options = spec.options.table()
+    if options["f0_file"] is None:
+        del options["f0_file"]
+    return {
+        "name": spec.name,
+        "why": spec.why,
+        "profile": spec.profile,
+        "input": {"file": spec.input, "sha256": sha256(spec.audio)} | weights.provenance(spec.input),
+        "voice": weights.voice(spec),
+        "options": options,
+        "seed": spec.name,
+        "original": original.version() | {
+            "command": f"python -m reference.record{checkout} {spec.name}",
+            "runtime": f"float32, CPU, {THREADS} threads, HuBERT by transformers",
+        },
+        "environment": environment.describe(),
+        "recorded": datetime.date.today().isoformat(),
+    }  # fmt: skip
+
+
+def accept(names: list[str], reason: str) -> int:
+    """Move proposals into goldens/cases, whole or not at all, with the reason; others are left alone."""
+    if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
+        raise Refusal("CI is set, and CI never writes goldens; accept a proposal on a machine of your own")
+    if len(reason.strip()) < 10:
+        raise Refusal(f"the reason is {reason!r}; say in a sentence why these goldens are right")
+    specs = {spec.name: spec for spec in cases.read()}
+    folders = [PROPOSED / name for name in names] or store.cases(PROPOSED)
+    if not folders:
+        raise Refusal("out/proposed holds no proposal; record first: nox -s record")
+    proposals = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise Refusal(f"out/proposed holds no {folder.name}; record it first: nox -s record -- {folder.name}")
+        case = store.open_case(folder).check()
+        spec = specs.get(case.name)
+        if spec is None or not fits(case, spec):
+            raise Refusal(f"cases.toml says something else about {case.name} than its proposal; record it again")
+        proposals.append(case)
+    for case in proposals:
+        store.save_case(COMMITTED / case.name, {name: case[name] for name in case}, case.meta | {"accepted": reason})
+        shutil.rmtree(case.folder)
+        print(f"{case.name} is in place: {reason}")
+    return 0
+
+
+def fits(case: store.Case, spec: Spec) -> bool:
+    """Whether the proposal was made from today's entry of cases.toml."""
+    options = {name: value for name, value in spec.options.table().items() if value is not None}
+    same_voice = case.voice["kind"] == spec.voice and case.input["file"] == spec.input
+    return case.profile == spec.profile and case.why == spec.why and case.options == options and same_voice
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

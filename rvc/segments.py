@@ -41,7 +41,8 @@ class Window:
 
     def samples(self, name: str) -> int:
         """One of the four in samples at 16 kHz."""
-        return int(round(getattr(self, name) * RATE))
+        seconds: float = getattr(self, name)
+        return round(seconds * RATE)
 
     @property
     def pad_frames(self) -> int:

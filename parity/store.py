@@ -151,6 +151,17 @@ class Case(Mapping[str, Array]):
         return value.copy()
 
 
+class MemoryCase(Case):
+    """A case that is on no disk: tensors of a trace, demanding only what it holds."""
+
+    def __init__(self, document: Mapping[str, Any], tensors: Mapping[str, Array]) -> None:
+        entries = {name: {"dtype": value.dtype.name, "shape": list(value.shape)} for name, value in tensors.items()}
+        missing = [name for name in stages.expected(stages.facts(document)) if name not in tensors]
+        absent = dict.fromkeys(missing, "the trace has none")
+        super().__init__(Path(str(document["name"])), {**document, "tensors": entries, "absent": absent})
+        self._known = dict(tensors)
+
+
 def open_case(folder: str | Path) -> Case:
     """The golden in `folder`; its JSON is checked here, its tensors as they are read (or all by `check`)."""
     folder = Path(folder)

@@ -58,6 +58,12 @@ def read(path: str | Path) -> Trace:
         raise TraceError(f"{path} is not a safetensors file ({error}); was it written completely?") from None
 
 
+def metadata(path: str | Path) -> dict[str, str]:
+    """What the writer of a trace said about it; empty where it said nothing."""
+    with safe_open(path, framework="numpy") as file:
+        return dict(file.metadata() or {})
+
+
 def strangers(names: Mapping[str, Any] | set[str]) -> list[str]:
     """Names that the stage table does not know."""
     return sorted(name for name in names if not stages.known(name))

@@ -5,6 +5,7 @@ python -m reference.run_live IN TRACE.safetensors --model voice.pth --hubert DIR
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2
-    record.write(trace, {"original": given.original, "seed": given.seed})
+    about = {"original": given.original, "seed": given.seed, "options": json.dumps(options.table())}
+    record.write(trace, about)  # `python -m parity live` converts with the same options
     return 0
 
 

@@ -1,0 +1,92 @@
+"""`python -m parity VERB`: run, compare, diff, live. Exit codes: 0 pass, 1 differs, 2 usage or bad input, 3 nothing
+comparable."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from parity import run as running
+from parity.errors import ParityError
+
+VOICE_FILES = ("model", "hubert", "index", "rmvpe", "crepe", "fcpe")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.verb(options))
+    except ParityError as error:
+        print(f"parity: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m parity", description="Judge an RVC against goldens.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    run = verbs.add_parser("run", help="our rvc against every golden, stage by stage")
+    _run_options(run)
+    run.set_defaults(verb=_run)
+    compare = verbs.add_parser("compare", help="two dumps: a golden or a trace, and the trace to judge")
+    compare.add_argument("golden", type=Path, metavar="GOLDEN_OR_TRACE")
+    compare.add_argument("trace", type=Path, metavar="TRACE")
+    compare.add_argument("--stage", help="only this stage")
+    compare.add_argument("--json", action="store_true", help="print verdict.json instead of the table")
+    compare.add_argument("--out", type=Path, help="also write verdict.json, junit.xml and summary.md into this folder")
+    compare.set_defaults(verb=_compare)
+    diff = verbs.add_parser("diff", help="what changed between two verdicts")
+    diff.add_argument("before", type=Path, metavar="RUN_A")
+    diff.add_argument("after", type=Path, metavar="RUN_B")
+    diff.add_argument("--json", action="store_true")
+    diff.set_defaults(verb=_diff)
+    live = verbs.add_parser("live", help="our rvc against an original's trace of your own files; nothing is stored")
+    live.add_argument("--trace", type=Path, help="the original's trace, by python -m reference.run_live")
+    for role in VOICE_FILES:
+        live.add_argument(f"--{role}", type=Path, required=role == "model")
+    live.add_argument("--json", action="store_true")
+    live.set_defaults(verb=_live)
+    return parser
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--case", help="only cases whose name contains this")
+    parser.add_argument("--stage", help="only this stage")
+    parser.add_argument("--goldens", type=Path, default=running.GOLDENS)
+    parser.add_argument("--out", type=Path, default=running.OUT)
+    parser.add_argument("--json", action="store_true", help="print verdict.json instead of the table")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from parity.candidates.rvc_torch import RvcTorch
+
+    document = running.run(RvcTorch(), options.goldens, options.out, options.case, options.stage)
+    return running.report(document, options.json)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from parity import dumps
+
+    document = dumps.compare(options.golden, options.trace, options.stage, options.out)
+    return running.report(document, options.json)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from parity import difference
+
+    return difference.report(options.before, options.after, options.json)
+
+
+def _live(options: argparse.Namespace) -> int:
+    from parity import live
+
+    files = {role: getattr(options, role) for role in VOICE_FILES if getattr(options, role)}
+    return running.report(live.judge(options.trace, files), options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

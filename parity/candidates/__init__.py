@@ -1,0 +1,1 @@
+"""Candidates that ship with the judge: programs it knows how to run."""

@@ -120,7 +120,7 @@ def check(args: argparse.Namespace) -> None:
 def open_source(args: argparse.Namespace) -> tuple[FileSource | PipeSource, Sizes, PcmFormat]:
     """IN, the stream's lengths at its rate, and the format of samples in pipes.  Raises BadInput."""
     form: PcmFormat = args.pcm_format or "s16le"
-    channels = args.channels or 1
+    channels = 1 if args.channels is None else args.channels
     if not 1 <= channels <= 64:
         raise BadInput(f"--channels is {channels}; expected 1 to 64")
     if args.input == PIPE:

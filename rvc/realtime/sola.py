@@ -49,6 +49,6 @@ def phase_vocoder(held: torch.Tensor, new: torch.Tensor, fade_in: torch.Tensor) 
     speed = 2 * math.pi * torch.arange(length // 2 + 1) + turn
     time = torch.arange(length)[:, None] / length
     # float32 angles up to π·Y: the reference's, and its accuracy of 1e-4.
-    partials = (amplitude * torch.cos(speed * time + start)).sum(dim=1) * window / length
+    partials: torch.Tensor = (amplitude * torch.cos(speed * time + start)).sum(dim=1) * window / length
     faded: torch.Tensor = held * fade_out**2 + new * fade_in**2
     return faded + partials

@@ -1,0 +1,368 @@
+"""`python -m rvc stream` and `live`: files, pipes, signals and devices around the block loop."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from rvc.cli import main
+from rvc.errors import BadInput
+from rvc.realtime import live
+from rvc.realtime.session import Stop
+from rvc.realtime.sinks import to_pcm
+from rvc.realtime.sizes import Sizes
+from rvc.realtime.sources import FileSource, PipeSource, blocks, device_rate
+from rvc.trace import Recorder
+from tests.unit.tiny import write_hubert, write_voice
+
+BLOCK = ["--block-time", "0.1", "--extra-time", "0.3", "--crossfade-time", "0.04"]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A voice, a HuBERT, and a stereo file of 1.03 s at 16 kHz with a tone that comes and goes."""
+    folder = tmp_path_factory.mktemp("stream")
+    time = np.arange(16480) / 16000
+    swells = np.clip(np.sin(2 * np.pi * 1.5 * time), 0.05, 1)
+    tone = (0.3 * swells * np.sin(2 * np.pi * 200 * time)).astype(np.float32)
+    soundfile.write(folder / "in.wav", np.stack([tone, 0.5 * tone], axis=1), 16000, subtype="FLOAT")
+    voice = ["--model", str(write_voice(folder / "voice.pth")), "--hubert", str(write_hubert(folder / "hubert"))]
+    return SimpleNamespace(folder=folder, voice=[*voice, "--f0-method", "pm", *BLOCK], tone=0.75 * tone)
+
+
+def stream(files, *more, out="out.wav"):
+    return main(["stream", str(files.folder / "in.wav"), str(files.folder / out), *files.voice, *more])
+
+
+# pieces and blocks ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cuts", [(5,), (1, 2, 3, 30), (10, 10, 10), (), (0, 7, 0), (29, 2)])
+def test_blocks_lose_nothing_and_fill_up_with_zeros(cuts):
+    sound = np.arange(1, sum(cuts) + 1, dtype=np.float32)
+    pieces = iter(np.split(sound, np.cumsum(cuts))[:-1])
+    found = [(block.copy(), real) for block, real in blocks(pieces, 10)]
+    assert all(block.shape == (10,) for block, _ in found)
+    assert sum(real for _, real in found) == len(sound)
+    whole = np.concatenate([np.zeros(0), *(block for block, _ in found)])
+    np.testing.assert_array_equal(whole[: len(sound)], sound)
+    assert not whole[len(sound) :].any()
+
+
+def test_a_file_in_pieces_is_the_file_resampled_at_once(tmp_path):
+    sound = np.random.default_rng(0).normal(size=(150000, 2)).astype(np.float32) * 0.1
+    soundfile.write(tmp_path / "a.wav", sound, 44100, subtype="FLOAT")
+    pieces = np.concatenate(list(FileSource(tmp_path / "a.wav", 40000)))
+    at_once = soxr.resample(sound.mean(axis=1), 44100, 40000, quality="HQ")
+    assert abs(len(pieces) - len(at_once)) <= 1
+    np.testing.assert_allclose(pieces[:136000], at_once[:136000], atol=1e-6)
+
+
+def test_rates_whose_frames_are_not_whole_are_doubled():
+    assert [device_rate(rate) for rate in (48000, 44100, 22050, 11025, 16000, 6000)] == [
+        48000, 44100, 44100, 44100, 16000, 12000,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["s16le", "f32le"])
+def test_pipes_carry_both_formats(form):
+    samples = np.array([[0.5, 0.25], [-1.0, 1.0], [0.0, -0.5]], np.float32)
+    data = to_pcm(samples.ravel()).tobytes() if form == "s16le" else samples.tobytes()
+    source = PipeSource(io.BytesIO(data + b"\x01"), 48000, form, 2, 2)
+    np.testing.assert_allclose(np.concatenate(list(source)), samples.mean(axis=1), atol=1e-4)
+
+
+def test_what_is_not_finite_in_a_pipe_becomes_silence():
+    data = np.array([np.nan, 0.5, np.inf], np.float32).tobytes()
+    np.testing.assert_array_equal(next(iter(PipeSource(io.BytesIO(data), 48000, "f32le", 1, 3))), [0, 0.5, 0])
+
+
+def test_integers_round_and_clip():
+    assert to_pcm(np.array([0.5, 1.5, -1.5, 1 / 65536 * 1.1], np.float32)).tolist() == [16384, 32767, -32768, 1]
+
+
+# files ----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_output_is_whole_blocks_and_the_delay_aligns_it(files, capsys):
+    """The input's loudness is mixed in, so the output's swells must lie on the input's once the delay is cut off."""
+    assert stream(files, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    sizes = Sizes.of(16000, block=0.1, crossfade=0.04, extra=0.3)
+    out, rate = soundfile.read(files.folder / "out.wav", dtype="float32")
+    assert rate == told["device_rate"] == 16000
+    assert told["model_rate"] == 40000
+    assert told["input_samples"] == 16480
+    assert told["delay_samples"] == sizes.fade + sizes.search == 800
+    assert told["delay_seconds"] == 0.05
+    assert told["algorithmic_latency_seconds"] == pytest.approx(0.15)
+    assert told["blocks"] == -(-(16480 + 800) // 1600)
+    assert len(out) == told["output_samples"] == told["blocks"] * 1600
+    assert set(told["block_ms"]) == {"p50", "p95", "p99", "max", "mean"}
+    assert told["block_ms"]["p50"] <= told["block_ms"]["p95"] <= told["block_ms"]["p99"] <= told["block_ms"]["max"]
+    assert told["missed_deadlines"] == 0 or told["block_ms"]["max"] > told["deadline_ms"] == 100
+    aligned = out[told["delay_samples"] :][:16480]
+    heard, said = (np.convolve(np.abs(x), np.ones(400) / 400, "same") for x in (files.tone, aligned))
+    lags = range(-400, 401, 16)
+    fits = [np.corrcoef(heard[500:-500], said[500 + lag : len(said) - 500 + lag])[0, 1] for lag in lags]
+    assert max(fits) > 0.9
+    assert abs(lags[int(np.argmax(fits))]) <= sizes.search
+
+
+def test_trace_changes_nothing_and_is_a_tape(files, tmp_path):
+    from safetensors.numpy import load_file
+
+    assert stream(files, "--formant", "1", "--seed", "5") == 0
+    plain = (files.folder / "out.wav").read_bytes()
+    assert stream(files, "--formant", "1", "--seed", "5", "--trace", str(tmp_path / "t.safetensors")) == 0
+    assert (files.folder / "out.wav").read_bytes() == plain
+    assert stream(files, "--formant", "1", "--noise", str(tmp_path / "t.safetensors")) == 0
+    assert (files.folder / "out.wav").read_bytes() == plain
+    trace = load_file(tmp_path / "t.safetensors")
+    out, _ = soundfile.read(files.folder / "out.wav", dtype="int16")
+    said = np.concatenate([trace[f"rt.{n}.out"] for n in range(len(out) // 1600)])
+    np.testing.assert_array_equal(to_pcm(said), out)
+
+
+def test_a_file_is_resampled_to_the_device_rate(files, capsys):
+    assert stream(files, "--device-rate", "44100", "--json", "--pcm-format", "f32le") == 0
+    told = json.loads(capsys.readouterr().out)
+    info = soundfile.info(files.folder / "out.wav")
+    assert (info.samplerate, info.subtype) == (44100, "FLOAT")
+    assert abs(told["input_samples"] - 16480 * 44100 / 16000) <= 1
+
+
+REFUSALS = [
+    (["--profile", "rvc-python"], "rvc-python has no realtime conversion"),
+    (["--crossfade", "phase-vocoder"], "add --profile webui-classic"),
+    (["--f0-file", "x.txt"], "use convert"),
+    (["--device-rate", "22050"], "22050 Hz"),
+    (["--block-time", "0"], "above 0 s"),
+    (["--index-rate", "2"], "index rate is 2"),
+    (["--formant", "40"], "formant shift is 40"),
+    (["--speaker", "7"], "speaker"),
+    (["--f0-method", "rmvpe"], "--rmvpe"),
+    (["--channels", "0"], "--channels is 0"),
+    (["--noise", "none.safetensors"], "none.safetensors"),
+]
+
+
+@pytest.mark.parametrize(("more", "words"), REFUSALS)
+def test_refusals_are_one_sentence_and_write_nothing(files, more, words, capsys):
+    assert stream(files, *more, out="refused.wav") == 2
+    said = capsys.readouterr()
+    assert words in said.err
+    assert said.err.count("\n") == 1
+    assert not said.out
+    assert not (files.folder / "refused.wav").exists()
+    assert not list(files.folder.glob(".*"))
+
+
+def test_the_input_is_not_overwritten(files, capsys):
+    before = (files.folder / "in.wav").read_bytes()
+    assert stream(files, out="in.wav") == 2
+    assert "give another name" in capsys.readouterr().err
+    assert (files.folder / "in.wav").read_bytes() == before
+
+
+# pipes ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_pipe_gives_what_the_file_gives(files, monkeypatch, capsys):
+    assert stream(files, "--pcm-format", "f32le") == 0
+    expected, _ = soundfile.read(files.folder / "out.wav", dtype="float32")
+    heard = io.BytesIO(files.tone.tobytes())
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=heard))
+    said = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=said))
+    code = main(["stream", "-", "-", *files.voice, "--device-rate", "16000", "--pcm-format", "f32le", "--json"])
+    assert code == 0
+    np.testing.assert_array_equal(np.frombuffer(said.getvalue(), np.float32), expected)
+    assert json.loads(capsys.readouterr().err)["output_samples"] == len(expected)
+
+
+@pytest.fixture
+def running(files):
+    """A stream between pipes in its own process, 16 kHz, blocks of 1600 samples of 16 bits."""
+    command = [sys.executable, "-m", "rvc", "stream", "-", "-", *files.voice, "--device-rate", "16000", "--threads", "1"]
+    environment = {**os.environ, "PYTHONWARNINGS": "default"}
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def read(process, count):
+    """Exactly `count` bytes, unless it ends before."""
+    data = b""
+    while len(data) < count and (more := process.stdout.read(count - len(data))):
+        data += more
+    return data
+
+
+@pytest.mark.slow
+def test_each_block_is_flushed_and_a_listener_may_leave(running):
+    block = np.zeros(1600, np.int16).tobytes()
+    for _ in range(2):
+        running.stdin.write(block)
+        assert len(read(running, 3200)) == 3200  # while the input stays open
+    running.stdout.close()
+    with pytest.raises(BrokenPipeError):
+        for _ in range(1000):
+            running.stdin.write(block)
+            time.sleep(0.01)
+    assert running.wait(60) == 0
+    assert "Traceback" not in running.stderr.read().decode()
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_it_between_two_blocks(running):
+    running.stdin.write(np.zeros(1600, np.int16).tobytes())
+    assert len(read(running, 3200)) == 3200
+    running.send_signal(signal.SIGINT)
+    rest, said = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert len(rest) % 3200 == 0
+    assert "Traceback" not in said.decode()
+
+
+def test_a_stop_while_waiting_ends_the_input():
+    stop = Stop()
+
+    def forever():
+        yield 1
+        signal.raise_signal(signal.SIGINT)
+        yield 2
+
+    with stop.heeded():
+        pieces = forever()
+        assert stop.next(pieces) == 1
+        assert stop.next(pieces) is None
+    assert stop.asked
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_stop_in_work_waits_for_the_block():
+    stop = Stop()
+    with stop.heeded():
+        signal.raise_signal(signal.SIGINT)  # does not raise
+        assert stop.next(iter([1])) is None
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+# devices --------------------------------------------------------------------------------------------------------------
+
+
+class FakeSound:
+    """A sounddevice with one microphone and one loudspeaker."""
+
+    class PortAudioError(Exception):
+        pass
+
+    def __init__(self, devices=("one",)):
+        self.devices, self.said, self.default_rate = devices, [], 16000.0
+
+    def query_devices(self, which=None, kind=None):
+        if kind is None:
+            return self.devices
+        if which not in (None, 0, "one"):
+            raise ValueError(f"No {kind} device matching {which!r}")
+        return {
+            "name": "one", "index": 0, "default_samplerate": self.default_rate, "max_input_channels": 2,
+            "max_output_channels": 2,
+        }  # fmt: skip
+
+    def Stream(self, **settings):  # noqa: N802 (sounddevice's name)
+        self.settings = settings
+        return self
+
+    latency = (0.01, 0.02)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def read(self, count):
+        return np.full((count, 2), 0.1, np.float32), False
+
+    def write(self, samples):
+        self.said.append(samples)
+        return False
+
+
+@pytest.fixture
+def sound(monkeypatch):
+    fake = FakeSound()
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("transpose 3\nnonsense\n"))
+    return fake
+
+
+def test_live_converts_between_devices(files, sound, capsys):
+    assert main(["live", *files.voice, "--seconds", "0.3", "--json"]) == 0
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert [block.shape for block in sound.said] == [(1600, 2)] * 3
+    assert sound.settings["samplerate"] == 16000
+    assert told["blocks"] == 3
+    assert told["algorithmic_latency_seconds"] == pytest.approx(0.03 + 0.1 + 0.04 + 0.01)
+    assert told["controls"]["transpose"] == 3
+    assert "'nonsense' is no setting" in said.err
+
+
+def test_live_lists_devices(sound, capsys):
+    assert main(["live", "--list-devices"]) == 0
+    assert "one" in capsys.readouterr().out
+
+
+def test_live_without_a_device_says_so(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "sounddevice", FakeSound(devices=()))
+    assert main(["live", "--list-devices"]) == 2
+    assert capsys.readouterr().err == "rvc: this machine has no sound device; use stream with files or pipes\n"
+
+
+def test_live_without_the_package_names_the_extra(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert main(["live", "--list-devices"]) == 2
+    assert "[live]" in capsys.readouterr().err
+
+
+def test_an_unknown_device_is_refused(files, sound, capsys):
+    assert main(["live", *files.voice, "--input-device", "two"]) == 2
+    assert "--list-devices" in capsys.readouterr().err
+
+
+def test_settings_are_typed_in_by_name(files):
+    moved = {}
+    stream = SimpleNamespace(change=moved.update)
+    live.apply("gate", "-40", stream, None)
+    live.apply("input-denoise", "on", stream, None)
+    assert moved == {"gate_db": -40.0, "input_denoise": True}
+    for name, value in (("gate", "x"), ("input-denoise", "maybe"), ("model", "")):
+        with pytest.raises(BadInput):
+            live.apply(name, value, stream, None)
+
+
+def test_the_meter_is_full_at_full_scale():
+    assert str(live.Meter(np.ones(4, np.float32))) == "█" * 20 + "    0.0 dB"
+    assert str(live.Meter(np.zeros(4, np.float32))).startswith("·" * 20)
+
+
+def test_recording_nothing_is_no_tap():
+    """An empty recorder is false, which must not be mistaken for no recorder."""
+    assert not Recorder()

@@ -19,8 +19,7 @@ def track(
     padded: npt.NDArray[np.floating[Any]],
     method: str,
     *,
-    network: Any = None,
-    weights: F0Weights | None = None,
+    weights: F0Weights,
     noise: NoiseSource | None = None,
     filter_radius: int = 3,
 ) -> npt.NDArray[np.floating[Any]]:
@@ -28,15 +27,14 @@ def track(
 
     padded  : float64 (L,) at 16 kHz, high-passed and padded
     method  : one of METHODS; which of them a profile's original has, `Profile.has` tells
-    network : what `load` gave for this method; or `weights`, which loads it when first needed
+    weights : where the networks' files lie; opens the one that is needed
     noise   : asked for `noise.crepe` by crepe and crepe-tiny only
     returns : `f0.raw`, at least L // 160 frames: float32 from crepe and fcpe, float64 from the others
     raises  : BadInput, MissingExtra, BadCheckpoint
     """
     if not np.isfinite(padded).all():
         raise BadInput("the sound holds values that are not finite, so no pitch can be tracked; repair the file")
-    if network is None:
-        network = load(method) if weights is None else weights.network(method)
+    network = weights.network(method)
     if method == "pm":
         from rvc.f0 import pm
 

@@ -1,0 +1,149 @@
+"""The reader that imports nothing: foreign objects become inert, hostile ones too, and damage is a sentence."""
+
+import argparse
+import collections
+import io
+import pickle
+import sys
+import zipfile
+
+import pytest
+import torch
+
+from rvc.errors import BadCheckpoint
+from rvc.inert import load, read_tensors
+
+
+class Command:
+    """Pickles as a call of the system's shell."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        import os
+
+        return os.system, (f"touch {self.mark}",)
+
+
+class Built:
+    """Pickles as a class with state, items and elements, as configurations do."""
+
+    def __reduce_ex__(self, protocol):
+        return Built, (), {"a": 1}, iter([1, 2]), iter([("k", 3)])
+
+    def extend(self, values):
+        raise AssertionError("the file's own class must not come to life")
+
+    def __setitem__(self, key, value):
+        raise AssertionError("the file's own class must not come to life")
+
+
+TENSORS = {
+    "plain": torch.arange(6.0).reshape(2, 3),
+    "half": torch.arange(5).half(),
+    "bf": torch.arange(5).bfloat16(),
+    "long": torch.tensor(7),
+    "view": torch.arange(12.0).reshape(3, 4)[1:, ::2],
+    "parameter": torch.nn.Parameter(torch.ones(3)),
+}
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_tensors_come_back_as_they_were(tmp_path, new):
+    torch.save(TENSORS, tmp_path / "x.pt", _use_new_zipfile_serialization=new)
+    back = read_tensors(tmp_path / "x.pt")
+    assert list(back) == list(TENSORS)
+    for name, value in TENSORS.items():
+        assert back[name].dtype == value.dtype
+        assert torch.equal(back[name], value)
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_foreign_objects_become_inert(tmp_path, new):
+    everything = {
+        "cfg": argparse.Namespace(x=[1]), "built": Built(), "counter": collections.Counter("aab"),
+        "path": __import__("pathlib").PurePosixPath("/x"), "model": collections.OrderedDict(TENSORS),
+    }  # fmt: skip
+    torch.save(everything, tmp_path / "x.pt", _use_new_zipfile_serialization=new)
+    assert torch.equal(read_tensors(tmp_path / "x.pt")["view"], TENSORS["view"])
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_nothing_in_a_file_is_executed(tmp_path, new):
+    torch.save({"evil": Command(tmp_path / "mark"), "model": TENSORS}, tmp_path / "x.pt",
+               _use_new_zipfile_serialization=new)  # fmt: skip
+    read_tensors(tmp_path / "x.pt")
+    assert not (tmp_path / "mark").exists()
+
+
+def test_no_module_named_in_a_file_is_imported():
+    load(io.BytesIO(b"cantigravity\nfly\n."))
+    assert "antigravity" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"cbuiltins\neval\n(S'1/0'\ntR.",
+        b"cbuiltins\ngetattr\n(cos\nsystem\nS'x'\ntR(S'y'\ntR.",
+        b"\x80\x02cbuiltins\nexec\n)\x81}b.",
+        b"\x80\x04\x8c\x08builtins\x8c\x04exec\x93\x8c\x031/0\x85R.",
+    ],
+)
+def test_calls_of_any_kind_yield_nothing_alive(stream):
+    found, _ = load(io.BytesIO(stream))
+    assert type(found).__module__.startswith("rvc") or type(found).__name__ == "Inert"
+
+
+def test_state_cannot_reach_into_our_own_functions():
+    state = b"ctorch._utils\n_rebuild_tensor_v2\n}(S'__name__'\nS'gone'\nub."
+    load(io.BytesIO(state))
+    from rvc import inert
+
+    assert inert.rebuild.__name__ == "rebuild"
+
+
+def test_a_tensor_beyond_its_storage_is_refused(tmp_path):
+    torch.save({"x": torch.arange(4.0)}, tmp_path / "x.pt")
+    patched = rewrite(tmp_path / "x.pt", lambda p: p.replace(b"K\x04\x85", b"K\x05\x85"))
+    with pytest.raises(BadCheckpoint, match="reaches beyond"):
+        read_tensors(patched)
+
+
+def test_a_claim_of_two_gigabytes_is_refused_without_taking_them(tmp_path):
+    torch.save({"x": torch.arange(4.0)}, tmp_path / "x.pt")
+    huge = pickle.dumps(2**29, protocol=2)[2:-1]
+    patched = rewrite(tmp_path / "x.pt", lambda p: p.replace(b"K\x04tq", huge + b"tq").replace(b"K\x04\x85", huge + b"\x85"))
+    with pytest.raises(BadCheckpoint, match="claims a storage of 2147483648 bytes but holds 16"):
+        read_tensors(patched)
+
+
+def rewrite(path, change):
+    """The same torch file with its pickle changed."""
+    patched = path.with_name("patched.pt")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(patched, "w") as new:
+        for info in old.infolist():
+            data = old.read(info)
+            if info.filename.endswith("data.pkl"):
+                changed = change(data)
+                assert changed != data
+                data = changed
+            new.writestr(info.filename, data)
+    return patched
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.7, 0.99])
+def test_a_truncated_file_is_a_sentence(tmp_path, keep):
+    torch.save(TENSORS, tmp_path / "x.pt")
+    data = (tmp_path / "x.pt").read_bytes()
+    (tmp_path / "x.pt").write_bytes(data[: int(len(data) * keep)])
+    with pytest.raises(BadCheckpoint):
+        read_tensors(tmp_path / "x.pt")
+
+
+@pytest.mark.parametrize("data", [b"", b"RIFF....", b"\x80\x02}q\x00.", b"PK\x03\x04" + b"\0" * 50])
+def test_other_files_are_a_sentence(tmp_path, data):
+    (tmp_path / "x.pt").write_bytes(data)
+    with pytest.raises(BadCheckpoint):
+        read_tensors(tmp_path / "x.pt")

@@ -36,6 +36,7 @@ class Contents:
     """A voice file's parts before they are judged.
 
     kind : "voice", "training checkpoint" or "safetensors voice";  left_out : tensors of the posterior encoder
+    original : every tensor under the name that it has in the file
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Contents:
     config: list[Any] | None
     config_from: str
     left_out: dict[str, Tensor]
+    original: dict[str, Tensor]
     odd: list[str]
 
 
@@ -114,6 +116,7 @@ class Voice:
         from rvc.nn.synthesizer import Synthesizer
 
         found = contents(self.path)
+        check(found.tensors, self.sizes, self.path.name)  # the file may be another by now
         network = Synthesizer(self.config, self.version, self.f0, found.tensors, self.device)
         return network.to_precision(self.precision)
 
@@ -176,7 +179,8 @@ def contents(path: Path) -> Contents:
     named = _named(state, path)
     mine = {name: tensor for name, tensor in named.items() if not name.startswith("enc_q.")}
     left_out = {name: tensor for name, tensor in named.items() if name.startswith("enc_q.")}
-    return Contents(kind, mine, metadata, config, config_from, left_out, odd)
+    original = {str(name): tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
+    return Contents(kind, mine, metadata, config, config_from, left_out, original, odd)
 
 
 def check(tensors: Mapping[str, Tensor], sizes: Sizes, file: str) -> None:

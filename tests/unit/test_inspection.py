@@ -1,0 +1,103 @@
+"""`inspect` says the truth about files of every kind, and executes nothing."""
+
+import hashlib
+import json
+
+import faiss
+import numpy as np
+import pytest
+import torch
+from test_checkpoint import Hostile
+from test_voice import content, saved, training
+
+from rvc.__main__ import main
+from rvc.errors import BadCheckpoint, BadInput
+from rvc.inspection import inspect
+from rvc.models import export
+
+
+def test_a_voice(tmp_path):
+    path = saved(tmp_path, content())
+    found = inspect(path)
+    assert found["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found["bytes"] == path.stat().st_size
+    facts = {"kind": "voice", "version": "v2", "rate": 40000, "f0": 1, "speakers": 3, "info": "3epoch"}
+    assert {name: found[name] for name in facts} == facts
+    weight = content()["weight"]
+    assert found["dtype"] == {"float16": len(weight)}
+    assert found["parameters"]["emb_g"] == 18
+    assert found["parameters"]["total"] == sum(tensor.numel() for tensor in weight.values())
+    assert set(found["parameters"]) == {"enc_p", "flow", "dec", "emb_g", "total"}
+    assert (found["missing"], found["odd"]) == ([], [])
+    assert found["metadata"]["sr"] == "40k"
+
+
+def test_a_training_checkpoint_and_a_safetensors_voice(tmp_path):
+    path = saved(tmp_path, training(), "G_7.pth")
+    found = inspect(path)
+    assert (found["kind"], found["parameters"]["enc_q"]) == ("training checkpoint", 16 * 1025 + 16)
+    assert found["metadata"] == {"iteration": 7, "learning_rate": 1e-4}
+    export(path, tmp_path / "a.safetensors")
+    assert inspect(tmp_path / "a.safetensors")["kind"] == "safetensors voice"
+
+
+def test_what_is_missing_is_said_rather_than_refused(tmp_path):
+    made = content()
+    del made["weight"]["dec.conv_post.weight"]
+    made["weight"]["emb_g.weight"][0, 0] = float("nan")
+    found = inspect(saved(tmp_path, made))
+    assert found["kind"] == "voice"
+    assert found["missing"][0].startswith("checkpoint alto.pth lacks 1 of")
+    assert found["missing"][1] == "emb_g.weight holds NaN or infinity"
+
+
+def test_a_hostile_file_is_refused_and_runs_nothing(tmp_path):
+    mark = tmp_path / "it-ran"
+    with pytest.raises(BadCheckpoint, match=r"asks to use posix\.mkdir"):
+        inspect(saved(tmp_path, {"weight": {"a": torch.ones(1)}, "x": Hostile(mark)}))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("width, version", [(256, "v1"), (768, "v2"), (100, None)])
+def test_an_index(tmp_path, width, version):
+    index = faiss.index_factory(width, "IVF4,Flat")
+    vectors = np.random.default_rng(0).normal(size=(200, width)).astype(np.float32)
+    index.train(vectors)
+    faiss.write_index(index, str(tmp_path / "trained.index"))
+    index.add(vectors)
+    index.nprobe = 3
+    faiss.write_index(index, str(tmp_path / "added.index"))
+    found = inspect(tmp_path / "added.index")
+    facts = {"kind": "index", "dimension": width, "metric": "L2", "ntotal": 200, "nlist": 4, "nprobe": 3}
+    assert {name: found[name] for name in facts} == facts
+    assert found["version"] == version
+    assert bool(found["odd"]) == (version is None)
+    assert "it holds no vectors" in inspect(tmp_path / "trained.index")["missing"][0]
+
+
+def test_a_file_that_is_not_there_or_not_a_model(tmp_path):
+    with pytest.raises(BadInput, match="there is no file"):
+        inspect(tmp_path / "none.pth")
+    (tmp_path / "song.txt").write_text("la la la la")
+    with pytest.raises(BadCheckpoint, match=r"song\.txt is neither a torch file nor a safetensors file"):
+        inspect(tmp_path / "song.txt")
+
+
+def test_the_command_line_prints_the_same_as_json(tmp_path, capsys):
+    path = saved(tmp_path, content())
+    assert main(["inspect", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == inspect(path)
+    assert main(["inspect", str(path)]) == 0
+    assert "version     v2" in capsys.readouterr().out
+
+
+def test_export_and_merge_on_the_command_line(tmp_path, capsys):
+    path = saved(tmp_path, training(), "G_7.pth")
+    assert main(["export", str(path), str(tmp_path / "a.pth"), "--speaker", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["speakers"] == 1
+    assert main(["export", str(path), str(tmp_path / "b.pth")]) == 0
+    assert "speakers  3" in capsys.readouterr().out
+    assert main(["merge", str(tmp_path / "a.pth"), str(tmp_path / "b.pth"), "--ratio", ".5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["file"].endswith("a+b.pth")
+    assert main(["merge", str(tmp_path / "a.pth"), str(tmp_path / "none.pth")]) == 2
+    assert "cannot be opened" in capsys.readouterr().err

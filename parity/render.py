@@ -109,13 +109,13 @@ def junit(verdict: Mapping[str, Any]) -> str:
         failures = skipped = 0
         for name, stage in rows:
             test = ElementTree.SubElement(suite, "testcase", classname=case["name"], name=name)
-            bad = [cell["sentence"] or "" for cell in (stage or {}).get("cells", []) if bad(cell)]
+            said = [cell["sentence"] or "" for cell in (stage or {}).get("cells", []) if bad(cell)]
             if stage is None and case["state"] != "pass":
-                bad = [case["sentence"] or ""]
-            if bad:
+                said = [case["sentence"] or ""]
+            if said:
                 failures += 1
-                text = ElementTree.SubElement(test, "failure", message=bad[0])
-                text.text = "\n".join(bad)
+                text = ElementTree.SubElement(test, "failure", message=said[0])
+                text.text = "\n".join(said)
             elif stage is not None and stage["blame"] == "not tested":
                 skipped += 1
                 ElementTree.SubElement(test, "skipped", message=stage["sentence"] or "not tested")

@@ -5,8 +5,6 @@ that plays back the golden, so that nothing is judged here that a user's convers
 """
 
 import contextlib
-import functools
-import hashlib
 import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +15,6 @@ import torch
 
 from parity import stages, voices
 from parity.candidate import CandidateError, Tensors
-from parity.errors import UsageError
 from parity.store import Case
 from parity.trace import Trace
 from parity.views import Array
@@ -129,23 +126,7 @@ def voice_files(case: Case) -> dict[str, Path]:
     if index := case.voice.get("index"):
         name = Path(str(index)).stem.removeprefix("index-")
         found["index"] = voices.make_index(name if name in voices.INDEXES else case.voice["version"])
-    _refuse_others(case, found)
     return found
-
-
-def _refuse_others(case: Case, found: Mapping[str, Path]) -> None:
-    """Raises UsageError where this machine made other weights than the original was recorded with."""
-    recorded = case.voice.get("files", {})
-    for role, name in (("model", "voice"), ("rmvpe", "rmvpe"), ("index", "index")):
-        if role in found and name in recorded and _sha256(found[role]) != recorded[name]:
-            raise UsageError(f"the {name} of {case.name} has another sha256 than the one recorded; delete "
-                             f"{found[role]} so that it is made again, or record the case again")
-
-
-@functools.cache
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _array(value: Any) -> Array:

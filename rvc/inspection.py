@@ -22,7 +22,7 @@ TRAINING_ONLY = ("enc_q",)
 def inspect(path: str | Path) -> Report:
     """Say what a model file is.
 
-    path    : a voice (.pth, .safetensors), a training checkpoint, HuBERT (file or folder), RMVPE, CREPE, FCPE, an .index
+    path    : a voice (.pth, .safetensors), a training checkpoint, HuBERT (file or folder), RMVPE, CREPE, FCPE, .index
     returns : kind, bytes, sha256, and by kind: version, rate, f0, speakers, info, parameters (by module, and their
               total), dtype (how many tensors of each), inferred, believed, missing (problems for which it would be
               refused), odd
@@ -154,7 +154,8 @@ def _index(path: Path) -> Report:
     lists = faiss.try_extract_index_ivf(index)
     report: Report = {
         "kind": "index", "dimension": int(index.d), "metric": metric, "ntotal": int(index.ntotal),
-        "nlist": int(lists.nlist) if lists is not None else None, "nprobe": int(lists.nprobe) if lists is not None else None,
+        "nlist": int(lists.nlist) if lists is not None else None,
+        "nprobe": int(lists.nprobe) if lists is not None else None,
         "version": {256: "v1", 768: "v2"}.get(int(index.d)), "trained": bool(index.is_trained),
     }  # fmt: skip
     empty = (

@@ -38,7 +38,7 @@ def export(source: str | Path, target: str | Path, *, speaker: int | None = None
     if found.kind == "training checkpoint":
         weight = {name: _halved(name, tensor, source) for name, tensor in found.tensors.items()}
         metadata = small_metadata(voice, found.metadata.get("iteration"))
-        config = voice.config[:SPEAKERS] + [STATED_SPEAKERS] + voice.config[SPEAKERS + 1 :]
+        config = [*voice.config[:SPEAKERS], STATED_SPEAKERS, *voice.config[SPEAKERS + 1 :]]
     else:
         weight, metadata = dict(found.original), dict(found.metadata)
         config = voice.config if found.config is None else found.config
@@ -60,9 +60,9 @@ def merge(
 ) -> Voice:
     """Write the voice between two: ratio·first + (1 − ratio)·second in float32, kept as float16, and open it.
 
-    ratio   : 1 is the first voice alone, 0 the second.  Where the voices have different numbers of speakers, the fewer stay
+    ratio   : 1 is the first voice alone, 0 the second.  Of different numbers of speakers, the fewer stay
     returns : the new voice, with the first one's config, sr, f0 and version
-    raises  : BadInput for voices of different families or a ratio outside 0…1, BadCheckpoint for a voice that cannot load
+    raises  : BadInput for voices of different families or a ratio outside 0…1; BadCheckpoint, as load_voice
     """
     first, second, target = Path(first), Path(second), Path(target)
     if not 0 <= ratio <= 1:
@@ -98,7 +98,7 @@ def write(target: Path, weight: Mapping[str, Tensor], config: list[Any], metadat
     if target.suffix == ".safetensors":
         _atomically(target, lambda path: save_file(dict(own), path, pack_metadata(metadata, config)))
     else:
-        content = OrderedDict(weight=own, config=config, **{key: value for key, value in metadata.items()})
+        content = OrderedDict(weight=own, config=config, **metadata)
         _atomically(target, lambda path: torch.save(content, path))
 
 

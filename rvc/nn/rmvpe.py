@@ -37,9 +37,9 @@ class Rmvpe:
             [Block(weights, f"unet.intermediate.layers.{j}.conv.{b}") for b in range(BLOCKS)] for j in range(4)
         ]
         self.up = [Up(weights, f"unet.decoder.layers.{i}") for i in range(LEVELS)]
-        self.head = (channels_last(weights["cnn.weight"]), weights["cnn.bias"])
+        self.head = (channels_last(weights["cnn.weight"].float()), weights["cnn.bias"].float())
         self.gru = {name: BiGru.direction(weights, name) for name in ("", "_reverse")}
-        self.bins_weight, self.bins_bias = weights["fc.1.weight"], weights["fc.1.bias"]
+        self.bins_weight, self.bins_bias = weights["fc.1.weight"].float(), weights["fc.1.bias"].float()
 
     @torch.no_grad()
     def salience(self, mel: Tensor) -> Tensor:
@@ -107,8 +107,10 @@ class Block:
     def __init__(self, weights: Mapping[str, Tensor], name: str) -> None:
         self.first = folded(weights, f"{name}.conv.0", f"{name}.conv.1")
         self.second = folded(weights, f"{name}.conv.3", f"{name}.conv.4")
-        shortcut = weights.get(f"{name}.shortcut.weight")
-        self.shortcut = None if shortcut is None else (channels_last(shortcut), weights[f"{name}.shortcut.bias"])
+        self.shortcut: tuple[Tensor, Tensor] | None = None
+        if f"{name}.shortcut.weight" in weights:
+            weight, bias = weights[f"{name}.shortcut.weight"], weights[f"{name}.shortcut.bias"]
+            self.shortcut = channels_last(weight.float()), bias.float()
 
     def __call__(self, image: Tensor) -> Tensor:
         """(1, c_in, f, w) → (1, c_out, f, w)."""
@@ -140,7 +142,7 @@ class BiGru:
         into, hidden = weights["fc.0.gru.weight_ih_l0"].shape[1], weights["fc.0.gru.weight_hh_l0"].shape[1]
         gru = torch.nn.GRU(into, hidden, device="meta")
         for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
-            setattr(gru, name, torch.nn.Parameter(weights[f"fc.0.gru.{name}{suffix}"].contiguous(), False))
+            setattr(gru, name, torch.nn.Parameter(weights[f"fc.0.gru.{name}{suffix}"].float().contiguous(), False))
         return gru
 
     @staticmethod

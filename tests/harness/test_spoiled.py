@@ -1,0 +1,236 @@
+"""A golden or a candidate that is spoiled fails with a message of its own, word for word."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from small_case import META, Player, changed, golden, judge, tensors
+
+from parity import run as running
+from parity import store, verdict_schema
+from parity.errors import GoldenError, UsageError
+
+FLOW = "seg0.flow.z"
+
+
+def rewrite(folder: Path, name: str, change: Any) -> None:
+    """Change one array of the golden's data file, as a careless hand would."""
+    path = folder / "small" / "tensors.safetensors"
+    data = load_file(path)
+    data[name] = change(data[name].copy())
+    save_file(data, path)
+
+
+def rename(folder: Path, old: str, new: str) -> None:
+    path = folder / "small" / "case.json"
+    document = json.loads(path.read_text())
+    document["tensors"] = {new if name == old else name: entry for name, entry in document["tensors"].items()}
+    path.write_text(json.dumps(document))
+
+
+def moved_by_one_sample(value: Any, by: float = 1e-4) -> Any:
+    value.reshape(-1)[7] += np.float32(by)
+    return value
+
+
+def nan(value: Any) -> Any:
+    value.reshape(-1)[7] = np.nan
+    return value
+
+
+def run(folder: Path, **options: Any) -> dict[str, Any]:
+    return running.run(Player(tensors()), folder, folder / "out", **options)
+
+
+def test_the_untouched_case_passes(tmp_path: Path) -> None:
+    golden(tmp_path)
+    document = run(tmp_path)
+    assert document["state"] == "pass" and document["exit_code"] == 0
+    assert document["counts"]["compared"] == document["counts"]["expected"] > 100
+
+
+@pytest.mark.parametrize("spoil", [moved_by_one_sample, nan, np.zeros_like])
+def test_a_spoiled_value_of_a_golden_is_named(tmp_path: Path, spoil: Any) -> None:
+    golden(tmp_path)
+    rewrite(tmp_path, FLOW, spoil)
+    document = run(tmp_path)
+    assert document["exit_code"] == 1
+    assert document["cases"][0]["state"] == "unreadable"
+    assert document["cases"][0]["sentence"] == (
+        "small cannot be judged: seg0.flow.z of small does not match its sha256 in case.json; "
+        "restore the file or record the case again: nox -s record -- small")
+
+
+def test_a_golden_cut_by_one_frame(tmp_path: Path) -> None:
+    golden(tmp_path)
+    rewrite(tmp_path, FLOW, lambda value: np.ascontiguousarray(value[..., :-1]))
+    assert run(tmp_path)["cases"][0]["sentence"] == (
+        "small cannot be judged: seg0.flow.z of small is float32[1, 12, 97] in tensors.safetensors, but case.json says "
+        "float32[1, 12, 98]; record the case again")
+
+
+def test_a_golden_of_another_dtype(tmp_path: Path) -> None:
+    golden(tmp_path)
+    rewrite(tmp_path, FLOW, lambda value: value.astype(np.float64))
+    assert run(tmp_path)["cases"][0]["sentence"] == (
+        "small cannot be judged: seg0.flow.z of small is float64[1, 12, 98] in tensors.safetensors, but case.json says "
+        "float32[1, 12, 98]; record the case again")
+
+
+def test_a_golden_with_a_renamed_stage(tmp_path: Path) -> None:
+    golden(tmp_path)
+    rename(tmp_path, FLOW, "seg0.flow.zz")
+    path = tmp_path / "small" / "case.json"
+    assert run(tmp_path)["cases"][0]["sentence"] == (
+        f"small cannot be judged: {path} holds 'seg0.flow.zz', which the stage table does not know "
+        "(nearest: 'seg0.flow.z'); was a stage renamed?")
+
+
+def test_a_golden_without_a_stage(tmp_path: Path) -> None:
+    golden(tmp_path)
+    path = tmp_path / "small" / "case.json"
+    document = json.loads(path.read_text())
+    del document["tensors"][FLOW]
+    path.write_text(json.dumps(document))
+    found = run(tmp_path)
+    assert found["exit_code"] == 1
+    assert found["cases"][0]["sentence"] == (
+        "seg0.flow.z is missing in the golden small, but this conversion must have it; record it again")
+
+
+def test_a_misspelt_field(tmp_path: Path) -> None:
+    golden(tmp_path)
+    path = tmp_path / "small" / "case.json"
+    document = json.loads(path.read_text())
+    document["optoins"] = document.pop("options")
+    path.write_text(json.dumps(document))
+    with pytest.raises(GoldenError) as raised:
+        store.open_case(tmp_path / "small")
+    assert str(raised.value) == f"{path} does not fit the schema of rvc-golden/1: it lacks the field 'options'"
+
+
+SAID = [
+    ("one sample moved", lambda v: moved_by_one_sample(v, 0.01), None),
+    ("renamed", None, "seg0.flow.z is missing: the golden has float32[1, 12, 98], the candidate made none "
+                      "(small, isolated); it made seg0.flow.zz, which the stage table does not know"),
+    ("missing", None, "seg0.flow.z is missing: the golden has float32[1, 12, 98], the candidate made none "
+                      "(small, isolated)"),
+    ("nan", nan, "seg0.flow.z holds 1 NaN or infinite values, the first at [0, 0, 7]; the golden none "
+                 "(small, isolated)"),
+    ("cut", lambda v: v[..., :-1], "seg0.flow.z is float32[1, 12, 97], the golden is float32[1, 12, 98]: 1 frame10 "
+                                   "short; was a tail trimmed? (small, isolated)"),
+    ("too long", lambda v: np.repeat(v, 2, axis=2), "seg0.flow.z is float32[1, 12, 196], the golden is "
+     "float32[1, 12, 98]: 98 frame10 too many; was a tail trimmed? (small, isolated)"),
+    ("transposed", lambda v: v.swapaxes(1, 2), "seg0.flow.z is float32[1, 98, 12], the golden is float32[1, 12, 98] "
+                                               "(small, isolated)"),
+    ("empty", lambda v: v[..., :0], "seg0.flow.z is empty: the golden has float32[1, 12, 98] (small, isolated)"),
+    ("dtype", lambda v: v.astype(np.float64), "seg0.flow.z is float64, the golden is float32; convert it before it is "
+                                              "handed over (small, isolated)"),
+    ("zeroed", np.zeros_like, None),
+]
+
+
+@pytest.mark.parametrize(("what", "change", "sentence"), SAID, ids=[row[0] for row in SAID])
+def test_a_spoiled_candidate(tmp_path: Path, what: str, change: Any, sentence: str | None) -> None:
+    case = golden(tmp_path)
+    spoiled = changed(FLOW, None if change is None else change(tensors()[FLOW]))
+    if what == "renamed":
+        spoiled["seg0.flow.zz"] = tensors()[FLOW]
+    found = judge(case, spoiled)
+    assert found.state == "differs"
+    accused = [stage.stage.name for stage in found.stages if stage.blame == "origin"]
+    assert accused == ["flow"]
+    if sentence is not None:
+        assert found.sentence == sentence
+
+
+def test_the_sentence_of_a_number(tmp_path: Path) -> None:
+    case = golden(tmp_path)
+    value = tensors()[FLOW]
+    value[0, 3, 40] += 1
+    assert judge(case, changed(FLOW, value)).sentence == (
+        f"seg0.flow.z differs in small (isolated): needs {1 / np.sqrt((tensors()[FLOW].astype('f8') ** 2).sum()):.3g} "
+        f"relative RMS, allowed 1e-05; worst at frame 40 (0.15 s), ours {value[0, 3, 40]:.6g}, "
+        f"golden {tensors()[FLOW][0, 3, 40]:.6g}")
+
+
+def test_a_trimmed_tail_of_the_waveform(tmp_path: Path) -> None:
+    case = golden(tmp_path)
+    found = judge(case, changed("waveform.final", tensors()["waveform.final"][:-400]))
+    assert found.sentence == ("waveform.final is int16[18800], the golden is int16[19200]: 400 sample.out short; "
+                              "was a tail trimmed? (small, isolated)")
+
+
+def test_comparing_nothing_fails(tmp_path: Path) -> None:
+    golden(tmp_path)
+
+    class Nothing(Player):
+        def offers(self, stage: Any) -> bool:
+            return False
+
+    document = running.run(Nothing({}, {}, chains=False), tmp_path, tmp_path / "out")
+    assert document["exit_code"] == 3
+    assert document["sentence"] == "nothing was compared: no case has a stage that the candidate offers"
+    with pytest.raises(UsageError, match="there is no case below"):
+        run(tmp_path / "nowhere")
+
+
+def test_a_case_with_nothing_to_compare_fails_beside_others(tmp_path: Path) -> None:
+    golden(tmp_path)
+    store.save_case(tmp_path / "other", tensors(), META | {"name": "other"})
+
+    class Half(Player):
+        def run_stage(self, case: Any, *rest: Any) -> Any:
+            return super().run_stage(case, *rest)
+
+    document = running.run(Half(tensors()), tmp_path, tmp_path / "out", only_stage="resampled")
+    assert document["exit_code"] == 3
+    assert document["state"] == "nothing"
+
+
+def test_a_stage_that_raises_is_a_failure_with_its_reason(tmp_path: Path) -> None:
+    from parity.candidate import CandidateError
+
+    case = golden(tmp_path)
+
+    class Broken(Player):
+        def run_stage(self, case: Any, stage: Any, *rest: Any) -> Any:
+            if stage.name == "flow":
+                raise CandidateError("out of memory")
+            return super().run_stage(case, stage, *rest)
+
+    from parity import tolerance, verdict, waivers
+
+    found = verdict.judge(case, Broken(tensors()), tolerance.Limits(), waivers.Waivers())
+    assert found.sentence == "flow failed in small (isolated): out of memory"
+    assert found.state == "differs"
+
+
+def test_the_verdict_fits_its_published_schema(tmp_path: Path) -> None:
+    import jsonschema
+
+    golden(tmp_path)
+    jsonschema.validate(run(tmp_path), verdict_schema.SCHEMA)
+    spoiled = running.run(Player(changed(FLOW, np.zeros_like(tensors()[FLOW]))), tmp_path, tmp_path / "out")
+    jsonschema.validate(spoiled, verdict_schema.SCHEMA)
+    here = Path(__file__).parents[2] / "docs"
+    assert json.loads((here / "verdict-schema.json").read_text()) == verdict_schema.SCHEMA
+    from parity import golden_schema
+
+    assert json.loads((here / "golden-schema.json").read_text()) == golden_schema.SCHEMA
+    jsonschema.validate(json.loads((tmp_path / "small" / "case.json").read_text()), golden_schema.SCHEMA)
+
+
+def test_outputs_are_written(tmp_path: Path) -> None:
+    from xml.etree import ElementTree
+
+    golden(tmp_path)
+    running.run(Player(changed(FLOW, np.zeros_like(tensors()[FLOW]))), tmp_path, tmp_path / "out")
+    suite = ElementTree.parse(tmp_path / "out" / "junit.xml").getroot()[0]
+    assert suite.get("failures") == "1"
+    text = (tmp_path / "out" / "summary.md").read_text()
+    assert "| small | differs |" in text and "# Parity: differs" in text
+    assert (tmp_path / "out" / "traces" / "small" / "isolated.safetensors").is_file()

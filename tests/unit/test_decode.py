@@ -1,0 +1,122 @@
+"""A file to 16 kHz mono: exact where nothing is to be done, refused in one sentence where nothing can be."""
+
+import wave
+
+import numpy as np
+import pytest
+import soundfile
+
+from rvc.decode import decode
+from rvc.errors import BadInput, MissingExtra
+from rvc.profiles import PROFILES
+
+
+def tone(rate, seconds, hertz=440.0, channels=1):
+    samples = 0.4 * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)
+    return np.stack([samples] * channels, axis=1)
+
+
+@pytest.mark.parametrize("with_av", [True, False])
+def test_16_khz_mono_passes_unchanged(tmp_path, with_av):
+    numbers = np.array([0, 1, -1, 32767, -32768, 12345], np.int16)
+    soundfile.write(tmp_path / "a.wav", numbers, 16000)
+    assert np.array_equal(decode(tmp_path / "a.wav", with_av=with_av), numbers / np.float32(32768))
+
+
+def test_24_bits_keep_every_bit(tmp_path):
+    samples = np.arange(-500, 500) / 2**23
+    soundfile.write(tmp_path / "a.flac", samples, 16000, subtype="PCM_24")
+    assert np.array_equal(decode(tmp_path / "a.flac"), samples.astype(np.float32))
+
+
+@pytest.mark.parametrize("with_av", [True, False])
+def test_stereo_is_the_sum_over_root_two(tmp_path, with_av):
+    samples = np.stack([np.full(400, 0.25), np.full(400, 0.5)], axis=1)
+    soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
+    assert decode(tmp_path / "a.wav", with_av=with_av) == pytest.approx(np.full(400, 0.75 / np.sqrt(2)), abs=1e-7)
+
+
+@pytest.mark.parametrize(("rate", "count", "expected"), [(44100, 88213, 32005), (48000, 96013, 32004), (22050, 44113, 32010)])
+def test_lengths_are_those_of_swresample(tmp_path, rate, count, expected):
+    soundfile.write(tmp_path / "a.wav", tone(rate, 1)[:1].repeat(count, 0), rate)
+    assert len(decode(tmp_path / "a.wav")) == expected
+
+
+def test_rvc_python_loses_the_tail_and_nothing_else(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(44100, 0.5), 44100)
+    whole = decode(tmp_path / "a.wav")
+    cut = decode(tmp_path / "a.wav", flush=PROFILES["rvc-python"].flush_decoder)
+    assert len(whole) - len(cut) == 16
+    assert np.array_equal(cut, whole[: len(cut)])
+
+
+def test_without_pyav_the_sound_is_the_same_to_60_decibels(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(44100, 1), 44100, subtype="FLOAT")
+    theirs, ours = decode(tmp_path / "a.wav"), decode(tmp_path / "a.wav", with_av=False)
+    middle = slice(1000, 15000)
+    error = np.abs(theirs[middle] - ours[middle]).max()
+    assert error < 0.4e-3
+    assert abs(len(theirs) - len(ours)) <= 1
+
+
+def test_more_channels_need_pyav(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(44100, 0.1, channels=6), 44100)
+    assert len(decode(tmp_path / "a.wav")) == 1600
+    with pytest.raises(MissingExtra, match="mixing 6 channels down"):
+        decode(tmp_path / "a.wav", with_av=False)
+
+
+def test_a_file_cut_short_gives_what_is_there(tmp_path, caplog):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(16000, 1), 16000)
+    path.write_bytes(path.read_bytes()[:-16000])
+    assert len(decode(path)) == 8000
+
+
+def refusal(path, **options):
+    with pytest.raises(BadInput) as refused:
+        decode(path, **options)
+    return str(refused.value).replace(str(path), "FILE")
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    assert refusal(tmp_path / "no.wav") == "there is no file FILE"
+
+
+def test_a_folder_is_no_recording(tmp_path):
+    assert refusal(tmp_path).startswith("FILE is a folder; name a file")
+
+
+def test_an_empty_file_is_said(tmp_path):
+    (tmp_path / "a.wav").touch()
+    assert refusal(tmp_path / "a.wav") == "FILE is empty; expected a file of sound"
+
+
+@pytest.mark.parametrize("with_av", [True, False])
+def test_text_is_no_sound(tmp_path, with_av):
+    (tmp_path / "a.wav").write_text("this is not sound\n" * 100)
+    said = refusal(tmp_path / "a.wav", with_av=with_av)
+    assert said.startswith("FILE ")
+    assert "\n" not in said
+
+
+def test_a_header_without_samples_is_said(tmp_path):
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+    assert refusal(tmp_path / "a.wav") == "FILE holds no samples; expected a file of sound"
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_nan_is_refused_with_its_place(tmp_path, rate):
+    samples = tone(rate, 1)
+    samples[rate // 2] = np.nan
+    soundfile.write(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
+    said = refusal(tmp_path / "a.wav")
+    assert "not finite numbers, the first at 0.4" in said or "not finite numbers, the first at 0.5" in said
+
+
+def test_a_rate_beyond_all_sense_is_refused(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(4000), 4000)
+    assert refusal(tmp_path / "a.wav") == "FILE is sampled at 4000 Hz; expected 8000 to 192000 Hz"

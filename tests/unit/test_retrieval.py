@@ -1,0 +1,128 @@
+"""Neighbours, their weights, the originals' NaN and our limit of it."""
+
+import faiss
+import numpy as np
+import pytest
+
+from rvc import retrieval
+from rvc.errors import BadInput
+
+
+def vectors(count=400, width=256, seed=0):
+    return np.random.default_rng(seed).standard_normal((count, width), dtype=np.float32)
+
+
+def write(path, rows, factory="IVF8,Flat", metric=faiss.METRIC_L2, nprobe=1):
+    index = faiss.index_factory(rows.shape[1], factory, metric)
+    index.train(rows)
+    index.add(rows)
+    if factory.startswith("IVF"):
+        index.nprobe = nprobe
+    faiss.write_index(index, str(path))
+    return retrieval.load_index(path)
+
+
+def test_search_is_faiss_own_and_mapping_changes_no_bit(tmp_path):
+    rows, queries = vectors(), vectors(30, seed=1)
+    index = write(tmp_path / "a.index", rows)
+    distances, ids = index.search(queries)
+    expected = faiss.read_index(str(tmp_path / "a.index")).search(queries, 8)
+    assert np.array_equal(distances, expected[0])
+    assert np.array_equal(ids, expected[1])
+    assert distances.shape == ids.shape == (30, 8)
+    assert np.array_equal(index.vectors(ids[ids >= 0]), rows[ids[ids >= 0]])
+
+
+def test_nprobe_of_the_file_is_honoured(tmp_path):
+    rows, queries = vectors(), vectors(30, seed=1)
+    few, many = write(tmp_path / "1.index", rows), write(tmp_path / "8.index", rows, nprobe=8)
+    exact = np.square(queries[:, None] - rows[None]).sum(2).argsort(1)[:, :8]
+    assert np.array_equal(np.sort(many.search(queries)[1]), np.sort(exact))
+    assert not np.array_equal(np.sort(few.search(queries)[1]), np.sort(exact))
+
+
+def test_weights_are_inverse_squares_of_squared_distances():
+    shares = retrieval.weights(np.array([[1, 2, 4, 4, 4, 4, 4, 4]], np.float32))
+    assert shares[0, 0] / shares[0, 1] == pytest.approx(4)
+    assert shares.sum() == pytest.approx(1)
+    assert shares.dtype == np.float32
+
+
+def test_an_exact_hit_stays_finite_unless_nan_is_asked_for():
+    hit = np.array([[0, 1, 2, 3, 4, 5, 6, 7], [0, 0, 2, 3, 4, 5, 6, 7]], np.float32)
+    assert retrieval.weights(hit).tolist() == [[1, 0, 0, 0, 0, 0, 0, 0], [0.5, 0.5, 0, 0, 0, 0, 0, 0]]
+    nan = retrieval.weights(hit, "nan")
+    assert np.isnan(nan[0, 0])
+    assert nan[0, 1:].tolist() == [0] * 7
+
+
+def test_a_near_hit_that_overflows_takes_the_limit():
+    shares = retrieval.weights(np.array([[1e-30, 2e-30, 1, 1, 1, 1, 1, 1]], np.float32))
+    assert shares[0, :2] == pytest.approx([0.8, 0.2])
+
+
+def test_missing_neighbours_weigh_nothing(tmp_path):
+    rows = vectors(5)
+    index = write(tmp_path / "a.index", rows, "Flat")
+    distances, ids = index.search(vectors(2, seed=1))
+    assert (ids[:, 5:] == -1).all()
+    shares = retrieval.weights(distances)
+    assert shares[:, 5:].max() == 0
+    expected = (rows[ids[:, :5]] * shares[:, :5, None]).sum(1)
+    assert retrieval.mean(shares, ids, index) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_frame_that_finds_nothing_stays_as_it_is():
+    features = np.ones((1, 2, 4), np.float32)
+    shares = np.array([[0] * 8, [1] + [0] * 7], np.float32)
+    mean = np.array([[0] * 4, [3] * 4], np.float32)
+    assert retrieval.blend(features, mean, 0.5, shares)[0, :, 0].tolist() == [1, 2]
+
+
+def test_the_blend_is_the_originals():
+    features, mean = vectors(3, 4), vectors(3, 4, 1)
+    blended = retrieval.blend(features, mean, 0.75)
+    assert blended.shape == (1, 3, 4)
+    assert np.array_equal(blended[0], mean * np.float32(0.75) + np.float32(0.25) * features)
+
+
+def test_inner_product_and_cosine_give_squared_distances(tmp_path):
+    rows, queries = vectors(), vectors(6, seed=1)
+    inner = write(tmp_path / "i.index", rows, "Flat", faiss.METRIC_INNER_PRODUCT)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    cosine = write(tmp_path / "c.index", unit, "Flat", faiss.METRIC_INNER_PRODUCT)
+    assert (inner.metric, cosine.metric) == ("inner product", "cosine")
+    distances, ids = cosine.search(queries)
+    directions = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+    assert np.array_equal(ids, np.argsort(-directions @ unit.T, axis=1)[:, :8])
+    assert distances == pytest.approx(np.square(directions[:, None] - unit[ids]).sum(2), rel=1e-4)
+    assert (np.diff(inner.search(queries)[0]) >= 0).all()
+
+
+def test_another_width_is_refused(tmp_path):
+    index = write(tmp_path / "a.index", vectors())
+    with pytest.raises(BadInput) as refused:
+        index.search(vectors(2, 768))
+    assert str(refused.value) == (
+        "content has 768 channels, but this voice's index a.index has 256; was the index built for another model version?"
+    )
+
+
+def test_a_trained_index_is_no_added_one(tmp_path):
+    index = faiss.index_factory(256, "IVF8,Flat")
+    index.train(vectors())
+    faiss.write_index(index, str(tmp_path / "trained_x.index"))
+    with pytest.raises(BadInput, match="has no vectors, only trained centres; use the file whose name begins with 'added'"):
+        retrieval.load_index(tmp_path / "trained_x.index")
+
+
+@pytest.mark.parametrize("content", [b"", b"no index at all", b"IwFl" + bytes(40)])
+def test_what_is_no_index_is_refused(tmp_path, content):
+    (tmp_path / "a.index").write_bytes(content)
+    with pytest.raises(BadInput, match=r"a\.index is not an index that faiss can read"):
+        retrieval.load_index(tmp_path / "a.index")
+
+
+def test_a_missing_index_is_said(tmp_path):
+    with pytest.raises(BadInput, match="there is no index"):
+        retrieval.load_index(tmp_path / "a.index")

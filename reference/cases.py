@@ -10,7 +10,7 @@ from reference.options import METHODS, PROFILES, Options
 
 HERE = Path(__file__).parent
 GOLDENS = HERE.parent / "goldens"
-FIELDS = {"name", "why", "profile", "voice", "input", "options", "realtime"}
+FIELDS = {"name", "why", "profile", "voice", "input", "index", "options", "realtime"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Spec:
     profile: str
     voice: str  # kind, such as v2-40k-f0
     input: str  # a file of goldens/inputs
-    index: bool
+    index: str | None  # one of parity.voices.INDEXES; the voice's version unless said
     options: Options
     realtime: dict[str, Any] = field(default_factory=dict)
 
@@ -60,7 +60,7 @@ def _spec(entry: dict[str, Any]) -> Spec:
         profile=entry["profile"],
         voice=entry["voice"],
         input=entry["input"],
-        index=options.index_rate != 0,
+        index=entry.get("index", entry["voice"][:2]) if options.index_rate else None,
         options=options,
         realtime=entry.get("realtime", {}),
     )

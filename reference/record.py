@@ -10,7 +10,6 @@ writes there, each case in one step, and never on CI.
 
 import argparse
 import datetime
-import hashlib
 import os
 import shutil
 import sys
@@ -88,7 +87,7 @@ def meta(spec: Spec, original: Original) -> dict[str, Any]:
         "name": spec.name,
         "why": spec.why,
         "profile": spec.profile,
-        "input": {"file": spec.input, "sha256": sha256(spec.audio)} | weights.provenance(spec.input),
+        "input": {"file": spec.input, "sha256": weights.sha256(spec.audio)},
         "voice": weights.voice(spec),
         "options": options,
         "seed": spec.name,
@@ -132,11 +131,6 @@ def fits(case: store.Case, spec: Spec) -> bool:
     options = {name: value for name, value in spec.options.table().items() if value is not None}
     same_voice = case.voice["kind"] == spec.voice and case.input["file"] == spec.input
     return case.profile == spec.profile and case.why == spec.why and case.options == options and same_voice
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from parity import voices
+from parity.voices.synthesizer import Kind
 from reference.cases import Spec
 from reference.options import Weights
 
@@ -14,18 +15,17 @@ NETWORK = ("rmvpe",)  # F0 methods whose weights are files of ours; CREPE's and 
 
 def of(spec: Spec) -> Weights:
     """The files of a case, made in the cache when they are not there."""
-    kind = voices.Kind(spec.voice)
     return Weights(
         model=voices.make_voice(spec.voice),
         hubert=voices.make_hubert(),
         rmvpe=voices.make_rmvpe() if spec.options.f0_method in NETWORK else None,
-        index=voices.make_index(kind.version) if spec.index else None,
+        index=voices.make_index(spec.index) if spec.index else None,
     )
 
 
 def voice(spec: Spec) -> dict[str, Any]:
     """The voice as case.json tells it: its kind, what follows from it, and the sha256 of every weight file."""
-    kind, files = voices.Kind(spec.voice), of(spec)
+    kind, files = Kind(spec.voice), of(spec)
     roles = {"voice": files.model, "rmvpe": files.rmvpe, "index": files.index}
     hashes = {role: sha256(path) for role, path in roles.items() if path is not None}
     hashes |= {f"hubert/{path.name}": sha256(path) for path in sorted(files.hubert.iterdir()) if path.is_file()}
@@ -34,7 +34,7 @@ def voice(spec: Spec) -> dict[str, Any]:
         "rate": kind.rate * 1000,
         "version": kind.version,
         "f0": kind.f0,
-        "index": files.index.name if files.index else None,
+        "index": spec.index,
         "files": hashes,
     }
 

@@ -1,0 +1,89 @@
+"""How far an original is from itself: traces of variants in, `parity/data/spread.json` out.
+
+python -m parity.spread FOLDER [--out parity/data/spread.json]
+
+    FOLDER/VARIANT/about.json                      {"environment": {...}}: threads, instruction set, dtype, runtime
+    FOLDER/VARIANT/CASE/chained.safetensors        a whole conversion of the case's input with the case's noise
+    FOLDER/VARIANT/CASE/isolated.safetensors       each stage on the golden's own inputs, where it was run so
+
+Every variant is compared with the committed golden; an entry keeps the worst case of each variant, for cases whose F0
+comes from a network and for the others apart.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from parity import cells, compare, stages, store, tolerance, trace
+from parity.errors import ParityError, UsageError
+from parity.store import Case
+from parity.views import Array
+
+Key = tuple[str, str, str, bool]
+
+
+def measure(folder: Path, goldens: Path) -> dict[str, Any]:
+    """The document of spread.json. Raises UsageError where there is nothing to measure."""
+    entries: dict[Key, dict[str, float]] = {}
+    seen: dict[Key, set[str]] = {}
+    variants = []
+    for variant in sorted(path for path in folder.iterdir() if path.is_dir()):
+        about = variant / "about.json"
+        environment = json.loads(about.read_text(encoding="utf-8"))["environment"] if about.is_file() else {}
+        variants.append({"name": variant.name, "environment": environment})
+        for path in sorted(variant.glob("*/*.safetensors")):
+            case = store.open_case(goldens / path.parent.name)
+            for key, value in _values(case, dict(trace.read(path)), path.stem).items():
+                row = entries.setdefault(key, {})
+                row[variant.name] = max(value, row.get(variant.name, 0.0))
+                seen.setdefault(key, set()).add(case.name)
+    if not entries:
+        raise UsageError(f"{folder} holds no VARIANT/CASE/chained.safetensors; run the original's variants first")
+    rows = [{"tensor": tensor, "mode": mode, "metric": metric, "network_f0": network,
+             "by_variant": {name: float(f"{value:.3g}") for name, value in sorted(entries[key].items())},
+             "cases": len(seen[key])} for key in sorted(entries) for tensor, mode, metric, network in [key]]
+    return {"format": "rvc-spread/1", "variants": variants, "entries": rows}
+
+
+def _values(case: Case, made: dict[str, Array], mode: str) -> dict[Key, float]:
+    """Every metric of every tensor that both have, the worst over segments."""
+    if mode not in ("chained", "isolated"):
+        raise UsageError(f"{mode}.safetensors of {case.name} is neither chained nor isolated")
+    network = tolerance.network_f0(case.options)
+    found: dict[Key, float] = {}
+    for name in cells.expected_tensors(case):
+        if name not in made or stages.stage_of(name) is None:
+            continue
+        state, sentence = compare.form(name, case[name], made[name])
+        if state:
+            raise ParityError(f"a variant that must not matter changes the form of {case.name}: {sentence}")
+        numbers = compare.compare(name, case[name], made[name], cells.clock(case, name))
+        for metric, value in numbers.values.items():
+            key = (stages.split(name)[1], mode, metric, network)
+            found[key] = max(found.get(key, 0.0), value)
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 written, 2 nothing to measure."""
+    parser = argparse.ArgumentParser(prog="python -m parity.spread", description="Measure an original against itself.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--goldens", type=Path, default=Path("goldens") / "cases")
+    parser.add_argument("--out", type=Path, default=tolerance.SPREAD)
+    given = parser.parse_args(arguments)
+    try:
+        document = measure(given.folder, given.goldens)
+    except ParityError as error:
+        print(f"parity.spread: {error}", file=sys.stderr)
+        return 2
+    fresh = given.out.with_name(f".{given.out.name}.new")
+    fresh.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(given.out)
+    print(f"{given.out}: {len(document['entries'])} entries from {len(document['variants'])} variants")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

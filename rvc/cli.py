@@ -9,18 +9,25 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rvc import cli_options
-from rvc.errors import RvcError
+from rvc.errors import BadInput, RvcError
 
 USAGE, FAILED, INTERRUPTED = 2, 1, 130
 
 
+class Parser(argparse.ArgumentParser):
+    """Refuses in one sentence, like every other part, instead of printing its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message}; see {self.prog} --help")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 done in part, 2 a refusal in one sentence on stderr."""
-    parser = build()
-    args = parser.parse_args(arguments)
     try:
+        args = build().parse_args(arguments)
         return int(args.run(args) or 0)
     except RvcError as error:
         print(f"rvc: {error}", file=sys.stderr)
@@ -35,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build() -> argparse.ArgumentParser:
     """The parser of every command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m rvc",
         description="Say a recording in another voice, exactly as the RVC original of your choice would.",
         epilog="Each command has its own --help. Example: python -m rvc convert in.wav out.wav --model voice.pth "
@@ -64,7 +71,7 @@ def later(module: str, function: str, parser: argparse.ArgumentParser) -> Callab
 Commands = argparse._SubParsersAction  # argparse gives its own type no public name
 
 
-def _add_convert(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_convert(commands: Commands[Parser]) -> None:
     parser = commands.add_parser(
         "convert",
         help="a recording, several, or a folder, in another voice",
@@ -83,7 +90,7 @@ def _add_convert(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.set_defaults(run=later("rvc.cli_convert", "run", parser))
 
 
-def _add_index(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_index(commands: Commands[Parser]) -> None:
     parser = commands.add_parser("index", help="build a retrieval index, or look into one")
     actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     build = actions.add_parser("build", help="an index from features or recordings, as the WebUI trains it")
@@ -104,7 +111,7 @@ def _add_index(commands: Commands[argparse.ArgumentParser]) -> None:
     inspect.set_defaults(run=later("rvc.cli_index", "inspect", inspect))
 
 
-def _add_small(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_small(commands: Commands[Parser]) -> None:
     audio = commands.add_parser("audio", help="what is in a file of sound: length, levels, clipping, silence, noise")
     audio.add_argument("file", metavar="FILE", type=Path)
     profiles = commands.add_parser("profiles", help="where the originals differ, and their defaults")

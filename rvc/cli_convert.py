@@ -25,7 +25,7 @@ def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
     config = cli_options.conversion(args)
     for sentence in config.extensions():
-        log.warning("note: %s", sentence)
+        print(f"note: {sentence}", file=sys.stderr)
     noise = cli_options.noise_source(args)
     parts = cli_options.parts(args, keep=batch)
     failures = 0

@@ -36,7 +36,9 @@ def test_stereo_is_the_sum_over_root_two(tmp_path, with_av):
     assert decode(tmp_path / "a.wav", with_av=with_av) == pytest.approx(np.full(400, 0.75 / np.sqrt(2)), abs=1e-7)
 
 
-@pytest.mark.parametrize(("rate", "count", "expected"), [(44100, 88213, 32005), (48000, 96013, 32004), (22050, 44113, 32010)])
+@pytest.mark.parametrize(
+    ("rate", "count", "expected"), [(44100, 88213, 32005), (48000, 96013, 32004), (22050, 44113, 32010)]
+)
 def test_lengths_are_those_of_swresample(tmp_path, rate, count, expected):
     soundfile.write(tmp_path / "a.wav", tone(rate, 1)[:1].repeat(count, 0), rate)
     assert len(decode(tmp_path / "a.wav")) == expected

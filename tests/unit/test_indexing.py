@@ -52,7 +52,9 @@ def test_features_are_joined_in_the_order_of_their_names(tmp_path):
     assert np.array_equal(joined[3:], rows(2, seed=1))
 
 
-@pytest.mark.parametrize(("array", "sentence"), [(rows(3, 100), "expected float rows of 256"), (rows(3, 768), "keep one version")])
+@pytest.mark.parametrize(
+    ("array", "sentence"), [(rows(3, 100), "expected float rows of 256"), (rows(3, 768), "keep one version")]
+)
 def test_features_that_do_not_fit_are_refused(tmp_path, array, sentence):
     np.save(tmp_path / "a.npy", rows(3))
     np.save(tmp_path / "b.npy", array)
@@ -75,7 +77,13 @@ def test_the_description_tells_recall_and_exact_hits(tmp_path):
     indexing.save(indexing.build(rows()), tmp_path / "a.index")
     index = load_index(tmp_path / "a.index")
     found = indexing.describe(index)
-    assert (found["dimension"], found["version"], found["metric"], found["ntotal"], found["nlist"]) == (256, "v1", "l2", 400, 10)
+    assert (found["dimension"], found["version"], found["metric"], found["ntotal"], found["nlist"]) == (
+        256,
+        "v1",
+        "l2",
+        400,
+        10,
+    )
     assert 0.05 < found["recall_at_8"] < 0.9
     assert found["frames_hit_exactly"] == 0
     assert indexing.describe(index, rows()[:5])["frames_hit_exactly"] == 1

@@ -28,8 +28,8 @@ def test_each_kind_has_its_distribution():
     normal, uniform, dither = (Seeded().draw("x", (20000,), kind) for kind in ("normal", "uniform", "dither"))
     assert {draw.dtype for draw in (normal, uniform, dither)} == {np.dtype(np.float32)}
     assert (abs(normal.mean()) < 0.03) and abs(normal.std() - 1) < 0.03
-    assert 0 <= uniform.min() and uniform.max() < 1
-    assert -20 <= dither.min() and dither.max() <= 20 and abs(dither.std() - 20 / np.sqrt(6)) < 0.2
+    assert uniform.min() >= 0 and uniform.max() < 1
+    assert dither.min() >= -20 and dither.max() <= 20 and abs(dither.std() - 20 / np.sqrt(6)) < 0.2
 
 
 def tape(tmp_path, **tensors):
@@ -51,9 +51,15 @@ def test_the_unused_phase_may_be_missing(tmp_path):
     ("tensors", "sentence"),
     [
         ({}, "holds no seg0.noise.z (float32 [1, 2]); was it made for another input?"),
-        ({"seg0.noise.z": np.ones((1, 3), np.float32)}, "is float32 [1, 3], but this conversion draws float32 [1, 2]; "),
+        (
+            {"seg0.noise.z": np.ones((1, 3), np.float32)},
+            "is float32 [1, 3], but this conversion draws float32 [1, 2]; ",
+        ),
         ({"seg0.noise.z": np.ones((1, 2), np.int64)}, "is int64 [1, 2], but this conversion draws float32 [1, 2]; "),
-        ({"seg0.noise.z": np.full((1, 2), np.nan, np.float32)}, "has values that are not finite; record the tape again"),
+        (
+            {"seg0.noise.z": np.full((1, 2), np.nan, np.float32)},
+            "has values that are not finite; record the tape again",
+        ),
     ],
 )
 def test_a_tape_that_does_not_fit_is_refused(tmp_path, tensors, sentence):

@@ -46,7 +46,9 @@ def test_a_silent_voice_stays_silent():
     assert not mixed.any()
 
 
-@pytest.mark.parametrize(("count", "source", "target", "expected"), [(39200, 40000, 44100, 43218), (4000, 48000, 16000, 1334)])
+@pytest.mark.parametrize(
+    ("count", "source", "target", "expected"), [(39200, 40000, 44100, 43218), (4000, 48000, 16000, 1334)]
+)
 def test_resampling_is_librosas(count, source, target, expected):
     samples = noise(count)
     found = output.resample(samples, source, target)
@@ -101,9 +103,12 @@ def test_a_failed_write_leaves_the_old_file_and_no_half_one(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("no/a.wav", "OUT's folder {}/no does not exist; make it first"), ("a.mp3", "OUT a.mp3 ends in .mp3; expected .wav or .flac"),
-     ("a", "OUT a ends in nothing; expected .wav or .flac")],
-)  # fmt: skip
+    [
+        ("no/a.wav", "OUT's folder {}/no does not exist; make it first"),
+        ("a.mp3", "OUT a.mp3 ends in .mp3; expected .wav or .flac"),
+        ("a", "OUT a ends in nothing; expected .wav or .flac"),
+    ],
+)
 def test_a_target_that_cannot_be_is_refused(tmp_path, name, sentence):
     with pytest.raises(BadInput) as refused:
         output.check_target(tmp_path / name)

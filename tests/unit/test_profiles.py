@@ -31,7 +31,9 @@ def test_defaults_are_the_originals(name, method, index, rms, protect):
 
 
 def test_an_unknown_profile_is_refused():
-    with pytest.raises(BadInput, match="there is no profile 'applio'; choose one of webui-2026, webui-classic, rvc-python"):
+    with pytest.raises(
+        BadInput, match="there is no profile 'applio'; choose one of webui-2026, webui-classic, rvc-python"
+    ):
         named("applio")
 
 

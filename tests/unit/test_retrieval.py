@@ -104,7 +104,8 @@ def test_another_width_is_refused(tmp_path):
     with pytest.raises(BadInput) as refused:
         index.search(vectors(2, 768))
     assert str(refused.value) == (
-        "content has 768 channels, but this voice's index a.index has 256; was the index built for another model version?"
+        "content has 768 channels, but this voice's index a.index has 256; "
+        "was the index built for another model version?"
     )
 
 
@@ -112,7 +113,9 @@ def test_a_trained_index_is_no_added_one(tmp_path):
     index = faiss.index_factory(256, "IVF8,Flat")
     index.train(vectors())
     faiss.write_index(index, str(tmp_path / "trained_x.index"))
-    with pytest.raises(BadInput, match="has no vectors, only trained centres; use the file whose name begins with 'added'"):
+    with pytest.raises(
+        BadInput, match="has no vectors, only trained centres; use the file whose name begins with 'added'"
+    ):
         retrieval.load_index(tmp_path / "trained_x.index")
 
 

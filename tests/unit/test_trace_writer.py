@@ -42,5 +42,5 @@ def test_a_trace_holds_tensors_and_their_story(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(BadInput, match="TRACE's folder .* does not exist; make it first"):
+    with pytest.raises(BadInput, match=r"TRACE's folder .* does not exist; make it first"):
         trace.write(tmp_path / "no" / "t.safetensors", {}, {})

@@ -20,8 +20,10 @@ def test_a_path_is_taken_as_it_is(folder):
     assert find_voice(folder / "alto.pth") == (folder / "alto.pth", None)
 
 
-@pytest.mark.parametrize(("name", "file"), [("alto", "alto.pth"), ("alto.pth", "alto.pth"), ("bass_v2", "bass/bass_v2.pth"),
-                                            ("bass", "bass/bass_v2.pth")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("alto", "alto.pth"), ("alto.pth", "alto.pth"), ("bass_v2", "bass/bass_v2.pth"), ("bass", "bass/bass_v2.pth")],
+)
 def test_a_name_is_looked_up(folder, name, file):
     assert find_voice(name, folder)[0] == folder / file
 
@@ -32,9 +34,15 @@ def test_training_checkpoints_are_no_voices(folder):
 
 @pytest.mark.parametrize(
     ("name", "found"),
-    [("alto_added_IVF20_Flat.index", True), ("added_IVF99_Flat_nprobe_1_alto_v2.index", True), ("ALTO_added_x.index", True),
-     ("trained_IVF99_alto_v2.index", False), ("my_alto_thing.index", True), ("soprano_added_x.index", False)],
-)  # fmt: skip
+    [
+        ("alto_added_IVF20_Flat.index", True),
+        ("added_IVF99_Flat_nprobe_1_alto_v2.index", True),
+        ("ALTO_added_x.index", True),
+        ("trained_IVF99_alto_v2.index", False),
+        ("my_alto_thing.index", True),
+        ("soprano_added_x.index", False),
+    ],
+)
 def test_the_webuis_naming_rule(folder, name, found):
     (folder / name).touch()
     assert find_index(folder / "alto.pth", [folder]) == (folder / name if found else None)
@@ -54,9 +62,15 @@ def test_the_trainers_own_name_wins_then_the_newest(folder):
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("tenor", "there is no voice file tenor, and none of that name: the folder {} has alto, alto_e20_s400, bass_v2"),
-     ("no/tenor.pth", "there is no voice file no/tenor.pth"), ("{}", "{} is a folder; --model takes a voice file in it")],
-)  # fmt: skip
+    [
+        (
+            "tenor",
+            "there is no voice file tenor, and none of that name: the folder {} has alto, alto_e20_s400, bass_v2",
+        ),
+        ("no/tenor.pth", "there is no voice file no/tenor.pth"),
+        ("{}", "{} is a folder; --model takes a voice file in it"),
+    ],
+)
 def test_a_voice_that_is_not_there_is_said(folder, name, sentence):
     with pytest.raises(BadInput) as refused:
         find_voice(name.format(folder), folder)

@@ -1,0 +1,68 @@
+"""The small commands, and how quickly the menu comes."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import soundfile
+
+from rvc.cli import main
+
+
+def test_profiles_prints_the_table(capsys):
+    assert main(["profiles"]) == 0
+    said = capsys.readouterr().out
+    assert "unvoiced frames (D1)" in said
+    assert "no original" in said
+
+
+def test_profiles_in_json(capsys):
+    assert main(["profiles", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rvc-python"]["f0_method"] == "harvest"
+
+
+def test_the_doctor_names_what_is_missing(capsys, monkeypatch):
+    from importlib import metadata
+
+    def version(name):
+        if name in ("soxr", "av"):
+            raise metadata.PackageNotFoundError
+        return "1.0"
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().out
+    assert "missing: pip install soxr" in said
+    assert "missing: pip install 'rvc-parity[decoding]'" in said
+    assert "Install soxr first." in said
+
+
+def test_audio_describes_a_file(tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", np.sin(np.arange(8000) / 5) * 0.5, 16000)
+    assert main(["audio", str(tmp_path / "a.wav")]) == 0
+    assert "0.500 s, 8000 samples at 16000 Hz" in capsys.readouterr().out
+    assert main(["audio", str(tmp_path / "a.wav"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["clipped"] == 0
+
+
+def test_audio_of_nothing_is_refused(tmp_path, capsys):
+    assert main(["audio", str(tmp_path / "a.wav")]) == 2
+    assert capsys.readouterr().err == f"rvc: there is no file {tmp_path}/a.wav\n"
+
+
+def test_the_menu_comes_without_the_networks():
+    code = (
+        "import sys; from rvc.cli import build; build(); sys.exit(bool({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_conversion_imports_neither_librosa_nor_faiss_nor_matplotlib():
+    code = "import sys, rvc.conversion; sys.exit(bool({'librosa', 'faiss', 'matplotlib', 'av'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_command_that_is_none_is_said(capsys):
+    assert main(["sing"]) == 2
+    assert capsys.readouterr().err.startswith("rvc: argument COMMAND: invalid choice: 'sing' ")

@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -75,6 +75,10 @@ class Original(ABC):
     @abstractmethod
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
         """One conversion of the file `audio`: every tensor of docs/spec/00 §0.3 that the original computes."""
+
+    @abstractmethod
+    def parts(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
+        """(synthesizer, its module, HuBERT as (source, version) → features) of the last conversion."""
 
     @abstractmethod
     def version(self) -> dict[str, str]:

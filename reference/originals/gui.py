@@ -36,6 +36,7 @@ SETTINGS = {
     "input_gate_db": "threhold",
     "input_denoise": "I_noise_reduce",
     "output_denoise": "O_noise_reduce",
+    "phase_vocoder": "use_pv",
 }
 
 

@@ -5,6 +5,7 @@ import importlib.metadata
 import importlib.util
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -93,6 +94,9 @@ class RvcPython(Original):
             )
             refuse_failure(answer)
         return record
+
+    def parts(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
+        return self.vc.net_g, self.models, self.vc.hubert_model.features
 
     def version(self) -> dict[str, str]:
         return {"name": "rvc-python", "version": VERSION}

@@ -43,6 +43,14 @@ class FairseqHubert(torch.nn.Module):
             self.hear(source, states[12])
         return states[output_layer], padding_mask
 
+    def features(self, source: Any, version: str) -> Any:
+        """(1, n, 256 or 768) as the pipelines ask for them, in the precision of `source`."""
+        self.model.to(source.dtype)
+        states = self.model(source, output_hidden_states=True).hidden_states
+        answer = self.model.final_proj(states[9]) if version == "v1" else states[12]
+        self.model.float()
+        return answer
+
     def final_proj(self, features: Any) -> Any:
         """(1, n, 768) to (1, n, 256); a v1 voice goes on with this."""
         projected = self.model.final_proj(features)

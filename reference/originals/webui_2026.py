@@ -80,6 +80,16 @@ class Webui2026(Original):
         window = gui.Live(self.live, self.config, realtime, self.models, partial(hear_hubert, realtime))
         return window.run(samples, settings, self.weights.model, self.weights.index, seed)
 
+    def parts(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
+        hubert = self.vc.hubert_model
+
+        def features(source: Any, version: str) -> Any:
+            answer = self.hubert_module.extract_hubert_features(hubert.to(source.dtype), source, version)
+            hubert.float()
+            return answer
+
+        return self.vc.net_g, self.models, features
+
     def version(self) -> dict[str, str]:
         return {"name": REPOSITORY, "version": COMMIT[:7], "commit": COMMIT}
 

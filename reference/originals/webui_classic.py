@@ -3,11 +3,13 @@
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from parity.trace import Trace
+from reference.listen import replaced
 from reference.options import Options, Weights
 from reference.originals import checkout, stand_ins
 from reference.originals.base import THREADS, Original, command_line, need, refuse_failure, set_window
@@ -26,6 +28,7 @@ class WebuiClassic(Original):
     def __init__(self, weights: Weights, folder: Path, threads: int = THREADS) -> None:
         super().__init__(weights, threads)
         self.checkout = folder.resolve()
+        self.live: dict[str, Any] | None = None  # the realtime script's names, once asked for
 
     def open(self) -> None:
         checkout.check(self.checkout, "infer/modules/vc/pipeline.py", REPOSITORY, COMMIT)
@@ -75,5 +78,24 @@ class WebuiClassic(Original):
             refuse_failure(answer)
         return record
 
+    def stream(self, samples: Any, settings: dict[str, Any], seed: str) -> Trace:
+        """The realtime window's loop over `samples` (N,) at the stream's rate, with one harvest worker."""
+        from reference.originals import gui
+
+        if self.live is None:
+            self.live = gui.classes(self.checkout / "gui_v1.py")
+        realtime = sys.modules["infer.lib.rtrvc"]
+        window = gui.Live(self.live, self.config, realtime, self.models, hear_hubert)
+        window.gui.gui_config.n_cpu = 1
+        return window.run(samples, settings, self.weights.model, self.weights.index, seed)
+
+    def parts(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
+        return self.vc.net_g, self.models, self.vc.hubert_model.features
+
     def version(self) -> dict[str, str]:
         return {"name": REPOSITORY, "version": COMMIT[:7], "commit": COMMIT}
+
+
+def hear_hubert(rvc: Any, hear: Callable[[Any, Any], None]) -> Any:
+    """A tap on the HuBERT of a running voice."""
+    return replaced(rvc.model, hear=hear)

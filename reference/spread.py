@@ -1,0 +1,107 @@
+"""How far an original is from itself: the same conversions in ways that must not matter.
+
+python -m reference.spread [--original …] [--checkout DIR] [--variant NAME …] [--out out/spread] [CASE …]
+
+Each variant runs in a process of its own and writes VARIANT/CASE/chained.safetensors (the whole conversion with the
+golden's noise) and isolated.safetensors (each network on the golden's own inputs). `python -m parity.spread out/spread`
+turns them into parity/data/spread.json, from which the judge's limits follow.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from parity import store
+from reference import cases, environment, isolated, weights
+from reference.listen import Refusal
+from reference.options import PROFILES
+from reference.originals import opened
+from reference.record import COMMITTED, ROOT
+
+AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+PLAIN = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to run that must not matter."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    threads: int = 2
+    onednn: bool = True
+    chained: bool = True
+    dtype: torch.dtype = torch.float32
+
+
+VARIANTS = {
+    "again": Variant(),
+    "1-thread": Variant(threads=1),
+    "avx2": Variant(AVX2),
+    "avx2-1-thread": Variant(AVX2, threads=1),
+    "no-vectors": Variant(PLAIN, threads=1),
+    "no-onednn": Variant(onednn=False),
+    "float64": Variant(chained=False, dtype=torch.float64),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 measured, 2 refused."""
+    parser = argparse.ArgumentParser(prog="python -m reference.spread", description="Run an original against itself.")
+    parser.add_argument("cases", nargs="*", metavar="CASE")
+    parser.add_argument("--original", choices=PROFILES, default="rvc-python")
+    parser.add_argument("--checkout", type=Path, metavar="DIR")
+    parser.add_argument("--variant", action="append", choices=VARIANTS, help="repeat it; all unless said")
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "spread")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    try:
+        specs = [spec for spec in cases.chosen(cases.read(), given.original, given.cases) if not spec.realtime]
+        names = given.variant or list(VARIANTS)
+        if given.child:
+            measure(specs, names[0], given.original, given.checkout, given.out.resolve())
+            return 0
+        for name in names:
+            child(name, given, [spec.name for spec in specs])
+        return 0
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+
+
+def child(name: str, given: argparse.Namespace, names: list[str]) -> None:
+    """One variant in a process that has its environment from the start: libraries read it when they load."""
+    command = [sys.executable, "-m", "reference.spread", "--child", "--variant", name, "--original", given.original]
+    command += ["--out", str(given.out), *(["--checkout", str(given.checkout)] if given.checkout else []), *names]
+    print(f"{name}: {', '.join(names)}", flush=True)
+    done = subprocess.run(command, env=os.environ | VARIANTS[name].environment, check=False)
+    if done.returncode:
+        raise Refusal(f"variant {name} failed with exit code {done.returncode}; its message stands above")
+
+
+def measure(specs: list[cases.Spec], name: str, profile: str, checkout: Path | None, out: Path) -> None:
+    """Every case of one variant."""
+    variant = VARIANTS[name]
+    with opened(profile, weights.of(specs[0]), checkout, variant.threads) as original, isolated.onednn(variant.onednn):
+        for spec in specs:
+            golden = store.open_case(COMMITTED / spec.name)
+            folder = out / name / spec.name
+            original.weights = weights.of(spec).resolved()
+            chained = original.convert(spec.audio, spec.options, spec.name)
+            if variant.chained:
+                chained.write(folder / "chained.safetensors")
+            net, models, hubert = original.parts()
+            alone = isolated.run(net, models, hubert, golden, variant.dtype)
+            alone.write(folder / "isolated.safetensors")
+        about = {"environment": environment.describe() | variant.environment | {"dtype": str(variant.dtype)[6:]}}
+        about["environment"]["onednn"] = str(variant.onednn)
+        (out / name / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

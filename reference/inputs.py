@@ -117,7 +117,7 @@ def write(path: Path, sound: Floats) -> None:
 def quantised(sound: Floats, bits: int) -> NDArray[np.int16] | NDArray[np.int32]:
     """Samples in +-1 to integers of `bits`, as soundfile wants them (24 bits lie in the upper three bytes)."""
     whole = np.clip(np.rint(sound * 2 ** (bits - 1)), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-    return whole.astype(np.int16) if bits == 16 else whole.astype(np.int32) << 8
+    return np.asarray(whole.astype(np.int16) if bits == 16 else whole.astype(np.int32) << 8)
 
 
 if __name__ == "__main__":

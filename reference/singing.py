@@ -30,13 +30,14 @@ def sing(hz: Floats, rate: int, path: list[str], *, tilt: float = 0.5, brightnes
         gain = sum((np.clip(1 - np.abs(place - i), 0, 1) * g for i, g in enumerate(gains)), np.zeros(len(hz)))
         gain *= frequency < 0.49 * rate
         sound += gain * h**-tilt * np.sin(2 * np.pi * h * cycles + h * h)  # any fixed phase; these spread the peak
-    return sound / np.abs(sound).max()
+    return np.asarray(sound / np.abs(sound).max())
 
 
 def _formants(frequency: Floats, centres: tuple[int, ...]) -> Floats:
     loudness = (1.0, 0.5, 0.25)
-    peaks = [a * np.exp(-(((frequency - c) / (120 * (k + 1))) ** 2)) for k, (a, c) in enumerate(zip(loudness, centres))]
-    return np.sum(peaks, axis=0)
+    pairs = zip(loudness, centres, strict=True)
+    peaks = [a * np.exp(-(((frequency - c) / (120 * (k + 1))) ** 2)) for k, (a, c) in enumerate(pairs)]
+    return np.asarray(np.sum(peaks, axis=0))
 
 
 def gate(spans: list[tuple[float, float]], samples: int, rate: int) -> Floats:
@@ -45,7 +46,7 @@ def gate(spans: list[tuple[float, float]], samples: int, rate: int) -> Floats:
     for start, stop in spans:
         inside[int(start * rate) : int(stop * rate)] = 1
     edge = np.hanning(int(0.02 * rate) | 1)
-    return np.convolve(inside, edge / edge.sum(), "same")
+    return np.asarray(np.convolve(inside, edge / edge.sum(), "same"))
 
 
 def known(hz: Floats, voiced: Floats, rate: int) -> Floats:

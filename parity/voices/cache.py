@@ -1,0 +1,134 @@
+"""Made once on each machine: synthetic weights in the user's cache folder, checked each time they are opened.
+
+An entry is a folder named after what it must hold. It appears by one rename, so that a reader never meets half a
+file and two makers never mix theirs; a damaged one is made again.
+"""
+
+import functools
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+
+from tqdm import tqdm
+
+from parity.errors import ParityError
+from parity.voices.draw import Array
+from parity.voices.recipes import Recipe, digest, recipe
+
+_RECORD = "made.json"
+
+
+def folder() -> Path:
+    """Where the weights are kept: $RVC_CACHE, or `rvc` in the user's cache folder of this platform."""
+    if chosen := os.environ.get("RVC_CACHE"):
+        return Path(chosen)
+    home = Path.home()
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "rvc"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "rvc"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "rvc"
+
+
+def pinned() -> dict[str, str]:
+    """The committed digest of everything that can be made, by name."""
+    text = files("parity").joinpath("data/voices.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+def path_of(name: str) -> Path:
+    """The file or folder of the weights called `name`, made now if the cache does not hold it intact.
+
+    Raises UsageError for an unknown name, ParityError where this machine draws other bits than the pinned ones.
+    """
+    return _path_of(name, folder())
+
+
+@functools.cache  # a file is hashed once in a process
+def _path_of(name: str, root: Path) -> Path:
+    how = recipe(name)
+    entry = root / "voices" / f"{name}-{pinned()[name][:12]}"
+    if not _intact(entry):
+        make(name, how, entry)
+    return entry / how.file
+
+
+def make(name: str, how: Recipe, entry: Path) -> None:
+    """Draw, check and write the weights called `name`, and put them at `entry` in one step."""
+    tensors = draw(name, how)
+    check(name, digest(tensors, how.facts))
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
+    except OSError as error:
+        raise ParityError(f"cannot write to {entry.parent} ({error}); set RVC_CACHE to a folder that can") from error
+    try:
+        how.write(tensors, how.facts, work / how.file)
+        (work / _RECORD).write_text(json.dumps(_hashes(work), indent=1) + "\n", encoding="utf-8")
+        _put(work, entry)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def draw(name: str, how: Recipe) -> dict[str, Array]:
+    """All tensors of a recipe, with a progress bar on a terminal."""
+    tensors: dict[str, Array] = {}
+    with tqdm(total=how.elements, desc=name, unit="", unit_scale=True, disable=None, leave=False) as bar:
+        for key, values in how.draw():
+            tensors[key] = values
+            bar.update(values.size)
+    return tensors
+
+
+def check(name: str, found: str) -> None:
+    """Refuse weights whose digest is not the pinned one."""
+    expected = pinned()[name]
+    if found != expected:
+        raise ParityError(
+            f"this machine drew other bits for {name}: sha256 {found[:12]}, expected {expected[:12]}; "
+            "goldens recorded with these weights do not hold here, see parity/stream.py"
+        )
+
+
+def _put(work: Path, entry: Path) -> None:
+    """Rename `work` to `entry`; another process's intact entry wins, a damaged one goes."""
+    try:
+        work.rename(entry)
+        return
+    except OSError:
+        if _intact(entry):
+            return
+    damaged = Path(tempfile.mkdtemp(prefix=f".{entry.name}-damaged-", dir=entry.parent))
+    try:
+        entry.rename(damaged / entry.name)
+        work.rename(entry)
+    finally:
+        shutil.rmtree(damaged, ignore_errors=True)
+
+
+def _intact(entry: Path) -> bool:
+    if not entry.exists():
+        return False
+    try:
+        whole = bool(_hashes(entry) == json.loads((entry / _RECORD).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        whole = False
+    if not whole:
+        logging.getLogger(__name__).warning("%s is damaged; making it again", entry)
+    return whole
+
+
+def _hashes(entry: Path) -> dict[str, str]:
+    """The sha256 of each file of an entry but its record."""
+    found = {}
+    for path in sorted(entry.rglob("*")):
+        if path.is_file() and path.name != _RECORD:
+            with path.open("rb") as file:
+                found[path.relative_to(entry).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found

@@ -1,0 +1,161 @@
+"""Weights of the twelve kinds of voice that hear content, pitch, noise and speaker, as an exported small model.
+
+Names and shapes follow docs/spec/01; the scales are measured remedies, held by tests/parity/test_listening.py.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity.errors import UsageError
+from parity.voices.draw import GAIN, Draw, Named
+
+SPEAKERS, SPEAKER_WIDTH = 109, 256
+_WIDTH, _INNER, _HEAD, _WINDOW = 192, 768, 96, 10
+_FIRST = 512  # channels before the first upsampler
+
+_UPSAMPLERS = {  # (version, rate): strides and kernels
+    ("v1", 32): ([10, 4, 2, 2, 2], [16, 16, 4, 4, 4]),
+    ("v2", 32): ([10, 8, 2, 2], [20, 16, 4, 4]),
+    ("v1", 40): ([10, 10, 2, 2], [16, 16, 4, 4]),
+    ("v2", 40): ([10, 10, 2, 2], [16, 16, 4, 4]),
+    ("v1", 48): ([10, 6, 2, 2, 2], [16, 16, 4, 4, 4]),
+    ("v2", 48): ([12, 10, 2, 2], [24, 20, 4, 4]),
+}
+KINDS = tuple(f"{v}-{rate}k-{f0}" for v in ("v1", "v2") for rate in (32, 40, 48) for f0 in ("f0", "nof0"))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One of the twelve families a checkpoint can belong to, read from a name such as "v2-40k-f0"."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.name not in KINDS:
+            raise UsageError(f"there is no kind of voice {self.name!r}; choose one of {', '.join(KINDS)}")
+
+    @property
+    def version(self) -> str:
+        return self.name[:2]
+
+    @property
+    def rate(self) -> int:
+        """Output rate in kHz."""
+        return int(self.name[3:5])
+
+    @property
+    def f0(self) -> bool:
+        return self.name.endswith("-f0")
+
+    @property
+    def content(self) -> int:
+        """Width of the content features."""
+        return 256 if self.version == "v1" else 768
+
+    @property
+    def strides(self) -> list[int]:
+        return _UPSAMPLERS[self.version, self.rate][0]
+
+    @property
+    def kernels(self) -> list[int]:
+        return _UPSAMPLERS[self.version, self.rate][1]
+
+    @property
+    def config(self) -> list[object]:
+        """The 18 constructor arguments that the originals store."""
+        bins = 513 if self.rate == 32 else 1025
+        blocks = ["1", [3, 7, 11], [[1, 3, 5], [1, 3, 5], [1, 3, 5]]]
+        upsampling = [list(self.strides), _FIRST, list(self.kernels)]
+        sizes = [bins, 32, _WIDTH, _WIDTH, _INNER, 2, 6, 3, 0]
+        return [*sizes, *blocks, *upsampling, SPEAKERS, SPEAKER_WIDTH, self.rate * 1000]
+
+
+def tensors(name: str) -> Iterator[Named]:
+    """Every tensor of the voice of kind `name`, float16, without the posterior encoder."""
+    kind = Kind(name)
+    draw = Draw(name, np.float16)
+    yield from _text_encoder(draw, kind)
+    yield from _generator(draw, kind)
+    for k in (0, 2, 4, 6):
+        yield from _coupling(draw, f"flow.flows.{k}")
+    yield draw.vector("emb_g.weight", (SPEAKERS, SPEAKER_WIDTH), 1.0)
+
+
+def _text_encoder(draw: Draw, kind: Kind) -> Iterator[Named]:
+    yield draw.weight("enc_p.emb_phone.weight", (_WIDTH, kind.content), 0.1 if kind.version == "v2" else 0.08)
+    yield draw.vector("enc_p.emb_phone.bias", _WIDTH, 0.01)
+    if kind.f0:
+        yield draw.vector("enc_p.emb_pitch.weight", (256, _WIDTH), 0.035)
+    for i in range(6):
+        name = f"enc_p.encoder.attn_layers.{i}"
+        for table in ("emb_rel_k", "emb_rel_v"):
+            yield draw.vector(f"{name}.{table}", (1, 2 * _WINDOW + 1, _HEAD), _HEAD**-0.5)
+        for part, factor in (("q", 1.2), ("k", 1.2), ("v", 1.0), ("o", 0.25)):
+            yield from _conv(draw, f"{name}.conv_{part}", _WIDTH, _WIDTH, 1, GAIN * factor)
+        yield from _norm(draw, f"enc_p.encoder.norm_layers_1.{i}")
+        yield from _conv(draw, f"enc_p.encoder.ffn_layers.{i}.conv_1", _INNER, _WIDTH, 3)
+        yield from _conv(draw, f"enc_p.encoder.ffn_layers.{i}.conv_2", _WIDTH, _INNER, 3, GAIN * 0.25)
+        yield from _norm(draw, f"enc_p.encoder.norm_layers_2.{i}")
+    yield from _conv(draw, "enc_p.proj", 2 * _WIDTH, _WIDTH, 1, 0.5)
+
+
+def _coupling(draw: Draw, name: str) -> Iterator[Named]:
+    yield from _conv(draw, f"{name}.pre", _WIDTH, _WIDTH // 2, 1)
+    yield from _normed_conv(draw, f"{name}.enc.cond_layer", 6 * _WIDTH, SPEAKER_WIDTH, 1)
+    for i in range(3):
+        yield from _normed_conv(draw, f"{name}.enc.in_layers.{i}", 2 * _WIDTH, _WIDTH, 5)
+        yield from _normed_conv(draw, f"{name}.enc.res_skip_layers.{i}", (2 if i < 2 else 1) * _WIDTH, _WIDTH, 1)
+    yield from _conv(draw, f"{name}.post", _WIDTH // 2, _WIDTH, 1, 0.3)
+
+
+def _generator(draw: Draw, kind: Kind) -> Iterator[Named]:
+    yield from _conv(draw, "dec.conv_pre", _FIRST, _WIDTH, 7)
+    yield from _conv(draw, "dec.cond", _FIRST, SPEAKER_WIDTH, 1)
+    if kind.f0:
+        yield draw.vector("dec.m_source.l_linear.weight", (1, 1), 0.0, 3.0)
+        yield draw.vector("dec.m_source.l_linear.bias", 1, 0.01)
+    channels = _FIRST
+    gain, loudness = (1.1, 0.075) if len(kind.kernels) == 4 else (1.0, 0.065)  # each upsampler amplifies
+    for i, kernel in enumerate(kind.kernels):
+        yield from _upsampler(draw, f"dec.ups.{i}", channels, kernel)
+        channels //= 2
+        if kind.f0:
+            stride = math.prod(kind.strides[i + 1 :])
+            width = 2 * stride if stride > 1 else 1
+            yield from _conv(draw, f"dec.noise_convs.{i}", channels, 1, width, 0.26, centred=False)
+        for j, width in enumerate((3, 7, 11)):
+            for conv in (f"convs{side}.{layer}" for side in (1, 2) for layer in range(3)):
+                yield from _normed_conv(draw, f"dec.resblocks.{3 * i + j}.{conv}", channels, channels, width, gain)
+    yield draw.weight("dec.conv_post.weight", (1, channels, 7), loudness)
+
+
+def _upsampler(draw: Draw, name: str, inputs: int, kernel: int) -> Iterator[Named]:
+    """A transposed convolution: stored (in, out, kernel), its norm taken for each *input* channel."""
+    outputs = inputs // 2
+    # an output sample meets about two taps of each input channel
+    norm = 1.2 * GAIN * math.sqrt(outputs * kernel / (2 * inputs))
+    yield draw.vector(f"{name}.weight_g", (inputs, 1, 1), 0.1 * norm, norm)
+    yield draw.weight(f"{name}.weight_v", (inputs, outputs, kernel), over=(0,))
+    yield draw.vector(f"{name}.bias", outputs, 0.02)
+
+
+def _normed_conv(draw: Draw, name: str, outputs: int, inputs: int, kernel: int, gain: float = GAIN) -> Iterator[Named]:
+    """A weight-normed convolution: the norm of an output unit's filter is its gain."""
+    yield draw.vector(f"{name}.weight_g", (outputs, 1, 1), 0.1 * gain, gain)
+    yield draw.weight(f"{name}.weight_v", (outputs, inputs, kernel))
+    yield draw.vector(f"{name}.bias", outputs, 0.02)
+
+
+def _conv(
+    draw: Draw, name: str, outputs: int, inputs: int, kernel: int, gain: float = GAIN, *, centred: bool = True
+) -> Iterator[Named]:
+    yield draw.weight(f"{name}.weight", (outputs, inputs, kernel), gain, centred=centred)
+    yield draw.vector(f"{name}.bias", outputs, 0.02)
+
+
+def _norm(draw: Draw, name: str) -> Iterator[Named]:
+    yield draw.vector(f"{name}.gamma", _WIDTH, 0.1, 1.0)
+    yield draw.vector(f"{name}.beta", _WIDTH, 0.1)

@@ -1,1 +1,1 @@
-"""Verdicts to pages that a person looks at and listens to. Nothing is judged here: every verdict shown is the judge's."""
+"""Verdicts to pages that a person looks at and listens to. Nothing is judged here, every verdict is the judge's."""

@@ -1,5 +1,6 @@
 """What a newcomer reads first: what is wrong, where, how bad, and what to run. Said from the judge's own findings."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,20 +24,20 @@ def headline(case: Json) -> str:
     first = stage.get("first") or (
         case["first"] if case["first"] and case["first"]["stage"] == stage["stage"] else None
     )
-    when = f", first at {first['time_s']:.2f} s" if first and first.get("time_s") is not None else ""
+    when = f", first {_moment(first['time_s'])}" if first and first.get("time_s") is not None else ""
     more = f" (and {len(accused) - 1} more)" if len(accused) > 1 else ""
-    return (
-        f"{_named(stage)} is wrong{more}: {words.times(ratio)} its limit{when}"
-        if ratio is not None
-        else f"{_named(stage)} is wrong{more}{when}"
-    )
+    return f"{_named(stage)} is wrong{more}: {words.spoken(ratio)}{when}"
+
+
+def _moment(seconds: float) -> str:
+    return f"at {seconds:.2f} s" if seconds >= 0 else "before the sound begins"
 
 
 def explanation(case: Json) -> str:
     """The sentence below the headline."""
     accused = origins(case)
     said = [case["sentence"]] if case["sentence"] else []
-    if case["state"] == "differs" and accused and accused[0].get("cause"):
+    if case["state"] == "differs" and accused and _cause(accused[0]):
         said.append(accused[0]["cause"]["sentence"])
     if case.get("matches"):
         said.append(f"It would pass under the profile {case['matches']}.")
@@ -47,7 +48,7 @@ def explanation(case: Json) -> str:
             if nearest
             else "Every element is bit for bit the original's."
         )
-    return " ".join(said)
+    return " ".join(words.sentence(text) for text in said)
 
 
 def nearest_limit(case: Json) -> Json | None:
@@ -76,7 +77,7 @@ def key_facts(case: Json) -> list[tuple[str, str]]:
     accused = origins(case)
     if case["state"] == "differs" and accused:
         stage = accused[0]
-        cause = stage.get("cause")
+        cause = _cause(stage)
         facts.append(("likely cause", cause["name"] if cause else "unknown"))
         if stage.get("shape") and stage["shape"]["kind"] != "none":
             facts.append(("shape of the error", stage["shape"]["kind"]))
@@ -137,8 +138,9 @@ def _lines(stage: Json) -> Iterator[str]:
     if table:
         yield f"This stage: {table.what}."
     if stage["own"] is not None:
-        yield f"Error of its own: {words.short(stage['own'])} relative RMS; inherited: {words.short(stage['inherited'])}."
-    if stage.get("cause"):
+        own, inherited = words.short(stage["own"]), words.short(stage["inherited"])
+        yield f"Error of its own: {own} relative RMS; inherited: {inherited}."
+    if _cause(stage):
         explains = stage["cause"]["explains"]
         share = f" (explains {100 * explains:.0f} % of the error)" if explains is not None else ""
         number = f", divergence {stage['cause']['divergence']}" if stage["cause"].get("divergence") else ""
@@ -155,7 +157,8 @@ def _lines(stage: Json) -> Iterator[str]:
             f"original {words.short(first['golden'], 6)}."
         )
     if stage.get("drift_cents") is not None:
-        yield f"F0 drift in the waveform: {words.short(stage['drift_cents'])} cents; magnitudes apart from it: {words.short(stage.get('magnitude'))}."
+        drift, rest = words.short(stage["drift_cents"]), words.short(stage.get("magnitude"))
+        yield f"F0 drift in the waveform: {drift} cents; magnitudes apart from it: {rest}."
 
 
 def _named(stage: Json) -> str:
@@ -166,9 +169,17 @@ def _named(stage: Json) -> str:
     )
 
 
+def _cause(stage: Json) -> Json | None:
+    """The likely cause, if the judge has one better than "unknown"."""
+    cause: Json | None = stage.get("cause")
+    return cause if cause and cause["name"] != "unknown" else None
+
+
 def _worst(stage: Json) -> float | None:
-    known = [value for value in stage["times_limit"].values() if value is not None]
-    return max(known) if known else None
+    """The greatest multiple of a limit in a stage; infinity (a decision that flipped) only where there is no other."""
+    known = [ratio for cell in stage["cells"] if (ratio := cells.times(cell)) is not None]
+    finite = [ratio for ratio in known if math.isfinite(ratio) and ratio > 1]
+    return max(finite or known, default=None)
 
 
 def beginning(case: Json, rows: list[Json]) -> Json:

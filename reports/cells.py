@@ -46,7 +46,7 @@ def loudest(cells: Iterable[Json]) -> Json | None:
 
 
 def times(cell: Json) -> float | None:
-    """How many times its limit a cell is: infinite where nothing may differ and something does, None without numbers."""
+    """How many times its limit a cell is: infinite where nothing may differ but does, None without numbers."""
     if cell.get("times_limit") is not None:
         return float(cell["times_limit"])
     if cell["value"] is None or cell["limit"] is None:

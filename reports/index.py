@@ -72,7 +72,7 @@ def _row(case: Json, names: list[str]) -> dict[str, Any]:
         "name": case["name"],
         "state": case["state"],
         "mark": "good" if case["state"] == "pass" else "bad",
-        "accused": ", ".join(accused) or ("" if case["state"] == "pass" else "—"),
+        "accused": accused[0] + (f" and {len(accused) - 1} more" if accused[1:] else "") if accused else "",
         "headline": blame.headline(case),
         "worst": words.times(cells.worst_times(cell for _, cell in cells.of_case(case))),
         "fields": fields,
@@ -96,7 +96,7 @@ def _cell(found: list[Json], first: bool, case: Json, name: str) -> dict[str, An
     bad = cells.mark(speaker["state"]) == "bad"
     worst = speaker.get("worst") or {}
     text = (
-        (words.times(ratio) if ratio is not None and ratio > 1 else "✗")
+        (words.tiny(ratio) if ratio is not None and ratio > 1 else "✗")
         if bad
         else {"same": "="}.get(speaker["state"], "✓")
     )

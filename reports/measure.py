@@ -1,4 +1,4 @@
-"""Numbers for the eye: errors over time, their spread over powers of ten, and their spectrum. None of them decides anything.
+"""Numbers for the eye: errors over time, over powers of ten, over frequency. None of them decides anything.
 
 Errors over time are the judge's own measure (`parity.compare`), so a strip over 1× is what the judge saw.
 """

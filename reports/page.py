@@ -119,8 +119,7 @@ def _provenance(case: Json, verdict: Json, evidence: Evidence) -> list[tuple[str
         ("Recorded in", words.facts(case.get("environment") or meta.get("environment", {}))),
         (
             "Candidate",
-            words.facts(verdict["candidate"])
-            + [("judged", f"{verdict['started']}, {verdict['seconds']:.0f} s in all")],
+            [*words.facts(verdict["candidate"]), ("judged", f"{verdict['started']} in {verdict['seconds']:.0f} s")],
         ),
     ]
     if evidence.gaps:

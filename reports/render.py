@@ -53,7 +53,7 @@ def steps() -> list[dict[str, Any]]:
 
 
 def step_of(ratio: float | None, state: str) -> dict[str, Any]:
-    """The colours of one cell of a table; a failure without a number is as dark as the worst, nothing tested is blank."""
+    """The colours of one cell of a table; a failure without a number is as dark as the worst."""
     if state in ("none", "not tested"):
         return {"light": "transparent", "dark": "transparent", "ink_light": "inherit", "ink_dark": "inherit"}
     if ratio is None:

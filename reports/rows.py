@@ -67,10 +67,18 @@ def _mode(local: str, found: list[Json], limits: list[Json], evidence: Evidence,
         "endless": ratio == math.inf,
         "sentence": speaker["sentence"] or _calm(local, speaker),
         "facts": _facts(local, found, limits),
-        "word": speaker["state"] if speaker["state"] not in ("same", "close") else "no trace to draw",
+        "word": _word(speaker, found, evidence),
         "pieces": pieces,
         "histogram": _sum(histograms),
     }
+
+
+def _word(speaker: Json, found: list[Json], evidence: Evidence) -> str:
+    """What stands in an empty line of the strip."""
+    if speaker["state"] not in ("same", "close"):
+        return str(speaker["state"])
+    traced = any(cell["tensor"] in evidence.ours(cell["mode"]) for cell in found)
+    return f"{speaker['state']}; has no time axis" if traced else f"{speaker['state']}; no trace to draw"
 
 
 def _piece(name: str, both: tuple[Array, Array], own: list[Json], evidence: Evidence, numbers: Numbers) -> Json:

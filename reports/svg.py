@@ -55,7 +55,8 @@ def points(found: Mapping[str, list[tuple[float, float]]], across: str, up: str)
         line = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
         parts.append(f'<polyline class="{escape(name)}" points="{line}"/>')
         parts += [
-            f'<circle class="dot" cx="{a:.1f}" cy="{b:.1f}" r="3"><title>{escape(name)}: {x:g} {escape(across)}, {y:g} {escape(up)}</title></circle>'
+            f'<circle class="dot" cx="{a:.1f}" cy="{b:.1f}" r="3"><title>'
+            f"{escape(name)}: {x:g} {escape(across)}, {y:g} {escape(up)}</title></circle>"
             for (a, b), (x, y) in zip(places, sorted(pairs), strict=True)
         ]
     parts.append(f'<text x="{WIDTH - 6}" y="{HEIGHT - 8}" text-anchor="end">{widest:g} {escape(across)}</text>')
@@ -81,4 +82,5 @@ def _level(level: float, y: float) -> str:
 
 
 def _key(name: str, x: float) -> str:
-    return f'<line class="{escape(name)}" x1="{x}" x2="{x + 18}" y1="8" y2="8"/><text x="{x + 23}" y="12">{escape(name)}</text>'
+    line = f'<line class="{escape(name)}" x1="{x}" x2="{x + 18}" y1="8" y2="8"/>'
+    return f'{line}<text x="{x + 23}" y="12">{escape(name)}</text>'

@@ -50,8 +50,9 @@
     let found = null;
     for (const piece of state.row()?.modes[state.mode]?.pieces ?? []) {
       piece.values.forEach((value, frame) => {
-        const size = Number.isNaN(value) ? Infinity : value;
-        if (!found || size > found.size) found = { size, time: piece.start + (frame + 0.5) * piece.step };
+        const size = Number.isNaN(value) ? Infinity : value, time = piece.start + (frame + 0.5) * piece.step;
+        const inside = time >= state.first && time <= state.last; // the padding is not on the page
+        if (inside && (!found || size > found.size)) found = { size, time };
       });
     }
     if (found) state.go(found.time);

@@ -6,7 +6,7 @@
   const { frameAt, times, ticks, seconds } = Report.numbers;
 
   const MARKS = { same: "=", close: "✓", explained: "≈", waived: "w" };
-  const ROW = 20; // CSS pixels; the names beside the strip have the same height
+  const ROW = 18; // CSS pixels; the names beside the strip have the same height
 
   /** The ratio of a row at a time, from whichever segment covers it; NaN where nothing was compared. */
   function ratioAt(pieces, time) {
@@ -53,7 +53,7 @@
       context.fillStyle = colour("empty");
       context.fillRect(0, y + 1, box.width, ROW - 2);
       if (mode) drawPieces(context, box, state, mode.pieces, y + 1, ROW - 2, dark);
-      if (!mode || !mode.pieces.length) label(context, mode ? mode.word : "not tested", 6, y + 14, { fill: colour("muted") });
+      if (!mode || !mode.pieces.length) label(context, mode ? mode.word : "not tested", 6, y + 13, { fill: colour("muted") });
       if (row.name === state.stage) {
         context.strokeStyle = colour("cursor");
         context.lineWidth = 2;

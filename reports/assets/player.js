@@ -12,9 +12,16 @@
       const packed = document.getElementById(`flac-${name}`).textContent.trim();
       const context = new OfflineAudioContext(1, 1, audio.rate);
       const buffer = await context.decodeAudioData(Report.state.bytes(packed).buffer);
-      samples[name] = buffer.getChannelData(0);
+      samples[name] = toGrid(buffer.getChannelData(0));
     }
     return samples;
+  }
+
+  /** The 16-bit integers behind decoded samples, ÷ 32768. Chromium divides positive ones by 32767, others by 32768. */
+  function toGrid(decoded) {
+    const away = (scale) => decoded.reduce((sum, x) => sum + (x > 0 ? Math.abs(x * scale - Math.round(x * scale)) : 0), 0);
+    const positive = away(32767) < away(32768) ? 32767 : 32768;
+    return decoded.map((x) => Math.round(x * (x > 0 ? positive : 32768)) / 32768);
   }
 
   /** Lay the three signals into `context`, starting together at `when` from `offset`, only `heard` audible. */
@@ -123,5 +130,5 @@
     }
   }
 
-  Report.player = { decode, wire, switchTo, Player, FADE, NAMES };
+  Report.player = { decode, toGrid, wire, switchTo, Player, FADE, NAMES };
 }

@@ -76,6 +76,17 @@
       return (i) => 255 + ((levels[i] + raise - this.top) / range) * 255;
     }
 
+    /** The greatest difference of levels in view, in dB. */
+    greatestChange(columns) {
+      const a = this.levels("original", columns), b = this.levels("ours", columns), floor = this.top + FLOOR;
+      if (a.change?.than !== b) {
+        let most = 0;
+        for (let i = 0; i < a.levels.length; i++) most = Math.max(most, Math.abs(Math.max(b.levels[i], floor) - Math.max(a.levels[i], floor)));
+        a.change = { than: b, most };
+      }
+      return a.change.most;
+    }
+
     picture(name, columns, rows) {
       const key = [name, columns, rows, this.log, this.size, this.kind, this.state.from, this.state.to, isDark()].join();
       if (this.pictures.has(key)) return this.pictures.get(key);
@@ -109,7 +120,7 @@
         context.drawImage(this.picture(name, columns, height), 0, top, box.width, height);
         context.restore();
       };
-      if (three) ["original", "ours", "difference"].forEach((name, i) => { lane(name, i * height); this.marks(context, box, i * height, height, this.title(name)); });
+      if (three) ["original", "ours", "difference"].forEach((name, i) => { lane(name, i * height); this.marks(context, box, i * height, height, this.title(name, columns)); });
       else if (this.view === "blink") { lane(this.shown, 0); this.marks(context, box, 0, height, this.shown); }
       else {
         lane("original", 0, 0, this.split);
@@ -122,10 +133,12 @@
       }
     }
 
-    title(name) {
+    title(name, columns) {
       if (name !== "difference") return name;
-      return this.kind === "change" ? `difference of levels (±${CHANGE} dB; blue: ours quieter, orange: ours louder)`
-        : "level of the error itself (0 to −150 dB)";
+      if (this.kind === "error") return "level of the error itself (0 to −150 dB)";
+      const most = this.greatestChange(columns);
+      return most < 0.05 ? "difference of levels: none (below 0.05 dB everywhere)"
+        : `difference of levels, up to ${most.toFixed(1)} dB (±${CHANGE} dB; blue: ours quieter, orange: ours louder)`;
     }
 
     marks(context, box, top, height, title) {

@@ -1,0 +1,116 @@
+"""The command line, what it writes, and what it refuses."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import index, matrix, render
+from reports.__main__ import main
+
+
+def test_writes_an_index_and_a_page_per_case(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(folder), str(tmp_path), "--quiet"]) == 0
+    assert capsys.readouterr().out == f"open {tmp_path / 'index.html'}\n"
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["index.html", "tone-linear.html", "tone-octave.html", "tone-right.html"]
+
+
+def test_pages_name_no_address_outside(folder: Path, tmp_path: Path) -> None:
+    main([str(folder), str(tmp_path), "--quiet", "--case", "linear"])
+    for path in tmp_path.iterdir():
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"https?://(?!www\.w3\.org)", text), path
+        assert "default-src 'none'" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "holds no verdict.json; judge first: nox -s parity"),
+        ("{", "is not JSON"),
+        ("{}", "does not fit rvc-verdict/1: it lacks the field 'format'; judge again with this version"),
+    ],
+)
+def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "verdict.json").write_text(content)
+    assert main([str(tmp_path), str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert said in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_case_is_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(folder), str(tmp_path), "--case", "nobody"]) == 2
+    expected = "no case has 'nobody' in its name; the verdict holds tone-linear, tone-octave, tone-right"
+    said = capsys.readouterr().err
+    assert all(word in said for word in expected.replace(",", "").split())
+
+
+def test_index_totals_are_the_verdicts(document: dict[str, Any]) -> None:
+    built = index.build(document)
+    totals, counts = dict(built["totals"]), document["counts"]
+    shown = {name.replace(" ", "_"): totals[name] for name in ("compared", "passed", "failed", "waived", "not tested")}
+    assert shown == {key: counts[key] for key in shown}
+    assert sum(line["checks"] for line in built["stages"]) == counts["expected"]
+    assert sum(line["failed"] for line in built["stages"]) == counts["failed"]
+
+
+def test_index_shows_a_failure_without_number(document: dict[str, Any]) -> None:
+    changed = json.loads(json.dumps(document))
+    stage = changed["cases"][0]["stages"][3]
+    stage["cells"] = [
+        cell | {"state": "missing", "value": None, "times_limit": None, "limit": None} for cell in stage["cells"]
+    ]
+    built = index.build(changed)
+    local = stage["cells"][0]["tensor"].removeprefix("seg0.")
+    row = next(row for row in built["rows"] if row["name"] == changed["cases"][0]["name"])
+    cell = row["cells"][built["columns"].index(local)]
+    assert (cell["state"], cell["text"]) == ("missing", "✗")
+    assert render.step_of(cell["ratio"], cell["state"]) == render.steps()[-1]
+
+
+def test_candidates_of_one_name_get_folders_of_their_own(folder: Path, tmp_path: Path) -> None:
+    twin = tmp_path / "other"
+    shutil.copytree(folder, twin)
+    assert main([str(folder), str(twin), str(tmp_path / "out"), "--quiet", "--case", "right"]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"index.html", "planted-planted", "planted-other"}
+
+
+def test_matrix_says_who_was_not_judged(document: dict[str, Any]) -> None:
+    fewer = document | {"cases": document["cases"][1:]}
+    built = matrix.build({"all": document, "fewer": fewer})
+    line = next(line for line in built["cases"] if line["name"] == document["cases"][0]["name"])
+    assert [cell["text"] == "not judged" for cell in line["cells"]] == [False, True]
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.009, 0.5, 1.0, 1.0001, 99, 1e9, float("inf")])
+def test_within_the_limit_is_blue_and_beyond_is_not(ratio: float) -> None:
+    step = render.steps().index(render.step_of(ratio, "differs" if ratio > 1 else "close"))
+    assert (step >= 4) == (ratio > 1)
+
+
+def test_assets_can_stand_inside_a_page() -> None:
+    for path in (render.ROOT / "assets").iterdir():
+        text = path.read_text(encoding="utf-8")
+        assert "</script" not in text, path
+        assert "</style" not in text, path
+
+
+def test_every_script_is_used_and_parses() -> None:
+    names = {path.stem for path in (render.ROOT / "assets").glob("*.js")}
+    assert names == {*render.CASE_SCRIPTS, *render.INDEX_SCRIPTS, *render.MATRIX_SCRIPTS}
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not on this machine; tests/browser runs the same scripts in Chromium")
+    for name in sorted(names):
+        checked = subprocess.run(
+            [node, "--check", str(render.ROOT / "assets" / f"{name}.js")], capture_output=True, text=True, check=False
+        )
+        assert checked.returncode == 0, checked.stderr

@@ -209,7 +209,7 @@ def _describe(case: Case, ledger: Ledger, verdict: StageVerdict, alone: Tensors,
             verdict.drift = shapes.drift_cents(whole, case)
             verdict.magnitude = compare.number(shapes.magnitude(made[name], case[name]))
     if verdict.blame == "origin":
-        verdict.cause = cause.suggest(case, verdict.stage, verdict.prefix, made, mode, whole)
+        verdict.cause = cause.suggest(case, verdict.stage, verdict.prefix, name, made, mode)
 
 
 def _seams(case: Case, name: str) -> list[int]:

@@ -1,15 +1,164 @@
-"""The likeliest reason for an error, where a small family explains it; "unknown" otherwise."""
+"""The likeliest reason for an error: a small family of known mistakes, each of which predicts what it would have made.
 
-from collections.abc import Mapping
+A prediction explains the share of the error's energy that vanishes when it takes the golden's place. The one that
+explains most is named, if it explains nearly all; "unknown" otherwise. A reason that belongs to one stage is preferred
+to a general one (a gain, a shift) that explains hardly more.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from parity import stages
+import numpy as np
+
+from parity import candidate, stages
 from parity.candidate import Tensors
 from parity.store import Case
+from parity.views import Array
+
+ENOUGH = 0.9  # of the error's energy
+PREFERENCE = 0.05  # a general reason must explain this much more than a stage's own
+SAMPLES_TRIED = 3
+Reason = dict[str, Any]
+UNKNOWN: Reason = {"name": "unknown", "sentence": "no simple change explains this error", "explains": 0.0,
+                   "divergence": None}
 
 
-def suggest(
-    case: Case, stage: stages.Stage, prefix: str, made: Tensors, mode: str, whole: Tensors
-) -> Mapping[str, Any]:
-    """name, sentence, explains (share of the error's energy) and, where it is registered, the divergence."""
-    return {"name": "unknown", "sentence": "no simple change explains this error", "explains": 0.0}
+@dataclass(frozen=True)
+class Guess:
+    """What a tensor would be under one mistake; `divergence` is its number in docs/divergences.md."""
+
+    name: str
+    sentence: str
+    value: Array
+    divergence: str | None = None
+    general: bool = False
+
+
+def suggest(case: Case, stage: stages.Stage, prefix: str, name: str, made: Mapping[str, Array], mode: str) -> Reason:
+    """name, sentence, explains (share of the error's energy) and the divergence, for the error in the tensor `name`.
+
+    made : the candidate's tensors of that mode; in a chained run its own inputs are what the mistake was made on
+    """
+    from parity import cause_stages
+
+    if name not in case:
+        return dict(UNKNOWN)
+    given = candidate.inputs(case, stage, prefix, made if mode == "chained" else None)
+    if name not in made:
+        return _missing(case, name, made)
+    ours, golden = made[name], case[name]
+    if ours.shape != golden.shape:
+        return _misshapen(ours, golden)
+    guesses = [*cause_stages.guesses(case, stage.name, prefix, name, given, ours), *general(name, ours, golden)]
+    return best(guesses, ours, golden)
+
+
+def best(guesses: Iterable[Guess], ours: Array, golden: Array) -> Reason:
+    """The guess that explains most of the error, or unknown."""
+    target, exact = _finite(ours), golden.astype(np.float64)
+    error = float(np.sum((target - exact) ** 2))
+    found: list[tuple[float, float, Guess]] = []
+    for guess in guesses:
+        value = np.asarray(guess.value)
+        if value.shape != golden.shape or error == 0:
+            continue
+        left = float(np.sum((target - _finite(value)) ** 2))
+        if float(np.sum((_finite(value) - exact) ** 2)) < 0.5 * error * 0.01:
+            continue  # a mistake that would hardly show here is not this error
+        share = 1 - left / error
+        found.append((share - (PREFERENCE if guess.general else 0), share, guess))
+    found = [row for row in found if row[1] >= ENOUGH]
+    if not found:
+        return dict(UNKNOWN)
+    _, share, guess = max(found, key=lambda row: row[0])
+    return {"name": guess.name, "sentence": guess.sentence, "explains": round(share, 6),
+            "divergence": guess.divergence}
+
+
+def _finite(value: Array) -> Array:
+    return np.nan_to_num(np.asarray(value, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def general(name: str, ours: Array, golden: Array) -> Iterator[Guess]:
+    """Mistakes that any stage can make: shifted in time, scaled, upside down, an axis reversed, fewer bits."""
+    row = stages.tensor(name)
+    exact = golden.astype(np.float64)
+    yield Guess("polarity", "the sign is reversed", -exact, general=True)
+    axis = row.time_axis
+    if axis is not None and axis < golden.ndim and golden.shape[axis] > 2 * SAMPLES_TRIED:
+        unit = "sample" if row.axes[axis].startswith("sample") else "frame"
+        for by in (*range(-SAMPLES_TRIED, 0), *range(1, SAMPLES_TRIED + 1)):
+            word = "late" if by > 0 else "early"
+            yield Guess(f"shift by {abs(by)} {unit}{'s' if abs(by) > 1 else ''}",
+                        f"everything comes {abs(by)} {unit}{'s' if abs(by) > 1 else ''} {word}",
+                        _shifted(exact, by, axis, ours), general=True)
+        yield Guess("reversed time", "the time axis is reversed", np.flip(exact, axis), general=True)
+    for place, label in enumerate(row.axes):
+        if label == "channel" and place < golden.ndim:
+            yield Guess("reversed channels", "the channels are in reverse order", np.flip(exact, place), general=True)
+            half = golden.shape[place] // 2
+            yield Guess("swapped halves", "the two halves of the channels are exchanged", np.roll(exact, half, place),
+                        general=True)
+    if row.kind not in ("decision", "noise"):
+        yield from _scaled(exact, _finite(ours))
+        yield from _rounded(golden, ours)
+
+
+def _shifted(exact: Array, by: int, axis: int, ours: Array) -> Array:
+    moved = np.roll(exact, by, axis)
+    edge = (slice(None),) * axis + (slice(0, by) if by > 0 else slice(by, None),)
+    moved[edge] = _finite(ours)[edge]  # what came in from outside is not known
+    return moved
+
+
+def _scaled(exact: Array, ours: Array) -> Iterator[Guess]:
+    power = float(np.sum(exact * exact))
+    if power:
+        gain = float(np.sum(exact * ours)) / power
+        yield Guess("gain", f"everything is {gain:.5g} times the golden", exact * gain, general=True)
+    offset = float(ours.mean() - exact.mean())
+    yield Guess("offset", f"{offset:.3g} is added everywhere", exact + offset, general=True)
+
+
+def _rounded(golden: Array, ours: Array) -> Iterator[Guess]:
+    """Half precision: where every value of ours survives a round trip through 16 bits, that is what happened."""
+    if golden.dtype != np.float32 or not np.isfinite(ours).all():
+        return
+    half = ours.astype(np.float16).astype(np.float32)
+    brain = (np.ascontiguousarray(ours, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+    if np.array_equal(golden.astype(np.float16).astype(np.float32), golden):
+        return
+    for name, bits, back in (("half precision", "float16", half), ("half precision", "bfloat16", brain)):
+        if np.array_equal(back, ours):
+            yield Guess(name, f"every value has only the bits of {bits}", ours, "D26")
+
+
+def _missing(case: Case, name: str, made: Mapping[str, Array]) -> Reason:
+    if name == "f0.filled" and "f0.hz" in made:
+        return {"name": "unvoiced frames kept at 0", "divergence": "D1", "explains": 1.0,
+                "sentence": "unvoiced frames are not filled from their neighbours, as in rvc-python and webui-classic"}
+    return dict(UNKNOWN)
+
+
+def _misshapen(ours: Array, golden: Array) -> Reason:
+    if sorted(ours.shape) == sorted(golden.shape) and ours.ndim == golden.ndim:
+        return {"name": "transposed axis", "sentence": "the axes are in another order", "explains": 1.0,
+                "divergence": "D27"}
+    if ours.ndim == golden.ndim:
+        differ = [(a, b) for a, b in zip(ours.shape, golden.shape, strict=True) if a != b]
+        if len(differ) == 1:
+            a, b = differ[0]
+            word = f"{abs(a - b)} {'fewer' if a < b else 'more'} than the golden's {b}"
+            return {"name": "another length", "sentence": f"one axis has {a} elements, {word}", "explains": 1.0,
+                    "divergence": None}
+    return dict(UNKNOWN)
+
+
+def given_of(given: Tensors, prefix: str, *names: str) -> Array | None:
+    """The first of some inputs that is there."""
+    for name in names:
+        for full in (prefix + name, name):
+            if full in given:
+                return given[full]
+    return None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from parity import cells, schema, tolerance
+from parity import cells, schema, stages, tolerance
 from parity.blame import StageVerdict
 from parity.store import Case
 from parity.trace import Trace
@@ -140,7 +140,8 @@ def rows(verdict: Mapping[str, Any]) -> list[tuple[str, ...]]:
         for stage in case["stages"]:
             by_stage.setdefault(stage["stage"], []).extend(stage["cells"])
     found: list[tuple[str, ...]] = []
-    for name, mine in by_stage.items():
+    order = [stage.name for stage in (*stages.OFFLINE, *stages.REALTIME)]
+    for name, mine in sorted(by_stage.items(), key=lambda item: order.index(item[0])):
         states = [cell["state"] for cell in mine]
         ranked = [cell for cell in mine if cell["metric"] != "form" and cell["value"] is not None]
         ranked.sort(key=lambda cell: (bad(cell), cell["times_limit"] or 0), reverse=True)

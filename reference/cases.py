@@ -1,7 +1,7 @@
 """The cases of cases.toml, read and checked: which input, which voice, which original, which options, and why."""
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,12 @@ class Spec:
     def audio(self) -> Path:
         """The input file."""
         return GOLDENS / "inputs" / self.input
+
+    @property
+    def wishes(self) -> Options:
+        """The options as an original is asked them, which runs in a folder of its own: a curve's path is absolute."""
+        curve = self.options.f0_file
+        return replace(self.options, f0_file=str(HERE.parent / curve)) if curve else self.options
 
 
 def read(path: Path = HERE / "cases.toml") -> list[Spec]:

@@ -36,6 +36,7 @@ def main(arguments: list[str]) -> int:
     speech(out)
     sung(out)
     odd(out)
+    pieces(out)
     for path in sorted(out.iterdir()):
         print(f"{path.name:28} {path.stat().st_size:8} {hashlib.sha256(path.read_bytes()).hexdigest()}")
     return 0
@@ -86,6 +87,18 @@ def odd(out: Path) -> None:
     click = 0.5 * np.sin(2 * np.pi * 440 * np.arange(160) / RATE)
     soundfile.write(out / "ten_milliseconds.wav", quantised(click, 16), RATE)
     soundfile.write(out / "silence.flac", np.zeros(RATE, np.int16), RATE)
+
+
+def pieces(out: Path) -> None:
+    """Half a second of two of them, for the cases that differ in kind, method and profile; a pitch curve to lay over."""
+    for name, source, start, length in (
+        ("speech_word", "speech_short", 8800, 9877),
+        ("sung_turn", "sung_glide", 9600, 9600),
+    ):
+        sound, rate = soundfile.read(out / f"{source}.flac", dtype="int16")
+        soundfile.write(out / f"{name}.flac", sound[start : start + length], rate)
+    points = ["0.05,180", "0.1,220.5", "0.25,247", "0.3,0", "0.35,0", "0.36,196", "0.5,330"]
+    (out / "curve.csv").write_text("\n".join(points) + "\n", encoding="utf-8")
 
 
 def say(text: str, voice: str, pitch: int, speed: int) -> Floats:

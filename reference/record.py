@@ -27,6 +27,7 @@ from reference.originals.base import THREADS, Original
 ROOT = cases.HERE.parent
 PROPOSED = ROOT / "out" / "proposed"
 COMMITTED = cases.GOLDENS / "cases"
+SOURCE = {"source": "made for this project by reference/inputs.py, see goldens/README.md", "licence": "MIT"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,7 +70,7 @@ def propose_one(spec: Spec, original: Original, allowed: Any) -> list[difference
     if not spec.audio.is_file():
         raise Refusal(f"{spec.name} wants goldens/inputs/{spec.input}, which is missing; restore it")
     original.weights = weights.of(spec).resolved()
-    trace = original.convert(spec.audio, spec.options, spec.name)
+    trace = original.convert(spec.audio, spec.wishes, spec.name)
     store.save_case(PROPOSED / spec.name, trace, meta(spec, original))
     committed = COMMITTED / spec.name
     old = store.open_case(committed) if committed.is_dir() else None
@@ -87,7 +88,7 @@ def meta(spec: Spec, original: Original) -> dict[str, Any]:
         "name": spec.name,
         "why": spec.why,
         "profile": spec.profile,
-        "input": {"file": spec.input, "sha256": weights.sha256(spec.audio)},
+        "input": {"file": spec.input, "sha256": weights.sha256(spec.audio)} | SOURCE,
         "voice": weights.voice(spec),
         "options": options,
         "seed": spec.name,

@@ -92,7 +92,7 @@ def measure(specs: list[cases.Spec], name: str, profile: str, checkout: Path | N
             golden = store.open_case(COMMITTED / spec.name)
             folder = out / name / spec.name
             original.weights = weights.of(spec).resolved()
-            chained = original.convert(spec.audio, spec.options, spec.name)
+            chained = original.convert(spec.audio, spec.wishes, spec.name)
             if variant.chained:
                 chained.write(folder / "chained.safetensors")
             net, models, hubert = original.parts()

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from rvc.errors import BadCheckpoint
 
+SHORT, KEPT = 128, 2  # rows up to which a signal is short; packed weights kept for such lengths
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -75,6 +76,7 @@ class Conv:
         self.bias = bias
         self.dtype = torch.float32
         self.packed = False
+        self.short: dict[tuple[int, int], Tensor] = {}  # (T, pad) → the weight as packed for that length
         self._hold(weight[:, :, None, :])
 
     def _hold(self, weight: Tensor) -> None:
@@ -83,6 +85,7 @@ class Conv:
             ops: Any = torch.ops
             dense = weight.to(self.dtype).contiguous()
             self.weight = ops.mkldnn._reorder_convolution_weight(dense, [0, 0], [1, 1], [1, self.dilation], 1)
+            self.short.clear()
         else:
             self.weight = weight.to(self.dtype).contiguous(memory_format=torch.channels_last)
 
@@ -90,6 +93,26 @@ class Conv:
         """The plain weight, float32 (O, I, 1, k)."""
         plain: Tensor = self.weight.to_dense() if self.packed else self.weight
         return plain.float()
+
+    def packed_for(self, length: int, pad: int) -> Tensor:
+        """The packed weight for rows (length, I).
+
+        oneDNN wants another layout for short signals and, given the usual one, re-orders it at every call, which takes
+        20 to 50 times as long as the convolution: live streams run their flow over 55 frames, so theirs are kept.
+        """
+        if length > SHORT:
+            return self.weight
+        weight = self.short.get((length, pad))
+        if weight is None:
+            ops: Any = torch.ops
+            weight = ops.mkldnn._reorder_convolution_weight(
+                self.dense().to(self.dtype).contiguous(), [0, pad], [1, 1], [1, self.dilation], 1,
+                [1, self.into, 1, length],
+            )  # fmt: skip
+            for old in list(self.short)[: -KEPT + 1]:  # safe with several threads: each uses the weight it holds
+                self.short.pop(old, None)
+            self.short[length, pad] = weight
+        return weight
 
     def to_precision(self, dtype: torch.dtype) -> None:
         """Compute in `dtype` from now on; what bfloat16 rounds away does not come back."""
@@ -107,7 +130,8 @@ class Conv:
             ops: Any = torch.ops
             attr, scalars = ("none", []) if slope is None else ("leaky_relu", [slope])
             y = ops.mkldnn._convolution_pointwise(
-                image(x), self.weight, self.bias, [0, pad], [1, 1], [1, self.dilation], 1, attr, scalars, ""
+                image(x), self.packed_for(x.shape[0], pad), self.bias, [0, pad], [1, 1], [1, self.dilation], 1,
+                attr, scalars, "",
             )
             return rows(y)
         y = rows(F.conv2d(image(x), self.weight, self.bias, 1, (0, pad), (1, self.dilation)))
@@ -118,8 +142,8 @@ class Conv:
         if self.packed:
             ops: Any = torch.ops
             y = ops.mkldnn._convolution_pointwise_.binary(
-                image(other), image(x), self.weight, self.bias, [0, pad], [1, 1], [1, self.dilation], 1,
-                "add", 1.0, None, [], None,
+                image(other), image(x), self.packed_for(x.shape[0], pad), self.bias, [0, pad], [1, 1],
+                [1, self.dilation], 1, "add", 1.0, None, [], None,
             )  # fmt: skip
             return rows(y)
         return other.add_(self(x, pad))

@@ -102,7 +102,7 @@ class Conv:
         """
         if length > SHORT:
             return self.weight
-        weight = self.short.get((length, pad))
+        weight: Tensor | None = self.short.get((length, pad))
         if weight is None:
             ops: Any = torch.ops
             weight = ops.mkldnn._reorder_convolution_weight(

@@ -4,6 +4,7 @@ An entry is a folder named after what it must hold. It appears by one rename, so
 file and two makers never mix theirs; a damaged one is made again.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -54,7 +55,7 @@ def path_of(name: str) -> Path:
 def _path_of(name: str, root: Path) -> Path:
     how = recipe(name)
     entry = root / "voices" / f"{name}-{pinned()[name][:12]}"
-    if not _intact(entry):
+    if not _intact(entry, how.file):
         make(name, how, entry)
     return entry / how.file
 
@@ -71,7 +72,7 @@ def make(name: str, how: Recipe, entry: Path) -> None:
     try:
         how.write(tensors, how.facts, work / how.file)
         (work / _RECORD).write_text(json.dumps(_hashes(work), indent=1) + "\n", encoding="utf-8")
-        _put(work, entry)
+        _put(work, entry, how.file)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -96,24 +97,24 @@ def check(name: str, found: str) -> None:
         )
 
 
-def _put(work: Path, entry: Path) -> None:
+def _put(work: Path, entry: Path, file: str) -> None:
     """Rename `work` to `entry`; another process's intact entry wins, a damaged one goes."""
-    try:
-        work.rename(entry)
-        return
-    except OSError:
-        if _intact(entry):
+    for _ in range(3):
+        try:
+            work.rename(entry)
             return
-    damaged = Path(tempfile.mkdtemp(prefix=f".{entry.name}-damaged-", dir=entry.parent))
-    try:
-        entry.rename(damaged / entry.name)
-        work.rename(entry)
-    finally:
-        shutil.rmtree(damaged, ignore_errors=True)
+        except OSError:  # a folder is there that is not empty
+            if _intact(entry, file):
+                return
+        aside = Path(tempfile.mkdtemp(prefix=f".{entry.name}-damaged-", dir=entry.parent))
+        with contextlib.suppress(FileNotFoundError):  # another process moved it first
+            entry.rename(aside / entry.name)
+        shutil.rmtree(aside, ignore_errors=True)
+    raise ParityError(f"cannot replace the damaged {entry}; remove that folder and try again")
 
 
-def _intact(entry: Path) -> bool:
-    if not entry.exists():
+def _intact(entry: Path, file: str) -> bool:
+    if not (entry / file).exists():
         return False
     try:
         whole = bool(_hashes(entry) == json.loads((entry / _RECORD).read_text(encoding="utf-8")))

@@ -43,7 +43,7 @@ def recipe(name: str) -> Recipe:
         return Recipe("rmvpe.pt", rmvpe.tensors, {}, _write_rmvpe, 90_472_917)
     if name in INDEXES:
         short = name.removeprefix("index-")
-        return Recipe(f"added_{short}.index", lambda: index.tensors(short), {"nprobe": 1}, _write_index, 2_000_000)
+        return Recipe(f"{name}.index", lambda: index.tensors(short), {"nprobe": 1}, _write_index, 2_000_000)
     if name in synthesizer.KINDS:
         kind = synthesizer.Kind(name)
         said: dict[str, object] = {

@@ -90,7 +90,7 @@ def odd(out: Path) -> None:
 
 
 def pieces(out: Path) -> None:
-    """Half a second of two of them, for the cases that differ in kind, method and profile; a pitch curve to lay over."""
+    """Half a second of two of them, for cases that differ in kind, method and profile; a pitch curve to lay over."""
     for name, source, start, length in (
         ("speech_word", "speech_short", 8800, 9877),
         ("sung_turn", "sung_glide", 9600, 9600),

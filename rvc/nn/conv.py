@@ -101,7 +101,8 @@ class Conv:
         20 to 50 times as long as the convolution: live streams run their flow over 55 frames, so theirs are kept.
         """
         if length > SHORT:
-            return self.weight
+            usual: Tensor = self.weight
+            return usual
         weight: Tensor | None = self.short.get((length, pad))
         if weight is None:
             ops: Any = torch.ops

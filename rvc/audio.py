@@ -13,6 +13,7 @@ import numpy.typing as npt
 from rvc.decode import RATE, decode
 from rvc.errors import BadInput
 from rvc.profiles import Profile
+from rvc.recursive import linear_filter
 
 Samples = npt.NDArray[np.float32]
 Filtered = npt.NDArray[np.float64]
@@ -21,6 +22,10 @@ Filtered = npt.NDArray[np.float64]
 B = np.array([0.9699606451838447, -4.849803225919223, 9.699606451838447,
               -9.699606451838447, 4.849803225919223, -0.9699606451838447])  # fmt: skip
 A = np.array([1.0, -4.939001819168364, 9.757863526739543, -9.639544849413458, 4.761506797356209, -0.9408236532054606])
+# where the filter settles for a constant 1: lfilter_zi(B, A)
+SETTLED = np.array([
+    -0.9699604796995847, 3.8798419288925783, -5.819762908173043, 3.879841948472456, -0.9699604894923387,
+])  # fmt: skip
 EDGE = 18  # samples of odd extension at each end: three times the filter's length
 BLOCK = 1 << 20
 
@@ -44,8 +49,6 @@ def highpass(samples: Samples) -> Filtered:
     Bit for bit `scipy.signal.filtfilt(B, A, samples)`, block by block in one array: the odd extension is formed in
     float32, the type of the input, before anything is widened.  Raises BadInput for 18 samples or fewer.
     """
-    from scipy.signal import lfilter_zi
-
     count = len(samples)
     if count <= EDGE:
         raise BadInput(f"the audio is {count} samples ({count / RATE * 1000:.1f} ms) long; expected more than {EDGE}")
@@ -53,16 +56,14 @@ def highpass(samples: Samples) -> Filtered:
     right = 2 * samples[-1:] - samples[-2 : -EDGE - 2 : -1]
     whole = np.empty(count + 2 * EDGE, np.float64)
     whole[:EDGE], whole[EDGE:-EDGE], whole[-EDGE:] = left, samples, right
-    start = lfilter_zi(B, A)
-    _filter_in_place(whole, start)
-    _filter_in_place(whole[::-1], start)
+    _filter_in_place(whole)
+    _filter_in_place(whole[::-1])
     return whole[EDGE:-EDGE]
 
 
-def _filter_in_place(signal: Filtered, start: Filtered) -> None:
+def _filter_in_place(signal: Filtered) -> None:
     """One causal pass over `signal` (M,), overwriting it; the state carried between blocks keeps every bit."""
-    from scipy.signal import lfilter
-
-    state = start * signal[0]
+    run = linear_filter()
+    state = SETTLED * signal[0]
     for first in range(0, len(signal), BLOCK):
-        signal[first : first + BLOCK], state = lfilter(B, A, signal[first : first + BLOCK], zi=state)
+        signal[first : first + BLOCK], state = run(B, A, signal[first : first + BLOCK], state)

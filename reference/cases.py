@@ -72,6 +72,16 @@ def _spec(entry: dict[str, Any]) -> Spec:
     )
 
 
+def changes(text: str) -> dict[str, dict[str, float]]:
+    """`"3:transpose=-4 3:formant=1"`: what the window's sliders are moved to before a block, by block."""
+    found: dict[str, dict[str, float]] = {}
+    for word in text.split():
+        block, _, move = word.partition(":")
+        name, _, value = move.partition("=")
+        found.setdefault(block, {})[name] = float(value)
+    return found
+
+
 def chosen(specs: list[Spec], profile: str, names: list[str]) -> list[Spec]:
     """The cases of one original, or those named among them."""
     of_profile = [spec for spec in specs if spec.profile == profile]

@@ -16,7 +16,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile
+import soxr
+
 from parity import store
+from parity.trace import Trace
 from reference import cases, difference, environment, weights
 from reference.cases import Spec
 from reference.listen import Refusal
@@ -70,12 +75,28 @@ def propose_one(spec: Spec, original: Original, allowed: Any) -> list[difference
     if not spec.audio.is_file():
         raise Refusal(f"{spec.name} wants goldens/inputs/{spec.input}, which is missing; restore it")
     original.weights = weights.of(spec).resolved()
-    trace = original.convert(spec.audio, spec.wishes, spec.name)
+    trace = live(spec, original) if spec.realtime else original.convert(spec.audio, spec.wishes, spec.name)
     store.save_case(PROPOSED / spec.name, trace, meta(spec, original))
     committed = COMMITTED / spec.name
     old = store.open_case(committed) if committed.is_dir() else None
     network = spec.options.f0_method in difference.NETWORKS
     return difference.compare(old, trace, network, allowed)
+
+
+def live(spec: Spec, original: Original) -> Trace:
+    """A stream: some blocks of the input, brought to the stream's rate, through the original's realtime window."""
+    table = spec.realtime
+    sound, rate = soundfile.read(spec.audio, dtype="float32")
+    target = table["rate"]
+    at_rate = soxr.resample(sound, rate, target, quality="VHQ").astype(np.float32)
+    first = round(table.get("start", 0) * target)
+    size = round(table["block_time"] * 100) * (target // 100)
+    block = at_rate[first : first + table["blocks"] * size]
+    o = spec.options
+    settings = {name: value for name, value in table.items() if name not in ("start", "blocks", "rate", "changes")}
+    settings |= {"transpose": o.transpose, "index_rate": o.index_rate, "rms_mix_rate": o.rms_mix_rate}
+    settings |= {"f0_method": o.f0_method, "device_rate": target, "changes": cases.changes(table.get("changes", ""))}
+    return original.stream(block, settings, spec.name)
 
 
 def meta(spec: Spec, original: Original) -> dict[str, Any]:
@@ -84,6 +105,8 @@ def meta(spec: Spec, original: Original) -> dict[str, Any]:
     options = spec.options.table()
     if options["f0_file"] is None:
         del options["f0_file"]
+    if spec.realtime:
+        options["realtime"] = dict(spec.realtime)
     return {
         "name": spec.name,
         "why": spec.why,
@@ -130,6 +153,7 @@ def accept(names: list[str], reason: str) -> int:
 def fits(case: store.Case, spec: Spec) -> bool:
     """Whether the proposal was made from today's entry of cases.toml."""
     options = {name: value for name, value in spec.options.table().items() if value is not None}
+    options |= {"realtime": spec.realtime} if spec.realtime else {}
     same_voice = case.voice["kind"] == spec.voice and case.input["file"] == spec.input
     return case.profile == spec.profile and case.why == spec.why and case.options == options and same_voice
 

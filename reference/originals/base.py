@@ -76,6 +76,10 @@ class Original(ABC):
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
         """One conversion of the file `audio`: every tensor of docs/spec/00 §0.3 that the original computes."""
 
+    def stream(self, samples: Any, settings: dict[str, Any], seed: str) -> Trace:
+        """The realtime loop of an original that has one: every tensor of docs/spec/00 §0.4, block by block."""
+        raise Refusal(f"{self.profile} has no realtime loop; stream through webui-2026 or webui-classic")
+
     @abstractmethod
     def parts(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
         """(synthesizer, its module, HuBERT as (source, version) → features) of the last conversion."""

@@ -6,23 +6,25 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.inert import read_tensors
+from rvc.mapped import Tensors, read_safetensors
 from rvc.nn.hubert import Hubert, HubertConfig, config_from_json
 from rvc.nn.hubert_names import check, config_from_tensors, translate
 
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 LAYERS = {"v1": 9, "v2": 12}
 
 
-def load_hubert(path: str | Path) -> Hubert:
+def load_hubert(path: str | Path, device: str | torch.device = "cpu", precision: str = "float32") -> Hubert:
     """Open HuBERT or ContentVec.
 
     path    : a transformers folder (config.json and model.safetensors or pytorch_model.bin), or one file: .safetensors,
               pytorch_model.bin, or fairseq's hubert_base.pt, whose configuration objects are never brought to life
-    returns : the network in float32, its weights mapped into memory
+    device  : where it will run;  precision : "float32", or "bfloat16" for its matrix products
+    returns : the network
     raises  : BadCheckpoint when something is missing, damaged or of another kind
     """
     path = Path(path)
@@ -32,14 +34,15 @@ def load_hubert(path: str | Path) -> Hubert:
     if path.is_dir():
         config = read_config(path / "config.json")
         path = weight_file(path)
-    weights = translate(read_weights(path), path.name)
+    file = read_weights(path)
+    weights = file.renamed(translate(file, path.name))
     if config is None:
         beside = path.parent / "config.json"
         config = config_from_tensors(weights, path.name)
         if beside.is_file() and path.name in FOLDER_FILES:
             config = read_config(beside)
     check(weights, config, path.name)
-    return Hubert(config, {name: value.to(torch.float32) for name, value in weights.items()})
+    return Hubert(config, weights, device, PRECISIONS[precision])
 
 
 def extract(audio: Tensor, hubert: Hubert, version: str) -> Tensor:
@@ -78,12 +81,6 @@ def read_config(path: Path) -> HubertConfig:
         raise BadCheckpoint(f"the HuBERT folder's {path.name} cannot be read ({error})") from error
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> Tensors:
     """All tensors of a file, mapped into memory."""
-    if path.suffix != ".safetensors":
-        return read_tensors(path)
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
-    except (SafetensorError, OSError) as error:
-        raise BadCheckpoint(f"{path.name} is not a readable safetensors file ({error}); download it again") from error
+    return read_safetensors(path) if path.suffix == ".safetensors" else read_tensors(path)

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
+from rvc.mapped import Tensors, open_bytes
 
 PICKLE_LIMIT = 64 << 20  # bytes; hubert_base.pt's own pickle is well below 1 MB
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -135,22 +135,22 @@ def load(file: BinaryIO, kind: type[Unpickler] = Unpickler) -> tuple[Any, dict[s
         raise BadCheckpoint(f"the file's pickle cannot be read ({type(error).__name__}: {error})") from error
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> Tensors:
     """Read a state dict, found at the top or under `model`, `state_dict` or `weight`.
 
     returns : the tensors by name, mapped into memory: pages are read when they are used
     raises  : BadCheckpoint for a file that holds no tensors, is damaged, or was not written by torch.save
     """
     try:
-        data = np.memmap(path, dtype=np.uint8, mode="c")
+        whole, mapping = open_bytes(path)
         content, storages = read_zip(path) if zipfile.is_zipfile(path) else read_legacy(path)
     except (OSError, ValueError, zipfile.BadZipFile, struct.error, EOFError) as error:
         raise BadCheckpoint(f"{path.name} is not a readable torch file ({error}); download it again") from error
     state = find_state(content)
     if not state:
         raise BadCheckpoint(f"{path.name} holds no tensors where a model keeps them; is it a model file?")
-    whole = torch.from_numpy(data)
-    return {name: materialise(value, whole, storages, path.name) for name, value in state.items()}
+    tensors = {name: materialise(value, whole, storages, path.name) for name, value in state.items()}
+    return Tensors(tensors, mapping)
 
 
 def find_state(content: Any) -> dict[str, Stored]:

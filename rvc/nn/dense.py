@@ -1,26 +1,61 @@
-"""Matrix products over frames, by whichever kernel is fastest: rows (n, a) → rows (n, b)."""
+"""Matrix products over frames, rows (n, a) → rows (n, b), with the weight laid out once for this machine.
+
+oneDNN's product over a packed weight is a third faster than the default BLAS, at every number of rows, and applies an
+activation before its result leaves the cache. Elsewhere the same object calls torch's linear.
+"""
 
 from __future__ import annotations
 
+import platform
+from typing import Any
+
+import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-CONVOLVE_FROM = 256  # frames; below this re-laying the weight costs a convolution more than its kernel gains
+ROWS = 1024  # a hint for the layout; any number of rows may come
 
 
-def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Multiply each row by `weight` and add `bias`, as torch's linear does.
+def packing() -> bool:
+    """Whether this build of torch brings oneDNN's packed products."""
+    ops: Any = torch.ops
+    known = all(hasattr(ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight"))
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return known and available and platform.machine() in ("x86_64", "AMD64")
 
-    rows    : float (n, a), contiguous;  weight : (b, a);  bias : (b,) or None
-    returns : (n, b), contiguous
 
-    A product over many rows runs as a 1×1 convolution with the channels last: oneDNN's convolution reaches up to twice
-    the speed of the default BLAS, and such rows already are an image of one line, so nothing is moved.
-    """
-    if len(rows) < CONVOLVE_FROM or rows.device.type != "cpu":
-        return F.linear(rows, weight, bias)
-    kernel = weight.view(*weight.shape, 1, 1)
-    return as_rows(F.conv2d(as_image(rows), kernel, bias))
+PACKING = packing()
+
+
+class Dense(nn.Module):
+    """A matrix product with a bias; its weight is no parameter, since a packed one is no ordinary tensor."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype = torch.float32) -> None:
+        """weight : float (b, a);  bias : float (b,) or None;  dtype : what is computed in and given out."""
+        super().__init__()
+        self.dtype = dtype
+        self.bias = None if bias is None else bias.to(dtype, copy=True)
+        self.packed = PACKING and weight.device.type == "cpu"
+        ops: Any = torch.ops
+        plain = weight.to(dtype).contiguous()
+        self.weight = ops.mkldnn._reorder_linear_weight(plain, ROWS) if self.packed else plain.clone()
+
+    def forward(self, rows: Tensor, gelu: bool = False) -> Tensor:
+        """rows : float (n, a), of any strides;  gelu : apply the exact GELU to the result;  returns : (n, b)."""
+        rows = rows.to(self.dtype)
+        if self.packed:
+            ops: Any = torch.ops
+            act, variant = ("gelu", "none") if gelu else ("none", "")  # "none": the exact one, not tanh's
+            product: Tensor = ops.mkldnn._linear_pointwise(rows, self.weight, self.bias, act, [], variant)
+            return product
+        product = F.linear(rows, self.weight, self.bias)
+        return torch.ops.aten.gelu_(product) if gelu else product
+
+
+def windows(rows: Tensor, width: int, stride: int) -> Tensor:
+    """Each `width` rows side by side, every `stride` rows: (T, c) → ((T − width) // stride + 1, width·c), no copy."""
+    count, channels = (len(rows) - width) // stride + 1, rows.shape[1]
+    return rows.as_strided((count, width * channels), (stride * channels, 1), rows.storage_offset())
 
 
 def as_image(rows: Tensor) -> Tensor:

@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rvc.errors import BadCheckpoint, BadInput
-from rvc.nn.dense import as_image, as_rows, linear
+from rvc.mapped import Tensors
+from rvc.nn.dense import Dense, as_image, as_rows, windows
 
-PIECE = 256  # content frames in one pass of the front end: 5 s of sound, 33 MB after the first layer
+PIECE = 64  # content frames in one pass of the front end: 1.3 s of sound, 8 MB after the first layer
 
 
 @dataclass(frozen=True)
@@ -102,15 +103,21 @@ def config_from_json(fields: Mapping[str, Any]) -> HubertConfig:
 class Hubert(nn.Module):
     """The network. `weights` hold the names of `expected_shapes`; see rvc.nn.hubert_names for files' own names."""
 
-    def __init__(self, config: HubertConfig, weights: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self,
+        config: HubertConfig,
+        weights: Mapping[str, Tensor],
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """weights : of any float type;  dtype : what matrix products are computed in."""
         super().__init__()
-        self.config = config
-        self.front = FrontEnd(config, weights)
-        self.embed = Embedding(config, weights)
-        self.layers = nn.ModuleList(Layer(config, part(weights, f"layers.{i}.")) for i in range(config.layers))
-        self.final: Linear | None = None
-        if "final_proj.weight" in weights and "final_proj.bias" in weights:
-            self.final = Linear(weights["final_proj.weight"], weights["final_proj.bias"])
+        self.config, self.device = config, torch.device(device)
+        parts = Parts(weights, self.device, dtype)
+        self.front = FrontEnd(config, parts)
+        self.embed = Embedding(config, parts)
+        self.layers = nn.ModuleList(Layer(config, parts, f"layers.{i}") for i in range(config.layers))
+        self.final = parts.dense("final_proj") if "final_proj.weight" in weights else None
 
     @torch.no_grad()
     def forward(self, samples: Tensor, layer: int | None = None, project: bool = False) -> Tensor:
@@ -130,7 +137,7 @@ class Hubert(nn.Module):
                 f"the sound has {samples.shape[1]} samples at 16 kHz, but a content frame needs {config.field}; "
                 f"give at least {config.field / 16:.0f} ms"
             )
-        rows = self.embed(self.front(samples[0]))
+        rows = self.embed(self.front(samples[0].to(self.device)))
         for block in self.layers[:layer]:
             rows = block(rows)
         if project:
@@ -139,21 +146,47 @@ class Hubert(nn.Module):
                     "this HuBERT has no final_proj, which v1 voices need; use a ContentVec model that keeps it"
                 )
             rows = self.final(rows)
-        heard: Tensor = rows[None]
+        heard: Tensor = rows[None].float()
         return heard
 
 
-class FrontEnd(nn.Module):
-    """Seven strided convolutions: samples (L,) → rows (n, 512)."""
+class Parts:
+    """A file's tensors as the network's layers take them; a mapped file's pages are let go as each was laid out."""
 
-    def __init__(self, config: HubertConfig, weights: Mapping[str, Tensor]) -> None:
+    def __init__(self, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype) -> None:
+        self.weights, self.device, self.dtype = weights, device, dtype
+
+    def plain(self, name: str) -> Tensor:
+        """A tensor of its own, in float32."""
+        return self.weights[name].to(self.device, torch.float32, copy=True)
+
+    def dense(self, name: str) -> Dense:
+        """The matrix product `name`, with its bias."""
+        return self.product(self.weights[f"{name}.weight"], self.plain(f"{name}.bias"))
+
+    def product(self, weight: Tensor, bias: Tensor | None) -> Dense:
+        """A matrix product of a weight of the file."""
+        made = Dense(weight.to(self.device, torch.float32), bias, self.dtype)
+        if isinstance(self.weights, Tensors):
+            self.weights.forget()
+        return made
+
+    def norm(self, name: str, eps: float) -> Norm:
+        """The layer norm `name`."""
+        return Norm(self.plain(f"{name}.weight"), self.plain(f"{name}.bias"), eps)
+
+
+class FrontEnd(nn.Module):
+    """Seven strided convolutions, each a matrix product over windows of rows: samples (L,) → rows (n, 512)."""
+
+    def __init__(self, config: HubertConfig, parts: Parts) -> None:
         super().__init__()
         self.config = config
-        self.first = frozen(weights["front.0.weight"])
-        self.norm_weight = frozen(weights["front.norm.weight"])
-        self.norm_bias = frozen(weights["front.norm.bias"])
-        self.kernels = nn.ParameterList(
-            frozen(channels_last(weights[f"front.{i}.weight"])) for i in range(1, len(config.kernels))
+        self.first = parts.plain("front.0.weight")[:, 0]
+        self.norm_weight, self.norm_bias = parts.plain("front.norm.weight"), parts.plain("front.norm.bias")
+        self.rest = nn.ModuleList(
+            parts.product(parts.weights[f"front.{i}.weight"].transpose(1, 2).flatten(1), None)
+            for i in range(1, len(config.kernels))
         )
 
     def forward(self, samples: Tensor) -> Tensor:
@@ -170,11 +203,11 @@ class FrontEnd(nn.Module):
 
     def piece(self, samples: Tensor, first: Tensor, bias: Tensor) -> Tensor:
         """Run all layers over one piece, the first with its normalisation folded in."""
-        image = F.conv2d(samples.view(1, 1, 1, -1), first, bias, stride=(1, self.config.strides[0]))
-        image = torch.ops.aten.gelu_(image)
-        for kernel, stride in zip(self.kernels, self.config.strides[1:], strict=True):
-            image = torch.ops.aten.gelu_(F.conv2d(image, kernel, stride=(1, stride)))
-        return as_rows(image)
+        kernels, strides = self.config.kernels, self.config.strides
+        rows: Tensor = torch.ops.aten.gelu_(F.linear(samples.unfold(0, kernels[0], strides[0]), first, bias))
+        for product, kernel, stride in zip(self.rest, kernels[1:], strides[1:], strict=True):
+            rows = product(windows(rows, kernel, stride), gelu=True)
+        return rows
 
     def normalised_first(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """Fold the first layer's group norm, whose statistics span the whole segment, into its filters.
@@ -182,32 +215,31 @@ class FrontEnd(nn.Module):
         Each channel is normalised by its mean and variance over time. The channel is a linear image of the windows of
         10 samples, so both follow from the windows' mean and covariance, without ever computing the channel.
 
-        returns : filters (512, 1, 1, 10) with the channels last, bias (512,)
+        returns : filters (512, 10), bias (512,)
         """
         kernel, stride = self.config.kernels[0], self.config.strides[0]
-        windows = samples.double().unfold(0, kernel, stride)  # (T, 10)
-        middle = windows.mean(0)
-        centred = windows - middle
-        covariance = centred.T @ centred / len(windows)
-        filters = self.first[:, 0].double()  # (512, 10)
+        heard = samples.double().unfold(0, kernel, stride)  # (T, 10)
+        middle = heard.mean(0)
+        centred = heard - middle
+        covariance = centred.T @ centred / len(heard)
+        filters = self.first.double()  # (512, 10)
         variance = ((filters @ covariance) * filters).sum(1)
         scale = self.norm_weight.double() / torch.sqrt(variance + self.config.eps)
         bias = self.norm_bias.double() - filters @ middle * scale
-        folded = (filters * scale[:, None])[:, None, None, :]
-        return channels_last(folded.to(samples.dtype)), bias.to(samples.dtype)
+        return (filters * scale[:, None]).to(samples.dtype), bias.to(samples.dtype)
 
 
 class Embedding(nn.Module):
     """Norm, projection and positional convolution: rows (n, 512) → rows (n, 768), the encoder's `hidden0`."""
 
-    def __init__(self, config: HubertConfig, weights: Mapping[str, Tensor]) -> None:
+    def __init__(self, config: HubertConfig, parts: Parts) -> None:
         super().__init__()
         self.config = config
-        self.norm = Norm(weights["projection.norm.weight"], weights["projection.norm.bias"], config.eps)
-        self.projection = Linear(weights["projection.weight"], weights["projection.bias"])
-        self.position = frozen(fold_position(weights["position.g"], weights["position.v"]))
-        self.position_bias = frozen(weights["position.bias"])
-        self.final_norm = Norm(weights["norm.weight"], weights["norm.bias"], config.eps)
+        self.norm = parts.norm("projection.norm", config.eps)
+        self.projection = parts.dense("projection")
+        self.position = fold_position(parts.plain("position.g"), parts.plain("position.v"))
+        self.position_bias = parts.plain("position.bias")
+        self.final_norm = parts.norm("norm", config.eps)
 
     def forward(self, rows: Tensor) -> Tensor:
         """rows : float32 (n, 512);  returns : float32 (n, 768)."""
@@ -222,21 +254,19 @@ class Embedding(nn.Module):
 class Layer(nn.Module):
     """One transformer layer, normalised after each of its two residual additions: rows (n, 768) → the same."""
 
-    def __init__(self, config: HubertConfig, weights: Mapping[str, Tensor]) -> None:
+    def __init__(self, config: HubertConfig, parts: Parts, name: str) -> None:
         super().__init__()
         self.heads = config.heads
         self.q, self.k, self.v, self.out, self.wide, self.narrow = (
-            Linear(weights[f"{name}.weight"], weights[f"{name}.bias"])
-            for name in ("q", "k", "v", "out", "wide", "narrow")
+            parts.dense(f"{name}.{part}") for part in ("q", "k", "v", "out", "wide", "narrow")
         )
-        self.attention_norm = Norm(weights["attention_norm.weight"], weights["attention_norm.bias"], config.eps)
-        self.final_norm = Norm(weights["final_norm.weight"], weights["final_norm.bias"], config.eps)
+        self.attention_norm = parts.norm(f"{name}.attention_norm", config.eps)
+        self.final_norm = parts.norm(f"{name}.final_norm", config.eps)
 
     def forward(self, rows: Tensor) -> Tensor:
         """rows : float32 (n, 768);  returns : float32 (n, 768)."""
         rows = self.attention_norm(rows + self.attention(rows))
-        inner = torch.ops.aten.gelu_(self.wide(rows))
-        heard: Tensor = self.final_norm(rows + self.narrow(inner))
+        heard: Tensor = self.final_norm(rows + self.narrow(self.wide(rows, gelu=True)))
         return heard
 
     def attention(self, rows: Tensor) -> Tensor:
@@ -248,28 +278,16 @@ class Layer(nn.Module):
         return heard
 
 
-class Linear(nn.Module):
-    """A matrix product with a bias over rows."""
-
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        self.weight, self.bias = frozen(weight), frozen(bias)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """rows : float (n, a);  returns : float (n, b)."""
-        return linear(rows, self.weight, self.bias)
-
-
 class Norm(nn.Module):
     """Layer norm over the channels of each row."""
 
     def __init__(self, weight: Tensor, bias: Tensor, eps: float) -> None:
         super().__init__()
-        self.weight, self.bias, self.eps = frozen(weight), frozen(bias), eps
+        self.weight, self.bias, self.eps = weight, bias, eps
 
     def forward(self, rows: Tensor) -> Tensor:
-        """rows : float (n, c);  returns : float (n, c)."""
-        return F.layer_norm(rows, self.weight.shape, self.weight, self.bias, self.eps)
+        """rows : float (n, c);  returns : float32 (n, c)."""
+        return F.layer_norm(rows.float(), self.weight.shape, self.weight, self.bias, self.eps)
 
 
 def fold_position(g: Tensor, v: Tensor) -> Tensor:
@@ -300,17 +318,6 @@ def expected_shapes(config: HubertConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors below a prefix, by the rest of their names."""
-    return {name[len(prefix) :]: value for name, value in weights.items() if name.startswith(prefix)}
-
-
-def frozen(value: Tensor | None) -> Any:
-    """A parameter that is never trained (None stays None)."""
-    return None if value is None else nn.Parameter(value, requires_grad=False)
-
-
 def channels_last(weight: Tensor) -> Tensor:
-    """Lay filters (out, in, k) or (out, in, 1, k) out with the channels last."""
-    image = weight if weight.ndim == 4 else weight[:, :, None, :]
-    return image.contiguous(memory_format=torch.channels_last)
+    """Lay filters (out, in, 1, k) out with the channels last."""
+    return weight.contiguous(memory_format=torch.channels_last)

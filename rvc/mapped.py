@@ -1,0 +1,71 @@
+"""Weight files mapped into memory: pages are read when used, and can be let go once a tensor was laid out anew."""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rvc.errors import BadCheckpoint
+
+HEADER_LIMIT = 100 << 20  # bytes, safetensors' own limit
+DTYPES = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
+    "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
+}  # fmt: skip
+
+
+class Tensors(dict[str, Tensor]):
+    """Named tensors that lie over a mapped file."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], mapping: mmap.mmap | None = None) -> None:
+        super().__init__(tensors)
+        self.mapping = mapping
+
+    def renamed(self, tensors: Mapping[str, Tensor]) -> Tensors:
+        """Other tensors over the same file."""
+        return Tensors(tensors, self.mapping)
+
+    def forget(self) -> None:
+        """Give the file's pages back; they are read again when a tensor is used again."""
+        if self.mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self.mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def open_bytes(path: Path) -> tuple[Tensor, mmap.mmap]:
+    """The whole file as uint8 (n,), copied where it is written to.  raises : OSError, ValueError for an empty file."""
+    with path.open("rb") as file:
+        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return torch.from_numpy(np.frombuffer(mapping, np.uint8)), mapping
+
+
+def read_safetensors(path: Path) -> Tensors:
+    """A safetensors file's tensors.  raises : BadCheckpoint when it is damaged or no such file."""
+    try:
+        whole, mapping = open_bytes(path)
+        (length,) = struct.unpack("<Q", bytes(whole[:8].numpy()))
+        if length > min(HEADER_LIMIT, len(whole) - 8):
+            raise ValueError(f"its header claims {length} bytes")
+        header = json.loads(bytes(whole[8 : 8 + length].numpy()))
+        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        return Tensors({name: _tensor(entry, whole[8 + length :]) for name, entry in entries.items()}, mapping)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+        raise BadCheckpoint(f"{path.name} is not a readable safetensors file ({error}); download it again") from error
+
+
+def _tensor(entry: Any, data: Tensor) -> Tensor:
+    dtype, shape, (start, end) = DTYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
+    if not all(type(v) is int and v >= 0 for v in (*shape, start, end)):
+        raise ValueError("it has sizes that are no counts")
+    if end > len(data) or end - start != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"it claims {end - start} bytes at {start} for shape {shape} of {len(data)} bytes")
+    raw = data[start:end]
+    return (raw if raw.storage_offset() % dtype.itemsize == 0 else raw.clone()).view(dtype).view(shape)

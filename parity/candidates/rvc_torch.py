@@ -35,7 +35,7 @@ class SharedParts(Parts):
     shared: dict[tuple[str, str], Any] = {}  # noqa: RUF012 (meant for all instances)
 
     def _get(self, name: str, load: Callable[[], Any]) -> Any:
-        if name == "voice" or name == "index":
+        if name in ("synthesizer", "index"):
             return super()._get(name, load)
         key = (name, str(sorted(self.paths.items())) if name != "hubert" else str(self.paths["hubert"]))
         if key not in self.shared:

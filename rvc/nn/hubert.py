@@ -110,13 +110,17 @@ class Hubert(nn.Module):
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        """weights : of any float type;  dtype : what matrix products are computed in."""
+        """weights : of any float type;  dtype : what the transformer's matrix products are computed in.
+
+        The front end stays in float32: in bfloat16 it alone leaves 40 dB, the transformer 43 dB.
+        """
         super().__init__()
         self.config, self.device = config, torch.device(device)
-        parts = Parts(weights, self.device, dtype)
+        parts = Parts(weights, self.device, torch.float32)
         self.front = FrontEnd(config, parts)
         self.embed = Embedding(config, parts)
-        self.layers = nn.ModuleList(Layer(config, parts, f"layers.{i}") for i in range(config.layers))
+        fast = Parts(weights, self.device, dtype)
+        self.layers = nn.ModuleList(Layer(config, fast, f"layers.{i}") for i in range(config.layers))
         self.final = parts.dense("final_proj") if "final_proj.weight" in weights else None
 
     @torch.no_grad()
@@ -146,7 +150,7 @@ class Hubert(nn.Module):
                     "this HuBERT has no final_proj, which v1 voices need; use a ContentVec model that keeps it"
                 )
             rows = self.final(rows)
-        heard: Tensor = rows[None].float()
+        heard: Tensor = rows[None]
         return heard
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint
 from rvc.nn.hubert_names import listed
+from rvc.nn.planes import Plane, Rise
 from rvc.nn.windows import Pairs, Queue, Window
 
 PIECE = 2048  # frames per piece, a multiple of 32; at least 1600, or the deepest layers would have nothing to say
@@ -37,7 +38,7 @@ class Rmvpe:
             [Block(weights, f"unet.intermediate.layers.{j}.conv.{b}") for b in range(BLOCKS)] for j in range(4)
         ]
         self.up = [Up(weights, f"unet.decoder.layers.{i}") for i in range(LEVELS)]
-        self.head = (channels_last(weights["cnn.weight"].float()), weights["cnn.bias"].float())
+        self.head = Plane(weights["cnn.weight"].float(), weights["cnn.bias"].float())
         self.gru = {name: BiGru.direction(weights, name) for name in ("", "_reverse")}
         self.bins_weight, self.bins_bias = weights["fc.1.weight"].float(), weights["fc.1.bias"].float()
 
@@ -82,7 +83,7 @@ class UNetStream:
         self.middle = [windows(layer) for layer in network.middle]
         self.rise = [Window(up.rise, 1, scale=2) for up in network.up]
         self.up = [windows(up.blocks, whole=i >= LEVELS - 2) for i, up in enumerate(network.up)]
-        self.head = Window(partial(conv, kernel=network.head), 1)
+        self.head = Window(network.head, 1)
 
     def __call__(self, image: Tensor, last: bool) -> Tensor:
         """(1, 1, f, 128) → (1, 3, g, 128), where g lags behind f until the last piece."""
@@ -107,15 +108,15 @@ class Block:
     def __init__(self, weights: Mapping[str, Tensor], name: str) -> None:
         self.first = folded(weights, f"{name}.conv.0", f"{name}.conv.1")
         self.second = folded(weights, f"{name}.conv.3", f"{name}.conv.4")
-        self.shortcut: tuple[Tensor, Tensor] | None = None
+        self.shortcut: Plane | None = None
         if f"{name}.shortcut.weight" in weights:
             weight, bias = weights[f"{name}.shortcut.weight"], weights[f"{name}.shortcut.bias"]
-            self.shortcut = channels_last(weight.float()), bias.float()
+            self.shortcut = Plane(weight.float(), bias.float())
 
     def __call__(self, image: Tensor) -> Tensor:
         """(1, c_in, f, w) → (1, c_out, f, w)."""
-        inner = conv(conv(image, self.first).relu_(), self.second).relu_()
-        return inner.add_(image if self.shortcut is None else conv(image, self.shortcut))
+        inner = self.second(self.first(image).relu_()).relu_()
+        return inner.add_(image if self.shortcut is None else self.shortcut(image))
 
 
 class Up:
@@ -124,13 +125,12 @@ class Up:
     def __init__(self, weights: Mapping[str, Tensor], name: str) -> None:
         scale, shift = norm_line(weights, f"{name}.conv1.1")
         weight = weights[f"{name}.conv1.0.weight"]
-        self.weight = channels_last((weight.double() * scale.view(1, -1, 1, 1)).float())
-        self.bias = shift.float()
+        self.doubling = Rise((weight.double() * scale.view(1, -1, 1, 1)).float(), shift.float())
         self.blocks = [Block(weights, f"{name}.conv2.{b}") for b in range(BLOCKS)]
 
     def rise(self, image: Tensor) -> Tensor:
         """(1, c_in, f, w) → (1, c_out, 2f, 2w)."""
-        return F.conv_transpose2d(image, self.weight, self.bias, stride=2, padding=1, output_padding=1).relu_()
+        return self.doubling(image).relu_()
 
 
 class BiGru:
@@ -179,12 +179,6 @@ def through(parts: list[Window], image: Tensor, last: bool) -> Tensor:
     return image
 
 
-def conv(image: Tensor, kernel: tuple[Tensor, Tensor]) -> Tensor:
-    """A convolution that keeps the size: (1, c_in, f, w) → (1, c_out, f, w)."""
-    weight, bias = kernel
-    return F.conv2d(image, weight, bias, padding=weight.shape[-1] // 2)
-
-
 def norm_line(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
     """A batch norm at rest is a line: its slope and shift for each channel, float64 (1-channel ones as float32)."""
     scale = weights[f"{name}.weight"].double() / torch.sqrt(weights[f"{name}.running_var"].double() + EPS)
@@ -192,16 +186,11 @@ def norm_line(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]
     return (scale.float(), shift.float()) if len(scale) == 1 else (scale, shift)
 
 
-def folded(weights: Mapping[str, Tensor], conv_name: str, norm_name: str) -> tuple[Tensor, Tensor]:
+def folded(weights: Mapping[str, Tensor], conv_name: str, norm_name: str) -> Plane:
     """A convolution without bias and the batch norm behind it as one convolution, rounded once."""
     scale, shift = norm_line(weights, norm_name)
     weight = weights[f"{conv_name}.weight"].double() * scale.double().view(-1, 1, 1, 1)
-    return channels_last(weight.float()), shift.float()
-
-
-def channels_last(weight: Tensor) -> Tensor:
-    """Filters with the channels last."""
-    return weight.contiguous(memory_format=torch.channels_last)
+    return Plane(weight.float(), shift.float())
 
 
 def expected_shapes(base: int = 16, into: int = 384, hidden: int = 256) -> dict[str, tuple[int, ...]]:

@@ -14,11 +14,12 @@ from reference.options import PROFILES, Options, Weights, Window
 from reference.originals import opened
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(trace: bool = True) -> argparse.ArgumentParser:
     """The command line; the options are those of `python -m rvc convert`."""
     made = argparse.ArgumentParser(prog="python -m reference.run_live", description=__doc__)
     made.add_argument("input", type=Path)
-    made.add_argument("trace", type=Path)
+    if trace:
+        made.add_argument("trace", type=Path)
     made.add_argument("--original", choices=PROFILES, default="rvc-python")
     made.add_argument("--checkout", type=Path)
     made.add_argument("--model", type=Path, required=True)
@@ -39,9 +40,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """0 written, 2 a file or an option does not fit."""
-    given = parser().parse_args(arguments)
+def chosen(given: argparse.Namespace) -> tuple[Options, Weights]:
+    """The command line as a conversion's options and its files; retrieval is on where there is an index."""
     rate = given.index_rate if given.index_rate is not None else (0.75 if given.index else 0.0)
     options = Options(
         f0_method=given.f0_method,
@@ -54,7 +54,13 @@ def main(arguments: list[str] | None = None) -> int:
         speaker=given.speaker,
         window=Window(*given.window),
     )
-    weights = Weights(given.model, given.hubert, given.rmvpe, given.index)
+    return options, Weights(given.model, given.hubert, given.rmvpe, given.index)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 written, 2 a file or an option does not fit."""
+    given = parser().parse_args(arguments)
+    options, weights = chosen(given)
     trace = given.trace.resolve()
     try:
         with opened(given.original, weights, given.checkout) as original:

@@ -1,0 +1,85 @@
+"""Run an original once, unheard, and print how long its stages took: the rival of `nox -s bench`.
+
+python -m reference.run_timed IN --model voice.pth --hubert DIR [--rmvpe FILE] [--index FILE] [the options of run_live]
+
+No tap is laid: the original draws its own noise and nothing is copied. Only four of its calls are timed.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from parity.trace import Trace
+from reference.listen import Refusal, replaced
+from reference.originals import opened
+from reference.run_live import chosen, parser
+
+
+class Stopwatch:
+    """Stands where the taps would be and keeps seconds instead of tensors."""
+
+    seconds: dict[str, float]
+
+    def __init__(self, vc: Any, **_modules: Any) -> None:
+        self.vc = vc
+        self.seconds = {"total": 0.0, "f0": 0.0, "features": 0.0, "synthesizer": 0.0}
+        Stopwatch.seconds = self.seconds
+
+    def hubert(self, *_heard: Any) -> None:
+        """Nothing is kept of what is heard."""
+
+    def timed(self, stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        """`call`, its seconds added to `stage`."""
+
+        def run(*arguments: Any, **named: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return call(*arguments, **named)
+            finally:
+                self.seconds[stage] += time.perf_counter() - start
+
+        return run
+
+    @contextmanager
+    def laid(self) -> Iterator[Trace]:
+        """The clocks are in place while the block runs."""
+        original, start = self.vc.pipeline, time.perf_counter()
+        with ExitStack() as stack:
+            stack.enter_context(replaced(original, get_f0=self.timed("f0", original.get_f0)))
+            stack.enter_context(replaced(original, vc=self.timed("features", original.vc)))
+            stack.enter_context(replaced(self.vc.net_g, infer=self.timed("synthesizer", self.vc.net_g.infer)))
+            yield Trace()
+        self.seconds["features"] -= self.seconds["synthesizer"]  # a segment is features, retrieval, synthesizer
+        self.seconds["total"] = time.perf_counter() - start
+
+
+def arguments_parser() -> argparse.ArgumentParser:
+    """The command line of run_live without its trace, and the threads."""
+    made = parser(trace=False)
+    made.prog, made.description = "python -m reference.run_timed", __doc__
+    made.add_argument("--threads", type=int, default=2)
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 timed, 2 a file or an option does not fit."""
+    given = arguments_parser().parse_args(arguments)
+    options, weights = chosen(given)
+    try:
+        with opened(given.original, weights, given.checkout, given.threads) as original:
+            module = sys.modules[type(original).__module__]
+            with replaced(module, OfflineTaps=Stopwatch):
+                original.convert(given.input.resolve(), options, "timed")
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    print(json.dumps({"original": given.original, "seconds": Stopwatch.seconds}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -29,8 +29,7 @@ class Generator:
         self.device = weights.device
         self.conv_pre, self.cond = weights.conv("dec.conv_pre"), weights.conv("dec.cond")
         self.stages = [Stage(sizes, weights, i) for i in range(len(sizes.upsample_rates))]
-        last = weights["dec.conv_post.weight"]
-        self.conv_post = Conv(last, None)
+        self.conv_post = Conv(weights["dec.conv_post.weight"] / len(sizes.resblock_kernels), None)
         self.dtype = torch.float32
 
     def __call__(self, z: Tensor, g: Tensor, source: Tensor | None, first: int = 0, last: int | None = None) -> Tensor:
@@ -76,13 +75,14 @@ class Generator:
 
 
 class Stage:
-    """Upsample, add the source at this rate, and average three residual blocks."""
+    """Upsample, add the source at this rate, and sum three residual blocks; their mean is left to whoever reads it."""
 
     def __init__(self, sizes: Sizes, weights: Weights, i: int) -> None:
-        self.up = Upsampler(sizes, weights, i)
-        self.noise = NoiseConv(sizes, weights, i) if sizes.f0 else None
-        kind = ResBlock1 if sizes.resblock == "1" else ResBlock2
         count = len(sizes.resblock_kernels)
+        self.noise = NoiseConv(sizes, weights, i) if sizes.f0 else None
+        # LeakyReLU keeps factors, so the mean's division by the number of blocks is the next layer's business.
+        self.up = Upsampler(sizes, weights, i, 1 / count if i else 1, self.noise.bias if self.noise else None)
+        kind = ResBlock1 if sizes.resblock == "1" else ResBlock2
         self.blocks = [
             kind(weights, f"dec.resblocks.{i * count + j}", sizes.resblock_dilations[j]) for j in range(count)
         ]
@@ -109,7 +109,7 @@ class Stage:
             y = block(x, active, middle, wanted)
             total = y if total is None else total.add_(y)
         assert total is not None
-        return total.div_(len(self.blocks))
+        return total
 
 
 class ResBlock1:

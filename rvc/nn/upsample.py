@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,34 +13,32 @@ from rvc.nn.span import Span
 class Upsampler:
     """A transposed convolution, stride u, kernel k, padding (k − u)/2: T rows become exactly u·T.
 
-    Each row in gives k rows out, which is one matrix product; then the overlapping rows are added.
+    Row n out hears the rows in that are i = (n + pad)//u and the `turns` − 1 before it, each through the taps
+    (n + pad) mod u, + u, …: one convolution of width `turns` whose channels are the u rows out of each row in.
     """
 
-    def __init__(self, sizes: Sizes, weights: Weights, i: int) -> None:
-        self.rate, self.width = sizes.upsample_rates[i], sizes.upsample_kernels[i]
-        self.pad = (self.width - self.rate) // 2
-        self.out = sizes.channels(i)
-        weight = weights.folded(f"dec.ups.{i}")  # (in, out, k)
-        self.product = Conv(weight.permute(2, 1, 0).reshape(self.width * self.out, -1, 1), None)
-        self.bias = weights[f"dec.ups.{i}.bias"]
+    def __init__(self, sizes: Sizes, weights: Weights, i: int, gain: float = 1.0, bias: Tensor | None = None) -> None:
+        """gain : a factor of what will come in;  bias : added to the layer's own."""
+        self.rate, width = sizes.upsample_rates[i], sizes.upsample_kernels[i]
+        self.pad, self.out = (width - self.rate) // 2, sizes.channels(i)
+        self.turns = -(-width // self.rate)
+        taps = weights.folded(f"dec.ups.{i}").mul_(gain)  # (in, out, k)
+        taps = F.pad(taps, (0, self.turns * self.rate - width)).view(taps.shape[0], self.out, self.turns, self.rate)
+        kernel = taps.flip(2).permute(3, 1, 0, 2).reshape(self.rate * self.out, -1, self.turns)
+        own = weights[f"dec.ups.{i}.bias"]
+        self.product = Conv(kernel, (own if bias is None else own + bias).repeat(self.rate))
 
     def needs(self, wanted: Span) -> Span:
-        """The rows before that reach the rows `wanted` after: row n comes from rows i with 0 ≤ n + pad − i·u < k."""
-        first = -(-(wanted.start + self.pad - self.width + 1) // self.rate)
+        """The rows before that reach the rows `wanted` after."""
+        first = (wanted.start + self.pad) // self.rate - self.turns + 1
         last = (wanted.end - 1 + self.pad) // self.rate
         length = wanted.length // self.rate
         return Span(max(first, 0), min(last + 1, length), length)
 
     def __call__(self, x: Tensor, given: Span, wanted: Span) -> Tensor:
         """Rows `given`, (·, in), to rows `wanted`, (·, out)."""
-        u, n = self.rate, x.shape[0]
-        taps = self.product(x).view(n, self.width, self.out)
-        turns = -(-self.width // u)  # how many rows in reach one row out
-        y = self.bias.to(x.dtype).repeat((n + turns - 1) * u, 1)
-        for turn in range(turns):
-            part = taps[:, turn * u : (turn + 1) * u]
-            y[turn * u : (turn + n) * u].view(n, u, self.out)[:, : part.shape[1]] += part
-        start = given.start * u - self.pad  # the row that y begins with
+        y = self.product(x, self.turns - 1).view(-1, self.out)
+        start = given.start * self.rate - self.pad  # the row that y begins with
         return y[wanted.start - start : wanted.end - start]
 
 
@@ -53,11 +50,14 @@ class NoiseConv:
         self.stride, self.width = sizes.noise_stride(i), weight.shape[2]
         self.pad = self.stride // 2 if self.width > 1 else 0
         self.weight = weight[:, 0].t().contiguous()
-        self.bias = weights[f"dec.noise_convs.{i}.bias"]
+        self.bias = weights[f"dec.noise_convs.{i}.bias"]  # whoever makes the rows adds it
 
     def add_to(self, x: Tensor, source: Tensor, wanted: Span) -> None:
         """Rows `wanted`, (·, out), with the source (T·upp,) heard at them added in place."""
         start, end = wanted.start * self.stride - self.pad, (wanted.end - 1) * self.stride - self.pad + self.width
         heard = source[max(start, 0) : min(end, source.shape[0])]
-        heard = F.pad(heard, (max(-start, 0), max(end - source.shape[0], 0)))
-        x += torch.addmm(self.bias, heard.unfold(0, self.width, self.stride), self.weight)
+        heard = F.pad(heard, (max(-start, 0), max(end - source.shape[0], 0))).unfold(0, self.width, self.stride)
+        if x.dtype == self.weight.dtype:
+            x.addmm_(heard, self.weight)
+        else:
+            x += heard @ self.weight

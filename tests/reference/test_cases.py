@@ -1,0 +1,79 @@
+"""cases.toml: every entry is whole, has a reason, and asks an original only for what it has."""
+
+from pathlib import Path
+
+import pytest
+
+from reference import cases
+from reference.listen import Refusal
+from reference.options import METHODS, PROFILES, Options, Window
+
+SPECS = cases.read()
+
+
+def test_every_input_is_committed() -> None:
+    assert SPECS
+    missing = [spec.name for spec in SPECS if not spec.audio.is_file()]
+    assert not missing
+
+
+def test_no_reason_is_given_twice() -> None:
+    reasons = [spec.why for spec in SPECS]
+    assert len(set(reasons)) == len(reasons)
+
+
+def test_every_kind_meets_every_profile_and_every_method() -> None:
+    offline = [spec for spec in SPECS if not spec.realtime]
+    kinds = {f"{version}-{rate}k-{f0}" for version in ("v1", "v2") for rate in (32, 40, 48) for f0 in ("f0", "nof0")}
+    met = {(spec.voice, spec.profile) for spec in offline}
+    assert met == {(kind, profile) for kind in kinds for profile in PROFILES}
+    voiced = {(spec.voice, spec.options.f0_method) for spec in offline if spec.voice.endswith("-f0")}
+    methods = {method for methods in METHODS.values() for method in methods}
+    assert voiced == {(kind, method) for kind in kinds if kind.endswith("-f0") for method in methods}
+    asked = {(spec.profile, spec.options.f0_method) for spec in offline if spec.voice.endswith("-f0")}
+    assert asked == {(profile, method) for profile, methods in METHODS.items() for method in methods}
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "cases.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+WHOLE = '[[case]]\nname = "a"\nwhy = "because"\nprofile = "rvc-python"\nvoice = "v2-40k-f0"\ninput = "x.flac"\n'
+
+
+def test_misspelt_field_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="a has the field 'profil'"):
+        cases.read(write(tmp_path, WHOLE + 'profil = "rvc-python"\n'))
+
+
+def test_misspelt_option_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="options hold protekt"):
+        cases.read(write(tmp_path, WHOLE + "options = { protekt = 0.1 }\n"))
+
+
+def test_method_an_original_lacks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="asks rvc-python for fcpe"):
+        cases.read(write(tmp_path, WHOLE + 'options = { f0_method = "fcpe" }\n'))
+
+
+def test_a_name_stands_once(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="has a twice"):
+        cases.read(write(tmp_path, WHOLE + WHOLE))
+
+
+def test_a_case_of_another_original_says_which() -> None:
+    other = next(spec for spec in SPECS if spec.profile == "webui-2026")
+    with pytest.raises(Refusal, match="--original webui-2026"):
+        cases.chosen(SPECS, "rvc-python", [other.name])
+
+
+def test_options_survive_a_round_trip() -> None:
+    options = Options(f0_method="pm", transpose=-3, window=Window(0.1, 0.2, 0.5, 0.6))
+    assert Options.read(options.table()) == options
+
+
+def test_changes_are_read_by_block() -> None:
+    moved = cases.changes("2:transpose=-5 3:formant=1.5 3:index_rate=0")
+    assert moved == {"2": {"transpose": -5.0}, "3": {"formant": 1.5, "index_rate": 0.0}}

@@ -1,0 +1,45 @@
+"""Recording puts nothing in place by itself, accepting is whole or not at all, and CI never writes goldens."""
+
+from pathlib import Path
+
+import pytest
+
+from reference import record
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Proposals and goldens in a folder of the test."""
+    monkeypatch.setattr(record, "PROPOSED", tmp_path / "proposed")
+    monkeypatch.setattr(record, "COMMITTED", tmp_path / "cases")
+    monkeypatch.delenv("CI", raising=False)
+    return tmp_path
+
+
+def test_ci_never_writes_goldens(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("CI", "true")
+    assert record.main(["--accept", "because it is right"]) == 2
+    assert "CI never writes goldens" in capsys.readouterr().err
+
+
+def test_nothing_proposed_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert record.main(["--accept", "because it is right"]) == 2
+    assert "holds no proposal; record first" in capsys.readouterr().err
+
+
+def test_a_reason_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert record.main(["--accept", "ok"]) == 2
+    assert "say in a sentence" in capsys.readouterr().err
+
+
+def test_a_webui_needs_its_checkout(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert record.main(["--original", "webui-2026", "no-such-case"]) == 2
+    assert "cases.toml has no case no-such-case" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:
+    from reference.listen import Refusal
+    from reference.originals import checkout
+
+    with pytest.raises(Refusal, match="wants a checkout of somebody/something at 1234567"):
+        checkout.check(tmp_path, "infer/vc/pipeline.py", "somebody/something", "1234567890")

@@ -54,12 +54,11 @@ def explain_flips(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, li
     """Mark the decisions whose every flip is explained, and judge what follows with the golden's decision."""
     settled: list[str] = []
     for cell in list(ledger.cells):
-        if cell.metric not in ("unequal", "voicing") or cell.state != "differs":
+        if cell.metric != "unequal" or cell.state != "differs":
             continue
         chain = cell.mode == "chained"
         made = whole if chain else {**case, **alone}
-        find = decisions.voicing if cell.metric == "voicing" else decisions.flips
-        flips = find(cell.tensor, case, made, chain)
+        flips = decisions.flips(cell.tensor, case, made, chain)
         sources = stages.upstream(cell.tensor, case) if chain else set()
         explained = not any(other.failed for other in ledger.of(sources, cell.mode)) and bool(flips) and all(
             flip["explained"] for flip in flips)

@@ -154,7 +154,7 @@ def failed_call(name: str, mode: str, why: str) -> list[Cell]:
 
 
 _WHAT = {"relative_rms": "relative RMS", "worst_frame": "relative RMS in its worst frame", "unequal": "unequal values",
-         "voicing": "frames of other voicing", "steps": "steps of int16"}
+         "steps": "steps of int16"}
 
 
 def _sentence(case: Case, cell: Cell, limit: tolerance.Limit) -> str:

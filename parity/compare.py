@@ -20,7 +20,7 @@ Curve = NDArray[np.float64]
 METRICS: dict[str, tuple[str, ...]] = {
     "float": ("relative_rms", "worst_frame"),
     "wave": ("relative_rms", "worst_frame"),
-    "hz": ("relative_rms", "worst_frame", "voicing"),
+    "hz": ("relative_rms", "worst_frame"),
     "decision": ("unequal",),
     "pcm": ("steps", "relative_rms"),
     "given": (),
@@ -132,8 +132,6 @@ def compare(name: str, golden: Array, ours: Array, clock: Clock | None = None) -
     frames = per_frame(row, gap, clock)
     values = {"relative_rms": ratio(rms(gap), scale), "worst_frame": ratio(float(frames.max()), scale),
               "steps": float(size.max())}
-    if row.kind == "hz":
-        values["voicing"] = float(((exact > 0) != (other > 0)).sum())
     return Numbers({metric: values[metric] for metric in metrics(name)}, float(size.max()),
                    _worst(row, size, exact, other, clock), frames / scale if scale else frames)
 

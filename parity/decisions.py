@@ -120,16 +120,3 @@ _JUDGES: dict[str, Judge] = {
     "sola.offset": _offset,
 }
 
-
-def voicing(name: str, golden: Tensors, ours: Tensors, inherited: bool) -> list[Flip]:
-    """Frames of other voicing in a pitch track; their margin is the salience's distance from the threshold, where an
-    original's salience was recorded."""
-    different = np.argwhere((golden[name] > 0) != (ours[name] > 0))
-    found = []
-    for index in (tuple(map(int, row)) for row in different[:1000]):
-        margin = upstream = None
-        if inherited and "f0.salience" in golden and "f0.salience" in ours:
-            there, here = (float(side["f0.salience"][index[-1]].max()) for side in (golden, ours))
-            margin, upstream = abs(there - 0.03), abs(here - there)
-        found.append(_flip(index, golden[name], ours[name], margin, upstream))
-    return found

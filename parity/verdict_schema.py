@@ -8,7 +8,7 @@ CELL_STATES = ["same", "close", "explained", "differs", "missing", "shape", "dty
                "not tested"]
 PASSING = ("same", "close", "explained", "waived")
 BLAMES = ["clean", "origin", "amplifies", "inherited", "knife-edge", "not tested"]
-METRICS = ["form", "relative_rms", "worst_frame", "voicing", "unequal", "steps"]
+METRICS = ["form", "relative_rms", "worst_frame", "unequal", "steps"]
 MODES = ["isolated", "chained"]
 
 _TEXT = {"type": "string"}

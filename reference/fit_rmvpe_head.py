@@ -88,7 +88,9 @@ def tone(random: np.random.Generator) -> tuple[Floats, Floats]:
     hz = 2 ** np.interp(seconds, knots, np.clip(octaves, np.log2(50), np.log2(1100)))
     hz *= singing.vibrato(seconds, random.uniform(4, 7), random.uniform(0, 50))
     path = [str(vowel) for vowel in random.choice(list(singing.VOWELS), random.integers(1, 6))]
-    voice = singing.sing(hz, RATE, path, tilt=random.uniform(0, 1.2), brightness=random.uniform(0.02, 0.07))
+    brightness = 10 ** random.uniform(-2, 0)  # from all formants to none
+    voice = singing.sing(hz, RATE, path, tilt=random.uniform(0, 2), brightness=brightness)
+    swell = np.interp(seconds, np.linspace(0, SECONDS, 24), 10 ** random.uniform(-1.2, 0, 24))  # syllables
     spans, at = [], 0.0
     while at < SECONDS:
         length = random.uniform(0.2, 1.2)
@@ -98,7 +100,7 @@ def tone(random: np.random.Generator) -> tuple[Floats, Floats]:
     noise = lfilter([1], [1, random.uniform(-0.9, 0.9)], random.standard_normal(len(hz)))
     noise /= noise.std()
     hiss = (1 - voiced) * 10 ** random.uniform(-2.5, -0.7) if random.random() < 0.7 else 0.0
-    sound = voiced * voice * random.uniform(0.1, 0.9) + noise * (10 ** random.uniform(-5, -2) + hiss)
+    sound = voiced * voice * swell * random.uniform(0.3, 0.9) + noise * (10 ** random.uniform(-5, -2) + hiss)
     sound *= 10 ** random.uniform(-1.2, 0) / max(1.0, np.abs(sound).max())
     return sound, singing.known(hz, voiced, RATE)
 

@@ -21,6 +21,7 @@ import soundfile
 import soxr
 
 from parity import store
+from parity.errors import ParityError
 from parity.trace import Trace
 from reference import cases, difference, environment, weights
 from reference.cases import Spec
@@ -59,14 +60,21 @@ def propose(specs: list[Spec], profile: str, checkout: Path | None) -> int:
     if not specs:
         raise Refusal(f"cases.toml has no case for {profile}; add one")
     allowed = difference.spread()
-    changed = 0
-    with opened(profile, weights.of(specs[0]), checkout) as original:
+    changed, failed = 0, list[str]()
+    with opened(profile, weights.for_opening(specs), checkout) as original:
         for spec in specs:
-            lines = propose_one(spec, original, allowed)
+            try:
+                lines = propose_one(spec, original, allowed)
+            except (Refusal, ParityError) as refusal:
+                print(f"{spec.name}: {refusal}", file=sys.stderr, flush=True)
+                failed.append(spec.name)
+                continue
             print(difference.table(spec.name, lines), flush=True)
             changed += any(line.state in (difference.CHANGED, difference.GONE) for line in lines)
-    print(f"{len(specs)} proposals in {PROPOSED.relative_to(ROOT)}, {changed} of them changed; "
+    print(f"{len(specs) - len(failed)} proposals in {PROPOSED.relative_to(ROOT)}, {changed} of them changed; "
           'to put them in place: --accept "reason"')  # fmt: skip
+    if failed:
+        raise Refusal(f"{len(failed)} cases could not be recorded: {', '.join(failed)}")
     return 1 if changed else 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from reference.listen import Refusal
 from reference.options import PROFILES, Options, Weights, Window
 from reference.originals import opened
+from reference.originals.base import need
 
 
 def parser(trace: bool = True) -> argparse.ArgumentParser:
@@ -63,8 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
     options, weights = chosen(given)
     trace = given.trace.resolve()
     try:
+        audio = need(given.input, "IN", "a conversion")
         with opened(given.original, weights, given.checkout) as original:
-            record = original.convert(given.input.resolve(), options, given.seed)
+            record = original.convert(audio, options, given.seed)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2

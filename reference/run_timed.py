@@ -16,6 +16,7 @@ from typing import Any
 from parity.trace import Trace
 from reference.listen import Refusal, replaced
 from reference.originals import opened
+from reference.originals.base import need
 from reference.run_live import chosen, parser
 
 
@@ -70,10 +71,11 @@ def main(arguments: list[str] | None = None) -> int:
     given = arguments_parser().parse_args(arguments)
     options, weights = chosen(given)
     try:
+        audio = need(given.input, "IN", "a conversion")
         with opened(given.original, weights, given.checkout, given.threads) as original:
             module = sys.modules[type(original).__module__]
             with replaced(module, OfflineTaps=Stopwatch):
-                original.convert(given.input.resolve(), options, "timed")
+                original.convert(audio, options, "timed")
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2

@@ -87,7 +87,8 @@ def child(name: str, given: argparse.Namespace, names: list[str]) -> None:
 def measure(specs: list[cases.Spec], name: str, profile: str, checkout: Path | None, out: Path) -> None:
     """Every case of one variant."""
     variant = VARIANTS[name]
-    with opened(profile, weights.of(specs[0]), checkout, variant.threads) as original, isolated.onednn(variant.onednn):
+    files = weights.for_opening(specs)
+    with opened(profile, files, checkout, variant.threads) as original, isolated.onednn(variant.onednn):
         for spec in specs:
             golden = store.open_case(COMMITTED / spec.name)
             folder = out / name / spec.name

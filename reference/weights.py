@@ -1,6 +1,7 @@
 """The synthetic voices as files for an original: which ones a case needs, and their hashes."""
 
 import hashlib
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,13 @@ def of(spec: Spec) -> Weights:
         rmvpe=voices.make_rmvpe() if spec.options.f0_method in NETWORK else None,
         index=voices.make_index(spec.index) if spec.index else None,
     )
+
+
+def for_opening(specs: list[Spec]) -> Weights:
+    """The files an original is opened with: those of the first case, and RMVPE's if any case asks for it."""
+    first = of(specs[0])
+    needed = any(spec.options.f0_method in NETWORK for spec in specs)
+    return replace(first, rmvpe=voices.make_rmvpe() if needed else None)
 
 
 def voice(spec: Spec) -> dict[str, Any]:

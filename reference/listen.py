@@ -71,3 +71,9 @@ def locals_of(function_name: str) -> dict[str, Any]:
     """The local variables, right now, of the nearest running function of that name; empty when it is not running."""
     frame = frame_of(function_name)
     return dict(frame.f_locals) if frame is not None else {}
+
+
+def refuse_failure(answer: Any) -> None:
+    """VC.vc_single turns any exception into (traceback text, (None, None)); say it instead of recording it."""
+    if isinstance(answer, tuple) and answer and isinstance(answer[0], str) and "Traceback" in answer[0]:
+        raise Refusal(f"the original failed:\n{answer[0]}")

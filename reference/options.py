@@ -14,6 +14,19 @@ METHODS = {
 }
 
 
+class Seconds(float):
+    """Seconds whose product with a rate is a whole number of samples.
+
+    The originals compute `16000 * x_pad` and slice with it; their own constants are whole seconds. A golden with a
+    small window needs fractions of a second, so the product is rounded here and nothing else changes.
+    """
+
+    def __mul__(self, rate: Any) -> Any:
+        return round(float(self) * rate)
+
+    __rmul__ = __mul__
+
+
 @dataclass(frozen=True)
 class Window:
     """Seconds: padding at both ends, search range around a cut, distance of cuts, longest uncut input."""

@@ -21,7 +21,6 @@ import soundfile
 import soxr
 
 from parity import store
-from parity.errors import ParityError
 from parity.trace import Trace
 from reference import cases, difference, environment, weights
 from reference.cases import Spec
@@ -65,7 +64,7 @@ def propose(specs: list[Spec], profile: str, checkout: Path | None) -> int:
         for spec in specs:
             try:
                 lines = propose_one(spec, original, allowed)
-            except (Refusal, ParityError) as refusal:
+            except (Refusal, store.GoldenError) as refusal:
                 print(f"{spec.name}: {refusal}", file=sys.stderr, flush=True)
                 failed.append(spec.name)
                 continue

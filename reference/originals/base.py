@@ -15,22 +15,9 @@ import torch
 
 from parity.trace import Trace
 from reference.listen import Refusal, replaced
-from reference.options import Options, Weights, Window
+from reference.options import Options, Seconds, Weights, Window
 
 THREADS = 2
-
-
-class Seconds(float):
-    """Seconds whose product with a rate is a whole number of samples.
-
-    The originals compute `16000 * x_pad` and slice with it; their own constants are whole seconds. A golden with a
-    small window needs fractions of a second, so the product is rounded here and nothing else changes.
-    """
-
-    def __mul__(self, rate: Any) -> Any:
-        return round(float(self) * rate)
-
-    __rmul__ = __mul__
 
 
 def set_window(config: Any, window: Window) -> None:
@@ -101,9 +88,3 @@ def need(path: Path | None, option: str, why: str) -> Path:
     if path is None or not path.exists():
         raise Refusal(f"{why} needs a file, but {option} is {path or 'missing'}; name it with {option}")
     return path.resolve()
-
-
-def refuse_failure(answer: Any) -> None:
-    """VC.vc_single turns any exception into (traceback text, (None, None)); say it instead of recording it."""
-    if isinstance(answer, tuple) and answer and isinstance(answer[0], str) and "Traceback" in answer[0]:
-        raise Refusal(f"the original failed:\n{answer[0]}")

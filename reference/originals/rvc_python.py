@@ -11,10 +11,10 @@ from types import ModuleType
 from typing import Any
 
 from parity.trace import Trace
-from reference.listen import Refusal
+from reference.listen import Refusal, refuse_failure
 from reference.options import Options
 from reference.originals import stand_ins
-from reference.originals.base import Original, need, refuse_failure, set_window
+from reference.originals.base import Original, need, set_window
 from reference.taps import OfflineTaps
 
 VERSION = "0.1.5"

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from parity.trace import Trace
-from reference.listen import replaced
+from reference import checkout
+from reference.listen import refuse_failure, replaced
 from reference.options import Options, Weights
-from reference.originals import checkout, stand_ins
-from reference.originals.base import THREADS, Original, command_line, need, refuse_failure, set_window
+from reference.originals import stand_ins
+from reference.originals.base import THREADS, Original, command_line, need, set_window
 from reference.taps import OfflineTaps
 
 REPOSITORY = "RVC-Project/Retrieval-based-Voice-Conversion-WebUI"

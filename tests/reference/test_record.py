@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from reference import record
+from reference import checkout, record
+from reference.listen import Refusal
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +39,6 @@ def test_a_webui_needs_its_checkout(capsys: pytest.CaptureFixture[str], tmp_path
 
 
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:
-    from reference.listen import Refusal
-    from reference.originals import checkout
 
     with pytest.raises(Refusal, match="wants a checkout of somebody/something at 1234567"):
         checkout.check(tmp_path, "infer/vc/pipeline.py", "somebody/something", "1234567890")

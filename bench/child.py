@@ -1,4 +1,4 @@
-"""A command run as a whole process and accounted for by the operating system: seconds, processor seconds, peak memory."""
+"""A command run as a whole process, accounted for by the operating system: seconds, processor seconds, peak memory."""
 
 import json
 import os

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 
@@ -65,5 +66,5 @@ def curvature(lengths: Sequence[float], values: Sequence[float]) -> float:
     order = sorted(zip(lengths, values, strict=True))
     if len(order) < 3:
         raise ValueError(f"growth needs three lengths, not {list(lengths)}")
-    steps = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(order, order[1:], strict=False)]
+    steps = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(order)]
     return steps[-1] - steps[0]

@@ -1,0 +1,56 @@
+"""What is timed: the committed speech, repeated to a length, through a full-size voice, by ours and by an original."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from parity import voices
+
+ROOT = Path(__file__).resolve().parent.parent
+SPEECH = ("speech_en_pauses.flac", "speech_de.flac")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A conversion to time: one file, one voice, one F0 method."""
+
+    audio: Path
+    seconds: float
+    kind: str = "v2-40k-f0"
+    f0_method: str = "rmvpe"
+    threads: int = 2
+
+    def files(self) -> list[str]:
+        """The options that name the synthetic weights; made first where the cache lacks them."""
+        options = ["--model", str(voices.make_voice(self.kind)), "--hubert", str(voices.make_hubert())]
+        if self.f0_method == "rmvpe" and not self.kind.endswith("nof0"):
+            options += ["--rmvpe", str(voices.make_rmvpe())]
+        return [*options, "--index", str(voices.make_index(self.kind[:2])), "--index-rate", "0.75"]
+
+    def common(self) -> list[str]:
+        """The options both sides understand, none left to a side's own default."""
+        return [*self.files(), "--f0-method", self.f0_method, "--protect", "0.33", "--rms-mix-rate", "1"]
+
+    def ours(self, out: Path, *extra: str, profile: str = "rvc-python") -> list[str]:
+        """The command that converts with `rvc`."""
+        head = [sys.executable, "-m", "rvc", "convert", str(self.audio), str(out), "--profile", profile]
+        return [*head, *self.common(), "--threads", str(self.threads), "--json", *extra]
+
+    def original(self, profile: str = "rvc-python", checkout: Path | None = None) -> list[str]:
+        """The command that converts with an original, unheard."""
+        head = [sys.executable, "-m", "reference.run_timed", str(self.audio), "--original", profile]
+        where = [] if checkout is None else ["--checkout", str(checkout)]
+        return [*head, *where, *self.common(), "--threads", str(self.threads)]
+
+
+def speech(seconds: float, folder: Path) -> Path:
+    """The committed speech again and again, exactly `seconds` long, as a 16 kHz WAV in `folder`."""
+    pieces = [soundfile.read(ROOT / "goldens" / "inputs" / name, dtype="int16")[0] for name in SPEECH]
+    wanted = round(seconds * 16000)
+    once = np.concatenate(pieces)
+    path = folder / f"speech_{seconds:g}s.wav"
+    soundfile.write(path, np.tile(once, wanted // len(once) + 1)[:wanted], 16000, subtype="PCM_16")
+    return path

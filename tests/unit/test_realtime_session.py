@@ -195,7 +195,8 @@ def test_a_pipe_gives_what_the_file_gives(files, monkeypatch, capsys):
 @pytest.fixture
 def running(files):
     """A stream between pipes in its own process, 16 kHz, blocks of 1600 samples of 16 bits."""
-    command = [sys.executable, "-m", "rvc", "stream", "-", "-", *files.voice, "--device-rate", "16000", "--threads", "1"]
+    more = ["--device-rate", "16000", "--threads", "1"]
+    command = [sys.executable, "-m", "rvc", "stream", "-", "-", *files.voice, *more]
     environment = {**os.environ, "PYTHONWARNINGS": "default"}
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
@@ -285,7 +286,7 @@ class FakeSound:
             "max_output_channels": 2,
         }  # fmt: skip
 
-    def Stream(self, **settings):  # noqa: N802 (sounddevice's name)
+    def Stream(self, **settings):
         self.settings = settings
         return self
 

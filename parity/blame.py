@@ -91,7 +91,7 @@ def _judge_what_follows(case: Case, ledger: Ledger, whole: Tensors, settled: lis
 
 
 def accuse(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: tolerance.Limits,
-           program: Candidate | None) -> list[StageVerdict]:
+           program: Candidate | None, oracle: cause.Oracle | None = None) -> list[StageVerdict]:
     """The verdict on every stage of a case, in flow order."""
     found: list[StageVerdict] = []
     for stage, prefix in candidate.steps(case):
@@ -103,7 +103,7 @@ def accuse(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: t
         verdict = StageVerdict(stage, prefix, names, "clean", mine, reads=reads)
         _blame(case, ledger, verdict, whole, program)
         if verdict.failed:
-            _describe(case, ledger, verdict, alone, whole, limits)
+            _describe(case, ledger, verdict, alone, whole, limits, oracle)
         found.append(verdict)
     return found
 
@@ -187,7 +187,7 @@ def _split(case: Case, verdict: StageVerdict, again: Tensors) -> None:
 
 
 def _describe(case: Case, ledger: Ledger, verdict: StageVerdict, alone: Tensors, whole: Tensors,
-              limits: tolerance.Limits) -> None:
+              limits: tolerance.Limits, oracle: cause.Oracle | None) -> None:
     mode = "isolated" if any(cell.failed and cell.mode == "isolated" for cell in verdict.cells) else "chained"
     made = alone if mode == "isolated" else whole
     bad = [cell for cell in verdict.cells if cell.failed and cell.mode == mode]
@@ -208,7 +208,7 @@ def _describe(case: Case, ledger: Ledger, verdict: StageVerdict, alone: Tensors,
             verdict.drift = shapes.drift_cents(whole, case)
             verdict.magnitude = compare.number(shapes.magnitude(made[name], case[name]))
     if verdict.blame == "origin":
-        verdict.cause = cause.suggest(case, verdict.stage, verdict.prefix, name, made, mode)
+        verdict.cause = cause.suggest(case, verdict.stage, verdict.prefix, name, made, mode, oracle)
 
 
 def _seams(case: Case, name: str) -> list[int]:

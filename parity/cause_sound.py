@@ -178,6 +178,23 @@ def mixed(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> It
                     blend(mix, reference=case["audio16k"]), "D19")
 
 
+def resampled(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> Iterator[Guess]:
+    """Another resampler than soxr's HQ."""
+    import soxr
+
+    wave = given_of(given, "", "waveform.rmsmixed", "waveform.concat")
+    target, source_rate = int(case.options.get("resample_rate", 0)), int(case.voice["rate"])
+    if wave is None or not target:
+        return
+    at = np.arange(len(ours)) * source_rate / target
+    yield Guess("linear resampling", "the output is resampled by straight lines",
+                np.interp(at, np.arange(len(wave)), wave), "D15")
+    for quality in ("VHQ", "MQ", "LQ", "QQ"):
+        made = soxr.resample(wave, source_rate, target, quality=quality)[:len(ours)]
+        yield Guess("another resampling quality", f"soxr's quality is {quality}, not HQ",
+                    np.pad(made, (0, len(ours) - len(made))), "D15")
+
+
 def integers(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> Iterator[Guess]:
     """The last step with another scale, another rounding, or no guard."""
     wave = given_of(given, "", "waveform.resampled", "waveform.rmsmixed", "waveform.concat")

@@ -360,6 +360,11 @@ def _protected(case: Case, prefix: str, name: str, given: Tensors, ours: Array) 
                     np.where(moved, doubled * amount + heard * (1 - amount), doubled), "D2")
 
 
+def _statistics(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> Iterator[Guess]:
+    other = name[:-1] + "logs" if name.endswith(".m") else name[:-4] + "m"
+    yield Guess("m and logs exchanged", "the two halves of the projection are exchanged", case[other], "D27")
+
+
 def _prior(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> Iterator[Guess]:
     m, logs, noise = (given[prefix + part].astype(np.float64) for part in ("enc_p.m", "enc_p.logs", "noise.z"))
     spread = np.exp(logs) * noise
@@ -382,6 +387,7 @@ def _prior(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> I
 FAMILIES: dict[str, Family] = {
     "nsf": cause_sound.source, "generator": cause_sound.generator, "trim": cause_sound.trim,
     "concat": cause_sound.joined, "rmsmixed": cause_sound.mixed, "final": cause_sound.integers,
+    "resampled": cause_sound.resampled, "enc_p": _statistics,
     "audio16k": _guard, "highpassed": _high_pass, "segment.cuts": _cuts, "padded": _pad, "f0.raw": _raw_pitch,
     "f0.filled": _fill, "f0.hz": _hz, "f0.coarse": _coarse, "seg.audio": _audio, "retrieval.search": _search,
     "retrieval.weights": _weights, "retrieval.blended": _blend, "content.upsampled": _upsampled,

@@ -73,7 +73,7 @@ def _one(folder: Path, program: Candidate, limits: tolerance.Limits, waive: waiv
     case: Case | None = None
     try:
         case = store.open_case(folder).check()
-        found = verdict.judge(case, program, limits, waive, only_stage)
+        found = verdict.judge(case, program, limits, waive, only_stage, getattr(program, "guesses", None))
     except GoldenError as error:
         found = verdict.unreadable(folder.name, error)
     traces = render.write_traces(out, found)

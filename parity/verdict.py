@@ -7,6 +7,7 @@ from typing import Any
 from parity import blame, candidate, cells, stages, tolerance
 from parity.blame import StageVerdict
 from parity.candidate import Candidate, CandidateError, Tensors
+from parity.cause import Oracle
 from parity.cells import Ledger
 from parity.errors import GoldenError, ParityError
 from parity.store import Case
@@ -65,12 +66,12 @@ def wanted(stage: stages.Stage, only: str | None) -> bool:
     return only is None or stage.name == only or stage.name.startswith(only + ".")
 
 
-def judge(case: Case, program: Candidate, limits: tolerance.Limits, waivers: Waivers, only: str | None = None
-          ) -> CaseVerdict:
+def judge(case: Case, program: Candidate, limits: tolerance.Limits, waivers: Waivers, only: str | None = None,
+          oracle: Oracle | None = None) -> CaseVerdict:
     """Both modes of one case, every cell judged, every stage blamed or cleared."""
     alone, trouble = isolated(case, program, only)
     whole, failure = chained(case, program)
-    return judge_tensors(case, alone, whole, limits, waivers, only, trouble, failure, program)
+    return judge_tensors(case, alone, whole, limits, waivers, only, trouble, failure, program, oracle)
 
 
 def judge_tensors(
@@ -83,6 +84,7 @@ def judge_tensors(
     trouble: Mapping[str, str] | None = None,
     failure: str | None = None,
     program: Candidate | None = None,
+    oracle: Oracle | None = None,
 ) -> CaseVerdict:
     """The verdict over tensors that are already there: `alone` made in isolation, `whole` by a chained run."""
     ledger = Ledger(case.name)
@@ -95,7 +97,7 @@ def judge_tensors(
             _enter(ledger, case, name, mode, made, why, limits)
     blame.explain_flips(case, ledger, alone, whole, limits, program)
     ledger.cells = [waivers.apply(case.name, cell) for cell in ledger.cells]
-    found = blame.accuse(case, ledger, alone, whole, limits, program)
+    found = blame.accuse(case, ledger, alone, whole, limits, program, oracle)
     strangers = sorted(name for name in {*alone, *whole} if not stages.known(name))
     return _conclude(case, ledger, found, {"isolated": alone, "chained": whole}, strangers)
 

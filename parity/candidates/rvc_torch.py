@@ -6,7 +6,7 @@ that plays back the golden, so that nothing is judged here that a user's convers
 
 import contextlib
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 
 from parity import stages, voices
 from parity.candidate import CandidateError, Tensors
+from parity.cause import Guess
 from parity.store import Case
 from parity.trace import Trace
 from parity.views import Array
@@ -37,7 +38,8 @@ class SharedParts(Parts):
     def _get(self, name: str, load: Callable[[], Any]) -> Any:
         if name in ("synthesizer", "index"):
             return super()._get(name, load)
-        key = (name, str(sorted(self.paths.items())) if name != "hubert" else str(self.paths["hubert"]))
+        roles = ("hubert",) if name == "hubert" else ("rmvpe", "crepe", "fcpe")
+        key = (name, str([self.paths.get(role) for role in roles]))
         if key not in self.shared:
             self.shared[key] = load()
         return self.shared[key]
@@ -111,6 +113,12 @@ class RvcTorch:
         if "transpose" in wishes:
             wishes["transpose"] = int(wishes["transpose"])
         return Config.of(case.profile, **wishes)
+
+    def guesses(self, case: Case, stage: str, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
+        """What our networks make under known mistakes: an oracle for causes."""
+        from parity.candidates import probes
+
+        return probes.guesses(self, case, stage, prefix, name, given)
 
     def synthesizer(self, case: Case) -> Any:
         """The voice's networks."""

@@ -378,7 +378,14 @@ FAULTS = [
         ("resample",),
         ("linear resampling",),
     ),
-    Fault("resample-medium", "resampled", "soxr MQ for HQ", around(output, "resample", _medium_quality), ("resample",)),
+    Fault(
+        "resample-medium",
+        "resampled",
+        "soxr MQ for HQ",
+        around(output, "resample", _medium_quality),
+        ("resample",),
+        ("another resampling quality",),
+    ),
     Fault(
         "final-rounded",
         "final",

@@ -10,7 +10,8 @@ from parity.mutants.fault import Fault, after, around, put
 from parity.mutants.networks import in_voice
 from rvc.nn import generator, source
 from rvc.nn import synthesizer as network
-from rvc.nn.generator import Generator, ResBlock1, Stage
+from rvc.nn.generator import Generator, Stage
+from rvc.nn.resblock import ResBlock1
 from rvc.nn.source import Source
 from rvc.nn.synthesizer import Synthesizer
 from rvc.nn.upsample import NoiseConv

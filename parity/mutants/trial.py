@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from parity import tolerance, verdict, waivers
+from parity import cause, tolerance, verdict, waivers
 from parity.candidates.rvc_torch import RvcTorch
 from parity.mutants.fault import Fault
 from parity.store import Case
@@ -40,6 +40,7 @@ def run(fault: Fault, case: Case, program: RvcTorch, limits: tolerance.Limits) -
     program.parts(case)
     with fault.lay(program, case):
         found = verdict.judge(case, program, limits, waivers.Waivers())
+    give_reasons(case, found, program.guesses)
     accused = list(dict.fromkeys(stage.stage.name for stage in found.stages if stage.blame == "origin"))
     killed = found.state == "differs"
     fine = {fault.stage, *fault.also}
@@ -49,6 +50,16 @@ def run(fault: Fault, case: Case, program: RvcTorch, limits: tolerance.Limits) -
     return Outcome(fault.name, fault.stage, case.name, killed, blamed, accused, cause, cause in fault.causes,
                    cause != "unknown" and cause not in fault.causes, _effect(found, fault.stage),
                    _needed(found, fault.stage) if killed else [])
+
+
+def give_reasons(case: Case, found: verdict.CaseVerdict, oracle: cause.Oracle) -> None:
+    """Ask the oracle, now that the fault is lifted, for causes that nothing simpler gave."""
+    for row in found.stages:
+        if row.blame != "origin" or row.cause is None or row.cause["name"] != "unknown":
+            continue
+        failed = sorted((cell for cell in row.cells if cell.failed), key=lambda cell: cell.mode == "chained")
+        mode, name = failed[0].mode, failed[0].tensor
+        row.cause = cause.suggest(case, row.stage, row.prefix, name, found.traces[mode], mode, oracle)
 
 
 def _effect(found: verdict.CaseVerdict, stage: str) -> float | None:

@@ -1,0 +1,153 @@
+"""What a network stage would have made under known mistakes, computed by our own networks with one thing changed.
+
+They answer for the causes that no small formula predicts: the layer of the content encoder, the mel front of a pitch
+network, the reach of an index, another speaker, the other sine generator. Slow ones come last.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from parity.candidate import Tensors
+from parity.cause import Guess
+from parity.store import Case
+from parity.views import Array
+from rvc.f0 import mel, pm, rmvpe, salience
+from rvc.nn.hubert import Hubert
+
+Probe = Callable[[Any, Case, str, str, Tensors], Iterator[Guess]]
+
+
+def guesses(program: Any, case: Case, stage: str, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
+    """Predictions for one tensor; none where the stage has no probe. `program` is an RvcTorch without any fault."""
+    probe = PROBES.get(stage)
+    if probe is not None:
+        yield from probe(program, case, prefix, name, given)
+
+
+def _array(value: torch.Tensor) -> Array:
+    return np.asarray(value.numpy())
+
+
+def _hubert(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
+    parts = program.parts(case)
+    audio = torch.from_numpy(given[prefix + "audio"])
+    v1 = parts.version == "v1"
+    right = 9 if v1 else 12
+    with parts.borrow_hubert() as network:
+        yield from _layers(network, audio, right, v1)
+        normal = (audio - audio.mean()) / torch.sqrt(audio.var(unbiased=False) + 1e-7)
+        yield Guess("normalised input", "the audio is brought to zero mean and unit variance first",
+                    _array(network(normal, layer=right, project=v1)), "D3")
+
+
+@torch.no_grad()
+def _layers(network: Hubert, audio: torch.Tensor, right: int, v1: bool) -> Iterator[Guess]:
+    rows = network.embed(network.front(audio[0]))
+    for number, layer in enumerate(network.layers, 1):
+        rows = layer(rows)
+        seen = network.final(rows) if v1 and network.final is not None else rows
+        if number != right:
+            sentence = f"these are the features of layer {number}, not {right}"
+            yield Guess("wrong layer", sentence, _array(seen[None]), "D3")
+        if v1:
+            yield Guess("missing projection", f"these are 256 channels of layer {number}, without final_proj",
+                        _array(rows[None, :, :256]), "D3")
+
+
+def _pitch(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
+    if case.options.get("f0_method") == "pm":
+        yield from _praat(given["padded"])
+    if case.options.get("f0_method") == "rmvpe":
+        with program.parts(case)._borrow("f0", program.parts(case)._f0_weights) as weights:
+            yield from _mels(weights.network("rmvpe"), given["padded"])
+
+
+def _praat(padded: Array) -> Iterator[Guess]:
+    frames = len(padded) // 160
+    for floor in (65.0, 75.0):
+        found = pm.praat(padded, floor).selected_array["frequency"]
+        left = max(0, (frames - len(found) + 1) // 2)
+        made = np.pad(found, (left, max(0, frames - len(found) - left)))
+        yield Guess("another pitch floor", f"Praat's floor is {floor:g} Hz, not 50", made, "D9")
+
+
+def _mels(network: Any, padded: Array) -> Iterator[Guess]:
+    audio = torch.from_numpy(np.ascontiguousarray(padded, np.float32))
+    framed = F.pad(audio[None], (512, 512), mode="reflect")[0]
+    bank = mel.filterbank(30.0, 8000.0, "htk")
+    right = mel.log_mel(framed, bank)
+    short = -len(right) % 32
+    heard = network.salience(right)
+
+    def track(spectrum: torch.Tensor, frames: int | None = None) -> Array:
+        return salience.decode(_array(network.salience(spectrum))[:frames], rmvpe.THRESHOLD)
+
+    for threshold in (0.3, 0.1, 0.05, 0.02, 0.01, 0.003):
+        yield Guess("voicing threshold", f"the salience threshold is {threshold:g}, not 0.03",
+                    salience.decode(_array(heard), threshold), "D4")
+    if short:
+        tail = right[-short - 1:-1].flip(0)
+        yield Guess("mel padding", "mel frames are padded to a multiple of 32 by reflection, not by 0",
+                    track(torch.cat([right, tail]), len(right)), "D4")
+        quiet = torch.full((short, right.shape[1]), float(np.log(1e-5)))
+        yield Guess("mel padding", "mel frames are padded to a multiple of 32 by silence, not by 0",
+                    track(torch.cat([right, quiet]), len(right)), "D4")
+    label = "mel or window variant"
+    for sentence, other in (("the mel scale is Slaney's, not HTK's", mel.filterbank(30.0, 8000.0, "slaney")),
+                            ("mel bands begin at 0 Hz, not 30", mel.filterbank(0.0, 8000.0, "htk")),
+                            ("mel triangles have height 1, not equal area", bank / bank.amax(1, keepdim=True))):
+        yield Guess(label, sentence, track(mel.log_mel(framed, other)), "D4")
+    yield Guess(label, "the mel logarithm is to the base 10", track(right / float(np.log(10))), "D4")
+    for floor in (1e-3, 1e-8):
+        loud = torch.log(torch.clamp(_magnitudes(framed, bank), min=floor))
+        yield Guess(label, f"mel magnitudes are clamped at {floor:g}, not 1e-5", track(loud), "D4")
+    window = torch.hann_window(1024, periodic=False)
+    yield Guess(label, "the Hann window is symmetric, not periodic",
+                track(torch.log(torch.clamp(_magnitudes(framed, bank, window), min=1e-5))), "D4")
+    zeros = F.pad(audio, (512, 512))
+    yield Guess(label, "the audio's ends are padded by zeros, not by reflection", track(mel.log_mel(zeros, bank)), "D4")
+
+
+def _magnitudes(framed: torch.Tensor, bank: torch.Tensor, window: torch.Tensor | None = None) -> torch.Tensor:
+    window = torch.hann_window(1024) if window is None else window
+    spectrum = torch.stft(framed, 1024, 160, 1024, window, center=False, return_complex=True)
+    return (bank @ spectrum.abs()).T
+
+
+def _search(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
+    with program.parts(case).borrow_index(program.config(case)) as index:
+        if index is None:
+            return
+        before = index.faiss.nprobe
+        for lists, word in ((index.faiss.nlist, "every list is"), (9, "nine lists are")):
+            try:
+                index.faiss.nprobe = lists
+                distances, ids = index.search(given[prefix + "hubert.features"][0])
+            finally:
+                index.faiss.nprobe = before
+            yield Guess("exact search", f"{word} searched, not the nearest one alone",
+                        distances if name.endswith("distances") else ids, "D12")
+
+
+def _speaker(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
+    synthesizer, right = program.synthesizer(case), program.config(case).speaker
+    for number in range(synthesizer.embedding.shape[0]):
+        if number != right:
+            yield Guess("another speaker", f"this is speaker {number}, not {right}",
+                        _array(synthesizer.speaker(number)), "D22")
+
+
+def _source(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
+    other = "A" if case.profile == "webui-classic" else "B"
+    sine, bent = program.synthesizer(case).source(torch.from_numpy(given["f0.hz"]),
+                                                  torch.from_numpy(given[prefix + "noise.nsf"]), other)
+    yield Guess("the other generation", f"the sine is made as generation {other} makes it",
+                _array(sine if name.endswith("sine") else bent), "D16")
+
+
+PROBES: dict[str, Probe] = {"hubert.features": _hubert, "f0.raw": _pitch, "retrieval.search": _search,
+                            "spk.g": _speaker, "nsf": _source}

@@ -24,17 +24,19 @@ def headline(case: Json) -> str:
     first = stage.get("first") or (
         case["first"] if case["first"] and case["first"]["stage"] == stage["stage"] else None
     )
-    when = f", first {_moment(first['time_s'])}" if first and first.get("time_s") is not None else ""
+    when = _moment(stage["prefix"], first["time_s"]) if first and first.get("time_s") is not None else ""
     more = f" (and {len(accused) - 1} more)" if len(accused) > 1 else ""
     return f"{_named(stage)} is wrong{more}: {words.spoken(ratio)}{when}"
 
 
-def _moment(seconds: float) -> str:
-    return f"at {seconds:.2f} s" if seconds >= 0 else "before the sound begins"
+def _moment(prefix: str, seconds: float) -> str:
+    if prefix.startswith("rt."):
+        return f", first in block {prefix[3:-1]}"
+    return f", first at {seconds:.2f} s" if seconds >= 0 else ", from the very beginning"
 
 
 def explanation(case: Json) -> str:
-    """The sentence below the headline."""
+    """The sentences below the headline."""
     accused = origins(case)
     said = [case["sentence"]] if case["sentence"] else []
     if case["state"] == "differs" and accused and _cause(accused[0]):
@@ -43,11 +45,8 @@ def explanation(case: Json) -> str:
         said.append(f"It would pass under the profile {case['matches']}.")
     if case["state"] == "pass" and not said:
         nearest = nearest_limit(case)
-        said.append(
-            f"Nearest to its limit: {nearest['tensor']} ({nearest['mode']}), {words.times(cells.times(nearest))} of it."
-            if nearest
-            else "Every element is bit for bit the original's."
-        )
+        near = nearest and f"{nearest['tensor']} ({nearest['mode']}), at {words.share(cells.times(nearest))} of it"
+        said.append(f"Nearest to its limit: {near}" if near else "Every element is bit for bit the original's")
     return " ".join(words.sentence(text) for text in said)
 
 
@@ -87,7 +86,9 @@ def key_facts(case: Json) -> list[tuple[str, str]]:
             if cell["tensor"] == "waveform.final" and cell["metric"] == "steps" and cell["mode"] == "chained"
         ]
         if heard and heard[0]["value"] is not None:
-            facts.append(("in the sound", f"up to {words.short(heard[0]['value'])} of 32768 steps"))
+            steps = heard[0]["value"]
+            said = f"up to {words.short(steps)} of 32768 steps" if steps else "nothing: every sample is equal"
+            facts.append(("in the sound", said))
     inherited = sorted({stage["stage"] for stage in case["stages"] if stage["blame"] in ("inherited", "amplifies")})
     if inherited:
         facts.append(("follow from it", words.plural(len(inherited), "stage")))
@@ -187,13 +188,17 @@ def beginning(case: Json, rows: list[Json]) -> Json:
     names = [row["name"] for row in rows]
     first = case["first"]
     if first and stages.split(first["tensor"])[1] in names:
-        return {"stage": stages.split(first["tensor"])[1], "time": first["time_s"] or 0.0, "mode": "chained"}
+        return {
+            "stage": stages.split(first["tensor"])[1],
+            "time": cells.moment(case, first["tensor"], first["time_s"]),
+            "mode": "chained",
+        }
     nearest = nearest_limit(case)
     if nearest and stages.split(nearest["tensor"])[1] in names:
         worst = nearest.get("worst") or {}
         return {
             "stage": stages.split(nearest["tensor"])[1],
-            "time": worst.get("time_s") or 0.0,
+            "time": cells.moment(case, nearest["tensor"], worst.get("time_s")),
             "mode": nearest["mode"],
         }
     return {"stage": names[0] if names else "", "time": 0.0, "mode": "chained"}

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from parity.verdict_schema import PASSING
+from reports import timeline
 
 Json = dict[str, Any]
 
@@ -64,6 +65,13 @@ def severity(case: Json) -> tuple[int, float]:
     order = {"unreadable": 3, "nothing": 3, "differs": 2, "pass": 1}[case["state"]]
     worst = worst_times(cell for _, cell in of_case(case))
     return order, worst if worst is not None else 0.0
+
+
+def moment(case: Json, tensor: str, time: float | None) -> float:
+    """Where on a page's time axis something lies: a block of a live stream counts its own time from its own start."""
+    if tensor.startswith("rt."):
+        return int(tensor.split(".")[1]) * timeline.block_seconds({"options": case.get("options", {})})
+    return time or 0.0
 
 
 def card(limits: list[Json], tensor: str, cell: Json) -> Json | None:

@@ -105,7 +105,7 @@ def _cell(found: list[Json], first: bool, case: Json, name: str) -> dict[str, An
         "ratio": max(ratio or 0.0, 1.001) if bad and speaker["state"] == "differs" else ratio,
         "first": first,
         "text": text,
-        "link": f"{case['name']}.html#{name}/{worst.get('time_s') or 0:.3f}",
+        "link": f"{case['name']}.html#{name}/{cells.moment(case, speaker['tensor'], worst.get('time_s')):.3f}",
         "title": f"{case['name']}, {name}: {speaker['state']}"
         + (f", {words.times(ratio)} its limit" if ratio is not None else "")
         + (f". {speaker['sentence']}" if speaker["sentence"] else ""),

@@ -64,7 +64,7 @@ def build(case: Json, verdict: Json, evidence: Evidence) -> dict[str, Any]:
         "gaps": evidence.gaps,
         "spectrum_svg": panels.error_spectrum(heard) if heard else "",
         "picture": still.picture(heard, evidence, still_rows, (first, last)),
-        "costs": costs.build(verdict.get("speed"), case["name"]),
+        "costs": costs.build(verdict.get("speed")),
         "provenance": _provenance(case, verdict, evidence),
         "data_json": pack.script_json(data),
         "numbers": numbers.text(),

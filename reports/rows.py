@@ -85,21 +85,27 @@ def _piece(name: str, both: tuple[Array, Array], own: list[Json], evidence: Evid
     begin = timeline.start(name, evidence.meta, evidence.golden)
     clock = compare.Clock(store.step(name, evidence.meta), begin)
     values, step = measure.over_time(name, *both, clock)
-    limit = _strip_limit(own)
     if name.startswith("rt."):  # a block's ring reaches into the past: one colour for the block
-        block = timeline.block_seconds(evidence.meta)
-        values, step = np.array([np.max(values)], "f4"), block
-    with np.errstate(invalid="ignore"):
-        ratios = values / limit if limit else np.where(values == 0, 0.0, np.inf)
+        values, step = np.array([np.max(values)], "f4"), timeline.block_seconds(evidence.meta)
+    ratios = _ratios(values, own)
     return {"start": begin, "step": step, "count": len(ratios), "values": numbers.add(ratios)}
 
 
-def _strip_limit(own: list[Json]) -> float | None:
-    """What a frame is measured by: the limit of the worst frame, or that of the mean where the mean is what failed."""
-    frame, mean = _limit_of(own, "worst_frame"), _limit_of(own, "relative_rms")
-    failed = any(cell["metric"] == "relative_rms" and cells.mark(cell["state"]) == "bad" for cell in own)
-    known = [limit for limit in ((frame, mean) if failed or frame is None else (frame,)) if limit is not None]
-    return min(known) if known else None
+def _ratios(values: Array, own: list[Json]) -> Array:
+    """Errors of frames as multiples of their limits, float32 (T,).
+
+    A frame is over 1 where the judge's limit of a frame is passed, or where the mean failed and the frame is above
+    the limit of the mean. Below, the nearer of the two limits counts, so that the shade agrees with the number.
+    """
+    mean = next((cell for cell in own if cell["metric"] == "relative_rms" and cell["limit"]), None)
+    frame = _limit_of(own, "worst_frame")
+    with np.errstate(invalid="ignore"):
+        found = values / frame if frame else np.where(values == 0, 0.0, np.inf if mean is None else 0.0)
+        if mean is not None:
+            of_mean = values / mean["limit"]
+            passed = cells.mark(mean["state"]) == "good" and frame is not None
+            found = np.maximum(found, np.minimum(of_mean, 1.0) if passed else of_mean)
+    return np.where(np.isnan(values), np.nan, found).astype("f4")
 
 
 def _limit_of(own: list[Json], metric: str) -> float | None:

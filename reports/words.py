@@ -26,6 +26,11 @@ def times(ratio: float | None) -> str:
     return f"{ratio:.0f}×" if ratio >= 100 else f"{ratio:.2g}×"
 
 
+def share(ratio: float | None) -> str:
+    """A part of the limit in per cent: "35 %"."""
+    return "—" if ratio is None else f"{short(float(f'{100 * ratio:.2g}'))} %"
+
+
 def tiny(ratio: float) -> str:
     """The same in three characters or so, for a narrow cell: "1.4", "36k", "2M", "∞"."""
     if math.isinf(ratio):

@@ -89,6 +89,11 @@ class Conv:
         else:
             self.weight = weight.to(self.dtype).contiguous(memory_format=torch.channels_last)
 
+    @property
+    def is_float32(self) -> bool:
+        """Whether it computes in float32."""
+        return self.dtype == torch.float32
+
     def dense(self) -> Tensor:
         """The plain weight, float32 (O, I, 1, k)."""
         plain: Tensor = self.weight.to_dense() if self.packed else self.weight
@@ -131,8 +136,16 @@ class Conv:
             ops: Any = torch.ops
             attr, scalars = ("none", []) if slope is None else ("leaky_relu", [slope])
             y = ops.mkldnn._convolution_pointwise(
-                image(x), self.packed_for(x.shape[0], pad), self.bias, [0, pad], [1, 1], [1, self.dilation], 1,
-                attr, scalars, "",
+                image(x),
+                self.packed_for(x.shape[0], pad),
+                self.bias,
+                [0, pad],
+                [1, 1],
+                [1, self.dilation],
+                1,
+                attr,
+                scalars,
+                "",
             )
             return rows(y)
         y = rows(F.conv2d(image(x), self.weight, self.bias, 1, (0, pad), (1, self.dilation)))

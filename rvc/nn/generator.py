@@ -8,17 +8,31 @@ of a piece do not depend on which other pieces are asked for.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from rvc.nn.conv import Conv, Weights
+from rvc.nn.resblock import SLOPE, ResBlock1, ResBlock2, plan
 from rvc.nn.sizes import Sizes
-from rvc.nn.span import Span, add_reaching, cut, reaching
+from rvc.nn.span import Span, cut, reaching
 from rvc.nn.upsample import NoiseConv, Upsampler
 
 PIECE = 200  # frames; small enough for caches, large enough that the margins cost one or two per cent
-SLOPE, LAST_SLOPE = 0.1, 0.01  # the last is the library's default, which the reference forgot to set
+LAST_SLOPE = 0.01  # the library's default, which the reference forgot to set
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one stage does for a piece: the rows it needs of the one before, those after upsampling, those it gives."""
+
+    needs: Span
+    middle: Span
+    gives: Span
+    fast: bool
 
 
 class Generator:
@@ -61,17 +75,18 @@ class Generator:
     def piece(self, z: Tensor, voice: Tensor, source: Tensor | None, span: Span) -> Tensor:
         """The samples of one span, from latent rows z (T, inter)."""
         wanted = span.wider(self.conv_post.reach)
-        plan = [wanted]  # what each stage must give, last stage first
+        works: list[Work] = []
         for stage in reversed(self.stages):
-            plan.append(stage.needs(plan[-1]))
-        given = plan.pop()
-        latent = given.wider(self.conv_pre.reach)
+            works.insert(0, stage.plan(wanted))
+            wanted = works[0].needs
+        given, latent = wanted, wanted.wider(self.conv_pre.reach)
         x = z[latent.start : latent.end].to(self.dtype).contiguous()
         x = reaching(self.conv_pre, x, latent, given).add_(voice)
-        for stage in self.stages:
-            x, given = stage(x, given, plan[-1], source), plan.pop()
-        x = F.leaky_relu_(x.float(), LAST_SLOPE)
-        return reaching(self.conv_post, x, given, span)[:, 0].tanh_()
+        for stage, work in zip(self.stages, works, strict=True):
+            x, given = stage(x, given, work, source), work.gives
+        wanted = span.wider(self.conv_post.reach)
+        x = F.leaky_relu_(cut(x, given, wanted).float(), LAST_SLOPE)
+        return reaching(self.conv_post, x, wanted, span)[:, 0].tanh_()
 
 
 class Stage:
@@ -82,90 +97,38 @@ class Stage:
         self.noise = NoiseConv(sizes, weights, i) if sizes.f0 else None
         # LeakyReLU keeps factors, so the mean's division by the number of blocks is the next layer's business.
         self.up = Upsampler(sizes, weights, i, 1 / count if i else 1, self.noise.bias if self.noise else None)
-        kind = ResBlock1 if sizes.resblock == "1" else ResBlock2
-        self.blocks = [
+        kind: type[ResBlock1] | type[ResBlock2] = ResBlock1 if sizes.resblock == "1" else ResBlock2
+        self.blocks: Any = [
             kind(weights, f"dec.resblocks.{i * count + j}", sizes.resblock_dilations[j]) for j in range(count)
         ]
-        self.reach = max(block.reach for block in self.blocks)
 
     def convs(self) -> list[Conv]:
         """Every convolution that may be computed in another precision."""
         return [self.up.product, *(conv for block in self.blocks for conv in block.convs())]
 
-    def needs(self, wanted: Span) -> Span:
-        """The rows of the stage before that can reach the rows `wanted` of this one."""
-        return self.up.needs(wanted.wider(self.reach))
+    def plan(self, wanted: Span) -> Work:
+        """How rows `wanted` are to be made."""
+        gives, middle, fast = plan(self.blocks, wanted)
+        return Work(self.up.needs(middle), middle, gives, fast)
 
-    def __call__(self, x: Tensor, given: Span, wanted: Span, source: Tensor | None) -> Tensor:
-        """Rows `given` of the stage before, overwritten, to rows `wanted` of this one."""
-        middle = wanted.wider(self.reach)
-        x = self.up(F.leaky_relu_(x, SLOPE), given, middle)
+    def __call__(self, x: Tensor, given: Span, work: Work, source: Tensor | None) -> Tensor:
+        """Rows `given` of the stage before, overwritten, to the rows that `work` gives."""
+        x = self.up(F.leaky_relu_(cut(x, given, work.needs), SLOPE), work.needs, work.middle)
         if self.noise is not None:
             assert source is not None  # the synthesizer checked
-            self.noise.add_to(x, source, middle)
+            self.noise.add_to(x, source, work.middle)
         active = F.leaky_relu(x, SLOPE)
         total: Tensor | None = None
+        later = []
         for block in self.blocks:
-            y = block(x, active, middle, wanted)
+            if work.fast and block.fast is not None and block.fast.wanted:
+                later.append(block.fast)
+                continue
+            y = block(x, active, work.middle, work.gives)
             total = y if total is None else total.add_(y)
-        assert total is not None
+        del active
+        if total is None:
+            total = x.new_zeros(work.gives.end - work.gives.start, x.shape[1])
+        for fast in later:
+            fast.add_to(total, x, work.middle, work.gives)
         return total
-
-
-class ResBlock1:
-    """Per dilation: LeakyReLU, dilated convolution, LeakyReLU, plain convolution, added to what came in."""
-
-    def __init__(self, weights: Weights, at: str, dilations: tuple[int, ...]) -> None:
-        self.pairs = [
-            (weights.conv(f"{at}.convs1.{l}", d, normed=True), weights.conv(f"{at}.convs2.{l}", normed=True))
-            for l, d in enumerate(dilations)
-        ]
-        self.reach = sum(first.reach + second.reach for first, second in self.pairs)
-
-    def convs(self) -> list[Conv]:
-        """All of them."""
-        return [conv for pair in self.pairs for conv in pair]
-
-    def __call__(self, x: Tensor, active: Tensor, given: Span, wanted: Span) -> Tensor:
-        """Rows `given` of x and of its LeakyReLU, both left as they are, to rows `wanted`."""
-        left = self.reach
-        mine = wanted.wider(left)
-        x, active = cut(x, given, mine), cut(active, given, mine)
-        for l, (first, second) in enumerate(self.pairs):
-            left -= first.reach
-            middle = wanted.wider(left)
-            h = reaching(first, active, mine, middle, SLOPE)
-            left -= second.reach
-            out = wanted.wider(left)
-            x = cut(x, mine, out)
-            x = x.clone() if l == 0 else x  # the other blocks still need what came in
-            x = add_reaching(x, second, h, middle, out)
-            mine = out
-            if l < len(self.pairs) - 1:
-                active = F.leaky_relu(x, SLOPE)
-        return x
-
-
-class ResBlock2:
-    """Per dilation, the first two of them: LeakyReLU, dilated convolution, added to what came in."""
-
-    def __init__(self, weights: Weights, at: str, dilations: tuple[int, ...]) -> None:
-        self.steps = [weights.conv(f"{at}.convs.{l}", d, normed=True) for l, d in enumerate(dilations[:2])]
-        self.reach = sum(conv.reach for conv in self.steps)
-
-    def convs(self) -> list[Conv]:
-        """All of them."""
-        return self.steps
-
-    def __call__(self, x: Tensor, active: Tensor, given: Span, wanted: Span) -> Tensor:
-        """Rows `given` of x and of its LeakyReLU, both left as they are, to rows `wanted`."""
-        left = self.reach
-        mine = wanted.wider(left)
-        x, active = cut(x, given, mine), cut(active, given, mine)
-        for l, conv in enumerate(self.steps):
-            left -= conv.reach
-            out = wanted.wider(left)
-            x = cut(x, mine, out)
-            x = add_reaching(x.clone() if l == 0 else x, conv, active, mine, out)
-            mine, active = out, F.leaky_relu(x, SLOPE)
-        return x

@@ -1,0 +1,150 @@
+"""The generator's residual blocks, plain and fast, each computing just the rows it is asked for, docs/spec/05 §5.7."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from rvc.nn.conv import Conv, Weights
+from rvc.nn.fast import FastConv, add_joined, each, split, take
+from rvc.nn.span import Span, add_reaching, cut, reaching
+
+SLOPE = 0.1
+ALIGNED = 4  # rows; what two levels of pairing need
+
+leaky = partial(F.leaky_relu, negative_slope=SLOPE)
+leaky_ = partial(F.leaky_relu_, negative_slope=SLOPE)
+
+
+def levels_for(channels: int, width: int) -> int:
+    """How often pairing rows pays: products saved grow with the width, and the additions they cost with 1/channels."""
+    if channels < 64 or width < 7:
+        return 0
+    return 2 if channels >= 256 or (channels >= 128 and width >= 11) else 1
+
+
+class ResBlock1:
+    """Per dilation: LeakyReLU, dilated convolution, LeakyReLU, plain convolution, added to what came in."""
+
+    def __init__(self, weights: Weights, at: str, dilations: tuple[int, ...]) -> None:
+        self.pairs = [
+            (weights.conv(f"{at}.convs1.{l}", d, normed=True), weights.conv(f"{at}.convs2.{l}", normed=True))
+            for l, d in enumerate(dilations)
+        ]
+        self.reach = sum(first.reach + second.reach for first, second in self.pairs)
+        first = self.pairs[0][0]
+        odd = all(d % 2 for d in dilations)
+        self.fast = FastBlock(self.pairs, levels_for(first.out, first.width)) if first.packed and odd else None
+
+    def convs(self) -> list[Conv]:
+        """All of them."""
+        return [conv for pair in self.pairs for conv in pair]
+
+    def __call__(self, x: Tensor, active: Tensor, given: Span, wanted: Span) -> Tensor:
+        """Rows `given` of x and of its LeakyReLU, both left as they are, to rows `wanted`."""
+        left = self.reach
+        mine = wanted.wider(left)
+        x, active = cut(x, given, mine), cut(active, given, mine)
+        for l, (first, second) in enumerate(self.pairs):
+            left -= first.reach
+            middle = wanted.wider(left)
+            h = reaching(first, active, mine, middle, SLOPE)
+            left -= second.reach
+            out = wanted.wider(left)
+            x = cut(x, mine, out)
+            x = x.clone() if l == 0 else x  # the other blocks still need what came in
+            x = add_reaching(x, second, h, middle, out)
+            mine = out
+            if l < len(self.pairs) - 1:
+                active = leaky(x)
+        return x
+
+
+class FastBlock:
+    """The same by fast filtering, for rows whose whole surroundings exist; made when first needed."""
+
+    def __init__(self, pairs: list[tuple[Conv, Conv]], levels: int) -> None:
+        self.pairs, self.levels = pairs, levels
+        self._made: list[tuple[FastConv, FastConv]] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it is faster, and exact enough: rounding sums of weights to bfloat16 would not be."""
+        return self.levels > 0 and self.pairs[0][0].is_float32
+
+    def kernels(self) -> list[tuple[FastConv, FastConv]]:
+        """The fast form of each pair."""
+        with self._lock:
+            if self._made is None:
+                made = [
+                    [FastConv(c.dense()[:, :, 0], c.bias, c.dilation, self.levels) for c in pair] for pair in self.pairs
+                ]
+                self._made = [(first, second) for first, second in made]
+            return self._made
+
+    def windows(self, start: int, count: int) -> list[tuple[int, int]]:
+        """For `count` rows from `start` on: (first row, rows) of what goes into each pair, and at last of what comes out."""
+        found = [(start, count)]
+        for (plain_1, plain_2), (first, second) in zip(reversed(self.pairs), reversed(self.kernels()), strict=True):
+            start -= plain_1.reach + plain_2.reach
+            count = first.need(second.need(count))
+            found.append((start, count))
+        return found[::-1]
+
+    def add_to(self, total: Tensor, x: Tensor, given: Span, wanted: Span) -> None:
+        """Add the block's rows `wanted` of rows `given` of x, left as they are, to `total`."""
+        windows = self.windows(wanted.start, wanted.end - wanted.start)
+        start, count = windows[0]
+        signal = split(x[start - given.start : start - given.start + count], self.levels)
+        for (first, second), (start, _), (out, count) in zip(self.kernels(), windows[:-1], windows[1:], strict=True):
+            h = each(leaky_, first(each(leaky, signal), second.need(count)))
+            signal = second(h, count, take(signal, out - start, count))
+        add_joined(total, signal)
+
+
+class ResBlock2:
+    """Per dilation, the first two of them: LeakyReLU, dilated convolution, added to what came in."""
+
+    fast: FastBlock | None = None
+
+    def __init__(self, weights: Weights, at: str, dilations: tuple[int, ...]) -> None:
+        self.steps = [weights.conv(f"{at}.convs.{l}", d, normed=True) for l, d in enumerate(dilations[:2])]
+        self.reach = sum(conv.reach for conv in self.steps)
+
+    def convs(self) -> list[Conv]:
+        """All of them."""
+        return self.steps
+
+    def __call__(self, x: Tensor, active: Tensor, given: Span, wanted: Span) -> Tensor:
+        """Rows `given` of x and of its LeakyReLU, both left as they are, to rows `wanted`."""
+        left = self.reach
+        mine = wanted.wider(left)
+        x, active = cut(x, given, mine), cut(active, given, mine)
+        for l, conv in enumerate(self.steps):
+            left -= conv.reach
+            out = wanted.wider(left)
+            x = cut(x, mine, out)
+            x = add_reaching(x.clone() if l == 0 else x, conv, active, mine, out)
+            mine, active = out, leaky(x)
+        return x
+
+
+def plan(blocks: list[ResBlock1] | list[ResBlock2], wanted: Span) -> tuple[Span, Span, bool]:
+    """What rows the blocks give for rows `wanted`, what rows they need for it, and whether the fast ones can serve.
+
+    Fast blocks need all rows around them to exist; near the segment's ends the plain ones, which know zeros, take over.
+    """
+    fast = [block.fast for block in blocks if block.fast is not None and block.fast.wanted]
+    reach = max(block.reach for block in blocks)
+    given = Span(wanted.start // ALIGNED * ALIGNED, -(-wanted.end // ALIGNED) * ALIGNED, wanted.length)
+    if fast and given.start >= reach and given.end + reach <= given.length:  # else their kernels need not be made
+        windows = [block.windows(given.start, given.end - given.start)[0] for block in fast]
+        start = min(given.start - reach, *(start for start, _ in windows))
+        end = max(given.end + reach, *(start + count for start, count in windows))
+        if start >= 0 and end <= wanted.length:
+            return given, Span(start, end, wanted.length), True
+    return wanted, wanted.wider(reach), False

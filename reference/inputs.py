@@ -24,9 +24,9 @@ Floats = NDArray[np.float64]
 RATE = 16000
 FLOOR = 10 ** (-60 / 20)  # a quiet room: digital silence is a case of its own
 
-EN = "The river is wide. [[_:600]] Who are you? [[_:500]] Six ships sail south!"
-DE = "Warum singen die Vögel so früh? [[_:400]] Ach, sie zwitschern einfach."
-SHORT = "Yes, why not?"
+EN = 'We were away all morning. <break time="400ms"/> Who are you now? <break time="300ms"/> Six ships sail over.'
+DE = 'Warum singen die Vögel so früh am Morgen? <break time="200ms"/> Ach, sie zwitschern einfach gern.'
+SHORT = "Yes, why are you leaving?"
 
 
 def main(arguments: list[str]) -> int:
@@ -108,10 +108,11 @@ def say(text: str, voice: str, pitch: int, speed: int) -> Floats:
 
 
 def spoken(text: str, voice: str, pitch: int, speed: int) -> tuple[Floats, int]:
-    """A sentence as espeak-ng makes it, and its rate."""
+    """A sentence as espeak-ng makes it, with the widest melody it knows, and its rate."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "said.wav"
-        command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "-w", str(path), text]
+        lively = f'<speak><prosody range="x-high">{text}</prosody></speak>'
+        command = ["espeak-ng", "-m", "-v", voice, "-p", str(pitch), "-s", str(speed), "-w", str(path), lively]
         subprocess.run(command, check=True)
         sound, rate = soundfile.read(path)
     return np.asarray(sound), rate

@@ -1,15 +1,19 @@
 """What the originals have in common when they are driven: a scratch folder, numbers for the window, a plain answer."""
 
+import contextlib
+import functools
+import io
 import logging
 import os
 import sys
 import tempfile
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -18,12 +22,25 @@ from reference.listen import Refusal, replaced
 from reference.options import Options, Seconds, Weights, Window
 
 THREADS = 2
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def set_window(config: Any, window: Window) -> None:
     """The original's configuration object speaks of x_pad, x_query, x_center, x_max."""
     for name, seconds in (("pad", window.pad), ("query", window.query), ("center", window.center), ("max", window.max)):
         setattr(config, f"x_{name}", Seconds(seconds))
+
+
+def quietly(method: Method) -> Method:
+    """What an original prints and the deprecations it was written before are not news; its tracebacks stay."""
+
+    @functools.wraps(method)
+    def call(*arguments: Any, **named: Any) -> Any:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return method(*arguments, **named)
+
+    return cast(Method, call)
 
 
 class Original(ABC):

@@ -14,7 +14,7 @@ from parity.trace import Trace
 from reference.listen import Refusal, refuse_failure
 from reference.options import Options
 from reference.originals import stand_ins
-from reference.originals.base import Original, need, set_window
+from reference.originals.base import Original, need, quietly, set_window
 from reference.taps import OfflineTaps
 
 VERSION = "0.1.5"
@@ -26,6 +26,7 @@ class RvcPython(Original):
     profile = "rvc-python"
     vc: Any
 
+    @quietly
     def open(self) -> None:
         stand_ins.torchaudio_extension()
         stand_ins.fairseq(self.weights.hubert.resolve())
@@ -66,6 +67,7 @@ class RvcPython(Original):
         if self.weights.rmvpe is not None:
             (base / "rmvpe.pt").symlink_to(self.weights.rmvpe.resolve())
 
+    @quietly
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
         set_window(self.vc.config, options.window)
         if options.f0_method == "rmvpe":

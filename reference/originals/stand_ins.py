@@ -61,7 +61,9 @@ class FairseqHubert(torch.nn.Module):
 
 def load_hubert(folder: Path) -> Any:
     """transformers' HubertModel with HuBERT's final projection beside it, from a local folder, in eval mode."""
-    base: Any = importlib.import_module("transformers").HubertModel
+    transformers: Any = importlib.import_module("transformers")
+    transformers.utils.logging.disable_progress_bar()
+    base = transformers.HubertModel
 
     def build(self: Any, config: Any) -> None:
         base.__init__(self, config)

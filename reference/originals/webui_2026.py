@@ -13,7 +13,7 @@ from reference import checkout
 from reference.listen import refuse_failure, replaced
 from reference.options import Options, Weights
 from reference.originals import stand_ins
-from reference.originals.base import THREADS, Original, command_line, need, set_window
+from reference.originals.base import THREADS, Original, command_line, need, quietly, set_window
 from reference.taps import OfflineTaps
 
 REPOSITORY = "RVC-Project/Retrieval-based-Voice-Conversion-WebUI"
@@ -31,6 +31,7 @@ class Webui2026(Original):
         self.checkout = folder.resolve()
         self.live: dict[str, Any] | None = None  # the realtime script's names, once asked for
 
+    @quietly
     def open(self) -> None:
         checkout.check(self.checkout, "infer/vc/pipeline.py", REPOSITORY, COMMIT)
         stand_ins.torchaudio_extension()
@@ -41,6 +42,7 @@ class Webui2026(Original):
         sys.path.insert(0, str(self.checkout))
         with command_line():
             config = importlib.import_module("configs.config").Config()
+        importlib.import_module("transformers").utils.logging.disable_progress_bar()
         self.hubert_module = importlib.import_module("infer.hubert")
         self.hubert_module.__dict__["HUBERT_MODEL_PATH"] = self.weights.hubert
         self.modules = importlib.import_module("infer.vc.modules")
@@ -49,6 +51,7 @@ class Webui2026(Original):
         self.config = config
         self.vc = self.modules.VC(config)
 
+    @quietly
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
         set_window(self.config, options.window)
         if options.f0_method == "rmvpe":
@@ -71,6 +74,7 @@ class Webui2026(Original):
             refuse_failure(answer)
         return record
 
+    @quietly
     def stream(self, samples: Any, settings: dict[str, Any], seed: str) -> Trace:
         """The realtime window's loop over `samples` (N,) at the stream's rate: docs/spec/00 §0.4, block by block."""
         from reference.originals import gui

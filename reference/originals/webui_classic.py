@@ -13,7 +13,7 @@ from reference import checkout
 from reference.listen import refuse_failure, replaced
 from reference.options import Options, Weights
 from reference.originals import stand_ins
-from reference.originals.base import THREADS, Original, command_line, need, set_window
+from reference.originals.base import THREADS, Original, command_line, need, quietly, set_window
 from reference.taps import OfflineTaps
 
 COMMIT = "33ef97eb288a8ce37e3fbabdf092f766b59a8eca"
@@ -31,6 +31,7 @@ class WebuiClassic(Original):
         self.checkout = folder.resolve()
         self.live: dict[str, Any] | None = None  # the realtime script's names, once asked for
 
+    @quietly
     def open(self) -> None:
         checkout.check(self.checkout, "infer/modules/vc/pipeline.py", REPOSITORY, COMMIT)
         stand_ins.torchaudio_extension()
@@ -49,6 +50,7 @@ class WebuiClassic(Original):
         self.models = importlib.import_module("infer.lib.infer_pack.models")
         self.vc = self.modules.VC(self.config)
 
+    @quietly
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
         set_window(self.config, options.window)
         if options.f0_method == "rmvpe":
@@ -79,6 +81,7 @@ class WebuiClassic(Original):
             refuse_failure(answer)
         return record
 
+    @quietly
     def stream(self, samples: Any, settings: dict[str, Any], seed: str) -> Trace:
         """The realtime window's loop over `samples` (N,) at the stream's rate, with one harvest worker."""
         from reference.originals import gui

@@ -16,7 +16,7 @@ from parity.candidate import Tensors
 from parity.store import Case
 from parity.views import Array
 
-ENOUGH = 0.9  # of the error's energy
+ENOUGH, ENOUGH_IN_GENERAL = 0.9, 0.97  # of the error's energy
 CERTAIN = 0.999  # nothing else needs to be tried
 PREFERENCE = 0.05  # a general reason must explain this much more than a stage's own
 SAMPLES_TRIED = 3
@@ -64,14 +64,19 @@ def suggest(
     if ours.shape != golden.shape:
         return _misshapen(ours, golden)
     guesses = [*cause_stages.guesses(case, stage.name, prefix, name, given, ours), *general(name, ours, golden)]
-    reason = best(guesses, ours, golden)
-    if reason["name"] == "unknown" and oracle is not None:
-        reason = best(_tolerant(oracle(case, stage.name, prefix, name, given)), ours, golden)
-    return reason
+    found = best(guesses, ours, golden)
+    if oracle is not None and (found is None or found[1].general):
+        other = best(_tolerant(oracle(case, stage.name, prefix, name, given)), ours, golden)
+        found = other if found is None or (other is not None and other[0] > found[0] - PREFERENCE) else found
+    if found is None:
+        return dict(UNKNOWN)
+    share, guess = found
+    return {"name": guess.name, "sentence": guess.sentence, "explains": round(share, 6),
+            "divergence": guess.divergence}
 
 
-def best(guesses: Iterable[Guess], ours: Array, golden: Array) -> Reason:
-    """The guess that explains most of the error, or unknown."""
+def best(guesses: Iterable[Guess], ours: Array, golden: Array) -> tuple[float, Guess] | None:
+    """The guess that explains most of the error and the share it explains, or None where none explains enough."""
     target, exact = _finite(ours), golden.astype(np.float64)
     error = float(np.sum((target - exact) ** 2))
     found: list[tuple[float, float, Guess]] = []
@@ -88,12 +93,8 @@ def best(guesses: Iterable[Guess], ours: Array, golden: Array) -> Reason:
             found = [(share, share, guess)]
             break
         found.append((share - (PREFERENCE if guess.general else 0), share, guess))
-    found = [row for row in found if row[1] >= ENOUGH]
-    if not found:
-        return dict(UNKNOWN)
-    _, share, guess = max(found, key=lambda row: row[0])
-    return {"name": guess.name, "sentence": guess.sentence, "explains": round(share, 6),
-            "divergence": guess.divergence}
+    found = [row for row in found if row[1] >= (ENOUGH_IN_GENERAL if row[2].general else ENOUGH)]
+    return max(found, key=lambda row: row[0])[1:] if found else None
 
 
 def _tolerant(guesses: Iterator[Guess]) -> Iterator[Guess]:
@@ -155,7 +156,10 @@ def _rounded(golden: Array, ours: Array) -> Iterator[Guess]:
         return
     half = ours.astype(np.float16).astype(np.float32)
     brain = (np.ascontiguousarray(ours, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
-    if np.array_equal(golden.astype(np.float16).astype(np.float32), golden):
+    gap = np.abs(ours - golden)
+    scale = np.abs(golden.astype(np.float64))
+    rounding = bool(gap.any()) and bool((gap <= 0.01 * scale + 1e-4 * scale.max()).all())
+    if not rounding or np.array_equal(golden.astype(np.float16).astype(np.float32), golden):
         return
     for name, bits, back in (("half precision", "float16", half), ("half precision", "bfloat16", brain)):
         if np.array_equal(back, ours):

@@ -128,18 +128,18 @@ def _raw_pitch(case: Case, prefix: str, name: str, given: Tensors, ours: Array) 
         jumped = golden.copy()
         near = both & (np.abs(ours / np.where(golden > 0, golden, 1) / factor - 1) < 0.03)
         jumped[near] = golden[near] * factor
-        yield Guess("octave errors", f"some frames are {word}", jumped, "D4")
+        yield Guess("octave errors", f"some frames are {word}", jumped, "D4", True)
     frames = np.flatnonzero(np.abs(ours - golden) > 1e-6 * golden.max(initial=1))
     if frames.size and frames[0] >= len(golden) - 40 and case.options.get("f0_method") == "rmvpe":
         yield Guess("mel padding", "only the last frames differ, which the padding to a multiple of 32 reaches",
-                    np.asarray(ours), "D4")
+                    np.asarray(ours), "D4", True)
     held = golden.copy()
     held[(golden > 0) & (ours == 0)] = 0
     if not np.array_equal(held, golden):
-        yield Guess("voicing threshold", "frames of little salience are unvoiced: a higher threshold", held, "D4")
+        yield Guess("voicing threshold", "frames of little salience are unvoiced: a higher threshold", held, "D4", True)
     raised = np.where((golden == 0) & (ours > 0), ours, golden)
     if not np.array_equal(raised, golden):
-        yield Guess("voicing threshold", "unvoiced frames get a pitch: a lower threshold", raised, "D4")
+        yield Guess("voicing threshold", "unvoiced frames get a pitch: a lower threshold", raised, "D4", True)
     if "noise.crepe" in given:
         yield Guess("missing dither", "the recorded dither is not added",
                     golden / 2.0 ** (given["noise.crepe"][:len(golden)].astype(np.float64) / 1200), "D8")

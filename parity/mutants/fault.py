@@ -79,6 +79,12 @@ def _peak(case: Case) -> float:
     return float(np.abs(case["audio16k.raw"]).max())
 
 
+def _gap(track: Any) -> bool:
+    """Whether unvoiced frames lie between voiced ones of another pitch."""
+    voiced = np.flatnonzero(track > 0)
+    return bool(len(voiced)) and bool((track[voiced[0] : voiced[-1]] == 0).any())
+
+
 NEEDS: dict[str, Needs] = {
     "loud": lambda case: _peak(case) > 0.96,
     "quiet": lambda case: 0.1 < _peak(case) < 0.9,
@@ -89,6 +95,8 @@ NEEDS: dict[str, Needs] = {
     "fill": lambda case: (
         case.facts.f0 and case.facts.fill and bool((case["f0.raw"] == 0).any()) and bool((case["f0.raw"] > 0).any())
     ),
+    "gap": lambda case: _gap(case["f0.raw"]),
+    "two seconds": lambda case: case.entry("audio16k.raw")["shape"][0] > 32000,
     "unvoiced": lambda case: case.facts.f0 and bool((case["f0.hz"] == 0).any()) and bool((case["f0.hz"] > 0).any()),
     "voiced": lambda case: case.facts.f0 and bool((case["f0.hz"] > 0).any()),
     "transposed": lambda case: case.facts.f0 and int(case.options.get("transpose", 0)) % 12 != 0,

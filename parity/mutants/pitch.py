@@ -241,7 +241,7 @@ FAULTS = [
         "f0.filled",
         "the last pitch is held",
         around(pitch, "fill_unvoiced", _filled(_held)),
-        ("fill",),
+        ("fill", "gap"),
         ("held pitch",),
     ),
     Fault(
@@ -249,7 +249,7 @@ FAULTS = [
         "f0.filled",
         "straight in cents",
         around(pitch, "fill_unvoiced", _filled(lambda f0, v, t: np.exp(np.interp(t, v, np.log(f0[v]))))),
-        ("fill",),
+        ("fill", "gap"),
         ("filled in logarithm",),
         ("f0.hz", "f0.coarse"),
     ),
@@ -258,7 +258,7 @@ FAULTS = [
         "f0.filled",
         "ends stay unvoiced",
         around(pitch, "fill_unvoiced", _filled(lambda f0, v, t: np.interp(t, v, f0[v], left=0, right=0))),
-        ("fill",),
+        ("fill", "gap"),
         ("ends not filled",),
     ),
     Fault(
@@ -266,7 +266,7 @@ FAULTS = [
         "f0.filled",
         "the lines come one frame early",
         around(pitch, "fill_unvoiced", _filled(_early)),
-        ("fill",),
+        ("fill", "gap"),
         ("filled one frame early",),
     ),
     Fault(

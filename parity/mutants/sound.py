@@ -132,7 +132,7 @@ FAULTS = [
         "the output's guard is used for the input",
         around(audio, "guard_peak", _guarded(0.99)),
         ("loud",),
-        ("another guard",),
+        ("another guard", "missing peak guard"),
     ),
     Fault(
         "guard-always",
@@ -347,7 +347,7 @@ FAULTS = [
         "rmsmixed",
         "the realtime interpolation offline",
         around(output, "stretch", _stretch_corners),
-        ("mix",),
+        ("mix", "two seconds"),
         ("corners aligned",),
     ),
     Fault(

@@ -15,6 +15,7 @@ import torch
 
 from parity import stages, voices
 from parity.candidate import CandidateError, Tensors
+from parity.candidates import live as realtime
 from parity.cause import Guess
 from parity.store import Case
 from parity.trace import Trace
@@ -52,6 +53,7 @@ class RvcTorch:
         """files : model, hubert, index, rmvpe, crepe, fcpe of a real voice; None makes the case's synthetic one."""
         self._files = dict(files) if files is not None else None
         self._voice: tuple[str, Parts] | None = None
+        self._live: realtime.Live | None = None
 
     @property
     def about(self) -> dict[str, object]:
@@ -73,18 +75,25 @@ class RvcTorch:
         return True
 
     def offers(self, stage: stages.Stage) -> bool:
-        """Every offline stage has an address here."""
-        return stage.name in STAGES
+        """Every stage has an address here, but the gated ring, which no original shows."""
+        return stage.name in STAGES or stage.name in realtime.STAGES
 
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
         """One stage on given inputs."""
         try:
+            if stage.scope == "block":
+                return realtime.run_stage(self.stream(case), stage.name, prefix, inputs)
             return STAGES[stage.name](self, case, prefix, {name: value.copy() for name, value in inputs.items()})
         except Exception as error:
             raise CandidateError(f"{type(error).__name__}: {error}") from error
 
     def run(self, case: Case) -> Tensors:
-        """The whole conversion of the golden's `audio16k.raw` with its noise."""
+        """The whole conversion of the golden's `audio16k.raw` or of its blocks, with its noise."""
+        if case.facts.blocks:
+            try:
+                return self.stream(case).run()
+            except Exception as error:
+                raise CandidateError(f"{type(error).__name__}: {error}") from error
         noise = {name: case[name] for name in case if stages.tensor(name).kind == "noise"}
         trace = Trace()
         try:
@@ -103,6 +112,12 @@ class RvcTorch:
             self._voice = key, SharedParts(files["model"], files.get("hubert"), files.get("index"),
                                            rmvpe=files.get("rmvpe"), crepe=files.get("crepe"), fcpe=files.get("fcpe"))
         return self._voice[1]
+
+    def stream(self, case: Case) -> realtime.Live:
+        """The stream of a realtime case; the last one is kept."""
+        if self._live is None or self._live.case is not case:
+            self._live = realtime.Live(case, self.parts(case))
+        return self._live
 
     def config(self, case: Case) -> Config:
         """The options of a case over its profile's defaults."""

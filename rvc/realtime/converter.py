@@ -37,7 +37,9 @@ class Converter:
         """
         formant = Formant.of(turn.controls.formant, self.sizes.return_length, turn.models.voice.rate)
         frames = len(at16k) // 160
-        content = self.content(at16k, turn)[:, :frames]
+        heard = features.extract(torch.from_numpy(at16k)[None], turn.models.hubert, turn.models.voice.version).cpu()
+        turn.tap("hubert.features", heard)
+        content = self.content(heard, turn)[:, :frames]
         turn.tap("content", content)
         pitch = self.pitch(at16k, frames, formant, turn) if turn.models.voice.f0 else None
         raw = self.speak(content, pitch, formant, turn)
@@ -46,15 +48,12 @@ class Converter:
         turn.tap("waveform.model", model)
         return model
 
-    def content(self, at16k: Samples, turn: Turn) -> torch.Tensor:
-        """Features of the window, its last frame twice, its newer part retrieved, every frame doubled: (1, ≥p, C)."""
-        models = turn.models
-        heard = features.extract(torch.from_numpy(at16k)[None], models.hubert, models.voice.version).cpu()
-        turn.tap("hubert.features", heard)
+    def content(self, heard: torch.Tensor, turn: Turn) -> torch.Tensor:
+        """Features (1, n, C) with the last one twice, the newer part retrieved, and each frame doubled: (1, ≥p, C)."""
         heard = torch.cat([heard, heard[:, -1:]], dim=1)
-        if models.index is not None and turn.controls.index_rate != 0:
+        if turn.models.index is not None and turn.controls.index_rate != 0:
             newer = heard[0, self.sizes.skip_head // 2 :]
-            newer.copy_(torch.from_numpy(retrieve(newer.numpy(), models.index, turn)))
+            newer.copy_(torch.from_numpy(retrieve(newer.numpy(), turn.models.index, turn)))
         return heard.repeat_interleave(2, dim=1)
 
     def pitch(self, at16k: Samples, frames: int, formant: Formant, turn: Turn) -> Pitch:
@@ -74,6 +73,7 @@ class Converter:
         flow_head, dec_head = heads(self.sizes.skip_head)
         net, tap = turn.models.voice.synthesizer, turn.tap
         g = net.speaker(turn.controls.speaker)
+        tap("spk.g", g)
         m, logs = net.encode(content, pitch[0] if pitch else None, flow_head)
         tap("enc_p.m", m)
         tap("enc_p.logs", logs)

@@ -35,28 +35,42 @@ class Outlet:
         heard   : float32 (window,), the input's ring
         returns : float32 (B,)
         """
+        voice = self.finish(voice, heard, controls, tap)
+        fit, offset = self.fit(voice)
+        tap("sola.cor", fit.numpy())
+        tap("sola.offset", np.array([offset], np.int64))
+        out = self.join(voice, offset, controls.crossfade)
+        tap("sola_buffer", self.held.numpy())
+        tap("out", out)
+        return out
+
+    def finish(self, voice: torch.Tensor, heard: Samples, controls: Controls, tap: Tap) -> torch.Tensor:
+        """`infer_wav`: the voice with its noise reduced and its loudness mixed, where that is asked for; same shape."""
         sizes = self.sizes
         shift(self.said, sizes.block)
         self.said[-sizes.block :] = voice[-sizes.block :].numpy()
         if controls.output_denoise:
             voice = reduce_noise(voice, torch.from_numpy(self.said), sizes.zc)
         if controls.rms_mix_rate < 1:
-            before = tap("rms_in", loudness(heard[sizes.extra :][: len(voice)], sizes.zc))
-            after = tap("rms_out", loudness(voice.numpy(), sizes.zc))
+            before = loudness(heard[sizes.extra :][: len(voice)], sizes.zc)
+            after = loudness(voice.numpy(), sizes.zc)
+            tap("rms_in", before)
+            tap("rms_out", after)
             voice = voice * gain(before, after, controls.rms_mix_rate, len(voice))
         tap("infer_wav", voice.numpy())
-        return self._join(voice, controls.crossfade, tap)
+        return voice
 
-    def _join(self, voice: torch.Tensor, how: str, tap: Tap) -> Samples:
+    def fit(self, voice: torch.Tensor) -> tuple[torch.Tensor, int]:
+        """How well each of the first S + 1 places fits what is held back, float32 (S + 1,), and the first best one."""
+        fit = correlation(voice[: self.sizes.held + self.sizes.search], self.held)
+        return fit, int(fit.argmax())
+
+    def join(self, voice: torch.Tensor, offset: int, how: str) -> Samples:
+        """The block from `offset` on, its beginning faded in over what was held back; what follows it is held."""
         sizes = self.sizes
-        fit = correlation(voice[: sizes.held + sizes.search], self.held)
-        offset = int(fit.argmax())
-        tap("sola.cor", fit.numpy())
-        tap("sola.offset", np.array([offset], np.int64))
         sound = voice[offset:].clone()
-        join = phase_vocoder if how == "phase-vocoder" else crossfade
-        sound[: sizes.held] = join(self.held, sound[: sizes.held], self.fade_in)
+        blend = phase_vocoder if how == "phase-vocoder" else crossfade
+        sound[: sizes.held] = blend(self.held, sound[: sizes.held], self.fade_in)
         self.held = sound[sizes.block : sizes.block + sizes.held].clone()
-        tap("sola_buffer", self.held.numpy())
-        out: Samples = tap("out", sound[: sizes.block].numpy())
+        out: Samples = sound[: sizes.block].numpy()
         return out

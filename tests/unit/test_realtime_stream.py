@@ -110,6 +110,7 @@ def test_names_and_shapes_are_the_specifications(models):
         "content": (1, p_len, 768), "f0.hz": (1, p_len), "f0.coarse": (1, p_len),
         "enc_p.m": (1, 16, p_len - flow_head), "enc_p.logs": (1, 16, p_len - flow_head),
         "noise.z": (1, 16, p_len - flow_head), "z_p": (1, 16, p_len - flow_head), "flow.z": (1, 16, p_len - flow_head),
+        "spk.g": (1, 8, 1),
         "noise.nsf": (1, frames * 400, 1), "nsf.sine": (1, frames * 400, 1), "nsf.source": (1, 1, frames * 400),
         "waveform.raw": (1, made * 400), "waveform.model": (frames * 400,), "infer_wav": (frames * 400,),
         "rms_in": (frames + 1,), "rms_out": (frames + 1,), "sola.cor": (401,), "sola.offset": (1,),

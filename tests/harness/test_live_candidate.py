@@ -1,0 +1,83 @@
+"""Our stream as the candidate: each stage alone, from the stream's own trace, gives the trace again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from parity import stages
+from parity.candidate import CandidateError
+from parity.candidates.live import STAGES, Live, run_stage
+from parity.trace import Trace
+from rvc.noise import Seeded
+from rvc.parts import Parts
+from rvc.realtime import Stream
+from tests.unit.tiny import write_hubert, write_voice
+
+REALTIME = {
+    "rate": 44100, "blocks": 3, "block_time": 0.1, "crossfade_time": 0.04, "extra_time": 0.3, "formant": 1.0,
+    "input_gate_db": -45.0, "input_denoise": True, "output_denoise": True, "changes": "1:transpose=-5 2:formant=-1.5",
+}  # fmt: skip
+
+
+class Golden(dict):
+    """A case without its folder."""
+
+    profile = "webui-2026"
+    options = {"f0_method": "pm", "transpose": 4, "rms_mix_rate": 0.5, "realtime": REALTIME}  # noqa: RUF012
+
+
+@pytest.fixture(scope="module")
+def golden(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("live")
+    parts = Parts(write_voice(folder / "voice.pth"), write_hubert(folder / "hubert"))
+    case, trace = Golden({f"rt.{n}.in": None for n in range(3)}), Trace()
+    live = Live(case, parts)
+    stream = Stream(live.models, live.sizes, noise=Seeded(1), tap=trace)
+    sound = np.random.default_rng(0).normal(size=(3, live.sizes.block)).astype(np.float32) * 0.1
+    for block in range(3):
+        stream.controls = live.controls(block)
+        stream.block(sound[block])
+    case.update(trace)
+    return case, live
+
+
+def test_the_whole_stream_is_run_with_the_goldens_noise(golden):
+    case, live = golden
+    made = live.run()
+    assert set(made) == {name for name in case if not name.endswith(".in")}
+    for name, value in made.items():
+        np.testing.assert_array_equal(value, case[name], err_msg=name)
+
+
+def test_sliders_stand_where_the_case_puts_them(golden):
+    _, live = golden
+    assert [(live.controls(n).transpose, live.controls(n).formant) for n in range(3)] == [(4, 1), (-5, 1), (-5, -1.5)]
+    assert live.controls(0).gate_db == -45
+    assert live.controls(0).index_rate == 0
+
+
+@pytest.mark.parametrize("stage", [stage for stage in stages.REALTIME if stage.name in STAGES], ids=lambda s: s.name)
+@pytest.mark.parametrize("block", [0, 2])
+def test_each_stage_alone_makes_what_the_stream_made(golden, stage, block):
+    case, live = golden
+    prefix = f"rt.{block}."
+    given = {name: np.array(case[name]) for name in stages.reads(stage, prefix, case)}
+    made = run_stage(live, stage.name, prefix, given)
+    expected = [prefix + row.name for row in stage.makes if prefix + row.name in case]
+    if stage.name in ("rt.retrieval",):
+        assert not expected
+    for name in expected:
+        if name == prefix + "rms_in":
+            continue
+        np.testing.assert_allclose(made[name], case[name], rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_every_stage_of_the_table_has_an_address_here():
+    """But the gated ring itself, which no original shows."""
+    assert {stage.name for stage in stages.REALTIME} - set(STAGES) == {"rt.input_wav"}
+
+
+def test_an_unknown_stage_is_refused(golden):
+    with pytest.raises(CandidateError, match=r"rt\.input_wav"):
+        run_stage(golden[1], "rt.input_wav", "rt.0.", {})

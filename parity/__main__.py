@@ -1,8 +1,11 @@
-"""`python -m parity VERB`: run, compare, diff, live. Exit codes: 0 pass, 1 differs, 2 usage or bad input, 3 nothing
-comparable."""
+"""`python -m parity VERB`: run, check, doctor, compare, diff, live.
+
+Exit codes: 0 pass, 1 differs, 2 usage or bad input, 3 nothing comparable.
+"""
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,6 +47,16 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("after", type=Path, metavar="RUN_B")
     diff.add_argument("--json", action="store_true")
     diff.set_defaults(verb=_diff)
+    check = verbs.add_parser("check", help="any program against every golden, by protocol")
+    check.add_argument("--candidate", required=True, metavar="COMMAND", help="the command that starts the adapter")
+    check.add_argument("--timeout", type=float, default=600.0, help="seconds that one call may take")
+    _run_options(check)
+    check.set_defaults(verb=_check)
+    doctor = verbs.add_parser("doctor", help="is an adapter fit to be judged?")
+    doctor.add_argument("--candidate", required=True, metavar="COMMAND")
+    doctor.add_argument("--timeout", type=float, default=120.0)
+    doctor.add_argument("--goldens", type=Path, default=running.GOLDENS)
+    doctor.set_defaults(verb=_doctor)
     live = verbs.add_parser("live", help="our rvc against an original's trace of your own files; nothing is stored")
     live.add_argument("--trace", type=Path, help="the original's trace, by python -m reference.run_live")
     for role in VOICE_FILES:
@@ -66,6 +79,24 @@ def _run(options: argparse.Namespace) -> int:
 
     document = running.run(RvcTorch(), options.goldens, options.out, options.case, options.stage)
     return running.report(document, options.json)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from parity.protocol import External
+
+    with External(options.candidate, timeout=options.timeout) as program:
+        program.hello  # noqa: B018 (an adapter that cannot speak is bad input, before any case is opened)
+        command = f"python -m parity check --candidate {shlex.quote(options.candidate)}"
+        document = running.run(program, options.goldens, options.out, options.case, options.stage, command)
+    return running.report(document, options.json)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from parity import doctor
+    from parity.protocol import External
+
+    with External(options.candidate, timeout=options.timeout) as program:
+        return doctor.report(list(doctor.examine(program, options.goldens)))
 
 
 def _compare(options: argparse.Namespace) -> int:

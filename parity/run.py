@@ -9,8 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from parity import render, store, tolerance, verdict, waivers
-from parity.candidate import Candidate
+from parity import render, stages, store, tolerance, verdict, waivers
+from parity.candidate import Candidate, Tensors
 from parity.errors import GoldenError, UsageError
 from parity.store import Case
 from parity.verdict import CaseVerdict
@@ -56,6 +56,27 @@ def run(
     return whole
 
 
+class Declined:
+    """A candidate on a case whose profile it does not declare: every cell reads "not tested"."""
+
+    chains = False
+
+    def __init__(self, program: Candidate) -> None:
+        self.about = program.about
+
+    def offers(self, stage: stages.Stage) -> bool:
+        """Nothing."""
+        return False
+
+    def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
+        """Never called."""
+        raise NotImplementedError
+
+    def run(self, case: Case) -> Tensors:
+        """Never called."""
+        raise NotImplementedError
+
+
 def _ordered(folders: Sequence[Path]) -> list[Path]:
     """Cases of one voice together, so that each voice is loaded once."""
     def voice(folder: Path) -> str:
@@ -73,7 +94,11 @@ def _one(folder: Path, program: Candidate, limits: tolerance.Limits, waive: waiv
     case: Case | None = None
     try:
         case = store.open_case(folder).check()
+        declined = not getattr(program, "takes", lambda case: True)(case)
+        program = Declined(program) if declined else program
         found = verdict.judge(case, program, limits, waive, only_stage, getattr(program, "guesses", None))
+        if declined:
+            found.state, found.sentence = "declined", f"the candidate does not declare the profile {case.profile}"
     except GoldenError as error:
         found = verdict.unreadable(folder.name, error)
     traces = render.write_traces(out, found)

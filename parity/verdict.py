@@ -20,7 +20,7 @@ class CaseVerdict:
     """What one case came to."""
 
     name: str
-    state: str  # pass, differs, unreadable, nothing
+    state: str  # pass, differs, unreadable, nothing, declined
     sentence: str | None
     ledger: Ledger
     stages: list[StageVerdict] = field(default_factory=list)

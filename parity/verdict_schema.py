@@ -79,7 +79,7 @@ _COUNTS = _object(dict.fromkeys(("expected", "compared", "passed", "failed", "wa
 
 _CASE = _object({
     "name": _TEXT,
-    "state": {"enum": ["pass", "differs", "unreadable", "nothing"]},
+    "state": {"enum": ["pass", "differs", "unreadable", "nothing", "declined"]},
     "sentence": _ANY_TEXT,
     "counts": _COUNTS,
     "stages": {**_list({"$ref": "#/$defs/stage"}), "description": "in the order of the flow"},

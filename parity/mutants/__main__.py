@@ -106,8 +106,9 @@ def matrix(outcomes: Sequence[Outcome]) -> str:
         mark = "+" if o.right else "!" if o.wrong else " "
         lines.append((o.name, o.stage, effect, "yes" if o.killed else "NO", who, f"{mark} {o.cause}"))
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    return "\n".join("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-                     for line in lines)
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,14 +136,24 @@ def _run(given: argparse.Namespace) -> int:
     total = sum(map(len, plan.values())) + given.null
     outcomes: list[Outcome] = []
     accused: list[list[str]] = []
-    for kind, result in tqdm(work(plan, given.null, given.workers), total=total, unit="run", desc="mutants",
-                             file=sys.stderr, disable=not sys.stderr.isatty()):
+    for kind, result in tqdm(
+        work(plan, given.null, given.workers),
+        total=total,
+        unit="run",
+        desc="mutants",
+        file=sys.stderr,
+        disable=not sys.stderr.isatty(),
+    ):
         (outcomes if kind == "fault" else accused).append(result)
     order = [fault.name for fault in catalogue()]
     outcomes.sort(key=lambda outcome: order.index(outcome.name))
     found = trials.summary(outcomes) | {
-        "null_runs": len(accused), "null_accusations": [names for names in accused if names], "untried": without,
-        "seconds": round(time.monotonic() - begin, 1), "outcomes": [outcome.document() for outcome in outcomes]}
+        "null_runs": len(accused),
+        "null_accusations": [names for names in accused if names],
+        "untried": without,
+        "seconds": round(time.monotonic() - begin, 1),
+        "outcomes": [outcome.document() for outcome in outcomes],
+    }
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(matrix(outcomes))
@@ -159,16 +170,18 @@ def closing(found: dict[str, Any]) -> str:
         return f"{found[key]} ({100 * found[key] / count:.0f} %)"
 
     few = [f"{stage} {n}" for stage, n in found["fine_by_stage"].items() if n < 3]
-    return "\n".join([
-        "",
-        f"mutants {found['mutants']}, killed {share('killed')}, blamed on the right stage alone {share('blamed')}, "
-        f"cause right {share('caused')}, wrong {share('miscaused')}",
-        f"subtle (within 1000 times the limit) {share('subtle')}; fewer than three within 100: {listed(few)}",
-        f"{found['null_runs']} runs without a fault accused somebody {len(found['null_accusations'])} times",
-        f"survivors: {listed(found['survivors'])}",
-        f"misblamed: {listed(found['misblamed'])}; wrong causes: {listed(found['wrong_causes'])}",
-        f"idle checks: {listed(found['idle_checks'])}; no golden fits: {listed(found['untried'])}",
-    ])
+    return "\n".join(
+        [
+            "",
+            f"mutants {found['mutants']}, killed {share('killed')}, blamed on the right stage alone {share('blamed')}, "
+            f"cause right {share('caused')}, wrong {share('miscaused')}",
+            f"subtle (within 1000 times the limit) {share('subtle')}; fewer than three within 100: {listed(few)}",
+            f"{found['null_runs']} runs without a fault accused somebody {len(found['null_accusations'])} times",
+            f"survivors: {listed(found['survivors'])}",
+            f"misblamed: {listed(found['misblamed'])}; wrong causes: {listed(found['wrong_causes'])}",
+            f"idle checks: {listed(found['idle_checks'])}; no golden fits: {listed(found['untried'])}",
+        ]
+    )
 
 
 def listed(names: Sequence[str]) -> str:

@@ -171,7 +171,7 @@ FAULTS = [
         "highpassed",
         "the input is widened before it is extended",
         around(audio, "highpass", lambda f, x: signal.filtfilt(audio.B, audio.A, x.astype(np.float64))),
-        (),
+        ("loud",),
         ("float64 extension",),
     ),
     Fault(
@@ -317,6 +317,7 @@ FAULTS = [
         around(pipeline.Segment, "generate", _trimmed),
         (),
         ("trimmed elsewhere", "shift by 1 sample"),
+        ("concat",),
     ),
     Fault(
         "join-order",

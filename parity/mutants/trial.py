@@ -47,9 +47,19 @@ def run(fault: Fault, case: Case, program: RvcTorch, limits: tolerance.Limits) -
     blamed = bool(accused) and fault.stage in accused and set(accused) <= fine
     mine = [stage for stage in found.stages if stage.stage.name == fault.stage and stage.blame == "origin"]
     cause = str(mine[0].cause["name"]) if mine and mine[0].cause else "unknown"
-    return Outcome(fault.name, fault.stage, case.name, killed, blamed, accused, cause, cause in fault.causes,
-                   cause != "unknown" and cause not in fault.causes, _effect(found, fault.stage),
-                   _needed(found, fault.stage) if killed else [])
+    return Outcome(
+        fault.name,
+        fault.stage,
+        case.name,
+        killed,
+        blamed,
+        accused,
+        cause,
+        cause in fault.causes,
+        cause != "unknown" and cause not in fault.causes,
+        _effect(found, fault.stage),
+        _needed(found, fault.stage) if killed else [],
+    )
 
 
 def give_reasons(case: Case, found: verdict.CaseVerdict, oracle: cause.Oracle) -> None:
@@ -63,8 +73,13 @@ def give_reasons(case: Case, found: verdict.CaseVerdict, oracle: cause.Oracle) -
 
 
 def _effect(found: verdict.CaseVerdict, stage: str) -> float | None:
-    times = [cell.times_limit for verdict_ in found.stages if verdict_.stage.name == stage for cell in verdict_.cells
-             if cell.mode == "isolated" and cell.metric != "form" and cell.times_limit is not None]
+    times = [
+        cell.times_limit
+        for verdict_ in found.stages
+        if verdict_.stage.name == stage
+        for cell in verdict_.cells
+        if cell.mode == "isolated" and cell.metric != "form" and cell.times_limit is not None
+    ]
     return max(times, default=None)
 
 
@@ -102,14 +117,15 @@ def summary(outcomes: Iterable[Outcome]) -> dict[str, Any]:
         if outcome.effect is not None and outcome.effect <= FINE:
             fine[outcome.stage] += 1
     return {
-        "mutants": len(found), "killed": sum(o.killed for o in found), "blamed": sum(o.blamed for o in found),
-        "caused": sum(o.right for o in found), "miscaused": sum(o.wrong for o in found),
-        "subtle": sum(effect <= SUBTLE for effect in effects), "fine_by_stage": fine,
+        "mutants": len(found),
+        "killed": sum(o.killed for o in found),
+        "blamed": sum(o.blamed for o in found),
+        "caused": sum(o.right for o in found),
+        "miscaused": sum(o.wrong for o in found),
+        "subtle": sum(effect <= SUBTLE for effect in effects),
+        "fine_by_stage": fine,
         "survivors": [o.name for o in found if not o.killed],
         "misblamed": [o.name for o in found if o.killed and not o.blamed],
         "wrong_causes": [o.name for o in found if o.wrong],
         "idle_checks": [check for check in checks() if check not in used],
     }
-
-
-

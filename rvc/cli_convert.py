@@ -39,12 +39,14 @@ def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
                 ))  # fmt: skip
                 if not args.json and not batch:
                     print(results[-1].sentence())
-            except RvcError as error:
+            except Exception as error:
                 if not batch:
                     raise
+                log.debug("%s", source, exc_info=True)
+                said = str(error) if isinstance(error, RvcError) else f"unexpected {type(error).__name__}: {error}"
                 failures += 1
-                results.append({"input": str(source), "error": str(error)})
-                bar.say(f"rvc: {source.name}: {error}")
+                results.append({"input": str(source), "error": said})
+                bar.say(f"rvc: {source.name}: {said}")
             bar.file_done()
     if args.json:
         rows = [row if isinstance(row, dict) else asdict(row) for row in results]

@@ -126,6 +126,8 @@ def start(args: argparse.Namespace) -> None:
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(args.verbose, 2)]
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("rvc").setLevel(level)
+    # oneDNN keeps compiled kernels for every length it has met, 0.3 MB each; a long recording meets many
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
     threads = getattr(args, "threads", None)
     if threads is not None:
         if not 1 <= threads <= 1024:

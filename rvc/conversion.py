@@ -58,10 +58,9 @@ def convert_file(
     recorder = tracing.Recorder() if trace is not None else None
     tap: pipeline.Tap = recorder if recorder is not None else pipeline.unheard
     with watch.stage("total"):
-        with watch.stage("read"):
-            raw = audio.read(source, config.profile)
-        waveform, rate = pipeline.render(raw, parts, config, noise=noise, tap=tap, watch=watch)
-        del raw
+        waveform, rate = pipeline.render(
+            read(source, config, watch), parts, config, noise=noise, tap=tap, watch=watch
+        )  # unnamed, so that the samples can go once they are filtered
         final = tap("waveform.final", output.to_int16(waveform))
         with watch.stage("write"):
             if trace is not None and recorder is not None:
@@ -80,6 +79,12 @@ def convert_file(
         noise=f"seed {noise.seed}" if isinstance(noise, Seeded) else "tape",
         notes=[*config.extensions(), *parts.notes(config)],
     )
+
+
+def read(source: str | Path, config: Config, watch: Stopwatch) -> audio.Samples:
+    """`audio16k.raw` of a file, on the watch."""
+    with watch.stage("read"):
+        return audio.read(source, config.profile)
 
 
 def options(config: Config) -> dict[str, Any]:

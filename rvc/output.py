@@ -6,6 +6,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,18 +39,30 @@ def rms(samples: npt.NDArray[np.floating], frame: int, hop: int) -> Samples:
     return np.sqrt(values)
 
 
-def mix_loudness(waveform: Samples, highpassed: npt.NDArray[np.float64], rate: int, mix: float) -> Samples:
+@dataclass(frozen=True)
+class Loudness:
+    """The input's envelope, all that the mix needs of it: float32 (1 + N // 8000,)."""
+
+    values: Samples
+
+
+def loudness(highpassed: npt.NDArray[np.float64]) -> Loudness:
+    """Of float64 (N,) at 16 kHz, measured over a second every half second."""
+    return Loudness(rms(highpassed, 16000, 8000))
+
+
+def mix_loudness(waveform: Samples, heard: npt.NDArray[np.float64] | Loudness, rate: int, mix: float) -> Samples:
     """`waveform.rmsmixed`: the voice with its loudness moved towards the input's.
 
-    waveform   : float32 (M,) at `rate`
-    highpassed : float64 (N,) at 16 kHz
-    mix        : 1 keeps the voice's own loudness and returns `waveform` itself, 0 takes the input's
+    waveform : float32 (M,) at `rate`
+    heard    : `highpassed` float64 (N,) at 16 kHz, or its loudness, measured before it was let go
+    mix      : 1 keeps the voice's own loudness and returns `waveform` itself, 0 takes the input's
     """
     if mix == 1 or len(waveform) == 0:
         return waveform
     import torch
 
-    theirs = rms(highpassed, 16000, 8000)
+    theirs = (heard if isinstance(heard, Loudness) else loudness(heard)).values
     ours = rms(waveform, rate // 2 * 2, rate // 2)
     mixed = np.empty_like(waveform)
     for first in range(0, len(waveform), BLOCK):

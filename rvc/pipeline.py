@@ -56,6 +56,9 @@ class Said:
     unblended: Samples | None
 
 
+SPOKEN = Said(np.zeros((1, 0, 0), np.float32), None)
+
+
 def convert(
     raw: Samples,
     voice: Parts,
@@ -91,29 +94,33 @@ def render(
     voice.check(config)
     noise = Heard(noise, tap) if tap is not unheard else noise
     with watch.stage("audio"):
-        highpassed = tap("highpassed", audio.highpass(tap("audio16k", audio.guard_peak(tap("audio16k.raw", raw)))))
+        samples = tap("audio16k", audio.guard_peak(tap("audio16k.raw", raw)))
+        del raw  # what is no longer needed goes at once: a long recording is many megabytes
+        highpassed = tap("highpassed", audio.highpass(samples))
+        del samples
         quiet, cuts = segments.cut_points(highpassed, config.window)
         if quiet is not None:
             tap("quiet.profile", quiet)
             del quiet
         pieces = segments.spans(len(highpassed), tap("segment.cuts", cuts), config.window)
         refuse_too_short(len(highpassed), pieces, config)
+        heard = output.loudness(highpassed)
         padded = tap("padded", segments.pad(highpassed, config.window))
+        del highpassed
     with watch.stage("f0"):
         track = find_pitch(padded, voice, config, noise, tap) if voice.f0 else None
     said = listen(padded, pieces, track, voice, config, tap, watch)
     del padded
     waveform = tap("waveform.concat", speak(said, pieces, track, voice, config, noise, tap, watch))
     with watch.stage("output"):
-        rate = voice.rate
+        if not (np.isfinite(waveform.max()) and np.isfinite(waveform.min())) and config.exact_hits == "finite":
+            raise RvcError("the voice's waveform is not finite; its weights are damaged: inspect the voice file")
         if config.rms_mix_rate != 1:
-            waveform = tap("waveform.rmsmixed", output.mix_loudness(waveform, highpassed, rate, config.rms_mix_rate))
-        if config.resample_rate and config.resample_rate != rate:
-            waveform, rate = output.resample(waveform, rate, config.resample_rate), config.resample_rate
-            tap("waveform.resampled", waveform)
-    if config.exact_hits == "finite" and not np.isfinite(waveform).all():
-        raise RvcError("the voice's waveform is not finite; its weights are damaged: inspect the voice file")
-    return waveform, rate
+            waveform = tap("waveform.rmsmixed", output.mix_loudness(waveform, heard, voice.rate, config.rms_mix_rate))
+        if not config.resample_rate or config.resample_rate == voice.rate:
+            return waveform, voice.rate
+        waveform = output.resample(waveform, voice.rate, config.resample_rate)
+        return tap("waveform.resampled", waveform), config.resample_rate
 
 
 def find_pitch(padded: npt.NDArray[np.float64], voice: Parts, config: Config, noise: NoiseSource, tap: Tap) -> Pitch:
@@ -187,7 +194,7 @@ def speak(
                 segment = speaker.say(said[i], pitch_here, count, pad, pad + kept[i])
             waveform[done : done + len(segment)] = segment
             done += len(segment)
-            said[i] = Said(segment[:0], None)  # heard and spoken: let it go
+            said[i] = SPOKEN  # heard and said again: let it go
             watch.progress(len(pieces) + i + 1, 2 * len(pieces))
     return waveform
 

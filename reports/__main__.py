@@ -25,10 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("out", type=Path, metavar="OUT_DIR", help="where the pages go")
     parser.add_argument("--case", help="only the cases whose name contains this; the index still lists all")
+    parser.add_argument("--golden", type=Path, help="the golden or trace that `parity compare` was given")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     options = parser.parse_args(arguments)
     try:
-        entry = run(options.verdicts, options.out, only=options.case, quiet=options.quiet)
+        entry = run(options.verdicts, options.out, options.case, options.golden, options.quiet)
     except ParityError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -36,7 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def run(folders: list[Path], out: Path, only: str | None = None, quiet: bool = False) -> Path:
+def run(
+    folders: list[Path], out: Path, only: str | None = None, golden: Path | None = None, quiet: bool = False
+) -> Path:
     """Write all pages below `out` and return the one to open; raises ReportError."""
     verdicts = {folder: load.verdict(folder) for folder in folders}
     places = dict(zip(folders, _places(folders, list(verdicts.values())), strict=True)) if len(folders) > 1 else {}
@@ -51,7 +54,7 @@ def run(folders: list[Path], out: Path, only: str | None = None, quiet: bool = F
             f"no case has {only!r} in its name; the verdict holds {', '.join(_names(verdicts)) or 'none'}"
         )
     for folder, case in tqdm(work, desc="pages", unit="case", disable=quiet or None):
-        built = page.build(case, verdicts[folder], load.evidence(case, folder))
+        built = page.build(case, verdicts[folder], load.evidence(case, folder, golden))
         render.write(out / places.get(folder, "") / f"{case['name']}.html", render.case_page(built))
     for folder, found in verdicts.items():
         up = "../index.html" if places else ""

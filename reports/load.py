@@ -45,8 +45,11 @@ def verdict(folder: Path) -> Json:
     return dict(document)
 
 
-def evidence(case: Json, folder: Path) -> Evidence:
-    """Golden and traces of one case of a verdict; what is missing is said on the page instead of stopping it."""
+def evidence(case: Json, folder: Path, original: Path | None = None) -> Evidence:
+    """Golden and traces of one case of a verdict; what is missing is said on the page instead of stopping it.
+
+    original : the golden's folder or an original's trace, where the verdict names none (`parity compare`)
+    """
     gaps: list[str] = []
     golden: Mapping[str, Array] = {}
     meta: Json = {
@@ -56,12 +59,20 @@ def evidence(case: Json, folder: Path) -> Evidence:
         "profile": case.get("profile", ""),
     }
     try:
-        opened = store.open_case(_find(case.get("folder", f"goldens/cases/{case['name']}"), folder))
+        opened = _golden(original or _find(case.get("folder", f"goldens/cases/{case['name']}"), folder))
         golden, meta = Readable(opened, gaps), opened.meta
     except ParityError as error:
         gaps.append(str(error))
     sides = {mode: _trace(case, mode, folder, gaps) for mode in verdict_schema.MODES}
     return Evidence(golden, sides["isolated"], sides["chained"], meta, tuple(gaps))
+
+
+def _golden(path: Path) -> store.Case:
+    if path.suffix != ".safetensors":
+        return store.open_case(path)
+    from parity import dumps
+
+    return dumps.from_trace(path)
 
 
 class Readable(Mapping[str, Array]):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from parity import dumps
 from reports import index, matrix, render
 from reports.__main__ import main
 
@@ -114,3 +115,13 @@ def test_every_script_is_used_and_parses() -> None:
             [node, "--check", str(render.ROOT / "assets" / f"{name}.js")], capture_output=True, text=True, check=False
         )
         assert checked.returncode == 0, checked.stderr
+
+
+def test_two_dumps_make_a_page_with_sound(folder: Path, tmp_path: Path) -> None:
+    """`parity compare` of two traces, then a report of it with the original's trace as the golden."""
+    chained = folder / "traces" / "tone-linear" / "chained.safetensors"
+    original = folder / "traces" / "tone-right" / "chained.safetensors"
+    dumps.compare(original, chained, out=tmp_path / "judged")
+    assert main([str(tmp_path / "judged"), str(tmp_path / "out"), "--quiet", "--golden", str(original)]) == 0
+    (page,) = (path for path in (tmp_path / "out").iterdir() if path.name != "index.html")
+    assert 'id="flac-ours"' in page.read_text(encoding="utf-8")

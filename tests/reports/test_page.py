@@ -188,3 +188,59 @@ def test_sentences_stand_in_a_row() -> None:
     assert words.sentence("no simple change") == "No simple change."
     assert words.sentence("f0.hz differs: 3 Hz") == "f0.hz differs: 3 Hz."
     assert words.sentence("") == ""
+
+
+def live(blocks: int = 3) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Meta, golden and trace of a stream whose last block differs."""
+    noise = np.random.default_rng(0)
+    meta = {
+        "options": {"realtime": {"rate": 48000, "block_time": 0.2}},
+        "voice": {"rate": 40000},
+        "blocks": blocks,
+        "segments": 0,
+    }
+    golden: dict[str, np.ndarray] = {}
+    for n in range(blocks):
+        golden[f"rt.{n}.f0.hz"] = np.full((1, 60), 100.0 + n, np.float32)
+        golden[f"rt.{n}.flow.z"] = noise.standard_normal((1, 4, 60)).astype("f4")
+        golden[f"rt.{n}.out"] = (0.1 * noise.standard_normal(9600)).astype("f4")
+    ours = {name: value * (1.5 if name.startswith(f"rt.{blocks - 1}.") else 1) for name, value in golden.items()}
+    return meta, golden, {name: value.astype("f4") for name, value in ours.items()}
+
+
+def test_a_stream_lies_block_after_block() -> None:
+    meta, golden, ours = live()
+    evidence = load.Evidence(golden, {}, ours, meta)
+    heard, numbers = sound.collect(evidence), page.Keeping()
+    assert heard is not None
+    assert (len(heard.ours), heard.rate, heard.heard) == (3 * 9600, 48000, "rt.*.out")
+    assert np.abs(heard.difference[: 2 * 9600]).max() == 0 < heard.peak
+    pitch = panels.pitch(evidence, numbers)
+    assert pitch is not None
+    assert pitch["count"] == 60
+    assert np.unique(numbers.of(pitch["original"])).tolist() == [100.0, 101.0, 102.0]
+    assert timeline.start("rt.2.flow.z", meta, golden) == pytest.approx(0.4)
+    assert timeline.span(meta, golden, 0.0) == pytest.approx((0.0, 0.6))
+
+
+def test_a_block_has_one_colour_and_a_door_at_its_time() -> None:
+    meta, golden, ours = live()
+    cell = {
+        "mode": "chained",
+        "metric": "worst_frame",
+        "state": "differs",
+        "value": 1.0,
+        "limit": 1e-4,
+        "times_limit": 1e4,
+    }
+    stage = {"blame": "origin", "cells": [cell | {"tensor": f"rt.{n}.flow.z", "sentence": None} for n in range(3)]}
+    numbers = page.Keeping()
+    (row,) = rows.build({"stages": [stage]}, [], load.Evidence(golden, {}, ours, meta), numbers)
+    pieces = row["modes"]["chained"]["pieces"]
+    assert [(round(piece["start"], 3), piece["step"], piece["count"]) for piece in pieces] == [
+        (0.0, 0.2, 1),
+        (0.2, 0.2, 1),
+        (0.4, 0.2, 1),
+    ]
+    assert [float(numbers.of(piece["values"])[0]) > 1 for piece in pieces] == [False, False, True]
+    assert cells.moment({"options": meta["options"]}, "rt.2.flow.z", 0.01) == pytest.approx(0.4)

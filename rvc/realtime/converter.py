@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from rvc import features, retrieval
@@ -63,7 +62,7 @@ class Converter:
         fresh = turn.models.track(at16k, block, controls.f0_method, semitones, turn.draw)
         self.cache.push(*fresh, block // 160)
         coarse = torch.from_numpy(self.cache.coarse[None, -frames:])
-        hz = torch.from_numpy(self.cache.hz[None, -frames:] * np.float32(formant.ratio))
+        hz = torch.from_numpy(formant.scale(self.cache.hz[None, -frames:]))
         turn.tap("f0.coarse", coarse)
         turn.tap("f0.hz", hz)
         return coarse, hz

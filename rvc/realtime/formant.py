@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
+from rvc.realtime.loudness import Samples
 from rvc.resampling import resample
 
 
@@ -31,10 +33,9 @@ class Formant:
         factor = 2 ** (semitones / 12)
         return cls(frames, math.ceil(frames * factor), rate // 100, int(factor * rate // 100))
 
-    @property
-    def ratio(self) -> float:
-        """What Hz are multiplied by."""
-        return self.made / self.frames
+    def scale(self, hz: Samples) -> Samples:
+        """Pitch in Hz, float32, as the synthesizer must hear it for what is played at another rate."""
+        return hz * np.float32(self.made) / np.float32(self.frames)  # in the reference's order, to the last bit
 
     def play(self, waveform: torch.Tensor) -> torch.Tensor:
         """float32 (made·rate,) → (frames·rate,).

@@ -51,7 +51,7 @@ def take(signal: Signal, start: int, count: int) -> Signal:
 
 def length(signal: Signal) -> int:
     """Rows in a signal."""
-    return signal.shape[0] if isinstance(signal, Tensor) else 2 * length(signal[0])
+    return len(signal) if isinstance(signal, Tensor) else 2 * length(signal[0])
 
 
 def each(change: Callable[..., Tensor], *signals: Signal) -> Signal:

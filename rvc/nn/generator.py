@@ -67,10 +67,13 @@ class Generator:
         return samples
 
     def to_precision(self, dtype: torch.dtype) -> None:
-        """Compute the convolutions in `dtype`; the source, the last convolution and the samples stay float32."""
+        """Compute upsampling and residual blocks in `dtype`; the first and last layers and the source stay float32."""
         self.dtype = dtype
-        for conv in [self.conv_pre, *(conv for stage in self.stages for conv in stage.convs())]:
+        for conv in (conv for stage in self.stages for conv in stage.convs()):
             conv.to_precision(dtype)
+        for stage in self.stages:
+            if stage.noise is not None:
+                stage.noise.to_precision(dtype)
 
     def piece(self, z: Tensor, voice: Tensor, source: Tensor | None, span: Span) -> Tensor:
         """The samples of one span, from latent rows z (T, inter)."""
@@ -80,8 +83,8 @@ class Generator:
             works.insert(0, stage.plan(wanted))
             wanted = works[0].needs
         given, latent = wanted, wanted.wider(self.conv_pre.reach)
-        x = z[latent.start : latent.end].to(self.dtype).contiguous()
-        x = reaching(self.conv_pre, x, latent, given).add_(voice)
+        x = z[latent.start : latent.end].contiguous()
+        x = reaching(self.conv_pre, x, latent, given).add_(voice).to(self.dtype)
         for stage, work in zip(self.stages, works, strict=True):
             x, given = stage(x, given, work, source), work.gives
         wanted = span.wider(self.conv_post.reach)

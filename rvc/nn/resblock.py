@@ -21,7 +21,7 @@ leaky_ = partial(F.leaky_relu_, negative_slope=SLOPE)
 
 def levels_for(channels: int, width: int) -> int:
     """How often pairing rows pays: products saved grow with the width, and the additions they cost with 1/channels."""
-    if channels < 64 or width < 7:
+    if channels * width < 64 * 11 or width < 7:
         return 0
     return 2 if channels >= 256 or (channels >= 128 and width >= 11) else 1
 
@@ -87,7 +87,7 @@ class FastBlock:
             return self._made
 
     def windows(self, start: int, count: int) -> list[tuple[int, int]]:
-        """For `count` rows from `start` on: (first row, rows) of what goes into each pair, and at last of what comes out."""
+        """For `count` rows from `start` on: (first row, rows) of what goes into each pair, and last of what comes out."""
         found = [(start, count)]
         for (plain_1, plain_2), (first, second) in zip(reversed(self.pairs), reversed(self.kernels()), strict=True):
             start -= plain_1.reach + plain_2.reach

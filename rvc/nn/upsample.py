@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -52,12 +53,13 @@ class NoiseConv:
         self.weight = weight[:, 0].t().contiguous()
         self.bias = weights[f"dec.noise_convs.{i}.bias"]  # whoever makes the rows adds it
 
+    def to_precision(self, dtype: torch.dtype) -> None:
+        """Compute in `dtype` from now on."""
+        self.weight = self.weight.to(dtype)
+
     def add_to(self, x: Tensor, source: Tensor, wanted: Span) -> None:
         """Rows `wanted`, (·, out), with the source (T·upp,) heard at them added in place."""
         start, end = wanted.start * self.stride - self.pad, (wanted.end - 1) * self.stride - self.pad + self.width
         heard = source[max(start, 0) : min(end, source.shape[0])]
-        heard = F.pad(heard, (max(-start, 0), max(end - source.shape[0], 0))).unfold(0, self.width, self.stride)
-        if x.dtype == self.weight.dtype:
-            x.addmm_(heard, self.weight)
-        else:
-            x += heard @ self.weight
+        heard = F.pad(heard, (max(-start, 0), max(end - source.shape[0], 0))).to(x.dtype)
+        x.addmm_(heard.unfold(0, self.width, self.stride), self.weight)

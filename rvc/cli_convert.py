@@ -24,10 +24,11 @@ def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     from rvc.conversion import convert_file
 
     config = cli_options.conversion(args)
-    for sentence in config.extensions():
-        print(f"note: {sentence}", file=sys.stderr)
     noise = cli_options.noise_source(args)
     parts = cli_options.parts(args, keep=batch)
+    parts.check(config)
+    for sentence in config.extensions():
+        print(f"note: {sentence}", file=sys.stderr)
     failures = 0
     results: list[Any] = []
     with Bar(jobs, batch) as bar:

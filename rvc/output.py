@@ -129,6 +129,8 @@ def check_target(path: Path, what: str = "OUT", formats: dict[str, str] | None =
         raise BadInput(f"{what} {path} is a folder; name a file in it")
     if not path.parent.is_dir():
         raise BadInput(f"{what}'s folder {path.parent} does not exist; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise BadInput(f"{what}'s folder {path.parent} cannot be written to; choose another")
     if formats is not None and path.suffix.lower() not in formats:
         raise BadInput(f"{what} {path.name} ends in {path.suffix or 'nothing'}; expected {' or '.join(formats)}")
 

@@ -14,7 +14,9 @@ import numpy.typing as npt
 from rvc import assets
 from rvc.config import Config
 from rvc.errors import BadInput
+from rvc.f0 import pitch
 from rvc.f0.weights import F0Weights
+from rvc.nn.conv import PRECISIONS
 from rvc.noise import NoiseSource
 from rvc.voice import Voice, load_voice
 
@@ -78,6 +80,10 @@ class Parts:
         for name, path in self.paths.items():
             if not path.exists():
                 raise BadInput(f"there is no file {path} for --{name}")
+        if self.precision not in PRECISIONS:
+            raise BadInput(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
+        if config.f0_file is not None:
+            pitch.read_curve(config.f0_file)
         if self._retrieves(config):
             self._get("index", self._load_index)
 

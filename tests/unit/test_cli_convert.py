@@ -168,6 +168,7 @@ def test_a_recording_that_cannot_be_used(files, tmp_path, capsys, source, senten
         (["--index", "no.index"], "there is no file no.index for --index"),
         (["--index-rate", 1.5], "index_rate is 1.5; expected 0 to 1"),
         (["--window", 1, 6, 3, 4], "the window's query (6.0 s) exceeds its center (3.0 s); make it smaller"),
+        (["--f0-file", "no.csv"], "the F0 file no.csv cannot be read "),
         (["--threads", 0], "--threads is 0; expected 1 or more"),
         (["--noise", "no"], "there is no noise tape no; record one with --trace, or leave --noise out"),
         (
@@ -280,6 +281,65 @@ def test_a_voice_by_its_name(files, tmp_path, monkeypatch):
     assert (
         main(["convert", str(files / "in.wav"), str(tmp_path / "a.wav"), "--model", "voice", "--f0-method", "pm"]) == 0
     )
+
+
+def test_a_curve_replaces_the_pitch(files, tmp_path):
+    (tmp_path / "curve.csv").write_text("0,220\n0.5,330\n")
+    options = ("--f0-file", tmp_path / "curve.csv", "--profile", "webui-classic", "--trace", tmp_path / "t")
+    assert convert(files, tmp_path / "a.wav", *options, "--transpose", 12) == 0
+    hz = load_file(tmp_path / "t")["f0.hz"][0]
+    assert hz[[100, 125, 150]] == pytest.approx([220, 275, 330])
+
+
+def test_a_crash_in_one_file_does_not_stop_a_folder(files, tmp_path, capsys, monkeypatch):
+    from rvc import conversion
+
+    whole = conversion.convert_file
+
+    def crash(source, *rest, **options):
+        if source.name == "in.wav":
+            raise ZeroDivisionError("a bug")
+        return whole(source, *rest, **options)
+
+    monkeypatch.setattr(conversion, "convert_file", crash)
+    inputs = [str(files / "in.wav"), str(files / "silence.wav")]
+    assert (
+        main(["convert", *inputs, str(tmp_path / "o"), "--model", str(files / "voice.pth"), "--f0-method", "pm"]) == 1
+    )
+    assert capsys.readouterr().err == "rvc: in.wav: unexpected ZeroDivisionError: a bug\n"
+    assert [path.name for path in (tmp_path / "o").iterdir()] == ["silence.wav"]
+
+
+def test_an_index_is_built_from_recordings_and_used(files, tmp_path, capsys):
+    index, hubert = tmp_path / "v.index", files / "hubert_base"
+    build = ["index", "build", str(files / "in.wav"), str(index), "--hubert", str(hubert), "--version", "v1", "--json"]
+    assert main(build) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 49
+    inspect = ["index", "inspect", str(index), "--audio", str(files / "in.wav"), "--hubert", str(hubert), "--json"]
+    assert main(inspect) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["frames_hit_exactly"] == 1
+    assert said["change_at_rate_1"]["relative_change"] == 0
+    assert convert(files, tmp_path / "a.wav", "--index", index, "--trace", tmp_path / "t") == 0
+    trace = load_file(tmp_path / "t")
+    assert trace["seg0.retrieval.ids"].shape == trace["seg0.retrieval.weights"].shape == (149, 8)
+    assert trace["seg0.retrieval.mean"].shape == (149, 256)
+    assert trace["seg0.retrieval.blended"].shape == (1, 149, 256)
+
+
+def test_an_exact_hit_is_nan_only_where_asked_for(files, tmp_path):
+    from rvc import indexing
+
+    assert convert(files, tmp_path / "a.wav", "--trace", tmp_path / "t") == 0
+    rows = load_file(tmp_path / "t")["seg0.hubert.features"][0]
+    indexing.save(indexing.build(rows), tmp_path / "v.index")
+    shares = {}
+    for wish in ("finite", "nan"):
+        options = ("--index", tmp_path / "v.index", "--exact-hits", wish, "--trace", tmp_path / wish)
+        assert convert(files, tmp_path / "b.wav", *options) == 0
+        shares[wish] = load_file(tmp_path / wish)["seg0.retrieval.weights"]
+    assert np.isfinite(shares["finite"]).all()
+    assert np.isnan(shares["nan"]).any(axis=1).all()
 
 
 F, D, I = "float32", "float64", "int64"

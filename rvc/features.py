@@ -11,6 +11,7 @@ from torch import Tensor
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.inert import read_tensors
 from rvc.mapped import Tensors, read_safetensors
+from rvc.memory import give_back
 from rvc.nn.hubert import Hubert, HubertConfig, config_from_json
 from rvc.nn.hubert_names import check, config_from_tensors, translate
 
@@ -42,7 +43,9 @@ def load_hubert(path: str | Path, device: str | torch.device = "cpu", precision:
         if beside.is_file() and path.name in FOLDER_FILES:
             config = read_config(beside)
     check(weights, config, path.name)
-    return Hubert(config, weights, device, PRECISIONS[precision])
+    hubert = Hubert(config, weights, device, PRECISIONS[precision])
+    give_back()
+    return hubert
 
 
 def extract(audio: Tensor, hubert: Hubert, version: str) -> Tensor:

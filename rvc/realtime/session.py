@@ -18,6 +18,7 @@ import numpy as np
 
 from rvc import cli_options, trace
 from rvc.errors import BadInput
+from rvc.noise import Draw, Kind, Seeded, Tape
 from rvc.output import check_target
 from rvc.realtime.controls import Controls
 from rvc.realtime.models import load
@@ -73,6 +74,16 @@ class Stop:
             return None
         finally:
             self.waiting = False
+
+
+class Continued:
+    """A tape, and a seed where it ends: one recorded while there was input need not know how long the delay is."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape, self.rest = tape, Seeded(0)
+
+    def draw(self, name: str, shape: tuple[int, ...], kind: Kind = "normal") -> Draw:
+        return (self.tape if name in self.tape.tensors else self.rest).draw(name, shape, kind)
 
 
 def run_stream(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -168,6 +179,8 @@ def pump(stream: Stream, pieces: Iterator[Any], sink: FileSink | PipeSink, stop:
             heard += real
             sink.write(timed(stream, block, timings))
         silence = np.zeros(size, np.float32)
+        if isinstance(stream.noise, Tape):
+            stream.noise = Continued(stream.noise)
         wanted = stream.sizes.blocks(heard, denoised=stream.controls.input_denoise)
         while timings.count < wanted and not stop.asked:
             sink.write(timed(stream, silence, timings))

@@ -135,6 +135,24 @@ def test_trace_changes_nothing_and_is_a_tape(files, tmp_path):
     np.testing.assert_array_equal(to_pcm(said), out)
 
 
+def test_a_tape_may_end_with_the_input_but_not_before(files, tmp_path, capsys):
+    """16480 samples are 11 blocks, and a delay of 110 ms needs a twelfth."""
+    from safetensors.numpy import load_file, save_file
+
+    long = ["--crossfade-time", "0.1"]
+    assert stream(files, *long, "--seed", "3", "--trace", str(tmp_path / "t.safetensors")) == 0
+    plain, _ = soundfile.read(files.folder / "out.wav", dtype="int16")
+    trace = load_file(tmp_path / "t.safetensors")
+    for count, code in ((11, 0), (10, 2)):
+        tape = {name: value for name, value in trace.items() if ".noise." in name and int(name.split(".")[1]) < count}
+        save_file(tape, tmp_path / "tape.safetensors")
+        assert stream(files, *long, "--noise", str(tmp_path / "tape.safetensors"), out="short.wav") == code
+    again, _ = soundfile.read(files.folder / "short.wav", dtype="int16")
+    assert len(again) == len(plain) == 12 * 1600
+    np.testing.assert_array_equal(again[: 11 * 1600], plain[: 11 * 1600])
+    assert "rt.10.noise.z" in capsys.readouterr().err
+
+
 def test_a_file_is_resampled_to_the_device_rate(files, capsys):
     assert stream(files, "--device-rate", "44100", "--json", "--pcm-format", "f32le") == 0
     told = json.loads(capsys.readouterr().out)

@@ -17,6 +17,7 @@ from rvc.errors import BadInput
 from rvc.f0 import pitch
 from rvc.f0.weights import F0Weights
 from rvc.nn.conv import PRECISIONS
+from rvc.memory import give_back
 from rvc.noise import NoiseSource
 from rvc.voice import Voice, load_voice
 
@@ -144,7 +145,8 @@ class Parts:
         return "index" in self.paths and config.index_rate != 0
 
     def _f0_weights(self) -> F0Weights:
-        return F0Weights(*(self.paths.get(name) for name in ("rmvpe", "crepe", "fcpe")))
+        get = self.paths.get
+        return F0Weights(get("rmvpe"), get("crepe"), get("fcpe"), self.device)
 
     def _build(self) -> Synthesizer:
         return self.voice.synthesizer if self.keep else self.voice.build()
@@ -152,7 +154,7 @@ class Parts:
     def _load_hubert(self) -> Hubert:
         from rvc.features import load_hubert
 
-        return load_hubert(self.paths["hubert"])
+        return load_hubert(self.paths["hubert"], self.device, self.precision)
 
     def _load_index(self) -> Index:
         from rvc.retrieval import load_index
@@ -164,6 +166,8 @@ class Parts:
     def _get(self, name: str, load: Callable[[], Any]) -> Any:
         with self._lock:
             if name not in self._loaded:
+                if not self.keep:
+                    give_back()  # what the stage before this one has let go
                 self._loaded[name] = load()
             return self._loaded[name]
 

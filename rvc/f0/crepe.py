@@ -39,7 +39,7 @@ def track(
     audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
     bins, periodicity = [], []
     for windows in batches(audio):
-        salience = network.salience(windows)
+        salience = network.salience(windows.to(network.device)).cpu()
         path = search(salience)
         bins.append(path)
         periodicity.append(salience.gather(1, path[:, None])[:, 0])

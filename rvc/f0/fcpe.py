@@ -24,8 +24,8 @@ def track(samples: npt.NDArray[np.floating[Any]], network: Fcpe) -> npt.NDArray[
     samples : float (L,) at 16 kHz;  returns : float32 (L // 160 + 1,), Hz, 0 where unvoiced
     """
     audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
-    salience = network.salience(mel(audio))
-    return np.asarray(decode(salience, network.cents).numpy(), np.float32)
+    salience = network.salience(mel(audio).to(network.device)).cpu()
+    return np.asarray(decode(salience, network.cents.cpu()).numpy(), np.float32)
 
 
 def mel(audio: Tensor) -> Tensor:

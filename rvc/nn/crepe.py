@@ -23,6 +23,7 @@ class Crepe:
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         """weights : full.pth's or tiny.pth's tensors.  raises : BadCheckpoint."""
         check(weights)
+        self.device = weights["classifier.weight"].device
         self.kernels = [
             weights[f"conv{i}.weight"].float().contiguous(memory_format=torch.channels_last)
             for i in range(1, BLOCKS + 1)

@@ -23,6 +23,7 @@ class Fcpe:
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         """weights : the `model` tensors of fcpe_c_v001.pt.  raises : BadCheckpoint."""
         check(weights)
+        self.device = weights["cent_table"].device
         w = {name: value.float() for name, value in weights.items() if value.is_floating_point()}
         self.w = w
         self.layers = [Layer(w, f"net.encoder_layers.{i}.conformer.net") for i in range(count_layers(weights))]

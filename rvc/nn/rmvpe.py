@@ -35,6 +35,7 @@ class Rmvpe:
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         """weights : the 741 tensors of rmvpe.pt.  raises : BadCheckpoint, see `check`."""
         check(weights)
+        self.device = weights["cnn.weight"].device
         encoder = "unet.encoder"
         self.input_scale, self.input_shift = norm_line(weights, f"{encoder}.bn")
         self.down = [[Block(weights, f"{encoder}.layers.{i}.conv.{b}") for b in range(BLOCKS)] for i in range(LEVELS)]

@@ -150,7 +150,7 @@ def _strip(axis: Any, strips: list[tuple[str, list[tuple[float, float, Array]]]]
                 interpolation="nearest",
                 extent=(begin, begin + step * len(ratios), row + 0.45, row - 0.45),
             )
-    axis.set_ylim(len(strips) - 0.5, -0.5)
+    axis.set_ylim(max(1, len(strips)) - 0.5, -0.5)
     axis.set_yticks(range(len(strips)), [name for name, _ in strips], fontsize=7)
     axis.tick_params(labelsize=7)
     patches = [Patch(facecolor=step["light"], edgecolor="#999999", label=step["word"]) for step in render.steps()]

@@ -16,6 +16,8 @@
     return names[Math.min(names.length - 1, Math.max(0, at))];
   }
 
+  const select = (state, range) => { if (range[1] - range[0] > 0.001) state.change({ selection: range }); };
+
   function keys(state) {
     const press = (name) => document.getElementById(name)?.click();
     const view = (value) => { const radio = document.querySelector(`#spectrum-view input[value=${value}]`); if (radio) radio.click(); };
@@ -30,6 +32,8 @@
       m: () => press(state.mode === "chained" ? "mode-isolated" : "mode-chained"), w: () => press("to-worst"),
       b: () => view("blink"), s: () => view("split"), n: () => view("three"), l: () => press("spectrum-log"),
       t: () => press("theme"), Escape: () => state.change({ selection: null }),
+      "[": () => select(state, [state.cursor, Math.max(state.cursor, state.selection?.[1] ?? state.last)]),
+      "]": () => select(state, [Math.min(state.cursor, state.selection?.[0] ?? state.first), state.cursor]),
       "?": () => { const help = document.getElementById("help"); help.open = !help.open; },
     };
   }

@@ -97,8 +97,8 @@
     });
     const row = state.row(), mode = row?.modes[state.mode];
     const here = mode ? ratioAt(mode.pieces, state.cursor) : NaN;
-    document.getElementById("heat-readout").textContent =
-      `${row?.name} at ${seconds(state.cursor)}: ${Number.isNaN(here) ? "not compared here" : `${times(here)} its limit`}`;
+    document.getElementById("heat-readout").textContent = !row ? "no stage was judged"
+      : `${row.name} at ${seconds(state.cursor)}: ${Number.isNaN(here) ? "not compared here" : `${times(here)} its limit`}`;
   }
 
   function legend() {

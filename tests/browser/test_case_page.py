@@ -2,12 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from parity import stages
+from reports.__main__ import run
 from tests.browser.conftest import FAULTS, Report, Watched, until
 
 pytestmark = pytest.mark.browser
@@ -89,7 +91,7 @@ def test_table_of_checks_is_the_verdict(watched: Watched, report: Report) -> Non
 
 def test_newcomer_reads_what_where_and_how_bad(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("tone-linear.html"))
-    assert re.fullmatch(r"✗ content\.upsampled is wrong: [\d ]+ times its limit, first .*", page.inner_text(".verdict"))
+    assert re.fullmatch(r"✗ content\.upsampled is wrong: [\d ]+ times its limit, (first|from) .*", page.inner_text(".verdict"))
     assert page.inner_text(".row-name[data-stage='content.upsampled'] .mark") == "▶"
     assert state(page, "stage") == "content.upsampled"
     page = watched.open(report.url("tone-right.html"))
@@ -263,3 +265,26 @@ def test_drag_selects_and_zooms(watched: Watched, report: Report) -> None:
     assert state(page, "to") - state(page, "from") == pytest.approx(0.4, abs=0.01)
     page.keyboard.press("Escape")
     assert state(page, "selection") is None
+    for key, time in (("[", 0.5), ("]", 1.5)):
+        page.evaluate(f"Report.current.state.go({time})")
+        page.keyboard.press(key)
+    assert state(page, "selection") == [0.5, 1.5]
+
+
+def test_a_case_that_could_not_be_judged_says_so(watched: Watched, report: Report, tmp_path: Path) -> None:
+    document = json.loads((report.verdicts["planted"] / "verdict.json").read_text())
+    broken = document["cases"][0] | {
+        "state": "unreadable",
+        "stages": [],
+        "first": None,
+        "folder": "nowhere",
+        "traces": {"isolated": None, "chained": None},
+        "sentence": "its golden does not match its sha256",
+    }
+    (tmp_path / "verdict.json").write_text(json.dumps(document | {"cases": [broken]}))
+    run([tmp_path], tmp_path / "pages", quiet=True)
+    page = watched.open((tmp_path / "pages" / f"{broken['name']}.html").as_uri())
+    assert page.inner_text(".verdict") == "✗ Could not be judged"
+    assert "does not match its sha256" in page.inner_text(".banner")
+    assert "Missing from this page" in page.inner_text("main")
+    assert page.inner_text("#broken") == ""

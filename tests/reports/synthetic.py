@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from parity import run, stages, store, waivers
+from parity import run, stages, store, tolerance, waivers
 from parity.candidate import Tensors
 from parity.store import Case
 
@@ -229,5 +229,5 @@ def judged(
             store.save_case(goldens / case, made, meta(case, f"a tone with pauses, number {number}", profile, method))
         alone[case], whole[case] = fault(made) if fault else (near(made, 2e-7), near(made, 3e-7, 2))
     out = root / name
-    run.run(Replay(alone, whole, name, lacks), goldens, out, waive=waivers.Waivers([]))
+    run.run(Replay(alone, whole, name, lacks), goldens, out, waive=waivers.Waivers([]), limits=tolerance.Limits())
     return out

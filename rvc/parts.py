@@ -16,8 +16,8 @@ from rvc.config import Config
 from rvc.errors import BadInput
 from rvc.f0 import pitch
 from rvc.f0.weights import F0Weights
-from rvc.nn.conv import PRECISIONS
 from rvc.memory import give_back
+from rvc.nn.conv import PRECISIONS
 from rvc.noise import NoiseSource
 from rvc.voice import Voice, load_voice
 

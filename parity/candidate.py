@@ -21,6 +21,10 @@ class CandidateError(ParityError):
     """The candidate failed on one call; the judge records it and goes on."""
 
 
+class Lacks(CandidateError):
+    """The candidate says that it cannot do this stage for this case; the judge reads it as not tested."""
+
+
 class Candidate(Protocol):
     """An implementation under judgement."""
 

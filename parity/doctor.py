@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from parity import candidate, compare, stages, store
-from parity.candidate import Tensors
+from parity.candidate import Lacks, Tensors
 from parity.errors import UsageError
 from parity.protocol import External, ProtocolError
 from parity.store import Case
@@ -112,6 +112,8 @@ def _stage(program: External, stage: stages.Stage, cases: Sequence[Case]) -> Fin
             return deaf
     except ProtocolError as error:
         return Finding(stage.name, error.code, str(error))
+    except Lacks as lacks:
+        return Finding(stage.name, "", f"not there for {case.name}: {lacks}")
     return Finding(stage.name, "", f"{', '.join(names)}: form and repetition are right")
 
 

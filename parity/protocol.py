@@ -1,7 +1,8 @@
 """Any program as the candidate: JSON lines on its stdin and stdout, tensors in safetensors files.
 
 Each request is one line {"id": N, "op": …}, each answer one line {"id": N, "ok": true, …} or
-{"id": N, "ok": false, "error": SENTENCE}. Nothing else may be printed to stdout; stderr is free.
+{"id": N, "ok": false, "error": SENTENCE}; {"id": N, "ok": false, "lacks": SENTENCE} says that a stage is not there for
+this case, and reads "not tested". Nothing else may be printed to stdout; stderr is free.
 
     hello      → protocol                              ← name, version, protocol, stages, chain, …
     run_stage  → stage, prefix, case, inputs, outputs  ← (writes the file `outputs`)
@@ -9,8 +10,8 @@ Each request is one line {"id": N, "op": …}, each answer one line {"id": N, "o
     time       → case, inputs, repeat                  ← seconds: [one for each repeat]
     bye                                                ← (the program ends)
 
-`inputs` and `outputs` are paths of safetensors files. `case` says profile, options, voice and files (paths of the weights
-by role). docs/verifying-a-port.md walks through it.
+`inputs` and `outputs` are paths of safetensors files. `case` says profile, options, voice and files (paths of the
+weights by role). docs/verifying-a-port.md walks through it.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from parity import schema, stages
-from parity.candidate import CandidateError, Tensors
+from parity.candidate import CandidateError, Lacks, Tensors
 from parity.store import Case
 from parity.views import Array
 
@@ -119,6 +120,8 @@ class Program:
         if not isinstance(answer, dict) or answer.get("id") != self._count:
             raise ProtocolError("wrong-id", f"the answer to {op} is {_short(line)}, but its id must be {self._count}; "
                                             "answer each request once, in order")
+        if answer.get("ok") is not True and "lacks" in answer:
+            raise Lacks(str(answer["lacks"]))
         if answer.get("ok") is not True:
             raise ProtocolError("refused", f"the adapter refused {op}: {answer.get('error', 'it gave no reason')}")
         return answer

@@ -6,7 +6,7 @@ from typing import Any
 
 from parity import blame, candidate, cells, stages, tolerance
 from parity.blame import StageVerdict
-from parity.candidate import Candidate, CandidateError, Tensors
+from parity.candidate import Candidate, CandidateError, Lacks, Tensors
 from parity.cause import Oracle
 from parity.cells import Ledger
 from parity.errors import GoldenError, ParityError
@@ -44,6 +44,9 @@ def isolated(case: Case, program: Candidate, only: str | None = None) -> tuple[T
             fresh = program.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix))
         except GoldenError:
             raise
+        except Lacks as error:
+            trouble |= dict.fromkeys(names, f"not tested: {error}")
+            continue
         except ParityError as error:
             trouble |= dict.fromkeys(names, f"{stage.name} failed in {case.name} (isolated): {error}")
             continue

@@ -62,8 +62,7 @@ def _pitch(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> 
     if case.options.get("f0_method") == "pm":
         yield from _praat(given["padded"])
     if case.options.get("f0_method") == "rmvpe":
-        with program.parts(case)._borrow("f0", program.parts(case)._f0_weights) as weights:
-            yield from _mels(weights.network("rmvpe"), given["padded"])
+        yield from _mels(program.f0_network(case, "rmvpe"), given["padded"])
 
 
 def _praat(padded: Array) -> Iterator[Guess]:
@@ -81,14 +80,21 @@ def _mels(network: Any, padded: Array) -> Iterator[Guess]:
     bank = mel.filterbank(30.0, 8000.0, "htk")
     right = mel.log_mel(framed, bank)
     short = -len(right) % 32
-    heard = network.salience(right)
+
+    def strength(spectrum: torch.Tensor) -> Array:
+        found = np.zeros((len(spectrum), 360), np.float32)
+        for start, stretch in network.salience(spectrum):
+            found[start:start + len(stretch)] = _array(stretch)
+        return found
 
     def track(spectrum: torch.Tensor, frames: int | None = None) -> Array:
-        return salience.decode(_array(network.salience(spectrum))[:frames], rmvpe.THRESHOLD)
+        return salience.decode(strength(spectrum)[:frames], rmvpe.THRESHOLD)
+
+    heard = strength(right)
 
     for threshold in (0.3, 0.1, 0.05, 0.02, 0.01, 0.003):
         yield Guess("voicing threshold", f"the salience threshold is {threshold:g}, not 0.03",
-                    salience.decode(_array(heard), threshold), "D4")
+                    salience.decode(heard, threshold), "D4")
     if short:
         tail = right[-short - 1:-1].flip(0)
         yield Guess("mel padding", "mel frames are padded to a multiple of 32 by reflection, not by 0",

@@ -135,6 +135,11 @@ class RvcTorch:
 
         return probes.guesses(self, case, stage, prefix, name, given)
 
+    def f0_network(self, case: Case, method: str) -> Any:
+        """The network of a pitch method."""
+        parts = self.parts(case)
+        return parts._get("f0", parts._f0_weights).network(method)
+
     def synthesizer(self, case: Case) -> Any:
         """The voice's networks."""
         with self.parts(case).borrow_synthesizer() as synthesizer:

@@ -8,16 +8,15 @@ import torch
 from parity.mutants.fault import Fault, after, around, namespace, put
 from rvc.f0 import mel, pitch, pm, rmvpe, salience
 from rvc.nn import rmvpe as network
-from rvc.nn.rmvpe import BiGru, Rmvpe
+from rvc.nn.rmvpe import Rmvpe
 
 
 def _reflected(original: Any, self: Any, spectrum: Any) -> Any:
     frames = len(spectrum)
     short = -frames % 32
-    if not short:
-        return original(self, spectrum)
-    whole = torch.cat([spectrum, spectrum[-short - 1 : -1].flip(0)])
-    return original(self, whole)[:frames]
+    whole = torch.cat([spectrum, spectrum[-short - 1 : -1].flip(0)]) if short else spectrum
+    for start, stretch in original(self, whole):
+        yield start, stretch[: max(frames - start, 0)]
 
 
 def _floored(original: Any, *given: Any, **named: Any) -> Any:
@@ -177,6 +176,7 @@ FAULTS = [
             ),
         ),
         RMVPE,
+        ("mel or window variant",),
     ),
     Fault("rmvpe-average-7", "f0.raw", "seven bins averaged, not nine", put(salience, "REACH", 3), RMVPE),
     Fault(
@@ -191,16 +191,16 @@ FAULTS = [
         "rmvpe-late",
         "f0.raw",
         "the track comes one frame late",
-        after(rmvpe, "decode", lambda x: np.concatenate([x[:1], x[:-1]])),
+        after(rmvpe, "track", lambda x: np.concatenate([x[:1], x[:-1]])),
         RMVPE,
         ("shift by 1 frame",),
     ),
-    Fault("rmvpe-octave", "f0.raw", "an octave high", after(rmvpe, "decode", lambda x: 2 * x), RMVPE, ("octave",)),
+    Fault("rmvpe-octave", "f0.raw", "an octave high", after(rmvpe, "track", lambda x: 2 * x), RMVPE, ("octave",)),
     Fault(
         "rmvpe-gru-forward",
         "f0.raw",
         "the backward GRU runs forward",
-        around(BiGru, "run", lambda f, gru, rows, reverse=False: f(gru, rows)),
+        around(network, "recur", lambda f, gru, rows, reverse=False: f(gru, rows)),
         RMVPE,
     ),
     Fault(

@@ -11,7 +11,6 @@ from parity.mutants.networks import in_voice
 from rvc.nn import generator, source
 from rvc.nn import synthesizer as network
 from rvc.nn.generator import Generator, Stage
-from rvc.nn.resblock import ResBlock1
 from rvc.nn.source import Source
 from rvc.nn.synthesizer import Synthesizer
 from rvc.nn.upsample import NoiseConv
@@ -85,12 +84,6 @@ def _noise_shifted(voice: Any) -> Iterator[tuple[Any, str, Any]]:
 def _unbiased(voice: Any) -> Iterator[tuple[Any, str, Any]]:
     stage = voice.generator.stages[0]
     yield stage.up, "bias", torch.zeros_like(stage.up.bias)
-
-
-def _no_noise_bias(voice: Any) -> Iterator[tuple[Any, str, Any]]:
-    for stage in voice.generator.stages:
-        if stage.noise is not None:
-            yield stage.noise, "bias", torch.zeros_like(stage.noise.bias)
 
 
 def _two_blocks(voice: Any) -> Iterator[tuple[Any, str, Any]]:
@@ -275,16 +268,7 @@ FAULTS = [
         ("f0",),
     ),
     Fault("gen-up-unbiased", "generator", "the first upsampler's bias is lost", in_voice(_unbiased)),
-    Fault(
-        "gen-noise-unbiased", "generator", "the source convolutions' biases are lost", in_voice(_no_noise_bias), ("f0",)
-    ),
     Fault("gen-two-blocks", "generator", "a kernel of 7 where 11 belongs", in_voice(_two_blocks)),
-    Fault(
-        "gen-residual",
-        "generator",
-        "residuals a ten-thousandth too large",
-        around(ResBlock1, "__call__", lambda f, self, *a: f(self, *a) * 1.0001),
-    ),
     Fault(
         "gen-brain",
         "generator",

@@ -2,7 +2,8 @@
 
 Vectors drawn evenly in 768 dimensions are all equally far from any content frame, and eight equal weights hide
 most bugs. So each list starts from an anchor, a content frame of the committed inputs rounded to 8 bits
-(`reference/anchors.py`), and its vectors lie part of the way to other anchors, a little off the line.
+(`reference/anchors.py`), and its vectors lie on the way to other anchors and beyond them, a little off the line: the
+nearest eight of a list are then unequally far, as a voice's own frames are.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ NAMES = {  # name: content version, vectors in each list; an original's neighbou
 }
 STEP = 1 / 32  # value of one step of the 8-bit anchors
 _WAY = 64  # places on the line between two anchors
+_FARTHEST = 3  # the line goes on to three times their distance
 _SCATTER = 1.0  # deviation of the scatter in 8-bit steps
 
 
@@ -50,7 +52,7 @@ def _vectors(name: str, anchors: NDArray[np.int64], lists: NDArray[np.int64]) ->
     count, width = len(lists), anchors.shape[1]
     choice = stream.words(f"index/{name}/pairs", 2 * count)
     other = (choice[:count] % np.uint64(len(anchors))).astype(np.int64)
-    way = 4 + (choice[count:] % np.uint64(_WAY - 8)).astype(np.int64)  # never quite at either end
+    way = 4 + (choice[count:] % np.uint64(_FARTHEST * _WAY)).astype(np.int64)  # never quite at the start
     line = _WAY * anchors[lists] + way[:, None] * (anchors[other] - anchors[lists])  # exact, in 64ths of a step
     scatter = stream.integers(f"index/{name}/scatter", (count, width)) * (stream.SCALE * _SCATTER * STEP)
     return (line * (STEP / _WAY) + scatter).astype(np.float32)

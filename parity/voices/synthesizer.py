@@ -91,8 +91,8 @@ def _text_encoder(draw: Draw, kind: Kind) -> Iterator[Named]:
         yield draw.vector("enc_p.emb_pitch.weight", (256, _WIDTH), 0.035)
     for i in range(6):
         name = f"enc_p.encoder.attn_layers.{i}"
-        for table in ("emb_rel_k", "emb_rel_v"):
-            yield draw.vector(f"{name}.{table}", (1, 2 * _WINDOW + 1, _HEAD), _HEAD**-0.5)
+        for table, std in (("emb_rel_k", 0.3), ("emb_rel_v", 0.6)):  # one key of many: small ones go unheard
+            yield draw.vector(f"{name}.{table}", (1, 2 * _WINDOW + 1, _HEAD), std)
         for part, factor in (("q", 1.2), ("k", 1.2), ("v", 1.0), ("o", 0.25)):
             yield from _conv(draw, f"{name}.conv_{part}", _WIDTH, _WIDTH, 1, GAIN * factor)
         yield from _norm(draw, f"enc_p.encoder.norm_layers_1.{i}")
@@ -103,12 +103,14 @@ def _text_encoder(draw: Draw, kind: Kind) -> Iterator[Named]:
 
 
 def _coupling(draw: Draw, name: str) -> Iterator[Named]:
-    yield from _conv(draw, f"{name}.pre", _WIDTH, _WIDTH // 2, 1)
-    yield from _normed_conv(draw, f"{name}.enc.cond_layer", 6 * _WIDTH, SPEAKER_WIDTH, 1)
+    """One coupling layer; its gains keep the gates' tanh out of saturation, and `post` makes up for them."""
+    yield from _conv(draw, f"{name}.pre", _WIDTH, _WIDTH // 2, 1, GAIN * 0.8)
+    yield from _normed_conv(draw, f"{name}.enc.cond_layer", 6 * _WIDTH, SPEAKER_WIDTH, 1, GAIN * 0.35)
     for i in range(3):
-        yield from _normed_conv(draw, f"{name}.enc.in_layers.{i}", 2 * _WIDTH, _WIDTH, 5)
-        yield from _normed_conv(draw, f"{name}.enc.res_skip_layers.{i}", (2 if i < 2 else 1) * _WIDTH, _WIDTH, 1)
-    yield from _conv(draw, f"{name}.post", _WIDTH // 2, _WIDTH, 1, 0.3)
+        outputs = (2 if i < 2 else 1) * _WIDTH
+        yield from _normed_conv(draw, f"{name}.enc.in_layers.{i}", 2 * _WIDTH, _WIDTH, 5, GAIN * 0.5)
+        yield from _normed_conv(draw, f"{name}.enc.res_skip_layers.{i}", outputs, _WIDTH, 1, GAIN * 0.7)
+    yield from _conv(draw, f"{name}.post", _WIDTH // 2, _WIDTH, 1, 0.7)
 
 
 def _generator(draw: Draw, kind: Kind) -> Iterator[Named]:

@@ -6,6 +6,7 @@ memory together. Draws have names, so this order changes no bit.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -144,7 +145,10 @@ def listen(
 ) -> list[Said]:
     """What each piece of `padded` says, after retrieval."""
     said = []
-    with voice.borrow_hubert() as hubert, voice.borrow_index(config) as index:
+    with ExitStack() as borrowed:
+        with watch.stage("loading"):
+            hubert = borrowed.enter_context(voice.borrow_hubert())
+            index = borrowed.enter_context(voice.borrow_index(config))
         for i, piece in enumerate(pieces):
             samples = padded[piece.first : piece.last].astype(np.float32)[None]
             samples = tap(f"seg{i}.audio", samples)
@@ -183,7 +187,9 @@ def speak(
     """`waveform.concat`: float32 (M,), every segment spoken and its padding left out."""
     pad = config.window.pad_frames
     kept = [max(piece.content_frames - 2 * pad, 0) for piece in pieces]
-    with voice.borrow_synthesizer() as synthesizer:
+    with ExitStack() as borrowed:
+        with watch.stage("loading"):
+            synthesizer = borrowed.enter_context(voice.borrow_synthesizer())
         waveform = np.empty(sum(kept) * synthesizer.upp, np.float32)
         done = 0
         for i, piece in enumerate(pieces):

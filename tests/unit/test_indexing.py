@@ -1,6 +1,7 @@
 """An index as the trainer builds it, and what there is to say of one."""
 
 import json
+import sys
 
 import faiss
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from rvc import indexing
 from rvc.cli import main
-from rvc.errors import BadInput
+from rvc.errors import BadInput, MissingExtra
 from rvc.retrieval import load_index
 
 
@@ -42,6 +43,13 @@ def test_many_rows_become_centres(monkeypatch):
     index = indexing.build(rows(), report=lambda *step: said.append(step))
     assert index.ntotal == 50
     assert said[0] == ("k-means", 0, 1)
+
+
+def test_without_scikit_learn_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
+    monkeypatch.setattr(indexing, "MANY", 300)
+    with pytest.raises(MissingExtra, match=r"k-means over 400 vectors needs a package .* 'rvc-parity\[index\]'"):
+        indexing.build(rows())
 
 
 def test_features_are_joined_in_the_order_of_their_names(tmp_path):

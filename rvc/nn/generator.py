@@ -21,7 +21,7 @@ from rvc.nn.sizes import Sizes
 from rvc.nn.span import Span, cut, reaching
 from rvc.nn.upsample import NoiseConv, Upsampler
 
-PIECE = 200  # frames; small enough for caches, large enough that the margins cost one or two per cent
+PIECE = 100  # frames: at 200 the generator is 5 % faster and takes 100 MB more
 LAST_SLOPE = 0.01  # the library's default, which the reference forgot to set
 
 

@@ -82,8 +82,8 @@ def _noise_shifted(voice: Any) -> Iterator[tuple[Any, str, Any]]:
 
 
 def _unbiased(voice: Any) -> Iterator[tuple[Any, str, Any]]:
-    stage = voice.generator.stages[0]
-    yield stage.up, "bias", torch.zeros_like(stage.up.bias)
+    product = voice.generator.stages[0].up.product
+    yield product, "bias", torch.zeros_like(product.bias)
 
 
 def _two_blocks(voice: Any) -> Iterator[tuple[Any, str, Any]]:

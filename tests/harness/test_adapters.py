@@ -1,0 +1,108 @@
+"""The adapters that ship, judged for real: the C one on its stages, faults planted in it blamed on theirs."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parity import doctor, protocol, store
+from parity import run as running
+
+ROOT = Path(__file__).parents[2]
+GOLDENS = ROOT / "goldens" / "cases"
+SOURCE = ROOT / "parity" / "adapters" / "stages.c"
+CASE = "two-segments-rpy"
+ONNX = f"{sys.executable} -m parity.adapters.onnx_runtime"
+
+pytestmark = pytest.mark.slow
+
+
+def built(folder: Path, fault: int = 0) -> str:
+    """The C adapter, compiled."""
+    compiler = shutil.which("cc")
+    assert compiler, "no C compiler: install one (Debian: apt-get install gcc), the adapter has to be tried"
+    program = folder / "stages"
+    flags = ["-O2", "-Wall", "-Wextra", "-Werror", f"-DFAULT={fault}"]
+    subprocess.run([compiler, *flags, "-o", str(program), str(SOURCE), "-lm"], check=True)
+    return str(program)
+
+
+def judged(command: str, folder: Path, case: str = CASE) -> dict[str, Any]:
+    with protocol.External(command) as program:
+        return running.run(program, GOLDENS, folder / "out", case)
+
+
+def accused(document: dict[str, Any]) -> set[str]:
+    return {stage["stage"] for case in document["cases"] for stage in case["stages"] if stage["blame"] == "origin"}
+
+
+def causes(document: dict[str, Any]) -> set[str]:
+    return {stage["cause"]["name"] for case in document["cases"] for stage in case["stages"]
+            if stage["blame"] == "origin"}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """One golden alone, so that the doctor need not look at all."""
+    shutil.copytree(GOLDENS / CASE, tmp_path / "goldens" / CASE)
+    return tmp_path / "goldens"
+
+
+def test_the_c_adapter_is_well(tmp_path: Path, small: Path) -> None:
+    with protocol.External(built(tmp_path)) as program:
+        found = list(doctor.examine(program, small))
+    assert [finding.code for finding in found] == ["", "", "", ""]
+    assert found[0].sentence == "stages.c 1 offers 3 stages"
+
+
+def test_the_c_adapter_gets_a_true_verdict(tmp_path: Path) -> None:
+    document = judged(built(tmp_path), tmp_path)
+    assert document["state"] == "pass"
+    tested = {stage["stage"] for stage in document["cases"][0]["stages"] if stage["blame"] == "clean"}
+    assert tested == {"content.upsampled", "content.protected", "nsf"}
+    counts = document["counts"]
+    assert counts["compared"] > 0 and counts["not_tested"] > 0
+    assert counts["compared"] + counts["not_tested"] == counts["expected"]
+
+
+@pytest.mark.parametrize(("fault", "stage", "cause"), [
+    (1, "content.upsampled", "linear upsampling"),
+    (3, "nsf", "phase one sample early"),
+])
+def test_a_fault_planted_in_the_c_adapter_is_blamed_on_its_stage(
+    tmp_path: Path, fault: int, stage: str, cause: str
+) -> None:
+    document = judged(built(tmp_path, fault), tmp_path)
+    assert document["exit_code"] == 1
+    assert accused(document) == {stage}
+    assert causes(document) == {cause}
+
+
+def test_the_wrong_side_protected_is_blamed_on_protection(tmp_path: Path) -> None:
+    case = next(folder.name for folder in store.cases(GOLDENS) if "protect" in folder.name)
+    document = judged(built(tmp_path, 2), tmp_path, case)
+    assert accused(document) == {"content.protected"}
+    assert causes(document) <= {"exchanged protect", "another protect"}
+
+
+def test_the_onnx_adapter_is_well_and_right(tmp_path: Path, small: Path) -> None:
+    with protocol.External(ONNX) as program:
+        found = list(doctor.examine(program, small))
+        assert [finding.code for finding in found if not finding.well] == []
+        document = running.run(program, small, tmp_path / "out")
+    assert document["state"] == "pass", document["sentence"]
+    tested = {stage["stage"] for stage in document["cases"][0]["stages"] if stage["blame"] == "clean"}
+    assert tested == {"hubert.features", "enc_p", "z_p", "flow", "generator"}
+
+
+def test_the_missing_factor_of_an_onnx_export_is_named(
+    tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RVC_ONNX_TEMPERATURE", "1.0")
+    with protocol.External(ONNX) as program:
+        document = running.run(program, small, tmp_path / "out", only_stage="z_p")
+    assert accused(document) == {"z_p"}
+    assert causes(document) == {"missing 0.66666"}

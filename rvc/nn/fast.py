@@ -86,7 +86,8 @@ class FastConv:
         half, late = count // 2, self.late
         both, a, b = need(self.both, half + late), need(self.a, half), need(self.b, half)
         longest = max(both, a + late, b + late) if self.share_even else max(both, a + late, b + late + 1)
-        return -(-2 * longest // self.multiple) * self.multiple
+        rows: int = -(-2 * longest // self.multiple) * self.multiple
+        return rows
 
     def __call__(self, x: Signal, count: int, base: Signal | None = None) -> Signal:
         """`count` rows out of the rows x that start at the first tap; added to `base` in place when there is one."""

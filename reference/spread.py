@@ -91,6 +91,8 @@ def measure(specs: list[cases.Spec], name: str, profile: str, checkout: Path | N
     with opened(profile, files, checkout, variant.threads) as original, isolated.onednn(variant.onednn):
         for spec in specs:
             golden = store.open_case(COMMITTED / spec.name)
+            if golden.input["sha256"] != weights.sha256(spec.audio):
+                raise Refusal(f"{spec.input} is not what {spec.name} was recorded from; record the case again first")
             folder = out / name / spec.name
             original.weights = weights.of(spec).resolved()
             chained = original.convert(spec.audio, spec.wishes, spec.name)

@@ -43,6 +43,9 @@ class Index:
         self.lists = _inverted_lists(index)
         if self.lists is not None:
             self.lists.make_direct_map(True)
+            stored = faiss.downcast_InvertedLists(self.lists.invlists)
+            if hasattr(stored, "prefetch_nthread"):  # mapped lists: the system reads ahead well enough without threads
+                stored.prefetch_nthread = 0
         self.metric: Metric = "l2" if index.metric_type == faiss.METRIC_L2 else "inner product"
         if self.metric == "inner product" and self._is_unit():
             self.metric = "cosine"

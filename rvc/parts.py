@@ -128,14 +128,18 @@ class Parts:
         with self._borrow("synthesizer", self._build) as synthesizer:
             yield synthesizer
 
+    def f0_weights(self) -> F0Weights:
+        """The pitch networks, each opened when first asked for; they stay."""
+        weights: F0Weights = self._get("f0", self._f0_weights)
+        return weights
+
     def load(self, config: Config) -> None:
         """Load everything that such a conversion needs, for those who want the first one to be as fast as the next."""
         self.check(config)
         self._get("hubert", self._load_hubert)
         self._get("synthesizer", self._build)
         if self.f0 and config.f0_method in NETWORKS:
-            weights: F0Weights = self._get("f0", self._f0_weights)
-            weights.network(config.f0_method)
+            self.f0_weights().network(config.f0_method)
 
     def loaded(self) -> set[str]:
         """Names of what is in memory: "synthesizer", "hubert", "index", "f0"."""

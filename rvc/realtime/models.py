@@ -24,7 +24,7 @@ def load(parts: Parts, profile: str, controls: Controls, exact_hits: ExactHits =
     """
     config = Config.of(profile, f0_method=controls.f0_method, index_rate=1.0, speaker=controls.speaker)
     parts.check(config)
-    weights = F0Weights(**{name: path for name, path in parts.paths.items() if name in ("rmvpe", "crepe", "fcpe")})
+    weights = parts.f0_weights()
     if parts.f0 and controls.f0_method in NETWORKS:
         weights.network(controls.f0_method)
     _ = parts.voice.synthesizer  # built now, not in the first block

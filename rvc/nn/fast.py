@@ -54,6 +54,24 @@ def length(signal: Signal) -> int:
     return len(signal) if isinstance(signal, Tensor) else 2 * length(signal[0])
 
 
+def silence(signal: Signal, start: int, end: int) -> None:
+    """Zeros, in place, where the rows of a signal that begins with row `start` lie beyond the true ends 0 and `end`."""
+    count = length(signal)
+    if start < 0:
+        clear(signal, 0, min(-start, count))
+    if start + count > end:
+        clear(signal, max(end - start, 0), count)
+
+
+def clear(signal: Signal, first: int, last: int) -> None:
+    """Zeros in rows first … last − 1."""
+    if isinstance(signal, Tensor):
+        signal[first:last] = 0
+    else:
+        clear(signal[0], (first + 1) // 2, (last + 1) // 2)
+        clear(signal[1], first // 2, last // 2)
+
+
 def each(change: Callable[..., Tensor], *signals: Signal) -> Signal:
     """`change` applied to the rows of signals that are paired alike."""
     first = signals[0]

@@ -8,7 +8,6 @@ of a piece do not depend on which other pieces are asked for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,23 +15,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rvc.nn.conv import Conv, Weights
-from rvc.nn.resblock import SLOPE, ResBlock1, ResBlock2, plan
+from rvc.nn.resblock import SLOPE, ResBlock1, ResBlock2
 from rvc.nn.sizes import Sizes
-from rvc.nn.span import Span, cut, reaching
+from rvc.nn.span import Span, reaching
 from rvc.nn.upsample import NoiseConv, Upsampler
 
 PIECE = 100  # frames: at 200 the generator is 5 % faster and takes 100 MB more
 LAST_SLOPE = 0.01  # the library's default, which the reference forgot to set
-
-
-@dataclass(frozen=True)
-class Work:
-    """What one stage does for a piece: the rows it needs of the one before, those after upsampling, those it gives."""
-
-    needs: Span
-    middle: Span
-    gives: Span
-    fast: bool
 
 
 class Generator:
@@ -78,18 +67,17 @@ class Generator:
     def piece(self, z: Tensor, voice: Tensor, source: Tensor | None, span: Span) -> Tensor:
         """The samples of one span, from latent rows z (T, inter)."""
         wanted = span.wider(self.conv_post.reach)
-        works: list[Work] = []
+        plan = [wanted]  # what each stage must give, last stage first
         for stage in reversed(self.stages):
-            works.insert(0, stage.plan(wanted))
-            wanted = works[0].needs
-        given, latent = wanted, wanted.wider(self.conv_pre.reach)
+            plan.append(stage.needs(plan[-1]))
+        given = plan.pop()
+        latent = given.wider(self.conv_pre.reach)
         x = z[latent.start : latent.end].contiguous()
         x = reaching(self.conv_pre, x, latent, given).add_(voice).to(self.dtype)
-        for stage, work in zip(self.stages, works, strict=True):
-            x, given = stage(x, given, work, source), work.gives
-        wanted = span.wider(self.conv_post.reach)
-        x = F.leaky_relu_(cut(x, given, wanted).float(), LAST_SLOPE)
-        return reaching(self.conv_post, x, wanted, span)[:, 0].tanh_()
+        for stage in self.stages:
+            x, given = stage(x, given, plan[-1], source), plan.pop()
+        x = F.leaky_relu_(x.float(), LAST_SLOPE)
+        return reaching(self.conv_post, x, given, span)[:, 0].tanh_()
 
 
 class Stage:
@@ -104,34 +92,33 @@ class Stage:
         self.blocks: Any = [
             kind(weights, f"dec.resblocks.{i * count + j}", sizes.resblock_dilations[j]) for j in range(count)
         ]
+        self.reach = max(block.reach for block in self.blocks)
 
     def convs(self) -> list[Conv]:
         """Every convolution that may be computed in another precision."""
         return [self.up.product, *(conv for block in self.blocks for conv in block.convs())]
 
-    def plan(self, wanted: Span) -> Work:
-        """How rows `wanted` are to be made."""
-        gives, middle, fast = plan(self.blocks, wanted)
-        return Work(self.up.needs(middle), middle, gives, fast)
+    def needs(self, wanted: Span) -> Span:
+        """The rows of the stage before that can reach the rows `wanted` of this one."""
+        return self.up.needs(wanted.wider(self.reach))
 
-    def __call__(self, x: Tensor, given: Span, work: Work, source: Tensor | None) -> Tensor:
-        """Rows `given` of the stage before, overwritten, to the rows that `work` gives."""
-        x = self.up(F.leaky_relu_(cut(x, given, work.needs), SLOPE), work.needs, work.middle)
+    def __call__(self, x: Tensor, given: Span, wanted: Span, source: Tensor | None) -> Tensor:
+        """Rows `given` of the stage before, overwritten, to rows `wanted` of this one."""
+        middle = wanted.wider(self.reach)
+        x = self.up(F.leaky_relu_(x, SLOPE), given, middle)
         if self.noise is not None:
             assert source is not None  # the synthesizer checked
-            self.noise.add_to(x, source, work.middle)
-        active = F.leaky_relu(x, SLOPE)
+            self.noise.add_to(x, source, middle)
+        fast = [block.fast for block in self.blocks if block.fast is not None and block.fast.serves]
+        plain = [block for block in self.blocks if block.fast is None or not block.fast.serves]
         total: Tensor | None = None
-        later = []
-        for block in self.blocks:
-            if work.fast and block.fast is not None and block.fast.wanted:
-                later.append(block.fast)
-                continue
-            y = block(x, active, work.middle, work.gives)
+        active = F.leaky_relu(x, SLOPE)
+        for block in plain:
+            y = block(x, active, middle, wanted)
             total = y if total is None else total.add_(y)
         del active
         if total is None:
-            total = x.new_zeros(work.gives.end - work.gives.start, x.shape[1])
-        for fast in later:
-            fast.add_to(total, x, work.middle, work.gives)
+            total = x.new_zeros(wanted.end - wanted.start, x.shape[1])
+        for quick in fast:
+            quick.add_to(total, x, middle, wanted)
         return total

@@ -9,11 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rvc.nn.conv import Conv, Weights
-from rvc.nn.fast import FastConv, add_joined, each, split, take
+from rvc.nn.fast import FastConv, add_joined, each, silence, split, take
 from rvc.nn.span import Span, add_reaching, cut, reaching
 
 SLOPE = 0.1
 ALIGNED = 4  # rows; what two levels of pairing need
+EDGED = 8  # times the reach: rows between a segment's ends from which on it pays to cut its ends off
 
 leaky = partial(F.leaky_relu, negative_slope=SLOPE)
 leaky_ = partial(F.leaky_relu_, negative_slope=SLOPE)
@@ -64,7 +65,7 @@ class ResBlock1:
 
 
 class FastBlock:
-    """The same by fast filtering, for rows whose whole surroundings exist; made when first needed."""
+    """The same by fast filtering; made from the plain convolutions when first needed."""
 
     def __init__(self, pairs: list[tuple[Conv, Conv]], levels: int) -> None:
         self.pairs, self.levels = pairs, levels
@@ -72,7 +73,7 @@ class FastBlock:
         self._lock = threading.Lock()
 
     @property
-    def wanted(self) -> bool:
+    def serves(self) -> bool:
         """Whether it is faster, and exact enough: rounding sums of weights to bfloat16 would not be."""
         return self.levels > 0 and self.pairs[0][0].is_float32
 
@@ -80,10 +81,8 @@ class FastBlock:
         """The fast form of each pair."""
         with self._lock:
             if self._made is None:
-                made = [
-                    [FastConv(c.dense()[:, :, 0], c.bias, c.dilation, self.levels) for c in pair] for pair in self.pairs
-                ]
-                self._made = [(first, second) for first, second in made]
+                fast = [[FastConv(c.dense()[:, :, 0], c.bias, c.dilation, self.levels) for c in p] for p in self.pairs]
+                self._made = [(first, second) for first, second in fast]
             return self._made
 
     def windows(self, start: int, count: int) -> list[tuple[int, int]]:
@@ -96,14 +95,30 @@ class FastBlock:
         return found[::-1]
 
     def add_to(self, total: Tensor, x: Tensor, given: Span, wanted: Span) -> None:
-        """Add the block's rows `wanted` of rows `given` of x, left as they are, to `total`."""
-        windows = self.windows(wanted.start, wanted.end - wanted.start)
+        """Add the block's rows `wanted` of rows `given` of x, left as they are, to `total`.
+
+        The windows are a few rows longer than what can reach `wanted`; in those rows anything cancels, so zeros do.
+        """
+        rows = -(-(wanted.end - wanted.start) // ALIGNED) * ALIGNED
+        windows = self.windows(wanted.start, rows)
         start, count = windows[0]
-        signal = split(x[start - given.start : start - given.start + count], self.levels)
-        for (first, second), (start, _), (out, count) in zip(self.kernels(), windows[:-1], windows[1:], strict=True):
-            h = each(leaky_, first(each(leaky, signal), second.need(count)))
-            signal = second(h, count, take(signal, out - start, count))
-        add_joined(total, signal)
+        first, last = max(start, given.start), min(start + count, given.end)
+        x = x[first - given.start : last - given.start]
+        if len(x) < count:
+            x = F.pad(x, (0, 0, first - start, start + count - last))
+        signal = split(x, self.levels)
+        for l, (one, two) in enumerate(self.kernels()):
+            start, (out, count) = windows[l][0], windows[l + 1]
+            h = each(leaky_, one(each(leaky, signal), two.need(count)))
+            silence(h, start + self.pairs[l][0].reach, wanted.length)
+            signal = two(h, count, take(signal, out - start, count))
+            silence(signal, out, wanted.length)
+        if rows == len(total):
+            add_joined(total, signal)
+        else:
+            joined = total.new_zeros(rows, total.shape[1])
+            add_joined(joined, signal)
+            total += joined[: len(total)]
 
 
 class ResBlock2:
@@ -131,20 +146,3 @@ class ResBlock2:
             x = add_reaching(x.clone() if l == 0 else x, conv, active, mine, out)
             mine, active = out, leaky(x)
         return x
-
-
-def plan(blocks: list[ResBlock1] | list[ResBlock2], wanted: Span) -> tuple[Span, Span, bool]:
-    """What rows the blocks give for rows `wanted`, what rows they need for it, and whether the fast ones can serve.
-
-    Fast blocks need all rows around them to exist; near the segment's ends the plain ones, which know zeros, take over.
-    """
-    fast = [block.fast for block in blocks if block.fast is not None and block.fast.wanted]
-    reach = max(block.reach for block in blocks)
-    given = Span(wanted.start // ALIGNED * ALIGNED, -(-wanted.end // ALIGNED) * ALIGNED, wanted.length)
-    if fast and given.start >= reach and given.end + reach <= given.length:  # else their kernels need not be made
-        windows = [block.windows(given.start, given.end - given.start)[0] for block in fast]
-        start = min(given.start - reach, *(start for start, _ in windows))
-        end = max(given.end + reach, *(start + count for start, count in windows))
-        if start >= 0 and end <= wanted.length:
-            return given, Span(start, end, wanted.length), True
-    return wanted, wanted.wider(reach), False

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rvc.nn.conv import Conv
-from rvc.nn.fast import FastConv, Kernel, add_joined, need, split, take
+from rvc.nn.fast import FastConv, Kernel, add_joined, need, silence, split, take
 
 
 def joined(signal, rows):
@@ -47,3 +47,12 @@ def test_rows_taken_from_anywhere():
             ours = joined(take(split(x, levels), start, 16), 16)
             assert torch.equal(ours, x[start : start + 16])
     assert need(Conv(torch.zeros(1, 1, 3), None, 5), 4) == 14
+
+
+def test_silence_beyond_the_true_ends():
+    for levels in (0, 1, 2):
+        for start in range(-9, 30):
+            signal = split(torch.ones(16, 6), levels)
+            silence(signal, start, 20)
+            inside = torch.tensor([float(0 <= start + i < 20) for i in range(16)])
+            assert torch.equal(joined(signal, 16), inside[:, None].expand(-1, 6)), (levels, start)

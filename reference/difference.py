@@ -33,7 +33,7 @@ def compare(old: Case | None, new: Mapping[str, Any], network: bool, allowed: Ma
     if old is None:
         return [Line("all", NEW, f"{len(new)} tensors; nothing is committed under this name")]
     by_stage: dict[str, list[tuple[str, str]]] = {}
-    for name in dict.fromkeys([*new, *old]):
+    for name in in_order({*new, *old}):
         stage = stages.stage_of(name)
         found = by_stage.setdefault(stage.name if stage else "given", [])
         found.append(_tensor(name, old, new, network, allowed))
@@ -43,6 +43,12 @@ def compare(old: Case | None, new: Mapping[str, Any], network: bool, allowed: Ma
         state = max((state for state, _ in found), key=order.index)
         lines.append(Line(stage_name, state, next(said for one, said in found if one == state)))
     return lines
+
+
+def in_order(names: set[str]) -> list[str]:
+    """What is given first, then the flow's order."""
+    flow = stages.names(stages.prefixes_of(names))
+    return sorted(name for name in names if stages.stage_of(name) is None) + [name for name in flow if name in names]
 
 
 def _tensor(name: str, old: Case, new: Mapping[str, Any], network: bool, allowed: Any) -> tuple[str, str]:

@@ -1,5 +1,7 @@
 """The verbs of the project. `nox -l` is the menu; arguments after `--` go to the program behind the verb."""
 
+import shutil
+
 import nox
 
 nox.options.sessions = ["lint", "tests", "parity"]
@@ -38,6 +40,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Drive the report's pages in headless Chromium: every control, no console error, no request."""
+    if shutil.which("chromium") is None:
+        session.error("no chromium on the PATH; install it (Debian: apt-get install chromium) and run this again")
+    install(session, "tests", "browser")
+    session.run("python", "-m", "pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style with ruff and types with mypy (strict over rvc, parity, reports, reference)."""
     install(session, "tests", "lint")
@@ -63,5 +74,14 @@ def report(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Time ours and the original in turn: seconds per stage, end to end, peak memory, ratios."""
-    install(session, "tests")
+    session.install("-r", "reference/requirements.lock")
+    session.install("--no-deps", "-r", "reference/originals.lock")
+    install(session, "tests", extras="pm")
     session.run("python", "-m", "bench", *session.posargs)
+
+
+@nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Plant real port bugs in our rvc one by one and print which check catches and blames each."""
+    install(session, "tests")
+    session.run("python", "-m", "parity.mutants", *session.posargs)

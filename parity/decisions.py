@@ -76,11 +76,14 @@ def _neighbour(name: str, index: tuple[int, ...], golden: Tensors, ours: Tensors
     row, rank = index
     distances = golden[prefix + "retrieval.distances"][row].astype(np.float64)
     own = ours.get(prefix + "retrieval.distances")
+    there, here = set(golden[name][row].tolist()), set(ours[name][row].tolist())
+    if len(here - there) > 1 or len(there) < golden[name].shape[1] or len(here) < len(there):
+        return _flip(index, golden[name], ours[name], None, None)  # more than a swap, or than one neighbour for another
     place = np.flatnonzero(golden[name][row] == ours[name][index])
     if place.size:
         margin, far = abs(distances[place[0]] - distances[rank]), distances[place[0]]
     elif own is not None:
-        margin, far = abs(float(own[row, rank]) - distances[rank]), float(own[row, rank])
+        margin, far = abs(float(own[row, rank]) - distances[-1]), float(own[row, rank])
     else:
         return _flip(index, golden[name], ours[name], None, None)
     moved = 0.0

@@ -1,5 +1,6 @@
 """A small case that needs no network: every tensor of the table, half a second long, and programs that play it."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,12 @@ def draw(name: str, *shape: int) -> Any:
 
 
 def tensors() -> Tensors:
-    """What an original might have computed; the relations that views rely on hold."""
+    """What an original might have computed, a fresh copy; the relations that views rely on hold."""
+    return {name: value.copy() for name, value in _tensors().items()}
+
+
+@functools.cache
+def _tensors() -> Tensors:
     raw = (np.round(draw("raw", SAMPLES) * 2000).astype(np.float32) / 32768).astype(np.float32)
     high = raw.astype(np.float64) * 0.97
     padded = np.pad(high, PAD, mode="reflect")

@@ -1,0 +1,83 @@
+"""An adapter for the tests: it plays a golden back, and breaks the protocol in the way that its argument names."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # it runs as a program of its own
+
+from parity import stages, store  # noqa: E402
+
+FAULT, FOLDER = sys.argv[1], sys.argv[2]
+HELLO = {"protocol": "rvc-parity/1", "name": "fake", "version": "1", "stages": ["flow"], "chain": False}
+
+
+def damaged(name: str, value: np.ndarray) -> np.ndarray:
+    if FAULT == "wrong-dtype":
+        return value.astype(np.float64)
+    if FAULT == "wrong-shape":
+        return value[..., :-1].copy()
+    if FAULT == "byte-order":
+        return value.byteswap()
+    if FAULT == "not-finite":
+        return np.where(np.arange(value.shape[-1]) == 3, np.float32(np.nan), value)
+    if FAULT == "changes":
+        return value + np.float32(time.time_ns() % 1000 * 1e-9)
+    return value
+
+
+def answer(request: dict, case: store.Case) -> dict:
+    if request["op"] == "hello":
+        if FAULT == "hang-hello":
+            time.sleep(60)
+        changes = {"wrong-protocol": {"protocol": "rvc-parity/0"}, "unknown-stage": {"stages": ["flwo"]},
+                   "nothing-offered": {"stages": []}, "missing-field": {"name": None},
+                   "misspelt": {"chian": True}}.get(FAULT, {})
+        return {key: value for key, value in (HELLO | changes).items() if value is not None}
+    if FAULT == "crash":
+        sys.exit("segmentation fault, or so")
+    if FAULT == "hang":
+        time.sleep(60)
+    if FAULT == "refused" or (request["stage"] != "flow" and FAULT != "undeclared-stage"):
+        raise ValueError("no memory left for this")
+    stage = next(row for row in stages.OFFLINE if row.name == request["stage"])
+    names = [request["prefix"] + row.name for row in stage.makes if request["prefix"] + row.name in case]
+    made = {name: damaged(name, case[name].copy()) for name in names}
+    if FAULT not in ("deaf", "changes"):
+        from safetensors.numpy import load_file
+
+        given = load_file(request["inputs"])
+        if "seg0.z_p" in given and not np.array_equal(given["seg0.z_p"], case["seg0.z_p"]):
+            made = {name: value * np.float32(2) for name, value in made.items()}
+    if FAULT == "missing-output":
+        return {}
+    if FAULT == "lost-tensor":
+        made = {"seg0.other": np.zeros(3, np.float32)}
+    if FAULT == "strange-output":
+        made["seg0.z_p"] = np.zeros(3, np.float32)
+    save_file({name: np.ascontiguousarray(value) for name, value in made.items()}, request["outputs"])
+    if FAULT == "short-write":
+        whole = Path(request["outputs"]).read_bytes()
+        Path(request["outputs"]).write_bytes(whole[: len(whole) // 2])
+    return {}
+
+
+def main() -> None:
+    case = store.open_case(FOLDER)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["op"] == "bye":
+            break
+        try:
+            fields = {"ok": True, **answer(request, case)}
+        except ValueError as error:
+            fields = {"ok": False, "error": str(error)}
+        number = request["id"] + (FAULT == "wrong-id")
+        print("model loaded" if FAULT == "not-json" else json.dumps({"id": number, **fields}), flush=True)
+
+
+main()

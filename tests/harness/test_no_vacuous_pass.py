@@ -1,0 +1,137 @@
+"""Nothing passes by accident: whatever is done to any tensor, on either side, the verdict is no longer "pass"."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from small_case import META, golden, judge, tensors
+
+from parity import cells, compare, stages, store, tolerance
+from parity.errors import GoldenError
+
+MADE = [name for name in tensors() if stages.stage_of(name) is not None]
+FOLDER = Path(tempfile.mkdtemp(prefix="rvc-parity-test-"))
+CASE = golden(FOLDER)
+
+
+def truncate(value: Any, where: int) -> Any:
+    axis = where % value.ndim
+    return np.delete(value, -1, axis)
+
+
+def zero(value: Any, where: int) -> Any:
+    return np.zeros_like(value)
+
+
+def nan(value: Any, where: int) -> Any:
+    spoiled = value.astype(np.float64 if value.dtype == np.float64 else np.float32)
+    spoiled.reshape(-1)[where % value.size] = np.nan
+    return spoiled
+
+
+def retype(value: Any, where: int) -> Any:
+    return value.astype(np.float32 if value.dtype == np.float64 else np.float64)
+
+
+def empty(value: Any, where: int) -> Any:
+    return value.reshape(-1)[:0].reshape(*(0 for _ in value.shape))
+
+
+def moved(value: Any, where: int) -> Any:
+    spoiled = value.copy()
+    spoiled.reshape(-1)[where % value.size] += 1 if value.dtype.kind == "i" else np.abs(value).max()
+    return spoiled
+
+
+def transposed(value: Any, where: int) -> Any:
+    return value.swapaxes(0, -1) if value.ndim > 1 else np.roll(value, 1)
+
+
+DAMAGE = [truncate, zero, nan, retype, empty, moved]
+RELAXED = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@RELAXED
+@given(name=st.sampled_from(MADE), damage=st.sampled_from(DAMAGE), where=st.integers(0, 10**6),
+       mode=st.sampled_from(["isolated", "chained", "both"]))
+def test_a_damaged_tensor_never_passes(name: str, damage: Any, where: int, mode: str) -> None:
+    right = tensors()
+    spoiled = {**right, name: damage(right[name], where)}
+    alone = spoiled if mode != "chained" else right
+    whole = spoiled if mode != "isolated" else right
+    assert judge(CASE, alone, whole).state == "differs"
+
+
+@RELAXED
+@given(name=st.sampled_from(MADE), rename=st.booleans(), mode=st.sampled_from(["isolated", "chained"]))
+def test_a_lost_or_renamed_tensor_never_passes(name: str, rename: bool, mode: str) -> None:
+    right = tensors()
+    spoiled = {key: value for key, value in right.items() if key != name}
+    if rename:
+        spoiled[name + "x"] = right[name]
+    found = judge(CASE, *((spoiled, right) if mode == "isolated" else (right, spoiled)))
+    assert found.state == "differs"
+    assert any(cell.state == "missing" for cell in found.ledger.cells)
+
+
+@RELAXED
+@given(name=st.sampled_from(sorted(tensors())), damage=st.sampled_from([truncate, zero, nan, retype, empty, moved]),
+       where=st.integers(0, 10**6))
+def test_a_golden_recorded_from_damaged_tensors_never_passes(name: str, damage: Any, where: int) -> None:
+    right = tensors()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            case = store.save_case(Path(folder) / "small", {**right, name: damage(right[name], where)}, META)
+        except GoldenError:
+            return  # refused at the door
+        found = judge(case, right)
+        state = found.state if name in MADE else "differs"  # what is given is no result; the chain would show it
+        assert state == "differs"
+
+
+@RELAXED
+@given(name=st.sampled_from(sorted(tensors())))
+def test_a_golden_that_lost_a_tensor_never_passes(name: str) -> None:
+    right = tensors()
+    del right[name]
+    with tempfile.TemporaryDirectory() as folder, pytest.raises(GoldenError, match="lacks"):
+        store.save_case(Path(folder) / "small", right, META)
+
+
+def test_every_expected_cell_is_in_the_ledger() -> None:
+    found = judge(CASE, tensors())
+    names = cells.expected_tensors(CASE)
+    expected = {(name, mode, metric) for name in names for mode in ("isolated", "chained")
+                for metric in ("form", *compare.metrics(name))}
+    entered = [(cell.tensor, cell.mode, cell.metric) for cell in found.ledger.cells]
+    assert len(entered) == len(set(entered))
+    assert set(entered) == expected
+    counts = found.ledger.counts()
+    assert counts["expected"] == counts["compared"] + counts["waived"] + counts["not_tested"] == len(expected)
+
+
+def test_nan_is_never_close() -> None:
+    row = tolerance.Limits().find("seg0.flow.z", "isolated", "relative_rms", False)
+    golden_value = tensors()["seg0.flow.z"]
+    spoiled = golden_value.copy()
+    spoiled[0, 0, 0] = np.nan
+    value = compare.compare("seg0.flow.z", golden_value, spoiled).values["relative_rms"]
+    assert not value <= row.limit
+
+
+def test_an_offset_cannot_hide_behind_the_removed_mean() -> None:
+    right = tensors()
+    spoiled = right["waveform.concat"] + np.float32(0.01)
+    assert judge(CASE, {**right, "waveform.concat": spoiled}).state == "differs"
+
+
+def test_a_golden_of_zeros_is_not_a_licence() -> None:
+    zeros = np.zeros((1, 12, 98), np.float32)
+    wrong = zeros.copy()
+    wrong[0, 0, 0] = 1e-20
+    assert compare.compare("seg0.flow.z", zeros, zeros).values["relative_rms"] == 0
+    assert compare.compare("seg0.flow.z", zeros, wrong).values["relative_rms"] == float("inf")

@@ -16,7 +16,6 @@ from rvc.voice import contents, load_voice
 
 Report = dict[str, Any]
 INDEX_MAGIC = (b"Ix", b"Iw", b"IH", b"IB")  # faiss writes four letters that say the kind of index
-TRAINING_ONLY = ("enc_q",)
 
 
 def inspect(path: str | Path) -> Report:
@@ -85,6 +84,9 @@ def _network(path: Path) -> Report | None:
     except RvcError:
         return None
     names = tensors.keys()
+    if any(name.startswith("discriminators.") for name in names):
+        said = ["a discriminator, which only training uses; the voice is in the G_*.pth beside it"]
+        return {"kind": "discriminator"} | _about(tensors) | {"missing": [], "odd": said}
     if any(name.startswith("unet.") for name in names):
         return {"kind": "RMVPE"} | _about(tensors) | _checked(lambda: _f0_network("rmvpe", tensors))
     if {"conv1.weight", "classifier.weight"} <= names:

@@ -36,9 +36,9 @@ class Encoder:
             assert coarse is not None  # the synthesizer checked
             x += self.pitch[coarse[0]]
         x = F.leaky_relu_(x.mul_(sqrt(self.hidden)), 0.1)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x = block(x)
-        stats = self.proj(x[keep_from:])
+        stats = self.proj(self.blocks[-1](x, keep_from))
         return from_rows(stats[:, : self.inter]), from_rows(stats[:, self.inter :])
 
 
@@ -53,12 +53,13 @@ class Block:
         self.norm_1 = (weights[f"{at}.norm_layers_1.{i}.gamma"], weights[f"{at}.norm_layers_1.{i}.beta"])
         self.norm_2 = (weights[f"{at}.norm_layers_2.{i}.gamma"], weights[f"{at}.norm_layers_2.{i}.beta"])
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Rows (p, hidden) → rows (p, hidden)."""
+    def __call__(self, x: Tensor, first: int = 0) -> Tensor:
+        """Rows (p, hidden) → rows (p − first, hidden): those from `first` on, though all are listened to."""
         width = x.shape[1:]
-        x = F.layer_norm(x + self.attention(x), width, *self.norm_1, EPS)
+        start = max(first - self.conv_1.reach - self.conv_2.reach, 0)  # what the convolutions see of earlier rows
+        x = F.layer_norm(x[start:] + self.attention(x, start), width, *self.norm_1, EPS)
         h = self.conv_2.same(F.relu_(self.conv_1.same(x)))
-        return F.layer_norm(h.add_(x), width, *self.norm_2, EPS)
+        return F.layer_norm(h.add_(x), width, *self.norm_2, EPS)[first - start :]
 
 
 class Attention:
@@ -76,16 +77,16 @@ class Attention:
         self.near_k = weights[f"{at}.emb_rel_k"][0]
         self.near_v = weights[f"{at}.emb_rel_v"][0]
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Rows (p, hidden) → rows (p, hidden)."""
+    def __call__(self, x: Tensor, first: int = 0) -> Tensor:
+        """Rows (p, hidden) → rows (p − first, hidden): what the rows from `first` on hear of all."""
         p = x.shape[0]
         q, k, v = self.qkv(x).view(p, 3, self.heads, self.width).permute(1, 2, 0, 3).contiguous()  # (heads, p, width)
         q /= sqrt(self.width)
-        mixed = x.new_empty(p, self.heads, self.width)
-        for start in range(0, p, BLOCK):
+        mixed = x.new_empty(p - first, self.heads, self.width)
+        for start in range(first, p, BLOCK):
             end = min(start + BLOCK, p)
-            mixed[start:end] = self.attend(q[:, start:end], k, v, start).transpose(0, 1)
-        return self.out(mixed.view(p, -1))
+            mixed[start - first : end - first] = self.attend(q[:, start:end], k, v, start).transpose(0, 1)
+        return self.out(mixed.view(p - first, -1))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, start: int) -> Tensor:
         """Queries (heads, b, width) of the frames start … start+b−1 over all p keys and values."""

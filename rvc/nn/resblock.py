@@ -38,7 +38,7 @@ class ResBlock1:
         self.reach = sum(first.reach + second.reach for first, second in self.pairs)
         first = self.pairs[0][0]
         odd = all(d % 2 for d in dilations)
-        self.fast = FastBlock(self.pairs, levels_for(first.out, first.width)) if first.packed and odd else None
+        self.fast = FastBlock(self.pairs, levels_for(first.out, first.width)) if odd else None
 
     def convs(self) -> list[Conv]:
         """All of them."""
@@ -74,8 +74,9 @@ class FastBlock:
 
     @property
     def serves(self) -> bool:
-        """Whether it is faster, and exact enough: rounding sums of weights to bfloat16 would not be."""
-        return self.levels > 0 and self.pairs[0][0].is_float32
+        """Whether it is faster here, and exact enough: rounding sums of weights to bfloat16 would not be."""
+        first = self.pairs[0][0]
+        return self.levels > 0 and first.packed and first.is_float32
 
     def kernels(self) -> list[tuple[FastConv, FastConv]]:
         """The fast form of each pair."""

@@ -75,6 +75,13 @@ def test_an_index(tmp_path, width, version):
     assert "it holds no vectors" in inspect(tmp_path / "trained.index")["missing"][0]
 
 
+def test_a_discriminator(tmp_path):
+    path = saved(tmp_path, {"model": {"discriminators.0.conv_post.bias": torch.zeros(1)}, "iteration": 1}, "D_1.pth")
+    found = inspect(path)
+    assert found["kind"] == "discriminator"
+    assert found["odd"] == ["a discriminator, which only training uses; the voice is in the G_*.pth beside it"]
+
+
 def test_a_file_that_is_not_there_or_not_a_model(tmp_path):
     with pytest.raises(BadInput, match="there is no file"):
         inspect(tmp_path / "none.pth")

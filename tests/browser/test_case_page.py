@@ -91,7 +91,9 @@ def test_table_of_checks_is_the_verdict(watched: Watched, report: Report) -> Non
 
 def test_newcomer_reads_what_where_and_how_bad(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("tone-linear.html"))
-    assert re.fullmatch(r"✗ content\.upsampled is wrong: [\d ]+ times its limit, (first|from) .*", page.inner_text(".verdict"))
+    assert re.fullmatch(
+        r"✗ content\.upsampled is wrong: [\d ]+ times its limit, (first|from) .*", page.inner_text(".verdict")
+    )
     assert page.inner_text(".row-name[data-stage='content.upsampled'] .mark") == "▶"
     assert state(page, "stage") == "content.upsampled"
     page = watched.open(report.url("tone-right.html"))

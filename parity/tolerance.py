@@ -67,7 +67,7 @@ class Limit:
 
     def document(self) -> dict[str, Any]:
         """As verdict.json writes it."""
-        unit = stages.tensor(_any_name(self.tensor)).unit if self.metric == "steps" else "1"
+        unit = stages.tensor(any_name(self.tensor)).unit if self.metric == "steps" else "1"
         card: dict[str, Any] = {
             "tensor": self.tensor, "mode": self.mode, "metric": self.metric, "limit": self.limit, "unit": unit,
             "because": self.because, "spread": self.spread, "f0_from_network": self.network_f0,
@@ -76,7 +76,8 @@ class Limit:
         return card | ({"derivation": dict(self.derivation)} if self.derivation else {})
 
 
-def _any_name(local: str) -> str:
+def any_name(local: str) -> str:
+    """A full name that has this local part."""
     return next(prefix + local for prefix in ("", "seg0.", "rt.0.") if stages.known(prefix + local))
 
 
@@ -126,15 +127,20 @@ class Limits:
 @functools.cache
 def load(path: Path = SPREAD) -> Limits:
     """The limits derived from the measured spread; typed ones where nothing was measured."""
-    if not path.is_file():
-        return Limits()
+    return Limits(read(path)) if path.is_file() else Limits()
+
+
+def read(path: Path = SPREAD) -> dict[str, Any]:
+    """The document of spread.json, checked. Raises ParityError."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParityError(f"there is no {path}; measure it: python -m reference.spread, then parity.spread") from None
     except json.JSONDecodeError as error:
         raise ParityError(f"{path} is not JSON ({error}); restore it or measure: python -m parity.spread") from None
     if wrong := schema.check(document, _SCHEMA):
         raise ParityError(f"{path} does not fit rvc-spread/1: {wrong[0]}; measure again: python -m parity.spread")
-    return Limits(document)
+    return document
 
 
 _COPY = (5e-7, "a copy or a few float32 operations: four steps of the format")

@@ -25,7 +25,7 @@ def guesses(program: Any, case: Case, stage: str, prefix: str, name: str, given:
     """Predictions for one tensor; none where the stage has no probe. `program` is an RvcTorch without any fault."""
     probe = PROBES.get(stage)
     if probe is not None:
-        yield from probe(program, case, prefix, name, given)
+        yield from probe(program, case, prefix, name, {key: value.copy() for key, value in given.items()})
 
 
 def _array(value: torch.Tensor) -> Array:

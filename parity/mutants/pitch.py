@@ -210,7 +210,9 @@ FAULTS = [
         around(network.Block, "__call__", lambda f, self, image: f(self, image).relu_()),
         RMVPE,
     ),
-    Fault("pm-floor-65", "f0.raw", "the realtime floor offline", put(pm, "FLOOR", 65.0), ("pm",)),
+    Fault(
+        "pm-floor-65", "f0.raw", "the realtime floor offline", put(pm, "FLOOR", 65.0), ("pm",), ("another pitch floor",)
+    ),
     Fault(
         "pm-voicing-0.45",
         "f0.raw",

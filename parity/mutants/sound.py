@@ -368,9 +368,11 @@ FAULTS = [
             "rms",
             lambda f, x, frame, hop: f(np.concatenate([np.zeros(frame // 2, x.dtype), x])[: len(x)], frame, hop),
         ),
-        ("mix",),
+        ("mix", "two seconds"),
     ),
-    Fault("mix-power", "rmsmixed", "rms without its root", after(output, "rms", lambda x: x * x), ("mix",)),
+    Fault(
+        "mix-power", "rmsmixed", "rms without its root", after(output, "rms", lambda x: x * x), ("mix", "two seconds")
+    ),
     Fault(
         "resample-linear",
         "resampled",

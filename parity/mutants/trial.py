@@ -65,7 +65,7 @@ def run(fault: Fault, case: Case, program: RvcTorch, limits: tolerance.Limits) -
 def give_reasons(case: Case, found: verdict.CaseVerdict, oracle: cause.Oracle) -> None:
     """Ask the oracle, now that the fault is lifted, for causes that nothing simpler gave."""
     for row in found.stages:
-        if row.blame != "origin" or row.cause is None or row.cause["name"] != "unknown":
+        if row.blame != "origin" or row.cause is None:
             continue
         failed = sorted((cell for cell in row.cells if cell.failed), key=lambda cell: cell.mode == "chained")
         mode, name = failed[0].mode, failed[0].tensor

@@ -1,0 +1,295 @@
+"""Limits, margins, waivers, blame and causes on a case small enough to see through."""
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_case import META, Player, changed, golden, judge, tensors
+
+from parity import __main__ as command_line
+from parity import calibrate, candidate, compare, decisions, stages, store, tolerance, trace, verdict, waivers
+from parity import run as running
+from parity.cells import Cell
+from parity.errors import GoldenError, ParityError, TraceError, UsageError
+
+
+def spread(values: dict[str, float], metric: str = "relative_rms") -> dict[str, Any]:
+    return {"format": "rvc-spread/1", "variants": [{"name": name, "environment": {}} for name in values],
+            "entries": [{"tensor": "flow.z", "mode": "isolated", "metric": metric, "network_f0": None,
+                         "by_variant": values, "cases": 3}]}
+
+
+def test_a_limit_is_a_margin_over_the_widest_variant() -> None:
+    limit = tolerance.Limits(spread({"avx2": 4e-6, "two-threads": 1e-6})).find("seg1.flow.z", "isolated",
+                                                                               "relative_rms", True)
+    assert limit.limit == pytest.approx(2e-5)
+    assert limit.because == "5 × 4e-06, the original's own spread (widest: avx2, of 2 variants)"
+    assert limit.document()["margin"] == pytest.approx(5)
+
+
+def test_a_limit_never_falls_below_the_number_format() -> None:
+    limit = tolerance.Limits(spread({"avx2": 0.0})).find("seg0.flow.z", "isolated", "relative_rms", False)
+    assert limit.limit == tolerance.FLOORS["float32"]
+
+
+def test_every_tensor_has_a_limit_with_a_reason() -> None:
+    limits = tolerance.Limits()
+    for name in stages.names(["seg0.", "rt.0."]):
+        for mode in ("isolated", "chained"):
+            for metric in compare.metrics(name):
+                limit = limits.find(name, mode, metric, False)
+                assert limit.limit >= 0 and len(limit.because) > 10
+
+
+def test_a_spread_with_a_misspelt_field(tmp_path: Path) -> None:
+    path = tmp_path / "spread.json"
+    path.write_text(json.dumps({**spread({"avx2": 1e-6}), "variant": []}))
+    with pytest.raises(ParityError, match="it has the unknown field 'variant' \\(did you mean 'variants'\\?\\)"):
+        tolerance.read(path)
+
+
+def test_leaving_one_out() -> None:
+    good = list(calibrate.from_spread(spread({"a": 2e-6, "b": 1e-6, "c": 3e-6})))
+    assert len(good) == 3 and not any(check.alarm for check in good)
+    bad = calibrate.summary(list(calibrate.from_spread(spread({"a": 2e-6, "b": 1e-6, "c": 3e-3}))))
+    assert bad["alarms"] == 1 and bad["false_alarms"][0]["variant"] == "c"
+
+
+def test_a_verdict_speaks_in_the_originals_spread(tmp_path: Path) -> None:
+    case, value = golden(tmp_path), tensors()["seg0.flow.z"]
+    limits = tolerance.Limits(spread({"avx2": 1e-6}))
+    found = verdict.judge(case, Player(changed("seg0.flow.z", value * np.float32(1.0001))), limits, waivers.Waivers())
+    assert found.sentence is not None and "100 times the original's own spread" in found.sentence
+
+
+# ---- waivers ---------------------------------------------------------------------------------------------------------
+
+ROW = {"cell": "small/seg0.flow.z/*/*", "because": "known since the last release", "until": "2099-01-01"}
+
+
+def waived(folder: Path, row: dict[str, str], **options: Any) -> dict[str, Any]:
+    golden(folder)
+    value = changed("seg0.flow.z", tensors()["seg0.flow.z"] * np.float32(1.01))
+    return running.run(Player(value, **options), folder, folder / "out", waive=waivers.Waivers([row]))
+
+
+def test_a_waiver_waives_and_is_counted(tmp_path: Path) -> None:
+    document = waived(tmp_path, ROW)
+    assert document["state"] == "pass"
+    assert document["counts"]["waived"] == document["waivers"][0]["used"] == 4
+
+
+def test_an_ended_waiver_is_a_failure(tmp_path: Path) -> None:
+    document = waived(tmp_path, {**ROW, "until": "2020-01-01"})
+    assert document["exit_code"] == 1 and document["counts"]["waived"] == 0
+
+
+def test_a_waiver_that_waives_nothing_is_a_failure(tmp_path: Path) -> None:
+    golden(tmp_path)
+    document = running.run(Player(tensors()), tmp_path, tmp_path / "out", waive=waivers.Waivers([ROW]))
+    assert document["exit_code"] == 1
+    assert document["sentence"] == "the waiver for small/seg0.flow.z/*/* waives nothing any more; delete it"
+
+
+def test_a_waiver_needs_a_reason_and_an_end() -> None:
+    with pytest.raises(UsageError, match="a waiver needs cell, because and until"):
+        waivers.Waivers([{"cell": "a/b/c/d", "because": "", "until": "2099-01-01"}])
+    with pytest.raises(UsageError, match="lacks the field 'until'"):
+        waivers.Waivers([{"cell": "a/b/c/d", "because": "known since long"}])
+
+
+def test_a_waiver_ends_on_its_day() -> None:
+    row = waivers.Waivers([ROW | {"until": "2030-05-01"}], datetime.date(2030, 5, 2))
+    assert row.apply("small", Cell("seg0.flow.z", "isolated", "relative_rms", "differs")).state == "differs"
+    assert row.complaints(False)[0].startswith("the waiver for small/seg0.flow.z/*/* ended on 2030-05-01")
+
+
+# ---- blame -----------------------------------------------------------------------------------------------------------
+
+class Scaler(Player):
+    """A candidate whose flow is its golden scaled by what its input says: errors are handed on."""
+
+    def run_stage(self, case: store.Case, stage: stages.Stage, prefix: str, inputs: candidate.Tensors
+                  ) -> candidate.Tensors:
+        made = super().run_stage(case, stage, prefix, inputs)
+        if stage.name == "flow":
+            share = np.float32(np.mean(inputs[f"{prefix}z_p"]) / np.mean(case[f"{prefix}z_p"]))
+            return {name: case[name] * share for name in made}
+        return made
+
+
+def blames(found: verdict.CaseVerdict) -> dict[str, str]:
+    return {stage.stage.name: stage.blame for stage in found.stages if stage.blame != "clean"}
+
+
+def test_a_stage_wrong_on_right_inputs_is_the_origin(tmp_path: Path) -> None:
+    case = golden(tmp_path)
+    wrong = changed("seg0.z_p", tensors()["seg0.z_p"] * np.float32(1.5))
+    assert blames(judge(case, wrong)) == {"z_p": "origin"}
+
+
+def test_what_follows_an_error_inherits_it(tmp_path: Path) -> None:
+    case, right = golden(tmp_path), tensors()
+    alone = {**right, "seg0.z_p": right["seg0.z_p"] * np.float32(1.5)}
+    whole = {**alone, "seg0.flow.z": right["seg0.flow.z"] * np.float32(1.5)}
+    found = verdict.judge(case, Scaler(alone, whole), tolerance.Limits(), waivers.Waivers())
+    assert blames(found) == {"z_p": "origin", "flow": "inherited"}
+
+
+def test_a_chain_that_hands_on_something_else_is_an_origin(tmp_path: Path) -> None:
+    case, right = golden(tmp_path), tensors()
+    whole = {**right, "seg0.flow.z": np.roll(right["seg0.flow.z"], 1, 2)}
+    found = verdict.judge(case, Scaler(right, whole), tolerance.Limits(), waivers.Waivers())
+    assert blames(found) == {"flow": "origin"}
+    sentence = next(stage.sentence for stage in found.stages if stage.stage.name == "flow")
+    assert sentence == ("seg0.flow is right on the golden's inputs, but within the chain it does not make of its "
+                        "inputs what it makes of them alone: is a slice, a state or an option wrong?")
+
+
+def test_two_dumps_name_the_first_stage_that_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    golden(tmp_path)
+    right = tensors()
+    wrong = {**right, "seg0.z_p": right["seg0.enc_p.m"] + np.exp(right["seg0.enc_p.logs"]) * right["seg0.noise.z"],
+             "seg0.flow.z": right["seg0.flow.z"] * np.float32(1.2)}
+    right["seg0.z_p"] = (right["seg0.enc_p.m"] + np.exp(right["seg0.enc_p.logs"]) * right["seg0.noise.z"]
+                         * np.float32(0.66666))
+    ours, theirs = (trace.Trace(side).write(tmp_path / f"{name}.safetensors")
+                    for name, side in (("ours", right), ("theirs", wrong)))
+    assert command_line.main(["compare", str(ours), str(theirs)]) == 1
+    out = capsys.readouterr().out
+    assert "seg0.z_p: origin, likely missing 0.66666: the noise is not scaled by 0.66666" in out
+    assert "seg0.flow: inherited" not in out  # only what has to be mended is listed
+
+
+# ---- hard decisions --------------------------------------------------------------------------------------------------
+
+def test_a_coarse_bin_on_the_edge_is_explained_by_the_upstream_error() -> None:
+    low, high = decisions.MEL_LOW, decisions.MEL_HIGH
+    edge = 700 * (np.exp((low + (100.5 - 1) * (high - low) / 254) / 1127) - 1)
+    there = {"f0.raw": np.array([edge * (1 - 1e-9)]), "f0.hz": np.array([[edge]], np.float32),
+             "f0.coarse": np.array([[100]])}
+    here = {**there, "f0.raw": np.array([edge * (1 + 1e-5)]), "f0.coarse": np.array([[101]])}
+    assert decisions.flips("f0.coarse", there, here, True)[0]["explained"]
+    far = {**here, "f0.coarse": np.array([[102]])}
+    assert not decisions.flips("f0.coarse", there, far, True)[0]["explained"]
+    off = {**there, "f0.raw": np.array([edge * 0.999]), "f0.hz": np.array([[edge * 0.999]], np.float32)}
+    assert not decisions.flips("f0.coarse", off, {**off, "f0.coarse": np.array([[101]])}, True)[0]["explained"]
+
+
+def test_near_neighbours_may_change_places_and_far_ones_not() -> None:
+    ids = np.arange(8)[None]
+    distances = np.array([[10, 20, 20.00001, 40, 50, 60, 70, 80]], np.float32)
+    there = {"seg0.retrieval.ids": ids, "seg0.retrieval.distances": distances}
+    near, far = ids.copy(), ids.copy()
+    near[0, 1:3], far[0, 3:5] = [2, 1], [4, 3]
+    name = "seg0.retrieval.ids"
+    assert all(flip["explained"] for flip in decisions.flips(name, there, {**there, name: near}, False))
+    assert not any(flip["explained"] for flip in decisions.flips(name, there, {**there, name: far}, False))
+
+
+def test_an_explained_flip_lets_what_follows_be_judged_with_the_goldens_decision(tmp_path: Path) -> None:
+    right = tensors()
+    low, high = decisions.MEL_LOW, decisions.MEL_HIGH
+    edge = 700 * (np.exp((low + (60.5 - 1) * (high - low) / 254) / 1127) - 1)
+    right["f0.raw"][50] = edge * (1 - 1e-9)
+    right["f0.hz"] = right["f0.raw"].astype(np.float32)[None]
+    right["f0.coarse"][0, 50] = 60
+    case = store.save_case(tmp_path / "small", right, META)
+    whole = {name: value.copy() for name, value in right.items()}
+    whole["f0.raw"][50] = edge * (1 + 1e-7)
+    whole["f0.coarse"][0, 50] = 61
+    whole["seg0.enc_p.m"] = whole["seg0.enc_p.m"] * np.float32(1.1)  # what the other bin makes of the encoder
+    found = verdict.judge(case, Player(right, whole), tolerance.Limits(), waivers.Waivers())
+    assert found.state == "pass"
+    assert blames(found) == {"f0.coarse": "knife-edge"}
+    cell = next(cell for cell in found.ledger.cells if cell.metric == "unequal" and cell.state == "explained")
+    assert cell.flips[0]["index"] == [0, 50]
+
+
+# ---- words -----------------------------------------------------------------------------------------------------------
+
+def test_diff_says_what_broke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    golden(tmp_path)
+    running.run(Player(tensors()), tmp_path, tmp_path / "a")
+    running.run(Player(changed("seg0.flow.z", tensors()["seg0.flow.z"] * 2)), tmp_path, tmp_path / "b")
+    assert command_line.main(["diff", str(tmp_path / "a"), str(tmp_path / "b")]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("4 broken, 0 mended, 0 gone, 0 new, 0 worse, 0 better\n")
+    assert "small seg0.flow.z isolated relative_rms: same 0 → differs 1" in out
+    assert command_line.main(["diff", str(tmp_path / "b"), str(tmp_path / "a")]) == 0
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    (["run", "--goldens", "{}"], "parity: there is no case below {}; is this the root of the repository?"),
+    (["run", "--goldens", "{}", "--case", "x"], "parity: there is no case whose name contains 'x' below {}; "
+                                                "is this the root of the repository?"),
+    (["compare", "{}/a", "{}/b"], "parity: there is no file {}/a; give the path of a trace (.safetensors)"),
+    (["diff", "{}/a.json", "{}/b.json"], "parity: there is no {}/a.json; make one with python -m parity run --out "
+     "FOLDER"),
+    (["live", "--model", "{}/v.pth"], "parity: live needs the original's trace; make one where the original is "
+     "installed: python -m reference.run_live IN TRACE.safetensors --model … --hubert …"),
+])
+def test_bad_input_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert command_line.main([argument.replace("{}", str(tmp_path)) for argument in arguments]) == 2
+    assert capsys.readouterr().err == sentence.replace("{}", str(tmp_path)) + "\n"
+
+
+def test_a_trace_of_strangers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = trace.Trace({"mel": np.zeros(3, np.float32)}).write(tmp_path / "a.safetensors")
+    assert command_line.main(["compare", str(path), str(path)]) == 2
+    assert capsys.readouterr().err == (f"parity: {path} holds no tensor of docs/spec/00-overview.md; "
+                                       "record one with --trace\n")
+    (tmp_path / "b.safetensors").write_bytes(b"not this")
+    with pytest.raises(TraceError, match=r"b\.safetensors is not a safetensors file"):
+        trace.read(tmp_path / "b.safetensors")
+
+
+def test_a_tap_heard_twice() -> None:
+    recorder = trace.Trace()
+    recorder("f0.hz", np.zeros(3))
+    with pytest.raises(TraceError, match="'f0.hz' was heard twice in one run; give each tap its own name"):
+        recorder("f0.hz", np.zeros(3))
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), [
+    ("seg0.flow.zz", np.zeros(3, np.float32), "small was recorded with 'seg0.flow.zz', which the stage table does not "
+                                              "know (nearest: 'seg0.flow.z'); was a stage renamed?"),
+    ("seg0.flow.z", np.zeros((1, 12, 98)), "seg0.flow.z of small is float64, but the stage table says float32"),
+    ("seg0.flow.z", np.full((1, 12, 98), np.nan, np.float32), "seg0.flow.z of small holds NaN or infinity; the "
+                                                              "original failed here"),
+    ("seg0.flow.z", np.zeros((1, 12, 0), np.float32), "seg0.flow.z of small is empty; was the original interrupted?"),
+])
+def test_what_is_no_golden_is_refused(tmp_path: Path, name: str, value: Any, sentence: str) -> None:
+    with pytest.raises(GoldenError) as raised:
+        store.save_case(tmp_path / "small", {**tensors(), name: value}, META)
+    assert str(raised.value) == sentence
+    assert not (tmp_path / "small").exists()
+
+
+def test_a_golden_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    golden(tmp_path)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "small").iterdir()}
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("parity.store.save_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        golden(tmp_path, why="an interrupted recording of the same")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "small").iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]
+
+
+def test_views_store_nothing_twice(tmp_path: Path) -> None:
+    case = golden(tmp_path)
+    how = {name: case.entry(name)["stored"]["how"] for name in case}
+    assert how["seg0.noise.z"] == how["seg0.noise.nsf"] == "noise"
+    assert how["seg0.retrieval.blended"] == how["seg0.content.protected"] == "mix"
+    assert how["seg0.content.upsampled"] == "repeat" and how["waveform.concat"] == "join"
+    for name, value in tensors().items():
+        assert case[name].tobytes() == value.tobytes(), name

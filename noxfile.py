@@ -78,6 +78,8 @@ def bench(session: nox.Session) -> None:
     session.install("--no-deps", "-r", "reference/originals.lock")
     install(session, "tests", extras="pm")
     session.run("python", "-m", "bench", *session.posargs)
+    if not session.posargs:
+        session.run("python", "-m", "pytest", "bench", "--benchmark-enable", "--benchmark-warmup=on", "-q")
 
 
 @nox.session(default=False)

@@ -1,0 +1,34 @@
+"""The stages timed one by one on a golden's own inputs. A fast wrong answer fails for being wrong."""
+
+import pytest
+
+from bench.workload import ROOT
+from parity import cells, stages, store, tolerance
+from parity.candidates.rvc_torch import RvcTorch
+
+CASE = "retrieval-loudness-2026"
+TIMED = ("hubert.features", "retrieval.search", "content.protected", "enc_p", "flow", "nsf", "generator")
+
+
+@pytest.fixture(scope="module")
+def case():
+    return store.open_case(ROOT / "goldens" / "cases" / CASE)
+
+
+@pytest.fixture(scope="module")
+def ours():
+    return RvcTorch()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TIMED)
+def test_stage(name, case, ours, benchmark):
+    """From the original's own inputs, as fast as it goes, and still within the stage's limit."""
+    stage = next(row for row, prefix in stages.walk(["seg0."]) if prefix == "seg0." and row.name == name)
+    inputs = {key: case[key] for key in stages.reads(stage, "seg0.", list(case))}
+    made = benchmark(ours.run_stage, case, stage, "seg0.", inputs)
+    limits = tolerance.load()
+    known = [(key, value) for key, value in made.items() if key in case]
+    judged = [cell for key, value in known for cell in cells.judge_tensor(case, key, "isolated", value, limits)[0]]
+    assert judged, "nothing was compared"
+    assert not [cell.sentence for cell in judged if cell.failed]

@@ -29,7 +29,8 @@ _worker: dict[str, Any] = {}
 
 def assign(folders: Sequence[Path], only: str | None) -> tuple[dict[str, list[str]], list[str]]:
     """Case → names of the faults tried on it, each on the cheapest golden that has what it needs; and those without."""
-    cases = sorted((store.open_case(folder) for folder in folders), key=cost)
+    opened = (store.open_case(folder) for folder in folders)
+    cases = sorted((case for case in opened if not case.facts.blocks), key=cost)  # the faults are offline ones
     plan: dict[str, list[str]] = {}
     without = []
     for fault in catalogue():

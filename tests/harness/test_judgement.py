@@ -252,7 +252,7 @@ def test_a_trace_of_strangers(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_a_tap_heard_twice() -> None:
     recorder = trace.Trace()
     recorder("f0.hz", np.zeros(3))
-    with pytest.raises(TraceError, match="'f0.hz' was heard twice in one run; give each tap its own name"):
+    with pytest.raises(TraceError, match=r"'f0\.hz' was heard twice in one run; give each tap its own name"):
         recorder("f0.hz", np.zeros(3))
 
 

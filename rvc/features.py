@@ -15,7 +15,7 @@ from rvc.memory import give_back
 from rvc.nn.hubert import Hubert, HubertConfig, config_from_json
 from rvc.nn.hubert_names import check, config_from_tensors, translate
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.bfloat16}  # int8 is the generator's
 LAYERS = {"v1": 9, "v2": 12}
 
 

@@ -92,6 +92,9 @@ def _first_frame(recorded: Arrays, prefix: str) -> int:
 @contextmanager
 def onednn(enabled: bool) -> Iterator[None]:
     """oneDNN's convolutions, or torch's own."""
+    if enabled:  # as it is; setting it would also touch switches of other devices
+        yield
+        return
     backend: Any = torch.backends.mkldnn
-    with backend.flags(enabled=enabled):
+    with backend.flags(enabled=False):
         yield

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rvc.errors import BadCheckpoint
+from rvc.errors import BadCheckpoint, BadInput
+from rvc.nn.int8 import Int8, int8_available
 
 SHORT, KEPT = 128, 2  # rows up to which a signal is short; packed weights kept for such lengths
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 
 
 def fused_available() -> bool:
@@ -80,8 +81,15 @@ class Conv:
         self._hold(weight[:, :, None, :])
 
     def _hold(self, weight: Tensor) -> None:
-        self.packed = FUSED and weight.device.type == "cpu"
-        if self.packed:
+        cpu = weight.device.type == "cpu"
+        self.packed = FUSED and cpu and self.dtype != torch.int8
+        self.int8: Int8 | None = None
+        if self.dtype == torch.int8:
+            if not (cpu and int8_available()):
+                raise BadInput("int8 needs a CPU build of torch with oneDNN; choose --precision float32 or bfloat16")
+            self.int8 = Int8(weight, self.dilation)
+            self.weight = weight[:0]
+        elif self.packed:
             ops: Any = torch.ops
             dense = weight.to(self.dtype).contiguous()
             self.weight = ops.mkldnn._reorder_convolution_weight(dense, [0, 0], [1, 1], [1, self.dilation], 1)
@@ -96,6 +104,8 @@ class Conv:
 
     def dense(self) -> Tensor:
         """The plain weight, float32 (O, I, 1, k)."""
+        if self.int8 is not None:
+            return self.int8.dense()
         plain: Tensor = self.weight.to_dense() if self.packed else self.weight
         return plain.float()
 
@@ -121,13 +131,13 @@ class Conv:
         return weight
 
     def to_precision(self, dtype: torch.dtype) -> None:
-        """Compute in `dtype` from now on; what bfloat16 rounds away does not come back."""
+        """Compute in `dtype` from now on; what bfloat16 or int8 rounds away does not come back."""
         if dtype == self.dtype:
             return
         weight = self.dense()
         self.dtype = dtype
         if self.bias is not None:
-            self.bias = self.bias.to(dtype)
+            self.bias = self.bias.to(torch.float32 if dtype == torch.int8 else dtype)
         self._hold(weight)
 
     def __call__(self, x: Tensor, pad: int = 0, slope: float | None = None) -> Tensor:
@@ -148,6 +158,9 @@ class Conv:
                 "",
             )
             return rows(y)
+        if self.int8 is not None:
+            y = rows(self.int8(image(x), self.bias, pad))
+            return y if slope is None else F.leaky_relu_(y, slope)
         y = rows(F.conv2d(image(x), self.weight, self.bias, 1, (0, pad), (1, self.dilation)))
         return y if slope is None else F.leaky_relu_(y, slope)
 
@@ -160,6 +173,8 @@ class Conv:
                 [1, self.dilation], 1, "add", 1.0, None, [], None,
             )  # fmt: skip
             return rows(y)
+        if self.int8 is not None:
+            return rows(self.int8(image(x), self.bias, pad, image(other)))
         return other.add_(self(x, pad))
 
     def same(self, x: Tensor) -> Tensor:

@@ -56,13 +56,17 @@ class Generator:
         return samples
 
     def to_precision(self, dtype: torch.dtype) -> None:
-        """Compute upsampling and residual blocks in `dtype`; the first and last layers and the source stay float32."""
-        self.dtype = dtype
-        for conv in (conv for stage in self.stages for conv in stage.convs()):
-            conv.to_precision(dtype)
+        """Compute upsampling and residual blocks in `dtype`; the first and last layers and the source stay float32.
+
+        With int8 that is the residual blocks' convolutions alone: signals between them, and upsampling, are float32.
+        """
+        self.dtype = torch.float32 if dtype == torch.int8 else dtype
         for stage in self.stages:
+            stage.up.product.to_precision(self.dtype)
             if stage.noise is not None:
-                stage.noise.to_precision(dtype)
+                stage.noise.to_precision(self.dtype)
+            for conv in stage.convs():
+                conv.to_precision(dtype)
 
     def piece(self, z: Tensor, voice: Tensor, source: Tensor | None, span: Span) -> Tensor:
         """The samples of one span, from latent rows z (T, inter)."""
@@ -95,8 +99,8 @@ class Stage:
         self.reach = max(block.reach for block in self.blocks)
 
     def convs(self) -> list[Conv]:
-        """Every convolution that may be computed in another precision."""
-        return [self.up.product, *(conv for block in self.blocks for conv in block.convs())]
+        """Every convolution of its residual blocks."""
+        return [conv for block in self.blocks for conv in block.convs()]
 
     def needs(self, wanted: Span) -> Span:
         """The rows of the stage before that can reach the rows `wanted` of this one."""

@@ -139,7 +139,7 @@ class Synthesizer:
         return self.generator(z.to(self.device), g, source, first, last)
 
     def to_precision(self, precision: str) -> Synthesizer:
-        """Compute the generator in "float32" or "bfloat16" from now on; changes this synthesizer and returns it."""
+        """Compute the generator in float32, bfloat16 or int8 from now on; changes this synthesizer and returns it."""
         if precision not in PRECISIONS:
             raise BadInput(f"precision {precision!r} is unknown; known are {', '.join(PRECISIONS)}")
         with torch.inference_mode():

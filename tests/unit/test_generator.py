@@ -86,14 +86,17 @@ def test_one_frame_late_is_one_frame_late():
     assert sv.gap(moved[net.upp :][inner], ours[inner]) < 2e-6
 
 
-def test_bfloat16_is_the_same_voice_with_noise_far_below():
+@pytest.mark.parametrize("precision, decibels", [("bfloat16", 30), ("int8", 25)])
+def test_other_precisions_are_the_same_voice_with_noise_far_below(precision, decibels):
     cfg, tensors, net = build()
-    z, g, source = inputs(net, 60)
+    z, g, source = inputs(net, 130)
     exact = net.generate(z, g, source)
-    rounded = Synthesizer(cfg, "v2", 1, tensors).to_precision("bfloat16").generate(z, g, source)
+    other = Synthesizer(cfg, "v2", 1, tensors).to_precision(precision)
+    rounded = other.generate(z, g, source)
     assert rounded.dtype == torch.float32
-    assert 1e-6 < sv.gap(rounded, exact) < 10 ** (-30 / 20)
-    with pytest.raises(BadInput, match="precision 'float8' is unknown; known are float32, bfloat16"):
+    assert 1e-6 < sv.gap(rounded, exact) < 10 ** (-decibels / 20)
+    assert torch.equal(other.generate(z, g, source, 90, 110), rounded[90 * net.upp : 110 * net.upp])
+    with pytest.raises(BadInput, match="precision 'float8' is unknown; known are float32, bfloat16, int8"):
         net.to_precision("float8")
 
 

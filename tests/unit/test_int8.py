@@ -1,0 +1,30 @@
+"""The integer convolution: close to the exact one inside and at its padded edges, for signals of any size."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from rvc.nn.conv import Conv
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e4])
+@pytest.mark.parametrize("pad", [0, 6])
+def test_it_is_the_convolution_to_a_hundredth(size, pad):
+    made = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(16, 12, 5, generator=made), size * torch.randn(16, generator=made)
+    x = size * torch.randn(60, 12, generator=made)
+    conv = Conv(weight, bias, 3)
+    conv.to_precision(torch.int8)
+    exact = F.conv1d(x.t()[None], weight, bias, dilation=3, padding=pad)[0].t()
+    for part in (slice(None), slice(0, 1), slice(-1, None)):
+        assert (conv(x, pad)[part] - exact[part]).norm() < 0.02 * exact[part].norm()
+    other = torch.full(exact.shape, size)
+    assert (conv.add_to(other, x, pad) - (exact + size)).norm() < 0.02 * exact.norm()
+    assert (conv(x, pad, 0.1) - F.leaky_relu(exact, 0.1)).norm() < 0.02 * exact.norm()
+    assert (conv.dense()[:, :, 0] - weight).abs().max() <= weight.abs().max() / 127
+
+
+def test_silence_stays_silence():
+    conv = Conv(torch.ones(3, 3, 3), None)
+    conv.to_precision(torch.int8)
+    assert torch.equal(conv(torch.zeros(10, 3)), torch.zeros(8, 3))

@@ -119,7 +119,7 @@
     wireToolbar(state);
     wireKeys(state);
     wireAddress(state);
-    Report.theme.wire(() => state.change({}));
+    Report.theme.wire(() => requestAnimationFrame(() => state.change({}))); // after the new colours are known
     Report.current = { state, player: await buildSound(state, data) };
     document.documentElement.dataset.ready = "yes";
   }

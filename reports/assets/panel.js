@@ -4,7 +4,15 @@
   const Report = (globalThis.Report ??= {});
   const { ticks } = Report.numbers;
 
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  // A style is asked for once and forgotten when the theme changes: panels ask for thousands while the sound plays.
+  const known = new Map();
+  function colour(name) {
+    if (!known.has(name)) known.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+    return known.get(name);
+  }
+  new MutationObserver(() => known.clear()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => known.clear());
+
   const isDark = () => colour("scheme") === "dark";
 
   /** A panel: `draw(context, box, state)` paints it; `box` has width, height and `x(time)`. */

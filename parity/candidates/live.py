@@ -110,7 +110,8 @@ def _retrieval(live: Live, block: int, given: Tensors, tap: Any) -> None:
 
 
 def _content(live: Live, block: int, given: Tensors, tap: Any) -> None:
-    heard = torch.from_numpy(given[f"rt.{block}.hubert.features"])
+    # Where there is retrieval the table reads `blended` alone, but the frames before skip_head // 2 are HuBERT's own.
+    heard = torch.from_numpy(np.array(live.case[f"rt.{block}.hubert.features"]))
     blended = given.get(f"rt.{block}.retrieval.blended")
     if blended is not None:  # the last of its rows is that of the doubled last frame, which `content` doubles itself
         heard[:, live.sizes.skip_head // 2 :] = torch.from_numpy(blended[:, :-1])
@@ -228,5 +229,5 @@ def run_stage(live: Live, stage: str, prefix: str, given: Tensors) -> Tensors:
         raise CandidateError(f"the stream has no stage {stage}")
     trace = Trace()
     with torch.inference_mode():
-        STAGES[stage](live, int(prefix.split(".")[1]), given, trace)
+        STAGES[stage](live, int(prefix.split(".")[1]), {name: np.array(value) for name, value in given.items()}, trace)
     return {name: value for name, value in trace.items() if ".noise." not in name}

@@ -57,7 +57,7 @@ class Fcpe:
 
     def settle(self, rows: Tensor) -> None:
         """Normalise each quarter of the channels over the whole sound, and bend below zero, in place."""
-        pieces = rows.view(len(rows), GROUPS, -1).split(PIECE)
+        pieces = torch.split(rows.view(len(rows), GROUPS, -1), PIECE)
         count = rows.numel() / GROUPS
         mean = sum((piece.double().sum((0, 2)) for piece in pieces), torch.zeros(())) / count
         square = ((piece.double() - mean[:, None]).square().sum((0, 2)) for piece in pieces)

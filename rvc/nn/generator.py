@@ -21,6 +21,7 @@ from rvc.nn.span import Span, reaching
 from rvc.nn.upsample import NoiseConv, Upsampler
 
 PIECE = 100  # frames: at 200 the generator is 5 % faster and takes 100 MB more
+FAST_FROM = 600  # frames of a segment: in shorter ones, making the fast blocks costs more than they save
 LAST_SLOPE = 0.01  # the library's default, which the reference forgot to set
 
 
@@ -49,7 +50,9 @@ class Generator:
         samples = torch.empty((last - first) * self.upp, dtype=torch.float32, device=z.device)
         for start in range(first // PIECE * PIECE, last, PIECE):
             end = min(start + PIECE, frames)
-            wave = self.piece(x, voice, excitation, Span(start * self.upp, end * self.upp, frames * self.upp))
+            wave = self.piece(
+                x, voice, excitation, frames >= FAST_FROM, Span(start * self.upp, end * self.upp, frames * self.upp)
+            )
             low, high = max(start, first), min(end, last)
             kept = wave[(low - start) * self.upp : (high - start) * self.upp]
             samples[(low - first) * self.upp : (high - first) * self.upp] = kept
@@ -68,8 +71,8 @@ class Generator:
             for conv in stage.convs():
                 conv.to_precision(dtype)
 
-    def piece(self, z: Tensor, voice: Tensor, source: Tensor | None, span: Span) -> Tensor:
-        """The samples of one span, from latent rows z (T, inter)."""
+    def piece(self, z: Tensor, voice: Tensor, source: Tensor | None, fast: bool, span: Span) -> Tensor:
+        """The samples of one span, from latent rows z (T, inter), with fast blocks or without."""
         wanted = span.wider(self.conv_post.reach)
         plan = [wanted]  # what each stage must give, last stage first
         for stage in reversed(self.stages):
@@ -79,7 +82,7 @@ class Generator:
         x = z[latent.start : latent.end].contiguous()
         x = reaching(self.conv_pre, x, latent, given).add_(voice).to(self.dtype)
         for stage in self.stages:
-            x, given = stage(x, given, plan[-1], source), plan.pop()
+            x, given = stage(x, given, plan[-1], source, fast), plan.pop()
         x = F.leaky_relu_(x.float(), LAST_SLOPE)
         return reaching(self.conv_post, x, given, span)[:, 0].tanh_()
 
@@ -106,15 +109,15 @@ class Stage:
         """The rows of the stage before that can reach the rows `wanted` of this one."""
         return self.up.needs(wanted.wider(self.reach))
 
-    def __call__(self, x: Tensor, given: Span, wanted: Span, source: Tensor | None) -> Tensor:
+    def __call__(self, x: Tensor, given: Span, wanted: Span, source: Tensor | None, fast: bool) -> Tensor:
         """Rows `given` of the stage before, overwritten, to rows `wanted` of this one."""
         middle = wanted.wider(self.reach)
         x = self.up(F.leaky_relu_(x, SLOPE), given, middle)
         if self.noise is not None:
             assert source is not None  # the synthesizer checked
             self.noise.add_to(x, source, middle)
-        fast = [block.fast for block in self.blocks if block.fast is not None and block.fast.serves]
-        plain = [block for block in self.blocks if block.fast is None or not block.fast.serves]
+        quick = [block.fast for block in self.blocks if fast and block.fast is not None and block.fast.serves]
+        plain = [block for block in self.blocks if block.fast not in quick or block.fast is None]
         total: Tensor | None = None
         active = F.leaky_relu(x, SLOPE)
         for block in plain:
@@ -123,6 +126,6 @@ class Stage:
         del active
         if total is None:
             total = x.new_zeros(wanted.end - wanted.start, x.shape[1])
-        for quick in fast:
-            quick.add_to(total, x, middle, wanted)
+        for one in quick:
+            one.add_to(total, x, middle, wanted)
         return total

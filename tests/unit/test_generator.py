@@ -39,6 +39,7 @@ def test_pieces_are_the_uncut_network(monkeypatch, kind, resblock, f0, frames):
 @pytest.mark.parametrize("kind, f0", [("40k", 1), ("48k-v2", 0), ("32k-v1", 1)])
 def test_fast_blocks_are_the_uncut_network(monkeypatch, kind, f0, levels):
     monkeypatch.setattr(module, "PIECE", 30)
+    monkeypatch.setattr(module, "FAST_FROM", 0)
     monkeypatch.setattr("rvc.nn.resblock.levels_for", lambda channels, width: levels.get(width, 0))
     cfg, tensors, net = build(kind, "1", f0)
     for frames in (1, 3, 101):
@@ -108,3 +109,14 @@ def test_without_fused_operations_the_result_is_the_same(monkeypatch):
     plain = Synthesizer(cfg, "v2", 1, tensors)
     assert not plain.generator.conv_pre.packed
     assert sv.gap(plain.generate(z, g, source), fused) < 2e-6
+
+
+def test_short_segments_do_without_fast_blocks(monkeypatch):
+    monkeypatch.setattr("rvc.nn.resblock.levels_for", lambda channels, width: 1)
+    monkeypatch.setattr(module, "FAST_FROM", 40)
+    _, _, net = build()
+    made = [block.fast for stage in net.generator.stages for block in stage.blocks]
+    net.generate(*inputs(net, 39))
+    assert not any(fast._made for fast in made)
+    net.generate(*inputs(net, 40))
+    assert all(fast._made for fast in made)

@@ -103,16 +103,19 @@ def test_every_kind_is_as_loud_as_speech(kind):
     assert abs(wave.mean()) < 0.3 * wave.std()
 
 
-@pytest.mark.parametrize(("name", "found"), [("sung_scale", 0.9), ("sung_glide", 0.6)])
-def test_rmvpe_tracks_known_singing(parts, name, found):
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("sung_scale", 50), ("sung_glide", 100)],  # cents; the glide moves by up to 63 in a frame
+)
+def test_rmvpe_tracks_known_singing(parts, name, near):
     config = Config.of("rvc-python", f0_method="rmvpe")
     known = load_file(INPUTS / f"{name}.f0.safetensors")["hz"]
     hz = parts.track(sound(name).astype(np.float64), config, Seeded(0))[: len(known)]
     both = (hz > 0) & (known > 0)
     cents = np.abs(1200 * np.log2(hz[both] / known[both]))
     assert np.median(cents) < 15
-    assert np.mean(cents < 50) > 0.95
-    assert np.mean(hz[known > 0] > 0) > found
+    assert np.mean(cents < near) > 0.95
+    assert np.mean(hz[known > 0] > 0) > 0.75
 
 
 # ---- every stage listens ----

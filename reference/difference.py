@@ -15,6 +15,7 @@ SPREAD = Path(__file__).parent.parent / "parity" / "data" / "spread.json"
 MARGIN = 5.0  # the spread was sampled on a few machines; the same margin as the judge's
 UNMEASURED = {"float": 3e-5, "wave": 5e-5, "hz": 2e-6}  # relative RMS
 UNMEASURED_NETWORK = {"float": 3e-3, "wave": 5e-4, "hz": 2e-6}  # F0 from a network moves the source's phase
+FLOOR = 5e-7  # four steps of float32: nothing is closer to itself on another processor
 NETWORKS = ("rmvpe", "crepe", "crepe-tiny", "fcpe")
 IDENTICAL, WITHIN, CHANGED, NEW, GONE = "bit-identical", "within the original's own spread", "changed", "new", "gone"
 
@@ -64,27 +65,31 @@ def _tensor(name: str, old: Case, new: Mapping[str, Any], network: bool, allowed
         return IDENTICAL, ""
     kind = stages.tensor(name).kind
     gap = after.astype(np.float64) - before.astype(np.float64)
+    local = stages.split(name)[1]
+    if kind == "decision":
+        limit, count = allowed.get((local, network, "unequal"), 0.0), int((gap != 0).sum())
+        return (WITHIN if count <= limit else CHANGED), f"{name}: {count} of {gap.size} differ, spread allows {limit:g}"
     if kind == "pcm":
         limit = 64 if network else 8
         return (WITHIN if np.abs(gap).max() <= limit else CHANGED), f"{name}: {int(np.abs(gap).max())} steps of {limit}"
     centred = before - before.mean() if kind == "wave" else before
     size = float(np.sqrt(np.mean(np.square(centred.astype(np.float64)))))
     relative = float(np.sqrt(np.mean(np.square(gap)))) / size if size else float("inf")
-    table = UNMEASURED_NETWORK if network else UNMEASURED
-    local = stages.split(name)[1]
-    limit = allowed.get((local, network), allowed.get((local, None), table.get(kind, 0.0)))
+    typed = (UNMEASURED_NETWORK if network else UNMEASURED).get(kind, 0.0)
+    limit = allowed.get((local, network, "relative_rms"), allowed.get((local, None, "relative_rms"), typed))
+    limit = max(limit, FLOOR)
     return (WITHIN if relative <= limit else CHANGED), f"{name}: relative RMS {relative:.2g}, spread allows {limit:.2g}"
 
 
-def spread(path: Path = SPREAD) -> dict[tuple[str, bool | None], float]:
-    """How far the original is from itself, chained, times the margin: (tensor, F0 from a network) → relative RMS."""
+def spread(path: Path = SPREAD) -> dict[tuple[str, bool | None, str], float]:
+    """How far the original is from itself, chained, times the margin: (tensor, F0 from a network, metric) → limit."""
     if not path.is_file():
         return {}
     entries = json.loads(path.read_text(encoding="utf-8"))["entries"]
     return {
-        (entry["tensor"], entry["network_f0"]): MARGIN * max(entry["by_variant"].values())
+        (entry["tensor"], entry["network_f0"], entry["metric"]): MARGIN * max(entry["by_variant"].values())
         for entry in entries
-        if entry["mode"] == "chained" and entry["metric"] == "relative_rms"
+        if entry["mode"] == "chained" and entry["metric"] in ("relative_rms", "unequal")
     }
 
 

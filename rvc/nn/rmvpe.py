@@ -44,7 +44,7 @@ class Rmvpe:
         ]
         self.up = [Up(weights, f"unet.decoder.layers.{i}") for i in range(LEVELS)]
         self.head = Filter(weights["cnn.weight"].float(), weights["cnn.bias"].to(torch.float32, copy=True), (1, 1))
-        self.gru = {suffix: recurrent_unit(weights, suffix) for suffix in ("", "_reverse")}
+        self.gru = {suffix: Recurrent(weights, suffix) for suffix in ("", "_reverse")}
         self.bins_weight, self.bins_bias = (
             weights[f"fc.1.{part}"].to(torch.float32, copy=True) for part in ("weight", "bias")
         )
@@ -60,10 +60,10 @@ class Rmvpe:
         frames = len(mel)
         # the original pads with 0 in the log domain, which is loud, and the GRU hears it
         features = self.features(F.pad(mel, (0, 0, 0, -frames % 32)))
-        forward = torch.empty(len(features), self.gru[""].hidden_size, device=mel.device)
-        for start, heard in recur(self.gru[""], features):
+        forward = torch.empty(len(features), self.gru[""].hidden, device=mel.device)
+        for start, heard in self.gru[""].run(features):
             forward[start : start + len(heard)] = heard
-        for start, backward in recur(self.gru["_reverse"], features, reverse=True):
+        for start, backward in self.gru["_reverse"].run(features, reverse=True):
             both = torch.cat((forward[start : start + len(backward)], backward), 1)
             found = torch.sigmoid(F.linear(both, self.bins_weight, self.bins_bias))
             yield start, found[: max(frames - start, 0)]
@@ -152,24 +152,45 @@ class Up:
         self.blocks = [Block(weights, f"{name}.conv2.{b}") for b in range(BLOCKS)]
 
 
-def recurrent_unit(weights: Mapping[str, Tensor], suffix: str) -> torch.nn.GRU:
-    """torch's own GRU over one direction's weights."""
-    into, hidden = weights["fc.0.gru.weight_ih_l0"].shape[1], weights["fc.0.gru.weight_hh_l0"].shape[1]
-    gru = torch.nn.GRU(into, hidden, device="meta")
-    for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
-        value = weights[f"fc.0.gru.{name}{suffix}"].to(torch.float32, copy=True)
-        setattr(gru, name, torch.nn.Parameter(value, False))
-    return gru
+class Recurrent:
+    """One direction of a gated recurrent unit.
 
+    Step by step in plain operations: torch's own unit takes MKL's tanh, which calls all threads together for its 256
+    numbers at every step, and on a busy machine waits for them, thousands of times over.
+    """
 
-def recur(gru: torch.nn.GRU, rows: Tensor, reverse: bool = False) -> Iterator[tuple[int, Tensor]]:
-    """Rows (F, into), first to last or last to first, a stretch at a time: yields its first row and (f, hidden)."""
-    state = None
-    starts = range(0, len(rows), GRU_PIECE)
-    for start in reversed(starts) if reverse else starts:
-        piece = rows[start : start + GRU_PIECE]
-        heard, state = gru(piece.flip(0) if reverse else piece, state)
-        yield start, heard.flip(0) if reverse else heard
+    def __init__(self, weights: Mapping[str, Tensor], suffix: str) -> None:
+        """weights : `fc.0.gru.*`, gates in the order reset, update, new;  suffix : "" or "_reverse"."""
+        self.into, self.again, self.into_bias, self.again_bias = (
+            weights[f"fc.0.gru.{name}_l0{suffix}"].to(torch.float32, copy=True)
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        self.hidden = self.again.shape[1]
+
+    def run(self, rows: Tensor, reverse: bool = False) -> Iterator[tuple[int, Tensor]]:
+        """Rows (F, into), first to last or last to first, a stretch at a time: yields its first row and (f, hidden)."""
+        state = rows.new_zeros(self.hidden)
+        starts = range(0, len(rows), GRU_PIECE)
+        for start in reversed(starts) if reverse else starts:
+            piece = rows[start : start + GRU_PIECE]
+            heard = self.stretch(piece.flip(0) if reverse else piece, state)
+            state = heard[-1]
+            yield start, heard.flip(0) if reverse else heard
+
+    def stretch(self, rows: Tensor, state: Tensor) -> Tensor:
+        """Rows (f, into) from a state (hidden,) on: (f, hidden), every state."""
+        gates = F.linear(rows, self.into, self.into_bias)
+        soft, new = gates[:, : 2 * self.hidden], gates[:, 2 * self.hidden :]
+        heard = rows.new_empty(len(rows), self.hidden)
+        before = rows.new_empty(3 * self.hidden)
+        before_soft, before_new = before[: 2 * self.hidden], before[2 * self.hidden :]
+        for gate, fresh, out in zip(soft.unbind(), new.unbind(), heard.unbind(), strict=True):
+            torch.addmv(self.again_bias, self.again, state, out=before)
+            gate.add_(before_soft).sigmoid_()
+            fresh.addcmul_(gate[: self.hidden], before_new)
+            fresh.mul_(2).sigmoid_().mul_(2).sub_(1)  # tanh
+            state = torch.lerp(fresh, state, gate[self.hidden :], out=out)
+        return heard
 
 
 def windows(blocks: list[Block], whole: bool = False) -> list[Window]:

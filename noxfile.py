@@ -29,6 +29,8 @@ def parity(session: nox.Session) -> None:
         return
     session.run("python", "-m", "parity", "run", *arguments)
     if not arguments:
+        session.run("python", "-m", "parity.coverage")
+        session.run("python", "-m", "parity.accuracy")
         session.run("python", "-m", "bench.budget")
 
 

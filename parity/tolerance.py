@@ -168,7 +168,7 @@ def _typed(name: str, mode: str, metric: str, network: bool) -> tuple[float, str
             return 0.0, "one float32 product, truncated: exact arithmetic from the same bits"
         return (64.0, "a network's F0 moves the source's phase") if network else (8.0, "5e-5 of full scale in steps")
     if mode == "isolated" and name.startswith("rt.") and local == "f0.hz":
-        limit, because = 2e-6, "a block's F0 stage holds the whole pitch method: 3e-7 between instruction sets, times five"
+        limit, because = 2e-6, "a block's F0 stage is a whole pitch method: 3e-7 between instruction sets"
     elif mode == "isolated" and local in _PLAIN:
         limit, because = _PLAIN[local]
     elif mode == "isolated":

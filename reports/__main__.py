@@ -1,6 +1,7 @@
 """python -m reports VERDICT_DIR... OUT_DIR: pages to look at and listen to, made from verdicts and traces alone."""
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,10 +76,7 @@ def _names(verdicts: dict[Path, Json]) -> Iterator[str]:
 
 def _places(folders: list[Path], verdicts: list[Json]) -> list[str]:
     """A folder name for each candidate: its own name, with the verdict folder's or a number where two share it."""
-    wanted = [
-        "".join(c if c.isalnum() or c in "-_." else "-" for c in found["candidate"]["name"]).strip("-.") or "candidate"
-        for found in verdicts
-    ]
+    wanted = [re.sub(r"[^\w.]+", "-", found["candidate"]["name"]).strip("-.") or "candidate" for found in verdicts]
     if len(set(wanted)) < len(wanted):
         wanted = [f"{name}-{folder.resolve().name}" for name, folder in zip(wanted, folders, strict=True)]
     return [name if wanted.count(name) == 1 else f"{name}-{number + 1}" for number, name in enumerate(wanted)]

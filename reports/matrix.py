@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reports import cells, index, words
+from reports import blame, cells, index, words
 from reports.load import Json
 
 
@@ -64,7 +64,8 @@ def _case(case: Json | None, folder: str) -> dict[str, Any]:
         }
     ratio = cells.worst_times(cell for _, cell in cells.of_case(case))
     passed = case["state"] == "pass"
-    accused = ", ".join(dict.fromkeys(stage["stage"] for stage in case["stages"] if stage["blame"] == "origin"))
+    origins = [stage["stage"] for stage in blame.origins(case)]
+    accused = origins[0] + (f" and {len(origins) - 1} more" if origins[1:] else "") if origins else ""
     return {
         "ratio": ratio if passed else max(ratio or 0.0, 1.001),
         "state": "close" if passed else "differs",

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.workload import ROOT
-from parity import cells, stages, store, tolerance
+from parity import candidate, cells, store, tolerance
 from parity.candidates.rvc_torch import RvcTorch
 
 CASE = "retrieval-loudness-2026"
@@ -24,8 +24,8 @@ def ours():
 @pytest.mark.parametrize("name", TIMED)
 def test_stage(name, case, ours, benchmark):
     """From the original's own inputs, as fast as it goes, and still within the stage's limit."""
-    stage = next(row for row, prefix in stages.walk(["seg0."]) if prefix == "seg0." and row.name == name)
-    inputs = {key: case[key] for key in stages.reads(stage, "seg0.", list(case))}
+    stage = next(row for row, prefix in candidate.steps(case) if prefix == "seg0." and row.name == name)
+    inputs = candidate.inputs(case, stage, "seg0.")
     made = benchmark(ours.run_stage, case, stage, "seg0.", inputs)
     limits = tolerance.load()
     known = [(key, value) for key, value in made.items() if key in case]

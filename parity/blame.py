@@ -59,7 +59,9 @@ def explain_flips(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, li
         chain = cell.mode == "chained"
         made = whole if chain else {**case, **alone}
         flips = decisions.flips(cell.tensor, case, made, chain)
-        sources = stages.upstream(cell.tensor, case) if chain else set()
+        stage, prefix = stages.stage_of(cell.tensor), stages.split(cell.tensor)[0]
+        siblings = {prefix + row.name for row in stage.makes} - {cell.tensor} if stage else set()
+        sources = siblings | (stages.upstream(cell.tensor, case) if chain else set())
         explained = not any(other.failed for other in ledger.of(sources, cell.mode)) and bool(flips) and all(
             flip["explained"] for flip in flips)
         if explained and chain:
@@ -112,6 +114,7 @@ def _blame(case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, pr
     alone_bad = any(cell.failed for cell in verdict.cells if cell.mode == "isolated")
     chain_bad = any(cell.failed for cell in verdict.cells if cell.mode == "chained")
     inputs_bad = any(cell.failed for cell in ledger.of(verdict.reads, "chained"))
+    other = [name for name in verdict.reads if _otherwise_given(case, whole, name)]
     alone_tested = any(cell.state != "not tested" for cell in verdict.cells if cell.mode == "isolated")
     if all(cell.state == "not tested" for cell in verdict.cells):
         verdict.blame, verdict.sentence = "not tested", verdict.cells[0].sentence
@@ -122,6 +125,10 @@ def _blame(case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, pr
         if any(cell.state == "explained" for cell in verdict.cells):
             verdict.blame = "knife-edge"
             verdict.sentence = f"{_title(verdict)} decided otherwise where the golden stood on the edge"
+    elif other:
+        verdict.blame = "inherited"
+        verdict.sentence = (f"{_title(verdict)} was given another {other[0]} than the golden; hand over the golden's "
+                            "own, since no two programs draw the same noise")
     elif not alone_tested:
         verdict.blame = "inherited" if inputs_bad else "origin"
         verdict.sentence = (f"{_title(verdict)} differs and so do its inputs; alone it was not tested"
@@ -129,6 +136,13 @@ def _blame(case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, pr
                             f"{_title(verdict)} is the first to differ: what it reads is within its limits")
     else:
         _blame_chain(case, ledger, verdict, whole, program, inputs_bad)
+
+
+def _otherwise_given(case: Case, whole: Tensors, name: str) -> bool:
+    """Whether a dump holds an input (the sound, a draw of noise) that is not the golden's."""
+    if name not in case or name not in whole or stages.stage_of(name) is not None:
+        return False
+    return whole[name].shape != case[name].shape or not bool((whole[name] == case[name]).all())
 
 
 def _blame_chain(case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, program: Candidate | None,

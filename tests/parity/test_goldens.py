@@ -10,7 +10,7 @@ from parity.candidates.rvc_torch import RvcTorch
 from parity.cells import Cell, judge_tensor
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
-SHORT = ("v1-40k-rmvpe-rpy", "v1-32k-fcpe-2026", "v1-32k-nof0-rpy")
+SHORT = ("v1-48k-rmvpe-2026", "v1-32k-fcpe-2026", "v1-32k-nof0-rpy")
 ALONE = [stage for stage in stages.OFFLINE if stage.name not in ("segment.cuts",)]  # no short golden is cut
 
 pytestmark = pytest.mark.slow

@@ -104,6 +104,12 @@ def accuse(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: t
         reads = tuple(stages.reads(stage, prefix, set(case) | set(whole)))
         verdict = StageVerdict(stage, prefix, names, "clean", mine, reads=reads)
         _blame(case, ledger, verdict, whole, program)
+        ended = [cell.state == "error" for cell in verdict.cells if cell.mode == "chained" and cell.failed]
+        if verdict.blame not in ("clean", "not tested") and ended and all(ended) and not any(
+                cell.failed for cell in verdict.cells if cell.mode == "isolated"):
+            guilty = any(other.blame == "origin" for other in found)
+            verdict.blame = "inherited" if guilty else "origin"
+            verdict.sentence = f"{_title(verdict)} was never reached: the conversion had ended before it"
         if verdict.failed:
             _describe(case, ledger, verdict, alone, whole, limits, oracle)
         found.append(verdict)

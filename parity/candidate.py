@@ -18,7 +18,11 @@ Tensors = dict[str, Array]
 
 
 class CandidateError(ParityError):
-    """The candidate failed on one call; the judge records it and goes on."""
+    """The candidate failed on one call; the judge records it and goes on. `partial` is what it had made by then."""
+
+    def __init__(self, sentence: str, partial: Tensors | None = None) -> None:
+        super().__init__(sentence)
+        self.partial: Tensors = dict(partial or {})
 
 
 class Lacks(CandidateError):

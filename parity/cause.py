@@ -16,7 +16,7 @@ from parity.candidate import Tensors
 from parity.store import Case
 from parity.views import Array
 
-ENOUGH, ENOUGH_IN_GENERAL = 0.9, 0.97  # of the error's energy
+ENOUGH, ENOUGH_IN_GENERAL = 0.95, 0.97  # of the error's energy
 CERTAIN = 0.999  # nothing else needs to be tried
 PREFERENCE = 0.05  # a general reason must explain this much more than a stage's own
 SAMPLES_TRIED = 3
@@ -77,16 +77,17 @@ def suggest(
 
 def best(guesses: Iterable[Guess], ours: Array, golden: Array) -> tuple[float, Guess] | None:
     """The guess that explains most of the error and the share it explains, or None where none explains enough."""
-    target, exact = _finite(ours), golden.astype(np.float64)
-    error = float(np.sum((target - exact) ** 2))
+    target, exact = _finite(ours), _finite(golden)
+    count = golden.dtype.kind == "i" and golden.dtype != np.int16  # of decisions, wrong ones are counted
+    error = _apart(target, exact, count)
     found: list[tuple[float, float, Guess]] = []
     for guess in guesses:
         value = np.asarray(guess.value)
         value = value[:len(golden)] if value.ndim == golden.ndim == 1 else value
         if value.shape != golden.shape or error == 0:
             continue
-        left = float(np.sum((target - _finite(value)) ** 2))
-        if float(np.sum((_finite(value) - exact) ** 2)) < 0.5 * error * 0.01:
+        left = _apart(target, _finite(value), count)
+        if _apart(_finite(value), exact, count) < 0.005 * error:
             continue  # a mistake that would hardly show here is not this error
         share = 1 - left / error
         if share > CERTAIN and not guess.general:
@@ -121,8 +122,14 @@ def _tolerant(guesses: Iterator[Guess]) -> Iterator[Guess]:
         return
 
 
+def _apart(one: Array, other: Array, count: bool) -> float:
+    return float((one != other).sum()) if count else float(np.sum((one - other) ** 2))
+
+
 def _finite(value: Array) -> Array:
-    return np.nan_to_num(np.asarray(value, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    """float64 without NaN, infinity, and the FLT_MAX of neighbours that were not found."""
+    found = np.nan_to_num(np.asarray(value, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    return np.where(np.abs(found) > 1e30, 0.0, found)
 
 
 def general(name: str, ours: Array, golden: Array) -> Iterator[Guess]:

@@ -61,7 +61,7 @@ def chained(case: Case, program: Candidate) -> tuple[Tensors, str | None]:
     try:
         return program.run(case), None
     except CandidateError as error:
-        return {}, f"the whole conversion failed in {case.name} (chained): {error}"
+        return error.partial, f"the whole conversion failed in {case.name} (chained): {error}"
 
 
 def wanted(stage: stages.Stage, only: str | None) -> bool:

@@ -100,8 +100,8 @@ class RvcTorch:
             raw = case["audio16k.raw"].copy()
             pipeline.convert(raw, self.parts(case), self.config(case), noise=Tape(noise), tap=trace)
         except Exception as error:
-            raise CandidateError(f"{type(error).__name__}: {error}") from error
-        return {name: value for name, value in trace.items() if not stages.known(name) or stages.stage_of(name)}
+            raise CandidateError(f"{type(error).__name__}: {error}", _made(trace)) from error
+        return _made(trace)
 
     def parts(self, case: Case) -> Parts:
         """The voice of a case with the files it is heard with; the last one is kept."""
@@ -144,6 +144,11 @@ class RvcTorch:
         """The voice's networks."""
         with self.parts(case).borrow_synthesizer() as synthesizer:
             return synthesizer
+
+
+def _made(trace: Trace) -> Tensors:
+    """A trace without what was given to the run."""
+    return {name: value for name, value in trace.items() if not stages.known(name) or stages.stage_of(name)}
 
 
 def voice_files(case: Case) -> dict[str, Path]:

@@ -178,8 +178,8 @@ FAULTS = [
     Fault(
         "weights-epsilon",
         "retrieval.weights",
-        "1e-3 is added to distances",
-        around(retrieval, "weights", _weighed(lambda d: 1 / (d + 1e-3) ** 2)),
+        "0.1 is added to distances",
+        around(retrieval, "weights", _weighed(lambda d: 1 / (d + 0.1) ** 2)),
         FULL,
         ("epsilon",),
     ),
@@ -244,7 +244,7 @@ FAULTS = [
         "another tool's default",
         around(retrieval, "blend", _blended(lambda rate: 0.7 if rate != 0.7 else 0.75)),
         INDEX,
-        ("another index rate",),
+        ("another index rate", "exchanged index rate"),
     ),
     Fault(
         "blend-subtle",

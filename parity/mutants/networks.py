@@ -157,6 +157,13 @@ def _half_flow(original: Any, self: Any, z_p: Any, g: Any) -> Any:
     return original(self, z_p.to(torch.bfloat16).float(), g)
 
 
+def _click(original: Any, self: Any, *given: Any) -> Any:
+    """One frame a little off: too little for the mean, enough for the worst frame."""
+    z = original(self, *given).clone()
+    z[0, :, z.shape[2] // 2] *= 1.00018
+    return z
+
+
 SPEAKER = "another speaker"
 LAYER = ("wrong layer",)
 FAULTS = [
@@ -234,6 +241,14 @@ FAULTS = [
         after(features, "extract", lambda x: x.half().float()),
         (),
         ("half precision",),
+    ),
+    Fault(
+        "hubert-short",
+        "hubert.features",
+        "the last frame is trimmed",
+        after(features, "extract", lambda x: x[:, :-1].contiguous()),
+        (),
+        ("another length",),
     ),
     Fault(
         "hubert-quiet",
@@ -334,6 +349,7 @@ FAULTS = [
         "a coupling's step is a ten-thousandth too large",
         around(Coupling, "gated", lambda f, self, h, g: f(self, h, g) * 1.0001),
     ),
+    Fault("flow-click", "flow", "one frame is a little off", around(Flow, "__call__", _click), ("two seconds",)),
     Fault(
         "flow-unconditioned",
         "flow",

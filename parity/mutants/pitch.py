@@ -364,14 +364,6 @@ FAULTS = [
         ("bins from 0", "offset"),
     ),
     Fault(
-        "coarse-log10",
-        "f0.coarse",
-        "another mel formula",
-        around(pitch, "quantise", _coarse(lambda hz: _bins(_scaled(hz, line=2595 * np.log10(1 + hz / 700))))),
-        ("voiced",),
-        ("another mel scale",),
-    ),
-    Fault(
         "coarse-linear",
         "f0.coarse",
         "even in hertz",

@@ -89,3 +89,10 @@ def mutants(session: nox.Session) -> None:
     """Plant real port bugs in our rvc one by one and print which check catches and blames each."""
     install(session, "tests")
     session.run("python", "-m", "parity.mutants", *session.posargs)
+
+
+@nox.session(default=False)
+def calibrate(session: nox.Session) -> None:
+    """Leave each variant of the original out in turn and count how often the limits would refuse it."""
+    install(session)
+    session.run("python", "-m", "parity.calibrate", *session.posargs)

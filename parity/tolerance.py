@@ -118,6 +118,9 @@ class Limits:
                          f"{MARGIN:g} × the {spread:g} by which {variant} differs", spread, network, found)
         floor = FLOORS["float64" if "float64" in row.dtypes else "float32"] * (4 if metric == "worst_frame" else 1)
         limit = max(MARGIN * spread, floor)
+        if limit > typed:  # a measurement never loosens what was promised
+            return Limit(local, mode, metric, typed, f"{because}; the original's own spread is {spread:.2g}", spread,
+                         network, found)
         reason = (f"{MARGIN:g} × {spread:.2g}, the original's own spread (widest: {variant}, of {len(found)} variants)"
                   if limit > floor else
                   f"the original differs from itself by {spread:.2g}, so a few steps of the number format are allowed")

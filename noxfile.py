@@ -18,15 +18,23 @@ def install(session: nox.Session, *groups: str, extras: str = "all") -> None:
     session.install(*CONSTRAINTS, "-e", f".[{extras}]", *packages)
 
 
+def originals(session: nox.Session) -> None:
+    """The originals that the registry has and all they import; rvc-python's own wishes contradict each other."""
+    session.install("-r", "reference/requirements.lock")
+    session.install("--no-deps", "-r", "reference/originals.lock")
+
+
 @nox.session
 def parity(session: nox.Session) -> None:
     """Compare every stage with what the originals computed, and hold speed and memory to their budgets."""
-    install(session, "tests", "adapters")
     arguments = list(session.posargs)
-    if "--live" in arguments:
+    if "--live" in arguments:  # an original on the user's own files, ours beside it, nothing stored
         arguments.remove("--live")
-        session.run("python", "-m", "parity", "live", *arguments)
+        originals(session)
+        install(session, "tests")
+        session.run("python", "-m", "reference.live", *arguments)
         return
+    install(session, "tests", "adapters")
     session.run("python", "-m", "parity", "run", *arguments)
     if not arguments:
         session.run("python", "-m", "parity.coverage")
@@ -61,8 +69,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(default=False)
 def record(session: nox.Session) -> None:
     """Record goldens again from the originals: a proposal first, put in place by --accept "reason"."""
-    session.install("-r", "reference/requirements.lock")
-    session.install("--no-deps", "-r", "reference/originals.lock")
+    originals(session)
     session.run("python", "-m", "reference.record", *session.posargs)
 
 
@@ -76,8 +83,7 @@ def report(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Time ours and the original in turn: seconds per stage, end to end, peak memory, ratios."""
-    session.install("-r", "reference/requirements.lock")
-    session.install("--no-deps", "-r", "reference/originals.lock")
+    originals(session)
     install(session, "tests", extras="pm")
     session.run("python", "-m", "bench", *session.posargs)
     if not session.posargs:

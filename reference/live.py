@@ -16,12 +16,10 @@ FILES = ("model", "hubert", "index", "rmvpe")
 def main(arguments: list[str] | None = None) -> int:
     """The exit code of `python -m parity live`, or 2 where the original refuses."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or words[0].startswith("-"):
-        print("live wants the sound first: python -m reference.live IN --model … --hubert …", file=sys.stderr)
-        return 2
+    run_live.parser(trace=False).parse_args(words)  # what does not fit is said before anything is run
     with tempfile.TemporaryDirectory(prefix="rvc-live-") as folder:
         trace = Path(folder) / "original.safetensors"
-        whole = [words[0], str(trace), *words[1:]]
+        whole = [*words, str(trace)]  # IN may stand anywhere; the trace is the positional after it
         given = run_live.parser().parse_args(whole)
         files = [(role, getattr(given, role)) for role in FILES if getattr(given, role) is not None]
         # each side in a process of its own: the original changes its working directory and its modules' names

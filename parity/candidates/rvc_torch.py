@@ -166,9 +166,10 @@ def _array(value: Any) -> Array:
     return np.asarray(value.detach().cpu().numpy() if hasattr(value, "detach") else value)
 
 
-def _piece(case: Case, prefix: str, window: Window) -> Span:
+def _piece(case: Case, prefix: str, window: Window, given: Mapping[str, Array]) -> Span:
     length = case.entry("highpassed")["shape"][0]
-    cuts = case["segment.cuts"] if "segment.cuts" in case else np.zeros(0, np.int64)
+    source = given if "segment.cuts" in given else case
+    cuts = source["segment.cuts"] if "segment.cuts" in source else np.zeros(0, np.int64)
     return segments.spans(length, cuts, window)[int(prefix[3:-1])]
 
 
@@ -202,7 +203,7 @@ def _segment_audio(self: RvcTorch, case: Case, prefix: str, given: Tensors) -> T
 
     config = self.config(case)
     with contextlib.suppress(_Enough):
-        pipeline.listen(given["padded"], [_piece(case, prefix, config.window)], None, self.parts(case), config, tap,
+        pipeline.listen(given["padded"], [_piece(case, prefix, config.window, given)], None, self.parts(case), config, tap,
                         Stopwatch())
     return heard
 
@@ -330,7 +331,7 @@ def _spoken(self: RvcTorch, case: Case, waves: list[Array], pieces: list[Span]) 
 
 
 def _trim(self: RvcTorch, case: Case, prefix: str, given: Tensors) -> Tensors:
-    piece = _piece(case, prefix, self.config(case).window)
+    piece = _piece(case, prefix, self.config(case).window, given)
     trace, _ = _spoken(self, case, [given[prefix + "waveform.segment.full"]], [piece])
     return {prefix + "waveform.segment": trace["seg0.waveform.segment"]}
 
@@ -340,7 +341,7 @@ def _concat(self: RvcTorch, case: Case, prefix: str, given: Tensors) -> Tensors:
     silence = np.zeros(window.pad_frames * self.parts(case).rate // 100, np.float32)
     prefixes = [p for p in stages.prefixes_of(given) if p.startswith("seg")]
     waves = [np.concatenate([silence, given[p + "waveform.segment"], silence]) for p in prefixes]
-    _, joined = _spoken(self, case, waves, [_piece(case, p, window) for p in prefixes])
+    _, joined = _spoken(self, case, waves, [_piece(case, p, window, given) for p in prefixes])
     return {"waveform.concat": joined}
 
 

@@ -60,7 +60,7 @@ def judge(costs: Sequence[float], peaks: Sequence[float], budgets: dict[str, dic
     allowed = budgets["original"]["units"] * budgets["time"]["ours_over_original"]
     memory = budgets["memory"]["peak_mib"]
     if allowed <= 0 or memory <= 0:
-        raise ValueError("bench/budgets.toml holds a budget of 0; measure the original: python -m bench.budget --original")
+        raise ValueError("bench/budgets.toml holds a budget of 0; measure: python -m bench.budget --original")
     time, peak = interval(costs), interval(peaks)
     return [
         Figure("whole conversion", time, "units", allowed, verdict(time, allowed)),

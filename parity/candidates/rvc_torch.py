@@ -203,8 +203,8 @@ def _segment_audio(self: RvcTorch, case: Case, prefix: str, given: Tensors) -> T
 
     config = self.config(case)
     with contextlib.suppress(_Enough):
-        pipeline.listen(given["padded"], [_piece(case, prefix, config.window, given)], None, self.parts(case), config, tap,
-                        Stopwatch())
+        pieces = [_piece(case, prefix, config.window, given)]
+        pipeline.listen(given["padded"], pieces, None, self.parts(case), config, tap, Stopwatch())
     return heard
 
 

@@ -100,11 +100,6 @@ class Limits:
         """The limit for a tensor by its full name; there always is one."""
         local = stages.split(name)[1]
         typed, because = _typed(name, mode, metric, network)
-        if name.startswith("rt.") and mode == "chained":
-            # The spread was measured on files only, whose F0 hears the same bits everywhere: the promised limits hold
-            # for streams. Our resampler is 1e-7 from the original's, which is bit-identical to itself under AVX2: what
-            # follows (F0 1e-8, source 9e-7) is ours to mend, and a stream's own spread is still to be measured.
-            return Limit(local, mode, metric, typed, because, None, network)
         for measured in (network, None):
             found = self._entries.get((local, mode, metric, measured))
             if found:

@@ -41,6 +41,6 @@ def resample(samples: torch.Tensor, source: int, target: int) -> torch.Tensor:
     source, target = source // common, target // common
     columns, width = kernel(source, target)
     padded = torch.nn.functional.pad(samples, (width, width + source))
-    frames = padded.unfold(0, columns.shape[0], source)
+    phases = torch.nn.functional.conv1d(padded[None, None], columns.t()[:, None].contiguous(), stride=source)
     length = -(-target * samples.shape[0] // source)
-    return (frames @ columns).reshape(-1)[:length]
+    return phases[0].t().reshape(-1)[:length]

@@ -1,0 +1,54 @@
+"""The coverage table says of every cell whether it is held, and a value or a pair that no golden holds is a failure."""
+
+from pathlib import Path
+
+import pytest
+
+from parity import coverage
+from parity.coverage import NO_METHOD, Cell
+from rvc.profiles import METHODS, PROFILES
+
+GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
+
+
+def test_the_methods_are_those_of_the_profiles():
+    assert coverage.METHODS == METHODS
+    assert {name: profile.methods for name, profile in PROFILES.items()} == coverage.ORIGINALS
+
+
+def test_the_committed_goldens_hold_every_value_and_every_pair(capsys):
+    assert coverage.main([]) == 0
+    said = capsys.readouterr().out
+    cells, have = coverage.existing(), coverage.covered(GOLDENS)
+    assert said.count("left out") - 1 == len(cells) - len(have.keys() & set(cells))
+    assert "NO GOLDEN" not in said
+
+
+@pytest.mark.parametrize(
+    "lost", [Cell("v1-32k-f0", "fcpe", "webui-2026"), Cell("v2-48k-nof0", NO_METHOD, "rvc-python")]
+)
+def test_a_lost_golden_is_noticed(lost, monkeypatch, capsys):
+    have = coverage.covered(GOLDENS)
+    del have[lost]
+    monkeypatch.setattr(coverage, "covered", lambda _: have)
+    assert coverage.main([]) == 1
+    said = capsys.readouterr().out
+    assert f"not covered: {lost.sides()[0][0]} with {lost.sides()[0][1]}" in said or (
+        f"not covered: {lost.kind} with {lost.profile}" in said
+    )
+    assert "NO GOLDEN" in said
+
+
+def test_a_lost_value_is_named(monkeypatch, capsys):
+    have = {cell: names for cell, names in coverage.covered(GOLDENS).items() if cell.method != "fcpe"}
+    monkeypatch.setattr(coverage, "covered", lambda _: have)
+    assert coverage.main([]) == 1
+    assert "not covered: fcpe\n" in capsys.readouterr().out
+
+
+def test_every_cell_has_one_state():
+    have = coverage.covered(GOLDENS)
+    for method in ("dio", "harvest", "crepe-tiny"):
+        assert coverage.state(Cell("v2-40k-f0", method, "webui-2026"), have) == "no original"
+    assert coverage.state(Cell("v2-40k-nof0", "pm", "webui-2026"), have) == "·"
+    assert coverage.state(Cell("v2-48k-f0", "pm", "webui-2026"), have) == "left out"

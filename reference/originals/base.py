@@ -80,8 +80,13 @@ class Original(ABC):
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
         """One conversion of the file `audio`: every tensor of docs/spec/00 §0.3 that the original computes."""
 
+    @quietly
     def stream(self, samples: Any, settings: dict[str, Any], seed: str) -> Trace:
         """The realtime loop of an original that has one: every tensor of docs/spec/00 §0.4, block by block."""
+        return cast(Trace, self.window().run(samples, settings, self.weights.model, self.weights.index, seed))
+
+    def window(self) -> Any:
+        """The realtime window of an original that has one, not started."""
         raise Refusal(f"{self.profile} has no realtime loop; stream through webui-2026 or webui-classic")
 
     @abstractmethod

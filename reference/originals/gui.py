@@ -100,16 +100,9 @@ class Live:
         settings : the words of SETTINGS; `device_rate` in Hz (0: the voice's); `changes`: block → settings from it on
         """
         changes = {int(block): table for block, table in settings.get("changes", {}).items()}
-        rate = int(settings.get("device_rate", 0))
-        self.apply({name: value for name, value in settings.items() if name in SETTINGS})
-        window = self.gui.gui_config
-        window.pth_path, window.index_path = str(model), str(index or "")
-        window.sr_type = "sr_device" if rate else "sr_model"
-        self.gui.__dict__["get_device_samplerate"] = lambda: rate
-        self.gui.start_vc()
+        size = self.begin(settings, model, index)
         self.record = Trace()
         self.draws = Draws(self.record, seed)
-        size = self.gui.block_frame
         count = -(-len(samples) // size)
         padded = np.pad(samples, (0, count * size - len(samples)))
         with ExitStack() as stack:
@@ -118,6 +111,23 @@ class Live:
                 self.apply(changes.get(self.block, {}), live=True)
                 self.one(padded[self.block * size : (self.block + 1) * size])
         return self.record
+
+    def begin(self, settings: dict[str, Any], model: Path, index: Path | None) -> int:
+        """Start the conversion as the window's button does; returns the samples of a block at the stream's rate."""
+        rate = int(settings.get("device_rate", 0))
+        self.apply({name: value for name, value in settings.items() if name in SETTINGS})
+        window = self.gui.gui_config
+        window.pth_path, window.index_path = str(model), str(index or "")
+        window.sr_type = "sr_device" if rate else "sr_model"
+        self.gui.__dict__["get_device_samplerate"] = lambda: rate
+        self.gui.start_vc()
+        return int(self.gui.block_frame)
+
+    def unheard(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A block in, a block out, float32 (B,) each, with no tap laid and the original's own noise."""
+        out = np.zeros((len(block), 1), np.float32)
+        self.gui.audio_callback(block[:, None].copy(), out, len(block), None, None)
+        return out[:, 0]
 
     def apply(self, table: dict[str, Any], live: bool = False) -> None:
         """Settings as the window would set them; while the stream runs also to the running voice."""

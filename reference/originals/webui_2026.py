@@ -75,15 +75,14 @@ class Webui2026(Original):
         return record
 
     @quietly
-    def stream(self, samples: Any, settings: dict[str, Any], seed: str) -> Trace:
-        """The realtime window's loop over `samples` (N,) at the stream's rate: docs/spec/00 §0.4, block by block."""
+    def window(self) -> Any:
+        """The realtime window, not started."""
         from reference.originals import gui
 
         if self.live is None:
             self.live = gui.classes(self.checkout / "realtime_gui.py")
         realtime = sys.modules["infer.rtrvc"]
-        window = gui.Live(self.live, self.config, realtime, self.models, partial(hear_hubert, realtime))
-        return window.run(samples, settings, self.weights.model, self.weights.index, seed)
+        return gui.Live(self.live, self.config, realtime, self.models, partial(hear_hubert, realtime))
 
     def parts(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
         hubert = self.vc.hubert_model

@@ -82,8 +82,8 @@ class WebuiClassic(Original):
         return record
 
     @quietly
-    def stream(self, samples: Any, settings: dict[str, Any], seed: str) -> Trace:
-        """The realtime window's loop over `samples` (N,) at the stream's rate, with one harvest worker."""
+    def window(self) -> Any:
+        """The realtime window, not started."""
         from reference.originals import gui
 
         if self.live is None:
@@ -91,7 +91,7 @@ class WebuiClassic(Original):
         realtime = sys.modules["infer.lib.rtrvc"]
         window = gui.Live(self.live, self.config, realtime, self.models, hear_hubert)
         window.gui.gui_config.n_cpu = 1
-        return window.run(samples, settings, self.weights.model, self.weights.index, seed)
+        return window
 
     def parts(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
         return self.vc.net_g, self.models, self.vc.hubert_model.features

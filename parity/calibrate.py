@@ -1,9 +1,12 @@
 """Leave one out: does every legitimate variant of the original pass under limits derived from the others?
 
-python -m parity.calibrate [--spread parity/data/spread.json] [--traces out/spread] [--out out/calibrate.json]
+python -m parity.calibrate [--spread parity/data/spread.json] [--traces out/spread] [--fresh out/fresh] [--out FILE]
 
 Without traces each entry of the spread is one check (the worst over its cases); with them every case and segment is.
-Exit codes: 0 at most one false alarm in a thousand checks, 1 more, 2 nothing to calibrate with.
+The truth in float64 is never left out: it is what the spread is measured against, and no program under judgement.
+--fresh takes variants run on other noise than any golden's (python -m reference.spread --seed WORD): each is judged
+against the first of them, with the committed limits. Exit codes: 0 at most one false alarm in a thousand checks,
+1 more, 2 nothing to calibrate with.
 """
 
 import argparse
@@ -14,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity import cells, compare, stages, store, tolerance, trace
+from parity import compare, spread, stages, store, tolerance, trace
 from parity.errors import ParityError, UsageError
+from parity.views import Array
 
 ALLOWED = 1e-3  # false alarms per check
+TRUTH = "float64"
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,14 @@ def without(document: Mapping[str, Any], variant: str) -> dict[str, Any]:
     return {**document, "entries": entries}
 
 
+def judged(document: Mapping[str, Any]) -> list[str]:
+    """The variants that stand for a program under judgement: all but the truth."""
+    return [row["name"] for row in document["variants"] if not row["name"].endswith(TRUTH)]
+
+
 def from_spread(document: Mapping[str, Any]) -> Iterator[Check]:
     """Every entry of every variant against the limit from the other variants."""
-    for variant in (row["name"] for row in document["variants"]):
+    for variant in judged(document):
         limits = tolerance.Limits(without(document, variant))
         for entry in document["entries"]:
             if variant in entry["by_variant"] and len(entry["by_variant"]) > 1:
@@ -64,18 +74,33 @@ def from_spread(document: Mapping[str, Any]) -> Iterator[Check]:
 
 def from_traces(document: Mapping[str, Any], folder: Path, goldens: Path) -> Iterator[Check]:
     """Every tensor of every trace against the limit from the other variants."""
-    for variant in (row["name"] for row in document["variants"]):
+    for variant in judged(document):
         limits = tolerance.Limits(without(document, variant))
         for path in sorted((folder / variant).glob("*/*.safetensors")):
-            case, made = store.open_case(goldens / path.parent.name), trace.read(path)
-            network = tolerance.network_f0(case.options)
-            for name in cells.expected_tensors(case):
-                if name not in made or stages.stage_of(name) is None or compare.form(name, case[name], made[name])[0]:
-                    continue
-                numbers = compare.compare(name, case[name], made[name], cells.clock(case, name))
-                for metric, value in numbers.values.items():
-                    limit = limits.find(name, path.stem, metric, network).limit
-                    yield Check(variant, stages.split(name)[1], path.stem, metric, network, value, limit, case.name)
+            case = store.open_case(goldens / path.parent.name)
+            yield from _checks(variant, case, trace.read(path), path.stem, limits)
+
+
+def from_fresh(folder: Path, goldens: Path) -> Iterator[Check]:
+    """Variants run on noise that no golden has, each against the first of them in the order of their names."""
+    limits = tolerance.load()
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    for path in sorted((folder / names[0]).glob("*/chained.safetensors")) if names else ():
+        golden = store.open_case(goldens / path.parent.name)
+        case = store.MemoryCase(golden.meta, {name: value for name, value in trace.read(path).items() if
+                                              stages.known(name)})
+        for variant in names[1:]:
+            other = folder / variant / path.parent.name / path.name
+            if other.is_file():
+                yield from _checks(variant, case, trace.read(other), path.stem, limits)
+
+
+def _checks(variant: str, case: store.Case, made: Mapping[str, Array], mode: str, limits: tolerance.Limits
+            ) -> Iterator[Check]:
+    network = tolerance.network_f0(case.options)
+    for name, metric, value in spread.values(case, made, mode):
+        limit = limits.find(name, mode, metric, network).limit
+        yield Check(variant, spread.entry_name(name), mode, metric, network, value, limit, case.name)
 
 
 def summary(checks: Sequence[Check]) -> dict[str, Any]:
@@ -99,6 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m parity.calibrate", description="Leave one variant out, judge it.")
     parser.add_argument("--spread", type=Path, default=tolerance.SPREAD)
     parser.add_argument("--traces", type=Path, help="what python -m reference.spread wrote")
+    parser.add_argument("--fresh", type=Path, help="what python -m reference.spread --seed WORD wrote")
     parser.add_argument("--goldens", type=Path, default=Path("goldens") / "cases")
     parser.add_argument("--out", type=Path, default=Path("out") / "calibrate.json")
     given = parser.parse_args(arguments)
@@ -111,7 +137,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     document = tolerance.read(given.spread)
-    checks = list(from_traces(document, given.traces, given.goldens) if given.traces else from_spread(document))
+    if given.fresh:
+        checks = list(from_fresh(given.fresh, given.goldens))
+    else:
+        checks = list(from_traces(document, given.traces, given.goldens) if given.traces else from_spread(document))
     if not checks:
         raise UsageError(f"{given.spread} has no entry that two variants share; measure more: python -m parity.spread")
     found = summary(checks)

@@ -12,8 +12,11 @@ the original run in ways that must not matter (float64 as truth, threads, instru
                   "by_variant": {"avx2-1thread": 4.1e-6, ...},   # the worst over the cases, against the golden
                   "cases": 5}, ...]}
 
-A limit is MARGIN times the largest of its variants, never below the floor of the number format. Where nothing was
-measured, the typed limits of the first proof hold; they were about five times such a spread as well.
+A limit is MARGIN times the largest of its variants, never below the floor of the number format and never above what
+the original measured against itself allows. "float64" is the truth: how far the golden itself is from exact arithmetic
+on the same inputs. A stream's tensors have entries of their own (`rt.f0.hz`) where they were measured; alone, a stage
+of a stream is the same network as that of a file. A few stages were never run alone (copies, joints, the stream's
+rings); they have the limit typed below with its reason, and their cards say so.
 """
 
 import functools
@@ -28,8 +31,11 @@ from parity.errors import ParityError
 
 SPREAD = Path(__file__).parent / "data" / "spread.json"
 MARGIN = 5.0  # the original's spread is sampled by a few machines; a port adds its own, of the same size
-FLOORS = {"float32": 5e-7, "float64": 1e-9}  # 4 steps of float32; a different order of float64 operations
+# 4 steps of float32; a different order of float64 operations; a sample of 16 bits cut off to the other side
+FLOORS = {"float32": 5e-7, "float64": 1e-9, "int16": 1e-5}
 NETWORK_F0 = ("rmvpe", "crepe", "crepe-tiny", "fcpe")
+
+SAME_AS = {"waveform.raw": "waveform.segment.full", "content": "content.upsampled"}  # a stream's name for a file's
 
 _COUNTED = ("unequal", "steps")
 
@@ -77,7 +83,9 @@ class Limit:
 
 
 def any_name(local: str) -> str:
-    """A full name that has this local part."""
+    """A full name that has this local part; `rt.f0.hz` is the stream's `rt.0.f0.hz`."""
+    if local.startswith("rt."):
+        return f"rt.0.{local.removeprefix('rt.')}"
     return next(prefix + local for prefix in ("", "seg0.", "rt.0.") if stages.known(prefix + local))
 
 
@@ -98,33 +106,48 @@ class Limits:
 
     def find(self, name: str, mode: str, metric: str, network: bool) -> Limit:
         """The limit for a tensor by its full name; there always is one."""
+        for tensor, measured_in in _addresses(name, mode):
+            for measured in (network, None):
+                found = self._entries.get((tensor, measured_in, metric, measured))
+                if found:
+                    return _derived(name, mode, metric, network, found)
         local = stages.split(name)[1]
-        typed, because = _typed(name, mode, metric, network)
-        for measured in (network, None):
-            found = self._entries.get((local, mode, metric, measured))
-            if found:
-                return self._derived(name, mode, metric, network, found, typed, because)
-        return Limit(local, mode, metric, typed, because, None, network)
+        limit, because = _typed(name, mode, metric, network)
+        return Limit(local, mode, metric, limit, f"not measured; {because}", None, network)
 
-    def _derived(self, name: str, mode: str, metric: str, network: bool, found: Mapping[str, float], typed: float,
-                 because: str) -> Limit:
-        local, row = stages.split(name)[1], stages.tensor(name)
-        variant = max(found, key=lambda key: found[key])
-        spread = found[variant]
-        if metric in _COUNTED:
-            if spread == 0:  # nothing to multiply: the decision never flipped, so it must not flip here
-                return Limit(local, mode, metric, typed if metric == "steps" else 0.0, because, spread, network, found)
-            return Limit(local, mode, metric, MARGIN * spread,
-                         f"{MARGIN:g} × the {spread:g} by which {variant} differs", spread, network, found)
-        floor = FLOORS["float64" if "float64" in row.dtypes else "float32"] * (4 if metric == "worst_frame" else 1)
-        limit = max(MARGIN * spread, floor)
-        if limit > typed:  # a measurement never loosens what was promised
-            return Limit(local, mode, metric, typed, f"{because}; the original's own spread is {spread:.2g}", spread,
-                         network, found)
-        reason = (f"{MARGIN:g} × {spread:.2g}, the original's own spread (widest: {variant}, of {len(found)} variants)"
-                  if limit > floor else
-                  f"the original differs from itself by {spread:.2g}, so a few steps of the number format are allowed")
-        return Limit(local, mode, metric, limit, reason, spread, network, found)
+
+def _addresses(name: str, mode: str) -> list[tuple[str, str]]:
+    """Where a tensor's spread may stand, as (tensor, mode), the nearest first."""
+    prefix, local = stages.split(name)
+    live = prefix.startswith("rt.")
+    found = [(f"rt.{local}", mode)] if live else []
+    if mode == "isolated" and (local == "f0.raw" or (live and local == "f0.hz")):
+        return [*found, (f"rt.{local}", "chained"), (local, "chained")]  # what a pitch method hears never differed
+    return [*found, (SAME_AS.get(local, local), mode)]
+
+
+def _derived(name: str, mode: str, metric: str, network: bool, found: Mapping[str, float]) -> Limit:
+    local, row = stages.split(name)[1], stages.tensor(name)
+    variant = max(found, key=lambda key: found[key])
+    spread = found[variant]
+    floor = _floor(row, metric)
+    limit = 0.0 if metric == "unequal" else max(MARGIN * spread, floor)
+    if metric == "unequal":
+        because = f"a decision is equal or it is not ({len(found)} variants); a flip must be explained by its margin"
+    elif limit > floor:
+        because = f"{MARGIN:g} × {spread:.2g}, the original's own spread (widest: {variant}, of {len(found)} variants)"
+    else:
+        because = f"the original differs from itself by {spread:.2g}, so a few steps of the number format are allowed"
+    return Limit(local, mode, metric, limit, because, spread, network, found)
+
+
+def _floor(row: stages.Tensor, metric: str) -> float:
+    """What one rounding of the number format is, so that nothing needs to be nearer than that."""
+    if metric in _COUNTED:
+        return 0.0
+    if row.kind == "pcm":
+        return FLOORS["int16"]
+    return FLOORS["float64" if "float64" in row.dtypes else "float32"] * (4 if metric == "worst_frame" else 1)
 
 
 @functools.cache

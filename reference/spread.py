@@ -1,10 +1,12 @@
 """How far an original is from itself: the same conversions in ways that must not matter.
 
-python -m reference.spread [--original …] [--checkout DIR] [--variant NAME …] [--out out/spread] [CASE …]
+python -m reference.spread [--original …] [--checkout DIR] [--variant NAME …] [--machine NAME] [--out DIR] [CASE …]
 
-Each variant runs in a process of its own and writes VARIANT/CASE/chained.safetensors (the whole conversion with the
-golden's noise) and isolated.safetensors (each network on the golden's own inputs). `python -m parity.spread out/spread`
-turns them into parity/data/spread.json, from which the judge's limits follow.
+Each variant runs in a process of its own and writes VARIANT/CASE/chained.safetensors (the whole conversion or stream
+with the golden's noise) and isolated.safetensors (each network on the golden's own inputs; not of streams). What is
+there already is not run again. On another machine than the recording's, `--machine NAME` puts NAME before each variant;
+--seed WORD draws other noise than any golden's (`python -m parity.calibrate --fresh`).
+`python -m parity.spread out/spread` turns them into parity/data/spread.json, from which the judge's limits follow.
 """
 
 import argparse
@@ -18,11 +20,12 @@ from pathlib import Path
 import torch
 
 from parity import store
-from reference import cases, environment, isolated, weights
+from reference import cases, environment, isolated, truth, weights
 from reference.listen import Refusal
 from reference.options import PROFILES
 from reference.originals import opened
-from reference.record import COMMITTED, ROOT
+from reference.originals.base import Original
+from reference.record import COMMITTED, ROOT, live
 
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 PLAIN = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
@@ -57,14 +60,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--original", choices=PROFILES, default="rvc-python")
     parser.add_argument("--checkout", type=Path, metavar="DIR")
     parser.add_argument("--variant", action="append", choices=VARIANTS, help="repeat it; all unless said")
+    parser.add_argument("--seed", default="", metavar="WORD", help="draw fresh noise; runs whole conversions only")
+    parser.add_argument("--machine", default="", metavar="NAME", help="put before the variants' names")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "spread")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     try:
-        specs = [spec for spec in cases.chosen(cases.read(), given.original, given.cases) if not spec.realtime]
+        specs = cases.chosen(cases.read(), given.original, given.cases)
         names = given.variant or list(VARIANTS)
         if given.child:
-            measure(specs, names[0], given.original, given.checkout, given.out.resolve())
+            folder = given.out.resolve() / "-".join(filter(None, (given.machine, names[0])))
+            measure(specs, names[0], given.original, given.checkout, folder, given.seed)
             return 0
         for name in names:
             child(name, given, [spec.name for spec in specs])
@@ -77,6 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
 def child(name: str, given: argparse.Namespace, names: list[str]) -> None:
     """One variant in a process that has its environment from the start: libraries read it when they load."""
     command = [sys.executable, "-m", "reference.spread", "--child", "--variant", name, "--original", given.original]
+    command += ["--machine", given.machine] if given.machine else []
+    command += ["--seed", given.seed] if given.seed else []
     command += ["--out", str(given.out), *(["--checkout", str(given.checkout)] if given.checkout else []), *names]
     print(f"{name}: {', '.join(names)}", flush=True)
     done = subprocess.run(command, env=os.environ | VARIANTS[name].environment, check=False)
@@ -84,26 +92,48 @@ def child(name: str, given: argparse.Namespace, names: list[str]) -> None:
         raise Refusal(f"variant {name} failed with exit code {done.returncode}; its message stands above")
 
 
-def measure(specs: list[cases.Spec], name: str, profile: str, checkout: Path | None, out: Path) -> None:
-    """Every case of one variant."""
+def measure(specs: list[cases.Spec], name: str, profile: str, checkout: Path | None, out: Path,
+            seed: str = "") -> None:
+    """Every case of one variant into the folder `out`."""
     variant = VARIANTS[name]
-    files = weights.for_opening(specs)
-    with opened(profile, files, checkout, variant.threads) as original, isolated.onednn(variant.onednn):
-        for spec in specs:
+    wanted = [spec for spec in specs if not _done(spec, variant, out, seed)]
+    if not wanted:
+        return
+    with opened(profile, weights.for_opening(wanted), checkout, variant.threads) as original, \
+            isolated.onednn(variant.onednn):
+        for spec in wanted:
             golden = store.open_case(COMMITTED / spec.name)
             if golden.input["sha256"] != weights.sha256(spec.audio):
                 raise Refusal(f"{spec.input} is not what {spec.name} was recorded from; record the case again first")
-            folder = out / name / spec.name
-            original.weights = weights.of(spec).resolved()
-            chained = original.convert(spec.audio, spec.wishes, spec.name)
-            if variant.chained:
-                chained.write(folder / "chained.safetensors")
-            net, models, hubert = original.parts()
-            alone = isolated.run(net, models, hubert, golden, variant.dtype)
-            alone.write(folder / "isolated.safetensors")
+            _one(spec, golden, variant, original, out / spec.name, seed)
         about = {"environment": environment.describe() | variant.environment | {"dtype": str(variant.dtype)[6:]}}
         about["environment"]["onednn"] = str(variant.onednn)
-        (out / name / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        (out / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def _done(spec: cases.Spec, variant: Variant, out: Path, seed: str) -> bool:
+    """Whether a case was run already, or has nothing that this variant can run."""
+    if spec.realtime and seed:
+        return True  # a stream's noise follows the case's name
+    if spec.realtime or seed:
+        return not variant.chained or (out / spec.name / "chained.safetensors").is_file()
+    return (out / spec.name / "isolated.safetensors").is_file()
+
+
+def _one(spec: cases.Spec, golden: store.Case, variant: Variant, original: Original, folder: Path,
+         seed: str) -> None:
+    original.weights = weights.of(spec).resolved()
+    if spec.realtime:
+        live(spec, original).write(folder / "chained.safetensors")
+        return
+    chained = original.convert(spec.audio, spec.wishes, spec.name + seed)
+    if variant.chained:
+        chained.write(folder / "chained.safetensors")
+    if not seed:
+        alone = isolated.run(*original.parts(), golden, variant.dtype)
+        if variant.dtype == torch.float64:
+            alone.update(truth.small_stages(golden, original.weights.index))
+        alone.write(folder / "isolated.safetensors")
 
 
 if __name__ == "__main__":

@@ -30,10 +30,33 @@ def test_a_limit_is_a_margin_over_the_widest_variant() -> None:
     assert limit.document()["margin"] == pytest.approx(5)
 
 
-def test_a_measurement_never_loosens_a_promised_limit() -> None:
+def test_a_limit_follows_the_measurement_and_nothing_typed() -> None:
     limit = tolerance.Limits(spread({"avx2": 4e-6})).find("seg0.flow.z", "isolated", "relative_rms", True)
-    assert limit.limit == 1e-5
+    assert limit.limit == pytest.approx(2e-5)
     assert limit.spread == 4e-6
+
+
+def test_a_decision_that_flipped_in_a_variant_is_no_licence_to_flip() -> None:
+    document = spread({"avx2": 3.0}, "unequal")
+    document["entries"][0]["tensor"] = "f0.coarse"
+    limit = tolerance.Limits(document).find("f0.coarse", "isolated", "unequal", True)
+    assert limit.limit == 0
+    assert limit.because == ("a decision is equal or it is not (1 variants); a flip must be explained by its margin")
+
+
+def test_a_stream_has_its_own_spread_and_a_files_where_none_was_measured() -> None:
+    document = spread({"avx2": 4e-6})
+    limits = tolerance.Limits(document)
+    assert limits.find("rt.3.flow.z", "isolated", "relative_rms", True).limit == pytest.approx(2e-5)
+    document["entries"].append({**document["entries"][0], "tensor": "rt.flow.z", "by_variant": {"avx2": 1e-6}})
+    assert tolerance.Limits(document).find("rt.3.flow.z", "isolated", "relative_rms", True).limit == pytest.approx(5e-6)
+
+
+def test_a_pitch_method_alone_is_what_it_is_in_the_chain() -> None:
+    document = spread({"avx2": 4e-7})
+    document["entries"][0] |= {"tensor": "f0.raw", "mode": "chained"}
+    limit = tolerance.Limits(document).find("f0.raw", "isolated", "relative_rms", True)
+    assert limit.limit == pytest.approx(2e-6)
 
 
 def test_a_limit_never_falls_below_the_number_format() -> None:
@@ -62,6 +85,12 @@ def test_leaving_one_out() -> None:
     assert len(good) == 3 and not any(check.alarm for check in good)
     bad = calibrate.summary(list(calibrate.from_spread(spread({"a": 2e-6, "b": 1e-6, "c": 3e-3}))))
     assert bad["alarms"] == 1 and bad["false_alarms"][0]["variant"] == "c"
+
+
+def test_the_truth_is_never_left_out() -> None:
+    checks = list(calibrate.from_spread(spread({"avx2": 2e-6, "float64": 2e-6})))
+    assert [check.variant for check in checks] == ["avx2"]
+    assert checks[0].limit == pytest.approx(1e-5)
 
 
 def test_a_verdict_speaks_in_the_originals_spread(tmp_path: Path) -> None:

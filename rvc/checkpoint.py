@@ -15,7 +15,7 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ DAMAGE = (  # what reading a damaged archive can end in
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
 )  # fmt: skip
 DEEPEST = 32  # levels of lists and dictionaries; a voice has three, an optimizer's state five
+MOST = 1_000_000  # values in all; a list that holds one list many times would multiply at each level
 ALLOWED = {
     "collections.OrderedDict",
     "torch.Size",
@@ -68,6 +69,7 @@ def read(path: str | Path) -> Opened:
     """
     path = Path(path)
     try:
+        refuse_no_file(path)
         with path.open("rb") as file:
             start = file.read(9)
     except OSError as error:
@@ -80,6 +82,13 @@ def read(path: str | Path) -> Opened:
         return _read_safetensors(path)
     what = "is empty" if not start else "is neither a torch file nor a safetensors file"
     raise BadCheckpoint(f"{path.name} {what}; expected what torch.save or safetensors writes, download it again")
+
+
+def refuse_no_file(path: Path) -> None:
+    """Raises BadCheckpoint for a pipe or a device, which may never end."""
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or a device"
+        raise BadCheckpoint(f"{path} is {what}, expected a file of weights; give the path of one")
 
 
 def sha256(path: str | Path) -> str:
@@ -119,7 +128,7 @@ def _read_torch(path: Path, form: str) -> Opened:
         content, storages = (inert.read_zip if form == "torch zip" else inert.read_legacy)(path, Strict)
         if not isinstance(content, dict):
             raise Refusal(f"holds a {type(content).__name__}, expected a dictionary; is it an RVC model?")
-        tree = _settle(content, lambda stored: inert.materialise(stored, whole, storages, path.name), DEEPEST)
+        tree = _Tree(lambda stored: inert.materialise(stored, whole, storages, path.name)).settle(content)
     except Refusal as refusal:
         raise BadCheckpoint(f"{path.name} {refusal}") from None
     except BadCheckpoint as error:
@@ -129,24 +138,35 @@ def _read_torch(path: Path, form: str) -> Opened:
     return Opened(path, form, tree, {})
 
 
-def _settle(value: Any, lay: Any, depth: int) -> Any:
-    """The tree with tensors in place of their descriptions, and nothing in it but what is on the closed list."""
-    if isinstance(value, inert.Stored):
-        count = int(np.prod(value.size, dtype=np.float64))
-        if count > value.count:
-            raise Refusal(f"describes a tensor of {count} numbers that are {value.count} in the file; it is damaged")
-        return lay(value)
-    if type(value) in PLAIN:
-        return value
-    if depth == 0:
-        raise Refusal(f"nests more than {DEEPEST} levels deep, which no model does; it is damaged")
-    if isinstance(value, dict):
-        return {_key(key): _settle(dict.get(value, key), lay, depth - 1) for key in dict.keys(value)}
-    if type(value) in (list, tuple):
-        return [_settle(item, lay, depth - 1) for item in value]
-    raise Refusal(
-        f"holds a {type(value).__name__}, expected only tensors, lists, numbers and text; is it an RVC model?"
-    )
+class _Tree:
+    """A file's content, tensors in place of their descriptions; nothing in it but what is on the closed list."""
+
+    def __init__(self, lay: Callable[[inert.Stored], Tensor]) -> None:
+        self.lay, self.left = lay, MOST
+
+    def settle(self, value: Any, depth: int = DEEPEST) -> Any:
+        """The value and all it holds, `depth` levels down.  Raises Refusal for anything else than a model's values."""
+        self.left -= 1
+        if self.left < 0:
+            raise Refusal(f"holds more than {MOST} values, which no model does; do not trust this file")
+        if isinstance(value, inert.Stored):
+            count = int(np.prod(value.size, dtype=np.float64))
+            if count > value.count:
+                raise Refusal(
+                    f"describes a tensor of {count} numbers that are {value.count} in the file; it is damaged"
+                )
+            return self.lay(value)
+        if type(value) in PLAIN:
+            return value
+        if depth == 0:
+            raise Refusal(f"nests more than {DEEPEST} levels deep, which no model does; it is damaged")
+        if isinstance(value, dict):
+            return {_key(key): self.settle(dict.get(value, key), depth - 1) for key in dict.keys(value)}
+        if type(value) in (list, tuple):
+            return [self.settle(item, depth - 1) for item in value]
+        raise Refusal(
+            f"holds a {type(value).__name__}, expected only tensors, lists, numbers and text; is it an RVC model?"
+        )
 
 
 def _key(key: Any) -> Any:
@@ -174,5 +194,5 @@ def parsed(text: str, path: Path, name: str) -> Any:
     """A JSON text from a file's metadata; raises BadCheckpoint when it is none."""
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadCheckpoint(f"{path.name} carries {name} that is not JSON ({error}); export it again") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from rvc import __version__, cli_options
-from rvc.errors import BadInput, RvcError
+from rvc.errors import BadInput, RvcError, printable
 
 USAGE, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args = build().parse_args(arguments)
         return int(args.run(args) or 0)
     except RvcError as error:
-        print(f"rvc: {error}", file=sys.stderr)
+        print(f"rvc: {printable(str(error))}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         print("rvc: interrupted; nothing half-written is left", file=sys.stderr)

@@ -88,9 +88,11 @@ def _show(report: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(report, indent=2, ensure_ascii=False))
         return
+    from rvc.errors import printable
+
     width = max(len(name) for name in report)
     for name, value in report.items():
-        lines = _lines(value)
+        lines = [printable(line) for line in _lines(value)]
         print(f"{name:<{width}}  {lines[0] if lines else 'nothing'}")
         for line in lines[1:]:
             print(f"{'':<{width}}  {line}")

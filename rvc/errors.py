@@ -24,3 +24,8 @@ class MissingExtra(RvcError):
         super().__init__(
             f"{what or extra} needs a package that is not installed; in the project's folder: pip install '.[{extra}]'"
         )
+
+
+def printable(text: str) -> str:
+    """Text out of a file as one line that cannot command a terminal: anything not printable is spelt out."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

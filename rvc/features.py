@@ -19,12 +19,15 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torc
 LAYERS = {"v1": 9, "v2": 12}
 
 
-def load_hubert(path: str | Path, device: str | torch.device = "cpu", precision: str = "float32") -> Hubert:
+def load_hubert(
+    path: str | Path, device: str | torch.device = "cpu", precision: str = "float32", lean: bool = False
+) -> Hubert:
     """Open HuBERT or ContentVec.
 
     path    : a transformers folder (config.json and model.safetensors or pytorch_model.bin), or one file: .safetensors,
               pytorch_model.bin, or fairseq's hubert_base.pt, whose configuration objects are never brought to life
     device  : where it will run;  precision : "float32", or "bfloat16" for its matrix products
+    lean    : read each layer when it is run, instead of all now
     returns : the network
     raises  : BadCheckpoint when something is missing, damaged or of another kind
     """
@@ -43,7 +46,7 @@ def load_hubert(path: str | Path, device: str | torch.device = "cpu", precision:
         if beside.is_file() and path.name in FOLDER_FILES:
             config = read_config(beside)
     check(weights, config, path.name)
-    hubert = Hubert(config, weights, device, PRECISIONS[precision])
+    hubert = Hubert(config, weights, device, PRECISIONS[precision], lean)
     give_back()
     return hubert
 
@@ -80,7 +83,7 @@ def read_config(path: Path) -> HubertConfig:
         if not isinstance(fields, dict):
             raise ValueError("it is not an object")
         return config_from_json(fields)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise BadCheckpoint(f"the HuBERT folder's {path.name} cannot be read ({error})") from error
 
 

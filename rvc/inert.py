@@ -185,7 +185,7 @@ def read_zip(path: Path, kind: type[Unpickler] = Unpickler) -> tuple[Any, dict[s
         if len(names) != 1:
             raise BadCheckpoint(f"{path.name} is a zip file, but not one that torch.save writes")
         prefix = names[0].removesuffix("data.pkl")
-        if f"{prefix}byteorder" in archive.namelist() and archive.read(f"{prefix}byteorder") != b"little":
+        if f"{prefix}byteorder" in archive.namelist() and _first(archive, f"{prefix}byteorder") != b"little":
             raise BadCheckpoint(f"{path.name} was written on a big-endian machine; save it again on a usual one")
         if archive.getinfo(names[0]).file_size > PICKLE_LIMIT:
             raise BadCheckpoint(f"{path.name} has a pickle of more than {PICKLE_LIMIT >> 20} MB; it is no model")
@@ -198,6 +198,12 @@ def read_zip(path: Path, kind: type[Unpickler] = Unpickler) -> tuple[Any, dict[s
                 start = info.header_offset + 30 + header[9] + header[10]
                 storages[info.filename.removeprefix(f"{prefix}data/")] = (start, info.file_size)
     return content, storages
+
+
+def _first(archive: zipfile.ZipFile, name: str) -> bytes:
+    """The first bytes of an entry, however much it would unpack to."""
+    with archive.open(name) as entry:
+        return entry.read(8)
 
 
 def read_legacy(path: Path, kind: type[Unpickler] = Unpickler) -> tuple[Any, dict[str, tuple[int, int]]]:

@@ -32,6 +32,7 @@ def inspect(path: str | Path) -> Report:
         raise BadInput(f"there is no file {path}; check the path")
     if path.is_dir():
         return _hubert(path)
+    checkpoint.refuse_no_file(path)
     with path.open("rb") as file:
         magic = file.read(4)
     about: Report = {"file": path.name, "bytes": path.stat().st_size, "sha256": checkpoint.sha256(path)}

@@ -57,7 +57,7 @@ def read_safetensors(path: Path) -> Tensors:
         header = json.loads(bytes(whole[8 : 8 + length].numpy()))
         entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
         return Tensors({name: _tensor(entry, whole[8 + length :]) for name, entry in entries.items()}, mapping)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise BadCheckpoint(f"{path.name} is not a readable safetensors file ({error}); download it again") from error
 
 

@@ -237,7 +237,7 @@ def config_beside(path: Path) -> tuple[list[Any] | None, str]:
             model["upsample_rates"], model["upsample_initial_channel"], model["upsample_kernel_sizes"],
             model["spk_embed_dim"], model["gin_channels"], data["sampling_rate"],
         ]  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadCheckpoint(
             f"config.json beside {path.name} is not one of a training ({type(error).__name__}: {error}); "
             "mend it, or move it away to have the sizes read from the tensors"

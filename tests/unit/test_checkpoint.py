@@ -3,6 +3,7 @@
 import collections
 import os
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -125,6 +126,46 @@ def test_a_tower_of_lists_is_refused(tmp_path):
         tower = [tower]
     with pytest.raises(BadCheckpoint, match="nests more than 32 levels deep"):
         checkpoint.read(saved(tmp_path / "v.pth", {"weight": tower}))
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: [inner] * 10, lambda inner: {str(i): inner for i in range(10)}])
+def test_one_list_held_many_times_at_each_level_is_refused(tmp_path, wrap):
+    laughs = wrap(0)
+    for _ in range(20):  # a short file that would unfold to 10 to the 21st values
+        laughs = wrap(laughs)
+    with pytest.raises(BadCheckpoint, match="holds more than 1000000 values, which no model does"):
+        checkpoint.read(saved(tmp_path / "v.pth", {"weight": {}, "info": laughs}))
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"weight": inner}])
+def test_a_value_that_holds_itself_is_refused(tmp_path, wrap):
+    ring = wrap(None)
+    ring[next(iter(ring)) if isinstance(ring, dict) else 0] = ring
+    with pytest.raises(BadCheckpoint, match="nests more than 32 levels deep"):
+        checkpoint.read(saved(tmp_path / "v.pth", {"weight": ring}))
+
+
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "v.pth")
+    with pytest.raises(BadCheckpoint, match="is a pipe or a device, expected a file of weights"):
+        checkpoint.read(tmp_path / "v.pth")
+
+
+def test_no_entry_of_a_zip_is_unpacked_beyond_what_is_needed(tmp_path):
+    path = saved(tmp_path / "v.pth", {"weight": {"a": torch.ones(1)}})
+    bomb = b"little" + bytes(32 << 20)
+
+    def swell(name, data, kind):
+        return (name, bomb, zipfile.ZIP_DEFLATED) if name.endswith("byteorder") else (name, data, kind)
+
+    repack(path, swell)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadCheckpoint, match="big-endian"):
+            checkpoint.read(path)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

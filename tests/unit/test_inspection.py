@@ -12,6 +12,7 @@ from test_voice import content, saved, training
 
 from rvc.__main__ import main
 from rvc.errors import BadCheckpoint, BadInput
+from rvc.features import load_hubert
 from rvc.inspection import inspect
 from rvc.models import export
 
@@ -56,6 +57,25 @@ def test_a_hostile_file_is_refused_and_runs_nothing(tmp_path):
     with pytest.raises(BadCheckpoint, match=r"asks to use posix\.mkdir"):
         inspect(saved(tmp_path, {"weight": {"a": torch.ones(1)}, "x": Hostile(mark)}))
     assert not mark.exists()
+
+
+def test_a_files_words_cannot_command_a_terminal(tmp_path, capsys):
+    made = content() | {"info": "\x1b]0;title\x07\nkind     trusted"}
+    assert main(["inspect", str(saved(tmp_path, made))]) == 0
+    said = capsys.readouterr().out
+    assert "info        \\x1b]0;title\\x07\\nkind     trusted\n" in said
+    made["weight"]["evil\x1b[2J\nname"] = torch.ones(1)
+    assert main(["export", str(saved(tmp_path, made)), str(tmp_path / "a.safetensors")]) == 2
+    said = capsys.readouterr().err
+    assert "\x1b" not in said
+    assert said.count("\n") == 1
+
+
+def test_a_folder_whose_config_nests_too_deep_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    torch.save({"a": torch.ones(1)}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(BadCheckpoint, match=r"config\.json cannot be read \(maximum recursion"):
+        load_hubert(tmp_path)
 
 
 @pytest.mark.parametrize("width, version", [(256, "v1"), (768, "v2"), (100, None)])

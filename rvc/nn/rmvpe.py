@@ -6,7 +6,7 @@ that its next piece needs, so memory does not grow with the length. Batch norms 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import torch
@@ -20,9 +20,11 @@ from rvc.nn.filters import Doubling, Filter
 from rvc.nn.hubert_names import listed
 from rvc.nn.windows import Pairs, Queue, Window, slices
 
+Step = Callable[[Tensor], Tensor]  # image (1, C, f, w) → image
+
 SHALLOW = 2  # levels that run in slices of a piece: they have the most rows and the smallest filters
 SLICE = 512  # frames
-PIECE = 2048  # frames per piece, a multiple of 32; at least 1600, or the deepest layers would have nothing to say
+PIECE = 4096  # frames per piece, a multiple of 32; at least 1600, or the deepest layers would have nothing to say
 GRU_PIECE = 1024  # frames whose gates are held at once
 LEVELS = 5
 BLOCKS = 4
@@ -32,17 +34,20 @@ EPS = 1e-5
 class Rmvpe:
     """The network; sizes follow from the tensors, so a slimmer one works too."""
 
-    def __init__(self, weights: Mapping[str, Tensor]) -> None:
-        """weights : the 741 tensors of rmvpe.pt.  raises : BadCheckpoint, see `check`."""
+    def __init__(self, weights: Mapping[str, Tensor], lean: bool = False) -> None:
+        """weights : the 741 tensors of rmvpe.pt.  raises : BadCheckpoint, see `check`.
+
+        lean : lay the deep levels' layers out each time they are run and let them go, for one sound in little memory:
+               they are 350 of the 361 MB, and see a piece once;  `weights` stay open
+        """
         check(weights)
         self.device = weights["cnn.weight"].device
         encoder = "unet.encoder"
         self.input_scale, self.input_shift = norm_line(weights, f"{encoder}.bn")
-        self.down = [[Block(weights, f"{encoder}.layers.{i}.conv.{b}") for b in range(BLOCKS)] for i in range(LEVELS)]
-        self.middle = [
-            [Block(weights, f"unet.intermediate.layers.{j}.conv.{b}") for b in range(BLOCKS)] for j in range(4)
-        ]
-        self.up = [Up(weights, f"unet.decoder.layers.{i}") for i in range(LEVELS)]
+        deep = range(SHALLOW, LEVELS)
+        self.down = [level(weights, f"{encoder}.layers.{i}.conv", lean and i in deep) for i in range(LEVELS)]
+        self.middle = [level(weights, f"unet.intermediate.layers.{j}.conv", lean) for j in range(4)]
+        self.up = [Up(weights, f"unet.decoder.layers.{i}", lean and LEVELS - 1 - i in deep) for i in range(LEVELS)]
         self.head = Filter(weights["cnn.weight"].float(), weights["cnn.bias"].to(torch.float32, copy=True), (1, 1))
         self.gru = {suffix: Recurrent(weights, suffix) for suffix in ("", "_reverse")}
         self.bins_weight, self.bins_bias = (
@@ -146,10 +151,21 @@ class Block:
 class Up:
     """One decoder level: a transposed convolution that doubles both axes, then blocks over it and the skip."""
 
-    def __init__(self, weights: Mapping[str, Tensor], name: str) -> None:
-        scale, shift = norm_line(weights, f"{name}.conv1.1")
-        self.rise = Doubling(weights[f"{name}.conv1.0.weight"].float() * scale.view(1, -1, 1, 1), shift)
-        self.blocks = [Block(weights, f"{name}.conv2.{b}") for b in range(BLOCKS)]
+    def __init__(self, weights: Mapping[str, Tensor], name: str, lean: bool = False) -> None:
+        rise = partial(risen, weights, f"{name}.conv1")
+        self.rise: Step = Late(rise) if lean else rise()
+        self.blocks = level(weights, f"{name}.conv2", lean)
+
+
+class Late:
+    """A part that is laid out when it is run, and let go after."""
+
+    def __init__(self, make: Callable[[], Step]) -> None:
+        self.make = make
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """What the part makes of an image."""
+        return self.make()(image)
 
 
 class Recurrent:
@@ -193,14 +209,20 @@ class Recurrent:
         return heard
 
 
-def windows(blocks: list[Block], whole: bool = False) -> list[Window]:
+def level(weights: Mapping[str, Tensor], name: str, lean: bool = False) -> list[Step]:
+    """The four blocks of a level."""
+    parts = [partial(Block, weights, f"{name}.{b}") for b in range(BLOCKS)]
+    return [Late(part) if lean else part() for part in parts]
+
+
+def windows(blocks: list[Step], whole: bool = False) -> list[Window]:
     """Blocks to be run in pieces: each by itself, or all as one where copying would cost more than computing twice."""
     if whole:
-        return [Window(partial(chain, blocks), sum(block.reach for block in blocks))]
-    return [Window(block, block.reach) for block in blocks]
+        return [Window(partial(chain, blocks), Block.reach * len(blocks))]
+    return [Window(block, Block.reach) for block in blocks]
 
 
-def chain(blocks: list[Block], image: Tensor) -> Tensor:
+def chain(blocks: list[Step], image: Tensor) -> Tensor:
     """One block after the other."""
     for block in blocks:
         image = block(image)
@@ -219,6 +241,12 @@ def norm_line(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]
     scale = weights[f"{name}.weight"].double() / torch.sqrt(weights[f"{name}.running_var"].double() + EPS)
     shift = weights[f"{name}.bias"].double() - weights[f"{name}.running_mean"].double() * scale
     return scale.float(), shift.float()
+
+
+def risen(weights: Mapping[str, Tensor], name: str) -> Doubling:
+    """A transposed convolution and the batch norm behind it as one."""
+    scale, shift = norm_line(weights, f"{name}.1")
+    return Doubling(weights[f"{name}.0.weight"].float() * scale.view(1, -1, 1, 1), shift)
 
 
 def folded(weights: Mapping[str, Tensor], conv_name: str, norm_name: str) -> Filter:

@@ -42,6 +42,22 @@ def test_pieces_of_the_front_end_change_nothing(net, monkeypatch):
     assert plain.gap(net(sound(9000)), whole) < 1e-6
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_lean_network_hears_the_same_bits_and_holds_no_layer(dtype):
+    kept, lean = (Hubert(plain.SMALL, plain.hubert_weights(), dtype=dtype, lean=lean) for lean in (False, True))
+    assert torch.equal(lean(sound(5003), layer=2), kept(sound(5003), layer=2))
+    assert torch.equal(lean(sound(5003)), kept(sound(5003)))
+    assert (len(kept.layers), len(lean.layers)) == (plain.SMALL.layers, 0)
+
+
+def test_weight_norm_is_folded_over_the_kernel_axis(monkeypatch):
+    made = torch.Generator().manual_seed(3)
+    g, v = torch.rand(1, 1, 5, generator=made), torch.randn(6, 4, 5, generator=made)
+    monkeypatch.setattr(module, "FOLDED", 4)
+    norm = v.double().square().sum((0, 1), keepdim=True).sqrt()
+    assert torch.equal(module.fold_position(g, v)[:, :, 0], (v * (g / norm)).float())
+
+
 def test_loudness_far_away_is_felt_by_the_first_norm(net):
     """The first layer normalises over the whole segment, pieces or not."""
     x = sound(9000)

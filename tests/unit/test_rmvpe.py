@@ -42,6 +42,14 @@ def test_pieces_change_nothing(monkeypatch):
     assert plain.gap(whole(net, mels(5000)), once) < 2e-6
 
 
+def test_a_lean_network_hears_the_same_bits_and_holds_no_deep_layer():
+    kept, lean = (Rmvpe(plain.rmvpe_weights(), lean) for lean in (False, True))
+    assert torch.equal(whole(lean, mels(100)), whole(kept, mels(100)))
+    deep = [*lean.middle, *lean.down[2:], *(up.blocks for up in lean.up[:3])]
+    assert all(isinstance(part, rmvpe.Late) for layer in deep for part in layer)
+    assert not any(isinstance(part, rmvpe.Late) for layer in kept.middle for part in layer)
+
+
 def test_a_file_of_rmvpe_has_741_tensors_of_90_million_numbers():
     shapes = rmvpe.expected_shapes()
     assert len(shapes) == 741

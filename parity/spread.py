@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from parity import cells, compare, decisions, stages, store, tolerance, trace
+from parity import cells, compare, decisions, stages, store, tolerance, trace, wraps
 from parity.errors import ParityError, UsageError
 from parity.store import Case
 from parity.views import Array
@@ -92,8 +92,12 @@ def values(case: Case, made: Mapping[str, Array], mode: str) -> Iterator[tuple[s
             touched.add(name)
             yield name, "unequal", float(sum(not flip["explained"] for flip in flips))
             continue
-        for metric, value in numbers.values.items():
-            yield name, metric, value
+        found = dict(numbers.values)
+        if (other := wraps.otherwise(case, name)) is not None and (
+                mode == "isolated" or wraps.same_pitch(case, made)):
+            apart = compare.compare(name, other[0], made[name], cells.clock(case, name)).values
+            found = {metric: min(value, apart[metric]) for metric, value in found.items()}
+        yield from ((name, metric, value) for metric, value in found.items())
 
 
 def main(arguments: list[str] | None = None) -> int:

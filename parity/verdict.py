@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from parity import blame, candidate, cells, stages, tolerance
+from parity import blame, candidate, cells, stages, tolerance, wraps
 from parity.blame import StageVerdict
 from parity.candidate import Candidate, CandidateError, Lacks, Tensors
 from parity.cause import Oracle
@@ -98,6 +98,8 @@ def judge_tensors(
             continue
         for mode, made, why in (("isolated", alone, trouble.get(name)), ("chained", whole, failure)):
             _enter(ledger, case, name, mode, made, why, limits)
+    for mode, made in (("isolated", alone), ("chained", whole)):
+        wraps.explain(case, ledger, mode, made, limits)
     blame.explain_flips(case, ledger, alone, whole, limits, program)
     ledger.cells = [waivers.apply(case.name, cell) for cell in ledger.cells]
     found = blame.accuse(case, ledger, alone, whole, limits, program, oracle)

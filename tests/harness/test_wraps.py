@@ -1,0 +1,50 @@
+"""A phase that wraps elsewhere is a decision of the original, and not a licence."""
+
+import numpy as np
+import pytest
+from small_case import Player
+
+from parity import store, tolerance, verdict, waivers, wraps
+
+GOLDEN = "goldens/cases/two-segments-rpy"
+
+
+@pytest.fixture(scope="module")
+def case() -> store.Case:
+    return store.open_case(GOLDEN).check()
+
+
+def judged(case: store.Case, **changes: np.ndarray) -> verdict.CaseVerdict:
+    right = {name: case[name] for name in case}
+    return verdict.judge(case, Player(right | changes, right), tolerance.load(), waivers.Waivers(), "nsf")
+
+
+def other_way(case: store.Case) -> dict[str, np.ndarray]:
+    names = [f"seg{number}.{tensor}" for number in (0, 1) for tensor in wraps.TENSORS]
+    return {name: found[0] for name in names if (found := wraps.otherwise(case, name)) is not None}
+
+
+def test_without_fused_multiply_add_the_phase_of_a_silent_stretch_wraps_hundreds_of_times(case: store.Case) -> None:
+    found = wraps.otherwise(case, "seg0.nsf.sine")
+    assert found is not None
+    assert found[1] == ("the phase wraps 727 times, in the golden 173: where the pitch stands still, the coarse phase "
+                        "falls by one rounding without fused multiply-add, as it does in the original on such a "
+                        "processor")
+
+
+def test_the_other_decision_is_explained_and_named(case: store.Case) -> None:
+    found = judged(case, **other_way(case))
+    assert found.state == "pass"
+    assert {stage.blame for stage in found.stages} == {"knife-edge"}
+
+
+def test_between_the_two_decisions_nothing_is_explained(case: store.Case) -> None:
+    name = "seg0.nsf.sine"
+    half = (case[name] + other_way(case)[name]) / 2
+    found = judged(case, **{name: half})
+    assert found.state == "differs"
+    assert found.stages[0].blame == "origin"
+
+
+def test_the_classic_sine_has_no_such_decision() -> None:
+    assert wraps.otherwise(store.open_case("goldens/cases/curve-classic"), "seg0.nsf.sine") is None

@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
           f"{'kind × profile held by':24}method × profile held by")
     print("\n".join(left_out(cells, have)))
     extensions = [method for method in METHODS if not any(method in has for has in ORIGINALS.values())]
-    print(f"no original at all has {' or '.join(extensions)}: extensions, held to their libraries by tests/unit")
+    print(f"no original at all has {' or '.join(extensions)}: extensions, measured by parity.accuracy")
     values, pairs = missing_values(cells, have), missing_pairs(cells, have)
     counts = [len(set().union(*(kind(cell) for cell in cells))) for kind in (Cell.values, Cell.pairs)]
     print(f"\ncoverage: {len(have.keys() & set(cells))} of {len(cells)} cells, "

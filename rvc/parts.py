@@ -179,6 +179,8 @@ class Parts:
                 if not self.keep:
                     give_back()  # what the stage before this one has let go
                 self._loaded[name] = load()
+                if not self.keep:
+                    give_back()  # what only the laying out needed
             return self._loaded[name]
 
     @contextmanager

@@ -85,7 +85,7 @@ def doctor(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         print(f"  {row['package']:<18} {row['version'] or 'missing: pip install ' + str(row['package'])}")
     print("Optional")
     for row in extras:
-        state = row["version"] or f"missing: pip install 'rvc-parity[{row['extra']}]'"
+        state = row["version"] or f"missing: in the project's folder, pip install '.[{row['extra']}]'"
         print(f"  {row['package']:<18} {state}; {row['for']}")
     print(f"Devices: {', '.join(device['devices'])} (bfloat16 in hardware: {device['bfloat16']})")
     print("Weights: HuBERT and rmvpe.pt are not part of the package; give their paths with --hubert and --rmvpe.")

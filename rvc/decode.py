@@ -96,7 +96,8 @@ def _is_lossless(info: Any) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    said = getattr(error, "strerror", None) or str(error)
+    text = said.strip().splitlines()[0] if said.strip() else type(error).__name__
     return text.rstrip(".")
 
 

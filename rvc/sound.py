@@ -100,7 +100,7 @@ class Description:
         found = []
         if self.not_finite:
             found.append(f"{self.not_finite} samples are not finite numbers; a conversion refuses them")
-        if self.peak is None:
+        if self.peak is None and not self.not_finite:
             found.append("there is only silence")
         if self.clipped > 3:
             found.append(f"{self.clipped} samples are at full scale: it is clipped, and the voice will sound rough")
@@ -108,8 +108,10 @@ class Description:
             found.append(f"the mean is {self.dc:+.3f}; the conversion's high-pass removes that")
         if self.noise_floor is not None and self.rms is not None and -100 < self.noise_floor > self.rms - 20:
             found.append("noise is less than 20 dB below the sound; unvoiced parts will be noisy")
-        if self.channels > 1:
-            found.append(f"{self.channels} channels are mixed down as (L+R)/√2")
+        if self.channels == 2:
+            found.append("2 channels are mixed down as (L+R)/√2")
+        elif self.channels > 2:
+            found.append(f"{self.channels} channels are mixed down as ffmpeg does for their layout")
         return found
 
 

@@ -34,7 +34,7 @@ def test_the_doctor_names_what_is_missing(capsys, monkeypatch):
     assert main(["doctor"]) == 1
     said = capsys.readouterr().out
     assert "missing: pip install soxr" in said
-    assert "missing: pip install 'rvc-parity[decoding]'" in said
+    assert "missing: in the project's folder, pip install '.[decoding]'" in said
     assert "Install soxr first." in said
 
 

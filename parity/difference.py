@@ -21,7 +21,8 @@ def read(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise UsageError(f"{path} is not JSON ({error}); make it again with python -m parity run") from None
     if document.get("format") != "rvc-verdict/1":
-        raise UsageError(f"{path} is {document.get('format', 'no verdict')!r}; expected rvc-verdict/1")
+        found = document.get("format", "no verdict")
+        raise UsageError(f"{path} is {found!r}, expected rvc-verdict/1; make it again with python -m parity run")
     return document
 
 

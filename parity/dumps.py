@@ -16,6 +16,7 @@ from parity.views import Array
 
 def compare(golden: Path, candidate: Path, only_stage: str | None = None, out: Path | None = None) -> dict[str, Any]:
     """The verdict document over a candidate's trace; a golden is a case's folder or an original's trace."""
+    verdict.refuse_unknown(only_stage)
     case = open_either(golden)
     ours = trace.read(candidate)
     if not any(name in ours for name in case):

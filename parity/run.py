@@ -14,6 +14,7 @@ from parity.candidate import Candidate, Tensors
 from parity.errors import GoldenError, UsageError
 from parity.store import Case
 from parity.verdict import CaseVerdict
+from parity.voices import cache
 
 GOLDENS = Path("goldens") / "cases"
 OUT = Path("out") / "parity"
@@ -31,12 +32,16 @@ def run(
 ) -> dict[str, Any]:
     """Judge every golden below `goldens`; writes into `out` and returns verdict.json's document.
 
-    Raises UsageError where there is no golden, or no case of that name.
+    Raises UsageError where there is no golden, no case of that name, no stage of that name, or no case with that stage.
     """
+    verdict.refuse_unknown(only_stage)
     folders = store.cases(goldens, only_case)
     if not folders:
         what = f"case whose name contains {only_case!r}" if only_case else "case"
         raise UsageError(f"there is no {what} below {goldens}; is this the root of the repository?")
+    folders = [folder for folder in folders if _has(folder, only_stage)]
+    if not folders:
+        raise UsageError(f"none of the cases asked for has the stage {only_stage}; leave out --case to find one")
     limits = limits if limits is not None else tolerance.load()
     waive = waive if waive is not None else waivers.load()
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
@@ -54,6 +59,14 @@ def run(
                             waive.document(), started, time.monotonic() - begin)
     render.write(out, whole)
     return whole
+
+
+def _has(folder: Path, only_stage: str | None) -> bool:
+    """Whether a golden has the stage; one that cannot be opened stays, to be called unreadable."""
+    try:
+        return verdict.has(store.open_case(folder), only_stage)
+    except GoldenError:
+        return True
 
 
 class Declined:
@@ -99,6 +112,8 @@ def _one(folder: Path, program: Candidate, limits: tolerance.Limits, waive: waiv
         found = verdict.judge(case, program, limits, waive, only_stage, getattr(program, "guesses", None))
         if declined:
             found.state, found.sentence = "declined", f"the candidate does not declare the profile {case.profile}"
+        if found.state == "differs" and (other := cache.other_than_recorded(case.voice)):
+            found.sentence = f"{found.sentence}; {other}"
     except GoldenError as error:
         found = verdict.unreadable(folder.name, error)
     traces = render.write_traces(out, found)

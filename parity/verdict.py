@@ -1,5 +1,6 @@
 """Numbers to yes or no: every expected cell of a case judged, stages blamed, and the sentence that says it."""
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from parity.blame import StageVerdict
 from parity.candidate import Candidate, CandidateError, Lacks, Tensors
 from parity.cause import Oracle
 from parity.cells import Ledger
-from parity.errors import GoldenError, ParityError
+from parity.errors import GoldenError, ParityError, UsageError
 from parity.store import Case
 from parity.verdict_schema import MODES
 from parity.waivers import Waivers
@@ -67,6 +68,21 @@ def chained(case: Case, program: Candidate) -> tuple[Tensors, str | None]:
 def wanted(stage: stages.Stage, only: str | None) -> bool:
     """Whether a stage is meant by `--stage ONLY`: its name, or the beginning of it."""
     return only is None or stage.name == only or stage.name.startswith(only + ".")
+
+
+def refuse_unknown(only: str | None) -> None:
+    """Raise UsageError for a `--stage ONLY` that means no stage at all."""
+    names = [stage.name for stage in (*stages.OFFLINE, *stages.REALTIME)]
+    if any(wanted(stage, only) for stage in (*stages.OFFLINE, *stages.REALTIME)):
+        return
+    near = difflib.get_close_matches(str(only), names, 1)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    raise UsageError(f"there is no stage {only!r}{meant}; the stages are {', '.join(names)}")
+
+
+def has(case: Case, only: str | None) -> bool:
+    """Whether a case has a stage that `--stage ONLY` means."""
+    return only is None or any(wanted(stage, only) for stage, _ in candidate.steps(case))
 
 
 def judge(case: Case, program: Candidate, limits: tolerance.Limits, waivers: Waivers, only: str | None = None,

@@ -17,6 +17,7 @@ from parity import stages, voices
 from parity.candidate import CandidateError, Tensors
 from parity.candidates import live as realtime
 from parity.cause import Guess
+from parity.errors import GoldenError
 from parity.store import Case
 from parity.trace import Trace
 from parity.views import Array
@@ -84,6 +85,8 @@ class RvcTorch:
             if stage.scope == "block":
                 return realtime.run_stage(self.stream(case), stage.name, prefix, inputs)
             return STAGES[stage.name](self, case, prefix, {name: value.copy() for name, value in inputs.items()})
+        except GoldenError:
+            raise
         except Exception as error:
             raise CandidateError(f"{type(error).__name__}: {error}") from error
 
@@ -92,6 +95,8 @@ class RvcTorch:
         if case.facts.blocks:
             try:
                 return self.stream(case).run()
+            except GoldenError:
+                raise
             except Exception as error:
                 raise CandidateError(f"{type(error).__name__}: {error}") from error
         noise = {name: case[name] for name in case if stages.tensor(name).kind == "noise"}
@@ -99,6 +104,8 @@ class RvcTorch:
         try:
             raw = case["audio16k.raw"].copy()
             pipeline.convert(raw, self.parts(case), self.config(case), noise=Tape(noise), tap=trace)
+        except GoldenError:
+            raise
         except Exception as error:
             raise CandidateError(f"{type(error).__name__}: {error}", _made(trace)) from error
         return _made(trace)

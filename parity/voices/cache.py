@@ -13,12 +13,14 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from parity.errors import ParityError
+from parity.errors import GoldenError, ParityError
 from parity.voices.draw import Array
 from parity.voices.recipes import Recipe, digest, recipe
 
@@ -46,7 +48,7 @@ def pinned() -> dict[str, str]:
 def path_of(name: str) -> Path:
     """The file or folder of the weights called `name`, made now if the cache does not hold it intact.
 
-    Raises UsageError for an unknown name, ParityError where this machine draws other bits than the pinned ones.
+    Raises UsageError for an unknown name, GoldenError where this machine draws other bits than the pinned ones.
     """
     return _path_of(name, folder())
 
@@ -91,10 +93,30 @@ def check(name: str, found: str) -> None:
     """Refuse weights whose digest is not the pinned one."""
     expected = pinned()[name]
     if found != expected:
-        raise ParityError(
+        raise GoldenError(
             f"this machine drew other bits for {name}: sha256 {found[:12]}, expected {expected[:12]}; "
             "goldens recorded with these weights do not hold here, see parity/stream.py"
         )
+
+
+def other_than_recorded(recorded: Mapping[str, Any]) -> str | None:
+    """A sentence where this machine's files are not those that a golden's `voice` was recorded with, None where they
+    are. Only files whose bytes follow from their tensors are asked: the voice's, HuBERT's and the index's."""
+    kind, index = recorded.get("kind"), str(recorded.get("index") or "").removeprefix("index-")
+    hashes = recorded.get("files", {})
+    for role, name in (("voice", kind), ("hubert/model.safetensors", "hubert"), ("index", f"index-{index}")):
+        there = hashes.get(role)
+        if there is None or name not in pinned():
+            continue
+        made = folder() / "voices" / f"{name}-{pinned()[name][:12]}" / _RECORD
+        if not made.is_file():
+            continue
+        files_here = json.loads(made.read_text(encoding="utf-8"))
+        here = files_here.get(role) or next(iter(files_here.values()))
+        if here != there:
+            return (f"it was recorded with another {name} than this machine's (sha256 {there[:12]}, here {here[:12]}); "
+                    "did parity/voices change? restore it, or record the goldens again")
+    return None
 
 
 def _put(work: Path, entry: Path, file: str) -> None:

@@ -1,0 +1,351 @@
+"""Every sentence that a porter can meet is met by a test, word for word."""
+
+import ast
+import json
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from small_case import META, Player, golden, tensors
+
+from parity import (
+    accuracy,
+    calibrate,
+    difference,
+    doctor,
+    dumps,
+    live,
+    protocol,
+    spread,
+    stages,
+    store,
+    tolerance,
+    trace,
+    voices,
+    waivers,
+)
+from parity import run as running
+from parity.candidate import Lacks
+from parity.errors import ParityError
+from parity.protocol import ProtocolError
+from parity.voices import cache, index, recipes
+
+PARITY = Path(__file__).parents[2] / "parity"
+REFUSALS = ("UsageError", "TraceError", "ParityError", "GoldenError", "ProtocolError", "Lacks", "Finding")
+# What only we can meet, who write this repository: a stage without an address, a trial that goes wrong, our own data.
+OURS = {"candidates/rvc_torch.py", "candidates/live.py"}
+ROOMS = ("", "candidates", "voices")
+
+
+def sentences() -> list[tuple[str, str]]:
+    """(file, the longest piece without a hole) of every refusal raised in parity/."""
+    found = []
+    for room in ROOMS:
+        for path in sorted((PARITY / room).glob("*.py")):
+            where = path.relative_to(PARITY).as_posix()
+            if where in OURS:
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in REFUSALS and node.args:
+                    pieces = [piece for piece in _pieces(node.args[-1]) if len(piece) > 8]
+                    found += [(where, max(pieces, key=len))] if pieces else []
+    return found
+
+
+def _pieces(node: ast.expr) -> list[str]:
+    return [part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+
+
+Where = Callable[[Path], object]
+
+
+def dump(folder: Path, name: str = "a", **tensors: np.ndarray) -> Path:
+    return trace.Trace(tensors).write(folder / f"{name}.safetensors")
+
+
+def broken(folder: Path, text: str = "{", name: str = "a.json") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def spoiled(folder: Path, change: Callable[[dict[str, Any]], None]) -> store.Case:
+    """The small golden with its case.json changed by hand."""
+    golden(folder)
+    path = folder / "small" / "case.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+    return store.open_case(folder / "small")
+
+
+def loses_its_data(folder: Path, data: bytes | None) -> None:
+    golden(folder)
+    path = folder / "small" / "tensors.safetensors"
+    path.unlink()
+    if data is not None:
+        path.write_bytes(data)
+    store.open_case(folder / "small").check()
+
+
+def variant(folder: Path, name: str = "chained", **changes: np.ndarray) -> None:
+    golden(folder / "goldens")
+    trace.Trace(tensors() | changes).write(folder / "spread" / "avx2" / "small" / f"{name}.safetensors")
+    spread.measure(folder / "spread", folder / "goldens")
+
+
+def without_memory(folder: Path) -> None:
+    tolerance.load.cache_clear()
+    try:
+        tolerance.read(folder / "spread.json")
+    finally:
+        tolerance.load.cache_clear()
+
+
+def spread_of(folder: Path, document: dict[str, Any]) -> Path:
+    return broken(folder, json.dumps({"format": "rvc-spread/1", "variants": [], "entries": []} | document))
+
+
+REFUSED: dict[str, tuple[Where, str]] = {
+    "a stage that is none": (
+        lambda here: running.run(Player(tensors()), here, here / "out", only_stage="flwo"),
+        "there is no stage 'flwo' (did you mean 'flow'?); the stages are "
+        + ", ".join(stage.name for stage in (*stages.OFFLINE, *stages.REALTIME))),
+    "a stage that no case has": (
+        lambda here: [golden(here), running.run(Player(tensors()), here, here / "out", only_stage="rt.sola")],
+        "none of the cases asked for has the stage rt.sola; leave out --case to find one"),
+    "a stage of two dumps that is none": (
+        lambda here: dumps.compare(here / "a", here / "b", "genrator"),
+        "there is no stage 'genrator' (did you mean 'generator'?); the stages are "
+        + ", ".join(stage.name for stage in (*stages.OFFLINE, *stages.REALTIME))),
+    "two dumps that share nothing": (
+        lambda here: dumps.compare(golden(here).folder, dump(here, mel=np.zeros(3, np.float32))),
+        "{}/a.safetensors holds none of the tensors of {}/small (it has mel, …); are they named as in "
+        "docs/spec/00-overview.md?"),
+    "half a trace": (
+        lambda here: trace.read(broken(here, "not this", "a.safetensors")),
+        "{}/a.safetensors is not a safetensors file (Error while deserializing header: header too large); "
+        "was it written completely?"),
+    "no verdict": (lambda here: difference.read(broken(here, "{}")),
+                   "{}/a.json is 'no verdict', expected rvc-verdict/1; make it again with python -m parity run"),
+    "a broken verdict": (lambda here: difference.read(broken(here)),
+                         "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
+                         "(char 1)); make it again with python -m parity run"),
+    "broken waivers": (lambda here: waivers.load(broken(here)),
+                       "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
+                       "(char 1)); it is a list of waivers"),
+    "a live run without its voice": (
+        lambda here: live.judge(dump(here, mel=np.zeros(3, np.float32)), {"model": here / "v.pth"}),
+        "there is no model at {}/v.pth; give the file that the original was run with"),
+    "an empty folder of variants": (
+        lambda here: spread.measure(here, here),
+        "{} holds no VARIANT/CASE/chained.safetensors; run the original's variants first"),
+    "a trace that is neither": (lambda here: variant(here, "sideways"),
+                                "sideways.safetensors of small is neither chained nor isolated"),
+    "a variant of another shape": (
+        lambda here: variant(here, **{"f0.hz": np.zeros((1, 3), np.float32)}),
+        "a variant that must not matter changes the form of small: f0.hz is float32[1, 3], the golden is "
+        "float32[1, 100]: 97 frame10 short; was a tail trimmed?"),
+    "a lost spread": (without_memory, "there is no {}/spread.json; measure it: python -m reference.spread, then "
+                                      "parity.spread"),
+    "a broken spread": (lambda here: tolerance.read(broken(here)),
+                        "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
+                        "(char 1)); restore it or measure: python -m parity.spread"),
+    "another spread": (lambda here: tolerance.read(spread_of(here, {"format": "x"})),
+                       "{}/a.json does not fit rvc-spread/1: format is 'x', not 'rvc-spread/1'; measure again: "
+                       "python -m parity.spread"),
+    "a spread of one variant": (
+        lambda here: calibrate._run(Namespace(spread=spread_of(here, {}), traces=None, fresh=None, goldens=here,
+                                              out=here / "c.json")),
+        "{}/a.json has no entry that two variants share; measure more: python -m parity.spread"),
+    "a golden of nothing": (lambda here: store.save_case(here / "small", {}, META),
+                            "small holds no tensor at all; was the original run?"),
+    "a golden without a stage": (
+        lambda here: store.save_case(here / "small", {name: value for name, value in tensors().items() if
+                                                      name != "seg0.flow.z"}, META),
+        "small lacks seg0.flow.z, which this conversion must have; was a tap not reached?"),
+    "no golden": (lambda here: store.open_case(here / "small"),
+                  "{}/small holds no case.json, so it is no golden; name the folder of one case"),
+    "a broken golden": (
+        lambda here: [golden(here), broken(here / "small", name="case.json"), store.open_case(here / "small")],
+        "{}/small/case.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1)); "
+        "restore it or record the case again"),
+    "a golden without its data": (
+        lambda here: loses_its_data(here, None),
+        "{}/small/tensors.safetensors is missing beside case.json; restore it or record the case again"),
+    "a golden with half its data": (
+        lambda here: loses_its_data(here, b"half"),
+        "audio16k.raw#steps cannot be read from {}/small/tensors.safetensors: Error while deserializing header: header "
+        "too small; restore it or record the case again"),
+    "a recipe of nothing": (
+        lambda here: spoiled(here, lambda document: document["tensors"]["audio16k"].update(
+            stored={"how": "join", "of": ["nowhere"]})).check(),
+        "audio16k of small cannot be made from its recipe {'how': 'join', 'of': ['nowhere']}: 'nowhere'; record the "
+        "case again"),
+    "no such index": (lambda here: voices.make_index("v3"),
+                      "there are no synthetic weights called 'index-v3'; choose one of " + ", ".join(recipes.ALL)),
+    "no such counts": (lambda here: list(index.tensors("v3")),
+                       "there is no index 'v3'; choose one of " + ", ".join(voices.INDEXES)),
+    "no such voice": (lambda here: voices.Kind("v3-44k-f0"),
+                      "there is no kind of voice 'v3-44k-f0'; choose one of " + ", ".join(voices.KINDS)),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_refusal_word_for_word(what: str, tmp_path: Path) -> None:
+    ask, sentence = REFUSED[what]
+    with pytest.raises(ParityError) as raised:
+        ask(tmp_path)
+    assert str(raised.value) == sentence.replace("{}", str(tmp_path))
+
+
+# ---- a whole conversion before the doctor ----------------------------------------------------------------------------
+
+class Chain(Player):
+    """An adapter that has whole conversions, or one stage, without a process behind it."""
+
+    def __init__(self, made: dict[str, Any], error: Exception | None = None) -> None:
+        super().__init__(made)
+        self.error = error
+
+    def run_stage(self, case: store.Case, stage: stages.Stage, prefix: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        if self.error:
+            raise self.error
+        scale = np.float32(np.mean([np.abs(value).mean() for value in inputs.values()]))
+        return {name: (value * scale).astype(value.dtype) for name, value in super().run_stage(
+            case, stage, prefix, inputs).items()}
+
+
+def stage(name: str) -> stages.Stage:
+    return next(row for row in (*stages.OFFLINE, *stages.REALTIME) if row.name == name)
+
+
+def test_what_the_doctor_says_of_a_whole_conversion(tmp_path: Path) -> None:
+    case, right = golden(tmp_path), tensors()
+    assert doctor._chain(Chain({"f0.raw": right["f0.raw"]}), case).sentence == (
+        "a whole conversion must write waveform.final, and every stage's tensors for blame; its outputs hold f0.raw")
+    odd = {"waveform.final": right["waveform.final"], "mel": np.zeros((2, 3), np.float32)}
+    assert doctor._chain(Chain(odd), case).sentence == (
+        "mel is no name of the stage table (docs/spec/00-overview.md), float32[2, 3]")
+    assert doctor._chain(Chain({"waveform.final": right["waveform.final"]}), case).sentence == (
+        "1 tensors of a whole conversion, well formed")
+
+
+def test_what_the_doctor_says_of_a_stage(tmp_path: Path) -> None:
+    case, right = golden(tmp_path), tensors()
+    assert doctor._stage(Chain(right), stage("flow"), [case]).sentence == (
+        "seg0.flow.z: form and repetition are right")
+    assert doctor._stage(Chain(right, Lacks("no flow here")), stage("flow"), [case]).sentence == (
+        "not there for small: no flow here")
+    assert doctor._stage(Chain(right), stage("rt.sola"), [case]).sentence == (
+        "no golden of this profile has the stage rt.sola to try it on")
+    crash = Chain(right, ProtocolError("crash", "the adapter ended"))
+    crash.lacks = ("audio16k",)
+    assert next(iter(doctor._undeclared(crash, case))).sentence == (
+        "asked for audio16k, which is not declared: the adapter ended")
+
+
+def test_what_is_said_of_strange_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = golden(tmp_path)
+    with protocol.External("true", {"small": {}}) as program:
+        monkeypatch.setattr(program, "_running", lambda: SimpleNamespace(ask=lambda *_, **__: {"seconds": [1, "2"]}))
+        with pytest.raises(ProtocolError) as raised:
+            program.time(case, 2)
+    assert str(raised.value) == "the answer to time has seconds = [1, '2']; expected 2 numbers"
+    short = broken(tmp_path, "half", "outputs.safetensors")
+    with pytest.raises(ProtocolError) as raised:
+        protocol.read_outputs(short, "run")
+    assert str(raised.value) == ("the outputs of run (4 bytes) are not a whole safetensors file (Error while "
+                                 "deserializing header: header too small); close the file before answering")
+    speaker = SimpleNamespace(_count=3)
+    with pytest.raises(ProtocolError) as raised:
+        protocol.Program._answer(speaker, "run", '{"id": 2, "ok": true}')  # type: ignore[arg-type]
+    assert str(raised.value) == ("""the answer to run is '{"id": 2, "ok": true}', but its id must be 3; """
+                                 "answer each request once, in order")
+
+
+# ---- weights ---------------------------------------------------------------------------------------------------------
+
+def test_other_bits_on_this_machine_end_a_case_and_not_each_of_its_stages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RVC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "pinned", lambda: dict.fromkeys(recipes.ALL, 64 * "0"))
+    golden(tmp_path / "goldens")
+
+    class Ours(Player):
+        def run_stage(self, *_: Any) -> dict[str, Any]:
+            voices.make_index("v1")
+            return {}
+
+    document = running.run(Ours(tensors()), tmp_path / "goldens", tmp_path / "out")
+    case, = document["cases"]
+    assert (document["exit_code"], case["state"]) == (1, "unreadable")
+    found = case["sentence"].split("sha256 ")[1][:12]
+    assert case["sentence"] == (
+        f"small cannot be judged: this machine drew other bits for index-v1: sha256 {found}, expected 000000000000; "
+        "goldens recorded with these weights do not hold here, see parity/stream.py")
+
+
+def test_goldens_recorded_with_another_voice_say_so_when_they_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RVC_CACHE", str(tmp_path))
+    entry = tmp_path / "voices" / f"v2-40k-f0-{cache.pinned()['v2-40k-f0'][:12]}"
+    entry.mkdir(parents=True)
+    broken(entry, json.dumps({"v2-40k-f0.pth": 64 * "a"}), "made.json")
+    voice = {"kind": "v2-40k-f0", "index": "v2", "files": {"voice": 64 * "b", "rmvpe": 64 * "c"}}
+    assert cache.other_than_recorded(voice) == (
+        "it was recorded with another v2-40k-f0 than this machine's (sha256 bbbbbbbbbbbb, here aaaaaaaaaaaa); "
+        "did parity/voices change? restore it, or record the goldens again")
+    assert cache.other_than_recorded(voice | {"files": {"voice": 64 * "a", "rmvpe": 64 * "c"}}) is None
+
+
+def test_a_damaged_entry_that_cannot_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry, work = tmp_path / "entry", tmp_path / "work"
+    monkeypatch.setattr(Path, "rename", lambda self, target: (_ for _ in ()).throw(FileNotFoundError()))
+    work.mkdir()
+    with pytest.raises(ParityError) as raised:
+        cache._put(work, entry, "voice.pth")
+    assert str(raised.value) == f"cannot replace the damaged {entry}; remove that folder and try again"
+
+
+def test_accuracy_wants_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                              capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(accuracy, "unmatched", lambda: iter(()))
+    assert accuracy.main(["--goldens", str(tmp_path), "--run", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"parity: {tmp_path} holds no trace of a sung golden; run: nox -s parity\n"
+
+
+def test_a_trace_from_which_nothing_can_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = broken(tmp_path, "", "v.pth")
+    parts = SimpleNamespace(rate=40000, version="v2")
+    monkeypatch.setattr("parity.candidates.rvc_torch.RvcTorch", lambda files: SimpleNamespace(parts=lambda case: parts))
+    path = dump(tmp_path, **{"f0.raw": np.zeros(30)})
+    with pytest.raises(ParityError) as raised:
+        live.judge(path, {"model": model})
+    assert str(raised.value) == (f"{path} holds no audio16k.raw, from which our run has to start; record it again")
+
+
+# ---- and nothing is left out -----------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def said() -> str:
+    """Every string of the tests, regular expressions without their escapes."""
+    texts = []
+    for path in Path(__file__).parent.glob("*.py"):
+        texts += [piece for piece in _pieces(ast.parse(path.read_text(encoding="utf-8"))) if len(piece) > 8]  # type: ignore[arg-type]
+    return "\n".join(texts).replace("\\", "")
+
+
+def test_there_are_sentences() -> None:
+    assert len(sentences()) > 50
+
+
+@pytest.mark.parametrize(("where", "piece"), sentences())
+def test_each_refusal_is_met_by_a_test(where: str, piece: str, said: str) -> None:
+    assert piece.strip(" ;,:()\n") in said, f"no test says what {where} says: {piece!r}"

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from parity import cells, render, stages, store, tolerance, trace, verdict, voices, waivers
-from parity.cause import Oracle
+from parity import cells, ours, render, stages, store, tolerance, trace, verdict, waivers
 from parity.errors import TraceError, UsageError
 from parity.store import Case, MemoryCase
 from parity.views import Array
@@ -18,22 +17,23 @@ def compare(golden: Path, candidate: Path, only_stage: str | None = None, out: P
     """The verdict document over a candidate's trace; a golden is a case's folder or an original's trace."""
     verdict.refuse_unknown(only_stage)
     case = open_either(golden)
-    ours = trace.read(candidate)
-    if not any(name in ours for name in case):
-        raise UsageError(f"{candidate} holds none of the tensors of {golden} (it has {', '.join(list(ours)[:3])}, …); "
+    made = trace.read(candidate)
+    if not any(name in made for name in case):
+        raise UsageError(f"{candidate} holds none of the tensors of {golden} (it has {', '.join(list(made)[:3])}, …); "
                          "are they named as in docs/spec/00-overview.md?")
     about: dict[str, Any] = {"name": candidate.stem, "version": "a trace", "command": None}
-    return judge(case, dict(ours), about, f"python -m parity compare {golden} {candidate}", only_stage, out)
+    return judge(case, dict(made), about, f"python -m parity compare {golden} {candidate}", only_stage, out)
 
 
-def judge(case: Case, ours: dict[str, Array], about: Mapping[str, Any], command: str, only_stage: str | None = None,
+def judge(case: Case, made: dict[str, Array], about: Mapping[str, Any], command: str, only_stage: str | None = None,
           out: Path | None = None) -> dict[str, Any]:
     """The verdict document of one chained trace against one case."""
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
     limits, waive = tolerance.load(), waivers.Waivers()
     names = [name for name in cells.expected_tensors(case) if stages.stage_of(name) is not None]
     alone = dict.fromkeys(names, "not tested: two dumps show only the chained run")
-    found = verdict.judge_tensors(case, {}, ours, limits, waive, only_stage, alone, oracle=_oracle(case))
+    found = verdict.judge_tensors(case, {}, made, limits, waive, only_stage, alone, oracle=ours.oracle(case))
+    found.match(case, limits, ours.conversion(case))
     traces = render.write_traces(out, found) if out else {}
     wall = time.monotonic() - begin
     document = render.case_document(found, case if not isinstance(case, MemoryCase) else None, traces, wall, command)
@@ -44,15 +44,6 @@ def judge(case: Case, ours: dict[str, Array], about: Mapping[str, Any], command:
     if out:
         render.write(out, whole)
     return whole
-
-
-def _oracle(case: Case) -> Oracle | None:
-    """Our own networks as the oracle of causes, where the case's voice is one that is made on this machine."""
-    if case.voice.get("kind") not in voices.KINDS:
-        return None
-    from parity.candidates.rvc_torch import RvcTorch
-
-    return RvcTorch().guesses
 
 
 def open_either(path: Path) -> Case:

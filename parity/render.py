@@ -40,6 +40,8 @@ def case_document(verdict: CaseVerdict, case: Case | None, traces: Mapping[str, 
         "traces": {"isolated": traces.get("isolated"), "chained": traces.get("chained")},
         "wall_s": round(wall, 3), "reproduce": reproduce,
     }
+    if verdict.matches:
+        found["matches"] = verdict.matches
     if case is not None:
         meta = case.meta
         found |= {"folder": os.path.relpath(case.folder), "why": case.why, "profile": case.profile,

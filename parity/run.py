@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from parity import render, stages, store, tolerance, verdict, waivers
+from parity import ours, render, stages, store, tolerance, verdict, waivers
 from parity.candidate import Candidate, Tensors
 from parity.errors import GoldenError, UsageError
 from parity.store import Case
@@ -109,7 +109,8 @@ def _one(folder: Path, program: Candidate, limits: tolerance.Limits, waive: waiv
         case = store.open_case(folder).check()
         declined = not getattr(program, "takes", lambda case: True)(case)
         program = Declined(program) if declined else program
-        found = verdict.judge(case, program, limits, waive, only_stage, getattr(program, "guesses", None))
+        found = verdict.judge(case, program, limits, waive, only_stage, ours.oracle(case, program))
+        found.match(case, limits, ours.conversion(case, program))
         if declined:
             found.state, found.sentence = "declined", f"the candidate does not declare the profile {case.profile}"
         if found.state == "differs" and (other := cache.other_than_recorded(case.voice)):

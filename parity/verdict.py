@@ -11,6 +11,7 @@ from parity.candidate import Candidate, CandidateError, Lacks, Tensors
 from parity.cause import Oracle
 from parity.cells import Ledger
 from parity.errors import GoldenError, ParityError, UsageError
+from parity.matches import Run, first_of, nearest
 from parity.store import Case
 from parity.verdict_schema import MODES
 from parity.waivers import Waivers
@@ -28,6 +29,14 @@ class CaseVerdict:
     first: Mapping[str, Any] | None = None
     traces: dict[str, Tensors] = field(default_factory=dict)
     strangers: list[str] = field(default_factory=list)
+    matches: str | None = None  # another profile under which it would have passed
+
+    def match(self, case: Case, limits: tolerance.Limits, ours: Run) -> None:
+        """Say so where the candidate's whole conversion is another profile's; `ours` converts a case."""
+        whole = self.traces.get("chained", {})
+        first = first_of(case, [cell for cell in self.ledger.cells if cell.failed])
+        if self.state == "differs" and (found := nearest(case, whole, first, limits, ours)):
+            self.matches, self.sentence = found.profile, f"{found.sentence}: {self.sentence}"
 
 
 def isolated(case: Case, program: Candidate, only: str | None = None) -> tuple[Tensors, dict[str, str]]:

@@ -1,0 +1,52 @@
+"""Our own pipeline at the judge's side: what it would make under a known mistake or another profile, of any candidate.
+
+It is loaded only where something differs, and only for voices that are made on this machine.
+"""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from parity import voices
+from parity.candidate import Candidate, CandidateError, Tensors
+from parity.cause import Guess, Oracle
+from parity.matches import Run
+from parity.store import Case
+
+
+@functools.cache
+def pipeline() -> Any:
+    """`rvc` in this process."""
+    from parity.candidates.rvc_torch import RvcTorch
+
+    return RvcTorch()
+
+
+def knows(case: Case) -> bool:
+    """Whether the voice of a case can be made here."""
+    return case.voice.get("kind") in voices.KINDS
+
+
+def oracle(case: Case, program: Candidate | None = None) -> Oracle | None:
+    """Predictions of known mistakes: the candidate's own where it has them, else ours."""
+    own: Oracle | None = getattr(program, "guesses", None)
+    if own is not None or not knows(case):
+        return own
+
+    def guesses(case: Case, stage: str, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
+        yield from pipeline().guesses(case, stage, prefix, name, given)
+
+    return guesses
+
+
+def conversion(case: Case, program: Candidate | None = None) -> Run:
+    """The whole conversion of a case by our pipeline; it refuses a voice that is not known here."""
+    if program is not None and hasattr(program, "guesses"):
+        return program.run
+    if knows(case):
+        return lambda case: pipeline().run(case)
+
+    def refuse(case: Case) -> Tensors:
+        raise CandidateError("this voice cannot be made here")
+
+    return refuse

@@ -1,0 +1,76 @@
+"""A candidate that is another original is told which one."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_case import Player, golden, tensors
+
+from parity import __main__ as command_line
+from parity import dumps, matches, ours, stages, store, tolerance, trace, verdict, waivers
+from parity.candidate import CandidateError, Tensors
+
+VOICED = {name: value for name, value in tensors().items() if name != "f0.hz"}
+
+
+def filled(**more: Any) -> Tensors:
+    """The small case as the 2026 WebUI would convert it: a pitch in every frame, and another waveform."""
+    hz = np.maximum(tensors()["f0.hz"], np.float32(100))
+    return VOICED | {"f0.hz": hz, "f0.filled": hz[0].astype(np.float64),
+                     "waveform.concat": tensors()["waveform.concat"] * np.float32(0.8)} | more
+
+
+def other(case: store.Case) -> Tensors:
+    """Our pipeline under another profile: nothing but the 2026 one converts this case."""
+    if case.profile != "webui-2026":
+        raise CandidateError("not here")
+    return {name: value for name, value in filled().items() if stages.stage_of(name)}
+
+
+def judged(case: store.Case, whole: Tensors) -> verdict.CaseVerdict:
+    found = verdict.judge(case, Player(tensors(), whole), tolerance.Limits(), waivers.Waivers())
+    found.match(case, tolerance.Limits(), other)
+    return found
+
+
+def test_another_profile_is_named_with_its_distance(tmp_path: Path) -> None:
+    near = filled()
+    near["waveform.concat"] = near["waveform.concat"] * np.float32(1 + 4e-6)
+    found = judged(golden(tmp_path), near)
+    assert found.matches == "webui-2026"
+    assert found.sentence is not None
+    assert found.sentence.startswith("matches webui-2026 to 4e-06; you asked for rvc-python: f0.hz differs in small")
+
+
+def test_bit_by_bit(tmp_path: Path) -> None:
+    sentence = judged(golden(tmp_path), filled()).sentence
+    assert sentence is not None
+    assert sentence.startswith("matches webui-2026 bit by bit; you asked for rvc-python: ")
+
+
+def test_nearly_another_profile_matches_none(tmp_path: Path) -> None:
+    assert judged(golden(tmp_path), filled(**{"seg0.flow.z": 2 * tensors()["seg0.flow.z"]})).matches is None
+
+
+def test_an_error_where_no_profiles_part_is_not_tried(tmp_path: Path) -> None:
+    case = golden(tmp_path)
+    assert matches.nearest(case, filled(), "flow", tolerance.Limits(), other) is None
+    assert judged(case, tensors()).matches is None
+
+
+def test_without_a_sound_nothing_matches(tmp_path: Path) -> None:
+    mute = {name: value for name, value in filled().items() if "waveform" not in name}
+    assert judged(golden(tmp_path), mute).matches is None
+
+
+def test_our_own_conversion_under_another_profile(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path("goldens/cases/v2-40k-rmvpe-rpy")
+    case = store.open_case(folder)
+    given = {name: case[name] for name in case if stages.stage_of(name) is None}
+    made = ours.pipeline().run(store.MemoryCase({**case.meta, "profile": "webui-2026"}, given))
+    path = trace.Trace(given | made).write(tmp_path / "mine.safetensors")
+    assert command_line.main(["compare", str(folder), str(path)]) == 1
+    out = capsys.readouterr().out
+    assert "matches webui-2026 bit by bit; you asked for rvc-python" in out
+    assert dumps.compare(folder, path)["cases"][0]["matches"] == "webui-2026"

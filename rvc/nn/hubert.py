@@ -112,7 +112,7 @@ class Hubert(nn.Module):
         dtype: torch.dtype = torch.float32,
         lean: bool = False,
     ) -> None:
-        """weights : of any float type;  dtype : what the transformer's matrix products are computed in.
+        """weights : of any float type;  dtype : what the transformer and its positional convolution are computed in.
 
         lean    : lay each transformer layer out when it is run and let it go, for one conversion in little memory;
                   `weights` stay open
@@ -122,7 +122,7 @@ class Hubert(nn.Module):
         self.config, self.device = config, torch.device(device)
         parts = Parts(weights, self.device, torch.float32)
         self.front = FrontEnd(config, parts)
-        self.embed = Embedding(config, parts)
+        self.embed = Embedding(config, parts, dtype)
         fast = Parts(weights, self.device, dtype)
         self.late = fast if lean else None
         self.layers = nn.ModuleList(Layer(config, fast, f"layers.{i}") for i in range(0 if lean else config.layers))
@@ -245,21 +245,22 @@ class FrontEnd(nn.Module):
 class Embedding(nn.Module):
     """Norm, projection and positional convolution: rows (n, 512) → rows (n, 768), the encoder's `hidden0`."""
 
-    def __init__(self, config: HubertConfig, parts: Parts) -> None:
+    def __init__(self, config: HubertConfig, parts: Parts, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.config = config
         self.norm = parts.norm("projection.norm", config.eps)
         self.projection = parts.dense("projection")
-        self.position = fold_position(parts.plain("position.g"), parts.plain("position.v"))
-        self.position_bias = parts.plain("position.bias")
+        self.position = fold_position(parts.plain("position.g"), parts.plain("position.v")).to(dtype)
+        self.position_bias = parts.plain("position.bias").to(dtype)
         self.final_norm = parts.norm("norm", config.eps)
 
     def forward(self, rows: Tensor) -> Tensor:
         """rows : float32 (n, 512);  returns : float32 (n, 768)."""
         rows = self.projection(self.norm(rows))
         groups, half = self.config.position_groups, self.config.position_kernel // 2
-        place = F.conv2d(as_image(rows), self.position, self.position_bias, padding=(0, half), groups=groups)
-        place = as_rows(place)[: len(rows)]  # an even kernel gives one frame too many
+        image = as_image(rows.to(self.position.dtype))
+        place = F.conv2d(image, self.position, self.position_bias, padding=(0, half), groups=groups)
+        place = as_rows(place)[: len(rows)].float()  # an even kernel gives one frame too many
         hidden: Tensor = self.final_norm(rows + F.gelu(place))
         return hidden
 

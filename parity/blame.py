@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from parity import candidate, cause, cells, compare, decisions, shapes, stages, tolerance
+from parity import candidate, cause, cells, compare, decisions, shapes, stages, tolerance, voicing
 from parity.candidate import Candidate, Tensors
 from parity.cells import Cell, Ledger
 from parity.compare import Worst
@@ -50,9 +50,12 @@ class StageVerdict:
 
 
 def explain_flips(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: tolerance.Limits,
-                  program: Candidate | None) -> None:
+                  program: Candidate | None, hear: voicing.Hear | None = None) -> None:
     """Mark the decisions whose every flip is explained, and judge what follows with the golden's decision."""
-    settled: list[str] = []
+    settled = {} if hear is None else _explain_pitch(case, ledger, alone, whole, limits, hear)
+    if settled and program is not None:
+        whole = _judge_what_follows(case, ledger, whole, settled, limits, program)
+    settled = {}
     for cell in list(ledger.cells):
         if cell.metric != "unequal" or cell.state != "differs":
             continue
@@ -65,16 +68,45 @@ def explain_flips(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, li
         explained = not any(other.failed for other in ledger.of(sources, cell.mode)) and bool(flips) and all(
             flip["explained"] for flip in flips)
         if explained and chain:
-            settled.append(cell.tensor)
+            settled[cell.tensor] = case[cell.tensor]
         ledger.put(replace(cell, flips=tuple(flips[:20]), state="explained" if explained else cell.state))
     if settled and program is not None:
         _judge_what_follows(case, ledger, whole, settled, limits, program)
 
 
-def _judge_what_follows(case: Case, ledger: Ledger, whole: Tensors, settled: list[str], limits: tolerance.Limits,
-                        program: Candidate) -> None:
-    """Run the stages after explained flips again with the golden's decision, and enter those numbers instead."""
-    made: Tensors = {**whole, **{name: case[name] for name in settled}}
+def _explain_pitch(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: tolerance.Limits,
+                   hear: voicing.Hear) -> Tensors:
+    """Mark a pitch whose every other frame is one that the network decided on the edge; returns the chain's pitch with
+    the golden's decisions in those frames."""
+    name, settled = "f0.raw", Tensors()
+    for mode, made in (("isolated", alone), ("chained", whole)):
+        wrong = [cell for cell in ledger.of([name], mode) if cell.state == "differs"]
+        if not wrong or any(cell.failed for cell in ledger.of(stages.upstream(name, case), mode)):
+            continue
+        frames = voicing.changed(case[name], made[name])
+        if not 0 < len(frames) <= max(1, voicing.FEW * case[name].size):
+            continue
+        mended = made[name].copy()
+        mended[frames] = case[name][frames]
+        left, _ = cells.judge_tensor(case, name, mode, mended, limits)
+        there = hear(case["padded"])
+        here = there if mode == "isolated" or "padded" not in made else hear(made["padded"])
+        if there is None or here is None or any(cell.failed for cell in left):
+            continue
+        flips = voicing.flips(case[name], made[name], there, here)
+        explained = all(flip["explained"] for flip in flips)
+        for cell in wrong:
+            ledger.put(replace(cell, flips=tuple(flips[:20]), state="explained" if explained else cell.state))
+        if explained and mode == "chained":
+            settled[name] = mended
+    return settled
+
+
+def _judge_what_follows(case: Case, ledger: Ledger, whole: Tensors, settled: Tensors, limits: tolerance.Limits,
+                        program: Candidate) -> Tensors:
+    """Run the stages after explained flips again with the golden's decision, and enter those numbers instead; returns
+    the chain as it is then."""
+    made: Tensors = {**whole, **settled}
     changed = set(settled)
     for stage, prefix in candidate.steps(case):
         names = [prefix + row.name for row in stage.makes]
@@ -90,6 +122,7 @@ def _judge_what_follows(case: Case, ledger: Ledger, whole: Tensors, settled: lis
                 changed.add(name)
                 for cell in cells.judge_tensor(case, name, "chained", fresh[name], limits)[0]:
                     ledger.put(cell)
+    return made
 
 
 def accuse(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: tolerance.Limits,

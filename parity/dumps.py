@@ -32,7 +32,8 @@ def judge(case: Case, made: dict[str, Array], about: Mapping[str, Any], command:
     limits, waive = tolerance.load(), waivers.Waivers()
     names = [name for name in cells.expected_tensors(case) if stages.stage_of(name) is not None]
     alone = dict.fromkeys(names, "not tested: two dumps show only the chained run")
-    found = verdict.judge_tensors(case, {}, made, limits, waive, only_stage, alone, oracle=ours.oracle(case))
+    found = verdict.judge_tensors(case, {}, made, limits, waive, only_stage, alone, oracle=ours.oracle(case),
+                                  hear=ours.hear(case))
     found.match(case, limits, ours.conversion(case))
     traces = render.write_traces(out, found) if out else {}
     wall = time.monotonic() - begin

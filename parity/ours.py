@@ -12,6 +12,8 @@ from parity.candidate import Candidate, CandidateError, Tensors
 from parity.cause import Guess, Oracle
 from parity.matches import Run
 from parity.store import Case
+from parity.views import Array
+from parity.voicing import Hear, Heard
 
 
 @functools.cache
@@ -37,6 +39,19 @@ def oracle(case: Case, program: Candidate | None = None) -> Oracle | None:
         yield from pipeline().guesses(case, stage, prefix, name, given)
 
     return guesses
+
+
+def hear(case: Case, program: Candidate | None = None) -> Hear | None:
+    """What our pitch network of this case hears in a sound; None for a voice that is not known here."""
+    if not knows(case):
+        return None
+
+    def listen(padded: Array) -> Heard | None:
+        from parity.candidates import strengths
+
+        return strengths.heard(program if hasattr(program, "f0_network") else pipeline(), case, padded)
+
+    return listen
 
 
 def conversion(case: Case, program: Candidate | None = None) -> Run:

@@ -14,6 +14,7 @@ from parity.errors import GoldenError, ParityError, UsageError
 from parity.matches import Run, first_of, nearest
 from parity.store import Case
 from parity.verdict_schema import MODES
+from parity.voicing import Hear
 from parity.waivers import Waivers
 
 
@@ -95,11 +96,11 @@ def has(case: Case, only: str | None) -> bool:
 
 
 def judge(case: Case, program: Candidate, limits: tolerance.Limits, waivers: Waivers, only: str | None = None,
-          oracle: Oracle | None = None) -> CaseVerdict:
+          oracle: Oracle | None = None, hear: Hear | None = None) -> CaseVerdict:
     """Both modes of one case, every cell judged, every stage blamed or cleared."""
     alone, trouble = isolated(case, program, only)
     whole, failure = chained(case, program)
-    return judge_tensors(case, alone, whole, limits, waivers, only, trouble, failure, program, oracle)
+    return judge_tensors(case, alone, whole, limits, waivers, only, trouble, failure, program, oracle, hear)
 
 
 def judge_tensors(
@@ -113,6 +114,7 @@ def judge_tensors(
     failure: str | None = None,
     program: Candidate | None = None,
     oracle: Oracle | None = None,
+    hear: Hear | None = None,
 ) -> CaseVerdict:
     """The verdict over tensors that are already there: `alone` made in isolation, `whole` by a chained run."""
     ledger = Ledger(case.name)
@@ -125,7 +127,7 @@ def judge_tensors(
             _enter(ledger, case, name, mode, made, why, limits)
     for mode, made in (("isolated", alone), ("chained", whole)):
         wraps.explain(case, ledger, mode, made, limits)
-    blame.explain_flips(case, ledger, alone, whole, limits, program)
+    blame.explain_flips(case, ledger, alone, whole, limits, program, hear)
     ledger.cells = [waivers.apply(case.name, cell) for cell in ledger.cells]
     found = blame.accuse(case, ledger, alone, whole, limits, program, oracle)
     strangers = sorted(name for name in {*alone, *whole} if not stages.known(name))

@@ -82,12 +82,12 @@ def report(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Time ours and the original in turn: seconds per stage, end to end, peak memory, ratios."""
+    """Measure ours and the original in turn (--quick for a short look): time, memory, realtime, rivals, goals."""
     originals(session)
-    install(session, "tests", extras="pm")
-    session.run("python", "-m", "bench", *session.posargs)
+    install(session, "tests", "adapters", "rivals")
     if not session.posargs:
         session.run("python", "-m", "pytest", "bench", "--benchmark-enable", "--benchmark-warmup=on", "-q")
+    session.run("python", "-m", "bench", *session.posargs)
 
 
 @nox.session(default=False)

@@ -1,4 +1,4 @@
-"""The short budget check of `nox -s parity`: ours against the original's cost in the machine's unit, and its memory.
+"""The short budget check of `nox -s parity`: time in the machine's unit, peak memory, its growth, and leaks.
 
 The original is not run here: its cost was measured once in the same unit and stands in budgets.toml. Runs and units
 take turns, so that each run is divided by the unit of its own moment.
@@ -9,37 +9,19 @@ import json
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from bench import child, unit
-from bench.judge import Interval, interval, verdict
+from bench import child, leak, unit
+from bench.judge import Figure, Point, curvature, drift, interval, slope
 from bench.workload import Workload, speech
 
 BUDGETS = Path(__file__).with_name("budgets.toml")
 SECONDS = 4.0  # of speech: long enough that loading does not hide the networks, short enough for CI
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured cost beside what it may be."""
-
-    what: str
-    value: Interval
-    unit: str
-    budget: float
-    verdict: str
-
-    def sentence(self) -> str:
-        """What was found, what was expected."""
-        return f"{self.what}: {self.value} {self.unit}, budget {self.budget:.4g} {self.unit}: {self.verdict}"
-
-    def table(self) -> dict[str, object]:
-        """The form that `speed` of verdict.json has and that a report draws."""
-        low, high = self.value.low, self.value.high
-        fixed = {"what": self.what, "value": self.value.middle, "low": low, "high": high, "unit": self.unit}
-        return {**fixed, "budget": self.budget, "verdict": self.verdict, "who": "ours"}
+LENGTHS = (8.0, 20.0, 32.0)  # seconds, one segment each: growth within a segment
+LEAK_SECONDS = 1.0
+Budgets = Mapping[str, Mapping[str, Any]]
 
 
 def measure(command: Sequence[str], runs: int, threads: int = 2) -> tuple[list[float], list[float]]:
@@ -55,17 +37,70 @@ def measure(command: Sequence[str], runs: int, threads: int = 2) -> tuple[list[f
     return costs, peaks
 
 
-def judge(costs: Sequence[float], peaks: Sequence[float], budgets: dict[str, dict[str, float]]) -> list[Figure]:
-    """The measured figures against budgets.toml; a missing or zero budget is an error, not a pass."""
-    allowed = budgets["original"]["units"] * budgets["time"]["ours_over_original"]
-    memory = budgets["memory"]["peak_mib"]
-    if allowed <= 0 or memory <= 0:
-        raise ValueError("bench/budgets.toml holds a budget of 0; measure: python -m bench.budget --original")
-    time, peak = interval(costs), interval(peaks)
+def peaks(commands: Mapping[float, Sequence[str]], threads: int = 2) -> list[Point]:
+    """Peak MiB of a whole process for each length; the shortest runs twice, so that its spread is known."""
+    shortest = min(commands)
     return [
-        Figure("whole conversion", time, "units", allowed, verdict(time, allowed)),
-        Figure("peak memory", peak, "MiB", memory, verdict(peak, memory)),
+        (length, [child.run(command, threads=threads).peak_mib for _ in range(2 if length == shortest else 1)])
+        for length, command in commands.items()
     ]
+
+
+def allowed_units(budgets: Budgets, processor: str) -> float:
+    """What a conversion may cost: what it cost on this kind of processor and a little, else a share of the original.
+
+    raises ValueError for a missing or zero budget: that is an error, not a pass
+    """
+    time, original = budgets["time"], budgets["original"]["units"]
+    known = time["units"].get(processor)
+    allowed = float(time["slower"] * known if known else time["ours_over_original"] * original)
+    if allowed <= 0:
+        raise ValueError("bench/budgets.toml holds a budget of 0; measure: python -m bench.budget --original")
+    return allowed
+
+
+def judge(costs: Sequence[float], peak: Sequence[float], budgets: Budgets, processor: str) -> list[Figure]:
+    """Time and peak memory against budgets.toml."""
+    memory = budgets["memory"]["peak_mib"]
+    if memory <= 0:
+        raise ValueError("bench/budgets.toml holds a memory budget of 0; put what a conversion may take")
+    allowed = allowed_units(budgets, processor)
+    return [
+        Figure("whole conversion", interval(costs), "units", allowed),
+        Figure("peak memory", interval(peak), "MiB", memory),
+    ]
+
+
+def judge_growth(points: Sequence[Point], budgets: Budgets) -> list[Figure]:
+    """How memory grows with length: the slope, and how it bends."""
+    memory = budgets["memory"]
+    return [
+        Figure("memory's growth", slope(points), "MiB per s of audio", memory["slope"]),
+        Figure("memory's curvature", curvature(points), "MiB per s of audio", memory["bend"]),
+    ]
+
+
+def judge_leak(resident: Sequence[float], budgets: Budgets) -> list[Figure]:
+    """What stays of each conversion in a process that makes many."""
+    return [Figure("memory kept per run", drift(resident), "MiB", budgets["memory"]["leak"])]
+
+
+def checks(runs: int, folder: Path, budgets: Budgets) -> list[Callable[[], list[Figure]]]:
+    """The parts of the check, each of which measures and judges."""
+
+    def ours(seconds: float) -> list[str]:
+        return Workload(speech(seconds, folder), seconds).ours(folder / "out.wav")
+
+    def time() -> list[Figure]:
+        return judge(*measure(ours(SECONDS), runs), budgets, unit.processor())
+
+    def growth() -> list[Figure]:
+        return judge_growth(peaks({seconds: ours(seconds) for seconds in LENGTHS}), budgets)
+
+    def leaks() -> list[Figure]:
+        return judge_leak(leak.resident(Workload(speech(LEAK_SECONDS, folder), LEAK_SECONDS)), budgets)
+
+    return [time, growth, leaks]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,17 +110,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--original", action="store_true", help="measure rvc-python instead and print its [original]")
     parser.add_argument("--verdict", type=Path, default=Path("out/parity/verdict.json"), help="gets the figures too")
     given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        work = Workload(speech(SECONDS, Path(folder)), SECONDS)
-        command = work.original() if given.original else work.ours(Path(folder) / "out.wav")
-        costs, peaks = measure(command, given.runs)
-    if given.original:
-        print(f"[original]\nunits = {interval(costs).middle:.0f}\npeak_mib = {interval(peaks).middle:.0f}")
-        return 0
-    budgets = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))
-    figures = judge(costs, peaks, budgets)
-    for figure in figures:
-        print(figure.sentence())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if given.original:
+            costs, peak = measure(Workload(speech(SECONDS, folder), SECONDS).original(), given.runs)
+            print(f"[original]\nunits = {interval(costs).middle:.0f}\npeak_mib = {interval(peak).middle:.0f}")
+            return 0
+        figures = []
+        for check in checks(given.runs, folder, tomllib.loads(BUDGETS.read_text(encoding="utf-8"))):
+            for figure in check():
+                print(figure.sentence(), flush=True)
+                figures.append(figure)
     write(given.verdict, figures)
     return 1 if any(figure.verdict == "fail" for figure in figures) else 0
 

@@ -1,4 +1,4 @@
-"""A command run as a whole process, accounted for by the operating system: seconds, processor seconds, peak memory."""
+"""Programs in processes of their own: run whole and accounted for by the operating system, or asked turn by turn."""
 
 import json
 import os
@@ -7,7 +7,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 
@@ -30,9 +33,9 @@ def run(command: Sequence[str], *, threads: int = 2, environment: Mapping[str, s
 
     raises ChildFailed with the end of its stderr when it exits non-zero
     """
-    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), **(environment or {})}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
+        env = surroundings(threads, environment)
         process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=env)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
@@ -40,11 +43,82 @@ def run(command: Sequence[str], *, threads: int = 2, environment: Mapping[str, s
         out.seek(0)
         err.seek(0)
         if process.returncode:
-            tail = err.read().decode(errors="replace")[-800:]
-            raise ChildFailed(f"`{' '.join(command)}` ended with exit code {process.returncode}: {tail}")
+            raise ChildFailed(complaint(command, process.returncode, err.read()))
         text = out.read().decode(errors="replace").strip()
-    kib = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    return Run(seconds, usage.ru_utime + usage.ru_stime, kib / 1024, _last_object(text))
+    return Run(seconds, usage.ru_utime + usage.ru_stime, _mib(usage.ru_maxrss), _last_object(text))
+
+
+class Server:
+    """A program that says one JSON line when it is ready and answers each line with one: timed in turns with others."""
+
+    def __init__(self, command: Sequence[str], *, threads: int = 2) -> None:
+        """raises ChildFailed when it ends before it is ready."""
+        self.command = command
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the program)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, env=surroundings(threads)
+        )
+        self.peak_mib = 0.0
+        try:
+            self.ready = self._answer()
+        except ChildFailed:
+            self.__exit__(None, None, None)
+            raise
+
+    def ask(self, words: object) -> dict[str, Any]:
+        """Its answer to one line; raises ChildFailed when it has ended instead."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # what it says of its end is on its stderr
+            self.process.stdin.write(f"{words}\n".encode())
+            self.process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            self.errors.seek(0)
+            raise ChildFailed(complaint(self.command, self.process.wait(), self.errors.read()))
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """End it; `peak_mib` is known afterwards."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        if self.process.returncode is None:
+            self.process.stdin.close()
+            _, status, usage = os.wait4(self.process.pid, 0)
+            self.process.returncode = os.waitstatus_to_exitcode(status)
+            self.peak_mib = _mib(usage.ru_maxrss)
+        self.process.stdout.close()
+        self.errors.close()
+
+
+def surroundings(threads: int, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a timed process: so many threads, whatever library asks."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {**os.environ, **dict.fromkeys(names, str(threads)), **(more or {})}
+
+
+def resident_mib(process: int | None = None) -> float | None:
+    """MiB of this or another process in memory right now; None where the system does not tell it (other than Linux)."""
+    try:
+        pages = int(Path(f"/proc/{process or 'self'}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def complaint(command: Sequence[str], code: int, errors: bytes) -> str:
+    """One sentence about a command that did not end well."""
+    return f"`{' '.join(command)}` ended with exit code {code}: {errors.decode(errors='replace')[-800:]}"
+
+
+def _mib(maxrss: int) -> float:
+    return maxrss / 1024 / (1024 if sys.platform == "darwin" else 1)
 
 
 def _last_object(text: str) -> Mapping[str, Any]:

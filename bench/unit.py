@@ -5,7 +5,9 @@ convolution (128 → 128 channels, kernel 11, 8192 samples) is the generator's h
 PyTorch's plain conv1d, which nothing in this project replaces or speeds up.
 """
 
+import platform
 import time
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -30,6 +32,27 @@ def measure(threads: int = 2, rounds: int = 15) -> float:
         return median(seconds[3:])
     finally:
         torch.set_num_threads(before)
+
+
+def facts() -> dict[str, str]:
+    """The first processor's lines of /proc/cpuinfo; empty where there is none."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    lines = (line.partition(":") for line in text.split("\n\n")[0].splitlines())
+    return {name.strip(): value.strip() for name, _, value in lines}
+
+
+def processor() -> str:
+    """The kind of processor that a cost in units may be compared across: maker, instructions, bfloat16 products."""
+    maker = facts().get("vendor_id", platform.machine())
+    return " ".join([maker, torch.backends.cpu.get_cpu_capability(), *(["bfloat16"] if has_bfloat16() else [])])
+
+
+def has_bfloat16() -> bool:
+    """Whether products of bfloat16 are the processor's own: AVX512_BF16 or AMX. Elsewhere they are only imitated."""
+    return bool({"avx512_bf16", "amx_bf16"} & set(facts().get("flags", "").split()))
 
 
 if __name__ == "__main__":

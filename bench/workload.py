@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 
 from parity import voices
 
@@ -21,6 +22,7 @@ class Workload:
     seconds: float
     kind: str = "v2-40k-f0"
     f0_method: str = "rmvpe"
+    index_rate: float = 0.75
     threads: int = 2
 
     def files(self) -> list[str]:
@@ -28,7 +30,9 @@ class Workload:
         options = ["--model", str(voices.make_voice(self.kind)), "--hubert", str(voices.make_hubert())]
         if self.f0_method == "rmvpe" and not self.kind.endswith("nof0"):
             options += ["--rmvpe", str(voices.make_rmvpe())]
-        return [*options, "--index", str(voices.make_index(self.kind[:2])), "--index-rate", "0.75"]
+        if self.index_rate:
+            options += ["--index", str(voices.make_index(self.kind[:2])), "--index-rate", f"{self.index_rate:g}"]
+        return options
 
     def common(self) -> list[str]:
         """The options both sides understand, none left to a side's own default."""
@@ -46,11 +50,12 @@ class Workload:
         return [*head, *where, *self.common(), "--threads", str(self.threads)]
 
 
-def speech(seconds: float, folder: Path) -> Path:
-    """The committed speech again and again, exactly `seconds` long, as a 16 kHz WAV in `folder`."""
-    pieces = [soundfile.read(ROOT / "goldens" / "inputs" / name, dtype="int16")[0] for name in SPEECH]
-    wanted = round(seconds * 16000)
+def speech(seconds: float, folder: Path, rate: int = 16000) -> Path:
+    """The committed speech again and again, exactly `seconds` long, as a WAV at `rate` Hz in `folder`."""
+    pieces = [soundfile.read(ROOT / "goldens" / "inputs" / name, dtype="float32")[0] for name in SPEECH]
     once = np.concatenate(pieces)
-    path = folder / f"speech_{seconds:g}s.wav"
-    soundfile.write(path, np.tile(once, wanted // len(once) + 1)[:wanted], 16000, subtype="PCM_16")
+    once = once if rate == 16000 else soxr.resample(once, 16000, rate)
+    wanted = round(seconds * rate)
+    path = folder / f"speech_{seconds:g}s_{rate}.wav"
+    soundfile.write(path, np.tile(once, wanted // len(once) + 1)[:wanted], rate, subtype="PCM_16")
     return path

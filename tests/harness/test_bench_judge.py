@@ -1,8 +1,19 @@
-"""The judge of speed and memory, judged."""
+"""The judge of speed and memory, judged: by plain numbers, then by faults planted into real conversions."""
 
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
 import pytest
+import soundfile
 
-from bench.judge import curvature, interval, slope, verdict
+from bench import budget, exact, figures, leak, offline, rivals, stream, table, unit
+from bench.judge import Figure, curvature, drift, interval, slope, verdict
+from bench.workload import Workload, speech
+
+BUDGETS = tomllib.loads(budget.BUDGETS.read_text(encoding="utf-8"))
+PLANTED = Path(__file__).with_name("planted.py")
 
 
 def test_interval_holds_the_median():
@@ -17,9 +28,14 @@ def test_many_runs_narrow_the_interval():
     assert found.confidence >= 0.9
 
 
-@pytest.mark.parametrize(("budget", "word"), [(0.9, "fail"), (1.5, "inconclusive"), (2.0, "pass")])
-def test_verdict_has_three_words(budget, word):
-    assert verdict(interval([1.0, 1.4, 1.6, 2.0]), budget) == word
+@pytest.mark.parametrize(("bound", "word"), [(0.9, "fail"), (1.5, "inconclusive"), (2.0, "pass")])
+def test_verdict_has_three_words(bound, word):
+    assert verdict(interval([1.0, 1.4, 1.6, 2.0]), bound) == word
+
+
+@pytest.mark.parametrize(("bound", "word"), [(0.9, "pass"), (1.0, "pass"), (1.5, "inconclusive"), (2.1, "fail")])
+def test_a_goal_to_be_reached_is_judged_from_below(bound, word):
+    assert verdict(interval([1.0, 1.4, 1.6, 2.0]), bound, at_least=True) == word
 
 
 @pytest.mark.parametrize("values", [[], [float("nan")], [1.0, float("inf")]])
@@ -29,7 +45,152 @@ def test_nothing_timed_is_no_pass(values):
 
 
 def test_a_square_buffer_bends_the_line():
-    lengths = [1.0, 2.0, 4.0]
-    assert slope(lengths, [11.0, 12.0, 14.0]) == pytest.approx(1)
-    assert curvature(lengths, [11.0, 12.0, 14.0]) == pytest.approx(0)
-    assert curvature(lengths, [10 + x * x for x in lengths]) > 2
+    line = [(x, [10 + x]) for x in (1.0, 2.0, 4.0)]
+    assert slope(line).middle == pytest.approx(1)
+    assert curvature(line).middle == pytest.approx(0)
+    assert curvature([(x, [10 + x * x]) for x, _ in line]).low > 2
+
+
+def test_a_single_run_is_as_uncertain_as_the_others_were():
+    found = slope([(1.0, [10.0, 14.0]), (5.0, [12.0])])
+    assert (found.low, found.middle, found.high) == (-1.0, 0.0, 1.0)
+
+
+def test_a_drift_is_neither_a_step_nor_noise():
+    noise = np.random.default_rng(0).normal(0, 0.2, 18)
+    assert drift(list(600 + noise)).high < BUDGETS["memory"]["leak"]
+    step = [*([600.0] * 9), *([601.0] * 9)]
+    assert verdict(drift(step), BUDGETS["memory"]["leak"]) == "pass"
+    assert verdict(drift(list(600 + noise + np.arange(18))), BUDGETS["memory"]["leak"]) == "fail"
+    with pytest.raises(ValueError, match="9 runs at least"):
+        drift([1.0] * 8)
+
+
+def test_a_quarter_slower_is_over_the_budget_in_numbers():
+    cost = BUDGETS["time"]["units"][next(iter(BUDGETS["time"]["units"]))]
+    processor = next(iter(BUDGETS["time"]["units"]))
+    spread = np.array([0.97, 1.0, 1.03])
+
+    def judged(times):
+        return budget.judge(list(cost * times * spread), [700.0], BUDGETS, processor)[0].verdict
+
+    assert judged(1.0) == "pass"
+    assert judged(1.25) == "fail"
+
+
+def test_a_budget_of_zero_is_no_budget():
+    with pytest.raises(ValueError, match="budget of 0"):
+        budget.allowed_units({"original": {"units": 0}, "time": {"units": {}, "ours_over_original": 1.0}}, "any")
+
+
+def test_an_unknown_processor_is_held_to_the_original():
+    share = BUDGETS["time"]["ours_over_original"] * BUDGETS["original"]["units"]
+    assert budget.allowed_units(BUDGETS, "a processor of tomorrow") == pytest.approx(share)
+
+
+def test_a_leak_is_caught_in_a_living_process():
+    kept, fixed = [], []
+
+    def honest():
+        fixed[:] = [b"x" * 2**20]
+
+    plain = leak.after_each(honest, leak.RUNS)
+    leaking = leak.after_each(lambda: kept.append(b"x" * 2**20), leak.RUNS)
+    assert budget.judge_leak(plain, BUDGETS)[0].verdict == "pass"
+    assert budget.judge_leak(leaking, BUDGETS)[0].verdict == "fail"
+
+
+def test_a_stream_that_grows_by_two_megabytes_a_minute_is_caught():
+    noise = np.random.default_rng(0).normal(0, 0.3, 120)
+    flat = stream.rise(list(500 + noise), 600.0)
+    rising = stream.rise(list(500 + noise + np.arange(120) / 12 * 2), 600.0)
+    goal = figures.GOALS["stream"]["mib_per_minute"]
+    assert verdict(flat, goal) == "pass"
+    assert verdict(rising, goal) == "fail"
+
+
+def test_exactness_is_measured_in_decibels():
+    sound = np.sin(np.arange(1000.0))
+    assert exact.snr(sound, sound) == float("inf")
+    assert exact.snr(sound, sound * 1.01) == pytest.approx(40)
+    with pytest.raises(ValueError, match="expected the same"):
+        exact.snr(sound, sound[1:])
+    assert exact.near("bfloat16", 31.0, 41.0)["exact"]
+    assert not exact.near("bfloat16", 29.0, 41.0)["exact"]
+    assert not exact.near("bfloat16", 31.0, 39.0)["exact"]
+
+
+def test_a_fast_wrong_answer_does_not_count():
+    fast = Figure("end to end", interval([9.0]), "×", 3.5, at_least=True)
+    assert figures.Line(fast).verdict == "pass"
+    assert figures.Line(fast, exact=False, why="the timed output is not the traced run's").verdict == "not counted"
+
+
+def test_every_run_of_ours_stands_between_two_of_the_originals():
+    assert offline.order(["a", "b"], 2) == ["original", "a", "b", "original", "b", "a", "original"]
+
+
+def test_the_rival_is_slower_by_the_ratio():
+    found = rivals.faster({"ours-float32": [1.0, 2.0], "onnxruntime": [3.0, 6.0], "torch": [1.0, 1.0]})
+    assert found["float32"]["onnxruntime"]["middle"] == 3
+    assert set(found) == {"float32"}
+
+
+def test_a_table_says_what_missed_and_why():
+    figure = Figure("peak memory, int8", interval([600.0]), "MiB", 476.8)
+    text = table.goals([figures.Line(figure), figures.Line(figure, exact=False, why="waveform 12.0 dB")])
+    assert "≤ 477 MiB" in text and "| fail " in text and "not counted" in text and "12.0 dB" in text
+
+
+def planted(fault: str, seconds: float, folder: Path) -> list[str]:
+    """The command of a conversion with a fault in it."""
+    ours = Workload(speech(seconds, folder), seconds).ours(folder / "out.wav")
+    assert ours[1:3] == ["-m", "rvc"]
+    return [sys.executable, str(PLANTED), fault, *ours[3:]]
+
+
+@pytest.mark.slow
+def test_a_quarter_slower_is_caught_in_real_conversions(tmp_path):
+    commands = {fault: planted(fault, 2.0, tmp_path) for fault in ("honest", "slow")}
+    costs = {fault: [] for fault in commands}
+    for fault in ("honest", "slow", "slow", "honest", "honest", "slow"):  # in turn: the machine may be shared
+        costs[fault] += budget.measure(commands[fault], 1)[0]
+    known = {"units": {unit.processor(): interval(costs["honest"]).middle}, "slower": BUDGETS["time"]["slower"]}
+    budgets = {**BUDGETS, "time": known}
+    assert budget.judge(costs["honest"], [1.0], budgets, unit.processor())[0].verdict != "fail"
+    assert budget.judge(costs["slow"], [1.0], budgets, unit.processor())[0].verdict != "pass"
+    middles = {fault: interval(found).middle for fault, found in costs.items()}
+    assert middles["slow"] > BUDGETS["time"]["slower"] * middles["honest"]
+
+
+@pytest.mark.slow
+def test_a_square_buffer_is_caught_in_real_conversions(tmp_path):
+    found = {
+        fault: budget.judge_growth(
+            budget.peaks({seconds: planted(fault, seconds, tmp_path) for seconds in budget.LENGTHS}), BUDGETS
+        )
+        for fault in ("honest", "square")
+    }
+    assert [figure.verdict for figure in found["honest"]] == ["pass", "pass"]
+    assert found["square"][1].verdict == "fail"
+
+
+@pytest.mark.slow
+def test_a_megabyte_a_run_is_caught_in_real_conversions(tmp_path):
+    from rvc.api import load_voice
+
+    work = Workload(speech(0.5, tmp_path), 0.5)
+    _, model, _, hubert, *_ = work.files()
+    voice, kept = load_voice(model, hubert=hubert), []
+    sound, _ = soundfile.read(work.audio, dtype="float32")
+
+    def convert():
+        voice.convert(sound, f0_method="pm")
+
+    def leaking():
+        convert()
+        kept.append(b"x" * 2**20)
+
+    honest = leak.after_each(convert, leak.RUNS)
+    assert budget.judge_leak(honest, BUDGETS)[0].verdict == "pass", honest
+    assert budget.judge_leak(leak.after_each(leaking, leak.RUNS), BUDGETS)[0].verdict == "fail"

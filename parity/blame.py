@@ -256,12 +256,22 @@ def _describe(case: Case, ledger: Ledger, verdict: StageVerdict, alone: Tensors,
             limit = limits.find(name, mode, "worst_frame", tolerance.network_f0(case.options)).limit
             scale = compare.rms(case[name].astype("f8") - (case[name].mean() if row.kind in ("wave", "pcm") else 0))
             verdict.first = compare.first_above(row, case[name], made[name], limit * scale, clock)
-        verdict.shape = shapes.shape(ledger.curves[mode, name], _seams(case, name))
+        verdict.shape = _stream_shape(ledger, mode, name) or shapes.shape(
+            ledger.curves[mode, name], _seams(case, name))
         if row.kind == "wave" and mode == "chained":
-            verdict.drift = shapes.drift_cents(whole, case)
+            verdict.drift = shapes.drift_cents(whole, case, verdict.prefix)
             verdict.magnitude = compare.number(shapes.magnitude(made[name], case[name]))
     if verdict.blame == "origin":
         verdict.cause = cause.suggest(case, verdict.stage, verdict.prefix, name, made, mode, oracle)
+
+
+def _stream_shape(ledger: Ledger, mode: str, name: str) -> dict[str, str] | None:
+    prefix, local = stages.split(name)
+    if not prefix.startswith("rt."):
+        return None
+    blocks = [curve for (where, other), curve in ledger.curves.items()
+              if where == mode and other.startswith("rt.") and stages.split(other)[1] == local]
+    return shapes.over_blocks(blocks)
 
 
 def _seams(case: Case, name: str) -> list[int]:

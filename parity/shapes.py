@@ -2,6 +2,7 @@
 waveform's error is pitch drift rather than magnitude."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,6 +23,21 @@ def shape(frames: Curve, seams: Sequence[int] = ()) -> dict[str, str]:
     """The kind of an error curve, relative RMS by frame; `seams` are the frames at which segments meet."""
     kind = _kind(np.asarray(frames, np.float64), seams)
     return {"kind": kind, "sentence": _TELLS[kind]}
+
+
+def over_blocks(blocks: Sequence[Curve]) -> dict[str, str] | None:
+    """The kind of an error over the blocks of a stream: `growing` where each holds more than the one before,
+    `periodic` where each begins or ends with it; None where the blocks say no more than one of them does."""
+    wrong = [block for block in blocks if block.size and np.any(block)]
+    if len(wrong) < 3:
+        return None
+    sizes = [rms(block) for block in wrong]
+    if all(one < other for one, other in pairwise(sizes)) and sizes[-1] > 3 * sizes[0]:
+        return {"kind": "growing", "sentence": f"the error grows from block to block, {sizes[0]:.2g} in the first "
+                                               f"and {sizes[-1]:.2g} in the last: a state is carried on wrongly"}
+    if all(_kind(np.asarray(block, np.float64), ()) == "edge" for block in wrong):
+        return {"kind": "periodic", "sentence": "the error comes back at every block's edge"}
+    return None
 
 
 def _kind(frames: Curve, seams: Sequence[int]) -> str:
@@ -49,11 +65,15 @@ def _kind(frames: Curve, seams: Sequence[int]) -> str:
     return "growing" if thirds[2] > 3 * thirds[0] and thirds[0] <= thirds[1] <= thirds[2] else "persistent"
 
 
-def drift_cents(tensors: Mapping[str, Array], golden: Mapping[str, Array]) -> float | None:
-    """The median distance of two pitch tracks over the frames that both voice, in cents; None without pitch."""
-    if "f0.hz" not in tensors or "f0.hz" not in golden or tensors["f0.hz"].shape != golden["f0.hz"].shape:
+def drift_cents(tensors: Mapping[str, Array], golden: Mapping[str, Array], prefix: str = "") -> float | None:
+    """The median distance of two pitch tracks over the frames that both voice, in cents; None without pitch.
+
+    prefix : of the block, where it is a stream's pitch
+    """
+    name = prefix + "f0.hz" if prefix.startswith("rt.") else "f0.hz"
+    if name not in tensors or name not in golden or tensors[name].shape != golden[name].shape:
         return None
-    ours, theirs = tensors["f0.hz"].astype(np.float64), golden["f0.hz"].astype(np.float64)
+    ours, theirs = tensors[name].astype(np.float64), golden[name].astype(np.float64)
     both = (ours > 0) & (theirs > 0)
     if not both.any():
         return None

@@ -1,6 +1,8 @@
 """`convert` on small real files: the same bytes with and without a trace, and one sentence for whatever is wrong."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -55,6 +57,18 @@ def test_listening_and_replaying_change_no_byte(files, tmp_path):
     first = (tmp_path / "a.wav").read_bytes()
     assert (tmp_path / "b.wav").read_bytes() == (tmp_path / "c.wav").read_bytes() == first
     assert (tmp_path / "d.wav").read_bytes() != first
+
+
+def test_a_conversion_imports_nothing_that_it_does_not_use(files, tmp_path):
+    words = ["convert", files / "in.wav", tmp_path / "a.wav", "--model", files / "voice.pth", "--f0-method", "harvest"]
+    unused = {"librosa", "faiss", "matplotlib", "numba", "sklearn", "av", "parselmouth", "torchcrepe", "torchfcpe"}
+    code = (
+        f"import sys; from rvc.cli import main; assert main({[str(word) for word in words]}) == 0; "
+        f"print(sorted({unused} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert (tmp_path / "a.wav").exists()
 
 
 def test_a_trace_holds_every_row_of_the_specification(files, tmp_path):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from parity import candidate, cause, cells, compare, decisions, shapes, stages, tolerance, voicing
+from parity import candidate, cause, cause_live, cells, compare, decisions, shapes, stages, tolerance, voicing
 from parity.candidate import Candidate, Tensors
 from parity.cells import Cell, Ledger
 from parity.compare import Worst
@@ -262,7 +262,9 @@ def _describe(case: Case, ledger: Ledger, verdict: StageVerdict, alone: Tensors,
             verdict.drift = shapes.drift_cents(whole, case, verdict.prefix)
             verdict.magnitude = compare.number(shapes.magnitude(made[name], case[name]))
     if verdict.blame == "origin":
-        verdict.cause = cause.suggest(case, verdict.stage, verdict.prefix, name, made, mode, oracle)
+        length = cause_live.other_length(case, verdict.stage.name, made[name], case[name]) if name in made and (
+            name in case) else None
+        verdict.cause = length or cause.suggest(case, verdict.stage, verdict.prefix, name, made, mode, oracle)
 
 
 def _stream_shape(ledger: Ledger, mode: str, name: str) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from parity import voices
+from parity import cause_live, voices
 from parity.candidate import Candidate, CandidateError, Tensors
 from parity.cause import Guess, Oracle
 from parity.matches import Run
@@ -30,13 +30,18 @@ def knows(case: Case) -> bool:
 
 
 def oracle(case: Case, program: Candidate | None = None) -> Oracle | None:
-    """Predictions of known mistakes: the candidate's own where it has them, else ours."""
-    own: Oracle | None = getattr(program, "guesses", None)
-    if own is not None or not knows(case):
-        return own
+    """Predictions of known mistakes: by the candidate's own networks where it is ours, else by ours."""
+    if not hasattr(program, "guesses") and not knows(case):
+        return None
 
     def guesses(case: Case, stage: str, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
-        yield from pipeline().guesses(case, stage, prefix, name, given)
+        yield from cause_live.guesses(case, stage, name)
+        own: Any = program if hasattr(program, "guesses") else pipeline()
+        yield from own.guesses(case, stage, prefix, name, given)
+        if stage == "f0.raw" and hasattr(own, "f0_network"):
+            from parity.candidates import decoders
+
+            yield from decoders.guesses(own, case, given["padded"])
 
     return guesses
 

@@ -1,0 +1,119 @@
+"""Each registered divergence has a probe that names it, or a written line why none can exist."""
+
+import ast
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_case import META, changed, golden, judge, tensors
+
+from parity import cause, cause_live, store
+from parity.voicing import Heard
+
+ROOT = Path(__file__).parents[2]
+PROBES = (*sorted((ROOT / "parity").glob("cause*.py")), ROOT / "parity" / "candidates" / "probes.py",
+          ROOT / "parity" / "candidates" / "decoders.py")
+# D26's other half happens on a GPU alone; the goldens state every option, so D28's defaults leave no tensor. Both have
+# probes for what a tensor can show of them.
+WRITTEN = {"D26": "the half that happens on a GPU alone cannot be probed on a CPU",
+           "D28": "defaults cannot be probed: goldens state every option"}
+
+
+def registered() -> list[str]:
+    text = (ROOT / "docs" / "divergences.md").read_text(encoding="utf-8")
+    return re.findall(r"^\*\*(D\d+)\.", text, re.M)
+
+
+def probed() -> set[str]:
+    """Every number that a probe carries as its `divergence`."""
+    found = set()
+    for path in PROBES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"D\d+", node.value):
+                found.add(node.value)
+    return found
+
+
+def rows() -> dict[str, str]:
+    """The guide's table: number → what it says."""
+    guide = (ROOT / "docs" / "verifying-a-port.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"^\| (D\d+) \| (.+) \|$", guide, re.M))
+
+
+def test_the_register_is_whole() -> None:
+    assert registered() == [f"D{number}" for number in range(1, 29)]
+
+
+@pytest.mark.parametrize("number", registered())
+def test_each_divergence_has_a_probe(number: str) -> None:
+    assert number in probed()
+
+
+@pytest.mark.parametrize("number", registered())
+def test_each_divergence_stands_in_the_guide(number: str) -> None:
+    assert number in rows()
+    if number in WRITTEN:
+        assert WRITTEN[number] in rows()[number]
+
+
+def test_no_probe_names_a_number_that_is_not_registered() -> None:
+    assert probed() <= set(registered())
+
+
+# ---- those that no mutant of a file's conversion shows ---------------------------------------------------------------
+
+def test_a_sound_that_was_not_resampled_is_named(tmp_path: Path) -> None:
+    """D24: only the header says the rate that was asked for."""
+    right = tensors()
+    right["waveform.resampled"] = right["waveform.concat"][::2].copy()
+    right["waveform.final"] = (right["waveform.resampled"] * 32768).astype(np.int16)
+    options = {**META["options"], "resample_rate": 20000}
+    case = store.save_case(tmp_path / "small", right, {**META, "options": options})
+    mine = {**right, "waveform.resampled": right["waveform.rmsmixed"],
+            "waveform.final": (right["waveform.rmsmixed"] * 32768).astype(np.int16)}
+    found = {stage.stage.name: stage.cause for stage in judge(case, mine).stages if stage.blame == "origin"}
+    assert found["resampled"] == {
+        "name": "missing resampling", "explains": 1.0, "divergence": "D24",
+        "sentence": "the sound is not resampled: it has the voice's own rate, whatever rate is written beside it"}
+
+
+def test_another_length_is_not_called_missing_resampling(tmp_path: Path) -> None:
+    found = judge(golden(tmp_path), changed("waveform.final", tensors()["waveform.final"][:-3]))
+    final = next(stage for stage in found.stages if stage.stage.name == "final")
+    assert final.cause is not None and final.cause["name"] == "another length"
+
+
+@pytest.mark.parametrize(("factor", "name"), [(2 ** (2 / 12), "missing formant shift"),
+                                              (2 ** (4 / 12), "formant shift the other way")])
+def test_a_formant_shift_left_out_or_turned_round(factor: float, name: str) -> None:
+    """D23: only a stream has a formant shift."""
+    case = store.open_case("goldens/cases/rt-formant-up-2026")
+    pitch = "rt.1.f0.hz"
+    found = cause.best(cause_live.guesses(case, "rt.f0", pitch), case[pitch] * np.float32(factor), case[pitch])
+    assert found is not None and found[1].name == name and found[1].divergence == "D23"
+
+
+def test_a_pitch_that_was_not_scaled_for_the_frames_made() -> None:
+    case = store.open_case("goldens/cases/rt-formant-up-2026")
+    guess = list(cause_live.guesses(case, "rt.f0", "rt.1.f0.hz"))[2]
+    assert guess.name == "unscaled pitch"
+    assert float(np.median(case["rt.1.f0.hz"] / guess.value)) == pytest.approx(2 ** (2 / 12), rel=0.04)
+
+
+def test_fcpe_read_with_another_threshold_or_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """D10, on a salience made by hand."""
+    from parity.candidates import decoders
+
+    cents = 20 * np.arange(360) + 1997.38
+    line = 0.9 * np.exp(-((np.arange(360)[None] - np.array([[100], [180], [220]])) ** 2) / 20)
+    line[1] *= 0.02
+    heard = Heard(line, 0.006, cents)
+    monkeypatch.setattr(decoders.strengths, "heard", lambda *_: heard)
+    case = type("Case", (), {"options": {"f0_method": "fcpe"}})()
+    right = decoders.read(heard, 0.006, decoders.REACH)
+    assert (right > 0).all()
+    deaf = np.where(np.arange(3) == 1, 0, right).astype(np.float32)
+    found = cause.best(decoders.guesses(None, case, np.zeros(1)), deaf, right)
+    assert found is not None and found[1].divergence == "D10"
+    assert found[1].sentence == "the salience threshold is 0.03, not 0.006"

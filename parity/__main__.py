@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     run = verbs.add_parser("run", help="our rvc against every golden, stage by stage")
     _run_options(run)
+    run.add_argument("--device", default="cpu", metavar="NAME", help="cpu, cuda or mps; what is not here is not tested")
     run.set_defaults(verb=_run)
     compare = verbs.add_parser("compare", help="two dumps: a golden or a trace, and the trace to judge")
     compare.add_argument("golden", type=Path, metavar="GOLDEN_OR_TRACE")
@@ -77,7 +78,10 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from parity.candidates.rvc_torch import RvcTorch
 
-    document = running.run(RvcTorch(), options.goldens, options.out, options.case, options.stage)
+    program = RvcTorch(device=options.device)
+    if program.absent is not None:
+        print(f"not tested: {program.absent}", file=sys.stderr)
+    document = running.run(program, options.goldens, options.out, options.case, options.stage)
     return running.report(document, options.json)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from parity import stages, voices
-from parity.candidate import CandidateError, Tensors
+from parity.candidate import CandidateError, Lacks, Tensors
 from parity.candidates import live as realtime
 from parity.cause import Guess
 from parity.errors import GoldenError
@@ -23,9 +23,10 @@ from parity.trace import Trace
 from parity.views import Array
 from rvc import audio, content, features, output, pipeline, retrieval, segments
 from rvc.config import Config
+from rvc.errors import BadInput
 from rvc.f0 import pitch
 from rvc.noise import Seeded, Tape
-from rvc.parts import Parts
+from rvc.parts import Parts, resolve_device
 from rvc.segments import Span, Window
 from rvc.timing import Stopwatch
 
@@ -41,7 +42,7 @@ class SharedParts(Parts):
         if name in ("synthesizer", "index"):
             return super()._get(name, load)
         roles = ("hubert",) if name == "hubert" else ("rmvpe", "crepe", "fcpe")
-        key = (name, str([self.paths.get(role) for role in roles]))
+        key = (name, str([self.device, *(self.paths.get(role) for role in roles)]))
         if key not in self.shared:
             self.shared[key] = load()
         return self.shared[key]
@@ -50,8 +51,13 @@ class SharedParts(Parts):
 class RvcTorch:
     """`rvc` in this process, on synthetic voices or on files that the user names."""
 
-    def __init__(self, files: Mapping[str, Path] | None = None) -> None:
-        """files : model, hubert, index, rmvpe, crepe, fcpe of a real voice; None makes the case's synthetic one."""
+    def __init__(self, files: Mapping[str, Path] | None = None, device: str = "cpu") -> None:
+        """files : model, hubert, index, rmvpe, crepe, fcpe of a real voice; None makes the case's synthetic one.
+
+        device : one that this machine lacks leaves every cell "not tested"
+        """
+        self.device = device
+        self.absent = absent(device)
         self._files = dict(files) if files is not None else None
         self._voice: tuple[str, Parts] | None = None
         self._live: realtime.Live | None = None
@@ -66,14 +72,14 @@ class RvcTorch:
         except PackageNotFoundError:
             ours = "uninstalled"
         return {"name": "rvc", "version": ours, "runtime": f"torch {torch.__version__}",
-                "environment": {"threads": torch.get_num_threads(), "machine": platform.machine(),
-                                "python": platform.python_version(), "numpy": np.__version__,
-                                "instructions": torch.backends.cpu.get_cpu_capability()}}
+                "environment": {"device": self.device, "threads": torch.get_num_threads(),
+                                "machine": platform.machine(), "python": platform.python_version(),
+                                "numpy": np.__version__, "instructions": torch.backends.cpu.get_cpu_capability()}}
 
     @property
     def chains(self) -> bool:
-        """Our pipeline runs whole conversions."""
-        return True
+        """Our pipeline runs whole conversions, where its device is."""
+        return self.absent is None
 
     def offers(self, stage: stages.Stage) -> bool:
         """Every stage has an address here, but the gated ring, which no original shows."""
@@ -81,6 +87,8 @@ class RvcTorch:
 
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
         """One stage on given inputs."""
+        if self.absent is not None:
+            raise Lacks(self.absent)
         try:
             if stage.scope == "block":
                 return realtime.run_stage(self.stream(case), stage.name, prefix, inputs)
@@ -117,7 +125,8 @@ class RvcTorch:
         if self._voice is None or self._voice[0] != key:
             self._voice = None  # let the old voice go before the new one comes
             self._voice = key, SharedParts(files["model"], files.get("hubert"), files.get("index"),
-                                           rmvpe=files.get("rmvpe"), crepe=files.get("crepe"), fcpe=files.get("fcpe"))
+                                           rmvpe=files.get("rmvpe"), crepe=files.get("crepe"), fcpe=files.get("fcpe"),
+                                           device=self.device)
         return self._voice[1]
 
     def stream(self, case: Case) -> realtime.Live:
@@ -151,6 +160,15 @@ class RvcTorch:
         """The voice's networks."""
         with self.parts(case).borrow_synthesizer() as synthesizer:
             return synthesizer
+
+
+def absent(device: str) -> str | None:
+    """Why nothing can be computed on a device here, in one sentence; None where it is there."""
+    try:
+        resolve_device(device)
+    except BadInput as error:
+        return str(error)
+    return None
 
 
 def _made(trace: Trace) -> Tensors:

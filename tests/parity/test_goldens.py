@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 
 from parity import candidate, stages, store, tolerance, verdict, waivers
 from parity.candidates.rvc_torch import RvcTorch
@@ -63,3 +64,16 @@ def test_listening_changes_nothing() -> None:
     raw = case["audio16k.raw"].copy()
     quiet, _ = pipeline.convert(raw, program.parts(case), program.config(case), noise=noise)
     assert quiet.tobytes() == program.run(case)["waveform.final"].tobytes()
+
+
+def test_a_device_that_is_not_here_is_not_tested_and_never_passed(tmp_path, capsys):
+    from parity.__main__ import main
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    code = main(["run", "--device", "cuda", "--case", "rt-silence-2026", "--out", str(tmp_path)])
+    said = capsys.readouterr()
+    assert code == 3  # nothing comparable
+    assert "not tested: this machine has no device 'cuda'" in said.err
+    assert "pass" not in said.out
+    assert "0 compared" in said.out and "0 failed" in said.out

@@ -157,13 +157,19 @@ _WHAT = {"relative_rms": "relative RMS", "worst_frame": "relative RMS in its wor
          "steps": "steps of int16"}
 
 
+def _times(factor: float) -> str:
+    """3.2, 32 or 3200: never an exponent, which a reader has to count out."""
+    return f"{factor:.2g}" if factor < 100 else f"{round(factor, 1 - int(math.log10(factor))):.0f}" if (
+        math.isfinite(factor)) else "infinitely many"
+
+
 def _sentence(case: Case, cell: Cell, limit: tolerance.Limit) -> str:
     value = cell.value if cell.value is not None else math.nan
     unit = stages.tensor(cell.tensor).unit
     text = (f"{cell.tensor} differs in {case.name} ({cell.mode}): needs {value:.3g} {_WHAT[cell.metric]}, "
             f"allowed {limit.limit:.3g}")
     if limit.spread:
-        text += f" ({value / limit.spread:.3g} times the original's own spread)"
+        text += f"; your error is {_times(value / limit.spread)} times the original's own spread"
     if cell.worst is None:
         return text
     at = f"; worst at frame {cell.worst.frame}"

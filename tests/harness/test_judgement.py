@@ -97,7 +97,16 @@ def test_a_verdict_speaks_in_the_originals_spread(tmp_path: Path) -> None:
     case, value = golden(tmp_path), tensors()["seg0.flow.z"]
     limits = tolerance.Limits(spread({"avx2": 1e-6}))
     found = verdict.judge(case, Player(changed("seg0.flow.z", value * np.float32(1.0001))), limits, waivers.Waivers())
-    assert found.sentence is not None and "100 times the original's own spread" in found.sentence
+    assert found.sentence is not None and found.sentence.startswith(
+        "seg0.flow.z differs in small (isolated): needs 0.0001 relative RMS, allowed 5e-06; "
+        "your error is 100 times the original's own spread; worst at frame ")
+
+
+def test_the_card_of_a_limit_keeps_its_derivation() -> None:
+    card = tolerance.Limits(spread({"avx2": 1e-6, "float64": 4e-7})).find(
+        "seg0.flow.z", "isolated", "relative_rms", True).document()
+    assert card["derivation"] == {"avx2": 1e-6, "float64": 4e-7}
+    assert (card["spread"], card["margin"]) == (1e-6, pytest.approx(5))
 
 
 # ---- waivers ---------------------------------------------------------------------------------------------------------

@@ -177,6 +177,17 @@ class Conv:
             return rows(self.int8(image(x), self.bias, pad, image(other)))
         return other.add_(self(x, pad))
 
+    def added(self, other: Tensor, x: Tensor, pad: int = 0) -> Tensor:
+        """What `add_to` gives, to the bit, with `other` left as it is."""
+        if not self.packed:
+            return self.add_to(other.clone(), x, pad)
+        ops: Any = torch.ops
+        y = ops.mkldnn._convolution_pointwise.binary(
+            image(x), image(other), self.packed_for(x.shape[0], pad), self.bias, [0, pad], [1, 1],
+            [1, self.dilation], 1, "add", 1.0, None, [], None,
+        )  # fmt: skip
+        return rows(y)
+
     def same(self, x: Tensor) -> Tensor:
         """As many rows out as in, zeros beyond both ends."""
         return self(x, self.reach)

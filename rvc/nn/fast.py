@@ -107,8 +107,11 @@ class FastConv:
         rows: int = -(-2 * longest // self.multiple) * self.multiple
         return rows
 
-    def __call__(self, x: Signal, count: int, base: Signal | None = None) -> Signal:
-        """`count` rows out of the rows x that start at the first tap; added to `base` in place when there is one."""
+    def __call__(self, x: Signal, count: int, base: Signal | None = None, keep: bool = False) -> Signal:
+        """`count` rows out of the rows x that start at the first tap.
+
+        They are added to `base` when there is one: in place, unless it is to `keep` as it is.
+        """
         assert not isinstance(x, Tensor)
         (even, odd), half, late = x, count // 2, self.late
         if self.share_even:
@@ -121,11 +124,11 @@ class FastConv:
             first, second = take(shared, late, half), take(shared, 0, half)
             of_even, of_odd = self.a, self.b
             u, v = minus(even, 0, odd, late, need(of_even, half)), minus(even, late + 1, odd, 0, need(of_odd, half))
-        if base is None:
-            first = each(torch.clone, first)
-        else:
-            assert not isinstance(base, Tensor)
-            first, second = each(Tensor.add_, base[0], first), each(Tensor.add_, base[1], second)
+        if base is None:  # the two share rows, and it is the second that may write into them
+            return run(of_even, u, half, first, keep=True), run(of_odd, v, half, second)
+        assert not isinstance(base, Tensor)
+        add = torch.add if keep else Tensor.add_
+        first, second = each(add, base[0], first), each(add, base[1], second)
         return run(of_even, u, half, first), run(of_odd, v, half, second)
 
 
@@ -134,16 +137,16 @@ def need(kernel: Kernel, count: int) -> int:
     return kernel.need(count) if isinstance(kernel, FastConv) else count + (kernel.width - 1) * kernel.dilation
 
 
-def run(kernel: Kernel, x: Signal, count: int, base: Signal | None = None) -> Signal:
-    """`count` rows out of either kind of convolution, added to `base` in place when there is one."""
+def run(kernel: Kernel, x: Signal, count: int, base: Signal | None = None, keep: bool = False) -> Signal:
+    """`count` rows out of either kind of convolution, added to `base`: in place, unless it is to `keep` as it is."""
     if isinstance(kernel, FastConv):
-        return kernel(x, count, base)
+        return kernel(x, count, base, keep)
     rows = take(x, 0, need(kernel, count))
     assert isinstance(rows, Tensor)
     if base is None:
         return kernel(rows)
     assert isinstance(base, Tensor)
-    return kernel.add_to(base, rows)
+    return kernel.added(base, rows) if keep else kernel.add_to(base, rows)
 
 
 def minus(x: Signal, x_start: int, y: Signal, y_start: int, count: int) -> Signal:

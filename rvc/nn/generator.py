@@ -1,9 +1,9 @@
 """The generator: latent frames to samples, computed in pieces that are exact, docs/spec/05 §5.6 to §5.8.
 
-A piece is PIECE frames on an absolute grid. It is computed from just those inputs that can reach it: every layer
-works on its piece and a margin that narrows from layer to layer ("valid" convolutions), and zeros stand only beyond
-the true ends of the segment, where the uncut network has them too. So memory does not grow with length, and the bits
-of a piece do not depend on which other pieces are asked for.
+A piece is PIECE frames on an absolute grid, or HEAD frames for the first stage. It is computed from just those inputs
+that can reach it: every layer works on its piece and a margin that narrows from layer to layer ("valid"
+convolutions), and zeros stand only beyond the true ends of the segment, where the uncut network has them too. So
+memory does not grow with length, and the bits of a piece do not depend on which other pieces are asked for.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rvc.nn.conv import Conv, Weights
-from rvc.nn.resblock import SLOPE, ResBlock1, ResBlock2
+from rvc.nn.resblock import ALIGNED, SLOPE, FastBlock, ResBlock1, ResBlock2
 from rvc.nn.sizes import Sizes
-from rvc.nn.span import Span, reaching
+from rvc.nn.span import Span, cut, reaching, silenced, taken
 from rvc.nn.upsample import NoiseConv, Upsampler
 
-PIECE = 100  # frames: at 200 the generator is 5 % faster and takes 100 MB more
-FAST_FROM = 600  # frames of a segment: in shorter ones, making the fast blocks costs more than they save
+HEAD = 100  # frames: the first stage has few rows for each, and hears the furthest
+PIECE = 50  # frames of the later stages, which hold the most
+LONG = 600  # frames of a segment: in shorter ones, making the fast blocks costs more than they save
 LAST_SLOPE = 0.01  # the library's default, which the reference forgot to set
 
 
@@ -45,18 +46,24 @@ class Generator:
         """
         frames = z.shape[2]
         last = frames if last is None else last
-        x, voice = z[0].t(), self.cond(g[0].t().contiguous())
+        latent, voice = z[0].t(), self.cond(g[0].t().contiguous())
         excitation = None if source is None else source[0, 0]
         samples = torch.empty((last - first) * self.upp, dtype=torch.float32, device=z.device)
-        for start in range(first // PIECE * PIECE, last, PIECE):
-            end = min(start + PIECE, frames)
-            wave = self.piece(
-                x, voice, excitation, frames >= FAST_FROM, Span(start * self.upp, end * self.upp, frames * self.upp)
-            )
-            low, high = max(start, first), min(end, last)
-            kept = wave[(low - start) * self.upp : (high - start) * self.upp]
-            samples[(low - first) * self.upp : (high - first) * self.upp] = kept
+        long = frames >= LONG
+        for start in range(first // HEAD * HEAD, last, HEAD):
+            end = start + HEAD if long else min(start + HEAD, frames)
+            x, given = self.head(latent, voice, excitation, long, self.span(start, end, frames))
+            for low in range(start + max(first - start, 0) // PIECE * PIECE, min(end, last), PIECE):
+                high = min(low + PIECE, end)
+                wave = self.piece(x, given, excitation, long, self.span(low, high, frames))
+                begin, stop = max(low, first), min(high, last)
+                part = wave[(begin - low) * self.upp : (stop - low) * self.upp]
+                samples[(begin - first) * self.upp : (stop - first) * self.upp] = part
         return samples
+
+    def span(self, start: int, end: int, frames: int) -> Span:
+        """The samples of frames start … end−1 of a segment."""
+        return Span(start * self.upp, end * self.upp, frames * self.upp)
 
     def to_precision(self, dtype: torch.dtype) -> None:
         """Compute upsampling and residual blocks in `dtype`; the first and last layers and the source stay float32.
@@ -71,17 +78,25 @@ class Generator:
             for conv in stage.convs():
                 conv.to_precision(dtype)
 
-    def piece(self, z: Tensor, voice: Tensor, source: Tensor | None, fast: bool, span: Span) -> Tensor:
-        """The samples of one span, from latent rows z (T, inter), with fast blocks or without."""
-        wanted = span.wider(self.conv_post.reach)
-        plan = [wanted]  # what each stage must give, last stage first
-        for stage in reversed(self.stages):
-            plan.append(stage.needs(plan[-1]))
-        given = plan.pop()
-        latent = given.wider(self.conv_pre.reach)
-        x = z[latent.start : latent.end].contiguous()
-        x = reaching(self.conv_pre, x, latent, given).add_(voice).to(self.dtype)
-        for stage in self.stages:
+    def plan(self, stages: list[Stage], fast: bool, span: Span) -> list[Span]:
+        """What each of the last stages must give for the samples `span`, the last stage first, and what they read."""
+        plan = [span.wider(self.conv_post.reach).aligned(ALIGNED)]
+        for stage in reversed(stages):
+            plan.append(stage.needs(plan[-1], fast).aligned(ALIGNED))
+        return plan
+
+    def head(self, z: Tensor, voice: Tensor, source: Tensor | None, fast: bool, span: Span) -> tuple[Tensor, Span]:
+        """The rows of the first stage that reach the samples `span`, and which they are; z is (T, inter)."""
+        *_, wanted, given = self.plan(self.stages, fast, span)
+        x = self.conv_pre(taken(z, given.wider(self.conv_pre.reach)))
+        x = silenced(x.add_(voice), given).to(self.dtype)
+        return self.stages[0](x, given, wanted, source, fast), wanted
+
+    def piece(self, x: Tensor, given: Span, source: Tensor | None, fast: bool, span: Span) -> Tensor:
+        """The samples `span`, from rows `given` of the first stage, left as they are."""
+        plan = self.plan(self.stages[1:], fast, span)
+        x, given = cut(x, given, plan[-1]).clone(), plan.pop()
+        for stage in self.stages[1:]:
             x, given = stage(x, given, plan[-1], source, fast), plan.pop()
         x = F.leaky_relu_(x.float(), LAST_SLOPE)
         return reaching(self.conv_post, x, given, span)[:, 0].tanh_()
@@ -105,18 +120,29 @@ class Stage:
         """Every convolution of its residual blocks."""
         return [conv for block in self.blocks for conv in block.convs()]
 
-    def needs(self, wanted: Span) -> Span:
+    def quick(self, fast: bool) -> list[FastBlock]:
+        """The blocks to compute by fast filtering."""
+        found = [block.fast for block in self.blocks if fast]
+        return [block for block in found if block is not None and block.serves]
+
+    def reads(self, wanted: Span, fast: bool) -> Span:
+        """The rows of this stage, before its blocks, that the rows `wanted` are computed from."""
+        spans = [wanted.wider(self.reach), *(block.reads(wanted) for block in self.quick(fast))]
+        return Span(min(s.start for s in spans), max(s.end for s in spans), wanted.length)
+
+    def needs(self, wanted: Span, fast: bool) -> Span:
         """The rows of the stage before that can reach the rows `wanted` of this one."""
-        return self.up.needs(wanted.wider(self.reach))
+        return self.up.needs(self.reads(wanted, fast))
 
     def __call__(self, x: Tensor, given: Span, wanted: Span, source: Tensor | None, fast: bool) -> Tensor:
         """Rows `given` of the stage before, overwritten, to rows `wanted` of this one."""
-        middle = wanted.wider(self.reach)
+        middle = self.reads(wanted, fast)
         x = self.up(F.leaky_relu_(x, SLOPE), given, middle)
         if self.noise is not None:
             assert source is not None  # the synthesizer checked
             self.noise.add_to(x, source, middle)
-        quick = [block.fast for block in self.blocks if fast and block.fast is not None and block.fast.serves]
+        silenced(x, middle)
+        quick = self.quick(fast)
         plain = [block for block in self.blocks if block.fast not in quick or block.fast is None]
         total: Tensor | None = None
         active = F.leaky_relu(x, SLOPE)
@@ -125,7 +151,7 @@ class Stage:
             total = y if total is None else total.add_(y)
         del active
         if total is None:
-            total = x.new_zeros(wanted.end - wanted.start, x.shape[1])
+            total = x.new_zeros(len(wanted), x.shape[1])
         for one in quick:
             one.add_to(total, x, middle, wanted)
         return total

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from rvc.nn.conv import Conv, Weights
 from rvc.nn.fast import FastConv, add_joined, each, silence, split, take
-from rvc.nn.span import Span, add_reaching, cut, reaching
+from rvc.nn.span import Span, add_reaching, added_reaching, cut, reaching
 
 SLOPE = 0.1
 ALIGNED = 4  # rows; what two levels of pairing need
@@ -55,9 +55,8 @@ class ResBlock1:
             h = reaching(first, active, mine, middle, SLOPE)
             left -= second.reach
             out = wanted.wider(left)
-            x = cut(x, mine, out)
-            x = x.clone() if l == 0 else x  # the other blocks still need what came in
-            x = add_reaching(x, second, h, middle, out)
+            add = added_reaching if l == 0 else add_reaching  # the other blocks still need what came in
+            x = add(cut(x, mine, out), second, h, middle, out)
             mine = out
             if l < len(self.pairs) - 1:
                 active = leaky(x)
@@ -95,31 +94,22 @@ class FastBlock:
             found.append((start, count))
         return found[::-1]
 
-    def add_to(self, total: Tensor, x: Tensor, given: Span, wanted: Span) -> None:
-        """Add the block's rows `wanted` of rows `given` of x, left as they are, to `total`.
+    def reads(self, wanted: Span) -> Span:
+        """The rows that go in for the rows `wanted`: a few more than can reach them, in which anything cancels."""
+        start, count = self.windows(wanted.start, len(wanted))[0]
+        return Span(start, start + count, wanted.length)
 
-        The windows are a few rows longer than what can reach `wanted`; in those rows anything cancels, so zeros do.
-        """
-        rows = -(-(wanted.end - wanted.start) // ALIGNED) * ALIGNED
-        windows = self.windows(wanted.start, rows)
-        start, count = windows[0]
-        first, last = max(start, given.start), min(start + count, given.end)
-        x = x[first - given.start : last - given.start]
-        if len(x) < count:
-            x = F.pad(x, (0, 0, first - start, start + count - last))
-        signal = split(x, self.levels)
+    def add_to(self, total: Tensor, x: Tensor, given: Span, wanted: Span) -> None:
+        """Add the block's rows `wanted`, a multiple of ALIGNED many, of rows `given` of x, left as they are."""
+        windows = self.windows(wanted.start, len(wanted))
+        signal = split(cut(x, given, self.reads(wanted)), self.levels)
         for l, (one, two) in enumerate(self.kernels()):
             start, (out, count) = windows[l][0], windows[l + 1]
             h = each(leaky_, one(each(leaky, signal), two.need(count)))
             silence(h, start + self.pairs[l][0].reach, wanted.length)
             signal = two(h, count, take(signal, out - start, count))
             silence(signal, out, wanted.length)
-        if rows == len(total):
-            add_joined(total, signal)
-        else:
-            joined = total.new_zeros(rows, total.shape[1])
-            add_joined(joined, signal)
-            total += joined[: len(total)]
+        add_joined(total, signal)
 
 
 class ResBlock2:
@@ -143,7 +133,7 @@ class ResBlock2:
         for l, conv in enumerate(self.steps):
             left -= conv.reach
             out = wanted.wider(left)
-            x = cut(x, mine, out)
-            x = add_reaching(x.clone() if l == 0 else x, conv, active, mine, out)
+            add = added_reaching if l == 0 else add_reaching
+            x = add(cut(x, mine, out), conv, active, mine, out)
             mine, active = out, leaky(x)
         return x

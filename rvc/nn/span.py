@@ -1,4 +1,8 @@
-"""Stretches of a layer, and convolutions that compute just those: exact inside, zeros beyond the true ends."""
+"""Stretches of a layer, and convolutions that compute just those: exact inside, silent beyond the true ends.
+
+A stretch may stick out beyond the ends of its layer; the rows there are zeros, as the padding of the uncut network.
+So pieces at the ends have the shapes of those in the middle, for which oneDNN has its kernels already.
+"""
 
 from __future__ import annotations
 
@@ -18,34 +22,50 @@ class Span:
     end: int
     length: int
 
+    def __len__(self) -> int:
+        return self.end - self.start
+
     def wider(self, reach: int) -> Span:
-        """With `reach` more rows at each side, as far as there are any."""
-        return Span(max(self.start - reach, 0), min(self.end + reach, self.length), self.length)
+        """With `reach` more rows at each side."""
+        return Span(self.start - reach, self.end + reach, self.length)
+
+    def aligned(self, rows: int) -> Span:
+        """With as many more rows at the end as make it a multiple of `rows` long."""
+        return Span(self.start, self.end + -len(self) % rows, self.length)
 
 
 def cut(x: Tensor, given: Span, wanted: Span) -> Tensor:
     """Rows `wanted` of the rows `given`; no copy."""
+    assert given.start <= wanted.start <= wanted.end <= given.end
     return x[wanted.start - given.start : wanted.end - given.start]
 
 
+def taken(x: Tensor, wanted: Span) -> Tensor:
+    """Rows `wanted` of all rows x of a layer, with zeros beyond its ends."""
+    inside = x[max(wanted.start, 0) : max(min(wanted.end, wanted.length), 0)]
+    before = min(max(-wanted.start, 0), len(wanted))
+    return F.pad(inside.contiguous(), (0, 0) * (x.dim() - 1) + (before, len(wanted) - len(inside) - before))
+
+
+def silenced(x: Tensor, span: Span) -> Tensor:
+    """x, rows `span`, with zeros, in place, beyond the true ends."""
+    if span.start < 0:
+        x[: -span.start] = 0
+    if span.end > span.length:
+        x[max(span.length - span.start, 0) :] = 0
+    return x
+
+
 def reaching(conv: Conv, x: Tensor, given: Span, wanted: Span, slope: float | None = None) -> Tensor:
-    """The convolution at rows `wanted` of rows `given`, which end where the reach does or at a true end."""
-    x, pad = padded(conv, x, given, wanted)
-    return conv(x, pad, slope)
+    """The convolution at rows `wanted` of rows `given`, which hold all that it reaches."""
+    return silenced(conv(cut(x, given, wanted.wider(conv.reach)), slope=slope), wanted)
 
 
 def add_reaching(other: Tensor, conv: Conv, x: Tensor, given: Span, wanted: Span) -> Tensor:
     """`other` at rows `wanted`, with the convolution of rows `given` of x added in place."""
-    x, pad = padded(conv, x, given, wanted)
-    return conv.add_to(other, x, pad)
+    return silenced(conv.add_to(other, cut(x, given, wanted.wider(conv.reach))), wanted)
 
 
-def padded(conv: Conv, x: Tensor, given: Span, wanted: Span) -> tuple[Tensor, int]:
-    """The rows that `conv` reads for `wanted`, with zeros only beyond the true ends; and zeros it must add itself."""
-    needs = wanted.wider(conv.reach)
-    x = cut(x, given, needs)
-    before, after = conv.reach - (wanted.start - needs.start), conv.reach - (needs.end - wanted.end)
-    pad = min(before, after)
-    if before != after:
-        x = F.pad(x, (0, 0, before - pad, after - pad))
-    return x, pad
+def added_reaching(other: Tensor, conv: Conv, x: Tensor, given: Span, wanted: Span) -> Tensor:
+    """What `add_reaching` gives, with `other` left as it is."""
+    return silenced(conv.added(other, cut(x, given, wanted.wider(conv.reach))), wanted)

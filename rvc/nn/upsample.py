@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from rvc.nn.conv import Conv, Weights
 from rvc.nn.sizes import Sizes
-from rvc.nn.span import Span
+from rvc.nn.span import Span, taken
 
 
 class Upsampler:
@@ -33,13 +33,12 @@ class Upsampler:
         """The rows before that reach the rows `wanted` after."""
         first = (wanted.start + self.pad) // self.rate - self.turns + 1
         last = (wanted.end - 1 + self.pad) // self.rate
-        length = wanted.length // self.rate
-        return Span(max(first, 0), min(last + 1, length), length)
+        return Span(first, last + 1, wanted.length // self.rate)
 
     def __call__(self, x: Tensor, given: Span, wanted: Span) -> Tensor:
-        """Rows `given`, (·, in), to rows `wanted`, (·, out)."""
-        y = self.product(x, self.turns - 1).view(-1, self.out)
-        start = given.start * self.rate - self.pad  # the row that y begins with
+        """Rows `given`, (·, in), to rows `wanted`, (·, out); those beyond the true ends are left undefined."""
+        y = self.product(x).view(-1, self.out)
+        start = (given.start + self.turns - 1) * self.rate - self.pad  # the row that y begins with
         return y[wanted.start - start : wanted.end - start]
 
 
@@ -59,7 +58,6 @@ class NoiseConv:
 
     def add_to(self, x: Tensor, source: Tensor, wanted: Span) -> None:
         """Rows `wanted`, (·, out), with the source (T·upp,) heard at them added in place."""
-        start, end = wanted.start * self.stride - self.pad, (wanted.end - 1) * self.stride - self.pad + self.width
-        heard = source[max(start, 0) : min(end, source.shape[0])]
-        heard = F.pad(heard, (max(-start, 0), max(end - source.shape[0], 0))).to(x.dtype)
-        x.addmm_(heard.unfold(0, self.width, self.stride), self.weight)
+        start = wanted.start * self.stride - self.pad
+        heard = Span(start, start + (len(wanted) - 1) * self.stride + self.width, source.shape[0])
+        x.addmm_(taken(source, heard).to(x.dtype).unfold(0, self.width, self.stride), self.weight)

@@ -39,7 +39,8 @@ def test_pieces_are_the_uncut_network(monkeypatch, kind, resblock, f0, frames):
 @pytest.mark.parametrize("kind, f0", [("40k", 1), ("48k-v2", 0), ("32k-v1", 1)])
 def test_fast_blocks_are_the_uncut_network(monkeypatch, kind, f0, levels):
     monkeypatch.setattr(module, "PIECE", 30)
-    monkeypatch.setattr(module, "FAST_FROM", 0)
+    monkeypatch.setattr(module, "HEAD", 60)
+    monkeypatch.setattr(module, "LONG", 0)
     monkeypatch.setattr("rvc.nn.resblock.levels_for", lambda channels, width: levels.get(width, 0))
     cfg, tensors, net = build(kind, "1", f0)
     for frames in (1, 3, 101):
@@ -113,7 +114,7 @@ def test_without_fused_operations_the_result_is_the_same(monkeypatch):
 
 def test_short_segments_do_without_fast_blocks(monkeypatch):
     monkeypatch.setattr("rvc.nn.resblock.levels_for", lambda channels, width: 1)
-    monkeypatch.setattr(module, "FAST_FROM", 40)
+    monkeypatch.setattr(module, "LONG", 40)
     _, _, net = build()
     made = [block.fast for stage in net.generator.stages for block in stage.blocks]
     net.generate(*inputs(net, 39))

@@ -60,7 +60,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style with ruff and types with mypy (strict over rvc, parity, reports, reference)."""
+    """Check style with ruff and types with mypy (strict over every room but tests)."""
     install(session, "tests", "lint")
     session.run("ruff", "check", ".")
     session.run("mypy")

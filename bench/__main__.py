@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines = table.judged(result)
     result["figures"] = [line.table() for line in lines]
     keep(result, target)
-    plot.draw(result["sections"], given.out / "growth.svg")
+    plot.draw(result["sections"], given.out)
     text = table.whole(result, lines)
     (given.out / "result.md").write_text(text + "\n", encoding="utf-8")
     print(text)

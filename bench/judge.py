@@ -68,7 +68,7 @@ def interval(values: Sequence[float], confidence: float = 0.9) -> Interval:
 
 def _coverage(count: int, rank: int) -> float:
     """P(the median lies between the (rank+1)-th smallest and largest of `count` draws)."""
-    outside = sum(math.comb(count, i) for i in range(rank + 1)) / 2**count
+    outside: float = sum(math.comb(count, i) for i in range(rank + 1)) / 2**count
     return max(0.0, 1 - 2 * outside)
 
 

@@ -72,11 +72,11 @@ def beside(ours: Sequence[child.Run], original: Sequence[child.Run], stages: Seq
         return asdict(interval([value / seconds[i] for i, value in enumerate(rival)]))
 
     whole = ratios({i: run.seconds for i, run in enumerate(ours)}, [(a.seconds + b.seconds) / 2 for a, b in around])
-    found = {"faster": whole, "stages_faster": {}}
+    by_stage: dict[str, Any] = {}
     for stage in stages:
         mine = {i: _stage(run, stage) for i, run in enumerate(ours)}
-        found["stages_faster"][stage] = ratios(mine, [(_stage(a, stage) + _stage(b, stage)) / 2 for a, b in around])
-    return found
+        by_stage[stage] = ratios(mine, [(_stage(a, stage) + _stage(b, stage)) / 2 for a, b in around])
+    return {"faster": whole, "stages_faster": by_stage}
 
 
 def _stage(run: child.Run, stage: str) -> float:

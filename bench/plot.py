@@ -1,39 +1,74 @@
-"""Time and memory against length as a picture."""
+"""What was measured as pictures: time and memory against length, and where the time of a conversion goes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+OURS, THEIRS = "#1b7f5c", "#b4553a"
+COLOURS = {"synthesizer": "#1b7f5c", "features": "#d9a441", "f0": "#4a6fa5", "the rest": "#9a9a9a"}
 
-def draw(sections: Mapping[str, Any], target: Path) -> None:
-    """An SVG with two charts, peak memory and seconds over seconds of audio; nothing where nothing was measured."""
-    parts = [sections[name] for name in ("growth-ours", "growth-original") if name in sections]
-    if not parts:
-        return
+
+def draw(sections: Mapping[str, Any], folder: Path) -> list[Path]:
+    """growth.svg and stages.svg in `folder`, as far as their sections were measured."""
     import matplotlib
 
     matplotlib.use("Agg")
     matplotlib.rcParams["svg.hashsalt"] = "rvc-bench"
+    made = []
+    lines = [sections[name] for name in ("growth-ours", "growth-original") if name in sections]
+    if lines:
+        made.append(growth(lines, folder / "growth.svg"))
+    if "offline" in sections:
+        made.append(stages(sections["offline"], folder / "stages.svg"))
+    return made
+
+
+def growth(lines: Sequence[Mapping[str, Any]], target: Path) -> Path:
+    """Peak memory and seconds over seconds of audio, a line for ours and one for the original."""
     from matplotlib import pyplot
 
     figure, charts = pyplot.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    for part, colour in zip(parts, ("#1b7f5c", "#b4553a"), strict=False):
+    for part in lines:
         lengths = [length for length, *_ in part["points"]]
         for chart, place in zip(charts, (1, 2), strict=True):
             values = [median(point[place]) for point in part["points"]]
-            chart.plot(lengths, values, "o-", color=colour, label=part["who"])
+            chart.plot(lengths, values, "o-", color=OURS if part["who"] == "ours" else THEIRS, label=part["who"])
+    ticks = sorted({length for part in lines for length, *_ in part["points"]})
     for chart, title in zip(charts, ("peak memory, MiB", "seconds, whole process"), strict=True):
         chart.set(title=title, xlabel="seconds of audio", xscale="log", ylim=(0, None))
-        chart.set_xticks(lengths_of(parts), [f"{length:g}" for length in lengths_of(parts)], minor=False)
+        chart.set_xticks(ticks, [f"{length:g}" for length in ticks], minor=False)
         chart.minorticks_off()
         chart.grid(alpha=0.3)
         chart.legend()
     charts[1].set(yscale="log", ylim=(None, None))
+    return _saved(figure, target)
+
+
+def stages(found: Mapping[str, Any], target: Path) -> Path:
+    """One bar for each side: seconds by stage, the rest being start, imports, loading and writing."""
+    from matplotlib import pyplot
+
+    sides = [(found["original"]["name"], found["original"]), *((row["precision"], row) for row in found["ours"])]
+    figure, chart = pyplot.subplots(figsize=(9, 0.6 + 0.5 * len(sides)), layout="constrained")
+    for place, (_, side) in enumerate(sides):
+        parts = {stage: side["stages"][stage]["middle"] for stage in COLOURS if stage in side["stages"]}
+        parts["the rest"] = max(side["seconds"]["middle"] - sum(parts.values()), 0.0)
+        left = 0.0
+        for stage, seconds in parts.items():
+            chart.barh(place, seconds, left=left, color=COLOURS[stage], label=stage if place == 0 else None)
+            left += seconds
+        chart.text(left, place, f" {side['seconds']['middle']:.1f} s", va="center")
+    chart.set_yticks(range(len(sides)), [name for name, _ in sides])
+    chart.set(xlabel=f"seconds for {found['seconds_of_audio']:g} s of audio", xlim=(0, chart.get_xlim()[1] * 1.08))
+    chart.invert_yaxis()
+    chart.legend(ncols=4, loc="lower right")
+    return _saved(figure, target)
+
+
+def _saved(figure: Any, target: Path) -> Path:
+    from matplotlib import pyplot
+
     figure.savefig(target, metadata={"Date": None})
     pyplot.close(figure)
-
-
-def lengths_of(parts: list[Mapping[str, Any]]) -> list[float]:
-    """Every length measured."""
-    return sorted({length for part in parts for length, *_ in part["points"]})
+    return target

@@ -1,5 +1,7 @@
 """The stages timed one by one on a golden's own inputs. A fast wrong answer fails for being wrong."""
 
+from typing import Any
+
 import pytest
 
 from bench.workload import ROOT
@@ -11,18 +13,18 @@ TIMED = ("hubert.features", "retrieval.search", "content.protected", "enc_p", "f
 
 
 @pytest.fixture(scope="module")
-def case():
+def case() -> store.Case:
     return store.open_case(ROOT / "goldens" / "cases" / CASE)
 
 
 @pytest.fixture(scope="module")
-def ours():
+def ours() -> RvcTorch:
     return RvcTorch()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TIMED)
-def test_stage(name, case, ours, benchmark):
+def test_stage(name: str, case: store.Case, ours: RvcTorch, benchmark: Any) -> None:
     """From the original's own inputs, as fast as it goes, and still within the stage's limit."""
     stage = next(row for row, prefix in candidate.steps(case) if prefix == "seg0." and row.name == name)
     inputs = candidate.inputs(case, stage, "seg0.")

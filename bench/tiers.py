@@ -53,8 +53,8 @@ def _magnitudes(sound: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def converted(sound: Path, precision: str, kind: str = "v2-40k-f0") -> tuple[Trace, Any]:
     """(everything that a conversion of `sound` computed, its synthesizer)."""
-    files = {"hubert": voices.make_hubert(), "rmvpe": voices.make_rmvpe()}
-    parts = Parts(voices.make_voice(kind), **files, precision=precision)
+    hubert, rmvpe = voices.make_hubert(), voices.make_rmvpe()
+    parts = Parts(voices.make_voice(kind), hubert, rmvpe=rmvpe, precision=precision)
     trace = Trace()
     config = Config.of("webui-2026", f0_method="rmvpe")
     pipeline.convert(decode(sound), parts, config, noise=Seeded(0), tap=trace)

@@ -90,5 +90,5 @@ def steps(case: Case) -> Iterable[tuple[stages.Stage, str]]:
     """Every stage of a case with its prefix, in flow order, that makes a tensor the case has."""
     present = set(case) | set(stages.expected(case.facts))
     for stage, prefix in stages.walk(stages.prefixes_of(case)):
-        if any(prefix + row.name in present and row.when != "optional" for row in stage.makes):
+        if any(prefix + row.name in (case if row.when == "optional" else present) for row in stage.makes):
             yield stage, prefix

@@ -16,9 +16,9 @@ from parity.candidate import Tensors
 from parity.store import Case
 from parity.views import Array
 
-ENOUGH, ENOUGH_IN_GENERAL = 0.95, 0.97  # of the error's energy
+ENOUGH, ENOUGH_IN_GENERAL, ENOUGH_OF_SOME_SIZE = 0.95, 0.97, 0.99  # of the error's energy
 CERTAIN = 0.999  # nothing else needs to be tried
-PREFERENCE = 0.05  # a general reason must explain this much more than a stage's own
+PREFERENCE = 0.05  # a general reason, or one whose size is free, must explain this much more than a stage's own
 SAMPLES_TRIED = 3
 Reason = dict[str, Any]
 UNKNOWN: Reason = {"name": "unknown", "sentence": "no simple change explains this error", "explains": 0.0,
@@ -30,13 +30,18 @@ Oracle = Callable[[Case, str, str, str, Tensors], Iterator["Guess"]]
 
 @dataclass(frozen=True)
 class Guess:
-    """What a tensor would be under one mistake; `divergence` is its number in docs/divergences.md."""
+    """What a tensor would be under one mistake; `divergence` is its number in docs/divergences.md.
+
+    base : what the same computation makes without the mistake; where given, the mistake's size is free, and `value`
+           less `base` is the direction in which it moves the tensor
+    """
 
     name: str
     sentence: str
     value: Array
     divergence: str | None = None
     general: bool = False
+    base: Array | None = None
 
 
 def suggest(
@@ -57,7 +62,8 @@ def suggest(
 
     if name not in case:
         return dict(UNKNOWN)
-    given = candidate.inputs(case, stage, prefix, made if mode == "chained" else None)
+    siblings = {prefix + row.name: made[prefix + row.name] for row in stage.makes if prefix + row.name in made}
+    given = siblings | candidate.inputs(case, stage, prefix, made if mode == "chained" else None)
     if name not in made:
         return _missing(case, name, made)
     ours, golden = made[name], case[name]
@@ -86,16 +92,29 @@ def best(guesses: Iterable[Guess], ours: Array, golden: Array) -> tuple[float, G
         value = value[:len(golden)] if value.ndim == golden.ndim == 1 else value
         if value.shape != golden.shape or error == 0:
             continue
+        if guess.base is not None:
+            value = exact + _fitted(_finite(value) - _finite(guess.base), target - exact)
         left = _apart(target, _finite(value), count)
         if _apart(_finite(value), exact, count) < 0.005 * error:
             continue  # a mistake that would hardly show here is not this error
         share = 1 - left / error
-        if share > CERTAIN and not guess.general:
+        loose = guess.general or guess.base is not None
+        if share > CERTAIN and not loose:
             found = [(share, share, guess)]
             break
-        found.append((share - (PREFERENCE if guess.general else 0), share, guess))
-    found = [row for row in found if row[1] >= (ENOUGH_IN_GENERAL if row[2].general else ENOUGH)]
+        found.append((share - (PREFERENCE if loose else 0), share, guess))
+    found = [row for row in found if row[1] >= _enough(row[2])]
     return max(found, key=lambda row: row[0])[1:] if found else None
+
+
+def _enough(guess: Guess) -> float:
+    return ENOUGH_OF_SOME_SIZE if guess.base is not None else ENOUGH_IN_GENERAL if guess.general else ENOUGH
+
+
+def _fitted(direction: Array, gap: Array) -> Array:
+    """As much of a direction as explains most of a difference."""
+    power = float(np.sum(direction * direction))
+    return direction * (float(np.sum(direction * gap)) / power if power else 0.0)
 
 
 SUSPECTS: dict[str, tuple[str, str, str]] = {
@@ -174,19 +193,49 @@ def _scaled(exact: Array, ours: Array) -> Iterator[Guess]:
 
 
 def _rounded(golden: Array, ours: Array) -> Iterator[Guess]:
-    """Half precision: where every value of ours survives a round trip through 16 bits, that is what happened."""
-    if golden.dtype != np.float32 or not np.isfinite(ours).all():
+    """Values that need fewer bits or digits than the golden's: that is what happened to them."""
+    if golden.dtype.kind != "f" or not np.isfinite(ours).all():
         return
-    half = ours.astype(np.float16).astype(np.float32)
-    brain = (np.ascontiguousarray(ours, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
-    gap = np.abs(ours - golden)
-    scale = np.abs(golden.astype(np.float64))
-    rounding = bool(gap.any()) and bool((gap <= 0.01 * scale + 1e-4 * scale.max()).all())
-    if not rounding or np.array_equal(golden.astype(np.float16).astype(np.float32), golden):
+    gap, scale = np.abs(ours - golden), np.abs(golden.astype(np.float64))
+    if not gap.any() or not (gap <= 0.01 * scale + 1e-3 * scale.max()).all():
         return
-    for name, bits, back in (("half precision", "float16", half), ("half precision", "bfloat16", brain)):
-        if np.array_equal(back, ours):
-            yield Guess(name, f"every value has only the bits of {bits}", ours, "D26")
+    slack = 1e-6 * float(scale.max())
+    count, places = _bits(ours), _places(ours)
+    if 0 < count <= 24 and _bits(golden) > count + 2 and (gap <= 2.0 ** (1 - count) * scale + slack).all():
+        name = "half precision" if count <= 11 else "fewer bits" if count < 24 else "single precision"
+        yield Guess(name, f"every value has only {count} bits", ours, "D26")
+    if places <= 30 and _places(golden) > places + 2 and (gap <= 2.0 ** -places + slack).all():
+        yield Guess("fixed point", f"every value has {places} bits behind the point", ours)
+    for digits in range(1, 7):
+        if _decimal(ours, digits):
+            if not _decimal(golden, digits) and (gap <= 10.0 ** -digits + slack).all():
+                yield Guess("rounded decimals", f"every value has {digits} decimals", ours)
+            break
+
+
+def _lowest(value: Array) -> Array:
+    """The power of two that each value other than 0 is an odd multiple of."""
+    part, power = np.frexp(value[value != 0].astype(np.float64))
+    whole = (part * 2.0 ** 53).astype(np.int64)
+    return np.asarray(np.log2((whole & -whole).astype(np.float64)) + power - 53)
+
+
+def _bits(value: Array) -> int:
+    """The bits that the values' mantissas need, at most."""
+    _, power = np.frexp(value[value != 0].astype(np.float64))
+    return int((power - _lowest(value)).max()) if power.size else 0
+
+
+def _places(value: Array) -> int:
+    """The bits that the values need behind the point, at most."""
+    lowest = _lowest(value)
+    return int(-lowest.min()) if lowest.size else 0
+
+
+def _decimal(value: Array, digits: int) -> bool:
+    """Whether all values have so few decimals."""
+    scaled = value.astype(np.float64) * 10.0 ** digits
+    return bool((np.abs(scaled - np.rint(scaled)) <= 0.1).all())
 
 
 def _missing(case: Case, name: str, made: Mapping[str, Array]) -> Reason:

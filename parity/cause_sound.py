@@ -109,6 +109,11 @@ def _linear(case: Case, prefix: str, ours: Array) -> Iterator[Guess]:
     yield Guess("missing linear layer", "the source's linear layer is missing", np.tanh(wave), "D16")
     yield Guess("bare sine", "the sine goes into the generator without linear layer and tanh", wave, "D16")
     yield Guess("missing bias", "the source's linear layer has no bias", np.tanh(slope * wave), "D16")
+    inside = (np.abs(ours) < 0.9).ravel()
+    if inside.sum() > 100:
+        other = np.polyfit(wave.ravel()[inside], np.arctanh(ours.astype(np.float64).ravel()[inside]), 1)
+        yield Guess("another linear layer", f"the source's linear layer is {other[0]:.6g} x + {other[1]:.3g}, not "
+                    f"{slope:.6g} x + {offset:.3g}", np.tanh(other[0] * wave + other[1]), "D16")
 
 
 def generator(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> Iterator[Guess]:
@@ -161,10 +166,11 @@ def mixed(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> It
     yield Guess("missing loudness mix", "the loudness envelope is not mixed", wave, "D21")
 
     def blend(share: float, half: bool = True, corners: bool = False, zeros: bool = True, floor: float = 1e-6,
-              reference: Array = source) -> Array:
+              reference: Array = source, epsilon: float = 0.0) -> Array:
         frame = 2 if half else 1
-        one = _stretched(_rms(reference, 8000 * frame, 8000 if half else 4000, zeros), len(wave), corners)
-        two = _stretched(_rms(wave, rate // 2 * frame, rate // 2 if half else rate // 4, zeros), len(wave), corners)
+        theirs = _rms(reference, 8000 * frame, 8000 if half else 4000, zeros)
+        ours = _rms(wave, rate // 2 * frame, rate // 2 if half else rate // 4, zeros)
+        one, two = (_stretched(np.sqrt(rms * rms + epsilon), len(wave), corners) for rms in (theirs, ours))
         return np.asarray(wave * one ** (1 - share) * np.maximum(two, floor) ** (share - 1))
 
     yield Guess("exchanged mix rate", "the mix rate weighs the other side: 1 − r instead of r", blend(1 - mix), "D21")
@@ -173,6 +179,9 @@ def mixed(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> It
     yield Guess("half-second windows", "loudness is measured over half a second", blend(mix, half=False), "D21")
     yield Guess("reflected ends", "loudness at the ends is measured on a reflection", blend(mix, zeros=False), "D21")
     yield Guess("another floor", "the quiet floor is 1e-3 instead of 1e-6", blend(mix, floor=1e-3), "D21")
+    yield Guess("another mix rate", f"the mix rate is not {mix:g}", blend(mix + 1e-3), "D21", base=blend(mix))
+    yield Guess("epsilon", "something is added under the root of the loudness", blend(mix, epsilon=1e-7), "D21",
+                base=blend(mix))
     if "audio16k" in case:
         yield Guess("missing high-pass", "the input's loudness is measured without the high-pass",
                     blend(mix, reference=case["audio16k"]), "D19")

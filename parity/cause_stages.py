@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy import signal
 
-from parity import cause_sound
+from parity import cause_sound, stages
 from parity.candidate import Tensors
 from parity.cause import Guess, given_of
 from parity.store import Case
@@ -24,7 +24,8 @@ MEL = (77.75496616579426, 1064.4082331636394)
 
 def guesses(case: Case, stage: str, prefix: str, name: str, given: Tensors, ours: Array) -> Iterator[Guess]:
     """Every prediction for one tensor of one stage; a formula that does not fit the shapes at hand is left out."""
-    family = FAMILIES.get(stage.removeprefix("rt."))
+    alike = _LIVE.get(stages.split(name)[1], "") if stage == "rt.retrieval" else stage.removeprefix("rt.")
+    family = FAMILIES.get(alike)
     if family is None:
         return
     iterator = family(case, prefix, name, given, ours)
@@ -84,7 +85,7 @@ def _cuts(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> It
         profile = profile[:count]
         if label and name == "quiet.profile":
             yield Guess(label, sentence, profile, divergence)
-        if name != "segment.cuts":
+        if name != "segment.cuts" or (label and _same_profile(case, given)):
             continue
         centres = range(center, count, center)
         if label:
@@ -101,8 +102,16 @@ def _cuts(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> It
             [c - reach + int(np.argmin(flat[c - reach:c])) for c in centres]), "D13")
         yield Guess("cuts from the window's start", "the position inside the window is returned", np.array(
             [int(np.argmin(flat[c - reach:c + reach])) for c in centres]), "D13")
+        for by, word in ((1, "late"), (-1, "early")):
+            yield Guess("cuts one sample off", f"every cut is one sample {word}", case["segment.cuts"] + by, "D13")
         floored = case["segment.cuts"] // 160 * 160
         yield Guess("floored cuts", "the cuts are recorded after flooring to frames", floored, None)
+
+
+def _same_profile(case: Case, given: Tensors) -> bool:
+    """Whether the loudness that the cuts were chosen by is the golden's."""
+    ours, golden = given.get("quiet.profile"), case.get("quiet.profile")
+    return ours is not None and golden is not None and ours.shape == golden.shape and np.allclose(ours, golden)
 
 
 def _box(total: Array, late: int) -> Array:
@@ -187,7 +196,9 @@ def _hz(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> Iter
     yield Guess("clipped pitch", "the pitch is clipped to 50…1100 Hz",
                 np.where(golden > 0, np.clip(golden, 50, 1100), golden), "D5")
     yield Guess("whole hertz", "the pitch is rounded to whole hertz", np.rint(golden), "D8")
-    yield Guess("rounded pitch", "the pitch is rounded to 0.1 Hz", np.round(golden, 1), "D8")
+    for places in (1, 2, 3):
+        sentence = f"the pitch is rounded to {10.0 ** -places:g} Hz"
+        yield Guess("rounded pitch", sentence, np.round(golden, places), "D8")
 
 
 def _coarse(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> Iterator[Guess]:
@@ -208,6 +219,9 @@ def _coarse(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> 
                           ("rounded half away from zero", np.floor(clipped(right) + 0.5))):
         yield Guess("truncated bins" if word == "cut off" else "another rounding", f"bins are {word}, not rounded to "
                     "the nearest", rounded, "D5")
+    whole = 1127 * np.log(1 + np.rint(hz) / 700)
+    yield Guess("bins of whole hertz", "bins are of pitch rounded to whole hertz",
+                np.rint(clipped(scaled(*MEL, whole))), "D5")
     yield Guess("hertz as mel bounds", "50 and 1100 Hz stand where their mel values belong",
                 np.rint(clipped(scaled(50, 1100))), "D5")
     for top in (500, 800, 1000, 2000, 1600):
@@ -294,6 +308,13 @@ def _weights(case: Case, prefix: str, name: str, given: Tensors, ours: Array) ->
                     (1 / d ** 2) / (1 / d ** 2).sum(axis=0, keepdims=True), "D11")
         for eps in (1e-8, 1e-6, 1e-3, 0.01, 0.1, 1.0):
             yield Guess("epsilon", f"{eps:g} is added to the distance", share(1 / (d + eps) ** 2), "D11")
+        raw = 1 / d ** 2
+        little = 1e-4 * float(np.median(d))
+        yield Guess("epsilon", "something is added to the distance", share(1 / (d + little) ** 2), "D11",
+                    base=share(raw))
+        total = raw.sum(axis=1, keepdims=True)
+        yield Guess("epsilon of the sum", "something is added to the sum of the weights",
+                    raw / (total + 1e-4 * np.median(total)), "D11", base=share(raw))
 
 
 def _blend(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> Iterator[Guess]:
@@ -309,8 +330,8 @@ def _blend(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> I
     power = float(np.sum(gap * gap))
     if power:
         other = float(np.sum((ours - heard) * gap)) / power
-        if abs(other - rate) > 1e-4:
-            yield Guess("another index rate", f"the index rate is {other:.4g}, not {rate:g}",
+        if abs(other - rate) > 1e-6:
+            yield Guess("another index rate", f"the index rate is {other:.6g}, not {rate:g}",
                         heard + other * gap, "D28")
 
 
@@ -354,8 +375,8 @@ def _protected(case: Case, prefix: str, name: str, given: Tensors, ours: Array) 
     power = float(np.sum(gap * gap))
     if power:
         other = float(np.sum((ours - np.where(silent, heard, doubled)) * gap)) / power
-        if abs(other - amount) > 1e-4:
-            yield Guess("another protect", f"protect is {other:.4g}, not {amount:g}",
+        if abs(other - amount) > 1e-6:
+            yield Guess("another protect", f"protect is {other:.6g}, not {amount:g}",
                         np.where(silent, heard + other * gap, doubled), "D2")
     for by in (1, -1):
         moved = np.roll(silent, by, 1)
@@ -382,11 +403,14 @@ def _prior(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> I
     yield Guess("unit noise", "the noise is not scaled by exp(logs)", m + noise * 0.66666, "D17")
     power = float(np.sum(spread * spread))
     scale = float(np.sum((ours - m) * spread)) / power if power else 0.66666
-    if abs(scale - 0.66666) > 1e-4 and abs(scale - 1) > 1e-4:
-        yield Guess("another noise scale", f"the noise is scaled by {scale:.5g} instead of 0.66666",
+    if abs(scale - 0.66666) > 1e-5 and abs(scale - 1) > 1e-4:
+        yield Guess("another noise scale", f"the noise is scaled by {scale:.7g} instead of 0.66666",
                     m + spread * scale, "D17")
 
 
+_LIVE = {"retrieval.distances": "retrieval.search", "retrieval.ids": "retrieval.search",
+         "retrieval.weights": "retrieval.weights", "retrieval.mean": "retrieval.mean",
+         "retrieval.blended": "retrieval.blended"}
 FAMILIES: dict[str, Family] = {
     "nsf": cause_sound.source, "generator": cause_sound.generator, "trim": cause_sound.trim,
     "concat": cause_sound.joined, "rmsmixed": cause_sound.mixed, "final": cause_sound.integers,

@@ -107,6 +107,12 @@ def expected_tensors(case: Case) -> list[str]:
     return [name for name in flow if name in wanted or (name in case and name not in optional)]
 
 
+def optional_tensors(case: Case) -> list[str]:
+    """What a golden has beyond the stage table's demands: judged where a candidate makes it, never missed."""
+    flow = stages.names(stages.prefixes_of(case))
+    return [name for name in flow if name in case and stages.tensor(name).when == "optional"]
+
+
 def clock(case: Case, name: str) -> Clock:
     """Where a tensor of this case lies in the input file."""
     row, prefix = stages.tensor(name), stages.split(name)[0]

@@ -119,11 +119,14 @@ def judge_tensors(
     """The verdict over tensors that are already there: `alone` made in isolation, `whole` by a chained run."""
     ledger = Ledger(case.name)
     trouble = trouble or {}
-    for name in cells.expected_tensors(case):
+    extra = set(cells.optional_tensors(case))
+    for name in [*cells.expected_tensors(case), *sorted(extra)]:
         stage = stages.stage_of(name)
         if stage is None or not wanted(stage, only):
             continue
         for mode, made, why in (("isolated", alone, trouble.get(name)), ("chained", whole, failure)):
+            if name in extra and name not in made:
+                continue
             _enter(ledger, case, name, mode, made, why, limits)
     for mode, made in (("isolated", alone), ("chained", whole)):
         wraps.explain(case, ledger, mode, made, limits)

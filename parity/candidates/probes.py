@@ -5,6 +5,8 @@ network, the reach of an index, another speaker, the other sine generator. Slow 
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from parity.cause import Guess
 from parity.store import Case
 from parity.views import Array
 from rvc.f0 import mel, pm, rmvpe, salience
+from rvc.nn import encoder, generator, hubert
+from rvc.nn.dense import Dense
 from rvc.nn.hubert import Hubert
 
 Probe = Callable[[Any, Case, str, str, Tensors], Iterator[Guess]]
@@ -42,6 +46,26 @@ def _hubert(program: Any, case: Case, prefix: str, name: str, given: Tensors) ->
         normal = (audio - audio.mean()) / torch.sqrt(audio.var(unbiased=False) + 1e-7)
         yield Guess("normalised input", "the audio is brought to zero mean and unit variance first",
                     _array(network(normal, layer=right, project=v1)), "D3")
+        yield from _constants(lambda: _array(network(audio, layer=right, project=v1)), network)
+
+
+def _constants(heard: Callable[[], Array], network: Hubert) -> Iterator[Guess]:
+    right = heard()
+    with ExitStack() as stack:
+        for layer in network.layers:
+            for norm in (layer.attention_norm, layer.final_norm):
+                stack.enter_context(_with(norm, eps=10 * norm.eps))
+        yield Guess("epsilon", "the norms' epsilon is not 1e-5", heard(), None, base=right)
+    sharper = _but(F, scaled_dot_product_attention=lambda q, k, v: F.scaled_dot_product_attention(1.001 * q, k, v))
+    with _with(hubert, F=sharper):
+        yield Guess("another attention scale", "attention is not scaled by 1/8", heard(), None, base=right)
+    forward = Dense.forward
+
+    def bent(self: Dense, rows: torch.Tensor, gelu: bool = False) -> torch.Tensor:
+        return F.gelu(forward(self, rows), approximate="tanh") if gelu else forward(self, rows)
+
+    with _with(Dense, forward=bent):
+        yield Guess("another GELU", "GELU is the tanh form, not the exact one", heard(), None, base=right)
 
 
 @torch.no_grad()
@@ -139,6 +163,58 @@ def _search(program: Any, case: Case, prefix: str, name: str, given: Tensors) ->
                         distances if name.endswith("distances") else ids, "D12")
 
 
+@contextmanager
+def _with(holder: Any, **changes: Any) -> Iterator[None]:
+    """Attributes replaced while the block runs."""
+    before = {name: getattr(holder, name) for name in changes}
+    try:
+        for name, value in changes.items():
+            setattr(holder, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(holder, name, value)
+
+
+def _but(module: Any, **other: Any) -> SimpleNamespace:
+    """A stand-in for a module with some functions replaced."""
+    return SimpleNamespace(**{**{name: getattr(module, name) for name in dir(module)}, **other})
+
+
+def _encoder(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
+    coarse = torch.from_numpy(given["f0.coarse"]) if "f0.coarse" in given else None
+    text, place = torch.from_numpy(given[prefix + "content.protected"]), int(name.endswith(".logs"))
+
+    def heard() -> Array:
+        return _array(program.synthesizer(case).encode(text, coarse)[place])
+
+    right, root = heard(), encoder.sqrt
+    widths = {"another scale of the embedding": program.synthesizer(case).encoder.hidden,
+              "another attention scale": program.synthesizer(case).encoder.blocks[0].attention.width}
+    with _with(encoder, EPS=2 * encoder.EPS):
+        yield Guess("epsilon", "the norms' epsilon is not 1e-5", heard(), None, base=right)
+    for label, width in widths.items():
+        with _with(encoder, sqrt=lambda x, width=width: root(x) * (1.001 if x == width else 1)):
+            yield Guess(label, f"the factor sqrt({width}) is not right", heard(), None, base=right)
+    with _with(encoder, F=_but(F, leaky_relu_=lambda x, slope: F.leaky_relu_(x, slope + 1e-3))):
+        yield Guess("another slope", "the slope of LeakyReLU is not 0.1", heard(), None, base=right)
+
+
+def _generator(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
+    excitation = given.get(prefix + "nsf.source")
+    tensors = [torch.from_numpy(given[prefix + part]) for part in ("flow.z", "spk.g")]
+    tensors += [] if excitation is None else [torch.from_numpy(excitation)]
+
+    def heard() -> Array:
+        return _array(program.synthesizer(case).generate(*tensors, *([None] if excitation is None else [])))
+
+    right = heard()
+    with _with(generator, LAST_SLOPE=generator.LAST_SLOPE + 1e-3):
+        yield Guess("another last slope", "the slope of the last LeakyReLU is not 0.01", heard(), None, base=right)
+    with _with(generator, SLOPE=generator.SLOPE + 1e-3):
+        yield Guess("another slope", "the slope of LeakyReLU is not 0.1", heard(), None, base=right)
+
+
 def _speaker(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
     synthesizer, right = program.synthesizer(case), program.config(case).speaker
     for number in range(synthesizer.embedding.shape[0]):
@@ -156,4 +232,4 @@ def _source(program: Any, case: Case, prefix: str, name: str, given: Tensors) ->
 
 
 PROBES: dict[str, Probe] = {"hubert.features": _hubert, "f0.raw": _pitch, "retrieval.search": _search,
-                            "spk.g": _speaker, "nsf": _source}
+                            "spk.g": _speaker, "nsf": _source, "enc_p": _encoder, "generator": _generator}

@@ -227,7 +227,7 @@ FAULTS = [
         "retrieval.blended",
         "1 − rate for rate",
         around(retrieval, "blend", _blended(lambda rate: 1 - rate)),
-        INDEX,
+        ("index", "unevenly blended"),
         ("exchanged index rate", "another index rate"),
     ),
     Fault(

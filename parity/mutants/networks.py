@@ -11,9 +11,9 @@ from parity.candidates.rvc_torch import RvcTorch
 from parity.mutants.fault import Fault, Lay, after, around, namespace, put, replaced
 from parity.store import Case
 from rvc import features
-from rvc.nn import encoder, hubert
+from rvc.nn import encoder, flow, hubert
 from rvc.nn.conv import from_rows, to_rows
-from rvc.nn.dense import as_image, as_rows
+from rvc.nn.dense import Dense, as_image, as_rows
 from rvc.nn.encoder import Attention, Block, Encoder
 from rvc.nn.flow import Coupling, Flow
 from rvc.nn.synthesizer import Synthesizer
@@ -45,6 +45,19 @@ def in_hubert(change: Callable[[Any], Iterator[tuple[Any, str, Any]]]) -> Lay:
     return lay
 
 
+def in_pitch(method: str, change: Callable[[Any], Iterator[tuple[Any, str, Any]]]) -> Lay:
+    """A fault in the loaded network of a pitch method."""
+
+    @contextmanager
+    def lay(program: RvcTorch, case: Case) -> Iterator[None]:
+        with ExitStack() as stack:
+            for holder, name, value in list(change(program.f0_network(case, method))):
+                stack.enter_context(replaced(holder, name, value))
+            yield
+
+    return lay
+
+
 def _layer(number: int, project: bool | None = None) -> Any:
     def forward(original: Any, self: Any, samples: Any, layer: Any = None, project_: bool = False, **named: Any) -> Any:
         wanted = named.get("project", project_) if project is None else project
@@ -62,6 +75,10 @@ def _first_dropped(original: Any, self: Any, rows: Any) -> Any:
     groups, half = self.config.position_groups, self.config.position_kernel // 2
     place = F.conv2d(as_image(rows), self.position, self.position_bias, padding=(0, half), groups=groups)
     return self.final_norm(rows + F.gelu(as_rows(place)[1:]))
+
+
+def _tanh_gelu(original: Any, self: Any, rows: Any, gelu: bool = False) -> Any:
+    return F.gelu(original(self, rows), approximate="tanh") if gelu else original(self, rows)
 
 
 def _unscaled(q: Any, k: Any, v: Any) -> Any:
@@ -88,10 +105,10 @@ def _attentions(name: str, change: Callable[[Any], Any]) -> Callable[[Any], Iter
     return all_of
 
 
-def _interleaved(original: Any, self: Any, x: Any) -> Any:
+def _interleaved(original: Any, self: Any, x: Any, *rest: Any) -> Any:
     count, width = x.shape[0], self.heads * self.width
     moved = self.qkv(x).view(count, 3, self.width, self.heads).transpose(2, 3).reshape(count, 3 * width)
-    return original(_Given(self, moved), x)
+    return original(_Given(self, moved), x, *rest)
 
 
 class _Given:
@@ -136,16 +153,7 @@ def _one_condition(original: Any, self: Any, h: Any, g: Any) -> Any:
     return original(self, h, g[: 2 * self.hidden].repeat(3))
 
 
-def _gates_exchanged(original: Any, self: Any, h: Any, g: Any) -> Any:
-    out = None
-    for l, (into, res_skip) in enumerate(zip(self.into, self.res_skip, strict=True)):
-        a = into.same(h).add_(g[2 * self.hidden * l : 2 * self.hidden * (l + 1)])
-        step = res_skip(torch.sigmoid(a[:, : self.hidden]) * torch.tanh(a[:, self.hidden :]))
-        if l < 2:
-            h.add_(step[:, : self.hidden])
-            step = step[:, self.hidden :]
-        out = step.clone() if out is None else out.add_(step)
-    return out
+EXCHANGED = namespace(torch, tanh=torch.sigmoid, sigmoid=torch.tanh)
 
 
 def _added(original: Any, self: Any, x: Any, g: Any) -> Any:
@@ -211,9 +219,12 @@ FAULTS = [
         "hubert-gelu-tanh",
         "hubert.features",
         "the tanh form of GELU",
-        put(hubert, "F", namespace(F, gelu=lambda x: F.gelu(x, approximate="tanh"))),
+        around(Dense, "forward", _tanh_gelu),
+        (),
+        ("another GELU",),
     ),
-    Fault("hubert-eps", "hubert.features", "layer norm with 1e-3", in_hubert(lambda network: _eps(network, 1e-3))),
+    Fault("hubert-eps", "hubert.features", "layer norm with 1e-3", in_hubert(lambda network: _eps(network, 1e-3)), (),
+          ("epsilon",)),
     Fault(
         "hubert-position-early",
         "hubert.features",
@@ -225,6 +236,8 @@ FAULTS = [
         "hubert.features",
         "attention one per cent too sharp",
         put(hubert, "F", namespace(F, scaled_dot_product_attention=_unscaled)),
+        (),
+        ("another attention scale",),
     ),
     Fault(
         "hubert-late",
@@ -281,8 +294,8 @@ FAULTS = [
         "LeakyReLU 0.01",
         put(encoder, "F", namespace(F, leaky_relu_=lambda x, slope: F.leaky_relu_(x, 0.01))),
     ),
-    Fault("enc-eps", "enc_p", "layer norm with 1e-4", put(encoder, "EPS", 1e-4)),
-    Fault("enc-eps-subtle", "enc_p", "layer norm with 2e-5", put(encoder, "EPS", 2e-5)),
+    Fault("enc-eps", "enc_p", "layer norm with 1e-4", put(encoder, "EPS", 1e-4), (), ("epsilon",)),
+    Fault("enc-eps-subtle", "enc_p", "layer norm with 2e-5", put(encoder, "EPS", 2e-5), (), ("epsilon",)),
     Fault("enc-gamma-beta", "enc_p", "gamma and beta exchanged", in_voice(_swapped_norms)),
     Fault("enc-gelu", "enc_p", "GELU for ReLU", put(encoder, "F", namespace(F, relu_=F.gelu))),
     Fault("enc-rel-reversed", "enc_p", "emb_rel_k is reversed", in_voice(_attentions("near_k", lambda x: x.flip(0)))),
@@ -310,7 +323,7 @@ FAULTS = [
         "enc-pre-norm",
         "enc_p",
         "the residual is taken twice",
-        around(Block, "__call__", lambda f, self, x: f(self, x) + 1e-3 * x),
+        around(Block, "__call__", lambda f, self, x, first=0: f(self, x, first) + 1e-3 * x[first:]),
     ),
     Fault(
         "enc-exchanged",
@@ -340,7 +353,7 @@ FAULTS = [
     Fault("flow-forward-order", "flow", "couplings 0 to 6", around(Flow, "__call__", _flow(lambda c: c[::-1]))),
     Fault("flow-three", "flow", "the last coupling is missing", around(Flow, "__call__", _flow(lambda c: c[:3]))),
     Fault("flow-one-condition", "flow", "one layer's condition for all", around(Coupling, "gated", _one_condition)),
-    Fault("flow-gates", "flow", "tanh and sigmoid exchanged", around(Coupling, "gated", _gates_exchanged)),
+    Fault("flow-gates", "flow", "tanh and sigmoid exchanged", put(flow, "torch", EXCHANGED)),
     Fault("flow-added", "flow", "added instead of subtracted", around(Coupling, "__call__", _added)),
     Fault("flow-half", "flow", "its input in bfloat16", around(Flow, "__call__", _half_flow)),
     Fault(

@@ -200,7 +200,7 @@ FAULTS = [
         "rmvpe-gru-forward",
         "f0.raw",
         "the backward GRU runs forward",
-        around(network, "recur", lambda f, gru, rows, reverse=False: f(gru, rows)),
+        around(network.Recurrent, "run", lambda f, self, rows, reverse=False: f(self, rows)),
         RMVPE,
     ),
     Fault(

@@ -217,6 +217,8 @@ FAULTS = [
         "highpassed",
         "the result is kept in float32 on its way",
         after(audio, "highpass", lambda x: x.astype(np.float32).astype(np.float64)),
+        (),
+        ("single precision",),
     ),
     Fault(
         "cut-signed-sum",
@@ -272,7 +274,7 @@ FAULTS = [
         "one sample late",
         around(segments, "cut_points", _cut(lambda p, c, r: c - r + int(np.argmin(p[c - r : c + r])) + 1)),
         ("cut",),
-        ("offset",),
+        ("cuts one sample off",),
     ),
     Fault(
         "pad-zeros", "padded", "zeros for a reflection", around(segments, "pad", _padded()), (), ("another padding",)
@@ -340,7 +342,7 @@ FAULTS = [
         "rmsmixed",
         MIX_RATE,
         around(output, "mix_loudness", lambda f, x, high, rate, mix: f(x, high, rate, 1 - mix)),
-        ("partly mixed",),
+        ("partly mixed", "unevenly mixed"),
         ("exchanged mix rate",),
     ),
     Fault(
@@ -371,7 +373,8 @@ FAULTS = [
         ("mix", "two seconds"),
     ),
     Fault(
-        "mix-power", "rmsmixed", "rms without its root", after(output, "rms", lambda x: x * x), ("mix", "two seconds")
+        "mix-power", "rmsmixed", "rms without its root", after(output, "rms", lambda x: x * x), ("mix", "two seconds"),
+        ("another mix rate",),
     ),
     Fault(
         "resample-linear",

@@ -62,10 +62,6 @@ def _untanhed(original: Any, self: Any, *given: Any) -> Any:
     return sine, torch.atanh(bent.double().clamp(-1 + 1e-9, 1 - 1e-9)).float()
 
 
-def _generation_b(original: Any, self: Any, f0: Any, noise: Any, generation: str) -> Any:
-    return original(self, f0, noise, "B" if generation == "A" else "A")
-
-
 def _mean_of(count: float) -> Any:
     return lambda original, self, *given: original(self, *given) * (3 / count)
 
@@ -156,14 +152,6 @@ FAULTS = [
     ),
     Fault("source-cosine", "nsf", "cosine for sine", around(source, "sine_a", _cosine), ("A", "voiced"), ("cosine",)),
     Fault(
-        "source-generation",
-        "nsf",
-        "the other generation's generator",
-        around(Source, "__call__", _generation_b),
-        SOURCE,
-        ("the other generation",),
-    ),
-    Fault(
         "source-noise-0.0031",
         "nsf",
         "voiced noise 0.0031",
@@ -197,7 +185,8 @@ FAULTS = [
     ),
     Fault("source-no-tanh", "nsf", "no tanh", around(Source, "__call__", _untanhed), SOURCE, ("missing tanh",)),
     Fault(
-        "source-bare", "nsf", "neither linear layer nor tanh", around(Source, "__call__", _bare), SOURCE, ("bare sine",)
+        "source-bare", "nsf", "neither linear layer nor tanh", around(Source, "__call__", _bare), SOURCE,
+        ("bare sine", "missing linear layer"),
     ),
     Fault(
         "source-late",
@@ -211,9 +200,10 @@ FAULTS = [
         SOURCE,
         ("shift by 1 sample",),
     ),
-    Fault("gen-slope", "generator", "LeakyReLU 0.2", put(generator, "SLOPE", 0.2)),
-    Fault("gen-slope-subtle", "generator", "LeakyReLU 0.1001", put(generator, "SLOPE", 0.1001)),
-    Fault("gen-last-slope", "generator", "0.1 for the last LeakyReLU as well", put(generator, "LAST_SLOPE", 0.1)),
+    Fault("gen-slope", "generator", "LeakyReLU 0.2", put(generator, "SLOPE", 0.2), (), ("another slope",)),
+    Fault("gen-slope-subtle", "generator", "LeakyReLU 0.1001", put(generator, "SLOPE", 0.1001), (), ("another slope",)),
+    Fault("gen-last-slope", "generator", "0.1 for the last LeakyReLU as well", put(generator, "LAST_SLOPE", 0.1), (),
+          ("another last slope",)),
     Fault("gen-no-tanh", "generator", "no tanh at the end", after(Generator, "piece", _untanh), (), ("missing tanh",)),
     Fault(
         "gen-clipped",

@@ -1,16 +1,23 @@
 """One fault on trial: laid on rvc, judged on a golden, and what came of it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from parity import cause, tolerance, verdict, waivers
+import numpy as np
+
+from parity import cause, stages, tolerance, verdict, waivers
+from parity.blame import StageVerdict
 from parity.candidates.rvc_torch import RvcTorch
+from parity.cells import Cell
+from parity.errors import ParityError
 from parity.mutants.fault import Fault
+from parity.mutants.memory import Memory
 from parity.store import Case
 from parity.verdict_schema import MODES
 
-SUBTLE, FINE = 1000.0, 100.0  # isolated effects within so many times the limit
+METRICS = ("form", "relative_rms", "worst_frame", "unequal", "steps")
 
 
 @dataclass
@@ -26,7 +33,7 @@ class Outcome:
     cause: str
     right: bool
     wrong: bool
-    effect: float | None  # the isolated error of the faulty stage, in times its limit
+    effect: float | None  # of the faulty stage, in times its limit: alone, or in the chain where alone is clean
     needed: list[str] = field(default_factory=list)  # checks without which it, or its stage, would have passed
     seconds: float = 0.0
 
@@ -35,31 +42,40 @@ class Outcome:
         return dict(vars(self))
 
 
-def run(fault: Fault, case: Case, program: RvcTorch, limits: tolerance.Limits) -> Outcome:
+def run(fault: Fault, case: Case, program: RvcTorch, limits: tolerance.Limits, memory: Memory | None = None) -> Outcome:
     """Lay the fault, judge the case, and lift it again."""
     program.parts(case)
-    with fault.lay(program, case):
-        found = verdict.judge(case, program, limits, waivers.Waivers())
+    with ExitStack() as stack:
+        if memory is not None:
+            stack.enter_context(memory.trial([fault.stage, *fault.also]))
+        with fault.lay(program, case):
+            found = verdict.judge(case, program, limits, waivers.Waivers())
+    refuse_misfit(fault, found)
     give_reasons(case, found, program.guesses)
     accused = list(dict.fromkeys(stage.stage.name for stage in found.stages if stage.blame == "origin"))
     killed = found.state == "differs"
-    fine = {fault.stage, *fault.also}
-    blamed = bool(accused) and fault.stage in accused and set(accused) <= fine
-    mine = [stage for stage in found.stages if stage.stage.name == fault.stage and stage.blame == "origin"]
-    cause = str(mine[0].cause["name"]) if mine and mine[0].cause else "unknown"
+    mine = [stage for stage in found.stages if stage.stage.name == fault.stage]
+    named = next((str(row.cause["name"]) for row in mine if row.blame == "origin" and row.cause), "unknown")
     return Outcome(
-        fault.name,
-        fault.stage,
-        case.name,
-        killed,
-        blamed,
-        accused,
-        cause,
-        cause in fault.causes,
-        cause != "unknown" and cause not in fault.causes,
-        _effect(found, fault.stage),
-        _needed(found, fault.stage) if killed else [],
-    )
+        fault.name, fault.stage, case.name, killed,
+        blamed=fault.stage in accused and set(accused) <= {fault.stage, *fault.also},
+        accused=accused, cause=named, right=named in fault.causes,
+        wrong=named != "unknown" and named not in fault.causes,
+        effect=effect(case, found, mine), needed=_needed(found, mine) if killed else [],
+    )  # fmt: skip
+
+
+MISFITS = ("AttributeError: ", "NameError: ", "TypeError: ", "ImportError: ")
+
+
+def refuse_misfit(fault: Fault, found: verdict.CaseVerdict) -> None:
+    """A fault is a wrong computation; where Python itself complains, it patches what `rvc` no longer has.
+
+    Raises ParityError: such a failure would be caught and blamed without the judge having compared a number.
+    """
+    for cell in found.ledger.cells:
+        if cell.state == "error" and any(word in (cell.sentence or "") for word in MISFITS):
+            raise ParityError(f"the fault {fault.name} does not fit rvc any more ({cell.sentence}); plant it anew")
 
 
 def give_reasons(case: Case, found: verdict.CaseVerdict, oracle: cause.Oracle) -> None:
@@ -72,60 +88,61 @@ def give_reasons(case: Case, found: verdict.CaseVerdict, oracle: cause.Oracle) -
         row.cause = cause.suggest(case, row.stage, row.prefix, name, found.traces[mode], mode, oracle)
 
 
-def _effect(found: verdict.CaseVerdict, stage: str) -> float | None:
-    times = [
-        cell.times_limit
-        for verdict_ in found.stages
-        if verdict_.stage.name == stage
-        for cell in verdict_.cells
-        if cell.mode == "isolated" and cell.metric != "form" and cell.times_limit is not None
-    ]
-    return max(times, default=None)
+def effect(case: Case, found: verdict.CaseVerdict, rows: Sequence[StageVerdict]) -> float | None:
+    """The worst cell of a stage in times its limit, alone, or in the chain where nothing fails alone.
+
+    A decision or an integer has a limit of 0; there the effect is counted in bins, samples, rows or steps, the least
+    that there can be. None where there is no number: a tensor that is missing or of another form.
+    """
+    for mode in MODES:
+        cells = [cell for row in rows for cell in row.cells if cell.mode == mode]
+        if any(cell.failed for cell in cells):
+            times = [_times(case, found, cell) for cell in cells if cell.metric != "form"]
+            known = [value for value in times if value is not None]
+            return max(known) if known and all(cell.state != "error" for cell in cells) else None
+    return None
 
 
-def _needed(found: verdict.CaseVerdict, stage: str) -> list[str]:
+def _times(case: Case, found: verdict.CaseVerdict, cell: Cell) -> float | None:
+    if cell.value is None or cell.limit is None:
+        return None
+    if cell.limit:
+        return cell.times_limit
+    ours, golden = found.traces[cell.mode][cell.tensor].astype(np.int64), case[cell.tensor].astype(np.int64)
+    if cell.metric == "steps":
+        return float(np.abs(ours - golden).max())
+    ids = cell.tensor.endswith(".ids")  # rows have no distance
+    return float((ours != golden).sum() if ids else np.abs(ours - golden).sum())
+
+
+def _needed(found: verdict.CaseVerdict, mine: Sequence[StageVerdict]) -> list[str]:
     """The checks whose removal would have let this fault pass, or cleared its stage."""
     failed = [cell for cell in found.ledger.cells if cell.failed]
-    mine = {name for row in found.stages if row.stage.name == stage for name in row.tensors}
+    tensors = {name for row in mine for name in row.tensors}
+    here = any(cell.tensor in tensors for cell in failed)
     needed = []
     for check in checks():
-        left = [cell for cell in failed if check not in (cell.metric, cell.mode)]
-        if not left or (any(cell.tensor in mine for cell in failed) and not any(cell.tensor in mine for cell in left)):
+        left = [cell for cell in failed if check not in (cell.metric, cell.mode, local(cell.tensor))]
+        if not left or (here and not any(cell.tensor in tensors for cell in left)):
             needed.append(check)
     return needed
 
 
+def local(name: str) -> str:
+    """A tensor without the number of its segment or block: `flow.z`, `rt.flow.z`."""
+    prefix, rest = stages.split(name)
+    return f"rt.{rest}" if prefix.startswith("rt.") else rest
+
+
 def checks() -> list[str]:
-    """Everything that can be removed from the judge: its metrics and its modes."""
-    return ["form", "relative_rms", "worst_frame", "unequal", "steps", *MODES]
+    """Everything that can be removed from the judge: a metric, a mode, the look at one tensor."""
+    offline = [row.name for stage in stages.OFFLINE for row in stage.makes if row.when != "optional"]
+    live = [f"rt.{row.name}" for stage in stages.REALTIME for row in stage.makes]
+    return [*METRICS, *MODES, *offline, *live]
 
 
 def accusations(case: Case, program: RvcTorch, limits: tolerance.Limits) -> list[str]:
     """Whom a run without any fault accuses; it ought to be nobody."""
     found = verdict.judge(case, program, limits, waivers.Waivers())
-    return [f"{stage.prefix}{stage.stage.name}" for stage in found.stages if stage.blame != "clean"]
-
-
-def summary(outcomes: Iterable[Outcome]) -> dict[str, Any]:
-    """The counts of a catalogue: mutants, killed, blamed, caused, and the lists of survivors and idle checks."""
-    found = list(outcomes)
-    used = {check for outcome in found for check in outcome.needed}
-    effects = [outcome.effect for outcome in found if outcome.effect is not None]
-    fine: dict[str, int] = {}
-    for outcome in found:
-        fine.setdefault(outcome.stage, 0)
-        if outcome.effect is not None and outcome.effect <= FINE:
-            fine[outcome.stage] += 1
-    return {
-        "mutants": len(found),
-        "killed": sum(o.killed for o in found),
-        "blamed": sum(o.blamed for o in found),
-        "caused": sum(o.right for o in found),
-        "miscaused": sum(o.wrong for o in found),
-        "subtle": sum(effect <= SUBTLE for effect in effects),
-        "fine_by_stage": fine,
-        "survivors": [o.name for o in found if not o.killed],
-        "misblamed": [o.name for o in found if o.killed and not o.blamed],
-        "wrong_causes": [o.name for o in found if o.wrong],
-        "idle_checks": [check for check in checks() if check not in used],
-    }
+    wrong = [row for row in found.stages if row.failed or row.blame in ("origin", "amplifies")]
+    return [f"{row.prefix}{row.stage.name}" for row in wrong]

@@ -59,12 +59,12 @@ def from_trace(path: Path, voice: Mapping[str, Any] | None = None) -> MemoryCase
     tensors = {name: value for name, value in trace.read(path).items() if stages.known(name)}
     if not any(stages.stage_of(name) for name in tensors):
         raise TraceError(f"{path} holds no tensor of docs/spec/00-overview.md; record one with --trace")
-    about = trace.metadata(path)
+    about = _told(path)
     prefixes = stages.prefixes_of(tensors)
     segments = sum(prefix.startswith("seg") for prefix in prefixes)
     document = {
         "name": path.stem, "why": "an original's trace", "profile": about.get("original", "webui-2026"),
-        "voice": {"kind": "unknown", "rate": _rate(tensors), "version": "v2", "f0": "f0.hz" in tensors,
+        "voice": {"kind": "unknown", "rate": _rate(tensors), "version": _version(tensors), "f0": "f0.hz" in tensors,
                   "index": "unknown" if any(name.endswith("retrieval.ids") for name in tensors) else None,
                   **(voice or {})},
         "input": {"file": str(path), "sha256": "0" * 64},
@@ -73,6 +73,17 @@ def from_trace(path: Path, voice: Mapping[str, Any] | None = None) -> MemoryCase
         "original": {"name": about.get("original", "unknown"), "version": "a trace"},
     }
     return MemoryCase(document, tensors)
+
+
+def _told(path: Path) -> dict[str, str]:
+    """What a trace's header says, be it written by `reference` or by `python -m rvc convert --trace`."""
+    about = trace.metadata(path)
+    try:
+        ours: dict[str, Any] = json.loads(about.get("rvc", "{}"))
+    except json.JSONDecodeError:
+        return about
+    return about | ({"original": ours["profile"]} if "profile" in ours else {}) | (
+        {"options": json.dumps(ours["options"])} if "options" in ours else {})
 
 
 def _options(about: Mapping[str, str], tensors: Mapping[str, Array]) -> dict[str, Any]:
@@ -85,6 +96,12 @@ def _options(about: Mapping[str, str], tensors: Mapping[str, Array]) -> dict[str
     # Without its options a trace may have a network's F0; the wider limits are for that.
     found = {"window": [pad, 6.0, 38.0, 41.0], "f0_method": "rmvpe"}
     return found | ({"rms_mix_rate": 0.25} if "waveform.rmsmixed" in tensors else {})
+
+
+def _version(tensors: Mapping[str, Array]) -> str:
+    """v1 voices hear 256 channels of content, v2 voices 768."""
+    return "v1" if any(name.endswith("hubert.features") and value.shape[-1] == 256 for name, value in tensors.items()
+                       ) else "v2"
 
 
 def _rate(tensors: Mapping[str, Array]) -> int:

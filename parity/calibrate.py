@@ -14,6 +14,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,19 @@ def summary(checks: Sequence[Check]) -> dict[str, Any]:
     }
 
 
+def measured(limits: tolerance.Limits) -> tuple[int, int, list[str]]:
+    """How many limits there are, how many of them are measured, and the tensors of the rest."""
+    total, missing = 0, list[str]()
+    for name in stages.names(["seg0.", "rt.0."]):
+        for mode, metric, network in product(("isolated", "chained"), compare.metrics(name), (False, True)):
+            if metric == "unequal":
+                continue  # a decision has a margin, not a limit
+            total += 1
+            if limits.find(name, mode, metric, network).spread is None:
+                missing.append(f"{name} {mode}")
+    return total, total - len(missing), sorted(set(missing))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m parity.calibrate", description="Leave one variant out, judge it.")
@@ -153,6 +167,8 @@ def _run(given: argparse.Namespace) -> int:
         where = f" in {check['case']}" if check["case"] else ""
         what = f"{check['tensor']} {check['mode']} {check['metric']}"
         print(f"  {check['variant']}: {what} {times:.3g} times its limit{where}")
+    total, known, rest = measured(tolerance.Limits(document))
+    print(f"{known} of {total} limits are measured; not run: {', '.join(rest[:6])}{', …' if len(rest) > 6 else ''}")
     share = found["share_of_limit"]
     print(f"{found['alarms']} false alarms in {found['checks']} checks ({found['rate']:.2e} each, allowed "
           f"{ALLOWED:g}); half of the checks stay below {100 * share['median']:.2g} % of their limit, 99 % below "

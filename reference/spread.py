@@ -1,11 +1,13 @@
 """How far an original is from itself: the same conversions in ways that must not matter.
 
 python -m reference.spread [--original …] [--checkout DIR] [--variant NAME …] [--machine NAME] [--out DIR] [CASE …]
+    [--of PROFILE] [--seed WORD]
 
 Each variant runs in a process of its own and writes VARIANT/CASE/chained.safetensors (the whole conversion or stream
 with the golden's noise) and isolated.safetensors (each network on the golden's own inputs; not of streams). What is
 there already is not run again. On another machine than the recording's, `--machine NAME` puts NAME before each variant;
---seed WORD draws other noise than any golden's (`python -m parity.calibrate --fresh`).
+--of PROFILE runs the networks of --original on another original's cases, which is one runtime against another; --seed
+WORD draws other noise than any golden's (`python -m parity.calibrate --fresh`).
 `python -m parity.spread out/spread` turns them into parity/data/spread.json, from which the judge's limits follow.
 """
 
@@ -14,7 +16,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -60,17 +62,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--original", choices=PROFILES, default="rvc-python")
     parser.add_argument("--checkout", type=Path, metavar="DIR")
     parser.add_argument("--variant", action="append", choices=VARIANTS, help="repeat it; all unless said")
+    parser.add_argument("--of", choices=PROFILES, metavar="PROFILE", help="another original's cases, networks alone")
     parser.add_argument("--seed", default="", metavar="WORD", help="draw fresh noise; runs whole conversions only")
     parser.add_argument("--machine", default="", metavar="NAME", help="put before the variants' names")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "spread")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     try:
-        specs = cases.chosen(cases.read(), given.original, given.cases)
+        specs = cases.chosen(cases.read(), given.of or given.original, given.cases)
         names = given.variant or list(VARIANTS)
         if given.child:
             folder = given.out.resolve() / "-".join(filter(None, (given.machine, names[0])))
-            measure(specs, names[0], given.original, given.checkout, folder, given.seed)
+            variant = replace(VARIANTS[names[0]], chained=VARIANTS[names[0]].chained and not given.of)
+            measure(specs, variant, given.original, given.checkout, folder, given.seed)
             return 0
         for name in names:
             child(name, given, [spec.name for spec in specs])
@@ -85,6 +89,7 @@ def child(name: str, given: argparse.Namespace, names: list[str]) -> None:
     command = [sys.executable, "-m", "reference.spread", "--child", "--variant", name, "--original", given.original]
     command += ["--machine", given.machine] if given.machine else []
     command += ["--seed", given.seed] if given.seed else []
+    command += ["--of", given.of] if given.of else []
     command += ["--out", str(given.out), *(["--checkout", str(given.checkout)] if given.checkout else []), *names]
     print(f"{name}: {', '.join(names)}", flush=True)
     done = subprocess.run(command, env=os.environ | VARIANTS[name].environment, check=False)
@@ -92,10 +97,9 @@ def child(name: str, given: argparse.Namespace, names: list[str]) -> None:
         raise Refusal(f"variant {name} failed with exit code {done.returncode}; its message stands above")
 
 
-def measure(specs: list[cases.Spec], name: str, profile: str, checkout: Path | None, out: Path,
+def measure(specs: list[cases.Spec], variant: Variant, profile: str, checkout: Path | None, out: Path,
             seed: str = "") -> None:
     """Every case of one variant into the folder `out`."""
-    variant = VARIANTS[name]
     wanted = [spec for spec in specs if not _done(spec, variant, out, seed)]
     if not wanted:
         return

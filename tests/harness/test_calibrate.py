@@ -1,0 +1,93 @@
+"""Measuring an original against itself, and counting how often its variants would be refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_case import golden, tensors
+
+from parity import calibrate, spread, tolerance, trace
+
+WAVE = "waveform.concat"
+
+
+def variant(folder: Path, name: str, mode: str = "chained", **changes: Any) -> None:
+    """Traces of a variant of the small case."""
+    trace.Trace(tensors() | changes).write(folder / name / "small" / f"{mode}.safetensors")
+
+
+def louder(by: float) -> dict[str, Any]:
+    return {WAVE: (tensors()[WAVE].astype(np.float64) * (1 + by)).astype(np.float32)}
+
+
+def entry(document: dict[str, Any], tensor: str, metric: str = "relative_rms") -> dict[str, Any]:
+    return next(row for row in document["entries"] if (row["tensor"], row["metric"]) == (tensor, metric))
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    golden(tmp_path / "goldens")
+    for name, by in (("a", 1e-5), ("b", 1.2e-5), ("c", 2e-5)):
+        variant(tmp_path / "spread", name, **louder(by))
+    return tmp_path / "spread", tmp_path / "goldens"
+
+
+def test_a_spread_is_the_distance_from_the_golden(folders: tuple[Path, Path]) -> None:
+    document = spread.measure(*folders)
+    assert [row["name"] for row in document["variants"]] == ["a", "b", "c"]
+    assert entry(document, WAVE)["by_variant"] == pytest.approx({"a": 1e-5, "b": 1.2e-5, "c": 2e-5}, rel=0.01)
+    assert entry(document, "flow.z")["by_variant"] == {"a": 0.0, "b": 0.0, "c": 0.0}
+
+
+def test_another_machine_is_added_to_what_was_measured(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    before = spread.measure(*folders)
+    variant(tmp_path / "more", "spr-a", **louder(4e-5))
+    after = spread.measure(tmp_path / "more", folders[1], before)
+    assert [row["name"] for row in after["variants"]] == ["a", "b", "c", "spr-a"]
+    assert entry(after, WAVE)["by_variant"] == pytest.approx(
+        {"a": 1e-5, "b": 1.2e-5, "c": 2e-5, "spr-a": 4e-5}, rel=0.01)
+    assert tolerance.Limits(after).find(WAVE, "chained", "relative_rms", False).limit == pytest.approx(2e-4, rel=0.01)
+
+
+def test_a_flip_that_nothing_explains_counts_and_what_follows_it_does_not(folders: tuple[Path, Path]) -> None:
+    right = tensors()
+    coarse = right["f0.coarse"].copy()
+    coarse[0, 40] += 3
+    variant(folders[0], "d", **{"f0.coarse": coarse, "seg0.enc_p.m": right["seg0.enc_p.m"] * np.float32(2)})
+    document = spread.measure(*folders)
+    assert entry(document, "f0.coarse", "unequal")["by_variant"]["d"] == 1
+    assert "d" not in entry(document, "enc_p.m")["by_variant"]  # it hears another bin, so it says nothing
+    assert "d" in entry(document, "hubert.features")["by_variant"]
+
+
+def test_traces_are_judged_case_by_case_by_the_other_variants(folders: tuple[Path, Path]) -> None:
+    document = spread.measure(*folders)
+    checks = [check for check in calibrate.from_traces(document, *folders) if check.tensor == WAVE]
+    assert {check.variant: check.case for check in checks} == dict.fromkeys("abc", "small")
+    assert not any(check.alarm for check in checks)
+    variant(folders[0], "c", **louder(2e-3))
+    alarms = [check for check in calibrate.from_traces(spread.measure(*folders), *folders) if check.alarm]
+    assert {check.variant for check in alarms} == {"c"}
+
+
+def test_fresh_noise_is_judged_against_the_first_variant(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    fresh = tmp_path / "fresh"
+    for name, by in (("a", 0.5), ("b", 0.5 + 1e-7), ("c", 0.6)):  # far from the golden: other noise
+        variant(fresh, name, **louder(by))
+    checks = [check for check in calibrate.from_fresh(fresh, folders[1]) if check.tensor == WAVE]
+    assert {check.variant for check in checks} == {"b", "c"}
+    assert {check.variant for check in checks if check.alarm} == {"c"}
+
+
+def test_the_command_says_figures(folders: tuple[Path, Path], tmp_path: Path,
+                                  capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "spread.json", tmp_path / "calibrate.json"
+    path.write_text(json.dumps(spread.measure(*folders)))
+    arguments = ["--spread", str(path), "--traces", str(folders[0]), "--goldens", str(folders[1]), "--out", str(out)]
+    assert calibrate.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "0 false alarms in " in said and " limits are measured; not run: " in said
+    document = json.loads(out.read_text())
+    assert document["alarms"] == 0 and document["checks"] > 100

@@ -41,6 +41,7 @@ class Rmvpe:
                they are 350 of the 361 MB, and see a piece once;  `weights` stay open
         """
         check(weights)
+        self.lean = lean
         self.device = weights["cnn.weight"].device
         encoder = "unet.encoder"
         self.input_scale, self.input_shift = norm_line(weights, f"{encoder}.bn")
@@ -103,12 +104,19 @@ class UNetStream:
         image = image * self.network.input_scale + self.network.input_shift
         shallow, deep = range(SHALLOW), range(SHALLOW, LEVELS)
         image = torch.cat([self.descend(part, shallow, end) for part, end in slices(image, SLICE, last)], 2)
+        self.trim()
         image = self.descend(image, deep, last)
         for layer in self.middle:
             image = through(layer, image, last)
         image = self.ascend(image, range(LEVELS - SHALLOW), last)
+        self.trim()
         parts = slices(image, SLICE >> SHALLOW, last)
         return [self.head(self.ascend(part, range(LEVELS - SHALLOW, LEVELS), end), end) for part, end in parts]
+
+    def trim(self) -> None:
+        """A lean network's layers come and go in all sizes; what they leave unused is given back."""
+        if self.network.lean:
+            give_back()
 
     def descend(self, image: Tensor, levels: range, last: bool) -> Tensor:
         """Encoder levels, each of which halves both axes and leaves its output for the decoder."""

@@ -88,8 +88,9 @@ class Server:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """End it; `peak_mib` is known afterwards."""
         assert self.process.stdin is not None and self.process.stdout is not None
-        if self.process.returncode is None:
+        with suppress(BrokenPipeError):
             self.process.stdin.close()
+        if self.process.returncode is None:
             _, status, usage = os.wait4(self.process.pid, 0)
             self.process.returncode = os.waitstatus_to_exitcode(status)
             self.peak_mib = _mib(usage.ru_maxrss)

@@ -36,12 +36,13 @@ def growth(lines: Sequence[Mapping[str, Any]], target: Path) -> Path:
             chart.plot(lengths, values, "o-", color=OURS if part["who"] == "ours" else THEIRS, label=part["who"])
     ticks = sorted({length for part in lines for length, *_ in part["points"]})
     for chart, title in zip(charts, ("peak memory, MiB", "seconds, whole process"), strict=True):
-        chart.set(title=title, xlabel="seconds of audio", xscale="log", ylim=(0, None))
+        chart.set(title=title, xlabel="seconds of audio", xscale="log")
         chart.set_xticks(ticks, [f"{length:g}" for length in ticks], minor=False)
         chart.minorticks_off()
         chart.grid(alpha=0.3)
         chart.legend()
-    charts[1].set(yscale="log", ylim=(None, None))
+    charts[0].set(ylim=(0, None))
+    charts[1].set(yscale="log")
     return _saved(figure, target)
 
 

@@ -1,0 +1,124 @@
+"""Processes that are measured, a result that is continued, and what is drawn and said of it."""
+
+import json
+import sys
+
+import pytest
+
+from bench import about, child, growth, keeping, plot, table, unit
+from bench.__main__ import parser
+from bench.sections import SECTIONS, Plan
+
+ECHO = "import sys, json; print(json.dumps({'up': 1}), flush=True)\nfor line in sys.stdin: print(json.dumps({'ms': [float(line)]}), flush=True)"  # noqa: E501
+
+
+def side(seconds, **more):
+    value = {"low": seconds, "middle": seconds, "high": seconds, "confidence": 0.5}
+    stages = {"f0": value, "features": value, "synthesizer": value}
+    return {"seconds": {**value, "middle": 4 * seconds}, "peak_mib": value, "stages": stages, **more}
+
+
+def offline():
+    faster = {"low": 3.9, "middle": 4.0, "high": 4.1, "confidence": 0.5}
+    mine = {"precision": "float32", "faster": faster, "exact": True, "why": "the bytes of the traced run"}
+    return {"kind": "v2-40k-f0", "seconds_of_audio": 30.0, "original": {"name": "rvc-python", **side(8.0)},
+            "noise": 0.02, "ours": [side(2.0, **mine)]}  # fmt: skip
+
+
+def lines(who):
+    return {"who": who, "points": [[10.0, [500.0, 502.0], [5.0, 5.1]], [30.0, [510.0], [14.0]], [60.0, [512.0], [28.0]],
+                                   [120.0, [515.0], [55.0]]]}  # fmt: skip
+
+
+@pytest.fixture
+def result():
+    sections = {"offline": offline(), "growth-ours": lines("ours"), "growth-original": lines("rvc-python")}
+    machine = {"processor": "a test", "threads": 2, "torch": "2", "unit_ms": 10.0, "unit_gflops": 300.0}
+    return {"format": "rvc-bench/1", "measured": "2026-11-22T10:00:00", "commit": "abc", "machine": machine,
+            "original": "rvc-python", "quick": False, "sections": sections, "unit_ms": {},
+            "not_measured": {"live": "no checkout"}}  # fmt: skip
+
+
+def test_a_process_is_accounted_for():
+    done = child.run([sys.executable, "-c", "x = b'x' * 2**26; print('words'); print('{\"seconds\": {\"f0\": 1.5}}')"])
+    assert done.report["seconds"]["f0"] == 1.5
+    assert done.peak_mib > 64
+    assert 0 < done.cpu_seconds <= 2 * done.seconds + 1
+
+
+def test_a_process_that_fails_has_timed_nothing():
+    with pytest.raises(child.ChildFailed, match=r"exit code 3: .*it was I"):
+        child.run([sys.executable, "-c", "import sys; print('it was I', file=sys.stderr); sys.exit(3)"])
+
+
+def test_a_server_answers_line_by_line_and_is_weighed_at_its_end():
+    with child.Server([sys.executable, "-c", ECHO]) as server:
+        assert server.ready == {"up": 1}
+        assert [server.ask(i)["ms"] for i in (1, 2)] == [[1.0], [2.0]]
+    assert server.peak_mib > 1
+
+
+def test_a_server_that_ends_says_why():
+    with pytest.raises(child.ChildFailed, match="no such voice"):
+        child.Server([sys.executable, "-c", "import sys; sys.exit('no such voice')"])
+    with child.Server([sys.executable, "-c", ECHO]) as server, pytest.raises(child.ChildFailed, match="could not"):
+        server.ask("nonsense")
+
+
+def test_memory_of_this_process_is_known_and_of_a_finished_one_is_not():
+    now = child.resident_mib()
+    assert now is None or now > 10
+    assert child.resident_mib(2**22 + 1) is None
+
+
+def test_bfloat16_is_left_out_where_it_is_imitated(monkeypatch):
+    monkeypatch.setattr(unit, "facts", lambda: {"flags": "avx2 avx512f"})
+    assert Plan.of(parser().parse_args([])).precisions == ["float32", "int8"]
+    monkeypatch.setattr(unit, "facts", lambda: {"flags": "avx512f avx512_bf16"})
+    assert Plan.of(parser().parse_args([])).fastest == "bfloat16"
+
+
+def test_a_checkout_brings_its_original(tmp_path):
+    plan = Plan.of(parser().parse_args(["--checkout", str(tmp_path), "--quick"]))
+    assert (plan.original, plan.checkout) == ("webui-2026", tmp_path)
+    assert plan.seconds < Plan.of(parser().parse_args([])).seconds
+
+
+def test_the_original_is_not_asked_for_ten_minutes(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(growth, "measure", lambda who, lengths, *rest: seen.append((who, max(lengths))) or {})
+    for name in ("growth-ours", "growth-original"):
+        SECTIONS[name](Plan.of(parser().parse_args([])), tmp_path)
+    assert seen == [("ours", 600.0), ("rvc-python", 120.0)]
+
+
+def test_a_result_is_continued_on_the_same_machine_and_commit_only(tmp_path):
+    given, path = parser().parse_args([]), tmp_path / "result.json"
+    first = about.resume(path, given)
+    first["sections"]["load"] = {"seen": 1}
+    path.write_text(json.dumps(first))
+    assert about.resume(path, given)["sections"] == {"load": {"seen": 1}}
+    path.write_text(json.dumps({**first, "commit": "another"}))
+    assert about.resume(path, given)["sections"] == {}
+    path.write_text("{")
+    assert about.resume(path, given)["sections"] == {}
+
+
+def test_a_result_is_drawn_and_said(result, tmp_path):
+    assert [path.name for path in plot.draw(result["sections"], tmp_path)] == ["growth.svg", "stages.svg"]
+    for path in tmp_path.iterdir():
+        assert "rvc-python" in path.read_text() or "<svg" in path.read_text()
+    judged = table.judged(result)
+    assert [line.verdict for line in judged] == ["pass", "pass", "pass", "pass"]
+    text = table.whole(result, judged)
+    for words in ("a test, 2 threads", "≥ 3.5 ×", "real-time factor", "live: not measured: no checkout", "120"):
+        assert words in text
+
+
+def test_a_fast_wrong_row_fails_the_bench(result):
+    result["sections"]["offline"]["ours"][0] |= {"exact": False, "why": "other bytes"}
+    assert [line.verdict for line in table.judged(result)][:2] == ["not counted", "not counted"]
+
+
+def test_a_result_is_kept_under_its_day_and_rival(result):
+    assert keeping.name_of(result) == "2026-11-22_rvc-python_30s"

@@ -16,7 +16,7 @@ from parity.candidate import Tensors
 from parity.store import Case
 from parity.views import Array
 
-ENOUGH, ENOUGH_IN_GENERAL, ENOUGH_OF_SOME_SIZE = 0.95, 0.97, 0.99  # of the error's energy
+ENOUGH, ENOUGH_IN_GENERAL = 0.95, 0.97  # of the error's energy
 CERTAIN = 0.999  # nothing else needs to be tried
 PREFERENCE = 0.05  # a general reason, or one whose size is free, must explain this much more than a stage's own
 SAMPLES_TRIED = 3
@@ -92,10 +92,13 @@ def best(guesses: Iterable[Guess], ours: Array, golden: Array) -> tuple[float, G
         value = value[:len(golden)] if value.ndim == golden.ndim == 1 else value
         if value.shape != golden.shape or error == 0:
             continue
-        if guess.base is not None:
-            value = exact + _fitted(_finite(value) - _finite(guess.base), target - exact)
-        left = _apart(target, _finite(value), count)
-        if _apart(_finite(value), exact, count) < 0.005 * error:
+        right, wrong = exact, _finite(value)
+        if guess.base is not None:  # what the same machine makes without the mistake stands for the golden
+            right = _finite(guess.base)
+            wrong = right + _fitted(wrong - right, target - right)
+        error = _apart(target, right, count)
+        left = _apart(target, wrong, count)
+        if error == 0 or _apart(wrong, right, count) < 0.005 * error:
             continue  # a mistake that would hardly show here is not this error
         share = 1 - left / error
         loose = guess.general or guess.base is not None
@@ -103,12 +106,8 @@ def best(guesses: Iterable[Guess], ours: Array, golden: Array) -> tuple[float, G
             found = [(share, share, guess)]
             break
         found.append((share - (PREFERENCE if loose else 0), share, guess))
-    found = [row for row in found if row[1] >= _enough(row[2])]
+    found = [row for row in found if row[1] >= (ENOUGH_IN_GENERAL if row[2].general else ENOUGH)]
     return max(found, key=lambda row: row[0])[1:] if found else None
-
-
-def _enough(guess: Guess) -> float:
-    return ENOUGH_OF_SOME_SIZE if guess.base is not None else ENOUGH_IN_GENERAL if guess.general else ENOUGH
 
 
 def _fitted(direction: Array, gap: Array) -> Array:
@@ -187,7 +186,8 @@ def _scaled(exact: Array, ours: Array) -> Iterator[Guess]:
     power = float(np.sum(exact * exact))
     if power:
         gain = float(np.sum(exact * ours)) / power
-        yield Guess("gain", f"everything is {gain:.5g} times the golden", exact * gain, general=True)
+        if float(np.sum((ours - gain * exact) ** 2)) < 0.1 * float(np.sum(ours * ours)):  # else it is hardly the golden
+            yield Guess("gain", f"everything is {gain:.5g} times the golden", exact * gain, general=True)
     offset = float(ours.mean() - exact.mean())
     yield Guess("offset", f"{offset:.3g} is added everywhere", exact + offset, general=True)
 

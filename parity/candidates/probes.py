@@ -19,6 +19,7 @@ from parity.store import Case
 from parity.views import Array
 from rvc.f0 import mel, pm, rmvpe, salience
 from rvc.nn import encoder, generator, hubert
+from rvc.nn.conv import from_rows, to_rows
 from rvc.nn.dense import Dense
 from rvc.nn.hubert import Hubert
 
@@ -191,13 +192,49 @@ def _encoder(program: Any, case: Case, prefix: str, name: str, given: Tensors) -
     right, root = heard(), encoder.sqrt
     widths = {"another scale of the embedding": program.synthesizer(case).encoder.hidden,
               "another attention scale": program.synthesizer(case).encoder.blocks[0].attention.width}
-    with _with(encoder, EPS=2 * encoder.EPS):
+    with _with(encoder, EPS=10 * encoder.EPS):
         yield Guess("epsilon", "the norms' epsilon is not 1e-5", heard(), None, base=right)
     for label, width in widths.items():
         with _with(encoder, sqrt=lambda x, width=width: root(x) * (1.001 if x == width else 1)):
             yield Guess(label, f"the factor sqrt({width}) is not right", heard(), None, base=right)
+        with _with(encoder, sqrt=lambda x, width=width: 1.0 if x == width else root(x)):
+            yield Guess(label, f"the factor sqrt({width}) is missing", heard())
+    for slope in (0.01, 0.2):
+        with _with(encoder, F=_but(F, leaky_relu_=lambda x, _, slope=slope: F.leaky_relu_(x, slope))):
+            yield Guess("another slope", f"the slope of LeakyReLU is {slope:g}, not 0.1", heard())
     with _with(encoder, F=_but(F, leaky_relu_=lambda x, slope: F.leaky_relu_(x, slope + 1e-3))):
         yield Guess("another slope", "the slope of LeakyReLU is not 0.1", heard(), None, base=right)
+    with _with(encoder, F=_but(F, relu_=F.gelu)):
+        yield Guess("another activation", "GELU stands where ReLU belongs", heard())
+    if coarse is not None:
+        for label, other in (("another pitch row", (coarse + 1).clamp(max=255)),
+                             ("another pitch row", (coarse - 1).clamp(min=0)),
+                             ("missing pitch", torch.ones_like(coarse))):
+            made = _array(program.synthesizer(case).encode(text, other)[place])
+            yield Guess(label, "the pitch table is read at another row", made, "D5")
+
+
+def _flow(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
+    net = program.synthesizer(case)
+    couplings = net._flow.couplings
+    z_p, voice = (torch.from_numpy(given[prefix + part]) for part in ("z_p", "spk.g"))
+
+    def heard(order: list[Any], before: bool = True, after: bool = False) -> Array:
+        x, g = to_rows(z_p), to_rows(voice)
+        for coupling in order:
+            x = coupling((x.flip(1) if before else x).contiguous(), g)
+            x = x.flip(1).contiguous() if after else x
+        return _array(from_rows(x.contiguous()))
+
+    with torch.inference_mode():
+        yield Guess("flips after", "channels are reversed after each coupling, not before",
+                    heard(couplings, False, True))
+        yield Guess("missing flips", "channels are not reversed between couplings", heard(couplings, False))
+        yield Guess("couplings in order", "couplings run first to last, not last to first", heard(couplings[::-1]))
+        yield Guess("missing coupling", "the last coupling is left out", heard(couplings[:-1]))
+        yield Guess("missing coupling", "the first coupling is left out", heard(couplings[1:]))
+        yield Guess("missing speaker", "the couplings do not hear the speaker",
+                    _array(net.flow(z_p, torch.zeros_like(voice))), "D22")
 
 
 def _generator(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
@@ -213,6 +250,12 @@ def _generator(program: Any, case: Case, prefix: str, name: str, given: Tensors)
         yield Guess("another last slope", "the slope of the last LeakyReLU is not 0.01", heard(), None, base=right)
     with _with(generator, SLOPE=generator.SLOPE + 1e-3):
         yield Guess("another slope", "the slope of LeakyReLU is not 0.1", heard(), None, base=right)
+    for place, label, sentence in ((1, "missing speaker", "the generator does not hear the speaker"),
+                                   (2, "missing source", "the generator does not hear the source")):
+        if place < len(tensors):
+            tensors[place], kept = torch.zeros_like(tensors[place]), tensors[place]
+            yield Guess(label, sentence, heard(), "D22" if place == 1 else "D16")
+            tensors[place] = kept
 
 
 def _speaker(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
@@ -232,4 +275,5 @@ def _source(program: Any, case: Case, prefix: str, name: str, given: Tensors) ->
 
 
 PROBES: dict[str, Probe] = {"hubert.features": _hubert, "f0.raw": _pitch, "retrieval.search": _search,
-                            "spk.g": _speaker, "nsf": _source, "enc_p": _encoder, "generator": _generator}
+                            "spk.g": _speaker, "nsf": _source, "enc_p": _encoder, "flow": _flow,
+                            "generator": _generator}

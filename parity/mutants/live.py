@@ -28,7 +28,7 @@ AGAIN = (  # faults of shared code that are tried in a stream as well
     "speaker-fixed-14", "speaker-fixed-12", "speaker-text",
     "enc-eps-1e-6", "enc-short-pitch", "enc-m-half", "enc-logs-half", "enc-gelu",
     "prior-two-thirds", "prior-0.6667", "prior-half-noise",
-    "flow-fp24", "flow-short-bias", "flow-half-speaker", "flow-flip-after",
+    "flow-fp24", "flow-short-bias", "flow-short-speaker", "flow-flip-after",
     "source-noise-0.00301", "source-half", "source-short-linear", "source-phase-early",
     "gen-half-latent", "gen-half-source", "gen-gain", "gen-last-slope",
 )  # fmt: skip
@@ -278,7 +278,7 @@ FAULTS = [
     Fault("live-out-gain", "rt.out", "two ten-thousandths louder", _joined(lambda x: x * np.float32(1.0002)),
           ("heard live",), ("gain",)),
     Fault("live-held-early", "rt.out", "what is held back begins one sample early", around(Outlet, "join", _held_early),
-          ("heard live",)),
+          ("heard live",), ("shift by 1 sample",)),
     Fault("live-vocoder-off", "rt.out", "a plain crossfade for the phase vocoder",
           around(outlet, "phase_vocoder", lambda f, *given: sola.crossfade(*given)), ("vocoder",)),
     Fault("live-noise-late", "rt.z_p", "the noise comes one frame late",

@@ -236,12 +236,15 @@ FAULTS = [
         "the source is not heard",
         around(NoiseConv, "add_to", lambda f, self, *a: None),
         ("f0",),
+        ("missing source",),
     ),
     Fault(
         "gen-unconditioned",
         "generator",
         "no speaker",
         around(Generator, "__call__", lambda f, self, z, g, *a: f(self, z, torch.zeros_like(g), *a)),
+        (),
+        ("missing speaker",),
     ),
     Fault(
         "gen-summed",

@@ -2,7 +2,8 @@
 [--recompute]: plant every fault, judge, print the kill matrix.
 
 Writes out/mutants.json, and what came of each job into out/mutants/, so that a run can be done in parts: `--resume`
-keeps what lies there and tries only the rest. Exit codes: 0 every target is met, 1 not so, 2 usage.
+keeps what lies there and tries only the rest. Exit codes: 0 every target is met, 1 not so, 2 usage; with
+`--only` the targets are that all are caught and nobody is accused without a fault.
 """
 
 import argparse
@@ -69,7 +70,9 @@ def _run(given: argparse.Namespace) -> int:
     _write(given.out, found)
     print(summary.matrix([Outcome(**outcome) for outcome in found["outcomes"]]))
     print(summary.closing(found))
-    return 1 if summary.missed(found) or found["survivors"] else 0
+    missed = [] if given.only else summary.missed(found)
+    print("\n".join(f"missed: {sentence}" for sentence in missed))
+    return 1 if missed or found["survivors"] or found["null_accusations"] else 0
 
 
 def _slice(text: str) -> tuple[int, int]:

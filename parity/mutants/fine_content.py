@@ -7,7 +7,7 @@ import numpy as np
 from parity.mutants import bits
 from parity.mutants.fault import Fault, after, around, put
 from parity.mutants.networks import in_pitch
-from rvc import content, retrieval
+from rvc import content, pipeline, retrieval
 from rvc.f0 import crepe, fcpe, mel, pitch, pm, rmvpe, world
 
 Index = retrieval.Index
@@ -142,6 +142,9 @@ FAULTS = [
     Fault("harvest-unrefined", "f0.raw", "no StoneMask", around(world, "harvest",
           lambda f, x, radius=3: world.harvest_realtime(x)), ("harvest",)),
     Fault("pm-half", "f0.raw", "Praat's result in half precision", after(pm, "track", bits.half), PM),
+    Fault("track-later", "f0.raw", "the pipeline tracks its sound one frame late, the method is right",
+          around(pipeline, "find_pitch", lambda f, padded, *rest: f(np.roll(padded, -160), *rest)), PM,
+          ("shift by 1 frame",)),
     Fault("fill-float32", "f0.filled", "float32", _filled(lambda filled, *rest: bits.single(filled)),
           (*FILL, "rmvpe"), ("single precision", "fewer bits")),
     Fault("fill-seconds", "f0.filled", "times in float32 seconds", _filled(_seconds), FILL),

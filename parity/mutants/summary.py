@@ -91,7 +91,6 @@ def closing(found: dict[str, Any]) -> str:
             f"survivors: {listed(found['survivors'])}",
             f"misblamed: {listed(found['misblamed'])}; wrong causes: {listed(found['wrong_causes'])}",
             f"idle checks: {listed(found['idle_checks'])}",
-            *(f"missed: {sentence}" for sentence in missed(found)),
         ]
     )
 

@@ -33,8 +33,6 @@ VARIANTS = (
     Variant("two threads", 2),
     Variant("avx2", 1, (("ATEN_CPU_CAPABILITY", "avx2"), ("ONEDNN_MAX_CPU_ISA", "AVX2"),
                         ("MKL_ENABLE_INSTRUCTIONS", "AVX2"))),
-    Variant("no vectors", 1, (("ATEN_CPU_CAPABILITY", "default"), ("ONEDNN_MAX_CPU_ISA", "SSE41"),
-                              ("MKL_ENABLE_INSTRUCTIONS", "SSE4_2"))),
 )  # fmt: skip
 
 

@@ -30,8 +30,8 @@ class Span:
         return Span(self.start - reach, self.end + reach, self.length)
 
     def aligned(self, rows: int) -> Span:
-        """With as many more rows at the end as make it a multiple of `rows` long."""
-        return Span(self.start, self.end + -len(self) % rows, self.length)
+        """With more rows at both sides, up to multiples of `rows` counted from the layer's start."""
+        return Span(self.start - self.start % rows, self.end + -self.end % rows, self.length)
 
 
 def cut(x: Tensor, given: Span, wanted: Span) -> Tensor:

@@ -51,6 +51,19 @@ def test_fast_blocks_are_the_uncut_network(monkeypatch, kind, f0, levels):
     assert torch.equal(net.generate(z, g, source, 47, 85), ours[47 * net.upp : 85 * net.upp])
 
 
+@pytest.mark.parametrize("kind", sv.KINDS)
+@pytest.mark.parametrize("long", [0, 999])
+def test_every_piece_finds_its_rows_in_the_head(monkeypatch, kind, long):
+    monkeypatch.setattr(module, "LONG", long)
+    _, _, net = build(kind)
+    z, g, source = inputs(net, 97)
+    whole = net.generate(z, g, source)
+    for head, piece in [(20, 3), (31, 7), (96, 50)]:
+        monkeypatch.setattr(module, "HEAD", head)
+        monkeypatch.setattr(module, "PIECE", piece)
+        assert sv.gap(net.generate(z, g, source), whole) < 2e-6
+
+
 def test_a_part_has_the_bits_of_the_whole():
     _, _, net = build()
     z, g, source = inputs(net, 350)

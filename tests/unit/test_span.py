@@ -9,8 +9,8 @@ from rvc.nn.span import Span, add_reaching, added_reaching, cut, reaching, silen
 
 def test_a_stretch_may_stick_out():
     assert Span(5, 9, 12).wider(7) == Span(-2, 16, 12)
-    assert Span(5, 9, 12).aligned(4) == Span(5, 9, 12)
-    assert Span(5, 10, 12).aligned(4) == Span(5, 13, 12)
+    assert Span(-4, 8, 12).aligned(4) == Span(-4, 8, 12)
+    assert Span(-5, 9, 12).aligned(4) == Span(-8, 12, 12)
     assert len(Span(-2, 16, 12)) == 18
 
 

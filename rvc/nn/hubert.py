@@ -286,6 +286,7 @@ class Layer(nn.Module):
     def attention(self, rows: Tensor) -> Tensor:
         """Let every frame look at every other, in 12 heads of 64; no mask, no relative bias."""
         count, width = rows.shape
+        rows = rows.to(self.q.dtype)  # once for all three
         q, k, v = (part(rows).view(1, count, self.heads, -1).transpose(1, 2) for part in (self.q, self.k, self.v))
         mixed = F.scaled_dot_product_attention(q, k, v)  # (1, 12, n, 64)
         heard: Tensor = self.out(mixed.transpose(1, 2).reshape(count, width))

@@ -2,8 +2,8 @@
 
 python -m bench [SECTION …] [--quick] [--checkout DIR] [--original …] [--precision …] [--threads 2] [--out out/bench]
 
-Sections, all of them by default: offline, growth-ours, growth-original, rivals, kinds, live, stream, load. What OUT
-already holds of the same machine and commit stays beside what is measured anew. The original is rvc-python from the
+Sections, all of them by default: parity, offline, growth-ours, growth-original, rivals, kinds, live, stream, load. What
+OUT already holds of the same machine and commit stays beside what is measured anew. The original is rvc-python from the
 registry, or with --checkout the WebUI (then realtime has its rival too).
 """
 

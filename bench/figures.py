@@ -32,7 +32,11 @@ class Line:
 
 def all_lines(result: Mapping[str, Any]) -> list[Line]:
     """Every goal that the result has something to say about, in the order of the bench."""
-    return [line for name, judge in JUDGES.items() if name in result for line in judge(result[name])]
+    lines = [line for name, judge in JUDGES.items() if name in result for line in judge(result[name])]
+    verdict = result.get("parity", {"state": "pass"})
+    if verdict["state"] == "pass":
+        return lines
+    return [Line(line.figure, False, f"parity: {verdict['sentence']}") for line in lines]
 
 
 def offline(found: Mapping[str, Any]) -> list[Line]:

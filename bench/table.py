@@ -112,7 +112,13 @@ def load(found: Mapping[str, Any]) -> str:
     return markdown(rows)
 
 
+def parity(found: Mapping[str, Any]) -> str:
+    """Whether what is timed is right."""
+    return f"Parity of what is timed ({found['seconds_of_audio']:g} s): {found['state']}, {found['sentence']}."
+
+
 SHOWN = {
+    "parity": parity,
     "offline": offline, "growth-ours": growth, "growth-original": growth, "rivals": rivals, "kinds": kinds,
     "live": live, "stream": stream, "load": load,
 }  # fmt: skip

@@ -25,14 +25,18 @@ class Workload:
     index_rate: float = 0.75
     threads: int = 2
 
-    def files(self) -> list[str]:
+    def weights(self) -> list[str]:
         """The options that name the synthetic weights; made first where the cache lacks them."""
         options = ["--model", str(voices.make_voice(self.kind)), "--hubert", str(voices.make_hubert())]
         if self.f0_method == "rmvpe" and not self.kind.endswith("nof0"):
             options += ["--rmvpe", str(voices.make_rmvpe())]
         if self.index_rate:
-            options += ["--index", str(voices.make_index(self.kind[:2])), "--index-rate", f"{self.index_rate:g}"]
+            options += ["--index", str(voices.make_index(self.kind[:2]))]
         return options
+
+    def files(self) -> list[str]:
+        """The weights, and how far retrieval goes where it has an index."""
+        return [*self.weights(), *(["--index-rate", f"{self.index_rate:g}"] if self.index_rate else [])]
 
     def common(self) -> list[str]:
         """The options both sides understand, none left to a side's own default."""

@@ -106,14 +106,22 @@ class Limits:
 
     def find(self, name: str, mode: str, metric: str, network: bool) -> Limit:
         """The limit for a tensor by its full name; there always is one."""
-        for tensor, measured_in in _addresses(name, mode):
-            for measured in (network, None):
-                found = self._entries.get((tensor, measured_in, metric, measured))
-                if found:
-                    return _derived(name, mode, metric, network, found)
+        found = self._measured(name, mode, metric, network)
+        if mode == "chained" and found:  # a chain holds the stage's own error as well
+            own = self._measured(name, "isolated", metric, network)
+            found = {variant: max(found.get(variant, 0.0), own.get(variant, 0.0)) for variant in {**found, **own}}
+        if found:
+            return _derived(name, mode, metric, network, found)
         local = stages.split(name)[1]
         limit, because = _typed(name, mode, metric, network)
         return Limit(local, mode, metric, limit, f"not measured; {because}", None, network)
+
+    def _measured(self, name: str, mode: str, metric: str, network: bool) -> Mapping[str, float]:
+        for tensor, where in _addresses(name, mode):
+            for measured in (network, None):
+                if found := self._entries.get((tensor, where, metric, measured)):
+                    return found
+        return {}
 
 
 def _addresses(name: str, mode: str) -> list[tuple[str, str]]:

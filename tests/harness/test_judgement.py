@@ -52,6 +52,14 @@ def test_a_stream_has_its_own_spread_and_a_files_where_none_was_measured() -> No
     assert tolerance.Limits(document).find("rt.3.flow.z", "isolated", "relative_rms", True).limit == pytest.approx(5e-6)
 
 
+def test_a_chain_may_hold_the_stages_own_error() -> None:
+    document = spread({"float64": 2e-6})
+    document["entries"].append({**document["entries"][0], "mode": "chained", "by_variant": {"avx2": 0.0}})
+    limit = tolerance.Limits(document).find("seg0.flow.z", "chained", "relative_rms", True)
+    assert limit.limit == pytest.approx(1e-5)
+    assert limit.derivation == {"avx2": 0.0, "float64": 2e-6}
+
+
 def test_a_pitch_method_alone_is_what_it_is_in_the_chain() -> None:
     document = spread({"avx2": 4e-7})
     document["entries"][0] |= {"tensor": "f0.raw", "mode": "chained"}

@@ -65,8 +65,10 @@ class Rmvpe:
         """
         frames = len(mel)
         # the original pads with 0 in the log domain, which is loud, and the GRU hears it
-        features = self.features(F.pad(mel, (0, 0, 0, -frames % 32)))
-        forward = torch.empty(len(features), self.gru[""].hidden, device=mel.device)
+        mel = F.pad(mel, (0, 0, 0, -frames % 32))
+        features = self.features(mel)
+        del mel
+        forward = features.new_empty(len(features), self.gru[""].hidden)
         for start, heard in self.gru[""].run(features):
             forward[start : start + len(heard)] = heard
         for start, backward in self.gru["_reverse"].run(features, reverse=True):

@@ -185,7 +185,18 @@ def closing(verdict: Mapping[str, Any]) -> str:
             lines += [f"  {stage['prefix']}{stage['stage']}: {stage['blame']}{_because(stage)}"
                       for stage in case["stages"] if stage["blame"] in ("origin", "amplifies", "knife-edge")]
             lines += [f"  again: {case['reproduce']}"] if "reproduce" in case else []
-    return "\n".join([*lines, "", f"{verdict['state']}: {verdict['sentence']}"])
+    return "\n".join([*lines, *_edges(verdict), "", f"{verdict['state']}: {verdict['sentence']}"])
+
+
+def _edges(verdict: Mapping[str, Any]) -> list[str]:
+    """The decisions that were explained, each with its margin, so that nothing passes in silence."""
+    found = [f"{case['name']} {cell['tensor']} ({cell['mode']}): {cell['flips'][0]['sentence']}"
+             for case in verdict["cases"] for stage in case["stages"] for cell in stage["cells"]
+             if cell["state"] == "explained" and cell.get("flips")]
+    shown = list(dict.fromkeys(found))
+    more = [f"  … and {len(shown) - 5} more"] if len(shown) > 5 else []
+    return ["", "decided otherwise where the golden stood on the edge:", *(f"  {line}" for line in shown[:5]),
+            *more] if shown else []
 
 
 def _because(stage: Mapping[str, Any]) -> str:

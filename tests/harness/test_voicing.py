@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_case import META, Player, golden, tensors
 
-from parity import store, tolerance, verdict, voicing, waivers
+from parity import render, store, tolerance, verdict, voicing, waivers
 from parity.candidate import Tensors
 from parity.views import Array
 
@@ -106,6 +106,17 @@ def test_what_follows_a_voicing_on_the_edge_is_judged_with_the_goldens(tmp_path:
         "f0.raw": "knife-edge"}
     cell = next(cell for cell in found.ledger.cells if cell.state == "explained")
     assert cell.flips[0]["index"] == [FRAME]
+
+
+def test_the_terminal_names_what_was_explained() -> None:
+    cell = {"state": "explained", "tensor": "f0.raw", "mode": "chained", "flips": [{"sentence": "it was near"}]}
+    stage = {"stage": "f0.raw", "cells": [cell, cell], "blame": "knife-edge"}
+    counts = dict.fromkeys(("expected", "compared", "waived", "not_tested", "failed"), 0)
+    said = render.closing({"counts": counts, "state": "pass", "sentence": "all hold",
+                           "cases": [{"name": "small", "state": "pass", "stages": [stage]}]})
+    assert said.split("\n")[1:] == [
+        "", "decided otherwise where the golden stood on the edge:", "  small f0.raw (chained): it was near", "",
+        "pass: all hold"]
 
 
 def test_a_voicing_that_was_not_on_the_edge_is_a_fault(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ scales it by 0.66666 itself: the classic WebUI's export leaves that to the calle
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 import sys
@@ -166,6 +167,10 @@ def answer(request: Mapping[str, Any], sessions: Sessions) -> dict[str, Any]:
 
 def main() -> int:
     """Serve until stdin ends or bye."""
+    lacking = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
+    if lacking:
+        sys.exit(f"{' and '.join(lacking)} not installed, which this adapter needs; python -m pip install onnx "
+                 "onnxruntime")
     channel, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints, the protocol's channel stays clean
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
     sessions = Sessions()

@@ -106,3 +106,13 @@ def test_the_missing_factor_of_an_onnx_export_is_named(
         document = running.run(program, small, tmp_path / "out", only_stage="z_p")
     assert accused(document) == {"z_p"}
     assert causes(document) == {"missing 0.66666"}
+
+
+def test_an_adapter_without_its_runtime_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    from parity.adapters import onnx_runtime
+
+    monkeypatch.setattr(onnx_runtime.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as left:
+        onnx_runtime.main()
+    assert left.value.code == ("onnx and onnxruntime not installed, which this adapter needs; python -m pip install "
+                               "onnx onnxruntime")

@@ -1,9 +1,9 @@
 """The generator: latent frames to samples, computed in pieces that are exact, docs/spec/05 §5.6 to §5.8.
 
-A piece is PIECE frames on an absolute grid, or HEAD frames for the first stage. It is computed from just those inputs
-that can reach it: every layer works on its piece and a margin that narrows from layer to layer ("valid"
-convolutions), and zeros stand only beyond the true ends of the segment, where the uncut network has them too. So
-memory does not grow with length, and the bits of a piece do not depend on which other pieces are asked for.
+A piece is PIECE frames on an absolute grid. It is computed from just those inputs that can reach it: every layer
+works on its piece and a margin that narrows from layer to layer ("valid" convolutions), and zeros stand only beyond
+the true ends of the segment, where the uncut network has them too. So memory does not grow with length, and the bits
+of a piece do not depend on which other pieces are asked for.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from torch.nn import functional as F
 from rvc.nn.conv import Conv, Weights
 from rvc.nn.resblock import ALIGNED, SLOPE, FastBlock, ResBlock1, ResBlock2
 from rvc.nn.sizes import Sizes
-from rvc.nn.span import Span, cut, reaching, silenced, taken
+from rvc.nn.span import Span, reaching, silenced, taken
 from rvc.nn.upsample import NoiseConv, Upsampler
 
-HEAD = 100  # frames: the first stage has few rows for each, and hears the furthest
-PIECE = 50  # frames of the later stages, which hold the most
+PIECE = 100  # frames
 LONG = 600  # frames of a segment: in shorter ones, making the fast blocks costs more than they save
 LAST_SLOPE = 0.01  # the library's default, which the reference forgot to set
 
@@ -50,20 +49,14 @@ class Generator:
         excitation = None if source is None else source[0, 0]
         samples = torch.empty((last - first) * self.upp, dtype=torch.float32, device=z.device)
         long = frames >= LONG
-        for start in range(first // HEAD * HEAD, last, HEAD):
-            end = start + HEAD if long else min(start + HEAD, frames)
-            x, given = self.head(latent, voice, excitation, long, self.span(start, end, frames))
-            for low in range(start + max(first - start, 0) // PIECE * PIECE, min(end, last), PIECE):
-                high = min(low + PIECE, end)
-                wave = self.piece(x, given, excitation, long, self.span(low, high, frames))
-                begin, stop = max(low, first), min(high, last)
-                part = wave[(begin - low) * self.upp : (stop - low) * self.upp]
-                samples[(begin - first) * self.upp : (stop - first) * self.upp] = part
+        for start in range(first // PIECE * PIECE, last, PIECE):
+            end = start + PIECE if long else min(start + PIECE, frames)
+            span = Span(start * self.upp, end * self.upp, frames * self.upp)
+            wave = self.piece(latent, voice, excitation, long, span)
+            low, high = max(start, first), min(end, last)
+            kept = wave[(low - start) * self.upp : (high - start) * self.upp]
+            samples[(low - first) * self.upp : (high - first) * self.upp] = kept
         return samples
-
-    def span(self, start: int, end: int, frames: int) -> Span:
-        """The samples of frames start … end−1 of a segment."""
-        return Span(start * self.upp, end * self.upp, frames * self.upp)
 
     def to_precision(self, dtype: torch.dtype) -> None:
         """Compute upsampling and residual blocks in `dtype`; the first and last layers and the source stay float32.
@@ -78,25 +71,15 @@ class Generator:
             for conv in stage.convs():
                 conv.to_precision(dtype)
 
-    def plan(self, stages: list[Stage], fast: bool, span: Span) -> list[Span]:
-        """What each of the last stages must give for the samples `span`, the last stage first, and what they read."""
-        plan = [span.wider(self.conv_post.reach).aligned(ALIGNED)]
-        for stage in reversed(stages):
+    def piece(self, z: Tensor, voice: Tensor, source: Tensor | None, fast: bool, span: Span) -> Tensor:
+        """The samples of one span, from latent rows z (T, inter), with fast blocks or without."""
+        plan = [span.wider(self.conv_post.reach).aligned(ALIGNED)]  # what each stage must give, last stage first
+        for stage in reversed(self.stages):
             plan.append(stage.needs(plan[-1], fast).aligned(ALIGNED))
-        return plan
-
-    def head(self, z: Tensor, voice: Tensor, source: Tensor | None, fast: bool, span: Span) -> tuple[Tensor, Span]:
-        """The rows of the first stage that reach the samples `span`, and which they are; z is (T, inter)."""
-        *_, wanted, given = self.plan(self.stages, fast, span)
+        given = plan.pop()
         x = self.conv_pre(taken(z, given.wider(self.conv_pre.reach)))
         x = silenced(x.add_(voice), given).to(self.dtype)
-        return self.stages[0](x, given, wanted, source, fast), wanted
-
-    def piece(self, x: Tensor, given: Span, source: Tensor | None, fast: bool, span: Span) -> Tensor:
-        """The samples `span`, from rows `given` of the first stage, left as they are."""
-        plan = self.plan(self.stages[1:], fast, span)
-        x, given = cut(x, given, plan[-1]).clone(), plan.pop()
-        for stage in self.stages[1:]:
+        for stage in self.stages:
             x, given = stage(x, given, plan[-1], source, fast), plan.pop()
         x = F.leaky_relu_(x.float(), LAST_SLOPE)
         return reaching(self.conv_post, x, given, span)[:, 0].tanh_()

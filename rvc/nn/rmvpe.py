@@ -259,13 +259,13 @@ def norm_line(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]
 def risen(weights: Mapping[str, Tensor], name: str) -> Doubling:
     """A transposed convolution and the batch norm behind it as one."""
     scale, shift = norm_line(weights, f"{name}.1")
-    return Doubling(weights[f"{name}.0.weight"].float() * scale.view(1, -1, 1, 1), shift)
+    return Doubling((weights[f"{name}.0.weight"] * scale.view(1, -1, 1, 1)).float(), shift)
 
 
 def folded(weights: Mapping[str, Tensor], conv_name: str, norm_name: str) -> Filter:
     """A 3×3 convolution without bias and the batch norm behind it as one convolution."""
     scale, shift = norm_line(weights, norm_name)
-    return Filter(weights[f"{conv_name}.weight"].float() * scale.view(-1, 1, 1, 1), shift, (1, 1))
+    return Filter((weights[f"{conv_name}.weight"] * scale.view(-1, 1, 1, 1)).float(), shift, (1, 1))
 
 
 def expected_shapes(base: int = 16, into: int = 384, hidden: int = 256) -> dict[str, tuple[int, ...]]:

@@ -147,12 +147,9 @@ def _hubert(path: Path) -> Report:
 def _index(path: Path) -> Report:
     import faiss
 
-    try:
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
-    except RuntimeError as error:
-        raise BadCheckpoint(
-            f"{path.name} is a damaged index ({str(error).splitlines()[0][:80]}); build it again"
-        ) from None
+    from rvc.retrieval import faults, read_index
+
+    index = read_index(path)
     metric = {faiss.METRIC_L2: "L2", faiss.METRIC_INNER_PRODUCT: "inner product"}.get(index.metric_type, "another")
     lists = faiss.try_extract_index_ivf(index)
     report: Report = {
@@ -164,8 +161,9 @@ def _index(path: Path) -> Report:
     empty = (
         ["it holds no vectors, only centres: use the file whose name begins with added"] if index.ntotal == 0 else []
     )
+    wrong = [f"it {fault}" for fault in faults(index)]
     odd = [] if report["version"] else [f"vectors {index.d} wide fit no RVC voice (v1: 256, v2: 768)"]
-    return report | {"missing": empty, "odd": odd}
+    return report | {"missing": empty + wrong, "odd": odd}
 
 
 def _checked(load: Callable[[], Any]) -> Report:

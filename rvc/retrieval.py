@@ -15,6 +15,7 @@ import numpy.typing as npt
 from rvc.errors import BadInput
 
 NEIGHBOURS = 8
+FAILURES = (RuntimeError, MemoryError)  # how faiss refuses a file
 ROWS = 256  # frames whose neighbours are gathered at a time
 
 Floats = npt.NDArray[np.float32]
@@ -99,19 +100,49 @@ class Index:
 
 def load_index(path: str | Path) -> Index:
     """Open a faiss index file, its vectors mapped rather than read.  Raises BadInput when it is none, or empty."""
+    path = Path(path)
+    index = read_index(path)
+    found = faults(index)
+    if found:
+        raise BadInput(f"{path.name} {'; it '.join(found)}; the index is damaged, build it again")
+    return Index(index, path.name)
+
+
+def read_index(path: Path) -> Any:
+    """The faiss index in a file, mapped where it can be; not yet checked.  Raises BadInput when it is none."""
     import faiss
 
-    path = Path(path)
     if not path.is_file():
         raise BadInput(f"there is no index {path}")
     try:
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
-    except RuntimeError:
+        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+    except FAILURES:
         try:  # systems and kinds of index that cannot be mapped
-            index = faiss.read_index(str(path))
-        except RuntimeError as error:
+            return faiss.read_index(str(path))
+        except FAILURES as error:
             raise BadInput(f"{path} is not an index that faiss can read ({_last_words(error)})") from None
-    return Index(index, path.name)
+
+
+def faults(index: Any) -> list[str]:
+    """What an inverted file claims that does not hold, each as a verb and its object; faiss checks the other kinds."""
+    import faiss
+
+    lists = _inverted_lists(index)
+    if lists is None:
+        return []
+    found = []
+    sizes = [int(lists.invlists.list_size(i)) for i in range(lists.nlist)]
+    if sum(sizes) != index.ntotal:
+        found.append(f"claims {index.ntotal} vectors, but its lists hold {sum(sizes)}")
+    elif sizes:
+        ids = [faiss.rev_swig_ptr(lists.invlists.get_ids(i), size) for i, size in enumerate(sizes) if size]
+        if ids and not np.array_equal(np.sort(np.concatenate(ids)), np.arange(index.ntotal)):
+            found.append(f"numbers its vectors otherwise than from 0 to {index.ntotal - 1}")
+    if lists.nprobe < 1:
+        found.append("probes no list")
+    if not index.is_trained:
+        found.append("says that it is not trained")
+    return found
 
 
 def weights(distances: Floats, exact_hits: ExactHits = "finite") -> Floats:

@@ -6,6 +6,7 @@ import pytest
 
 from rvc import retrieval
 from rvc.errors import BadInput
+from rvc.inspection import inspect
 
 
 def vectors(count=400, width=256, seed=0):
@@ -129,3 +130,38 @@ def test_what_is_no_index_is_refused(tmp_path, content):
 def test_a_missing_index_is_said(tmp_path):
     with pytest.raises(BadInput, match="there is no index"):
         retrieval.load_index(tmp_path / "a.index")
+
+
+def spoilt(index, what):
+    """The index with one claim that does not hold."""
+    lists = index.invlists
+    if what == "ids":
+        ids = np.zeros(lists.list_size(0), np.int64)
+        lists.update_entries(0, 0, len(ids), faiss.swig_ptr(ids), lists.get_codes(0))
+    elif what == "ntotal":
+        index.ntotal = 1 << 50
+    elif what == "nprobe":
+        index.nprobe = 0
+    else:
+        index.is_trained = False
+    return index
+
+
+@pytest.mark.parametrize(
+    "what, sentence",
+    [
+        ("ids", "numbers its vectors otherwise than from 0 to 199"),
+        ("ntotal", "claims 1125899906842624 vectors, but its lists hold 200"),
+        ("nprobe", "probes no list"),
+        ("trained", "says that it is not trained"),
+    ],
+)
+def test_claims_that_do_not_hold_are_refused_before_they_are_used(tmp_path, what, sentence):
+    vectors = np.random.default_rng(0).normal(size=(200, 16)).astype(np.float32)
+    index = faiss.index_factory(16, "IVF4,Flat")
+    index.train(vectors)
+    index.add(vectors)
+    faiss.write_index(spoilt(index, what), str(tmp_path / "a.index"))
+    with pytest.raises(BadInput, match=f"a.index {sentence}; the index is damaged, build it again"):
+        retrieval.load_index(tmp_path / "a.index")
+    assert any(sentence in said for said in inspect(tmp_path / "a.index")["missing"])

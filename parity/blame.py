@@ -265,6 +265,8 @@ def _describe(case: Case, ledger: Ledger, verdict: StageVerdict, alone: Tensors,
         length = cause_live.other_length(case, verdict.stage.name, made[name], case[name]) if name in made and (
             name in case) else None
         verdict.cause = length or cause.suggest(case, verdict.stage, verdict.prefix, name, made, mode, oracle)
+        if verdict.cause["name"] == "unknown" and getattr(oracle, "refused", False):
+            verdict.cause = cause.suggest(case, verdict.stage, verdict.prefix, name, made, mode, None)
 
 
 def _stream_shape(ledger: Ledger, mode: str, name: str) -> dict[str, str] | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from parity import cells, ours, render, stages, store, tolerance, trace, verdict, waivers
+from parity.candidate import Candidate
 from parity.errors import TraceError, UsageError
 from parity.store import Case, MemoryCase
 from parity.views import Array
@@ -26,15 +27,15 @@ def compare(golden: Path, candidate: Path, only_stage: str | None = None, out: P
 
 
 def judge(case: Case, made: dict[str, Array], about: Mapping[str, Any], command: str, only_stage: str | None = None,
-          out: Path | None = None) -> dict[str, Any]:
-    """The verdict document of one chained trace against one case."""
+          out: Path | None = None, program: Candidate | None = None) -> dict[str, Any]:
+    """The verdict document of one chained trace against one case; `program` made it, where that is known."""
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
     limits, waive = tolerance.load(), waivers.Waivers()
     names = [name for name in cells.expected_tensors(case) if stages.stage_of(name) is not None]
     alone = dict.fromkeys(names, "not tested: two dumps show only the chained run")
-    found = verdict.judge_tensors(case, {}, made, limits, waive, only_stage, alone, oracle=ours.oracle(case),
-                                  hear=ours.hear(case))
-    found.match(case, limits, ours.conversion(case))
+    found = verdict.judge_tensors(case, {}, made, limits, waive, only_stage, alone, oracle=ours.Ours(case, program),
+                                  hear=ours.hear(case, program))
+    found.match(case, limits, ours.conversion(case, program))
     traces = render.write_traces(out, found) if out else {}
     wall = time.monotonic() - begin
     document = render.case_document(found, case if not isinstance(case, MemoryCase) else None, traces, wall, command)

@@ -25,4 +25,4 @@ def judge(trace: Path | None, files: Mapping[str, Path]) -> dict[str, Any]:
     if "audio16k.raw" not in case:
         raise UsageError(f"{trace} holds no audio16k.raw, from which our run has to start; record it again")
     command = "python -m parity live --trace " + str(trace)
-    return dumps.judge(case, program.run(case), program.about, command)
+    return dumps.judge(case, program.run(case), program.about, command, program=program)

@@ -1,19 +1,25 @@
 """Our own pipeline at the judge's side: what it would make under a known mistake or another profile, of any candidate.
 
-It is loaded only where something differs, and only for voices that are made on this machine.
+It is loaded only where something differs. A dump does not say whose networks made it; ours are believed there only
+where they make the same of the same inputs.
 """
 
 import functools
 from collections.abc import Iterator
 from typing import Any
 
-from parity import cause_live, voices
+import numpy as np
+
+from parity import candidate, cause_live, compare, stages, voices
 from parity.candidate import Candidate, CandidateError, Tensors
-from parity.cause import Guess, Oracle
+from parity.cause import Guess
+from parity.errors import ParityError
 from parity.matches import Run
-from parity.store import Case
+from parity.store import Case, MemoryCase
 from parity.views import Array
 from parity.voicing import Hear, Heard
+
+NEAR = 1e-4  # relative RMS: another network is off by 1, the same one on another machine by 1e-5
 
 
 @functools.cache
@@ -24,49 +30,87 @@ def pipeline() -> Any:
     return RvcTorch()
 
 
-def knows(case: Case) -> bool:
-    """Whether the voice of a case can be made here."""
-    return case.voice.get("kind") in voices.KINDS
-
-
-def oracle(case: Case, program: Candidate | None = None) -> Oracle | None:
-    """Predictions of known mistakes: by the candidate's own networks where it is ours, else by ours."""
-    if not hasattr(program, "guesses") and not knows(case):
+def known(case: Case) -> Case | None:
+    """The case with a voice that can be made here: its own, or, for a dump that does not say which, the synthetic one
+    of its version, rate and pitch; None where there is none of that kind."""
+    if case.voice.get("kind") in voices.KINDS:
+        return case
+    voice = case.voice
+    kind = f"{voice['version']}-{int(voice['rate']) // 1000}k-{'f0' if voice['f0'] else 'nof0'}"
+    if kind not in voices.KINDS:
         return None
+    return MemoryCase({**case.meta, "voice": {**voice, "kind": kind}}, {name: case[name] for name in case})
 
-    def guesses(case: Case, stage: str, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
+
+def confirmed(case: Case, own: Any, stage: stages.Stage, prefix: str, name: str) -> bool:
+    """Whether our network makes of the golden's own inputs what the golden holds, so that it is the same one."""
+    try:
+        made = own.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix))[name]
+    except (ParityError, KeyError):
+        return False
+    if made.shape != case[name].shape:
+        return False
+    return compare.rms(made.astype(np.float64) - case[name]) <= NEAR * compare.rms(case[name])
+
+
+class Ours:
+    """Predictions by networks of a case: the candidate's own where it is ours, else ours. An `Oracle`.
+
+    refused : it was asked about a network that it does not have, so what it did not say means nothing
+    """
+
+    def __init__(self, case: Case, program: Candidate | None = None) -> None:
+        self.case, self.refused = case, False
+        self._own: Any = program if hasattr(program, "guesses") else None
+
+    def __call__(self, case: Case, stage: str, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
+        """Every guess for one tensor of one stage."""
         yield from cause_live.guesses(case, stage, name)
-        own: Any = program if hasattr(program, "guesses") else pipeline()
-        yield from own.guesses(case, stage, prefix, name, given)
+        self.refused = False
+        here: Case | None = case
+        if self._own is None:
+            here = known(case)
+            row = stages.stage_of(name)
+            if here is None or (here is not case and (
+                    row is None or not confirmed(here, pipeline(), row, prefix, name))):
+                self.refused = True
+                return
+        own = self._own if self._own is not None else pipeline()
+        yield from own.guesses(here, stage, prefix, name, given)
         if stage == "f0.raw" and hasattr(own, "f0_network"):
             from parity.candidates import decoders
 
-            yield from decoders.guesses(own, case, given["padded"])
-
-    return guesses
+            yield from decoders.guesses(own, here, given["padded"])
 
 
 def hear(case: Case, program: Candidate | None = None) -> Hear | None:
     """What our pitch network of this case hears in a sound; None for a voice that is not known here."""
-    if not knows(case):
+    own = program if hasattr(program, "f0_network") else None
+    here = case if own is not None else known(case)
+    if here is None:
         return None
 
     def listen(padded: Array) -> Heard | None:
         from parity.candidates import strengths
 
-        return strengths.heard(program if hasattr(program, "f0_network") else pipeline(), case, padded)
+        row = stages.stage_of("f0.raw")
+        if here is not case and (row is None or not confirmed(here, pipeline(), row, "", "f0.raw")):
+            return None
+        return strengths.heard(own or pipeline(), here, padded)
 
     return listen
 
 
 def conversion(case: Case, program: Candidate | None = None) -> Run:
-    """The whole conversion of a case by our pipeline; it refuses a voice that is not known here."""
+    """The whole conversion of a case by our pipeline, or by the candidate where it is ours."""
     if program is not None and hasattr(program, "guesses"):
         return program.run
-    if knows(case):
-        return lambda case: pipeline().run(case)
 
-    def refuse(case: Case) -> Tensors:
-        raise CandidateError("this voice cannot be made here")
+    def convert(other: Case) -> Tensors:
+        here = known(other)
+        if here is None:
+            raise CandidateError("this voice cannot be made here")
+        made: Tensors = pipeline().run(here)
+        return made
 
-    return refuse
+    return convert

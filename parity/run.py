@@ -109,7 +109,7 @@ def _one(folder: Path, program: Candidate, limits: tolerance.Limits, waive: waiv
         case = store.open_case(folder).check()
         declined = not getattr(program, "takes", lambda case: True)(case)
         program = Declined(program) if declined else program
-        found = verdict.judge(case, program, limits, waive, only_stage, ours.oracle(case, program),
+        found = verdict.judge(case, program, limits, waive, only_stage, ours.Ours(case, program),
                               ours.hear(case, program))
         found.match(case, limits, ours.conversion(case, program))
         if declined:

@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+WEIGH = Path(__file__).with_name("weigh.py")
 
 
 class ChildFailed(RuntimeError):
@@ -33,19 +34,17 @@ def run(command: Sequence[str], *, threads: int = 2, environment: Mapping[str, s
 
     raises ChildFailed with the end of its stderr when it exits non-zero
     """
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        start = time.perf_counter()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.NamedTemporaryFile() as cost:
+        weighed = [sys.executable, "-I", "-S", str(WEIGH), cost.name, *command]
         env = surroundings(threads, environment)
-        process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=env)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
+        done = subprocess.run(weighed, stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=env, check=False)
         out.seek(0)
         err.seek(0)
-        if process.returncode:
-            raise ChildFailed(complaint(command, process.returncode, err.read()))
+        if done.returncode:
+            raise ChildFailed(complaint(command, done.returncode, err.read()))
         text = out.read().decode(errors="replace").strip()
-    return Run(seconds, usage.ru_utime + usage.ru_stime, _mib(usage.ru_maxrss), _last_object(text))
+        seconds, cpu, peak = cost.read().split()
+    return Run(float(seconds), float(cpu), _mib(int(peak)), _last_object(text))
 
 
 class Server:
@@ -86,14 +85,12 @@ class Server:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End it; `peak_mib` is known afterwards."""
+        """End it; `peak_mib` is known afterwards, where the system tells it."""
         assert self.process.stdin is not None and self.process.stdout is not None
+        self.peak_mib = peak_mib(self.process.pid) or 0.0
         with suppress(BrokenPipeError):
             self.process.stdin.close()
-        if self.process.returncode is None:
-            _, status, usage = os.wait4(self.process.pid, 0)
-            self.process.returncode = os.waitstatus_to_exitcode(status)
-            self.peak_mib = _mib(usage.ru_maxrss)
+        self.process.wait()
         self.process.stdout.close()
         self.errors.close()
 
@@ -116,6 +113,15 @@ def resident_mib(process: int | None = None) -> float | None:
 def complaint(command: Sequence[str], code: int, errors: bytes) -> str:
     """One sentence about a command that did not end well."""
     return f"`{' '.join(command)}` ended with exit code {code}: {errors.decode(errors='replace')[-800:]}"
+
+
+def peak_mib(process: int) -> float | None:
+    """The most MiB that a living process had in memory since its program began; None where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return None
 
 
 def _mib(maxrss: int) -> float:

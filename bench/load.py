@@ -26,13 +26,13 @@ SOUND_SECONDS, SOUND_RATE = 60.0, 48000
 
 
 def measure(threads: int, rounds: int, scratch: Path) -> dict[str, Any]:
-    """Intervals of seconds by name; the imports of torch and of `rvc` take turns."""
+    """Intervals of seconds by name; torch's import and that of all a conversion needs take turns (`rvc` is lazy)."""
     index, sound, python = big_index(), stereo(scratch), sys.executable
     work = Workload(speech(1.0, scratch), 1.0)
     model, hubert = work.files()[1], work.files()[3]
     whole = {
         "import torch": [python, "-c", "import torch"],
-        "import rvc": [python, "-c", "import rvc"],
+        "import of a conversion": [python, "-c", "import rvc.conversion, rvc.parts"],
         "rvc --help": [python, "-m", "rvc", "--help"],
     }
     inner = {
@@ -48,7 +48,7 @@ def measure(threads: int, rounds: int, scratch: Path) -> dict[str, Any]:
             done = child.run([python, "-m", "bench.load", *words], threads=threads)
             found[name].append(float(done.report["seconds"]))
     warm = {name: values[1:] for name, values in found.items()}  # the first round fills the system's file cache
-    ratio = [a / b for a, b in zip(warm["import rvc"], warm["import torch"], strict=True)]
+    ratio = [a / b for a, b in zip(warm["import of a conversion"], warm["import torch"], strict=True)]
     speed = [SOUND_SECONDS / seconds for seconds in warm.pop("audio handling")]
     return {
         "seconds": {name: asdict(interval(values)) for name, values in warm.items()},

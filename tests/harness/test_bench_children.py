@@ -46,6 +46,11 @@ def test_a_process_is_accounted_for():
     assert 0 < done.cpu_seconds <= 2 * done.seconds + 1
 
 
+def test_what_the_bench_itself_holds_is_not_counted():
+    held = b"x" * 2**28
+    assert child.run([sys.executable, "-c", "pass"]).peak_mib < len(held) / 2**20
+
+
 def test_a_process_that_fails_has_timed_nothing():
     with pytest.raises(child.ChildFailed, match=r"exit code 3: .*it was I"):
         child.run([sys.executable, "-c", "import sys; print('it was I', file=sys.stderr); sys.exit(3)"])

@@ -25,9 +25,9 @@ def test_flow_is_its_formulas():
 def test_a_frame_is_heard_twenty_four_frames_away_and_no_further():
     _, _, net = build()
     z, g = torch.randn(1, 8, 120, generator=torch.Generator().manual_seed(1)), net.speaker(0)
-    louder = z.clone()
-    louder[:, :, 60] += 1e4
-    moved = (net.flow(z, g) != net.flow(louder, g)).any(1)[0].nonzero()[:, 0]
+    marked = z.clone()
+    marked[:, :, 60] = float("nan")  # reaches whatever it touches; a loud value fades below a float32's last bit on the way
+    moved = net.flow(marked, g).isnan().any(1)[0].nonzero()[:, 0]
     assert REACH == 24
     assert (moved.min(), moved.max()) == (60 - REACH, 60 + REACH)
 

@@ -127,7 +127,7 @@ def _read_torch(path: Path, form: str) -> Opened:
         whole = torch.from_numpy(np.memmap(path, dtype=np.uint8, mode="c"))
         content, storages = (inert.read_zip if form == "torch zip" else inert.read_legacy)(path, Strict)
         if not isinstance(content, dict):
-            raise Refusal(f"holds a {type(content).__name__}, expected a dictionary; is it an RVC model?")
+            raise Refusal(f"holds {_called(content)}, expected a dictionary; is it an RVC model?")
         tree = _Tree(lambda stored: inert.materialise(stored, whole, storages, path.name)).settle(content)
     except Refusal as refusal:
         raise BadCheckpoint(f"{path.name} {refusal}") from None
@@ -165,8 +165,15 @@ class _Tree:
         if type(value) in (list, tuple):
             return [self.settle(item, depth - 1) for item in value]
         raise Refusal(
-            f"holds a {type(value).__name__}, expected only tensors, lists, numbers and text; is it an RVC model?"
+            f"holds {_called(value)}, expected only tensors, lists, numbers and text; is it an RVC model?"
         )
+
+
+def _called(value: Any) -> str:
+    """What a user calls a value that should not be there."""
+    if isinstance(value, inert.Stored):
+        return "a tensor"
+    return "a foreign object" if isinstance(value, inert.Inert) else f"a {type(value).__name__}"
 
 
 def _key(key: Any) -> Any:

@@ -100,7 +100,7 @@ def _f0(shapes: Shapes, metadata: Mapping[str, Any], file: str, found: Finding) 
             f"{file} has {', '.join(has)} of a voice with F0, but lacks {', '.join(lacks)}; the file is incomplete"
         )
     f0, stated = bool(has), metadata.get("f0")
-    if stated is not None and stated not in (0, 1, "0", "1"):
+    if stated is not None and (not isinstance(stated, int | float | str) or stated not in (0, 1, "0", "1")):
         raise BadCheckpoint(f"{file} says that its f0 is {stated!r}; expected 0 or 1")
     if stated is not None and bool(int(stated)) != f0:
         tells = "it holds enc_p.emb_pitch.weight" if f0 else "it holds no enc_p.emb_pitch.weight"

@@ -2,7 +2,8 @@
 
 A pickle names functions and classes and says how to call them. Here no name is ever imported: tensors are rebuilt by
 our own code, ordered dictionaries become dictionaries, and every other name (fairseq's Dictionary, argparse's
-Namespace, omegaconf's containers, or something hostile) becomes a class of ours whose objects do nothing.
+Namespace, omegaconf's containers) becomes a class of ours whose objects do nothing. Of Python's own library only
+containers are named by model files; a file that names anything else of it, such as os.system, is refused.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import io
 import pickle
 import struct
+import sys
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -25,6 +27,10 @@ from rvc.mapped import Tensors, open_bytes
 
 PICKLE_LIMIT = 64 << 20  # bytes; hubert_base.pt's own pickle is well below 1 MB
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+OWN_LIBRARY = sys.stdlib_module_names | {"__builtin__", "copy_reg"}  # with their names under Python 2
+CONTAINERS = {"argparse", "collections", "datetime", "enum", "pathlib", "typing"}
+PLAIN_TYPES = {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range", "set",
+               "slice", "str", "tuple", "unicode"}  # fmt: skip
 STORAGES = {
     "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
     "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
@@ -103,6 +109,11 @@ class Unpickler(pickle.Unpickler):
             return lambda *parts: rebuild_parameter(*parts)
         if module in ("torch", "torch.storage") and name in STORAGES:
             return STORAGES[name]
+        if _commands(module, name):
+            raise BadCheckpoint(
+                f"the file asks to use {module}.{name} when it is read, which no model needs; nothing was executed, "
+                "do not trust this file"
+            )
         return type("Inert", (Inert,), {})  # a new class each time, so that the file's can share no state
 
     def persistent_load(self, pid: Any) -> Any:
@@ -118,6 +129,16 @@ class Unpickler(pickle.Unpickler):
         if type(count) is not int or count < 0:
             raise BadCheckpoint(f"the file claims a storage of {count!r} numbers; it is damaged")
         return Stored(str(key), dtype, count, 0, (count,), (1,))
+
+
+def _commands(module: str, name: str) -> bool:
+    """Whether a name of Python's own library is anything else than a container."""
+    root = module.split(".")[0]
+    if root in ("builtins", "__builtin__"):
+        return name not in PLAIN_TYPES
+    harmless = root in CONTAINERS or f"{module}.{name}" in ("copyreg._reconstructor", "copy_reg._reconstructor",
+                                                            "_codecs.encode")  # fmt: skip
+    return root in OWN_LIBRARY and not harmless
 
 
 def load(file: BinaryIO, kind: type[Unpickler] = Unpickler) -> tuple[Any, dict[str, int]]:
@@ -144,6 +165,8 @@ def read_tensors(path: Path) -> Tensors:
     try:
         whole, mapping = open_bytes(path)
         content, storages = read_zip(path) if zipfile.is_zipfile(path) else read_legacy(path)
+    except BadCheckpoint as error:
+        raise BadCheckpoint(str(error) if path.name in str(error) else f"{path.name}: {error}") from error.__cause__
     except (OSError, ValueError, zipfile.BadZipFile, struct.error, EOFError) as error:
         raise BadCheckpoint(f"{path.name} is not a readable torch file ({error}); download it again") from error
     state = find_state(content)

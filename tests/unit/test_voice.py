@@ -217,3 +217,8 @@ def test_unknown_entries_are_said(tmp_path):
     voice = load_voice(saved(tmp_path, content() | {"author": "someone"}))
     assert voice.odd == ["unknown entry 'author' is ignored"]
     assert any(note == "version: inferred (enc_p.emb_phone.weight is 768 wide)" for note in voice.notes)
+
+
+def test_metadata_of_another_kind_is_a_sentence(tmp_path):
+    with pytest.raises(BadCheckpoint, match="says that its f0 is tensor"):
+        load_voice(saved(tmp_path, content() | {"f0": torch.ones(2)}))

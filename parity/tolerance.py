@@ -33,6 +33,7 @@ SPREAD = Path(__file__).parent / "data" / "spread.json"
 MARGIN = 5.0  # the original's spread is sampled by a few machines; a port adds its own, of the same size
 # 4 steps of float32; a different order of float64 operations; a sample of 16 bits cut off to the other side
 FLOORS = {"float32": 5e-7, "float64": 1e-9, "int16": 1e-5}
+ENOUGH = 3  # variants of a stream, below which a file's spread says more about its stages
 NETWORK_F0 = ("rmvpe", "crepe", "crepe-tiny", "fcpe")
 
 SAME_AS = {"waveform.raw": "waveform.segment.full", "content": "content.upsampled"}  # a stream's name for a file's
@@ -119,7 +120,8 @@ class Limits:
     def _measured(self, name: str, mode: str, metric: str, network: bool) -> Mapping[str, float]:
         for tensor, where in _addresses(name, mode):
             for measured in (network, None):
-                if found := self._entries.get((tensor, where, metric, measured)):
+                found = self._entries.get((tensor, where, metric, measured))
+                if found and (len(found) >= ENOUGH or not tensor.startswith("rt.")):
                     return found
         return {}
 

@@ -29,8 +29,8 @@ PICKLE_LIMIT = 64 << 20  # bytes; hubert_base.pt's own pickle is well below 1 MB
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 OWN_LIBRARY = sys.stdlib_module_names | {"__builtin__", "copy_reg"}  # with their names under Python 2
 CONTAINERS = {"argparse", "collections", "datetime", "enum", "pathlib", "typing"}
-PLAIN_TYPES = {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range", "set",
-               "slice", "str", "tuple", "unicode"}  # fmt: skip
+PLAIN_TYPES = {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range",
+               "set", "slice", "str", "tuple", "unicode"}  # fmt: skip
 STORAGES = {
     "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
     "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,

@@ -24,7 +24,7 @@ def levels_for(channels: int, width: int) -> int:
     """How often pairing rows pays: products saved grow with the width, and the additions they cost with 1/channels."""
     if channels * width < 64 * 11 or width < 7:
         return 0
-    return 2 if channels >= 256 or (channels >= 128 and width >= 11) else 1
+    return 2 if channels >= 128 and width >= 11 else 1
 
 
 class ResBlock1:

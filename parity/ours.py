@@ -53,6 +53,14 @@ def confirmed(case: Case, own: Any, stage: stages.Stage, prefix: str, name: str)
     return compare.rms(made.astype(np.float64) - case[name]) <= NEAR * compare.rms(case[name])
 
 
+def _believed(case: Case, prefix: str, name: str) -> Case | None:
+    """The case as our networks know it, None where they are others than those that made the golden."""
+    here, stage = known(case), stages.stage_of(name)
+    if here is None or here is case:
+        return here
+    return here if stage is not None and confirmed(here, pipeline(), stage, prefix, name) else None
+
+
 class Ours:
     """Predictions by networks of a case: the candidate's own where it is ours, else ours. An `Oracle`.
 
@@ -66,15 +74,10 @@ class Ours:
     def __call__(self, case: Case, stage: str, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
         """Every guess for one tensor of one stage."""
         yield from cause_live.guesses(case, stage, name)
-        self.refused = False
-        here: Case | None = case
-        if self._own is None:
-            here = known(case)
-            row = stages.stage_of(name)
-            if here is None or (here is not case and (
-                    row is None or not confirmed(here, pipeline(), row, prefix, name))):
-                self.refused = True
-                return
+        here = case if self._own is not None else _believed(case, prefix, name)
+        self.refused = here is None
+        if here is None:
+            return
         own = self._own if self._own is not None else pipeline()
         yield from own.guesses(here, stage, prefix, name, given)
         if stage == "f0.raw" and hasattr(own, "f0_network"):
@@ -86,17 +89,14 @@ class Ours:
 def hear(case: Case, program: Candidate | None = None) -> Hear | None:
     """What our pitch network of this case hears in a sound; None for a voice that is not known here."""
     own = program if hasattr(program, "f0_network") else None
-    here = case if own is not None else known(case)
-    if here is None:
+    if own is None and known(case) is None:
         return None
 
     def listen(padded: Array) -> Heard | None:
         from parity.candidates import strengths
 
-        row = stages.stage_of("f0.raw")
-        if here is not case and (row is None or not confirmed(here, pipeline(), row, "", "f0.raw")):
-            return None
-        return strengths.heard(own or pipeline(), here, padded)
+        believed = case if own is not None else _believed(case, "", "f0.raw")
+        return None if believed is None else strengths.heard(own or pipeline(), believed, padded)
 
     return listen
 

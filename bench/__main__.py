@@ -18,7 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from bench import about, child, plot, table, unit
-from bench.sections import SECTIONS, Plan
+from bench.sections import KINDS, SECTIONS, Plan
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except child.ChildFailed as failed:
                 result["not_measured"][name] = str(failed)
                 continue
-            result["sections"][name] = part
+            earlier = result["sections"].get(name, {}) if name == "kinds" else {}
+            result["sections"][name] = {**earlier, **part}
             result["unit_ms"][name] = [before * 1e3, unit.measure(given.threads) * 1e3]
             result["not_measured"].pop(name, None)
             keep(result, target)
@@ -65,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--original", choices=("rvc-python", "webui-2026", "webui-classic"))
     made.add_argument("--checkout", type=Path, help="of a WebUI; webui-2026 unless --original says")
     made.add_argument("--precision", nargs="+", default=["float32", "bfloat16", "int8"], choices=about.PRECISIONS)
+    made.add_argument("--kinds", nargs="+", choices=KINDS, help="voices of the section kinds, beside those of OUT")
     made.add_argument("--threads", type=int, default=2)
     made.add_argument("--out", type=Path, default=Path("out/bench"))
     return made

@@ -87,6 +87,8 @@ def rivals(found: Mapping[str, Any]) -> list[Line]:
 
 def kinds(found: Mapping[str, Any]) -> list[Line]:
     """Other voices beside the ratio that v2-40k-f0 reaches in the same workload."""
+    if "v2-40k-f0" not in found:
+        return []
     base = {row["precision"]: row["faster"]["middle"] for row in found["v2-40k-f0"]["ours"]}
     lines = []
     for kind, part in found.items():

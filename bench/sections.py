@@ -39,7 +39,8 @@ class Plan:
         """From the command line; bfloat16 only where the processor multiplies it itself."""
         original = given.original or ("webui-2026" if given.checkout else "rvc-python")
         precisions = [name for name in given.precision if name != "bfloat16" or unit.has_bfloat16()]
-        sizes: dict[str, Any] = SOON if given.quick else WHOLE
+        sizes: dict[str, Any] = {**(SOON if given.quick else WHOLE)}
+        sizes["kinds"] = tuple(given.kinds or sizes["kinds"])
         return cls(original, given.checkout, precisions, given.threads, **sizes)
 
 

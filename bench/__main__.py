@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--original", choices=("rvc-python", "webui-2026", "webui-classic"))
     made.add_argument("--checkout", type=Path, help="of a WebUI; webui-2026 unless --original says")
     made.add_argument("--precision", nargs="+", default=["float32", "bfloat16", "int8"], choices=about.PRECISIONS)
+    made.add_argument("--rounds", type=int, help="of whole conversions, each between two of the original's")
     made.add_argument("--kinds", nargs="+", choices=KINDS, help="voices of the section kinds, beside those of OUT")
     made.add_argument("--threads", type=int, default=2)
     made.add_argument("--out", type=Path, default=Path("out/bench"))

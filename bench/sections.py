@@ -40,7 +40,7 @@ class Plan:
         original = given.original or ("webui-2026" if given.checkout else "rvc-python")
         precisions = [name for name in given.precision if name != "bfloat16" or unit.has_bfloat16()]
         sizes: dict[str, Any] = {**(SOON if given.quick else WHOLE)}
-        sizes["kinds"] = tuple(given.kinds or sizes["kinds"])
+        sizes |= {"kinds": tuple(given.kinds or sizes["kinds"]), "rounds": given.rounds or sizes["rounds"]}
         return cls(original, given.checkout, precisions, given.threads, **sizes)
 
 

@@ -113,7 +113,8 @@ def _judge_what_follows(case: Case, ledger: Ledger, whole: Tensors, settled: Ten
         if not changed & set(stages.reads(stage, prefix, made)) or not program.offers(stage):
             continue
         try:
-            fresh = program.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix, made))
+            past = case.after(made) if case.facts.blocks else case
+            fresh = program.run_stage(past, stage, prefix, candidate.inputs(case, stage, prefix, made))
         except ParityError:
             continue
         for name in names:
@@ -129,6 +130,7 @@ def accuse(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: t
            program: Candidate | None, oracle: cause.Oracle | None = None) -> list[StageVerdict]:
     """The verdict on every stage of a case, in flow order."""
     found: list[StageVerdict] = []
+    past = case.after(whole) if case.facts.blocks else case  # what a stage of a stream remembers is the chain's own
     for stage, prefix in candidate.steps(case):
         names = [prefix + row.name for row in stage.makes]
         mine = ledger.of(names)
@@ -136,7 +138,7 @@ def accuse(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: t
             continue
         reads = tuple(stages.reads(stage, prefix, set(case) | set(whole)))
         verdict = StageVerdict(stage, prefix, names, "clean", mine, reads=reads)
-        _blame(case, ledger, verdict, whole, program)
+        _blame(case, ledger, verdict, whole, program, past)
         ended = [cell.state == "error" for cell in verdict.cells if cell.mode == "chained" and cell.failed]
         if verdict.blame not in ("clean", "not tested") and ended and all(ended) and not any(
                 cell.failed for cell in verdict.cells if cell.mode == "isolated"):
@@ -149,7 +151,8 @@ def accuse(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: t
     return found
 
 
-def _blame(case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, program: Candidate | None) -> None:
+def _blame(case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, program: Candidate | None,
+           past: Case) -> None:
     alone_bad = any(cell.failed for cell in verdict.cells if cell.mode == "isolated")
     chain_bad = any(cell.failed for cell in verdict.cells if cell.mode == "chained")
     inputs_bad = any(cell.failed for cell in ledger.of(verdict.reads, "chained"))
@@ -174,7 +177,7 @@ def _blame(case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, pr
                             if inputs_bad else
                             f"{_title(verdict)} is the first to differ: what it reads is within its limits")
     else:
-        _blame_chain(case, ledger, verdict, whole, program, inputs_bad)
+        _blame_chain(case, ledger, verdict, whole, program, inputs_bad, past)
 
 
 def _otherwise_given(case: Case, whole: Tensors, name: str) -> bool:
@@ -185,9 +188,9 @@ def _otherwise_given(case: Case, whole: Tensors, name: str) -> bool:
 
 
 def _blame_chain(case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, program: Candidate | None,
-                 inputs_bad: bool) -> None:
+                 inputs_bad: bool, past: Case) -> None:
     """A stage that is right alone and wrong in the chain: what does it make of the chain's own inputs?"""
-    again = _again(case, verdict, whole, program)
+    again = _again(past, verdict, whole, program)
     consistent = again is None or all(
         name not in again or name not in whole or _near(name, again[name], whole[name]) for name in verdict.tensors)
     if not consistent:

@@ -107,6 +107,12 @@ class Case(Mapping[str, Array]):
             self[name]
         return self
 
+    def after(self, made: Mapping[str, Array]) -> "Case":
+        """The same case as a run of its own has it: what it made stands where the golden's stood."""
+        other = Case(self.folder, self.document)
+        other._known = self._known | {name: value for name, value in made.items() if name in self._entries}
+        return other
+
     def _read(self, name: str) -> Array:
         entry = self._entries[name]
         shape, dtype = tuple(entry["shape"]), np.dtype(entry["dtype"])

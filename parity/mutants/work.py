@@ -156,4 +156,5 @@ def _do(job: Job) -> dict[str, Any]:
 def key(job: Job) -> str:
     """The name of the file that keeps what came of a job: another golden or variant is another job."""
     about = f"{job.folder} {asdict(job.variant) if job.variant else ''}"
-    return f"{job.name}-{hashlib.sha256(about.encode()).hexdigest()[:8]}.json"
+    plain = job.name.replace("/", "-over-")
+    return f"{plain}-{hashlib.sha256(about.encode()).hexdigest()[:8]}.json"

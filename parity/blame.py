@@ -4,6 +4,7 @@ Isolation gives a stage the golden's own inputs, so what fails there is its own.
 comes along; how much of it is inherited is measured by running the stage once more, on the candidate's own inputs.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -155,7 +156,7 @@ def _blame(case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, pr
            past: Case) -> None:
     alone_bad = any(cell.failed for cell in verdict.cells if cell.mode == "isolated")
     chain_bad = any(cell.failed for cell in verdict.cells if cell.mode == "chained")
-    inputs_bad = any(cell.failed for cell in ledger.of(verdict.reads, "chained"))
+    inputs_bad = any(cell.failed for cell in ledger.of({*verdict.reads, *_remembered(verdict)}, "chained"))
     other = [name for name in verdict.reads if _otherwise_given(case, whole, name)]
     alone_tested = any(cell.state != "not tested" for cell in verdict.cells if cell.mode == "isolated")
     if all(cell.state == "not tested" for cell in verdict.cells):
@@ -178,6 +179,15 @@ def _blame(case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, pr
                             f"{_title(verdict)} is the first to differ: what it reads is within its limits")
     else:
         _blame_chain(case, ledger, verdict, whole, program, inputs_bad, past)
+
+
+def _remembered(verdict: StageVerdict) -> list[str]:
+    """Of a stage of a stream, what it read and made in the block before: what it remembers comes from there."""
+    block = re.fullmatch(r"rt\.(\d+)\.", verdict.prefix)
+    if block is None or int(block[1]) == 0:
+        return []
+    before = f"rt.{int(block[1]) - 1}."
+    return [before + stages.split(name)[1] for name in (*verdict.reads, *verdict.tensors)]
 
 
 def _otherwise_given(case: Case, whole: Tensors, name: str) -> bool:
@@ -229,7 +239,8 @@ def _near(name: str, one: Array, other: Array) -> bool:
 
 def _gain(ledger: Ledger, verdict: StageVerdict) -> float:
     mine = max((cell.times_limit or 0 for cell in verdict.cells if cell.mode == "chained"), default=0)
-    read = max((cell.times_limit or 0 for cell in ledger.of(verdict.reads, "chained")), default=0)
+    read = max((cell.times_limit or 0 for cell in ledger.of({*verdict.reads, *_remembered(verdict)}, "chained")),
+               default=0)
     return compare.ratio(mine, read)
 
 

@@ -26,8 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     target = given.out / "result.json"
-    plan = Plan.of(given)
     result = about.resume(target, given)
+    plan = Plan.of(given, result["sections"] if given.more else None)
     with tempfile.TemporaryDirectory(prefix="rvc-bench-") as scratch:
         for name in tqdm(given.sections or SECTIONS, desc="bench", unit="section", disable=None):
             before = unit.measure(given.threads)
@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--original", choices=("rvc-python", "webui-2026", "webui-classic"))
     made.add_argument("--checkout", type=Path, help="of a WebUI; webui-2026 unless --original says")
     made.add_argument("--precision", nargs="+", default=["float32", "bfloat16", "int8"], choices=about.PRECISIONS)
+    made.add_argument("--more", action="store_true", help="add to the runs of the section offline that OUT holds")
     made.add_argument("--rounds", type=int, help="of whole conversions, each between two of the original's")
     made.add_argument("--kinds", nargs="+", choices=KINDS, help="voices of the section kinds, beside those of OUT")
     made.add_argument("--threads", type=int, default=2)

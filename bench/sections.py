@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +33,16 @@ class Plan:
     kind_seconds: float
     stream: float
     loads: int
+    earlier: Mapping[str, Any] = field(default_factory=dict)  # sections to whose runs more are added
 
     @classmethod
-    def of(cls, given: argparse.Namespace) -> "Plan":
+    def of(cls, given: argparse.Namespace, earlier: Mapping[str, Any] | None = None) -> "Plan":
         """From the command line; bfloat16 only where the processor multiplies it itself."""
         original = given.original or ("webui-2026" if given.checkout else "rvc-python")
         precisions = [name for name in given.precision if name != "bfloat16" or unit.has_bfloat16()]
         sizes: dict[str, Any] = {**(SOON if given.quick else WHOLE)}
         sizes |= {"kinds": tuple(given.kinds or sizes["kinds"]), "rounds": given.rounds or sizes["rounds"]}
-        return cls(original, given.checkout, precisions, given.threads, **sizes)
+        return cls(original, given.checkout, precisions, given.threads, **sizes, earlier=earlier or {})
 
 
     @property
@@ -53,7 +54,9 @@ class Plan:
 def measure_offline(plan: Plan, scratch: Path) -> dict[str, Any]:
     """Ours and the original in turn on the main workload."""
     work = Workload(speech(plan.seconds, scratch), plan.seconds, threads=plan.threads)
-    return offline.measure(work, plan.precisions, plan.rounds, plan.original, plan.checkout, scratch)
+    return offline.measure(
+        work, plan.precisions, plan.rounds, plan.original, plan.checkout, scratch, plan.earlier.get("offline")
+    )
 
 
 def measure_parity(plan: Plan, scratch: Path) -> dict[str, Any]:

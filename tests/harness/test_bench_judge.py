@@ -130,6 +130,19 @@ def test_every_run_of_ours_stands_between_two_of_the_originals():
     assert offline.order(["a", "b"], 2) == ["original", "a", "b", "original", "b", "a", "original"]
 
 
+def test_runs_of_several_sittings_come_to_one_ratio():
+    def run(who, seconds):
+        return {"who": who, "seconds": seconds, "peak_mib": 500.0, "stages": {"synthesizer": seconds / 2}}
+
+    sittings = [[run("original", 40.0), run("float32", 10.0), run("original", 44.0)],
+                [run("original", 30.0), run("float32", 10.0), run("original", 30.0)]]  # fmt: skip
+    found = offline.summary(sittings, "webui-2026", {"float32": {"exact": True, "why": ""}})
+    assert found["noise"] == pytest.approx(0.1)  # within a sitting: between them the machine may have changed
+    (row,) = found["ours"]
+    assert (row["faster"]["low"], row["faster"]["high"]) == pytest.approx((3.0, 4.2))
+    assert row["stages_faster"]["synthesizer"]["middle"] == pytest.approx(3.6)
+
+
 def test_the_rival_is_slower_by_the_ratio():
     found = rivals.faster({"ours-float32": [1.0, 2.0], "onnxruntime": [3.0, 6.0], "torch": [1.0, 1.0]})
     assert found["float32"]["onnxruntime"]["middle"] == 3

@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--precision", nargs="+", default=["float32", "bfloat16", "int8"], choices=about.PRECISIONS)
     made.add_argument("--more", action="store_true", help="add to the runs of the section offline that OUT holds")
     made.add_argument("--rounds", type=int, help="of whole conversions, each between two of the original's")
+    made.add_argument("--lengths", type=float, nargs="+", help="seconds of audio along which memory is followed")
     made.add_argument("--kinds", nargs="+", choices=KINDS, help="voices of the section kinds, beside those of OUT")
     made.add_argument("--threads", type=int, default=2)
     made.add_argument("--out", type=Path, default=Path("out/bench"))

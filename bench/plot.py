@@ -33,7 +33,7 @@ def growth(lines: Sequence[Mapping[str, Any]], target: Path) -> Path:
         lengths = [length for length, *_ in part["points"]]
         for chart, place in zip(charts, (1, 2), strict=True):
             values = [median(point[place]) for point in part["points"]]
-            chart.plot(lengths, values, "o-", color=OURS if part["who"] == "ours" else THEIRS, label=part["who"])
+            chart.plot(lengths, values, "o-", color=OURS if part["who"].startswith("ours") else THEIRS, label=part["who"])
     ticks = sorted({length for part in lines for length, *_ in part["points"]})
     for chart, title in zip(charts, ("peak memory, MiB", "seconds, whole process"), strict=True):
         chart.set(title=title, xlabel="seconds of audio", xscale="log")

@@ -41,7 +41,8 @@ class Plan:
         original = given.original or ("webui-2026" if given.checkout else "rvc-python")
         precisions = [name for name in given.precision if name != "bfloat16" or unit.has_bfloat16()]
         sizes: dict[str, Any] = {**(SOON if given.quick else WHOLE)}
-        sizes |= {"kinds": tuple(given.kinds or sizes["kinds"]), "rounds": given.rounds or sizes["rounds"]}
+        sizes |= {"kinds": tuple(given.kinds or sizes["kinds"]), "rounds": given.rounds or sizes["rounds"],
+                  "lengths": tuple(given.lengths or sizes["lengths"])}  # fmt: skip
         return cls(original, given.checkout, precisions, given.threads, **sizes, earlier=earlier or {})
 
 
@@ -77,10 +78,13 @@ def measure_kinds(plan: Plan, scratch: Path) -> dict[str, Any]:
 
 
 def growth_ours(plan: Plan, scratch: Path) -> dict[str, Any]:
-    """Ours, at all lengths, in float32."""
+    """Ours, at all lengths, in the first precision asked for."""
+    precision = plan.precisions[0]
     return growth.measure(
-        "ours", plan.lengths, lambda work: work.ours(scratch / "length.wav"), "v2-40k-f0", plan.threads, scratch
-    )
+        f"ours, {precision}", plan.lengths,
+        lambda work: work.ours(scratch / "length.wav", "--precision", precision, profile=plan.original),
+        "v2-40k-f0", plan.threads, scratch,
+    )  # fmt: skip
 
 
 def growth_original(plan: Plan, scratch: Path) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def test_the_original_is_not_asked_for_ten_minutes(monkeypatch, tmp_path):
     monkeypatch.setattr(growth, "measure", lambda who, lengths, *rest: seen.append((who, max(lengths))) or {})
     for name in ("growth-ours", "growth-original"):
         SECTIONS[name](Plan.of(parser().parse_args([])), tmp_path)
-    assert seen == [("ours", 600.0), ("rvc-python", 120.0)]
+    assert seen == [("ours, float32", 600.0), ("rvc-python", 120.0)]
 
 
 def test_a_result_is_continued_on_the_same_machine_and_commit_only(tmp_path):

@@ -33,7 +33,8 @@ def growth(lines: Sequence[Mapping[str, Any]], target: Path) -> Path:
         lengths = [length for length, *_ in part["points"]]
         for chart, place in zip(charts, (1, 2), strict=True):
             values = [median(point[place]) for point in part["points"]]
-            chart.plot(lengths, values, "o-", color=OURS if part["who"].startswith("ours") else THEIRS, label=part["who"])
+            colour = OURS if part["who"].startswith("ours") else THEIRS
+            chart.plot(lengths, values, "o-", color=colour, label=part["who"])
     ticks = sorted({length for part in lines for length, *_ in part["points"]})
     for chart, title in zip(charts, ("peak memory, MiB", "seconds, whole process"), strict=True):
         chart.set(title=title, xlabel="seconds of audio", xscale="log")

@@ -98,7 +98,7 @@ def growth_original(plan: Plan, scratch: Path) -> dict[str, Any]:
 
 def measure_rivals(plan: Plan, scratch: Path) -> dict[str, Any]:
     """The generator alone in every program that is installed."""
-    return rivals.measure("v2-40k-f0", plan.generator, 5, plan.threads, scratch)
+    return rivals.measure("v2-40k-f0", plan.generator, plan.rounds, plan.threads, scratch)
 
 
 def measure_live(plan: Plan, scratch: Path) -> dict[str, Any]:

@@ -38,7 +38,9 @@ def otherwise(case: Case, name: str) -> tuple[Array, str] | None:
     if "f0.hz" not in given or any(prefix + tensor not in case for tensor in TENSORS):
         return None
     hz, rate = given["f0.hz"].ravel(), int(case.voice["rate"])
-    upp = case[prefix + "nsf.sine"].size // hz.size
+    upp = rate // 100
+    if any(case[prefix + tensor].size != hz.size * upp for tensor in TENSORS):
+        return None  # a recording whose lengths do not fit has no such decision to tell
     (fused, here), (plain, there) = (_sine(hz, rate, upp, fma) for fma in (True, False))
     if here == there:
         return None

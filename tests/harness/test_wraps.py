@@ -48,3 +48,9 @@ def test_between_the_two_decisions_nothing_is_explained(case: store.Case) -> Non
 
 def test_the_classic_sine_has_no_such_decision() -> None:
     assert wraps.otherwise(store.open_case("goldens/cases/curve-classic"), "seg0.nsf.sine") is None
+
+
+def test_a_recording_whose_lengths_do_not_fit_has_no_such_decision(case: store.Case) -> None:
+    tensors = {name: np.array(case[name]) for name in case}
+    tensors["seg0.nsf.sine"] = tensors["seg0.nsf.sine"][:, :-3]
+    assert wraps.otherwise(store.MemoryCase(case.meta, tensors), "seg0.nsf.sine") is None

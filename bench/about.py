@@ -32,9 +32,9 @@ def machine(threads: int) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit of what is measured, with a + where files differ from it; "unknown" outside a repository."""
+    """The last commit of `rvc/`, with a + where files differ from it; "unknown" outside a repository."""
     try:
-        head = _git("rev-parse", "--short", "HEAD")
+        head = _git("log", "-1", "--format=%h", "--", "rvc")
         return head + ("+" if _git("status", "--porcelain", "--untracked-files=no", "rvc") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

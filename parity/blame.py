@@ -82,7 +82,8 @@ def _explain_pitch(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, l
     name, settled = "f0.raw", Tensors()
     for mode, made in (("isolated", alone), ("chained", whole)):
         wrong = [cell for cell in ledger.of([name], mode) if cell.state == "differs"]
-        if not wrong or any(cell.failed for cell in ledger.of(stages.upstream(name, case), mode)):
+        if not wrong or "padded" not in case or any(
+                cell.failed for cell in ledger.of(stages.upstream(name, case), mode)):
             continue
         frames = voicing.changed(case[name], made[name])
         if not 0 < len(frames) <= max(1, voicing.FEW * case[name].size):

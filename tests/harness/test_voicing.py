@@ -131,3 +131,13 @@ def test_without_an_ear_nothing_is_explained(tmp_path: Path, mode: str) -> None:
     whole["f0.raw"][FRAME] = 0
     alone = whole if mode == "isolated" else tensors()
     assert verdict.judge(case, Player(alone, whole), tolerance.Limits(), waivers.Waivers()).state == "differs"
+
+
+def test_a_dump_without_its_sound_has_no_margin(tmp_path: Path) -> None:
+    right = {name: value for name, value in tensors().items() if name != "padded"}
+    case = store.MemoryCase({**META, "segments": 1, "blocks": 0}, right)
+    whole = {name: value.copy() for name, value in right.items()}
+    whole["f0.raw"][FRAME] = 0
+    found = verdict.judge(case, Player(right, whole), tolerance.Limits(), waivers.Waivers(),
+                          hear=lambda padded: pytest.fail("there is nothing to hear"))
+    assert found.state == "differs"

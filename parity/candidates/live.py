@@ -67,10 +67,10 @@ class Live:
         """One block's circumstances; noise comes from what is given."""
         return Turn(block, self.models, self.controls(block), Tape(dict(given)), within(tap, block))
 
-    def run(self) -> Tensors:
-        """The whole stream over the golden's blocks with its noise."""
+    def run(self, trace: Trace | None = None) -> Tensors:
+        """The whole stream over the golden's blocks with its noise; `trace` keeps what is made if it ends early."""
         noise = {name: self.case[name] for name in self.case if ".noise." in name}
-        trace = Trace()
+        trace = Trace() if trace is None else trace
         stream = Stream(self.models, self.sizes, noise=Tape(noise), tap=trace)
         for block in range(self.blocks):
             stream.controls = self.controls(block)
@@ -149,9 +149,17 @@ def _prior(live: Live, block: int, given: Tensors, tap: Any) -> None:
     tap(f"rt.{block}.z_p", live.models.voice.synthesizer.prior(m, logs, noise))
 
 
+def _heard_speaker(live: Live, block: int, given: Tensors) -> torch.Tensor:
+    """The speaker's embedding that is given, or the voice's where no original shows it."""
+    name = f"rt.{block}.spk.g"
+    if name in given:
+        return torch.from_numpy(given[name])
+    return live.models.voice.synthesizer.speaker(live.controls(block).speaker)
+
+
 def _flow(live: Live, block: int, given: Tensors, tap: Any) -> None:
     net = live.models.voice.synthesizer
-    g = net.speaker(live.controls(block).speaker)
+    g = _heard_speaker(live, block, given)
     tap(f"rt.{block}.flow.z", net.flow(torch.from_numpy(given[f"rt.{block}.z_p"]), g))
 
 
@@ -166,7 +174,7 @@ def _generate(live: Live, block: int, given: Tensors, tap: Any) -> None:
     z = torch.from_numpy(given[f"rt.{block}.flow.z"])[:, :, dec_head : dec_head + formant.frames]
     source = given.get(f"rt.{block}.nsf.source")
     excitation = None if source is None else resize_source(torch.from_numpy(source), formant.made * net.upp)
-    g = net.speaker(live.controls(block).speaker)
+    g = _heard_speaker(live, block, given)
     tap(f"rt.{block}.waveform.raw", net.generate(resize_frames(z, formant.made), g, excitation)[None])
 
 

@@ -101,12 +101,14 @@ class RvcTorch:
     def run(self, case: Case) -> Tensors:
         """The whole conversion of the golden's `audio16k.raw` or of its blocks, with its noise."""
         if case.facts.blocks:
+            heard = Trace()
             try:
-                return self.stream(case).run()
+                return self.stream(case).run(heard)
             except GoldenError:
                 raise
             except Exception as error:
-                raise CandidateError(f"{type(error).__name__}: {error}") from error
+                made = {name: value for name, value in heard.items() if not name.endswith(".in")}
+                raise CandidateError(f"{type(error).__name__}: {error}", made) from error
         noise = {name: case[name] for name in case if stages.tensor(name).kind == "noise"}
         trace = Trace()
         try:

@@ -82,7 +82,8 @@ def _neighbour(name: str, index: tuple[int, ...], golden: Tensors, ours: Tensors
     place = np.flatnonzero(golden[name][row] == ours[name][index])
     if place.size:
         margin, far = abs(distances[place[0]] - distances[rank]), distances[place[0]]
-    elif own is not None:
+    elif own is not None and own[row, rank] != golden[prefix + "retrieval.distances"][row, -1]:
+        # Another vector at the very same distance is a wrong id beside a right distance, not a near neighbour.
         margin, far = abs(float(own[row, rank]) - distances[-1]), float(own[row, rank])
     else:
         return _flip(index, golden[name], ours[name], None, None)

@@ -245,6 +245,17 @@ def test_near_neighbours_may_change_places_and_far_ones_not() -> None:
     assert not any(flip["explained"] for flip in decisions.flips(name, there, {**there, name: far}, False))
 
 
+def test_a_wrong_id_beside_the_very_same_distance_is_no_near_neighbour() -> None:
+    name, distances = "seg0.retrieval.ids", np.array([[10, 20, 30, 40, 50, 60, 70, 80]], np.float32)
+    there = {name: np.arange(8)[None], "seg0.retrieval.distances": distances}
+    other = there[name].copy()
+    other[0, 7] = 8
+    near = distances.copy()
+    near[0, 7] = np.nextafter(np.float32(80), np.float32(90))
+    assert not decisions.flips(name, there, {**there, name: other}, False)[0]["explained"]
+    assert decisions.flips(name, there, {name: other, "seg0.retrieval.distances": near}, False)[0]["explained"]
+
+
 def test_an_explained_flip_lets_what_follows_be_judged_with_the_goldens_decision(tmp_path: Path) -> None:
     right = tensors()
     low, high = decisions.MEL_LOW, decisions.MEL_HIGH

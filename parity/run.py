@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from parity import ours, render, stages, store, tolerance, verdict, waivers
+from parity import candidate, ours, render, stages, store, tolerance, verdict, waivers
 from parity.candidate import Candidate, Tensors
 from parity.errors import GoldenError, UsageError
 from parity.store import Case
@@ -112,6 +112,9 @@ def _one(folder: Path, program: Candidate, limits: tolerance.Limits, waive: waiv
         found = verdict.judge(case, program, limits, waive, only_stage, ours.Ours(case, program),
                               ours.hear(case, program))
         found.match(case, limits, ours.conversion(case, program))
+        if found.state == "nothing" and not program.chains and not any(
+                program.offers(stage) for stage, _ in candidate.steps(case)):
+            found.state = "declined"  # it says beforehand that it has none of these stages
         if declined:
             found.state, found.sentence = "declined", f"the candidate does not declare the profile {case.profile}"
         if found.state == "differs" and (other := cache.other_than_recorded(case.voice)):

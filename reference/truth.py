@@ -54,7 +54,25 @@ def _segment(golden: Case, prefix: str, vectors: Array | None) -> dict[str, Arra
         share = np.where(hz < 1, float(golden.options.get("protect", 0.33)), 1.0)[..., None]
         doubled = given("content.upsampled")[:, :frames]
         found["content.protected"] = doubled * share + np.repeat(heard, 2, 1)[:, :frames] * (1 - share)
+    if prefix + "nsf.sine" in golden:
+        found |= _source(golden, prefix, frames)
     return found
+
+
+def _source(golden: Case, prefix: str, frames: int) -> dict[str, Array]:
+    """The sine whose phase is the exact running sum of F0 over the rate, and what its linear layer makes of the gap."""
+    start = _first_frame(golden, prefix)
+    hz = golden["f0.hz"][0, start : start + frames].astype(np.float64)
+    upp = int(golden.voice["rate"]) // 100
+    on = np.repeat(hz > 0, upp)
+    phase = np.cumsum(np.repeat(hz, upp) / int(golden.voice["rate"]))
+    loudness = np.where(on, 0.003, 0.1 / 3) * golden[prefix + "noise.nsf"].ravel()
+    wave = np.where(on, 0.1 * np.sin(2 * np.pi * np.mod(phase, 1)), 0) + loudness
+    heard, bent = (golden[prefix + name].astype(np.float64).ravel() for name in ("nsf.sine", "nsf.source"))
+    inside = np.abs(bent) < 0.9
+    slope = np.polyfit(heard[inside], np.arctanh(bent[inside]), 1)[0]
+    source = bent + slope * (1 - bent**2) * (wave - heard)
+    return {"nsf.sine": wave.reshape(1, -1, 1), "nsf.source": source.reshape(1, 1, -1)}
 
 
 def _retrieval(golden: Case, prefix: str, vectors: Array, heard: Array) -> dict[str, Array]:

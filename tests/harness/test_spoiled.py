@@ -194,6 +194,22 @@ def test_a_case_with_nothing_to_compare_fails_beside_others(tmp_path: Path) -> N
     assert document["sentence"] == "nothing was compared in other, although other cases were"
 
 
+def test_a_case_without_a_declared_stage_is_not_tested(tmp_path: Path) -> None:
+    """A candidate of one stage is judged on the cases that have it, and the others are no failure."""
+    golden(tmp_path)
+    store.save_case(tmp_path / "other", tensors() | {"waveform.resampled": tensors()["waveform.concat"]},
+                    META | {"name": "other", "options": META["options"] | {"resample_rate": 16000}})
+
+    class Resampler(Player):
+        def offers(self, stage: Any) -> bool:
+            return stage.name == "resampled"
+
+    right = tensors() | {"waveform.resampled": tensors()["waveform.concat"]}
+    document = running.run(Resampler(right, chains=False), tmp_path, tmp_path / "out")
+    assert document["exit_code"] == 0, document["sentence"]
+    assert {case["name"]: case["state"] for case in document["cases"]} == {"other": "pass", "small": "declined"}
+
+
 def test_a_stage_that_raises_is_a_failure_with_its_reason(tmp_path: Path) -> None:
 
     case = golden(tmp_path)

@@ -13,7 +13,7 @@ KINDS = ("v2-40k-f0", "v2-48k-f0", "v2-32k-f0", "v1-40k-f0", "v2-40k-nof0")
 SOON = {"seconds": 8.0, "rounds": 2, "lengths": (5.0, 30.0, 45.0, 60.0), "turns": 4, "kinds": KINDS[:2],
         "generator": 5.0, "kind_seconds": 4.0, "stream": 60.0, "loads": 3}  # fmt: skip
 WHOLE = {"seconds": 30.0, "rounds": 3, "lengths": (10.0, 30.0, 120.0, 600.0), "turns": 10, "kinds": KINDS,
-         "generator": 14.0, "kind_seconds": 8.0, "stream": 600.0, "loads": 5}  # fmt: skip
+         "generator": 8.0, "kind_seconds": 8.0, "stream": 600.0, "loads": 5}  # fmt: skip
 
 
 @dataclass(frozen=True)

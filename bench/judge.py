@@ -20,7 +20,15 @@ class Interval:
     confidence: float
 
     def __str__(self) -> str:
-        return f"{self.middle:.3g} ({self.low:.3g} to {self.high:.3g})"
+        low, middle, high = (f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}" for value in
+                             (self.low, self.middle, self.high))  # fmt: skip
+        return f"{middle} ({low} to {high})"
+
+    def at_least_as_wide(self, noise: float) -> "Interval":
+        """This one, or where it rests on a single measurement, the range that `noise`, a share, gives it."""
+        if self.low < self.high:
+            return self
+        return Interval(self.low * (1 - noise), self.middle, self.high * (1 + noise), self.confidence)
 
 
 @dataclass(frozen=True)

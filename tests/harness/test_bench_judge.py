@@ -22,6 +22,13 @@ def test_interval_holds_the_median():
     assert found.confidence == pytest.approx(1 - 2 / 32)
 
 
+def test_one_run_is_as_wide_as_the_noise():
+    single = interval([3.6]).at_least_as_wide(0.05)
+    assert verdict(single, 3.5, at_least=True) == "inconclusive"
+    assert interval([3.5, 3.7]).at_least_as_wide(0.5).high == 3.7
+    assert str(interval([3384.2])) == "3384 (3384 to 3384)"
+
+
 def test_many_runs_narrow_the_interval():
     found = interval([float(i) for i in range(21)])
     assert 0 < found.low < 10 < found.high < 20

@@ -61,7 +61,9 @@ def growth(found: Mapping[str, Any]) -> list[Line]:
     spread = [(length, peaks if len(peaks) > 1 else _as_wide(peaks[0], shortest)) for length, peaks in points]
     lines = []
     if len(points) > 1:
-        lines.append(Line(Figure("memory's slope", slope(spread), "MiB/s", GOALS["growth"]["slope"])))
+        whole = slope([spread[0], spread[-1]])
+        what = f"memory's slope, {points[0][0]:g} to {points[-1][0]:g} s"
+        lines.append(Line(Figure(what, whole, "MiB/s", GOALS["growth"]["slope"])))
     if len(points) > 2:
         lines.append(Line(Figure("memory's curvature", curvature(spread), "MiB/s", GOALS["growth"]["bend"])))
     return lines

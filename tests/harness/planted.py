@@ -1,19 +1,10 @@
-"""`python -m rvc` with one fault planted: python planted.py slow|square|honest ARGUMENTS…; what a bench must catch."""
+"""`python -m rvc` with one fault planted: python planted.py square ARGUMENTS…; what a bench must catch."""
 
 import sys
-import time
 
 import numpy as np
 
-START = time.perf_counter()
 HELD = []
-
-
-def slow():
-    """A quarter longer, from the first import to the last byte."""
-    import atexit
-
-    atexit.register(lambda: time.sleep((time.perf_counter() - START) / 4))
 
 
 def square():
@@ -31,7 +22,7 @@ def square():
 
 
 if __name__ == "__main__":
-    {"slow": slow, "square": square, "honest": lambda: None}[sys.argv[1]]()
+    {"square": square}[sys.argv[1]]()
     from rvc.cli import main
 
     sys.exit(main(sys.argv[2:]))

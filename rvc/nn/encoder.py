@@ -41,6 +41,12 @@ class Encoder:
         stats = self.proj(self.blocks[-1](x, keep_from))
         return from_rows(stats[:, : self.inter]), from_rows(stats[:, self.inter :])
 
+    def to_precision(self, dtype: torch.dtype) -> None:
+        """Compute the blocks' products in `dtype`; norms, attention's weights and sums, and both ends stay float32."""
+        for block in self.blocks:
+            for conv in (block.attention.qkv, block.attention.out, block.conv_1, block.conv_2):
+                conv.to_precision(dtype)
+
 
 class Block:
     """Post-norm: attention, then two convolutions, each added and normalised over the channels."""
@@ -58,7 +64,8 @@ class Block:
         width = x.shape[1:]
         start = max(first - self.conv_1.reach - self.conv_2.reach, 0)  # what the convolutions see of earlier rows
         x = F.layer_norm(x[start:] + self.attention(x, start), width, *self.norm_1, EPS)
-        h = self.conv_2.same(F.relu_(self.conv_1.same(x)))
+        h = F.relu_(self.conv_1.same(x.to(self.conv_1.dtype)))
+        h = self.conv_2.same(h).float()
         return F.layer_norm(h.add_(x), width, *self.norm_2, EPS)[first - start :]
 
 
@@ -80,13 +87,14 @@ class Attention:
     def __call__(self, x: Tensor, first: int = 0) -> Tensor:
         """Rows (p, hidden) → rows (p − first, hidden): what the rows from `first` on hear of all."""
         p = x.shape[0]
-        q, k, v = self.qkv(x).view(p, 3, self.heads, self.width).permute(1, 2, 0, 3).contiguous()  # (heads, p, width)
+        qkv = self.qkv(x.to(self.qkv.dtype)).float().view(p, 3, self.heads, self.width)
+        q, k, v = qkv.permute(1, 2, 0, 3).contiguous()  # (heads, p, width)
         q /= sqrt(self.width)
         mixed = x.new_empty(p - first, self.heads, self.width)
         for start in range(first, p, BLOCK):
             end = min(start + BLOCK, p)
             mixed[start - first : end - first] = self.attend(q[:, start:end], k, v, start).transpose(0, 1)
-        return self.out(mixed.view(p - first, -1))
+        return self.out(mixed.view(p - first, -1).to(self.out.dtype)).float()
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, start: int) -> Tensor:
         """Queries (heads, b, width) of the frames start … start+b−1 over all p keys and values."""

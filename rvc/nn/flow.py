@@ -24,6 +24,12 @@ class Flow:
             x = coupling(x.flip(1), g)
         return from_rows(x)
 
+    def to_precision(self, dtype: torch.dtype) -> None:
+        """Compute the gated convolutions in `dtype`; what each adds to stays float32."""
+        for coupling in self.couplings:
+            for conv in (*coupling.into, *coupling.res_skip):
+                conv.to_precision(dtype)
+
 
 class Coupling:
     """One half of the channels, read, moves the other half; the scale is always one."""
@@ -46,8 +52,9 @@ class Coupling:
         """Three gated convolutions; each gives a part of the output and, but the last, a step for the next."""
         out: Tensor | None = None
         for l, (into, res_skip) in enumerate(zip(self.into, self.res_skip, strict=True)):
-            a = into.same(h).add_(g[2 * self.hidden * l : 2 * self.hidden * (l + 1)])
-            step = res_skip(torch.tanh(a[:, : self.hidden]).mul_(torch.sigmoid(a[:, self.hidden :])))
+            a = into.same(h.to(into.dtype)).float().add_(g[2 * self.hidden * l : 2 * self.hidden * (l + 1)])
+            gated = torch.tanh(a[:, : self.hidden]).mul_(torch.sigmoid(a[:, self.hidden :]))
+            step = res_skip(gated.to(res_skip.dtype)).float()
             if l < FLOW_LAYERS - 1:
                 h.add_(step[:, : self.hidden])
                 step = step[:, self.hidden :]

@@ -139,11 +139,17 @@ class Synthesizer:
         return self.generator(z.to(self.device), g, source, first, last)
 
     def to_precision(self, precision: str) -> Synthesizer:
-        """Compute the generator in float32, bfloat16 or int8 from now on; changes this synthesizer and returns it."""
+        """Compute in float32, bfloat16 or int8 from now on; changes this synthesizer and returns it.
+
+        int8 is the generator's alone: encoder and flow stay in float32 there.
+        """
         if precision not in PRECISIONS:
             raise BadInput(f"precision {precision!r} is unknown; known are {', '.join(PRECISIONS)}")
         with torch.inference_mode():
             self.generator.to_precision(PRECISIONS[precision])
+            if precision != "int8":
+                self.encoder.to_precision(PRECISIONS[precision])
+                self._flow.to_precision(PRECISIONS[precision])
         return self
 
 

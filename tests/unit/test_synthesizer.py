@@ -100,3 +100,21 @@ def test_a_source_that_does_not_fit_is_refused():
         net.generate(z, g, torch.zeros(1, 1, 4400))
     with pytest.raises(BadInput, match="frames 4 to 11 were asked for, but the segment has 10"):
         net.generate(z, g, torch.zeros(1, 1, 4000), 4, 11)
+
+
+def test_bfloat16_rounds_encoder_and_flow_far_below_their_signal_and_int8_leaves_them():
+    tensors, exact = build()
+    draw = torch.Generator().manual_seed(0)
+    content, coarse = torch.randn(1, 40, exact.sizes.content, generator=draw), torch.arange(40)[None]
+    noise, g = torch.randn(1, exact.sizes.inter, 30, generator=draw), exact.speaker(0)
+
+    def latents(net):
+        m, logs = net.encode(content, coarse, 10)
+        return m, net.flow(net.prior(m, logs, noise), g)
+
+    rounded = latents(Synthesizer(sv.config(), "v2", 1, tensors).to_precision("bfloat16"))
+    other = latents(Synthesizer(sv.config(), "v2", 1, tensors).to_precision("int8"))
+    for truth, near, same in zip(latents(exact), rounded, other, strict=True):
+        assert near.dtype == torch.float32
+        assert 1e-6 < sv.gap(near, truth) < 10 ** (-40 / 20)
+        assert torch.equal(same, truth)

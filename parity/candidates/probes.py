@@ -4,6 +4,7 @@ They answer for the causes that no small formula predicts: the layer of the cont
 network, the reach of an index, another speaker, the other sine generator. Slow ones come last.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from parity.cause import Guess
 from parity.store import Case
 from parity.views import Array
 from rvc.f0 import mel, pm, rmvpe, salience
-from rvc.nn import encoder, generator, hubert
+from rvc.nn import encoder, generator, hubert, resblock
 from rvc.nn.conv import from_rows, to_rows
 from rvc.nn.dense import Dense
 from rvc.nn.hubert import Hubert
@@ -54,7 +55,8 @@ def _constants(heard: Callable[[], Array], network: Hubert) -> Iterator[Guess]:
     right = heard()
     with ExitStack() as stack:
         for layer in network.layers:
-            for norm in (layer.attention_norm, layer.final_norm):
+            norms: tuple[Any, Any] = (layer.attention_norm, layer.final_norm)
+            for norm in norms:
                 stack.enter_context(_with(norm, eps=10 * norm.eps))
         yield Guess("epsilon", "the norms' epsilon is not 1e-5", heard(), None, base=right)
     sharper = _but(F, scaled_dot_product_attention=lambda q, k, v: F.scaled_dot_product_attention(1.001 * q, k, v))
@@ -189,7 +191,7 @@ def _encoder(program: Any, case: Case, prefix: str, name: str, given: Tensors) -
     def heard() -> Array:
         return _array(program.synthesizer(case).encode(text, coarse)[place])
 
-    right, root = heard(), encoder.sqrt
+    right, root = heard(), math.sqrt
     widths = {"another scale of the embedding": program.synthesizer(case).encoder.hidden,
               "another attention scale": program.synthesizer(case).encoder.blocks[0].attention.width}
     with _with(encoder, EPS=10 * encoder.EPS):
@@ -248,7 +250,7 @@ def _generator(program: Any, case: Case, prefix: str, name: str, given: Tensors)
     right = heard()
     with _with(generator, LAST_SLOPE=generator.LAST_SLOPE + 1e-3):
         yield Guess("another last slope", "the slope of the last LeakyReLU is not 0.01", heard(), None, base=right)
-    with _with(generator, SLOPE=generator.SLOPE + 1e-3):
+    with _with(generator, SLOPE=resblock.SLOPE + 1e-3):
         yield Guess("another slope", "the slope of LeakyReLU is not 0.1", heard(), None, base=right)
     for place, label, sentence in ((1, "missing speaker", "the generator does not hear the speaker"),
                                    (2, "missing source", "the generator does not hear the source")):

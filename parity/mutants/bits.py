@@ -54,13 +54,13 @@ def single(value: Array) -> Array:
 @like
 def pcm16(value: Array) -> Array:
     """Samples as 16-bit integers and back."""
-    return np.rint(value * 32768) / 32768
+    return np.asarray(np.rint(value * 32768) / 32768)
 
 
 @like
 def pcm20_cut(value: Array) -> Array:
     """Samples as 20-bit integers, cut off, and back."""
-    return np.trunc(value * 2**19) / 2**19
+    return np.asarray(np.trunc(value * 2**19) / 2**19)
 
 
 @like

@@ -185,5 +185,5 @@ SLOW_PITCH = {"harvest": 4, "crepe": 4, "rmvpe": 2, "fcpe": 2}  # times the cost
 def cost(case: Case) -> int:
     """Samples that the networks hear, weighed by the pitch method: what a run of this case costs."""
     names = [name for name in case if stages.split(name)[1] in ("audio", "padded", "input16k")]
-    heard = sum(case.entry(name)["shape"][-1] for name in names)
+    heard = sum(int(case.entry(name)["shape"][-1]) for name in names)
     return heard * (SLOW_PITCH.get(str(case.options.get("f0_method")), 1) if case.facts.f0 else 1)

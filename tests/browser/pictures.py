@@ -1,0 +1,98 @@
+"""python -m tests.browser.pictures: judge our rvc, right and with planted faults, and take the pictures in docs/images.
+
+A newcomer should see on each within ten seconds what is wrong, where, and how bad: look at them before committing them.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from parity import run as judging
+from parity import stages
+from parity.candidate import Candidate, Tensors
+from parity.candidates.rvc_torch import RvcTorch
+from parity.mutants import catalogue
+from parity.mutants.fault import Fault
+from parity.store import Case
+from reports.__main__ import run as render
+from tests.browser.conftest import FLAGS, chromium
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+CASES = ("sung-up-2026", "two-segments-rpy", "v2-40k-rmvpe-rpy", "retrieval-loudness-2026", "v1-48k-rmvpe-2026")
+PLANTED = {"linear upsampling": "upsample-linear", "1/d for 1/d²": "weights-1/d"}
+HEIGHT = 1040
+
+
+class Planted(RvcTorch):
+    """Our rvc with one of the catalogue's faults, under a name that says so."""
+
+    def __init__(self, words: str, fault: Fault) -> None:
+        super().__init__()
+        self._words, self._fault = words, fault
+
+    @property
+    def about(self) -> dict[str, object]:
+        return {**super().about, "name": f"rvc, {self._words}"}
+
+    def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
+        with self._fault.lay(self, case):
+            return super().run_stage(case, stage, prefix, inputs)
+
+    def run(self, case: Case) -> Tensors:
+        with self._fault.lay(self, case):
+            return super().run(case)
+
+
+def main() -> None:
+    """Verdicts and pages in a folder that goes away; pictures into docs/images."""
+    with tempfile.TemporaryDirectory() as there, chromium_running() as browser:
+        root = Path(there)
+        verdicts = judged(root)
+        render([verdicts[0]], root / "right")
+        render([verdicts[1]], root / "planted")
+        render(verdicts, root / "both")
+        picture(browser, root / "right" / "index.html", "report-index", 640)
+        picture(browser, root / "right" / "two-segments-rpy.html", "report-passing")
+        picture(browser, root / "planted" / "sung-up-2026.html", "report-planted-fault")
+        picture(browser, root / "both" / "index.html", "report-two-candidates", 640)
+
+
+def judged(root: Path) -> list[Path]:
+    """Folders with the verdicts on a few cases: of our rvc, then of each planted fault."""
+    goldens = root / "goldens"
+    goldens.mkdir()
+    for case in CASES:
+        (goldens / case).symlink_to((judging.GOLDENS / case).resolve())
+    faults = {fault.name: fault for fault in catalogue()}
+    programs: dict[str, Candidate] = {"rvc": RvcTorch()}
+    programs |= {name: Planted(words, faults[name]) for words, name in PLANTED.items()}
+    folders = [root / name.replace("/", "-") for name in programs]
+    for folder, program in zip(folders, programs.values(), strict=True):
+        judging.run(program, goldens, folder)
+    return folders
+
+
+@contextmanager
+def chromium_running() -> Iterator[Browser]:
+    """A headless browser."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield running
+        running.close()
+
+
+def picture(browser: Browser, page: Path, name: str, height: int = HEIGHT) -> None:
+    """What a newcomer sees of a page without scrolling."""
+    with browser.new_context(viewport={"width": 1280, "height": height}, color_scheme="light") as context:
+        shown = context.new_page()
+        shown.goto(page.as_uri())
+        shown.wait_for_selector("html[data-ready=yes]")
+        shown.wait_for_timeout(500)
+        shown.screenshot(path=IMAGES / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -26,7 +26,7 @@ def test_a_frame_is_heard_twenty_four_frames_away_and_no_further():
     _, _, net = build()
     z, g = torch.randn(1, 8, 120, generator=torch.Generator().manual_seed(1)), net.speaker(0)
     marked = z.clone()
-    marked[:, :, 60] = float("nan")  # reaches whatever it touches; a loud value fades below a float32's last bit on the way
+    marked[:, :, 60] = float("nan")  # a loud value fades below the last bit on its way
     moved = net.flow(marked, g).isnan().any(1)[0].nonzero()[:, 0]
     assert REACH == 24
     assert (moved.min(), moved.max()) == (60 - REACH, 60 + REACH)

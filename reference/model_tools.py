@@ -1,0 +1,123 @@
+"""The WebUIs' own model tools on synthetic checkpoints: what they write, as digests.
+
+python -m reference.model_tools --checkout DIR [--original webui-2026|webui-classic] OUT.json [KIND …]
+
+Extraction of a small voice from a training checkpoint, for every kind, and merges of two voices. OUT holds, for each
+call, its arguments, what it answered, and `parity.voices.tools.summary` of the file it wrote.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from parity.voices import KINDS, Kind, make_voice, tools
+from reference import checkout
+from reference.listen import Refusal
+from reference.originals import webui_2026, webui_classic
+
+WHERE = {  # profile → module of the tools, repository, commit
+    "webui-2026": ("train.process_ckpt", webui_2026.REPOSITORY, webui_2026.COMMIT),
+    "webui-classic": ("infer.lib.train.process_ckpt", webui_classic.REPOSITORY, webui_classic.COMMIT),
+}
+MERGES = (  # kind, share of the first, speakers of the second
+    ("v2-40k-f0", 0.5, 109),
+    ("v2-40k-f0", 0.3, 20),
+    ("v1-32k-nof0", 0.25, 109),
+    ("v1-32k-nof0", 0.0, 109),
+    ("v1-32k-nof0", 1.0, 109),
+)
+WORDS = "extracted for the record"
+
+
+def extractions(run: Any, kinds: list[str], written: Path) -> Iterator[dict[str, Any]]:
+    """`extract_small_model` with words and without, and the small voice a training saves by itself."""
+    for kind in kinds:
+        facts = Kind(kind)
+        with tempfile.TemporaryDirectory() as folder:
+            source = tools.training(kind, Path(folder))
+            for info in (WORDS, "") if kind == kinds[0] else (WORDS,):
+                answer = run.extract_small_model(
+                    str(source), "made", f"{facts.rate}k", int(facts.f0), info, facts.version
+                )
+                yield said({"tool": "extract", "kind": kind, "info": info}, answer, written / "made.pth")
+            weights = torch.load(source, weights_only=True)["model"]
+            settings = tools.settings(kind)
+            told = SimpleNamespace(**{name: SimpleNamespace(**table) for name, table in settings.items()})
+            arguments = (f"{facts.rate}k", int(facts.f0), "made", tools.EPOCH, facts.version, told)
+            yield said({"tool": "training", "kind": kind}, run.savee(weights, *arguments), written / "made.pth")
+
+
+def merges(run: Any, kinds: list[str], written: Path) -> Iterator[dict[str, Any]]:
+    """`merge` of a synthetic voice and its cousin."""
+    for kind, share, speakers in MERGES:
+        if kind not in kinds:
+            continue
+        facts = Kind(kind)
+        with tempfile.TemporaryDirectory() as folder:
+            pair = str(make_voice(kind)), str(tools.cousin(kind, Path(folder), speakers))
+            pitch = run.i18n("是" if facts.f0 else "否")  # it compares with the words of its own radio button
+            answer = run.merge(*pair, share, f"{facts.rate}k", pitch, WORDS, "made", facts.version)
+            about = {"tool": "merge", "kind": kind, "ratio": share, "speakers": speakers, "info": WORDS}
+            yield said(about, answer, written / "made.pth")
+
+
+def said(about: dict[str, Any], answer: object, path: Path) -> dict[str, Any]:
+    """One call's record; a tool answers with text, and a traceback in it is a refusal."""
+    if not path.exists():
+        raise Refusal(f"{about} wrote nothing and answered: {answer}")
+    made = tools.summary(path)
+    path.unlink()
+    return {**about, "answer": str(answer), "written": made}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 written, 2 the checkout is not the original, or a tool refused."""
+    parser = argparse.ArgumentParser(prog="python -m reference.model_tools", description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("kinds", nargs="*", default=list(KINDS))
+    parser.add_argument("--original", choices=WHERE, default="webui-2026")
+    parser.add_argument("--checkout", type=Path, required=True)
+    given = parser.parse_args(arguments)
+    module, repository, commit = WHERE[given.original]
+    folder, out = given.checkout.resolve(), given.out.resolve()
+    sys.dont_write_bytecode = True
+    try:
+        checkout.check(folder, module.replace(".", "/") + ".py", repository, commit)
+        calls = in_scratch(folder, lambda run, written: [
+            *extractions(run, given.kinds, written), *merges(run, given.kinds, written)
+        ], module)  # fmt: skip
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    record = {"original": given.original, "name": repository, "commit": commit, "torch": torch.__version__}
+    out.write_text(json.dumps({**record, "calls": calls}, indent=1) + "\n", encoding="utf-8")
+    print(f"{len(calls)} calls of {given.original}'s tools in {given.out}")
+    return 0
+
+
+def in_scratch(folder: Path, ask: Callable[[Any, Path], list[dict[str, Any]]], module: str) -> list[dict[str, Any]]:
+    """`ask` of the tools' module, imported in a working directory of links, and the folder it writes to."""
+    home = os.getcwd()
+    with tempfile.TemporaryDirectory(prefix="rvc-reference-") as name:
+        scratch = Path(name)
+        checkout.lay(folder, scratch)
+        sys.path.insert(0, str(folder))
+        os.chdir(scratch)
+        try:
+            return ask(importlib.import_module(module), scratch / "assets" / "weights")
+        finally:
+            os.chdir(home)
+            sys.path.remove(str(folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

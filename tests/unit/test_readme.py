@@ -1,0 +1,26 @@
+"""The README's Python example runs as it stands, in a folder that holds the files it names."""
+
+import doctest
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from parity import voices
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_the_example_runs(tmp_path, monkeypatch):
+    made = {"voice.pth": voices.make_voice("v2-40k-f0"), "hubert_base": voices.make_hubert(),
+            "rmvpe.pt": voices.make_rmvpe(), "voice.index": voices.make_index("v2")}  # fmt: skip
+    for name, path in made.items():
+        (tmp_path / name).symlink_to(path)
+    samples, rate = soundfile.read(ROOT / "goldens" / "inputs" / "speech_word.flac", dtype="float32")
+    soundfile.write(tmp_path / "in.wav", samples, rate)
+    monkeypatch.chdir(tmp_path)
+    found = doctest.testfile(str(ROOT / "README.md"), module_relative=False, encoding="utf-8")
+    assert found.attempted >= 6, "the README holds no example any more"
+    assert found.failed == 0
+    assert soundfile.info(tmp_path / "out.wav").samplerate == 40000

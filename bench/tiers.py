@@ -90,7 +90,7 @@ def table(precisions: Sequence[str]) -> str:
         truth, _ = converted(sound, "float32")
         for precision in precisions:
             found = distances(truth, *converted(sound, precision))
-            signal = [f"{found[stage][0]:.1f} dB" for stage in heads]
+            signal = ["same" if found[stage][0] == np.inf else f"{found[stage][0]:.1f} dB" for stage in heads]
             rows.append((f"{what}, {precision}", *signal, f"{found['waveform'][1]:.2f} dB"))
     return markdown(rows)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
+import mmap
 import struct
 import zipfile
 import zlib
@@ -27,6 +28,7 @@ from torch import Tensor
 
 from rvc import inert
 from rvc.errors import BadCheckpoint
+from rvc.mapped import open_bytes
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 PLAIN = (bool, int, float, str, type(None))
@@ -54,12 +56,14 @@ class Opened:
     """What a file holds: dictionaries, lists, numbers and text, with tensors mapped from the file.
 
     form : "torch zip", "torch legacy" or "safetensors";  metadata : the texts that a safetensors file carries
+    mapping : the file in memory, where its pages can be given back
     """
 
     path: Path
     form: str
     content: dict[str, Any]
     metadata: dict[str, str]
+    mapping: mmap.mmap | None = None
 
 
 def read(path: str | Path) -> Opened:
@@ -124,7 +128,7 @@ class Strict(inert.Unpickler):
 
 def _read_torch(path: Path, form: str) -> Opened:
     try:
-        whole = torch.from_numpy(np.memmap(path, dtype=np.uint8, mode="c"))
+        whole, mapping = open_bytes(path)
         content, storages = (inert.read_zip if form == "torch zip" else inert.read_legacy)(path, Strict)
         if not isinstance(content, dict):
             raise Refusal(f"holds {_called(content)}, expected a dictionary; is it an RVC model?")
@@ -135,7 +139,7 @@ def _read_torch(path: Path, form: str) -> Opened:
         raise BadCheckpoint(_about(path, str(error))) from error.__cause__
     except DAMAGE as error:
         raise BadCheckpoint(f"{path.name} is damaged or cut short ({error}); download it again") from error
-    return Opened(path, form, tree, {})
+    return Opened(path, form, tree, {}, mapping)
 
 
 class _Tree:

@@ -159,7 +159,7 @@ class Parts:
         return not self.keep and self.device == "cpu"
 
     def _build(self) -> Synthesizer:
-        return self.voice.synthesizer if self.keep else self.voice.build()
+        return self.voice.synthesizer if self.keep else self.voice.build(self._is_lean)
 
     def _load_hubert(self) -> Hubert:
         from rvc.features import load_hubert

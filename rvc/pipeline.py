@@ -217,16 +217,23 @@ class Segment:
 
     def say(self, said: Said, track: Pitch | None, frames: int, first: int, last: int) -> Samples:
         """Frames first … last of the segment's `frames`: float32 ((last − first)·upp,)."""
-        synthesizer = self.synthesizer
         text = torch.from_numpy(self.content(said, track, frames))
-        g = self.heard("spk.g", synthesizer.speaker(self.config.speaker))
-        m, logs = synthesizer.encode(text, torch.from_numpy(track.coarse) if track else None)
-        self.heard("enc_p.m", m)
-        self.heard("enc_p.logs", logs)
-        z_p = self.heard("z_p", synthesizer.prior(m, logs, self.draw("noise.z", tuple(m.shape))))
-        z = self.heard("flow.z", synthesizer.flow(z_p, g))
+        g = self.heard("spk.g", self.synthesizer.speaker(self.config.speaker))
+        z_p = self.latent(text, track)
+        del text  # what is no longer needed goes before the generator runs
+        z = self.heard("flow.z", self.synthesizer.flow(z_p, g))
+        del z_p
         source = self.source(track, frames) if track else None
         return self.generate(z, g, source, first, last)
+
+    def latent(self, text: torch.Tensor, track: Pitch | None) -> torch.Tensor:
+        """`z_p`, float32 (1, inter, p), of `content.protected`."""
+        m, logs = self.synthesizer.encode(text, torch.from_numpy(track.coarse) if track else None)
+        self.heard("enc_p.m", m)
+        self.heard("enc_p.logs", logs)
+        drawn = self.draw("noise.z", tuple(m.shape))
+        z_p: torch.Tensor = self.heard("z_p", self.synthesizer.prior(m, logs, drawn))
+        return z_p
 
     def content(self, said: Said, track: Pitch | None, frames: int) -> Samples:
         """`content.protected`, float32 (1, p, C)."""

@@ -20,6 +20,7 @@ from torch import Tensor
 from rvc import checkpoint
 from rvc.errors import BadCheckpoint
 from rvc.families import recognise
+from rvc.mapped import Tensors
 from rvc.nn.sizes import Sizes, layout, read_config
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Contents:
     """
 
     kind: str
-    tensors: dict[str, Tensor]
+    tensors: Tensors
     metadata: dict[str, Any]
     config: list[Any] | None
     config_from: str
@@ -111,14 +112,17 @@ class Voice:
         with self._lock:
             return self._synthesizer
 
-    def build(self) -> Synthesizer:
-        """The voice's networks, built anew from the file; raises BadCheckpoint when a number in it is not finite."""
+    def build(self, lean: bool = False) -> Synthesizer:
+        """The voice's networks, built anew from the file; raises BadCheckpoint when a number in it is not finite.
+
+        lean : each network is built when it is run, and raises then
+        """
         from rvc.nn.synthesizer import Synthesizer
 
         found = contents(self.path)
         check(found.tensors, self.sizes, self.path.name)  # the file may be another by now
-        network = Synthesizer(self.config, self.version, self.f0, found.tensors, self.device)
-        return network.to_precision(self.precision)
+        facts = self.config, self.version, self.f0
+        return Synthesizer(*facts, found.tensors, self.device, self.precision, lean)
 
 
 def load_voice(path: str | Path, *, device: str = "cpu", precision: str = "float32") -> Voice:
@@ -177,7 +181,7 @@ def contents(path: Path) -> Contents:
     if config is not None and not isinstance(config, list):
         raise BadCheckpoint(f"{path.name}'s config is a {type(config).__name__}, expected a list; the file is damaged")
     named = _named(state, path)
-    mine = {name: tensor for name, tensor in named.items() if not name.startswith("enc_q.")}
+    mine = Tensors({n: tensor for n, tensor in named.items() if not n.startswith("enc_q.")}, opened.mapping)
     left_out = {name: tensor for name, tensor in named.items() if name.startswith("enc_q.")}
     original = {str(name): tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
     return Contents(kind, mine, metadata, config, config_from, left_out, original, odd)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rvc.errors import BadCheckpoint, BadInput
+from rvc.mapped import Tensors
 from rvc.nn.int8 import Int8, int8_available
 
 SHORT, KEPT = 128, 2  # rows up to which a signal is short; packed weights kept for such lengths
@@ -37,11 +38,27 @@ class Weights:
     """A voice's tensors by name, handed out as float32 on the device where they will work.
 
     tensors : name → tensor of any float type, as in the file; weight norm as `weight_g`, `weight_v`
+    dtype   : what the convolutions made of them compute in: float32, bfloat16 or int8
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor], device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self,
+        tensors: Mapping[str, Tensor],
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         self.tensors = tensors
         self.device = torch.device(device)
+        self.dtype = dtype
+
+    @property
+    def signal(self) -> torch.dtype:
+        """What the signal between the convolutions is: float32 also where they compute in int8."""
+        return torch.float32 if self.dtype == torch.int8 else self.dtype
+
+    def to(self, dtype: torch.dtype) -> Weights:
+        """The same tensors for convolutions that compute in `dtype`."""
+        return Weights(self.tensors, self.device, dtype)
 
     def __getitem__(self, name: str) -> Tensor:
         try:
@@ -61,26 +78,32 @@ class Weights:
         return torch._weight_norm(v, g, 0)
 
     def conv(self, name: str, dilation: int = 1, normed: bool = False) -> Conv:
-        """The convolution `name` with its bias."""
+        """The convolution `name` with its bias; a mapped file's pages are given back once it is laid out."""
         weight = self.folded(name) if normed else self[f"{name}.weight"]
-        return Conv(weight, self[f"{name}.bias"], dilation)
+        made = Conv(weight, self[f"{name}.bias"], dilation, self.dtype)
+        if isinstance(self.tensors, Tensors):
+            self.tensors.forget()
+        return made
 
 
 class Conv:
     """A convolution in time, stride 1, without padding unless asked: rows (T, I) → rows (T − (k−1)·dilation, O)."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, dilation: int = 1) -> None:
-        """weight : float32 (O, I, k);  bias : float32 (O,) or None."""
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, dilation: int = 1, dtype: torch.dtype = torch.float32
+    ) -> None:
+        """weight : float32 (O, I, k);  bias : float32 (O,) or None;  dtype : what it computes in."""
         self.out, self.into, self.width = weight.shape
         self.dilation = dilation
         self.reach = (self.width - 1) * dilation // 2  # rows lost at each side (odd widths)
         self.bias = bias
-        self.dtype = torch.float32
-        self.packed = False
         self.short: dict[tuple[int, int], Tensor] = {}  # (T, pad) → the weight as packed for that length
-        self._hold(weight[:, :, None, :])
+        self._hold(weight[:, :, None, :], dtype)
 
-    def _hold(self, weight: Tensor) -> None:
+    def _hold(self, weight: Tensor, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        if self.bias is not None:
+            self.bias = self.bias.to(torch.float32 if dtype == torch.int8 else dtype)
         cpu = weight.device.type == "cpu"
         self.packed = FUSED and cpu and self.dtype != torch.int8
         self.int8: Int8 | None = None
@@ -88,7 +111,7 @@ class Conv:
             if not (cpu and int8_available()):
                 raise BadInput("int8 needs a CPU build of torch with oneDNN; choose --precision float32 or bfloat16")
             self.int8 = Int8(weight, self.dilation)
-            self.weight = weight[:0]
+            self.weight = weight.new_empty(0)  # not a part of it, which would hold all of it
         elif self.packed:
             ops: Any = torch.ops
             dense = weight.to(self.dtype).contiguous()
@@ -134,11 +157,7 @@ class Conv:
         """Compute in `dtype` from now on; what bfloat16 or int8 rounds away does not come back."""
         if dtype == self.dtype:
             return
-        weight = self.dense()
-        self.dtype = dtype
-        if self.bias is not None:
-            self.bias = self.bias.to(torch.float32 if dtype == torch.int8 else dtype)
-        self._hold(weight)
+        self._hold(self.dense(), dtype)
 
     def __call__(self, x: Tensor, pad: int = 0, slope: float | None = None) -> Tensor:
         """Rows (T, I) → rows (T + 2·pad − (k−1)·dilation, O), through LeakyReLU(slope) when one is given."""

@@ -19,11 +19,12 @@ class Encoder:
     """Content (1, p, C) and pitch bins (1, p) to m and logs, float32 (1, inter, p) each."""
 
     def __init__(self, sizes: Sizes, weights: Weights) -> None:
+        """weights.dtype : what the blocks' products are computed in, as `to_precision` has it."""
         self.hidden, self.inter = sizes.hidden, sizes.inter
         self.phone = Conv(weights["enc_p.emb_phone.weight"][:, :, None], weights["enc_p.emb_phone.bias"])
         self.pitch = weights["enc_p.emb_pitch.weight"] if sizes.f0 else None
         self.blocks = [Block(sizes, weights, i) for i in range(sizes.layers)]
-        self.proj = weights.conv("enc_p.proj")
+        self.proj = weights.to(torch.float32).conv("enc_p.proj")
 
     def __call__(self, content: Tensor, coarse: Tensor | None, keep_from: int = 0) -> tuple[Tensor, Tensor]:
         """The latent's statistics for the frames from `keep_from` on; all frames are listened to.
@@ -79,6 +80,7 @@ class Attention:
         self.qkv = Conv(
             torch.cat([weights[f"{part}.weight"] for part in parts]),
             torch.cat([weights[f"{part}.bias"] for part in parts]),
+            dtype=weights.dtype,
         )
         self.out = weights.conv(f"{at}.conv_o")
         self.near_k = weights[f"{at}.emb_rel_k"][0]

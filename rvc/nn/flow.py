@@ -15,6 +15,7 @@ class Flow:
     """z_p (1, inter, p) and a speaker's g (1, gin, 1) to z (1, inter, p)."""
 
     def __init__(self, sizes: Sizes, weights: Weights) -> None:
+        """weights.dtype : what the gated convolutions compute in, as `to_precision` has it."""
         self.couplings = [Coupling(sizes, weights, f"flow.flows.{k}") for k in reversed(FLOWS)]
 
     def __call__(self, z_p: Tensor, g: Tensor) -> Tensor:
@@ -36,8 +37,9 @@ class Coupling:
 
     def __init__(self, sizes: Sizes, weights: Weights, at: str) -> None:
         self.half, self.hidden = sizes.inter // 2, sizes.hidden
-        self.pre, self.post = weights.conv(f"{at}.pre"), weights.conv(f"{at}.post")
-        self.cond = weights.conv(f"{at}.enc.cond_layer", normed=True)
+        plain = weights.to(torch.float32)
+        self.pre, self.post = plain.conv(f"{at}.pre"), plain.conv(f"{at}.post")
+        self.cond = plain.conv(f"{at}.enc.cond_layer", normed=True)
         layers = range(FLOW_LAYERS)
         self.into = [weights.conv(f"{at}.enc.in_layers.{l}", normed=True) for l in layers]
         self.res_skip = [weights.conv(f"{at}.enc.res_skip_layers.{l}", normed=True) for l in layers]

@@ -29,12 +29,14 @@ class Generator:
     """Latent z (1, inter, T), g (1, gin, 1) and the source (1, 1, T·upp) to samples (T·upp,)."""
 
     def __init__(self, sizes: Sizes, weights: Weights) -> None:
+        """weights.dtype : what upsampling and residual blocks compute in, as `to_precision` has it."""
         self.upp = sizes.upp
         self.device = weights.device
-        self.conv_pre, self.cond = weights.conv("dec.conv_pre"), weights.conv("dec.cond")
+        first = weights.to(torch.float32)
+        self.conv_pre, self.cond = first.conv("dec.conv_pre"), first.conv("dec.cond")
+        self.dtype = weights.signal
         self.stages = [Stage(sizes, weights, i) for i in range(len(sizes.upsample_rates))]
         self.conv_post = Conv(weights["dec.conv_post.weight"] / len(sizes.resblock_kernels), None)
-        self.dtype = torch.float32
 
     def __call__(self, z: Tensor, g: Tensor, source: Tensor | None, first: int = 0, last: int | None = None) -> Tensor:
         """The samples of frames first … last−1, of all frames by default.

@@ -28,19 +28,19 @@ class Int8:
     def __init__(self, weight: Tensor, dilation: int) -> None:
         """weight : float32 (O, I, 1, k)."""
         self.scale = (weight.abs().amax((1, 2, 3)) / STEPS).clamp_(min=1e-12)
-        self.steps = (weight / self.scale[:, None, None, None]).round_().to(torch.int8)
+        steps = (weight / self.scale[:, None, None, None]).round_().to(torch.int8)
         self.offset = torch.zeros(len(weight), dtype=torch.int32)
         self.dilation = dilation
         ops: Any = torch.ops
         # The scale of what comes in is not baked into the packed weights; their form depends on its zero alone.
-        self.packed = ops.onednn.qconv_prepack(
-            self.steps, self.scale, 1.0, ZERO, [1, 1], [0, 0], [1, dilation], 1, None
+        self.packed: Tensor = ops.onednn.qconv_prepack(
+            steps, self.scale, 1.0, ZERO, [1, 1], [0, 0], [1, dilation], 1, None
         )
         self.half = torch.tensor(ZERO + 0.5)
 
     def dense(self) -> Tensor:
         """The rounded weight, float32 (O, I, 1, k)."""
-        return self.steps.float() * self.scale[:, None, None, None]
+        return self.packed.to_dense().float() * self.scale[:, None, None, None]
 
     def __call__(self, image: Tensor, bias: Tensor | None, pad: int, other: Tensor | None = None) -> Tensor:
         """float32 (1, I, 1, T), channels last, to float32 (1, O, 1, T'); added to `other` when there is one."""

@@ -6,7 +6,8 @@ Tensors are float32 unless said otherwise; shapes are the reference's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rvc.errors import BadInput
+from rvc.memory import give_back
 from rvc.nn.conv import PRECISIONS, Weights
 from rvc.nn.encoder import Encoder
 from rvc.nn.flow import REACH, Flow
@@ -34,22 +36,48 @@ class Synthesizer:
         f0: bool | int,
         tensors: Mapping[str, Tensor],
         device: str | torch.device = "cpu",
+        precision: str = "float32",
+        lean: bool = False,
     ) -> None:
         """Networks of the sizes that `config` names, with the weights of `tensors`.
 
         config  : list of 18, docs/spec/01 §1.2;  version : "v1" or "v2";  f0 : whether the voice is pitch-guided
         tensors : name → tensor of any float type, as in a voice file
+        precision : what to compute in, as `to_precision`
+        lean    : build encoder and flow when they are run and let them go, and the generator when it is first run, for
+                  one conversion in little memory;  `tensors` stay open
         raises  : BadCheckpoint when the config or a tensor does not fit
         """
         self.sizes = read_config(config, version, bool(f0))
         self.device = torch.device(device)
-        weights = Weights(tensors, self.device)
+        self.lean = lean
+        plain = Weights(tensors, self.device)
+        self._weights = plain.to(precise(precision))
         with torch.inference_mode():
-            self.embedding = weights["emb_g.weight"]
-            self.encoder = Encoder(self.sizes, weights)
-            self._flow = Flow(self.sizes, weights)
-            self._source = Source(self.sizes, weights) if self.sizes.f0 else None
-            self.generator = Generator(self.sizes, weights)
+            self.embedding = plain["emb_g.weight"]
+            self._source = Source(self.sizes, plain) if self.sizes.f0 else None
+            self.encoder = self._part(lambda: Encoder(self.sizes, self._around))
+            self._flow = self._part(lambda: Flow(self.sizes, self._around))
+            if not lean:
+                self.generator  # noqa: B018 - built now
+                del self._weights  # the file's
+
+    @cached_property
+    def generator(self) -> Generator:
+        """Built when first used."""
+        made = Generator(self.sizes, self._weights)
+        if self.lean:
+            give_back()
+        return made
+
+    @property
+    def _around(self) -> Weights:
+        """Encoder's and flow's weights: int8 is the generator's alone."""
+        return self._weights.to(self._weights.signal)
+
+    def _part(self, make: Callable[[], Any]) -> Any:
+        """A network, or in a lean synthesizer what makes one for each run."""
+        return Late(make) if self.lean else make()
 
     @property
     def upp(self) -> int:
@@ -87,7 +115,8 @@ class Synthesizer:
             coarse = coarse.to(self.device)
         if not 0 <= keep_from < frames:
             raise BadInput(f"frames from {keep_from} on were asked for, but there are {frames}")
-        return self.encoder(content.to(self.device), coarse, keep_from)
+        found: tuple[Tensor, Tensor] = self.encoder(content.to(self.device), coarse, keep_from)
+        return found
 
     @torch.inference_mode()
     def prior(self, m: Tensor, logs: Tensor, noise: Tensor) -> Tensor:
@@ -97,7 +126,8 @@ class Synthesizer:
     @torch.inference_mode()
     def flow(self, z_p: Tensor, g: Tensor) -> Tensor:
         """The inverse flow: (1, inter, p) → z (1, inter, p)."""
-        return self._flow(z_p.to(self.device), g)
+        z: Tensor = self._flow(z_p.to(self.device), g)
+        return z
 
     @torch.inference_mode()
     def source(self, f0: Tensor, noise: Tensor, generation: str = "A") -> tuple[Tensor, Tensor]:
@@ -143,14 +173,38 @@ class Synthesizer:
 
         int8 is the generator's alone: encoder and flow stay in float32 there.
         """
-        if precision not in PRECISIONS:
-            raise BadInput(f"precision {precision!r} is unknown; known are {', '.join(PRECISIONS)}")
+        dtype = precise(precision)
+        if self.lean:  # nothing is built but perhaps the generator
+            self._weights = self._weights.to(dtype)
+            self.__dict__.pop("generator", None)
+            return self
         with torch.inference_mode():
-            self.generator.to_precision(PRECISIONS[precision])
-            if precision != "int8":
-                self.encoder.to_precision(PRECISIONS[precision])
-                self._flow.to_precision(PRECISIONS[precision])
+            for network in (self.generator, self.encoder, self._flow):
+                if network is self.generator or dtype != torch.int8:
+                    network.to_precision(dtype)
         return self
+
+
+class Late:
+    """A network that is built when it is run, and let go after."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+    def __call__(self, *given: Any) -> Any:
+        """What the network makes of `given`."""
+        network = self.make()
+        found = network(*given)
+        del network
+        give_back()
+        return found
+
+
+def precise(precision: str) -> torch.dtype:
+    """A precision's type; raises BadInput for one that is unknown."""
+    if precision not in PRECISIONS:
+        raise BadInput(f"precision {precision!r} is unknown; known are {', '.join(PRECISIONS)}")
+    return PRECISIONS[precision]
 
 
 def heads(skip_head: int) -> tuple[int, int]:

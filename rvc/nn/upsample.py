@@ -27,7 +27,7 @@ class Upsampler:
         taps = F.pad(taps, (0, self.turns * self.rate - width)).view(taps.shape[0], self.out, self.turns, self.rate)
         kernel = taps.flip(2).permute(3, 1, 0, 2).reshape(self.rate * self.out, -1, self.turns)
         own = weights[f"dec.ups.{i}.bias"]
-        self.product = Conv(kernel, (own if bias is None else own + bias).repeat(self.rate))
+        self.product = Conv(kernel, (own if bias is None else own + bias).repeat(self.rate), dtype=weights.signal)
 
     def needs(self, wanted: Span) -> Span:
         """The rows before that reach the rows `wanted` after."""
@@ -49,7 +49,7 @@ class NoiseConv:
         weight = weights[f"dec.noise_convs.{i}.weight"]  # (out, 1, k)
         self.stride, self.width = sizes.noise_stride(i), weight.shape[2]
         self.pad = self.stride // 2 if self.width > 1 else 0
-        self.weight = weight[:, 0].t().contiguous()
+        self.weight = weight[:, 0].t().to(weights.signal).contiguous()
         self.bias = weights[f"dec.noise_convs.{i}.bias"]  # whoever makes the rows adds it
 
     def to_precision(self, dtype: torch.dtype) -> None:

@@ -28,3 +28,13 @@ def test_silence_stays_silence():
     conv = Conv(torch.ones(3, 3, 3), None)
     conv.to_precision(torch.int8)
     assert torch.equal(conv(torch.zeros(10, 3)), torch.zeros(8, 3))
+
+
+@pytest.mark.parametrize(("out", "into", "width", "dilation"), [(16, 12, 5, 3), (64, 64, 11, 1), (1, 3, 1, 1)])
+def test_the_weights_are_held_once_in_eight_bits(out, into, width, dilation):
+    """What is packed is all there is, and gives back the numbers that were rounded."""
+    weight = torch.randn(out, into, width, generator=torch.Generator().manual_seed(0))
+    conv = Conv(weight, None, dilation, torch.int8)
+    scale = (weight.abs().amax((1, 2)) / 127)[:, None, None]
+    assert torch.equal(conv.dense()[:, :, 0], (weight / scale).round() * scale)
+    assert conv.weight.untyped_storage().nbytes() == 0

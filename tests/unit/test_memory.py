@@ -4,6 +4,7 @@ from math import prod
 from pathlib import Path
 
 import pytest
+import small_voice as sv
 import torch
 from safetensors.torch import save_file
 
@@ -12,6 +13,8 @@ from rvc.memory import give_back
 from rvc.nn import hubert, rmvpe
 from rvc.nn.hubert import Hubert, HubertConfig
 from rvc.nn.rmvpe import Rmvpe
+from rvc.nn.sizes import layout, read_config
+from rvc.nn.synthesizer import Synthesizer
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 MB = 1 << 20
@@ -62,3 +65,49 @@ def test_a_lean_network_takes_a_part_of_its_file(run, shapes, tmp_path):
     run(tmp_path / "w.safetensors", True)  # what is allocated once for good
     assert peak(lambda: run(tmp_path / "w.safetensors", True)) < 0.4 * size
     assert peak(lambda: run(tmp_path / "w.safetensors", False)) > 0.9 * size
+
+
+def voice(path, inter=8, hidden=16, inner=24, initial=32):
+    """A voice of these widths in a file; returns its config and the bytes of its numbers as float32."""
+    config = sv.config(initial=initial, hidden=hidden)
+    config[2], config[4] = inter, inner
+    shapes = layout(read_config(config, "v2", True))
+    write(path, shapes)
+    return config, 4 * sum(map(prod, shapes.values()))
+
+
+def build(config, path, precision="float32", lean=False):
+    return Synthesizer(config, "v2", 1, read_safetensors(path), precision=precision, lean=lean)
+
+
+def prepare(config, path, lean):
+    """A synthesizer whose encoder and flow have been run."""
+    net = build(config, path, lean=lean)
+    m, _ = net.encode(torch.ones(1, 200, 768), torch.ones(1, 200, dtype=torch.int64))
+    net.flow(m, net.speaker(0))
+    return net
+
+
+def held(make):
+    """What the object that `make` returns takes for as long as it lives."""
+    give_back()
+    before = memory("VmRSS")
+    made = make()  # noqa: F841 - alive while memory is read
+    give_back()
+    return memory("VmRSS") - before
+
+
+def test_a_lean_synthesizer_lets_encoder_and_flow_go_before_the_generator_comes(tmp_path):
+    config, size = voice(tmp_path / "v", inter=128, hidden=384, inner=3072)
+    assert size > 120 * MB
+    prepare(config, tmp_path / "v", True)  # what is allocated once for good
+    assert held(lambda: prepare(config, tmp_path / "v", True)) < 0.1 * size
+    assert held(lambda: prepare(config, tmp_path / "v", False)) > 0.9 * size
+
+
+@pytest.mark.parametrize(("precision", "part"), [("float32", 1.1), ("bfloat16", 0.6), ("int8", 0.5)])
+def test_weights_are_held_in_the_precision_that_was_asked_for(precision, part, tmp_path):
+    config, size = voice(tmp_path / "v", initial=512)
+    assert size > 50 * MB
+    build(config, tmp_path / "v", precision)
+    assert held(lambda: build(config, tmp_path / "v", precision)) < part * size

@@ -61,8 +61,12 @@ def _run(given: argparse.Namespace) -> int:
     mine = [job for job in work.part(jobs, *_slice(given.slice)) if not (folder / work.key(job)).is_file()]
     bar: dict[str, Any] = {"total": len(mine), "unit": "run", "desc": "mutants", "file": sys.stderr}
     results = work.done(mine, given.workers, given.recompute)
+    misfits: list[str] = []
     for job, found in tqdm(results, disable=not sys.stderr.isatty(), **bar):
-        _write(folder / work.key(job), found)
+        if "misfit" in found:
+            misfits.append(found["misfit"])
+        else:
+            _write(folder / work.key(job), found)
         if time.monotonic() - begin > 60 * given.minutes:
             results.close()
             break
@@ -71,8 +75,8 @@ def _run(given: argparse.Namespace) -> int:
     print(summary.matrix([Outcome(**outcome) for outcome in found["outcomes"]]))
     print(summary.closing(found))
     missed = [] if given.only else summary.missed(found)
-    print("\n".join(f"missed: {sentence}" for sentence in missed))
-    return 1 if missed or found["survivors"] or found["null_accusations"] else 0
+    print("\n".join([f"missed: {sentence}" for sentence in missed] + [f"not planted: {why}" for why in misfits]))
+    return 1 if missed or misfits or found["survivors"] or found["null_accusations"] else 0
 
 
 def _slice(text: str) -> tuple[int, int]:

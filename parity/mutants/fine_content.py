@@ -105,7 +105,8 @@ def _half_head(net: Any) -> Any:
 
 def _half_recurrence(net: Any) -> Any:
     for unit in net.gru.values():
-        yield unit, "again", bits.half(unit.again)
+        yield unit, "again_soft", bits.half(unit.again_soft)
+        yield unit, "again_new", bits.half(unit.again_new)
 
 
 def _half_cents(net: Any) -> Any:

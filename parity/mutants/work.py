@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from parity import store, tolerance
+from parity.errors import ParityError
 from parity.mutants import catalogue
 from parity.mutants import trial as trials
 from parity.mutants.fault import cost, fits
@@ -77,7 +78,7 @@ Done = Generator[tuple[Job, dict[str, Any]], None, None]
 
 
 def done(jobs: Sequence[Job], workers: int, recompute: bool = False) -> Done:
-    """Each job with what came of it, as they are done."""
+    """Each job with what came of it, as they are done; {"misfit": why} where a fault does not fit `rvc` any more."""
     import multiprocessing
 
     kinds: list[Variant | None] = [None, *VARIANTS]
@@ -148,7 +149,10 @@ def _do(job: Job) -> dict[str, Any]:
         with memory.learn():
             trials.accusations(case, program, limits)
         _worker["learnt"] = job.folder
-    outcome = trials.run(_worker["faults"][job.name], case, program, limits, memory)
+    try:
+        outcome = trials.run(_worker["faults"][job.name], case, program, limits, memory)
+    except (AttributeError, NameError, TypeError, KeyError, ParityError) as error:
+        return {"misfit": f"{job.name} on {case.name}: {error}"}  # said at the end; the other faults are still tried
     outcome.seconds = round(time.monotonic() - begin, 2)
     return outcome.document()
 

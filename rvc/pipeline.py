@@ -197,10 +197,11 @@ def speak(
             count = piece.content_frames
             pitch_here = track.cut(piece.frames, count) if track is not None else None
             with watch.stage("synthesizer"):
-                segment = speaker.say(said[i], pitch_here, count, pad, pad + kept[i])
+                z = speaker.latent(said[i], pitch_here, count)
+                said[i] = SPOKEN  # no longer needed: let it go before the generator runs
+                segment = speaker.wave(z, pitch_here, pad, pad + kept[i])
             waveform[done : done + len(segment)] = segment
             done += len(segment)
-            said[i] = SPOKEN  # heard and said again: let it go
             watch.progress(len(pieces) + i + 1, 2 * len(pieces))
     return waveform
 
@@ -215,25 +216,23 @@ class Segment:
     noise: NoiseSource
     tap: Tap
 
-    def say(self, said: Said, track: Pitch | None, frames: int, first: int, last: int) -> Samples:
-        """Frames first … last of the segment's `frames`: float32 ((last − first)·upp,)."""
+    def latent(self, said: Said, track: Pitch | None, frames: int) -> torch.Tensor:
+        """`flow.z`, float32 (1, inter, p), of the segment's p = `frames`."""
+        synthesizer = self.synthesizer
         text = torch.from_numpy(self.content(said, track, frames))
-        g = self.heard("spk.g", self.synthesizer.speaker(self.config.speaker))
-        z_p = self.latent(text, track)
-        del text  # what is no longer needed goes before the generator runs
-        z = self.heard("flow.z", self.synthesizer.flow(z_p, g))
-        del z_p
-        source = self.source(track, frames) if track else None
-        return self.generate(z, g, source, first, last)
-
-    def latent(self, text: torch.Tensor, track: Pitch | None) -> torch.Tensor:
-        """`z_p`, float32 (1, inter, p), of `content.protected`."""
-        m, logs = self.synthesizer.encode(text, torch.from_numpy(track.coarse) if track else None)
+        g = self.heard("spk.g", synthesizer.speaker(self.config.speaker))
+        m, logs = synthesizer.encode(text, torch.from_numpy(track.coarse) if track else None)
         self.heard("enc_p.m", m)
         self.heard("enc_p.logs", logs)
-        drawn = self.draw("noise.z", tuple(m.shape))
-        z_p: torch.Tensor = self.heard("z_p", self.synthesizer.prior(m, logs, drawn))
-        return z_p
+        z_p = self.heard("z_p", synthesizer.prior(m, logs, self.draw("noise.z", tuple(m.shape))))
+        z: torch.Tensor = self.heard("flow.z", synthesizer.flow(z_p, g))
+        return z
+
+    def wave(self, z: torch.Tensor, track: Pitch | None, first: int, last: int) -> Samples:
+        """Frames first … last of what the latent z says: float32 ((last − first)·upp,)."""
+        g = self.synthesizer.speaker(self.config.speaker)
+        source = self.source(track, z.shape[2]) if track else None
+        return self.generate(z, g, source, first, last)
 
     def content(self, said: Said, track: Pitch | None, frames: int) -> Samples:
         """`content.protected`, float32 (1, p, C)."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rvc.memory import give_back
 from rvc.nn.conv import Conv, Weights
 from rvc.nn.resblock import ALIGNED, SLOPE, FastBlock, ResBlock1, ResBlock2
 from rvc.nn.sizes import Sizes
@@ -28,8 +29,13 @@ LAST_SLOPE = 0.01  # the library's default, which the reference forgot to set
 class Generator:
     """Latent z (1, inter, T), g (1, gin, 1) and the source (1, 1, T·upp) to samples (T·upp,)."""
 
-    def __init__(self, sizes: Sizes, weights: Weights) -> None:
-        """weights.dtype : what upsampling and residual blocks compute in, as `to_precision` has it."""
+    def __init__(self, sizes: Sizes, weights: Weights, lean: bool = False) -> None:
+        """weights.dtype : what upsampling and residual blocks compute in, as `to_precision` has it.
+
+        lean : with int8, which is chosen for its memory, also give back after each stage what it has let go: a tenth
+               slower, and 70 MiB less
+        """
+        self.tidy = lean and weights.dtype == torch.int8
         self.upp = sizes.upp
         self.device = weights.device
         first = weights.to(torch.float32)
@@ -83,6 +89,8 @@ class Generator:
         x = silenced(x.add_(voice), given).to(self.dtype)
         for stage in self.stages:
             x, given = stage(x, given, plan[-1], source, fast), plan.pop()
+            if self.tidy:
+                give_back()
         x = F.leaky_relu_(x.float(), LAST_SLOPE)
         return reaching(self.conv_post, x, given, span)[:, 0].tanh_()
 

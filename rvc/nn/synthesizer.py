@@ -65,7 +65,9 @@ class Synthesizer:
     @cached_property
     def generator(self) -> Generator:
         """Built when first used."""
-        made = Generator(self.sizes, self._weights)
+        if self.lean:
+            give_back()  # what came before
+        made = Generator(self.sizes, self._weights, self.lean)
         if self.lean:
             give_back()
         return made

@@ -4,6 +4,7 @@ python -m bench.leak IN RUNS --model voice.pth --hubert DIR [--rmvpe FILE] [--in
 """
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from bench import child
 from bench.workload import Workload
+from rvc.memory import give_back
 
 RUNS = 18
 
@@ -22,10 +24,15 @@ def resident(work: Workload, runs: int = RUNS) -> list[float]:
 
 
 def after_each(call: Callable[[], object], runs: int) -> list[float]:
-    """MiB in memory after each of `runs` calls; raises OSError on a system that does not tell."""
+    """MiB in memory after each of `runs` calls; raises OSError on a system that does not tell.
+
+    What is free goes back to the system first: in a heap full of holes, what is kept would fill holes for many runs.
+    """
     found = []
     for _ in range(runs):
         call()
+        gc.collect()
+        give_back()
         now = child.resident_mib()
         if now is None:
             raise OSError("this system does not say how much memory a process holds; measure leaks on Linux")

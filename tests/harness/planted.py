@@ -1,4 +1,4 @@
-"""`python -m rvc` with one fault planted: python planted.py square ARGUMENTS…; what a bench must catch."""
+"""`python -m rvc` with one fault planted: python planted.py square|none ARGUMENTS…; what a bench must catch."""
 
 import sys
 
@@ -22,7 +22,7 @@ def square():
 
 
 if __name__ == "__main__":
-    {"square": square}[sys.argv[1]]()
+    {"square": square, "none": lambda: None}[sys.argv[1]]()
     from rvc.cli import main
 
     sys.exit(main(sys.argv[2:]))

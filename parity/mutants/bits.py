@@ -40,6 +40,12 @@ def fp24_cut(value: Array) -> Array:
 
 
 @like
+def bfloat16(value: Array) -> Array:
+    """A float of 16 bits, 7 of them mantissa."""
+    return _mantissa(value, 7, np.rint)
+
+
+@like
 def tf32(value: Array) -> Array:
     """What a matrix product in TF32 hears: 10 bits of mantissa."""
     return _mantissa(value, 10, np.rint)

@@ -107,6 +107,13 @@ def _peak(case: Case) -> float:
     return float(np.abs(case["audio16k.raw"]).max())
 
 
+def _evenness(sound: Any) -> float:
+    """The quietest twentieth of a second beside the loudest."""
+    rows = np.asarray(sound[: len(sound) // 800 * 800], np.float64).reshape(-1, 800)
+    loudness = np.sqrt(np.mean(rows**2, axis=1))
+    return float(loudness.min() / max(loudness.max(), 1e-9))
+
+
 def _gap(track: Any) -> bool:
     """Whether unvoiced frames lie between voiced ones of another pitch."""
     voiced = np.flatnonzero(track > 0)
@@ -124,6 +131,7 @@ NEEDS: dict[str, Needs] = {
         case.facts.f0 and case.facts.fill and bool((case["f0.raw"] == 0).any()) and bool((case["f0.raw"] > 0).any())
     ),
     "gap": lambda case: case.facts.f0 and _gap(case["f0.raw"]),
+    "pause": lambda case: _evenness(case["audio16k.raw"]) < 0.05,
     "two seconds": lambda case: case.entry("audio16k.raw")["shape"][0] > 32000,
     "unvoiced": lambda case: case.facts.f0 and bool((case["f0.hz"] == 0).any()) and bool((case["f0.hz"] > 0).any()),
     "voiced": lambda case: case.facts.f0 and bool((case["f0.hz"] > 0).any()),

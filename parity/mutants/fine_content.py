@@ -95,6 +95,12 @@ def _protect(amount: Any = None, change: Any = None) -> Any:
     return around(content, "protect", protect)
 
 
+def _tail(made: Any) -> Any:
+    made = made.copy()
+    made[:, -1] = bits.fp24_cut(made[:, -1])
+    return made
+
+
 def _scaled_input(by: float) -> Any:
     return in_pitch("rmvpe", lambda net: iter([(net, "input_scale", net.input_scale * by)]))
 
@@ -103,10 +109,10 @@ def _half_head(net: Any) -> Any:
     yield net.head, "bias", bits.half(net.head.bias)
 
 
-def _half_recurrence(net: Any) -> Any:
+def _short_recurrence(net: Any) -> Any:
     for unit in net.gru.values():
-        yield unit, "again_soft", bits.half(unit.again_soft)
-        yield unit, "again_new", bits.half(unit.again_new)
+        yield unit, "again_soft", bits.bfloat16(unit.again_soft)
+        yield unit, "again_new", bits.bfloat16(unit.again_new)
 
 
 def _half_cents(net: Any) -> Any:
@@ -119,12 +125,12 @@ VARIANT = ("mel or window variant",)
 FAULTS = [
     Fault("rmvpe-window-half", "f0.raw", "the Hann window in half precision", after(mel, "hann", bits.half), RMVPE,
           VARIANT),
-    Fault("rmvpe-bank-half", "f0.raw", "the mel filters in half precision", after(rmvpe, "filterbank", bits.half),
+    Fault("rmvpe-bank-bfloat16", "f0.raw", "the mel filters in bfloat16", after(rmvpe, "filterbank", bits.bfloat16),
           RMVPE, VARIANT),
     Fault("rmvpe-log-added", "f0.raw", "ln(x + 1e-5), not clamped at 1e-5",
           after(rmvpe, "log_mel", lambda x: (x.exp() + 1e-5).log()), RMVPE, VARIANT),
     Fault("rmvpe-norm-epsilon", "f0.raw", "the input's batch norm with 1e-3", _scaled_input(0.9995), RMVPE),
-    Fault("rmvpe-gru-half", "f0.raw", "the recurrent weights in half precision", in_pitch("rmvpe", _half_recurrence),
+    Fault("rmvpe-gru-bfloat16", "f0.raw", "the recurrent weights in bfloat16", in_pitch("rmvpe", _short_recurrence),
           RMVPE),
     Fault("rmvpe-cents-20-to-12", "f0.raw", "2^(1/60) a bin, in six digits",
           after(rmvpe, "track", lambda hz: np.where(hz > 0, 32.70319 * 1.011619 ** (
@@ -134,7 +140,7 @@ FAULTS = [
     Fault("fcpe-epsilon", "f0.raw", "1e-5 in the squared magnitude, not 1e-9", put(fcpe, "EPSILON", 1e-5), FCPE),
     Fault("fcpe-cents-half", "f0.raw", "the table of cents in half precision", in_pitch("fcpe", _half_cents), FCPE),
     Fault("fcpe-reach", "f0.raw", "seven bins averaged", put(fcpe, "REACH", 3), FCPE),
-    Fault("fcpe-threshold", "f0.raw", "ten times a threshold of 0.03", put(fcpe, "THRESHOLD", 0.3), FCPE,
+    Fault("fcpe-threshold", "f0.raw", "ten times a threshold of 0.03", put(fcpe, "THRESHOLD", 0.3), (*FCPE, "pause"),
           ("voicing threshold",)),
     Fault("crepe-undithered", "f0.raw", "no dither", around(crepe, "track", lambda f, x, net, d: f(x, net, 0 * d)),
           ("crepe",), ("missing dither",)),
@@ -180,6 +186,10 @@ FAULTS = [
           ("half precision",)),
     Fault("mean-half-weights", "retrieval.mean", "weights in half precision", _given(bits.half), FULL),
     Fault("mean-16-bit-weights", "retrieval.mean", "weights in 16 bits", _given(bits.fixed(16)), FULL),
+    Fault("upsample-tail-fp24", "content.upsampled", "a loop's tail, the last frame, in 24-bit floats",
+          after(content, "upsample", _tail), (), (), ("content.protected",)),
+    Fault("mean-fixed-16", "retrieval.mean", "16.16 fixed point", after(retrieval, "mean", bits.fixed(16)), FULL,
+          ("fixed point",)),
     Fault("mean-fp24", "retrieval.mean", "24-bit floats, cut off", after(retrieval, "mean", bits.fp24_cut), FULL,
           ("fewer bits",)),
     Fault("blend-16-bit-rate", "retrieval.blended", "the rate in 16 bits", _mixed(bits.slider(16)), BLEND,

@@ -98,6 +98,7 @@ def _speaker(change: Any) -> Any:
 
 MIX = ("mix", "two seconds", "heard")
 LEVEL, FIXED, FEWER = ("gain",), ("fixed point",), ("fewer bits",)
+JOINED = ("concat",)  # what a segment hands on is joined by the same code
 FAULTS = [
     Fault("guard-16-bit", "audio16k", "the guard's 0.95 as a 16-bit number, 31129 / 32768",
           around(audio, "guard_peak", _guarded(31129 / 32768)), ("loud",), ("gain", "another guard")),
@@ -143,9 +144,9 @@ FAULTS = [
     Fault("speaker-fixed-12", "spk.g", "12 bits of fixed point", _speaker(bits.fixed(12)), (), FIXED),
     Fault("speaker-text", "spk.g", "four decimals", _speaker(bits.text(4)), (), ("rounded decimals",)),
     Fault("trim-20-bit", "trim", "20-bit integers, cut off", _tapped("waveform.segment", bits.pcm20_cut), ("heard",),
-          FIXED),
-    Fault("trim-32767", "trim", "over 32767", _tapped("waveform.segment", bits.over_32767), ("heard",), LEVEL),
-    Fault("trim-fp24", "trim", "24-bit floats", _tapped("waveform.segment", bits.fp24_cut), ("heard",), FEWER),
+          FIXED, JOINED),
+    Fault("trim-32767", "trim", "over 32767", _tapped("waveform.segment", bits.over_32767), ("heard",), LEVEL, JOINED),
+    Fault("trim-fp24", "trim", "24-bit floats", _tapped("waveform.segment", bits.fp24_cut), ("heard",), FEWER, JOINED),
     Fault("join-20-bit", "concat", "20-bit integers, cut off", after(pipeline, "speak", bits.pcm20_cut), ("heard",),
           FIXED),
     Fault("join-32767", "concat", "over 32767", after(pipeline, "speak", bits.over_32767), ("heard",), LEVEL),

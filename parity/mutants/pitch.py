@@ -38,6 +38,10 @@ def _left_aligned(original: Any, samples: Any) -> Any:
     return np.pad(found, (0, max(0, len(samples) // 160 - len(found))))
 
 
+def _narrow(original: Any, f0: Any) -> Any:
+    return original(f0).astype(np.int32)
+
+
 def _filled(make: Any) -> Any:
     def fill(original: Any, f0: Any) -> Any:
         voiced = np.flatnonzero(f0 > 0)
@@ -218,7 +222,7 @@ FAULTS = [
         "f0.raw",
         "Praat's default voicing threshold",
         around(pm, "praat", _praat(voicing_threshold=0.45)),
-        ("pm", "unvoiced"),
+        ("pm", "unvoiced", "pause"),
         ("voicing threshold",),
     ),
     Fault(
@@ -331,6 +335,7 @@ FAULTS = [
         ("voiced",),
         ("shift by 1 frame",),
     ),
+    Fault("coarse-int32", "f0.coarse", "bins are 32-bit integers", around(pitch, "quantise", _narrow)),
     Fault(
         "coarse-truncated",
         "f0.coarse",

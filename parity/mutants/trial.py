@@ -116,14 +116,15 @@ def _times(case: Case, found: verdict.CaseVerdict, cell: Cell) -> float | None:
 
 
 def _needed(found: verdict.CaseVerdict, mine: Sequence[StageVerdict]) -> list[str]:
-    """The checks whose removal would have let this fault pass, or cleared its stage."""
+    """The checks whose removal would have let this fault pass, cleared its stage, or named a later tensor of it."""
     failed = [cell for cell in found.ledger.cells if cell.failed]
     tensors = {name for row in mine for name in row.tensors}
     here = any(cell.tensor in tensors for cell in failed)
+    first = next((local(cell.tensor) for cell in failed if cell.tensor in tensors), None)
     needed = []
     for check in checks():
         left = [cell for cell in failed if check not in (cell.metric, cell.mode, local(cell.tensor))]
-        if not left or (here and not any(cell.tensor in tensors for cell in left)):
+        if not left or check == first or (here and not any(cell.tensor in tensors for cell in left)):
             needed.append(check)
     return needed
 

@@ -97,7 +97,7 @@ def _protect(amount: Any = None, change: Any = None) -> Any:
 
 def _tail(made: Any) -> Any:
     made = made.copy()
-    made[:, -1] = bits.fp24_cut(made[:, -1])
+    made[:, -1] = bits.fp24(made[:, -1])
     return made
 
 

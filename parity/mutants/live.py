@@ -24,7 +24,8 @@ from rvc.realtime.outlet import Outlet
 
 AGAIN = (  # faults of shared code that are tried in a stream as well
     "hubert-gelu-tanh", "hubert-half-layer", "hubert-tf32-out", "hubert-short-norms", "hubert-late",
-    "search-half-distances", "weights-1/d", "weights-sum-1e-9", "weights-16-bit", "mean-fp24", "blend-16-bit-rate",
+    "search-half-distances", "search-exchanged", "weights-1/d", "weights-sum-1e-9", "weights-16-bit", "mean-fp24",
+    "blend-16-bit-rate",
     "speaker-fixed-14", "speaker-fixed-12", "speaker-text",
     "enc-eps-1e-6", "enc-short-pitch", "enc-m-half", "enc-logs-half", "enc-gelu",
     "prior-two-thirds", "prior-0.6667", "prior-half-noise", "prior-0.66667",

@@ -105,10 +105,6 @@ def _scaled_input(by: float) -> Any:
     return in_pitch("rmvpe", lambda net: iter([(net, "input_scale", net.input_scale * by)]))
 
 
-def _half_head(net: Any) -> Any:
-    yield net.head, "bias", bits.half(net.head.bias)
-
-
 def _short_recurrence(net: Any) -> Any:
     for unit in net.gru.values():
         yield unit, "again_soft", bits.bfloat16(unit.again_soft)

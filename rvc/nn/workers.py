@@ -15,13 +15,19 @@ Task = Callable[[], None]
 @cache
 def pool(threads: int) -> ThreadPoolExecutor:
     """Threads that stay for the process's life; what they call in torch runs on the one that called it."""
-    made = ThreadPoolExecutor(threads, "rvc", initializer=torch.set_num_threads, initargs=(1,))
+    made = ThreadPoolExecutor(threads, "rvc", initializer=alone)
     all_here = Barrier(threads + 1)
     for _ in range(threads):
         made.submit(all_here.wait)
     all_here.wait()
     torch.set_num_threads(threads)  # theirs stays 1; this is what threads to come will start with
     return made
+
+
+def alone() -> None:
+    """Have torch use this thread alone for what it calls."""
+    torch.get_num_threads()  # a new thread's number is set when first asked for, and would overrule the next line
+    torch.set_num_threads(1)
 
 
 def work(tasks: Sequence[Task]) -> None:

@@ -79,3 +79,14 @@ def test_workers_leave_the_number_of_threads_alone() -> None:
     workers.work([lambda: None] * 4)
     with ThreadPoolExecutor(1) as new:
         assert torch.get_num_threads() == new.submit(torch.get_num_threads).result() == before
+
+
+def test_each_worker_computes_on_one_thread() -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        seen: list[int] = []
+        workers.work([lambda: seen.append(torch.get_num_threads())] * 4)
+    finally:
+        torch.set_num_threads(threads)
+    assert seen == [1] * 4

@@ -26,8 +26,8 @@ SPACE = "_ZN2at6native7cpublas"
 MULTIPLY = f"{SPACE}6brgemmEllllllbPKN3c108BFloat16ES5_Pfb"
 RELEASE = f"{SPACE}14brgemm_releaseEb"
 TRIED = ("2.13.",)  # versions of torch whose micro-kernel was tried; its meaning may change without its name
-WIDEST = 64  # columns of one block of a packed weight: the widest that the micro-kernel keeps in its tiles
-COLUMNS = 16  # of one tile
+WIDEST = 128  # columns of one block of a packed weight: wider ones save calls and fall out of the cache
+ROWS = COLUMNS = 16  # of one tile
 PAIR = 2  # rows of a weight that lie side by side in a packed one
 EXACT = 3  # limbs that hold all of a float32
 PRODUCTS = {  # limbs → (limb of the signal, limb of the weight), the largest first
@@ -105,16 +105,23 @@ class TileProduct:
         return range(self.columns // self.block)
 
     def __call__(
-        self, out: Tensor, parts: Sequence[Tensor], stride: int, add: bool = True, blocks: range | None = None
+        self,
+        out: Tensor,
+        parts: Sequence[Tensor],
+        stride: int,
+        add: bool = True,
+        blocks: range | None = None,
+        slack: bool = False,
     ) -> None:
         """Add the products of `len(out)` rows to `out`, or overwrite it with them.
 
         out     : float32 (rows, columns), columns side by side, rows at any stride
         parts   : the signal's limbs, bfloat16; row i is the `depth` numbers from i·stride on
         blocks  : the blocks of columns to compute, all by default; several threads may each take some
+        slack   : up to ROWS − 1 more rows may be read and overwritten, a fifth faster than an odd number of rows
         """
         multiply, release = kernels()  # type: ignore[misc]
-        rows, ahead = len(out), out.stride(0)
+        rows, ahead = len(out) + (-len(out) % ROWS if slack else 0), out.stride(0)
         signals = [part.data_ptr() for part in parts]
         weights = [part.data_ptr() for part in self.parts]
         to, size = out.data_ptr(), 2 * self.depth * self.block

@@ -6,8 +6,9 @@ that its next piece needs, so memory does not grow with the length. Batch norms 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from torch import Tensor
 from rvc.errors import BadCheckpoint
 from rvc.mapped import Tensors
 from rvc.memory import give_back
+from rvc.nn import workers
 from rvc.nn.filters import Doubling, Filter
 from rvc.nn.hubert_names import listed
 from rvc.nn.windows import Pairs, Queue, Window, slices
@@ -58,7 +60,7 @@ class Rmvpe:
 
     @torch.no_grad()
     def salience(self, mel: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """How strongly each pitch sounds in each frame, a stretch at a time, from the sound's end to its beginning.
+        """How strongly each pitch sounds in each frame, a stretch at a time, from the sound's middle to its ends.
 
         mel     : float32 (F, 128), natural log
         yields  : the stretch's first frame, and float32 (f, 360), each 0…1
@@ -68,13 +70,25 @@ class Rmvpe:
         mel = F.pad(mel, (0, 0, 0, -frames % 32))
         features = self.features(mel)
         del mel
-        forward = features.new_empty(len(features), self.gru[""].hidden)
-        for start, heard in self.gru[""].run(features):
-            forward[start : start + len(heard)] = heard
-        for start, backward in self.gru["_reverse"].run(features, reverse=True):
-            both = torch.cat((forward[start : start + len(backward)], backward), 1)
+        for start, both in self.heard(features):
             found = torch.sigmoid(F.linear(both, self.bins_weight, self.bins_bias))
             yield start, found[: max(frames - start, 0)]
+
+    def heard(self, features: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Both directions of the GRU over (F, 384), at once: a stretch's first row and (f, 512), when both were there.
+
+        What one has heard waits for the other, half of all in the middle of the sound and never more.
+        """
+        ways = [self.gru[""].run(features), self.gru["_reverse"].run(features, reverse=True)]
+        waiting: list[dict[int, Tensor]] = [{}, {}]
+
+        def hear(way: int) -> None:
+            waiting[way].update([next(ways[way])])
+
+        for _ in range(0, len(features), GRU_PIECE):
+            workers.work([partial(hear, way) for way in range(len(ways))])
+            for start in sorted(waiting[0].keys() & waiting[1].keys()):
+                yield start, torch.cat([each.pop(start) for each in waiting], 1)
 
     def features(self, rows: Tensor) -> Tensor:
         """The U-Net: (F, 128), F a multiple of 32, → (F, 384), its three channels one after the other."""
@@ -210,16 +224,32 @@ class Recurrent:
     def stretch(self, rows: Tensor, state: Tensor) -> Tensor:
         """Rows (f, into) from a state (hidden,) on: (f, hidden), every state."""
         soft, new = F.linear(rows, *self.into_soft), F.linear(rows, *self.into_new)
-        reset, update = soft[:, : self.hidden].unbind(), soft[:, self.hidden :].unbind()
-        heard = rows.new_empty(len(rows), self.hidden)
-        before = rows.new_empty(self.hidden)
-        steps = zip(soft.unbind(), reset, update, new.unbind(), heard.unbind(), strict=True)
-        for gates, old, keep, fresh, out in steps:
-            gates.addmv_(self.again_soft, state).sigmoid_()
-            torch.addmv(self.new_bias, self.again_new, state, out=before)
-            fresh.addcmul_(old, before).sigmoid_().mul_(2).sub_(1)
-            state = torch.lerp(fresh, state, keep, out=out)
+        heard: Tensor = without_lock(steps)(soft, new, self.again_soft, self.again_new, self.new_bias, state)
         return heard
+
+
+def steps(
+    soft: Tensor, new: Tensor, again_soft: Tensor, again_new: Tensor, new_bias: Tensor, state: Tensor
+) -> Tensor:  # fmt: skip
+    """The recurrence, from what its gates hear of the rows: soft (f, 2·hidden) and new (f, hidden), overwritten."""
+    hidden = len(state)
+    heard, before = torch.empty_like(new), torch.empty_like(state)
+    for i in range(len(new)):
+        gates, fresh = soft[i], new[i]
+        gates.addmv_(again_soft, state).sigmoid_()
+        torch.addmv(new_bias, again_new, state, out=before)
+        fresh.addcmul_(gates[:hidden], before).sigmoid_().mul_(2).sub_(1)
+        state = torch.lerp(fresh, state, gates[hidden:], out=heard[i])
+    return heard
+
+
+@cache
+def without_lock(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function as TorchScript, whose loops do not hold Python's lock: two threads run it at once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch 2.13; compiling instead takes a C++ compiler
+        made: Callable[..., Tensor] = torch.jit.script(function)
+    return made
 
 
 def level(weights: Mapping[str, Tensor], name: str, lean: bool = False) -> list[Step]:

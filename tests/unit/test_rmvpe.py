@@ -50,6 +50,22 @@ def test_a_lean_network_hears_the_same_bits_and_holds_no_deep_layer():
     assert not any(isinstance(part, rmvpe.Late) for layer in kept.middle for part in layer)
 
 
+def test_both_directions_at_once_hear_what_one_after_the_other_hears(monkeypatch):
+    monkeypatch.setattr(rmvpe, "GRU_PIECE", 64)
+    net, features = Rmvpe(plain.rmvpe_weights()), torch.rand(320, 384)
+    before = torch.get_num_threads()
+    try:
+        heard = []
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            heard.append(torch.cat([rows for _, rows in sorted(net.heard(features))]))
+    finally:
+        torch.set_num_threads(before)
+    backward = torch.cat([rows for _, rows in sorted(net.gru["_reverse"].run(features, reverse=True))])
+    assert torch.equal(*heard)
+    assert torch.equal(heard[0][:, backward.shape[1] :], backward)
+
+
 def test_a_file_of_rmvpe_has_741_tensors_of_90_million_numbers():
     shapes = rmvpe.expected_shapes()
     assert len(shapes) == 741

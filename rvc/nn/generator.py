@@ -95,7 +95,8 @@ class Generator:
         for stage in reversed(self.stages):
             plan.append(stage.needs(plan[-1], fast).aligned(ALIGNED))
         given = plan.pop()
-        x = self.conv_pre(taken(z, given.wider(self.conv_pre.reach)))
+        read = given.wider(self.conv_pre.reach)
+        x = reaching(self.conv_pre, taken(z, read), read, given)
         x = silenced(x.add_(voice), given).to(self.dtype)
         for stage in self.stages:
             x, given = stage(x, given, plan[-1], source, fast), plan.pop()

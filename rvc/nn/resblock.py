@@ -14,7 +14,6 @@ from rvc.nn.span import Span, add_reaching, added_reaching, cut, reaching
 
 SLOPE = 0.1
 ALIGNED = 4  # rows; what two levels of pairing need
-EDGED = 8  # times the reach: rows between a segment's ends from which on it pays to cut its ends off
 
 leaky = partial(F.leaky_relu, negative_slope=SLOPE)
 leaky_ = partial(F.leaky_relu_, negative_slope=SLOPE)

@@ -1,8 +1,8 @@
 """Stretches of a layer, and convolutions that compute just those: exact inside, silent beyond the true ends.
 
 A stretch may stick out beyond the ends of its layer; the rows there are zeros, as the padding of the uncut network.
-So pieces at the ends have the shapes of those in the middle, for which oneDNN has its kernels already. A stretch that is
-its whole layer has nothing beside it: it grows no wider, and its convolutions pad.
+So pieces at the ends have the shapes of those in the middle, for which oneDNN has its kernels already. A stretch that
+is its whole layer has nothing beside it: it grows no wider, and its convolutions pad.
 """
 
 from __future__ import annotations

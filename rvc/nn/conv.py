@@ -19,7 +19,9 @@ from rvc.errors import BadCheckpoint, BadInput
 from rvc.mapped import Tensors
 from rvc.nn.int8 import Int8, int8_available
 
-SHORT, KEPT = 128, 2  # rows up to which a signal is short; packed weights kept for such lengths
+SHORT = {torch.float32: 128, torch.bfloat16: 512}  # rows up to which a signal is short
+KEPT = 2  # packed weights kept for such lengths
+LONG = 2048  # rows of a signal that is not
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 
 
@@ -115,7 +117,11 @@ class Conv:
         elif self.packed:
             ops: Any = torch.ops
             dense = weight.to(self.dtype).contiguous()
-            self.weight = ops.mkldnn._reorder_convolution_weight(dense, [0, 0], [1, 1], [1, self.dilation], 1)
+            # bfloat16's layout for no length in particular is none that a long signal's convolution wants
+            expected = [] if self.dtype == torch.float32 else [[1, self.into, 1, LONG]]
+            self.weight = ops.mkldnn._reorder_convolution_weight(
+                dense, [0, 0], [1, 1], [1, self.dilation], 1, *expected
+            )
             self.short.clear()
         else:
             self.weight = weight.to(self.dtype).contiguous(memory_format=torch.channels_last)
@@ -136,9 +142,10 @@ class Conv:
         """The packed weight for rows (length, I).
 
         oneDNN wants another layout for short signals and, given the usual one, re-orders it at every call, which takes
-        20 to 50 times as long as the convolution: live streams run their flow over 55 frames, so theirs are kept.
+        20 to 50 times as long as the convolution: live streams run their flow over 55 frames, so theirs are kept, and
+        in bfloat16, whose layouts change up to some 300 rows, those of their encoder too.
         """
-        if length > SHORT:
+        if length > SHORT[self.dtype]:
             usual: Tensor = self.weight
             return usual
         weight: Tensor | None = self.short.get((length, pad))

@@ -1,5 +1,9 @@
 """The convolution over rows: packed and plain, fused and not, in both precisions."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -65,3 +69,25 @@ def test_large_weights_are_not_taken_for_infinite_ones():
     assert torch.equal(Weights({"x": large})["x"], large)
     with pytest.raises(BadCheckpoint, match="tensor x holds NaN or infinity"):
         Weights({"x": torch.tensor([1.0, float("inf"), -float("inf")])})["x"]
+
+
+CALLS = """
+import torch
+from rvc.nn.conv import Conv
+conv = Conv(torch.randn(768, 192, 3), torch.zeros(768), dtype=torch.bfloat16)
+for rows in (55, 286, 1000, 3200):
+    x = torch.randn(rows, 192).to(torch.bfloat16)
+    conv.same(x)
+    print("laid out for", rows, flush=True)
+    conv.same(x)
+    print("done", flush=True)
+"""
+
+
+def test_bfloat16_weights_are_not_laid_out_anew_at_every_call():
+    """oneDNN tells what it runs: at the second call of each length, one product and nothing else."""
+    told = subprocess.run([sys.executable, "-c", CALLS], env=os.environ | {"ONEDNN_VERBOSE": "1"}, text=True,
+                          capture_output=True, check=True).stdout  # fmt: skip
+    for rows in (55, 286, 1000, 3200):
+        again = told.split(f"laid out for {rows}\n")[1].split("done\n")[0]
+        assert "reorder" not in again, f"{rows} rows: {again}"

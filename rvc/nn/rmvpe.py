@@ -22,7 +22,7 @@ from rvc.nn.filters import Doubling, Filter
 from rvc.nn.hubert_names import listed
 from rvc.nn.windows import Pairs, Queue, Window, slices
 
-Step = Callable[[Tensor], Tensor]  # image (1, C, f, w) → image
+Step = Callable[..., Tensor]  # image (1, C, f, w) → image
 
 SHALLOW = 2  # levels that run in slices of a piece: they have the most rows and the smallest filters
 SLICE = 512  # frames
@@ -39,8 +39,8 @@ class Rmvpe:
     def __init__(self, weights: Mapping[str, Tensor], lean: bool = False) -> None:
         """weights : the 741 tensors of rmvpe.pt.  raises : BadCheckpoint, see `check`.
 
-        lean : lay the deep levels' layers out each time they are run and let them go, for one sound in little memory:
-               they are 350 of the 361 MB, and see a piece once;  `weights` stay open
+        lean : lay the deep levels' layers out each time they are run, one after the other in the same memory, for one
+               sound in little of it: they are 350 of the 361 MB, and see a piece once;  `weights` stay open
         """
         check(weights)
         self.lean = lean
@@ -99,6 +99,7 @@ class Rmvpe:
             for image in stream(piece, last):
                 features[done : done + image.shape[2]] = image[0].permute(1, 0, 2).flatten(1)
                 done += image.shape[2]
+        stream.trim()
         return features
 
 
@@ -156,15 +157,13 @@ class Block:
 
     reach = 2
 
-    def __init__(self, weights: Mapping[str, Tensor], name: str) -> None:
-        self.first = folded(weights, f"{name}.conv.0", f"{name}.conv.1")
-        self.second = folded(weights, f"{name}.conv.3", f"{name}.conv.4")
+    def __init__(self, weights: Mapping[str, Tensor], name: str, lean: bool = False) -> None:
+        parts = [partial(folded, weights, f"{name}.conv.{i}", f"{name}.conv.{i + 1}") for i in (0, 3)]
+        self.first, self.second = (Late(part) if lean else part() for part in parts)
         self.shortcut: Filter | None = None
         if f"{name}.shortcut.weight" in weights:
             weight, bias = weights[f"{name}.shortcut.weight"], weights[f"{name}.shortcut.bias"]
             self.shortcut = Filter(weight.float(), bias.to(torch.float32, copy=True))
-        if isinstance(weights, Tensors):
-            weights.forget()
 
     def __call__(self, image: Tensor) -> Tensor:
         """(1, c_in, f, w) → (1, c_out, f, w)."""
@@ -187,9 +186,9 @@ class Late:
     def __init__(self, make: Callable[[], Step]) -> None:
         self.make = make
 
-    def __call__(self, image: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, **how: bool) -> Tensor:
         """What the part makes of an image."""
-        return self.make()(image)
+        return self.make()(image, **how)
 
 
 class Recurrent:
@@ -254,7 +253,7 @@ def without_lock(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 def level(weights: Mapping[str, Tensor], name: str, lean: bool = False) -> list[Step]:
     """The four blocks of a level."""
-    parts = [partial(Block, weights, f"{name}.{b}") for b in range(BLOCKS)]
+    parts = [partial(Block, weights, f"{name}.{b}", lean) for b in range(BLOCKS)]
     return [Late(part) if lean else part() for part in parts]
 
 
@@ -295,7 +294,12 @@ def risen(weights: Mapping[str, Tensor], name: str) -> Doubling:
 def folded(weights: Mapping[str, Tensor], conv_name: str, norm_name: str) -> Filter:
     """A 3×3 convolution without bias and the batch norm behind it as one convolution."""
     scale, shift = norm_line(weights, norm_name)
-    return Filter((weights[f"{conv_name}.weight"] * scale.view(-1, 1, 1, 1)).float(), shift, (1, 1))
+    plain = weights[f"{conv_name}.weight"]
+    weight = plain.to(torch.float32, copy=True).mul_(scale.view(-1, 1, 1, 1))
+    made = Filter(weight, shift, (1, 1))
+    if isinstance(weights, Tensors):
+        weights.forget()
+    return made
 
 
 def expected_shapes(base: int = 16, into: int = 384, hidden: int = 256) -> dict[str, tuple[int, ...]]:

@@ -12,7 +12,7 @@ from rvc.nn.conv import Conv, Weights, from_rows
 from rvc.nn.sizes import WINDOW, Sizes
 
 EPS = 1e-5
-BLOCK = 256  # rows of the attention matrix at a time: memory grows with p, not with p²
+BLOCK = 320  # rows of the attention matrix at a time: memory grows with p, not with p²; a live window in one
 
 
 class Encoder:

@@ -28,6 +28,7 @@ SHALLOW = 2  # levels that run in slices of a piece: they have the most rows and
 SLICE = 512  # frames
 PIECE = 4096  # frames per piece, a multiple of 32; at least 1600, or the deepest layers would have nothing to say
 GRU_PIECE = 1024  # frames whose gates are held at once
+TOGETHER = 256  # frames from which on waking a second thread pays
 LEVELS = 5
 BLOCKS = 4
 EPS = 1e-5
@@ -75,7 +76,7 @@ class Rmvpe:
             yield start, found[: max(frames - start, 0)]
 
     def heard(self, features: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Both directions of the GRU over (F, 384), at once: a stretch's first row and (f, 512), when both were there.
+        """Both directions of the GRU over (F, 384), at once where it pays: a stretch's first row and (f, 512), when both were there.
 
         What one has heard waits for the other, half of all in the middle of the sound and never more.
         """
@@ -86,7 +87,11 @@ class Rmvpe:
             waiting[way].update([next(ways[way])])
 
         for _ in range(0, len(features), GRU_PIECE):
-            workers.work([partial(hear, way) for way in range(len(ways))])
+            if len(features) < TOGETHER:
+                hear(0)
+                hear(1)
+            else:
+                workers.work([partial(hear, 0), partial(hear, 1)])
             for start in sorted(waiting[0].keys() & waiting[1].keys()):
                 yield start, torch.cat([each.pop(start) for each in waiting], 1)
 

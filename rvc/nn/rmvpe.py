@@ -76,9 +76,9 @@ class Rmvpe:
             yield start, found[: max(frames - start, 0)]
 
     def heard(self, features: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Both directions of the GRU over (F, 384), at once where it pays: a stretch's first row and (f, 512), when both were there.
+        """Both directions of the GRU over (F, 384): a stretch's first row and (f, 512), when both have been there.
 
-        What one has heard waits for the other, half of all in the middle of the sound and never more.
+        They go at once where that pays. What one has heard waits for the other: half of all at most, in the middle.
         """
         ways = [self.gru[""].run(features), self.gru["_reverse"].run(features, reverse=True)]
         waiting: list[dict[int, Tensor]] = [{}, {}]

@@ -59,7 +59,7 @@ class Rmvpe:
         )
         give_back()
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def salience(self, mel: Tensor) -> Iterator[tuple[int, Tensor]]:
         """How strongly each pitch sounds in each frame, a stretch at a time, from the sound's middle to its ends.
 

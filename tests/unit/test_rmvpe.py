@@ -66,6 +66,13 @@ def test_both_directions_at_once_hear_what_one_after_the_other_hears(monkeypatch
     assert torch.equal(heard[0][:, backward.shape[1] :], backward)
 
 
+def test_the_recurrence_is_the_same_as_script_and_as_python():
+    given = [torch.randn(*size, generator=torch.Generator().manual_seed(i)) for i, size in enumerate(
+        [(20, 8), (20, 4), (8, 4), (4, 4), (4,), (4,)])]  # fmt: skip
+    script = rmvpe.without_lock(rmvpe.steps)(*(x.clone() for x in given))
+    assert torch.equal(script, rmvpe.steps(*(x.clone() for x in given)))
+
+
 def test_a_file_of_rmvpe_has_741_tensors_of_90_million_numbers():
     shapes = rmvpe.expected_shapes()
     assert len(shapes) == 741

@@ -17,10 +17,11 @@ from rvc.nn.dense import windows
 
 BASE = 256
 PAIRS = (0, 0), (1, 0), (0, 1), (2, 0), (1, 1)  # digits of the signal and of the weight that are multiplied
-SIGNAL, WEIGHT = 2**22 - 1, 127 * BASE + 127  # steps to either side
+SIGNAL, WEIGHT = 63 * BASE**2, 127 * BASE + 127  # steps to either side; SHIFT and the signal stay below 2²⁴
 SOME = 32  # of a weight's channels that are laid out at once: they stay in the cache
-SHIFT = 1.5 * 2**23  # a float32 moved here has the nearest integer in its low bits
-BITS = 0x4B400000  # SHIFT's own
+SIGN = -128  # turns a byte from 0 to 255 into one from −128 to 127, bit by bit
+SHIFT = 1.5 * 2**23 + 128 * BASE + 128  # a float32 moved here has the nearest integer's digits in its low bytes …
+TOP = 64  # … each 128 too large, the highest 64
 
 
 def available() -> bool:
@@ -30,14 +31,13 @@ def available() -> bool:
 
 
 def split(x: Tensor) -> tuple[float, list[Tensor]]:
-    """A float32 signal's step and its digits, int8 of its shape, the highest first."""
+    """A float32 signal's step and its digits, int8 of its shape, the highest first; x is overwritten."""
     low, high = torch.aminmax(x)
     step = max(float(high), -float(low), 1e-30) / SIGNAL
-    steps = torch.add(torch.tensor(SHIFT), x, alpha=1 / step).view(torch.int32)
-    digits = [steps.to(torch.int8)]
-    digits.append(steps.add_(BASE // 2).bitwise_right_shift_(8).to(torch.int8))
-    digits.append(steps.add_(BASE // 2 - BITS // BASE).bitwise_right_shift_(8).to(torch.int8))
-    return step, digits[::-1]
+    steps = torch.add(torch.tensor(SHIFT), x, alpha=1 / step, out=x).view(torch.int32)
+    low_digit = steps.to(torch.int8).bitwise_xor_(SIGN)
+    middle = steps.bitwise_right_shift_(8).to(torch.int8).bitwise_xor_(SIGN)
+    return step, [steps.bitwise_right_shift_(8).to(torch.int8).sub_(TOP), middle, low_digit]
 
 
 class Digits(nn.Module):
@@ -59,7 +59,10 @@ class Digits(nn.Module):
         self.zero = torch.zeros(len(weight), dtype=torch.int32)
 
     def forward(self, rows: Tensor, width: int, stride: int) -> Tensor:
-        """The GELU of the product of `width` rows side by side, every `stride` rows: float32 (n, a) → (n', b)."""
+        """The GELU of the product of `width` rows side by side, every `stride` rows: float32 (n, a) → (n', b).
+
+        rows : overwritten
+        """
         ops: Any = torch.ops.onednn
         step, digits = split(rows)
         given = [windows(digit, width, stride).contiguous() for digit in digits]

@@ -22,7 +22,7 @@ from rvc.nn.digits import Digits
 
 FOLDED = 32  # filters whose norm is folded at once: they stay in the cache
 PIECE = 64  # content frames in one pass of the front end: 1.3 s of sound, 8 MB after the first layer
-INTEGER_PIECE = 48  # the same where it is computed in integers, whose digits are there besides
+INTEGER_PIECE = 72  # the same where it is computed in integers
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Generator:
     """Latent z (1, inter, T), g (1, gin, 1) and the source (1, 1, T·upp) to samples (T·upp,)."""
 
     def __init__(self, sizes: Sizes, weights: Weights, lean: bool = False) -> None:
-        """weights.dtype : what upsampling and residual blocks compute in, as `to_precision` has it.
+        """weights.dtype : what the residual blocks compute in, as `to_precision` has it.
 
         lean : with int8, which is chosen for its memory, also give back after each stage what it has let go: a tenth
                slower, and 70 MiB less
@@ -42,7 +42,6 @@ class Generator:
         self.device = weights.device
         first = weights.to(torch.float32)
         self.conv_pre, self.cond = first.conv("dec.conv_pre"), first.conv("dec.cond")
-        self.dtype = weights.signal
         self.stages = [Stage(sizes, weights, i) for i in range(len(sizes.upsample_rates))]
         self.conv_post = Conv(weights["dec.conv_post.weight"] / len(sizes.resblock_kernels), None)
 
@@ -69,7 +68,7 @@ class Generator:
             samples[(low - first) * self.upp : (high - first) * self.upp] = kept
 
         tasks = [partial(compute, start) for start in range(first // PIECE * PIECE, last, PIECE)]
-        if self.dtype == torch.bfloat16 and z.device.type == "cpu":
+        if self.stages[0].dtype == torch.bfloat16 and z.device.type == "cpu":
             work(tasks)  # a piece for each thread: an eighth faster than all threads on one, for the memory of two
         else:  # in float32 it would be no faster
             for task in tasks:
@@ -77,15 +76,13 @@ class Generator:
         return samples
 
     def to_precision(self, dtype: torch.dtype) -> None:
-        """Compute upsampling and residual blocks in `dtype`; the first and last layers and the source stay float32.
+        """Compute the residual blocks in `dtype`; what lies between them stays float32.
 
-        With int8 that is the residual blocks' convolutions alone: signals between them, and upsampling, are float32.
+        Sums and upsampling are a tenth of the time, and in bfloat16 would be more than half of the noise. With int8 the
+        signals within the blocks are float32 too.
         """
-        self.dtype = torch.float32 if dtype == torch.int8 else dtype
         for stage in self.stages:
-            stage.up.product.to_precision(self.dtype)
-            if stage.noise is not None:
-                stage.noise.to_precision(self.dtype)
+            stage.dtype = torch.float32 if dtype == torch.int8 else dtype
             for conv in stage.convs():
                 conv.to_precision(dtype)
 
@@ -97,12 +94,12 @@ class Generator:
         given = plan.pop()
         read = given.wider(self.conv_pre.reach)
         x = reaching(self.conv_pre, taken(z, read), read, given)
-        x = silenced(x.add_(voice), given).to(self.dtype)
+        x = silenced(x.add_(voice), given)
         for stage in self.stages:
             x, given = stage(x, given, plan[-1], source, fast), plan.pop()
             if self.tidy:
                 give_back()
-        x = F.leaky_relu_(x.float(), LAST_SLOPE)
+        x = F.leaky_relu_(x, LAST_SLOPE)
         return reaching(self.conv_post, x, given, span)[:, 0].tanh_()
 
 
@@ -111,9 +108,11 @@ class Stage:
 
     def __init__(self, sizes: Sizes, weights: Weights, i: int) -> None:
         count = len(sizes.resblock_kernels)
-        self.noise = NoiseConv(sizes, weights, i) if sizes.f0 else None
+        plain = weights.to(torch.float32)
+        self.dtype = weights.signal  # of the signal within the blocks
+        self.noise = NoiseConv(sizes, plain, i) if sizes.f0 else None
         # LeakyReLU keeps factors, so the mean's division by the number of blocks is the next layer's business.
-        self.up = Upsampler(sizes, weights, i, 1 / count if i else 1, self.noise.bias if self.noise else None)
+        self.up = Upsampler(sizes, plain, i, 1 / count if i else 1, self.noise.bias if self.noise else None)
         kind: type[ResBlock1] | type[ResBlock2] = ResBlock1 if sizes.resblock == "1" else ResBlock2
         self.blocks: Any = [
             kind(weights, f"dec.resblocks.{i * count + j}", sizes.resblock_dilations[j]) for j in range(count)
@@ -139,7 +138,7 @@ class Stage:
         return self.up.needs(self.reads(wanted, fast))
 
     def __call__(self, x: Tensor, given: Span, wanted: Span, source: Tensor | None, fast: bool) -> Tensor:
-        """Rows `given` of the stage before, overwritten, to rows `wanted` of this one."""
+        """Rows `given` of the stage before, float32 and overwritten, to rows `wanted` of this one, float32."""
         middle = self.reads(wanted, fast)
         x = self.up(F.leaky_relu_(x, SLOPE), given, middle)
         if self.noise is not None:
@@ -149,10 +148,11 @@ class Stage:
         quick = self.quick(fast)
         plain = [block for block in self.blocks if block.fast not in quick or block.fast is None]
         total: Tensor | None = None
+        x = x.to(self.dtype)
         active = F.leaky_relu(x, SLOPE)
         for block in plain:
             y = block(x, active, middle, wanted)
-            total = y if total is None else total.add_(y)
+            total = y.float() if total is None else total.add_(y)
         del active
         if total is None:
             total = x.new_zeros(len(wanted), x.shape[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -27,7 +26,7 @@ class Upsampler:
         taps = F.pad(taps, (0, self.turns * self.rate - width)).view(taps.shape[0], self.out, self.turns, self.rate)
         kernel = taps.flip(2).permute(3, 1, 0, 2).reshape(self.rate * self.out, -1, self.turns)
         own = weights[f"dec.ups.{i}.bias"]
-        self.product = Conv(kernel, (own if bias is None else own + bias).repeat(self.rate), dtype=weights.signal)
+        self.product = Conv(kernel, (own if bias is None else own + bias).repeat(self.rate))
 
     def needs(self, wanted: Span) -> Span:
         """The rows before that reach the rows `wanted` after."""
@@ -52,15 +51,11 @@ class NoiseConv:
         weight = weights[f"dec.noise_convs.{i}.weight"]  # (out, 1, k)
         self.stride, self.width = sizes.noise_stride(i), weight.shape[2]
         self.pad = self.stride // 2 if self.width > 1 else 0
-        self.weight = weight[:, 0].t().to(weights.signal).contiguous()
+        self.weight = weight[:, 0].t().contiguous()
         self.bias = weights[f"dec.noise_convs.{i}.bias"]  # whoever makes the rows adds it
-
-    def to_precision(self, dtype: torch.dtype) -> None:
-        """Compute in `dtype` from now on."""
-        self.weight = self.weight.to(dtype)
 
     def add_to(self, x: Tensor, source: Tensor, wanted: Span) -> None:
         """Rows `wanted`, (·, out), with the source (T·upp,) heard at them added in place."""
         start = wanted.start * self.stride - self.pad
         heard = Span(start, start + (len(wanted) - 1) * self.stride + self.width, source.shape[0])
-        x.addmm_(taken(source, heard).to(x.dtype).unfold(0, self.width, self.stride), self.weight)
+        x.addmm_(taken(source, heard).unfold(0, self.width, self.stride), self.weight)

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rvc.nn import tiles
 from rvc.nn.dense import windows
 
 BASE = 256
@@ -25,9 +24,11 @@ TOP = 64  # … each 128 too large, the highest 64
 
 
 def available() -> bool:
-    """Whether this processor has tiles and this build of torch products of bytes on them."""
+    """Whether this processor has matrix tiles (AMX) and this build of torch products of bytes on them."""
     ops: Any = torch.ops.onednn
-    return tiles.available() and all(hasattr(ops, name) for name in ("qlinear_prepack", "qlinear_pointwise"))
+    asked = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    there = asked is not None and asked()
+    return there and all(hasattr(ops, name) for name in ("qlinear_prepack", "qlinear_pointwise"))
 
 
 def split(x: Tensor) -> tuple[float, list[Tensor]]:

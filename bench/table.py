@@ -15,18 +15,22 @@ def judged(result: Mapping[str, Any]) -> list[Line]:
 
 def whole(result: Mapping[str, Any], lines: Sequence[Line]) -> str:
     """What was measured on, the goals, and each section's own figures."""
-    here = result["machine"]
-    head = (
-        f"{here['processor']}, {here['threads']} threads, torch {here['torch']}; unit {here['unit_ms']:.1f} ms "
-        f"({here['unit_gflops']:.0f} GFLOP/s); commit {result['commit']}; beside {result['original']}"
-        f"{'; quick' if result['quick'] else ''}"
-    )
-    parts = [head, goals(lines)]
+    parts = [head(result), goals(lines)]
     for name, show in SHOWN.items():
         if name in result["sections"]:
             parts.append(show(result["sections"][name]))
     parts += [f"{name}: not measured: {why}" for name, why in result["not_measured"].items()]
     return "\n\n".join(parts)
+
+
+def head(result: Mapping[str, Any]) -> str:
+    """What was measured on, and beside what."""
+    here = result["machine"]
+    return (
+        f"{here['processor']}, {here['threads']} threads, torch {here['torch']}; unit {here['unit_ms']:.1f} ms "
+        f"({here['unit_gflops']:.0f} GFLOP/s); commit {result['commit']}; beside {result['original']}"
+        f"{'; quick' if result['quick'] else ''}"
+    )
 
 
 def goals(lines: Sequence[Line]) -> str:

@@ -16,7 +16,7 @@ from rvc.config import Config
 from rvc.errors import BadInput
 from rvc.f0 import pitch
 from rvc.f0.weights import F0Weights
-from rvc.memory import give_back
+from rvc.memory import forget_code, give_back
 from rvc.nn.conv import PRECISIONS
 from rvc.noise import NoiseSource
 from rvc.voice import Voice, load_voice
@@ -178,6 +178,7 @@ class Parts:
             if name not in self._loaded:
                 if not self.keep:
                     give_back()  # what the stage before this one has let go
+                    forget_code()
                 self._loaded[name] = load()
                 if not self.keep:
                     give_back()  # what only the laying out needed

@@ -8,7 +8,6 @@ of a piece do not depend on which other pieces are asked for.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +20,6 @@ from rvc.nn.resblock import ALIGNED, SLOPE, FastBlock, ResBlock1, ResBlock2
 from rvc.nn.sizes import Sizes
 from rvc.nn.span import Span, reaching, silenced, taken
 from rvc.nn.upsample import NoiseConv, Upsampler
-from rvc.nn.workers import work
 
 PIECE = 100  # frames
 LONG = 600  # frames of a segment: in shorter ones, making the fast blocks costs more than they save
@@ -59,20 +57,13 @@ class Generator:
         samples = torch.empty((last - first) * self.upp, dtype=torch.float32, device=z.device)
         long = frames >= LONG
 
-        def compute(start: int) -> None:
+        for start in range(first // PIECE * PIECE, last, PIECE):
             end = start + PIECE if long else min(start + PIECE, frames)
             span = Span(start * self.upp, end * self.upp, frames * self.upp)
             wave = self.piece(latent, voice, excitation, long, span)
             low, high = max(start, first), min(end, last)
             kept = wave[(low - start) * self.upp : (high - start) * self.upp]
             samples[(low - first) * self.upp : (high - first) * self.upp] = kept
-
-        tasks = [partial(compute, start) for start in range(first // PIECE * PIECE, last, PIECE)]
-        if self.stages[0].dtype == torch.bfloat16 and z.device.type == "cpu":
-            work(tasks)  # a piece for each thread: an eighth faster than all threads on one, for the memory of two
-        else:  # in float32 it would be no faster
-            for task in tasks:
-                task()
         return samples
 
     def to_precision(self, dtype: torch.dtype) -> None:

@@ -127,3 +127,17 @@ def test_a_fast_wrong_row_fails_the_bench(result):
 
 def test_a_result_is_kept_under_its_day_and_rival(result):
     assert keeping.name_of(result) == "2026-11-22_rvc-python_30s"
+
+
+def test_the_document_holds_what_was_measured_between_its_marks():
+    text = "a\n<!-- bench: live -->\nold\n<!-- /bench -->\nand\n<!-- bench: goals -->\n<!-- /bench -->\nz\n"
+    found = keeping.filled(text, {"live": "| new |", "goals": "| figures |"})
+    assert found == text.replace("old", "| new |").replace("goals -->\n", "goals -->\n| figures |\n")
+    with pytest.raises(KeyError):
+        keeping.filled(text, {"live": ""})
+
+
+def test_every_mark_of_the_document_has_its_table():
+    named = {mark[2] for mark in keeping.MARKED.finditer(keeping.DOCUMENT.read_text(encoding="utf-8"))}
+    assert named == {"goals", *keeping.PLACES}
+    assert {name for names in keeping.PLACES.values() for name in names} == set(SECTIONS) - {"parity"}

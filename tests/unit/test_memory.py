@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from rvc.mapped import read_safetensors
-from rvc.memory import give_back
+from rvc.memory import code, forget_code, give_back
 from rvc.nn import hubert, rmvpe
 from rvc.nn.hubert import Hubert, HubertConfig
 from rvc.nn.rmvpe import Rmvpe
@@ -105,9 +105,20 @@ def test_a_lean_synthesizer_lets_encoder_and_flow_go_before_the_generator_comes(
     assert held(lambda: prepare(config, tmp_path / "v", False)) > 0.9 * size
 
 
-@pytest.mark.parametrize(("precision", "part"), [("float32", 1.1), ("bfloat16", 0.6), ("int8", 0.5)])
+# In bfloat16 the residual blocks, four fifths of a generator, are half as large; what lies between them is not.
+@pytest.mark.parametrize(("precision", "part"), [("float32", 1.1), ("bfloat16", 0.7), ("int8", 0.5)])
 def test_weights_are_held_in_the_precision_that_was_asked_for(precision, part, tmp_path):
     config, size = voice(tmp_path / "v", initial=512)
     assert size > 50 * MB
     build(config, tmp_path / "v", precision)
     assert held(lambda: build(config, tmp_path / "v", precision)) < part * size
+
+
+def test_code_that_is_let_go_counts_no_more_and_still_runs():
+    here = torch.randn(64, 64)
+    expected = here @ here
+    assert code() and sum(size for _, size in code()) > 50 * MB
+    before = memory("RssFile")
+    forget_code()
+    assert memory("RssFile") < before - 10 * MB
+    assert torch.equal(here @ here, expected)

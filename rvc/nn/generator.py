@@ -83,8 +83,7 @@ class Generator:
         for stage in reversed(self.stages):
             plan.append(stage.needs(plan[-1], fast).aligned(ALIGNED))
         given = plan.pop()
-        read = given.wider(self.conv_pre.reach)
-        x = reaching(self.conv_pre, taken(z, read), read, given)
+        x = self.conv_pre(taken(z, given.wider(self.conv_pre.reach)))
         x = silenced(x.add_(voice), given)
         for stage in self.stages:
             x, given = stage(x, given, plan[-1], source, fast), plan.pop()

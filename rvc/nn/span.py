@@ -1,8 +1,7 @@
 """Stretches of a layer, and convolutions that compute just those: exact inside, silent beyond the true ends.
 
 A stretch may stick out beyond the ends of its layer; the rows there are zeros, as the padding of the uncut network.
-So pieces at the ends have the shapes of those in the middle, for which oneDNN has its kernels already. A stretch that
-is its whole layer has nothing beside it: it grows no wider, and its convolutions pad.
+So pieces at the ends have the shapes of those in the middle, for which oneDNN has its kernels already.
 """
 
 from __future__ import annotations
@@ -26,18 +25,13 @@ class Span:
     def __len__(self) -> int:
         return self.end - self.start
 
-    @property
-    def whole(self) -> bool:
-        """Whether it is all of its layer."""
-        return self.start == 0 and self.end == self.length
-
     def wider(self, reach: int) -> Span:
-        """With `reach` more rows at each side, unless it is all there is."""
-        return self if self.whole else Span(self.start - reach, self.end + reach, self.length)
+        """With `reach` more rows at each side."""
+        return Span(self.start - reach, self.end + reach, self.length)
 
     def aligned(self, rows: int) -> Span:
-        """With more rows at both sides, up to multiples of `rows` counted from the layer's start; see `wider`."""
-        return self if self.whole else Span(self.start - self.start % rows, self.end + -self.end % rows, self.length)
+        """With more rows at both sides, up to multiples of `rows` counted from the layer's start."""
+        return Span(self.start - self.start % rows, self.end + -self.end % rows, self.length)
 
 
 def cut(x: Tensor, given: Span, wanted: Span) -> Tensor:
@@ -64,19 +58,14 @@ def silenced(x: Tensor, span: Span) -> Tensor:
 
 def reaching(conv: Conv, x: Tensor, given: Span, wanted: Span, slope: float | None = None) -> Tensor:
     """The convolution at rows `wanted` of rows `given`, which hold all that it reaches."""
-    return silenced(conv(cut(x, given, wanted.wider(conv.reach)), padding(conv, wanted), slope), wanted)
+    return silenced(conv(cut(x, given, wanted.wider(conv.reach)), slope=slope), wanted)
 
 
 def add_reaching(other: Tensor, conv: Conv, x: Tensor, given: Span, wanted: Span) -> Tensor:
     """`other` at rows `wanted`, with the convolution of rows `given` of x added in place."""
-    return silenced(conv.add_to(other, cut(x, given, wanted.wider(conv.reach)), padding(conv, wanted)), wanted)
+    return silenced(conv.add_to(other, cut(x, given, wanted.wider(conv.reach))), wanted)
 
 
 def added_reaching(other: Tensor, conv: Conv, x: Tensor, given: Span, wanted: Span) -> Tensor:
     """What `add_reaching` gives, with `other` left as it is."""
-    return silenced(conv.added(other, cut(x, given, wanted.wider(conv.reach)), padding(conv, wanted)), wanted)
-
-
-def padding(conv: Conv, wanted: Span) -> int:
-    """Rows of zeros that the convolution adds at each side by itself."""
-    return conv.reach if wanted.whole else 0
+    return silenced(conv.added(other, cut(x, given, wanted.wider(conv.reach))), wanted)

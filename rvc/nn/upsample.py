@@ -30,17 +30,14 @@ class Upsampler:
 
     def needs(self, wanted: Span) -> Span:
         """The rows before that reach the rows `wanted` after."""
-        if wanted.whole:
-            return Span(0, wanted.length // self.rate, wanted.length // self.rate)
         first = (wanted.start + self.pad) // self.rate - self.turns + 1
         last = (wanted.end - 1 + self.pad) // self.rate
         return Span(first, last + 1, wanted.length // self.rate)
 
     def __call__(self, x: Tensor, given: Span, wanted: Span) -> Tensor:
         """Rows `given`, (·, in), to rows `wanted`, (·, out); those beyond the true ends are left undefined."""
-        pad = self.turns - 1 if wanted.whole else 0
-        y = self.product(x, pad).view(-1, self.out)
-        start = (given.start - pad + self.turns - 1) * self.rate - self.pad  # the row that y begins with
+        y = self.product(x).view(-1, self.out)
+        start = (given.start + self.turns - 1) * self.rate - self.pad  # the row that y begins with
         return y[wanted.start - start : wanted.end - start]
 
 

@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from typing import NoReturn
 
 from rvc.cli import main
 
@@ -12,23 +13,23 @@ SELDOM = 50_000, 20, 100  # objects made between two looks for garbage: torch's 
 FAILED = 1
 
 
-def process() -> int:
+def process() -> NoReturn:
     """`main` as a process of its own, which starts a fifth of torch's import sooner, and ends at once.
 
     Taking down torch's modules and threads one by one takes a third of a second, and the system does it anyway.
     """
     gc.set_threshold(*SELDOM)
-    code = main()
     try:
+        code = main()
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has closed it
-        pass
-    except OSError as error:
-        print(f"rvc: the output could not be written whole: {error}", file=sys.stderr)
-        code = code or FAILED
+        code = 0
+    except OSError as error:  # a full disk, most of all
+        print(f"rvc: the system refused: {error}", file=sys.stderr)
+        code = FAILED
     sys.stderr.flush()
     os._exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(process())
+    process()

@@ -6,6 +6,7 @@ import ctypes
 import os
 import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 LIBRARY = "/libtorch_cpu.so"
@@ -35,21 +36,24 @@ def forget_code() -> None:
 
 
 def code() -> list[tuple[int, int]]:
-    """Address and length of where torch's code lies."""
+    """Address and length of where torch's code lies; nothing where the system does not tell."""
+    try:
+        lines = Path("/proc/self/maps").read_text(errors="replace").splitlines()
+    except OSError:
+        return []
     found = []
-    with open("/proc/self/maps") as maps:
-        for line in maps:
-            place, rights, rest = line.split(maxsplit=2)
-            if rights == "r-xp" and rest.rstrip().endswith(LIBRARY):
-                start, end = (int(address, 16) for address in place.split("-"))
-                found.append((start, end - start))
+    for line in lines:
+        place, rights, rest = line.split(maxsplit=2)
+        if rights == "r-xp" and rest.endswith(LIBRARY):
+            start, end = (int(address, 16) for address in place.split("-"))
+            found.append((start, end - start))
     return found
 
 
 def keep_no_kernels() -> None:
     """Have oneDNN make the code of a layer at each use instead of keeping it; call before its first layer is run.
 
-    The code of a generator's layers in int8 is 45 MB, and making it anew takes a tenth of their time.
+    The code of a generator's layers in int8 is 45 MB. Making it anew is dear: 30 s of speech take 21 s instead of 15.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
 

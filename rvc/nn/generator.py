@@ -56,7 +56,6 @@ class Generator:
         excitation = None if source is None else source[0, 0]
         samples = torch.empty((last - first) * self.upp, dtype=torch.float32, device=z.device)
         long = frames >= LONG
-
         for start in range(first // PIECE * PIECE, last, PIECE):
             end = start + PIECE if long else min(start + PIECE, frames)
             span = Span(start * self.upp, end * self.upp, frames * self.upp)

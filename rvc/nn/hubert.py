@@ -372,12 +372,7 @@ def expected_shapes(config: HubertConfig) -> dict[str, tuple[int, ...]]:
     shapes |= {"norm.weight": (d,), "norm.bias": (d,)}
     for i in range(config.layers):
         for name, out, into in (
-            ("q", d, d),
-            ("k", d, d),
-            ("v", d, d),
-            ("out", d, d),
-            ("wide", inner, d),
-            ("narrow", d, inner),
+            ("q", d, d), ("k", d, d), ("v", d, d), ("out", d, d), ("wide", inner, d), ("narrow", d, inner)
         ):
             shapes |= {f"layers.{i}.{name}.weight": (out, into), f"layers.{i}.{name}.bias": (out,)}
         for name in ("attention_norm", "final_norm"):

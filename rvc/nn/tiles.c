@@ -1,0 +1,245 @@
+/* Products of rows on the processor's matrix tiles (Intel AMX), in float32's accuracy or in bfloat16's.
+ *
+ * A float32 number is the sum of three bfloat16 ones (8 + 8 + 8 bits): its limbs. Of the nine products of two numbers' limbs the six
+ * largest carry all that float32 can hold, and the tiles multiply bfloat16 sixteen times as fast as the vector units do float32.
+ *
+ *   y[t, n] = bias[n] + sum over taps j and channels k of x[t * stride + at[j] - pad, k] * w[j, n, k]
+ *
+ * The signal's limbs lie in strips of 32 channels, so that a tap is a shift by rows and every tile is one kilobyte in a row.
+ * Every y is summed in one order, whatever the number of threads and however a signal is cut. Threads are torch's own: this file is
+ * compiled for OpenMP and finds the runtime that torch brought.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && __GNUC__ >= 11
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,amx-tile,amx-bf16")
+#include <cpuid.h>
+#include <immintrin.h>
+#include <omp.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+typedef uint16_t bf16;
+enum { DEPTH = 32, SIDE = 16, TILE = 512, BLOCK = 32, ROOM = 700 << 10, SHARED = 1400 << 10, FEW = 3 };
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+/* Whether the processor has the tiles and the system lends them to this process (Linux asks to be asked). */
+int rvc_tiles(void) {
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 22 & 1) || !(d >> 24 & 1)) return 0;
+    if (!(b >> 16 & 1) || !(b >> 30 & 1)) return 0;
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a >> 5 & 1)) return 0;
+    return syscall(SYS_arch_prctl, 0x1023, 18) == 0; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
+}
+
+static inline __m512 low(__m512i pair) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(pair)), 16)); }
+static inline __m512 high(__m512i pair) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(pair, 1)), 16)); }
+
+/* 32 numbers into their limbs, the largest first, `step` apart. */
+static inline void split(__m512 a, __m512 b, int limbs, bf16 *out, size_t step) {
+    for (int l = 0; l < limbs; l++) {
+        __m512i limb = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+        _mm512_storeu_si512(out + l * step, limb);
+        if (l + 1 < limbs) a = _mm512_sub_ps(a, low(limb)), b = _mm512_sub_ps(b, high(limb));
+    }
+}
+
+static inline void load32(const float *x, long k, __m512 *a, __m512 *b) {
+    if (k >= DEPTH) { *a = _mm512_loadu_ps(x), *b = _mm512_loadu_ps(x + SIDE); return; }
+    uint32_t mask = k <= 0 ? 0 : (1u << k) - 1;
+    *a = _mm512_maskz_loadu_ps((__mmask16)mask, x), *b = _mm512_maskz_loadu_ps((__mmask16)(mask >> SIDE), x + SIDE);
+}
+
+static long up(long a, long b) { return (a + b - 1) / b; }
+
+/* How many bfloat16 numbers rvc_pack writes. */
+long rvc_packed(long taps, long n, long k, int limbs) { return up(n, DEPTH) * taps * up(k, DEPTH) * limbs * 2 * TILE; }
+
+/* Weights (taps, n, k) into tiles: by 32 outputs, tap, 32 inputs, limb, 16 outputs. */
+void rvc_pack(const float *w, long taps, long n, long k, int limbs, bf16 *out) {
+    long panels = up(n, DEPTH), steps = up(k, DEPTH);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (long p = 0; p < panels; p++)
+        for (long j = 0; j < taps; j++)
+            for (long s = 0; s < steps; s++)
+                for (int c = 0; c < 2; c++) {
+                    uint32_t limb[3][SIDE][SIDE];
+                    for (int i = 0; i < SIDE; i++) {
+                        long o = p * DEPTH + c * SIDE + i;
+                        __m512 a = _mm512_setzero_ps(), b = a;
+                        if (o < n) load32(w + (j * n + o) * k + s * DEPTH, k - s * DEPTH, &a, &b);
+                        split(a, b, limbs, (bf16 *)limb[0][i], 2 * SIDE * SIDE);
+                    }
+                    for (int l = 0; l < limbs; l++) {
+                        uint32_t *tile = (uint32_t *)(out + ((((p * taps + j) * steps + s) * limbs + l) * 2 + c) * TILE);
+                        for (int r = 0; r < SIDE; r++)
+                            for (int i = 0; i < SIDE; i++) tile[r * SIDE + i] = limb[l][i][r];
+                    }
+                }
+}
+
+struct work {
+    const float *x; long ldx, in, k, taps; const long *at; long stride, pad;
+    const bf16 *w; int limbs; long n, m;
+    const float *bias, *other; long ldo; float before, after;
+    float *y; long ldy;
+};
+
+static void configure(void) {
+    struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } tiles __attribute__((aligned(64)));
+    memset(&tiles, 0, sizeof tiles);
+    tiles.palette = 1;
+    for (int i = 0; i < 8; i++) tiles.bytes[i] = 64, tiles.rows[i] = SIDE;
+    _tile_loadconfig(&tiles);
+}
+
+/* Limbs of the rows that outputs t … t + count read, channels k0 … k1, into strips of `height` rows. */
+static void spread(const struct work *g, long first, long last, long origin, long k0, long k1, bf16 *strips, long height) {
+    __m512 slope = _mm512_set1_ps(g->before);
+    for (long r = first; r < last; r++) {
+        long row = origin + r;
+        const float *x = g->x + row * g->ldx;
+        for (long k = k0, s = 0; k < k1; k += DEPTH, s++) {
+            bf16 *out = strips + (s * g->limbs * height + r) * DEPTH;
+            __m512 a = _mm512_setzero_ps(), b = a;
+            if (row >= 0 && row < g->in) load32(x + k, g->k - k, &a, &b);
+            if (g->before != 1.0f) a = _mm512_max_ps(_mm512_mul_ps(a, slope), a), b = _mm512_max_ps(_mm512_mul_ps(b, slope), b);
+            split(a, b, g->limbs, out, height * DEPTH);
+        }
+    }
+}
+
+#define LA(l) _tile_loadd(4, a + (l) * strip, across); if (rows > SIDE) _tile_loadd(5, a + (l) * strip + SIDE * across / 2, across)
+#define LB(l) _tile_loadd(6, b + (l) * 2 * TILE, 64); _tile_loadd(7, b + (l) * 2 * TILE + TILE, 64)
+#define DP _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); if (rows > SIDE) { _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7); }
+
+static inline __attribute__((always_inline)) void multiply(const struct work *g, const bf16 *strips, long height, const bf16 *panel, long steps,
+        long all, int limbs, int rows, float *sums) {
+    long strip = height * DEPTH, across = g->stride * 64;
+    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+    for (long j = 0; j < g->taps; j++) {
+        const bf16 *a = strips + g->at[j] * DEPTH, *b = panel + j * all * limbs * 2 * TILE;
+        for (long s = 0; s < steps; s++, a += limbs * strip, b += limbs * 2 * TILE) {
+            if (limbs == 3) {
+                LA(2); LB(0); DP
+                LA(1); DP
+                LB(1); DP
+                LA(0); DP
+                LB(2); DP
+                LB(0); DP
+            } else if (limbs == 2) {
+                LA(1); LB(0); DP
+                LA(0); DP
+                LB(1); DP
+            } else {
+                LA(0); LB(0); DP
+            }
+        }
+    }
+    _tile_stored(0, sums, 128); _tile_stored(1, sums + SIDE, 128);
+    if (rows > SIDE) { _tile_stored(2, sums + SIDE * DEPTH, 128); _tile_stored(3, sums + SIDE * DEPTH + SIDE, 128); }
+}
+
+/* Sums of up to 32 rows and columns to where they belong. */
+static inline void finish(const struct work *g, const float *sums, long t, long rows, long n, int begin, int end) {
+    for (int half = 0; half < 2 && n < g->n; half++, n += SIDE, sums += SIDE) {
+        __mmask16 mask = g->n - n >= SIDE ? 0xffff : (__mmask16)((1 << (g->n - n)) - 1);
+        __m512 bias = g->bias && begin ? _mm512_maskz_loadu_ps(mask, g->bias + n) : _mm512_setzero_ps(), slope = _mm512_set1_ps(g->after);
+        for (long r = 0; r < rows; r++) {
+            float *y = g->y + (t + r) * g->ldy + n;
+            __m512 v = _mm512_loadu_ps(sums + r * DEPTH);
+            v = _mm512_add_ps(v, begin ? bias : _mm512_maskz_loadu_ps(mask, y));
+            if (begin && g->other) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, g->other + (t + r) * g->ldo + n));
+            if (end && g->after != 1.0f) v = _mm512_max_ps(_mm512_mul_ps(v, slope), v);
+            _mm512_mask_storeu_ps(y, mask, v);
+        }
+    }
+}
+
+/* Panels first … last of outputs t … t + count, whose limbs lie in strips, channels of steps s0 … s1. */
+static void product(const struct work *g, const bf16 *strips, long height, long t, long count, long first, long last, long s0, long s1) {
+    float sums[2 * SIDE * DEPTH] __attribute__((aligned(64)));
+    long all = up(g->k, DEPTH);
+    for (long p = first; p < last; p++) {
+        const bf16 *panel = g->w + (p * g->taps * all + s0) * g->limbs * 2 * TILE;
+        for (long r = 0; r < count; r += 2 * SIDE) {
+            long rows = MIN(count - r, 2 * SIDE);
+            const bf16 *from = strips + r * g->stride * DEPTH;
+            if (g->limbs == 3 && rows > SIDE) multiply(g, from, height, panel, s1 - s0, all, 3, 2 * SIDE, sums);
+            else if (g->limbs == 3) multiply(g, from, height, panel, s1 - s0, all, 3, SIDE, sums);
+            else if (g->limbs == 2 && rows > SIDE) multiply(g, from, height, panel, s1 - s0, all, 2, 2 * SIDE, sums);
+            else if (g->limbs == 2) multiply(g, from, height, panel, s1 - s0, all, 2, SIDE, sums);
+            else if (rows > SIDE) multiply(g, from, height, panel, s1 - s0, all, 1, 2 * SIDE, sums);
+            else multiply(g, from, height, panel, s1 - s0, all, 1, SIDE, sums);
+            finish(g, sums, t + r, rows, p * DEPTH, s0 == 0, s1 == all);
+        }
+    }
+}
+
+/* Memory that the calling thread keeps for its next product: new pages would cost more than small products do. */
+static void *lend(size_t size) {
+    static __thread size_t have;
+    static __thread void *room;
+    if (size > have) {
+        free(room);
+        room = aligned_alloc(4096, size);
+        have = room ? size : 0;
+    }
+    return room;
+}
+
+/* Rows (in, k) → rows (m, n). at: the taps' rows, in rising order from 0. before, after: slopes of a LeakyReLU before and behind, 1 for none; other: added too, and may be y. Returns 0, or 1 without memory. */
+int rvc_rows(const float *x, long ldx, long in, long k, long taps, const long *at, long stride, long pad, const bf16 *w, int limbs, long n, long m,
+             const float *bias, const float *other, long ldo, float before, float after, float *y, long ldy) {
+    struct work g = {x, ldx, in, k, taps, at, stride, pad, w, limbs, n, m, bias, other, ldo, before, after, y, ldy};
+    long all = up(k, DEPTH), panels = up(n, DEPTH), reach = at[taps - 1] + 1;
+    long threads = omp_get_max_threads(), steps = MIN(all, BLOCK), row = steps * limbs * 64;
+    long height = (up(m, 2 * SIDE) * 2 * SIDE - 1) * stride + reach;
+    int wide = panels >= threads && height * row <= SHARED;    /* few rows: all threads share them, each has columns of its own */
+    long count = m;
+    if (!wide) {                                              /* else rows of its own, whose limbs stay in its second cache */
+        count = MAX(ROOM / row / stride / (2 * SIDE), FEW) * 2 * SIDE;
+        count = MIN(count, up(up(m, threads), 2 * SIDE) * 2 * SIDE);
+        height = (count - 1) * stride + reach;
+    }
+    height += !(height & 63);                                 /* no power of two between strips */
+    size_t size = (size_t)(height * row + 4095) & ~4095ul;
+    bf16 *room = lend(wide ? size : size * threads);
+    if (!room) return 1;
+    long chunks = up(m, count);
+#pragma omp parallel num_threads(threads)
+    {
+        long me = omp_get_thread_num(), of = omp_get_num_threads();
+        configure();
+        if (wide) {
+            for (long s = 0; s < all; s += steps) {
+                long to = MIN(s + steps, all);
+                if (s) {
+#pragma omp barrier
+                }
+                spread(&g, height * me / of, height * (me + 1) / of, -pad, s * DEPTH, to * DEPTH, room, height);
+#pragma omp barrier
+                product(&g, room, height, 0, m, panels * me / of, panels * (me + 1) / of, s, to);
+            }
+        } else {
+            bf16 *mine = room + size / 2 * me;
+            for (long c = chunks * me / of; c < chunks * (me + 1) / of; c++)
+                for (long s = 0; s < all; s += steps) {
+                    long t = c * count, some = MIN(count, m - t), to = MIN(s + steps, all);
+                    spread(&g, 0, height, t * stride - pad, s * DEPTH, to * DEPTH, mine, height);
+                    product(&g, mine, height, t, some, 0, panels, s, to);
+                }
+        }
+        _tile_release();
+    }
+    return 0;
+}
+#else
+int rvc_tiles(void) { return 0; }
+long rvc_packed(void) { return 0; }
+void rvc_pack(void) {}
+int rvc_rows(void) { return 1; }
+#endif

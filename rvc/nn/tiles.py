@@ -1,0 +1,108 @@
+"""Products of rows on the processor's matrix tiles (AMX): float32's accuracy at two to three times its pace.
+
+The vector units multiply float32 at a sixteenth of the pace at which tiles multiply bfloat16. A float32 number is the sum of
+three bfloat16 ones, its limbs, and six of the nine products of two numbers' limbs carry all that float32 can hold: next to
+exact sums, these products are no further off than float32's own. rvc/nn/tiles.c computes them; pip compiles it where there
+is a C compiler. Without it, or on a processor without tiles, everything is computed by torch as before.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sysconfig
+from ctypes import c_float, c_int, c_long, c_void_p
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+FLOAT32, HALFWAY, BFLOAT16 = 3, 2, 1  # limbs: errors of 1.5e-7, 3e-6 and 1.7e-3 of a product of random rows
+OFF = "RVC_TILES"  # set to 0, nothing is computed on tiles
+DEPTH, SIDE = 32, 16  # inputs and outputs of a tile
+LIBRARY = Path(__file__).with_name("_tiles" + (sysconfig.get_config_var("EXT_SUFFIX") or ".so"))
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The compiled kernels, or None where they were not compiled or the processor has no tiles."""
+    if os.environ.get(OFF) == "0":
+        return None
+    try:
+        found = ctypes.CDLL(str(LIBRARY))  # its threads are torch's: OpenMP's runtime came with the import above
+    except OSError:
+        return None
+    found.rvc_packed.argtypes, found.rvc_packed.restype = (c_long, c_long, c_long, c_int), c_long
+    found.rvc_pack.argtypes, found.rvc_pack.restype = (c_void_p, c_long, c_long, c_long, c_int, c_void_p), None
+    found.rvc_rows.argtypes = (
+        (c_void_p, c_long, c_long, c_long, c_long, c_void_p, c_long, c_long, c_void_p, c_int, c_long, c_long)
+        + (c_void_p, c_void_p, c_long, c_float, c_float, c_void_p, c_long)
+    )  # fmt: skip
+    return found if found.rvc_tiles() else None
+
+
+def available() -> bool:
+    """Whether products can be computed on tiles here."""
+    return library() is not None
+
+
+class Product:
+    """y[t] = bias + Σ over taps j of x[t·stride + at[j] − pad] · w[j]ᵀ, rows before and behind the signal being zero."""
+
+    def __init__(self, weight: Tensor, at: tuple[int, ...] = (0,), limbs: int = FLOAT32) -> None:
+        """weight : float32 (taps, out, in);  at : each tap's row, rising from 0."""
+        self.taps, self.out, self.into = weight.shape
+        self.limbs, self.reach = limbs, at[-1]
+        self._at = (c_long * self.taps)(*at)
+        found = library()
+        assert found is not None  # the caller asked
+        size = found.rvc_packed(self.taps, self.out, self.into, limbs)
+        self.packed = torch.empty(size, dtype=torch.bfloat16)
+        given = weight.float().contiguous()
+        found.rvc_pack(given.data_ptr(), self.taps, self.out, self.into, limbs, self.packed.data_ptr())
+
+    def plain(self) -> Tensor:
+        """The weight, float32 (taps, out, in): the sum of its limbs, which with three of them is the very number."""
+        panels, steps = -(-self.out // DEPTH), -(-self.into // DEPTH)
+        tiles = self.packed.view(panels, self.taps, steps, self.limbs, 2, SIDE, SIDE, 2).float()
+        whole = sum(tiles[:, :, :, limb] for limb in reversed(range(self.limbs)))
+        assert isinstance(whole, Tensor)  # (panel, tap, step, half, pair in, out, of the pair)
+        weight = whole.permute(1, 0, 3, 5, 2, 4, 6).reshape(self.taps, panels * DEPTH, steps * DEPTH)
+        return weight[:, : self.out, : self.into].contiguous()
+
+    def __call__(
+        self,
+        x: Tensor,
+        bias: Tensor | None = None,
+        *,
+        stride: int = 1,
+        pad: int = 0,
+        other: Tensor | None = None,
+        before: float = 1.0,
+        after: float = 1.0,
+        into: Tensor | None = None,
+    ) -> Tensor:
+        """Rows (n, in) → rows ((n + 2·pad − at[−1] − 1) // stride + 1, out), float32.
+
+        x, other, into : float32, whose rows may lie apart and whose channels lie side by side
+        other          : rows that are added
+        before, after  : slopes from 0 to 1 of a LeakyReLU that x goes through, and of one that the sums go through
+        into           : where the rows go, `other` itself if it is to be added to in place; new memory by default
+        """
+        count = (len(x) + 2 * pad - self.reach - 1) // stride + 1
+        x = x if x.stride(1) == 1 else x.contiguous()
+        y = torch.empty(max(count, 0), self.out) if into is None else into
+        if count <= 0:
+            return y
+        found = library()
+        assert found is not None
+        failed = found.rvc_rows(
+            x.data_ptr(), x.stride(0), len(x), self.into, self.taps, self._at, stride, pad, self.packed.data_ptr(),
+            self.limbs, self.out, count, bias.data_ptr() if bias is not None else None,
+            other.data_ptr() if other is not None else None, other.stride(0) if other is not None else 0,
+            before, after, y.data_ptr(), y.stride(0),
+        )  # fmt: skip
+        if failed:
+            raise MemoryError("no memory for a product's limbs")
+        return y

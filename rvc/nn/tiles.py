@@ -37,7 +37,7 @@ def library() -> ctypes.CDLL | None:
     found.rvc_pack.argtypes, found.rvc_pack.restype = (c_void_p, c_long, c_long, c_long, c_int, c_void_p), None
     found.rvc_rows.argtypes = (
         (c_void_p, c_long, c_long, c_long, c_long, c_void_p, c_long, c_long, c_void_p, c_int, c_long, c_long)
-        + (c_void_p, c_void_p, c_long, c_float, c_float, c_void_p, c_long)
+        + (c_void_p, c_void_p, c_long, c_float, c_float, c_int, c_void_p, c_long)
     )  # fmt: skip
     return found if found.rvc_tiles() else None
 
@@ -81,6 +81,7 @@ class Product:
         other: Tensor | None = None,
         before: float = 1.0,
         after: float = 1.0,
+        gelu: bool = False,
         into: Tensor | None = None,
     ) -> Tensor:
         """Rows (n, in) → rows ((n + 2·pad − at[−1] − 1) // stride + 1, out), float32.
@@ -88,6 +89,7 @@ class Product:
         x, other, into : float32, whose rows may lie apart and whose channels lie side by side
         other          : rows that are added
         before, after  : slopes from 0 to 1 of a LeakyReLU that x goes through, and of one that the sums go through
+        gelu           : the sums go through the exact GELU
         into           : where the rows go, `other` itself if it is to be added to in place; new memory by default
         """
         count = (len(x) + 2 * pad - self.reach - 1) // stride + 1
@@ -101,7 +103,7 @@ class Product:
             x.data_ptr(), x.stride(0), len(x), self.into, self.taps, self._at, stride, pad, self.packed.data_ptr(),
             self.limbs, self.out, count, bias.data_ptr() if bias is not None else None,
             other.data_ptr() if other is not None else None, other.stride(0) if other is not None else 0,
-            before, after, y.data_ptr(), y.stride(0),
+            before, after, gelu, y.data_ptr(), y.stride(0),
         )  # fmt: skip
         if failed:
             raise MemoryError("no memory for a product's limbs")

@@ -2,8 +2,8 @@
 
 Rows are the channels-last layout that oneDNN computes fastest, a stretch of time is a slice of rows without a copy,
 and a matrix product is a convolution of width 1 (float32 products through the default BLAS reach half that speed).
-On a CPU with oneDNN the weights are packed once and activations are fused; elsewhere the same object calls
-torch.conv2d.
+float32 is computed on matrix tiles where the processor has them (rvc.nn.tiles). On other CPUs with oneDNN the weights are
+packed once and activations are fused; elsewhere the same object calls torch.conv2d.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.mapped import Tensors
+from rvc.nn import tiles
 from rvc.nn.int8 import Int8, int8_available
 
 SHORT = {torch.float32: 128, torch.bfloat16: 512}  # rows up to which a signal is short
@@ -107,9 +108,15 @@ class Conv:
         if self.bias is not None:
             self.bias = self.bias.to(torch.float32 if dtype == torch.int8 else dtype)
         cpu = weight.device.type == "cpu"
-        self.packed = FUSED and cpu and self.dtype != torch.int8
+        on_tiles = cpu and self.is_float32 and min(self.out, self.into) >= tiles.SIDE and tiles.available()
+        self.packed = FUSED and cpu and self.dtype != torch.int8 and not on_tiles
+        self.tiles: tiles.Product | None = None
         self.int8: Int8 | None = None
-        if self.dtype == torch.int8:
+        if on_tiles:
+            at = tuple(range(0, self.width * self.dilation, self.dilation))
+            self.tiles = tiles.Product(weight[:, :, 0].permute(2, 0, 1), at)
+            self.weight = weight.new_empty(0)  # not a part of it, which would hold all of it
+        elif self.dtype == torch.int8:
             if not (cpu and int8_available()):
                 raise BadInput("int8 needs a CPU build of torch with oneDNN; choose --precision float32 or bfloat16")
             self.int8 = Int8(weight, self.dilation)
@@ -135,6 +142,8 @@ class Conv:
         """The plain weight, float32 (O, I, 1, k)."""
         if self.int8 is not None:
             return self.int8.dense()
+        if self.tiles is not None:
+            return self.tiles.plain().permute(1, 2, 0)[:, :, None].contiguous()
         plain: Tensor = self.weight.to_dense() if self.packed else self.weight
         return plain.float()
 
@@ -166,8 +175,14 @@ class Conv:
             return
         self._hold(self.dense(), dtype)
 
-    def __call__(self, x: Tensor, pad: int = 0, slope: float | None = None) -> Tensor:
-        """Rows (T, I) → rows (T + 2·pad − (k−1)·dilation, O), through LeakyReLU(slope) when one is given."""
+    def __call__(self, x: Tensor, pad: int = 0, slope: float | None = None, before: float | None = None) -> Tensor:
+        """Rows (T, I) → rows (T + 2·pad − (k−1)·dilation, O), through LeakyReLU(slope) when one is given.
+
+        before : the slope of a LeakyReLU that the rows go through first
+        """
+        if self.tiles is not None:
+            return self.tiles(x, self.bias, pad=pad, before=steep(before), after=steep(slope))
+        x = x if before is None else F.leaky_relu(x, before)
         if self.packed:
             ops: Any = torch.ops
             attr, scalars = ("none", []) if slope is None else ("leaky_relu", [slope])
@@ -190,8 +205,11 @@ class Conv:
         y = rows(F.conv2d(image(x), self.weight, self.bias, 1, (0, pad), (1, self.dilation)))
         return y if slope is None else F.leaky_relu_(y, slope)
 
-    def add_to(self, other: Tensor, x: Tensor, pad: int = 0) -> Tensor:
+    def add_to(self, other: Tensor, x: Tensor, pad: int = 0, before: float | None = None) -> Tensor:
         """`other`, rows (T', O), with this convolution of `x` added in place."""
+        if self.tiles is not None:
+            return self.tiles(x, self.bias, pad=pad, before=steep(before), other=other, into=other)
+        x = x if before is None else F.leaky_relu(x, before)
         if self.packed:
             ops: Any = torch.ops
             y = ops.mkldnn._convolution_pointwise_.binary(
@@ -203,10 +221,13 @@ class Conv:
             return rows(self.int8(image(x), self.bias, pad, image(other)))
         return other.add_(self(x, pad))
 
-    def added(self, other: Tensor, x: Tensor, pad: int = 0) -> Tensor:
+    def added(self, other: Tensor, x: Tensor, pad: int = 0, before: float | None = None) -> Tensor:
         """What `add_to` gives, to the bit, with `other` left as it is."""
+        if self.tiles is not None:
+            return self.tiles(x, self.bias, pad=pad, before=steep(before), other=other)
         if not self.packed:
-            return self.add_to(other.clone(), x, pad)
+            return self.add_to(other.clone(), x, pad, before)
+        x = x if before is None else F.leaky_relu(x, before)
         ops: Any = torch.ops
         y = ops.mkldnn._convolution_pointwise.binary(
             image(x), image(other), self.packed_for(x.shape[0], pad), self.bias, [0, pad], [1, 1],
@@ -217,6 +238,11 @@ class Conv:
     def same(self, x: Tensor) -> Tensor:
         """As many rows out as in, zeros beyond both ends."""
         return self(x, self.reach)
+
+
+def steep(slope: float | None) -> float:
+    """The slope below zero, 1 where there is no LeakyReLU."""
+    return 1.0 if slope is None else slope
 
 
 def image(x: Tensor) -> Tensor:

@@ -138,11 +138,9 @@ class Stage:
         plain = [block for block in self.blocks if block.fast not in quick or block.fast is None]
         total: Tensor | None = None
         x = x.to(self.dtype)
-        active = F.leaky_relu(x, SLOPE)
         for block in plain:
-            y = block(x, active, middle, wanted)
+            y = block(x, middle, wanted)
             total = y.float() if total is None else total.add_(y)
-        del active
         if total is None:
             total = x.new_zeros(len(wanted), x.shape[1])
         for one in quick:

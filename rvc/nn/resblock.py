@@ -43,22 +43,20 @@ class ResBlock1:
         """All of them."""
         return [conv for pair in self.pairs for conv in pair]
 
-    def __call__(self, x: Tensor, active: Tensor, given: Span, wanted: Span) -> Tensor:
-        """Rows `given` of x and of its LeakyReLU, both left as they are, to rows `wanted`."""
+    def __call__(self, x: Tensor, given: Span, wanted: Span) -> Tensor:
+        """Rows `given` of x, left as they are, to rows `wanted`."""
         left = self.reach
         mine = wanted.wider(left)
-        x, active = cut(x, given, mine), cut(active, given, mine)
+        x = cut(x, given, mine)
         for l, (first, second) in enumerate(self.pairs):
             left -= first.reach
             middle = wanted.wider(left)
-            h = reaching(first, active, mine, middle, SLOPE)
+            h = reaching(first, x, mine, middle, SLOPE, SLOPE)
             left -= second.reach
             out = wanted.wider(left)
             add = added_reaching if l == 0 else add_reaching  # the other blocks still need what came in
             x = add(cut(x, mine, out), second, h, middle, out)
             mine = out
-            if l < len(self.pairs) - 1:
-                active = leaky(x)
         return x
 
 
@@ -124,15 +122,14 @@ class ResBlock2:
         """All of them."""
         return self.steps
 
-    def __call__(self, x: Tensor, active: Tensor, given: Span, wanted: Span) -> Tensor:
-        """Rows `given` of x and of its LeakyReLU, both left as they are, to rows `wanted`."""
+    def __call__(self, x: Tensor, given: Span, wanted: Span) -> Tensor:
+        """Rows `given` of x, left as they are, to rows `wanted`."""
         left = self.reach
         mine = wanted.wider(left)
-        x, active = cut(x, given, mine), cut(active, given, mine)
-        for l, conv in enumerate(self.steps):
+        x = cut(x, given, mine)
+        for conv in self.steps:
             left -= conv.reach
             out = wanted.wider(left)
-            add = added_reaching if l == 0 else add_reaching
-            x = add(cut(x, mine, out), conv, active, mine, out)
-            mine, active = out, leaky(x)
+            x = added_reaching(cut(x, mine, out), conv, x, mine, out, SLOPE)
+            mine = out
         return x

@@ -56,16 +56,22 @@ def silenced(x: Tensor, span: Span) -> Tensor:
     return x
 
 
-def reaching(conv: Conv, x: Tensor, given: Span, wanted: Span, slope: float | None = None) -> Tensor:
-    """The convolution at rows `wanted` of rows `given`, which hold all that it reaches."""
-    return silenced(conv(cut(x, given, wanted.wider(conv.reach)), slope=slope), wanted)
+def reaching(
+    conv: Conv, x: Tensor, given: Span, wanted: Span, slope: float | None = None, before: float | None = None
+) -> Tensor:
+    """The convolution at rows `wanted` of rows `given`, which hold all that it reaches; its LeakyReLUs are Conv's."""
+    return silenced(conv(cut(x, given, wanted.wider(conv.reach)), slope=slope, before=before), wanted)
 
 
-def add_reaching(other: Tensor, conv: Conv, x: Tensor, given: Span, wanted: Span) -> Tensor:
+def add_reaching(
+    other: Tensor, conv: Conv, x: Tensor, given: Span, wanted: Span, before: float | None = None
+) -> Tensor:  # fmt: skip
     """`other` at rows `wanted`, with the convolution of rows `given` of x added in place."""
-    return silenced(conv.add_to(other, cut(x, given, wanted.wider(conv.reach))), wanted)
+    return silenced(conv.add_to(other, cut(x, given, wanted.wider(conv.reach)), before=before), wanted)
 
 
-def added_reaching(other: Tensor, conv: Conv, x: Tensor, given: Span, wanted: Span) -> Tensor:
+def added_reaching(
+    other: Tensor, conv: Conv, x: Tensor, given: Span, wanted: Span, before: float | None = None
+) -> Tensor:  # fmt: skip
     """What `add_reaching` gives, with `other` left as it is."""
-    return silenced(conv.added(other, cut(x, given, wanted.wider(conv.reach))), wanted)
+    return silenced(conv.added(other, cut(x, given, wanted.wider(conv.reach)), before=before), wanted)

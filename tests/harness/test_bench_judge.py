@@ -195,7 +195,9 @@ def test_a_quarter_slower_is_caught_in_processes(monkeypatch):
 
 def test_a_square_buffer_is_caught_in_real_conversions(small, tmp_path):
     def verdicts(fault):
-        found = budget.judge_growth(budget.peaks(conversions(fault, small, tmp_path)), BUDGETS)
+        runs = zip(*(budget.peaks(conversions(fault, small, tmp_path)) for _ in range(2)), strict=True)
+        least = [(length, [min(first + second)]) for (length, first), (_, second) in runs]  # less of the page cache's luck
+        found = budget.judge_growth(least, BUDGETS)
         return [figure.verdict for figure in found], found
 
     said, found = verdicts("none")

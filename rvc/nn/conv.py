@@ -2,8 +2,8 @@
 
 Rows are the channels-last layout that oneDNN computes fastest, a stretch of time is a slice of rows without a copy,
 and a matrix product is a convolution of width 1 (float32 products through the default BLAS reach half that speed).
-float32 is computed on matrix tiles where the processor has them (rvc.nn.tiles). On other CPUs with oneDNN the weights are
-packed once and activations are fused; elsewhere the same object calls torch.conv2d.
+Where the processor has matrix tiles, float32 and bfloat16 are computed on them (rvc.nn.tiles). On other CPUs with
+oneDNN the weights are packed once and activations are fused; elsewhere the same object calls torch.conv2d.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from rvc.nn.int8 import Int8, int8_available
 SHORT = {torch.float32: 128, torch.bfloat16: 512}  # rows up to which a signal is short
 KEPT = 2  # packed weights kept for such lengths
 LONG = 2048  # rows of a signal that is not
+LIMBS = {torch.float32: tiles.FLOAT32, torch.bfloat16: tiles.BFLOAT16}
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 
 
@@ -105,16 +106,17 @@ class Conv:
 
     def _hold(self, weight: Tensor, dtype: torch.dtype) -> None:
         self.dtype = dtype
-        if self.bias is not None:
-            self.bias = self.bias.to(torch.float32 if dtype == torch.int8 else dtype)
         cpu = weight.device.type == "cpu"
-        on_tiles = cpu and self.is_float32 and min(self.out, self.into) >= tiles.SIDE and tiles.available()
+        on_tiles = cpu and dtype in LIMBS and min(self.out, self.into) >= tiles.SIDE and tiles.available()
+        self.signal = torch.float32 if on_tiles or dtype == torch.int8 else dtype
+        if self.bias is not None:
+            self.bias = self.bias.to(self.signal)
         self.packed = FUSED and cpu and self.dtype != torch.int8 and not on_tiles
         self.tiles: tiles.Product | None = None
         self.int8: Int8 | None = None
         if on_tiles:
             at = tuple(range(0, self.width * self.dilation, self.dilation))
-            self.tiles = tiles.Product(weight[:, :, 0].permute(2, 0, 1), at)
+            self.tiles = tiles.Product(weight[:, :, 0].permute(2, 0, 1), at, LIMBS[dtype])
             self.weight = weight.new_empty(0)  # not a part of it, which would hold all of it
         elif self.dtype == torch.int8:
             if not (cpu and int8_available()):
@@ -137,6 +139,11 @@ class Conv:
     def is_float32(self) -> bool:
         """Whether it computes in float32."""
         return self.dtype == torch.float32
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether a long signal is computed sooner in stretches that stay in the cache, each of which has its price."""
+        return self.tiles is not None and self.is_float32
 
     def dense(self) -> Tensor:
         """The plain weight, float32 (O, I, 1, k)."""

@@ -65,7 +65,7 @@ class Block:
         width = x.shape[1:]
         start = max(first - self.conv_1.reach - self.conv_2.reach, 0)  # what the convolutions see of earlier rows
         x = F.layer_norm(x[start:] + self.attention(x, start), width, *self.norm_1, EPS)
-        h = F.relu_(self.conv_1.same(x.to(self.conv_1.dtype)))
+        h = F.relu_(self.conv_1.same(x.to(self.conv_1.signal)))
         h = self.conv_2.same(h).float()
         return F.layer_norm(h.add_(x), width, *self.norm_2, EPS)[first - start :]
 
@@ -89,14 +89,14 @@ class Attention:
     def __call__(self, x: Tensor, first: int = 0) -> Tensor:
         """Rows (p, hidden) → rows (p − first, hidden): what the rows from `first` on hear of all."""
         p = x.shape[0]
-        qkv = self.qkv(x.to(self.qkv.dtype)).float().view(p, 3, self.heads, self.width)
+        qkv = self.qkv(x.to(self.qkv.signal)).float().view(p, 3, self.heads, self.width)
         q, k, v = qkv.permute(1, 2, 0, 3).contiguous()  # (heads, p, width)
         q /= sqrt(self.width)
         mixed = x.new_empty(p - first, self.heads, self.width)
         for start in range(first, p, BLOCK):
             end = min(start + BLOCK, p)
             mixed[start - first : end - first] = self.attend(q[:, start:end], k, v, start).transpose(0, 1)
-        return self.out(mixed.view(p - first, -1).to(self.out.dtype)).float()
+        return self.out(mixed.view(p - first, -1).to(self.out.signal)).float()
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, start: int) -> Tensor:
         """Queries (heads, b, width) of the frames start … start+b−1 over all p keys and values."""

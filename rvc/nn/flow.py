@@ -54,9 +54,9 @@ class Coupling:
         """Three gated convolutions; each gives a part of the output and, but the last, a step for the next."""
         out: Tensor | None = None
         for l, (into, res_skip) in enumerate(zip(self.into, self.res_skip, strict=True)):
-            a = into.same(h.to(into.dtype)).float().add_(g[2 * self.hidden * l : 2 * self.hidden * (l + 1)])
+            a = into.same(h.to(into.signal)).float().add_(g[2 * self.hidden * l : 2 * self.hidden * (l + 1)])
             gated = torch.tanh(a[:, : self.hidden]).mul_(torch.sigmoid(a[:, self.hidden :]))
-            step = res_skip(gated.to(res_skip.dtype)).float()
+            step = res_skip(gated.to(res_skip.signal)).float()
             if l < FLOW_LAYERS - 1:
                 h.add_(step[:, : self.hidden])
                 step = step[:, self.hidden :]

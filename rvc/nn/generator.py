@@ -18,11 +18,12 @@ from rvc.memory import give_back
 from rvc.nn.conv import Conv, Weights
 from rvc.nn.resblock import ALIGNED, SLOPE, FastBlock, ResBlock1, ResBlock2
 from rvc.nn.sizes import Sizes
-from rvc.nn.span import Span, reaching, silenced, taken
+from rvc.nn.span import Span, cut, reaching, silenced, taken
 from rvc.nn.upsample import NoiseConv, Upsampler
 
 PIECE = 100  # frames
 LONG = 600  # frames of a segment: in shorter ones, making the fast blocks costs more than they save
+PART = 1 << 18  # numbers of a signal in a stage's blocks at a time: all they make of it stays in the second cache
 LAST_SLOPE = 0.01  # the library's default, which the reference forgot to set
 
 
@@ -72,7 +73,6 @@ class Generator:
         signals within the blocks are float32 too.
         """
         for stage in self.stages:
-            stage.dtype = torch.float32 if dtype == torch.int8 else dtype
             for conv in stage.convs():
                 conv.to_precision(dtype)
 
@@ -98,7 +98,6 @@ class Stage:
     def __init__(self, sizes: Sizes, weights: Weights, i: int) -> None:
         count = len(sizes.resblock_kernels)
         plain = weights.to(torch.float32)
-        self.dtype = weights.signal  # of the signal within the blocks
         self.noise = NoiseConv(sizes, plain, i) if sizes.f0 else None
         # LeakyReLU keeps factors, so the mean's division by the number of blocks is the next layer's business.
         self.up = Upsampler(sizes, plain, i, 1 / count if i else 1, self.noise.bias if self.noise else None)
@@ -136,13 +135,16 @@ class Stage:
         silenced(x, middle)
         quick = self.quick(fast)
         plain = [block for block in self.blocks if block.fast not in quick or block.fast is None]
-        total: Tensor | None = None
-        x = x.to(self.dtype)
-        for block in plain:
-            y = block(x, middle, wanted)
-            total = y.float() if total is None else total.add_(y)
-        if total is None:
-            total = x.new_zeros(len(wanted), x.shape[1])
+        total = torch.empty(len(wanted), x.shape[1], device=x.device)
+        x = x.to(self.convs()[0].signal)
+        rows = PART // x.shape[1] if self.convs()[0].in_parts else len(wanted)
+        for part in wanted.parts(rows):
+            some = cut(total, wanted, part)
+            for number, block in enumerate(plain):
+                y = block(x, middle, part)
+                some.copy_(y) if number == 0 else some.add_(y)
+        if not plain:
+            total.zero_()
         for one in quick:
             one.add_to(total, x, middle, wanted)
         return total

@@ -6,6 +6,7 @@ So pieces at the ends have the shapes of those in the middle, for which oneDNN h
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -32,6 +33,11 @@ class Span:
     def aligned(self, rows: int) -> Span:
         """With more rows at both sides, up to multiples of `rows` counted from the layer's start."""
         return Span(self.start - self.start % rows, self.end + -self.end % rows, self.length)
+
+    def parts(self, rows: int) -> Iterator[Span]:
+        """Itself in stretches of `rows` rows, the last of them shorter."""
+        for start in range(self.start, self.end, rows):
+            yield Span(start, min(start + rows, self.end), self.length)
 
 
 def cut(x: Tensor, given: Span, wanted: Span) -> Tensor:

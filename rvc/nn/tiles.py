@@ -1,9 +1,9 @@
 """Products of rows on the processor's matrix tiles (AMX): float32's accuracy at two to three times its pace.
 
-The vector units multiply float32 at a sixteenth of the pace at which tiles multiply bfloat16. A float32 number is the sum of
-three bfloat16 ones, its limbs, and six of the nine products of two numbers' limbs carry all that float32 can hold: next to
-exact sums, these products are no further off than float32's own. rvc/nn/tiles.c computes them; pip compiles it where there
-is a C compiler. Without it, or on a processor without tiles, everything is computed by torch as before.
+Tiles multiply bfloat16 sixteen times as fast as the vector units do float32. A float32 number is the sum of three
+bfloat16 ones, its limbs, and six of the nine products of two numbers' limbs carry all that float32 can hold: next to exact sums,
+these products are no further off than float32's own. rvc/nn/tiles.c computes them; pip compiles it where there is a C
+compiler. Without it, or on a processor without tiles, torch computes everything.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ def library() -> ctypes.CDLL | None:
     found.rvc_packed.argtypes, found.rvc_packed.restype = (c_long, c_long, c_long, c_int), c_long
     found.rvc_pack.argtypes, found.rvc_pack.restype = (c_void_p, c_long, c_long, c_long, c_int, c_void_p), None
     found.rvc_rows.argtypes = (
-        (c_void_p, c_long, c_long, c_long, c_long, c_void_p, c_long, c_long, c_void_p, c_int, c_long, c_long)
-        + (c_void_p, c_void_p, c_long, c_float, c_float, c_int, c_void_p, c_long)
+        c_void_p, c_long, c_long, c_long, c_long, c_void_p, c_long, c_long,  # the signal, the taps
+        c_void_p, c_int, c_long, c_long, c_void_p,  # the weight, sizes, bias
+        c_void_p, c_long, c_float, c_float, c_int, c_void_p, c_long,  # what is added, slopes, GELU, what comes out
     )  # fmt: skip
     return found if found.rvc_tiles() else None
 
@@ -48,7 +49,7 @@ def available() -> bool:
 
 
 class Product:
-    """y[t] = bias + Σ over taps j of x[t·stride + at[j] − pad] · w[j]ᵀ, rows before and behind the signal being zero."""
+    """y[t] = bias + Σ over taps j of x[t·stride + at[j] − pad] · w[j]ᵀ; rows beyond the signal's ends are zero."""
 
     def __init__(self, weight: Tensor, at: tuple[int, ...] = (0,), limbs: int = FLOAT32) -> None:
         """weight : float32 (taps, out, in);  at : each tap's row, rising from 0."""
@@ -91,11 +92,18 @@ class Product:
         before, after  : slopes from 0 to 1 of a LeakyReLU that x goes through, and of one that the sums go through
         gelu           : the sums go through the exact GELU
         into           : where the rows go, `other` itself if it is to be added to in place; new memory by default
+        raises         : ValueError for rows of another kind or size, MemoryError
         """
-        count = (len(x) + 2 * pad - self.reach - 1) // stride + 1
+        count = max((len(x) + 2 * pad - self.reach - 1) // stride + 1, 0)
         x = x if x.stride(1) == 1 else x.contiguous()
-        y = torch.empty(max(count, 0), self.out) if into is None else into
-        if count <= 0:
+        y = torch.empty(count, self.out) if into is None else into
+        check("the signal", x, len(x), self.into)
+        check("what it goes into", y, count, self.out)
+        if other is not None:
+            check("what is added", other, count, self.out)
+        if bias is not None and (bias.dtype != torch.float32 or bias.shape != (self.out,) or bias.stride(0) != 1):
+            raise ValueError(f"the bias must be float32 ({self.out},), not {bias.dtype} {tuple(bias.shape)}")
+        if count == 0:
             return y
         found = library()
         assert found is not None
@@ -108,3 +116,12 @@ class Product:
         if failed:
             raise MemoryError("no memory for a product's limbs")
         return y
+
+
+def check(name: str, rows: Tensor, count: int, channels: int) -> None:
+    """Raise ValueError unless the kernels can read these rows: what lies at an address has no type."""
+    if rows.dtype != torch.float32 or rows.shape != (count, channels) or rows.stride(1) != 1 or not rows.is_cpu:
+        raise ValueError(
+            f"{name} must be float32 ({count}, {channels}) with its channels side by side, not {rows.dtype} "
+            f"{tuple(rows.shape)} with strides {rows.stride()} on {rows.device}"
+        )

@@ -13,7 +13,7 @@ from parity.store import Case
 from rvc import features
 from rvc.nn import encoder, flow, hubert
 from rvc.nn.conv import from_rows, to_rows
-from rvc.nn.dense import Dense, as_image, as_rows
+from rvc.nn.dense import Dense
 from rvc.nn.encoder import Attention, Block, Encoder
 from rvc.nn.flow import Coupling, Flow
 from rvc.nn.synthesizer import Synthesizer
@@ -72,9 +72,7 @@ def _normalised(original: Any, audio: Any, *rest: Any) -> Any:
 
 def _first_dropped(original: Any, self: Any, rows: Any) -> Any:
     rows = self.projection(self.norm(rows))
-    groups, half = self.config.position_groups, self.config.position_kernel // 2
-    place = F.conv2d(as_image(rows), self.position, self.position_bias, padding=(0, half), groups=groups)
-    return self.final_norm(rows + F.gelu(as_rows(place)[1:]))
+    return self.final_norm(rows + self.place(rows)[1:])
 
 
 def _tanh_gelu(original: Any, self: Any, rows: Any, gelu: bool = False) -> Any:

@@ -1,7 +1,8 @@
 """Matrix products over frames, rows (n, a) → rows (n, b), with the weight laid out once for this machine.
 
-oneDNN's product over a packed weight is a third faster than the default BLAS, at every number of rows, and applies an
-activation before its result leaves the cache. Elsewhere the same object calls torch's linear.
+On a processor with matrix tiles rvc.nn.tiles computes them. Elsewhere oneDNN's product over a packed weight is a third
+faster than the default BLAS, at every number of rows. Both apply an activation before their result leaves the cache.
+Where there is neither, the same object calls torch's linear.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rvc.nn import tiles
+
 ROWS = 1024  # a hint for the layout; any number of rows may come
+LIMBS = {torch.float32: tiles.FLOAT32, torch.bfloat16: tiles.BFLOAT16}
 
 
 def packing() -> bool:
@@ -27,22 +31,54 @@ def packing() -> bool:
 PACKING = packing()
 
 
+def on_tiles(device: torch.device) -> bool:
+    """Whether products on this device are computed on tiles."""
+    return device.type == "cpu" and tiles.available()
+
+
 class Dense(nn.Module):
     """A matrix product with a bias; its weight is no parameter, since a packed one is no ordinary tensor."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype = torch.float32) -> None:
-        """weight : float (b, a);  bias : float (b,) or None;  dtype : what is computed in and given out."""
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        dtype: torch.dtype = torch.float32,
+        *,
+        width: int = 1,
+        stride: int = 1,
+        limbs: int | None = None,
+    ) -> None:
+        """weight : float (b, width·a);  bias : float (b,) or None;  dtype : what is computed in and given out.
+
+        width, stride : of the windows of rows, side by side, that are multiplied
+        limbs         : how near tiles come, as rvc.nn.tiles has it; by default as near as `dtype` itself
+
+        On tiles bfloat16 is what numbers are multiplied in; rows come and go in float32.
+        """
         super().__init__()
-        self.dtype = dtype
-        self.bias = None if bias is None else bias.to(dtype, copy=True)
-        self.packed = PACKING and weight.device.type == "cpu"
+        self.width, self.stride, self.tiles = width, stride, on_tiles(weight.device)
+        self.dtype = torch.float32 if self.tiles else dtype
+        self.bias = None if bias is None else bias.to(self.dtype, copy=True)
+        self.packed = PACKING and weight.device.type == "cpu" and not self.tiles
         ops: Any = torch.ops
+        if self.tiles:
+            taps = weight.reshape(len(weight), width, -1).transpose(0, 1)
+            self.product = tiles.Product(taps, tuple(range(width)), limbs or LIMBS[dtype])
+            return
         plain = weight.to(dtype).contiguous()
         self.weight = ops.mkldnn._reorder_linear_weight(plain, ROWS) if self.packed else plain.clone()
 
     def forward(self, rows: Tensor, gelu: bool = False) -> Tensor:
-        """rows : float (n, a), of any strides;  gelu : apply the exact GELU to the result;  returns : (n, b)."""
+        """rows : float (n, a), of any strides;  gelu : apply the exact GELU to the result;  returns : (n, b).
+
+        Of windows of rows there are (n − width) // stride + 1.
+        """
         rows = rows.to(self.dtype)
+        if self.tiles:
+            return self.product(rows, self.bias, stride=self.stride, gelu=gelu)
+        if self.width > 1:
+            rows = windows(rows, self.width, self.stride)
         if self.packed:
             ops: Any = torch.ops
             act, variant = ("gelu", "none") if gelu else ("none", "")  # "none": the exact one, not tanh's

@@ -16,13 +16,11 @@ from torch import Tensor, nn
 
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.mapped import Tensors
-from rvc.nn import digits
-from rvc.nn.dense import Dense, as_image, as_rows, windows
-from rvc.nn.digits import Digits
+from rvc.nn import tiles
+from rvc.nn.dense import LIMBS, Dense, as_image, as_rows, on_tiles
 
 FOLDED = 32  # filters whose norm is folded at once: they stay in the cache
-PIECE = 64  # content frames in one pass of the front end: 1.3 s of sound, 8 MB after the first layer
-INTEGER_PIECE = 72  # the same where it is computed in integers
+PIECE = 72  # content frames at most in one pass of the front end: 1.4 s of sound, 9 MB after the first layer
 
 
 @dataclass(frozen=True)
@@ -119,14 +117,13 @@ class Hubert(nn.Module):
 
         lean    : lay each transformer layer out when it is run and let it go, for one conversion in little memory;
                   `weights` stay open
-        The front end never is bfloat16: that alone leaves 40 dB, the transformer 43 dB. On a processor with tiles it
-        is computed in integers where the rest is bfloat16, elsewhere in float32.
+        The front end never is bfloat16: that alone leaves 40 dB, the transformer 43 dB. Where the rest is, it is
+        computed halfway on a processor with tiles, which leaves 100 dB, elsewhere in float32.
         """
         super().__init__()
         self.config, self.device = config, torch.device(device)
         parts = Parts(weights, self.device, torch.float32)
-        in_integers = dtype == torch.bfloat16 and self.device.type == "cpu" and digits.available()
-        self.front = (IntegerFrontEnd if in_integers else FrontEnd)(config, parts)
+        self.front = FrontEnd(config, parts, tiles.FLOAT32 if dtype == torch.float32 else tiles.HALFWAY)
         self.embed = Embedding(config, parts, dtype)
         fast = Parts(weights, self.device, dtype)
         self.late = fast if lean else None
@@ -182,9 +179,14 @@ class Parts:
         """The matrix product `name`, with its bias."""
         return self.product(self.weights[f"{name}.weight"], self.plain(f"{name}.bias"))
 
-    def product(self, weight: Tensor, bias: Tensor | None) -> Dense:
-        """A matrix product of a weight of the file."""
-        made = Dense(weight.to(self.device, torch.float32), bias, self.dtype)
+    def abreast(self, *names: str) -> Dense:
+        """The matrix products of these names as one, their outputs side by side."""
+        weight = torch.cat([self.weights[f"{name}.weight"] for name in names])
+        return self.product(weight, torch.cat([self.plain(f"{name}.bias") for name in names]))
+
+    def product(self, weight: Tensor, bias: Tensor | None, **named: int) -> Dense:
+        """A matrix product of a weight of the file; `named` as Dense has it."""
+        made = Dense(weight.to(self.device, torch.float32), bias, self.dtype, **named)
         self.forget()
         return made
 
@@ -201,49 +203,39 @@ class Parts:
 class FrontEnd(nn.Module):
     """Seven strided convolutions, each a matrix product over windows of rows: samples (L,) → rows (n, 512)."""
 
-    def __init__(self, config: HubertConfig, parts: Parts) -> None:
+    def __init__(self, config: HubertConfig, parts: Parts, limbs: int = tiles.FLOAT32) -> None:
+        """limbs : how near tiles come, as rvc.nn.tiles has it."""
         super().__init__()
-        self.config = config
+        self.config, self.limbs = config, limbs
         self.first = parts.plain("front.0.weight")[:, 0]
         self.norm_weight, self.norm_bias = parts.plain("front.norm.weight"), parts.plain("front.norm.bias")
         self.rest = nn.ModuleList(
-            self.lay(parts, parts.weights[f"front.{i}.weight"].transpose(1, 2).flatten(1))
+            parts.product(
+                parts.weights[f"front.{i}.weight"].transpose(1, 2).flatten(1), None,
+                width=config.kernels[i], stride=config.strides[i], limbs=limbs,
+            )
             for i in range(1, len(config.kernels))
-        )
-
-    def lay(self, parts: Parts, weight: Tensor) -> nn.Module:
-        """The product with one layer's weight (512, 512·k)."""
-        return parts.product(weight, None)
+        )  # fmt: skip
 
     def forward(self, samples: Tensor) -> Tensor:
         """samples : float32 (L,);  returns : float32 (n, 512), contiguous."""
         config = self.config
-        first, bias = self.normalised_first(samples)
+        first = Dense(*self.normalised_first(samples), limbs=self.limbs)
         count = config.frames(len(samples))
         rows = torch.empty(count, config.conv_width, dtype=samples.dtype, device=samples.device)
-        most = self.frames(count)
+        most = -(-count // -(-count // PIECE))  # passes of about the same length
         for start in range(0, count, most):
             stop = min(start + most, count)
             piece = samples[start * config.hop : (stop - 1) * config.hop + config.field]
-            rows[start:stop] = self.piece(piece, first, bias)
+            rows[start:stop] = self.piece(piece, first)
         return rows
 
-    def frames(self, count: int) -> int:
-        """How many of `count` frames are computed in one pass."""
-        return PIECE
-
-    def piece(self, samples: Tensor, first: Tensor, bias: Tensor) -> Tensor:
+    def piece(self, samples: Tensor, first: Dense) -> Tensor:
         """Run all layers over one piece, the first with its normalisation folded in."""
-        kernels, strides = self.config.kernels, self.config.strides
-        rows: Tensor = torch.ops.aten.gelu_(F.linear(samples.unfold(0, kernels[0], strides[0]), first, bias))
-        for product, kernel, stride in zip(self.rest, kernels[1:], strides[1:], strict=True):
-            rows = self.layer(product, rows, kernel, stride)
+        rows: Tensor = first(samples.unfold(0, self.config.kernels[0], self.config.strides[0]), gelu=True)
+        for product in self.rest:
+            rows = product(rows, gelu=True)
         return rows
-
-    def layer(self, product: nn.Module, rows: Tensor, kernel: int, stride: int) -> Tensor:
-        """One further layer, its GELU included."""
-        heard: Tensor = product(windows(rows, kernel, stride), gelu=True)
-        return heard
 
     def normalised_first(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """Fold the first layer's group norm, whose statistics span the whole segment, into its filters.
@@ -265,47 +257,66 @@ class FrontEnd(nn.Module):
         return (filters * scale[:, None]).to(samples.dtype), bias.to(samples.dtype)
 
 
-class IntegerFrontEnd(FrontEnd):
-    """The front end in integers, in passes of about the same length."""
-
-    def lay(self, parts: Parts, weight: Tensor) -> nn.Module:
-        """The product with one layer's weight (512, 512·k)."""
-        made = Digits(weight)
-        parts.forget()
-        return made
-
-    def frames(self, count: int) -> int:
-        """How many of `count` frames are computed in one pass."""
-        passes = -(-count // INTEGER_PIECE)
-        return -(-count // passes)
-
-    def layer(self, product: nn.Module, rows: Tensor, kernel: int, stride: int) -> Tensor:
-        """One further layer, its GELU included."""
-        heard: Tensor = product(rows, kernel, stride)
-        return heard
-
-
 class Embedding(nn.Module):
     """Norm, projection and positional convolution: rows (n, 512) → rows (n, 768), the encoder's `hidden0`."""
 
     def __init__(self, config: HubertConfig, parts: Parts, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.config = config
         self.norm = parts.norm("projection.norm", config.eps)
         self.projection = parts.dense("projection")
-        self.position = fold_position(parts.plain("position.g"), parts.plain("position.v")).to(dtype)
-        self.position_bias = parts.plain("position.bias").to(dtype)
+        folded = fold_position(parts.plain("position.g"), parts.plain("position.v"))
+        self.position = (Groups if on_tiles(folded.device) else Grouped)(folded, config.position_groups, dtype)
+        self.position_bias = parts.plain("position.bias")
         self.final_norm = parts.norm("norm", config.eps)
 
     def forward(self, rows: Tensor) -> Tensor:
         """rows : float32 (n, 512);  returns : float32 (n, 768)."""
         rows = self.projection(self.norm(rows))
-        groups, half = self.config.position_groups, self.config.position_kernel // 2
-        image = as_image(rows.to(self.position.dtype))
-        place = F.conv2d(image, self.position, self.position_bias, padding=(0, half), groups=groups)
-        place = as_rows(place)[: len(rows)].float()  # an even kernel gives one frame too many
-        hidden: Tensor = self.final_norm(rows + F.gelu(place))
+        place = self.place(rows)[: len(rows)]  # an even kernel gives one frame too many
+        hidden: Tensor = self.final_norm(rows + place)
         return hidden
+
+    def place(self, rows: Tensor) -> Tensor:
+        """The positional convolution and its GELU: rows (n, 768) → rows (n + 1, 768) where the kernel is even."""
+        return self.position(rows, self.position_bias)
+
+
+class Grouped:
+    """A convolution in groups of channels and its GELU, through torch."""
+
+    def __init__(self, weight: Tensor, groups: int, dtype: torch.dtype) -> None:
+        """weight : float32 (out, in, 1, k);  dtype : what is computed in."""
+        self.weight, self.groups = weight.to(dtype), groups
+
+    def __call__(self, rows: Tensor, bias: Tensor) -> Tensor:
+        """Rows (n, c) between k // 2 of zeros on either side → rows (n + 2·(k // 2) − k + 1, c), float32."""
+        image, around = as_image(rows.to(self.weight.dtype)), (0, self.weight.shape[3] // 2)
+        made = F.conv2d(image, self.weight, bias.to(image.dtype), padding=around, groups=self.groups)
+        return F.gelu(as_rows(made).float())
+
+
+class Groups:
+    """The same on tiles: each group a product of its own, of two taps at a time where their number is even."""
+
+    def __init__(self, weight: Tensor, groups: int, dtype: torch.dtype) -> None:
+        """As Grouped's."""
+        out, self.across, _, kernel = weight.shape
+        self.reach, self.pair = kernel // 2, 2 - kernel % 2
+        at = tuple(range(0, kernel, self.pair))
+        taps = weight.permute(3, 0, 1, 2).reshape(len(at), self.pair, out, self.across).transpose(1, 2).flatten(2)
+        self.products = [tiles.Product(part, at, LIMBS[dtype]) for part in taps.chunk(groups, 1)]
+
+    def __call__(self, rows: Tensor, bias: Tensor) -> Tensor:
+        """As Grouped's."""
+        groups, across = len(self.products), self.across
+        apart = F.pad(rows.view(len(rows), groups, across).transpose(0, 1), (0, 0, self.reach, self.reach))
+        size = apart.shape[1] - self.pair + 1, self.pair * across
+        made = rows.new_empty(size[0] - self.products[0].reach, rows.shape[1])
+        for product, part, shift, into in zip(
+            self.products, apart, bias.chunk(groups), made.chunk(groups, 1), strict=True
+        ):
+            product(part.as_strided(size, (across, 1)), shift, gelu=True, into=into)
+        return made
 
 
 class Layer(nn.Module):
@@ -313,10 +324,9 @@ class Layer(nn.Module):
 
     def __init__(self, config: HubertConfig, parts: Parts, name: str) -> None:
         super().__init__()
-        self.heads = config.heads
-        self.q, self.k, self.v, self.out, self.wide, self.narrow = (
-            parts.dense(f"{name}.{part}") for part in ("q", "k", "v", "out", "wide", "narrow")
-        )
+        self.heads, self.dtype = config.heads, parts.dtype
+        self.qkv = parts.abreast(*(f"{name}.{part}" for part in ("q", "k", "v")))
+        self.out, self.wide, self.narrow = (parts.dense(f"{name}.{part}") for part in ("out", "wide", "narrow"))
         self.attention_norm = parts.norm(f"{name}.attention_norm", config.eps)
         self.final_norm = parts.norm(f"{name}.final_norm", config.eps)
 
@@ -329,8 +339,8 @@ class Layer(nn.Module):
     def attention(self, rows: Tensor) -> Tensor:
         """Let every frame look at every other, in 12 heads of 64; no mask, no relative bias."""
         count, width = rows.shape
-        rows = rows.to(self.q.dtype)  # once for all three
-        q, k, v = (part(rows).view(1, count, self.heads, -1).transpose(1, 2) for part in (self.q, self.k, self.v))
+        three = self.qkv(rows).to(self.dtype).view(1, count, 3, self.heads, -1)
+        q, k, v = (part.transpose(1, 2) for part in three.unbind(2))
         mixed = F.scaled_dot_product_attention(q, k, v)  # (1, 12, n, 64)
         heard: Tensor = self.out(mixed.transpose(1, 2).reshape(count, width))
         return heard

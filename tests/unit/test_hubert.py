@@ -6,7 +6,11 @@ import torch
 
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn import hubert as module
-from rvc.nn.hubert import Hubert, HubertConfig, config_from_json
+from rvc.nn import tiles
+from rvc.nn.dense import Dense, windows
+from rvc.nn.hubert import Grouped, Groups, Hubert, HubertConfig, config_from_json
+
+needs_tiles = pytest.mark.skipif(not tiles.available(), reason="no matrix tiles here, or RVC_TILES=0")
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,51 @@ def test_weight_norm_is_folded_over_the_kernel_axis(monkeypatch):
     monkeypatch.setattr(module, "FOLDED", 4)
     norm = v.double().square().sum((0, 1), keepdim=True).sqrt()
     assert torch.equal(module.fold_position(g, v)[:, :, 0], (v * (g / norm)).float())
+
+
+@needs_tiles
+@pytest.mark.parametrize(("width", "stride", "gelu"), [(1, 1, False), (3, 2, True), (2, 2, False)])
+def test_a_product_on_tiles_is_the_plain_one(width, stride, gelu):
+    made = torch.Generator().manual_seed(2)
+    rows, weight, bias = (torch.randn(size, generator=made) for size in ((45, 20), (36, width * 20), (36,)))
+    wanted = torch.nn.functional.linear(windows(rows, width, stride).double(), weight.double(), bias.double())
+    wanted = torch.nn.functional.gelu(wanted) if gelu else wanted
+    found = Dense(weight, bias, width=width, stride=stride)(rows, gelu=gelu)
+    assert plain.gap(found, wanted) < 1e-6
+
+
+@needs_tiles
+@pytest.mark.parametrize("kernel", [8, 7])
+def test_a_convolution_in_groups_on_tiles_is_torchs(kernel):
+    made = torch.Generator().manual_seed(4)
+    rows, weight, bias = (torch.randn(size, generator=made) for size in ((21, 36), (36, 12, 1, kernel), (36,)))
+    on_tiles, through_torch = (kind(weight, 3, torch.float32)(rows, bias) for kind in (Groups, Grouped))
+    assert len(on_tiles) == 21 + (kernel + 1) % 2
+    assert plain.gap(on_tiles, through_torch) < 1e-6
+
+
+@needs_tiles
+def test_the_front_end_beside_a_bfloat16_transformer_is_nearly_float32s():
+    exact, fast = (Hubert(plain.SMALL, plain.hubert_weights(), dtype=d).front for d in (torch.float32, torch.bfloat16))
+    assert 0 < plain.gap(fast(sound(16000)[0]), exact(sound(16000)[0])) < 3e-5
+
+
+def test_without_tiles_the_front_end_is_float32s(monkeypatch):
+    monkeypatch.setattr(tiles, "available", lambda: False)
+    exact, slow = (Hubert(plain.SMALL, plain.hubert_weights(), dtype=d).front for d in (torch.float32, torch.bfloat16))
+    assert torch.equal(slow(sound(9000)[0]), exact(sound(9000)[0]))
+
+
+@needs_tiles
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_neither_threads_nor_pieces_change_a_bit_of_the_front_end(dtype, monkeypatch):
+    net, threads, heard = Hubert(plain.SMALL, plain.hubert_weights(), dtype=dtype), torch.get_num_threads(), []
+    for count, piece in ((1, 72), (2, 72), (3, 5)):
+        torch.set_num_threads(count)
+        monkeypatch.setattr(module, "PIECE", piece)
+        heard.append(net.front(sound(40000)[0]))
+    torch.set_num_threads(threads)
+    assert torch.equal(heard[0], heard[1]) and torch.equal(heard[0], heard[2])
 
 
 def test_loudness_far_away_is_felt_by_the_first_norm(net):

@@ -12,6 +12,8 @@ from statistics import median
 
 import torch
 
+from rvc.nn import tiles
+
 CHANNELS, KERNEL, SAMPLES = 128, 11, 8192
 GFLOP = 2 * CHANNELS * CHANNELS * KERNEL * SAMPLES / 1e9
 
@@ -45,9 +47,10 @@ def facts() -> dict[str, str]:
 
 
 def processor() -> str:
-    """The kind of processor that a cost in units may be compared across: maker, instructions, bfloat16 products."""
+    """The kind of processor a cost in units may be compared across: maker, instructions, bfloat16 products, tiles."""
     maker = facts().get("vendor_id", platform.machine())
-    return " ".join([maker, torch.backends.cpu.get_cpu_capability(), *(["bfloat16"] if has_bfloat16() else [])])
+    more = {"bfloat16": has_bfloat16(), "tiles": tiles.available()}
+    return " ".join([maker, torch.backends.cpu.get_cpu_capability(), *(name for name, there in more.items() if there)])
 
 
 def has_bfloat16() -> bool:

@@ -19,11 +19,12 @@
 #include <immintrin.h>
 #include <math.h>
 #include <omp.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 typedef uint16_t bf16;
-enum { DEPTH = 32, SIDE = 16, TILE = 512, BLOCK = 24, ROOM = 700 << 10, SHARED = 1400 << 10, FEW = 3 };
+enum { DEPTH = 32, SIDE = 16, TILE = 512, BLOCK = 24, ROOM = 700 << 10, SHARED = 1400 << 10, FEW = 3, PAGE = 4096 };
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
@@ -217,16 +218,20 @@ static void product(const struct work *g, const bf16 *strips, long height, long 
     }
 }
 
-/* Memory that the calling thread keeps for its next product: new pages would cost more than small products do. */
-static void *lend(size_t size) {
-    static __thread size_t have;
-    static __thread void *room;
-    if (size > have) {
+/* Memory that the calling thread keeps until it ends: new pages would cost more than small products do. */
+static pthread_key_t kept;
+__attribute__((constructor)) static void prepare(void) { pthread_key_create(&kept, free); }
+
+static bf16 *lend(size_t size) {
+    char *room = pthread_getspecific(kept); /* a page that holds the size, and behind it what is lent */
+    if (!room || *(size_t *)room < size) {
         free(room);
-        room = aligned_alloc(4096, size);
-        have = room ? size : 0;
+        room = aligned_alloc(PAGE, PAGE + size);
+        pthread_setspecific(kept, room);
+        if (!room) return NULL;
+        *(size_t *)room = size;
     }
-    return room;
+    return (bf16 *)(room + PAGE);
 }
 
 /* Rows (in, k) → rows (m, n). at: the taps' rows, in rising order from 0. before, after: slopes of a LeakyReLU before and behind, 1 for none; gelu: behind, the exact GELU; other: added too, and may be y. Returns 0, or 1 without memory. */
@@ -244,7 +249,7 @@ int rvc_rows(const float *x, long ldx, long in, long k, long taps, const long *a
         height = (count - 1) * stride + reach;
     }
     height += !(height & 63);                                 /* no power of two between strips */
-    size_t size = (size_t)(height * row + 4095) & ~4095ul;
+    size_t size = (size_t)up(height * row, PAGE) * PAGE;
     bf16 *room = lend(wide ? size : size * threads);
     if (!room) return 1;
     long chunks = up(m, count);

@@ -1,9 +1,9 @@
 """Products of rows on the processor's matrix tiles (AMX): float32's accuracy at two to three times its pace.
 
 Tiles multiply bfloat16 sixteen times as fast as the vector units do float32. A float32 number is the sum of three
-bfloat16 ones, its limbs, and six of the nine products of two numbers' limbs carry all that float32 can hold: next to exact sums,
-these products are no further off than float32's own. rvc/nn/tiles.c computes them; pip compiles it where there is a C
-compiler. Without it, or on a processor without tiles, torch computes everything.
+bfloat16 ones, its limbs, and six of the nine products of two numbers' limbs carry all that float32 can hold: next to
+exact sums, these products are no further off than float32's own. rvc/nn/tiles.c computes them; pip compiles it where
+there is a C compiler. Without it, or on a processor without tiles, torch computes everything.
 """
 
 from __future__ import annotations

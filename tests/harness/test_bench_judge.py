@@ -196,7 +196,7 @@ def test_a_quarter_slower_is_caught_in_processes(monkeypatch):
 def test_a_square_buffer_is_caught_in_real_conversions(small, tmp_path):
     def verdicts(fault):
         runs = zip(*(budget.peaks(conversions(fault, small, tmp_path)) for _ in range(2)), strict=True)
-        least = [(length, [min(first + second)]) for (length, first), (_, second) in runs]  # less of the page cache's luck
+        least = [(length, [min(one + other)]) for (length, one), (_, other) in runs]  # less of the page cache's luck
         found = budget.judge_growth(least, BUDGETS)
         return [figure.verdict for figure in found], found
 

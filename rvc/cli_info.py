@@ -87,7 +87,8 @@ def doctor(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     for row in extras:
         state = row["version"] or f"missing: in the project's folder, pip install '.[{row['extra']}]'"
         print(f"  {row['package']:<18} {state}; {row['for']}")
-    print(f"Devices: {', '.join(device['devices'])} (bfloat16 in hardware: {device['bfloat16']})")
+    told = f"bfloat16 in hardware: {device['bfloat16']}, matrix tiles: {device['tiles']}"
+    print(f"Devices: {', '.join(device['devices'])} ({told})")
     print("Weights: HuBERT and rmvpe.pt are not part of the package; give their paths with --hubert and --rmvpe.")
     print("Everything needed is here." if not missing else f"Install {', '.join(map(str, missing))} first.")
     return 1 if missing else 0
@@ -102,15 +103,17 @@ def _package(name: str) -> dict[str, Any]:
 
 def _devices() -> dict[str, Any]:
     if importlib.util.find_spec("torch") is None:
-        return {"devices": [], "bfloat16": "unknown"}
+        return {"devices": [], "bfloat16": "unknown", "tiles": "unknown"}
     import torch
+
+    from rvc.nn import tiles
 
     devices = ["cpu"]
     if torch.cuda.is_available():
         devices += [f"cuda ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append("mps")
-    return {"devices": devices, "bfloat16": "yes" if _bfloat16() else "no"}
+    return {"devices": devices, "bfloat16": "yes" if _bfloat16() else "no", "tiles": tiles.state()}
 
 
 def _bfloat16() -> bool:

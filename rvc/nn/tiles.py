@@ -48,6 +48,18 @@ def available() -> bool:
     return library() is not None
 
 
+def state() -> str:
+    """In words for a user: whether products are computed on tiles here, or what to do about it."""
+    if os.environ.get(OFF) == "0":
+        return f"switched off by {OFF}=0"
+    if available():
+        return "used"
+    there = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    if there is None or not there():
+        return "none in this processor"
+    return "not used: install a C compiler (gcc 11 or later), then this package again"
+
+
 class Product:
     """y[t] = bias + Σ over taps j of x[t·stride + at[j] − pad] · w[j]ᵀ; rows beyond the signal's ends are zero."""
 

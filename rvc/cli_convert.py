@@ -12,7 +12,6 @@ from typing import Any
 
 from rvc import cli_options
 from rvc.errors import BadInput, RvcError
-from rvc.memory import keep_no_kernels
 
 log = logging.getLogger("rvc")
 
@@ -20,8 +19,6 @@ log = logging.getLogger("rvc")
 def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Check everything that can be checked before the long work, then convert.  Raises RvcError."""
     cli_options.merge_config(args, parser)
-    if args.precision == "int8":  # chosen for its memory
-        keep_no_kernels()
     cli_options.start(args)
     jobs, batch = plan(args)
     from rvc.conversion import convert_file

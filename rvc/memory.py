@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -48,14 +47,6 @@ def code() -> list[tuple[int, int]]:
             start, end = (int(address, 16) for address in place.split("-"))
             found.append((start, end - start))
     return found
-
-
-def keep_no_kernels() -> None:
-    """Have oneDNN make the code of a layer at each use instead of keeping it; call before its first layer is run.
-
-    The code of a generator's layers in int8 is 45 MB. Making it anew is dear: 30 s of speech take 21 s instead of 15.
-    """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
 
 
 @cache

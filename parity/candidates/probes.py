@@ -59,8 +59,8 @@ def _constants(heard: Callable[[], Array], network: Hubert) -> Iterator[Guess]:
             for norm in norms:
                 stack.enter_context(_with(norm, eps=10 * norm.eps))
         yield Guess("epsilon", "the norms' epsilon is not 1e-5", heard(), None, base=right)
-    sharper = _but(F, scaled_dot_product_attention=lambda q, k, v: F.scaled_dot_product_attention(1.001 * q, k, v))
-    with _with(hubert, F=sharper):
+    attend = hubert.attend
+    with _with(hubert, attend=lambda q, *rest: attend(1.001 * q, *rest)):
         yield Guess("another attention scale", "attention is not scaled by 1/8", heard(), None, base=right)
     forward = Dense.forward
 

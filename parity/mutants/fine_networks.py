@@ -53,10 +53,7 @@ def _all_tf32(net: Any) -> Changes:
 
 
 def _sharper(by: float) -> Any:
-    def attention(q: Any, k: Any, v: Any) -> Any:
-        return F.scaled_dot_product_attention(q * by, k, v)
-
-    return put(hubert, "F", namespace(F, scaled_dot_product_attention=attention))
+    return around(hubert, "attend", lambda original, q, *rest: original(q * by, *rest))
 
 
 def _short_pitch(voice: Any) -> Changes:

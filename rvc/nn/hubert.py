@@ -337,13 +337,22 @@ class Layer(nn.Module):
         return heard
 
     def attention(self, rows: Tensor) -> Tensor:
-        """Let every frame look at every other, in 12 heads of 64; no mask, no relative bias."""
-        count, width = rows.shape
-        three = self.qkv(rows).to(self.dtype).view(1, count, 3, self.heads, -1)
-        q, k, v = (part.transpose(1, 2) for part in three.unbind(2))
-        mixed = F.scaled_dot_product_attention(q, k, v)  # (1, 12, n, 64)
-        heard: Tensor = self.out(mixed.transpose(1, 2).reshape(count, width))
+        """Let every frame look at every other, in 12 heads of 64."""
+        three = self.qkv(rows).view(len(rows), 3, self.heads, -1)
+        heard: Tensor = self.out(attend(*three.unbind(1), self.dtype).flatten(1))
         return heard
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, dtype: torch.dtype) -> Tensor:
+    """Attention without a mask or a relative bias: float (n, heads, width) → the same.
+
+    dtype : what is computed in; on tiles, what is multiplied in, and the result is float32
+    """
+    if on_tiles(q.device):
+        return tiles.attend(q, k, v, LIMBS[dtype])
+    q, k, v = (part.to(dtype).transpose(0, 1)[None] for part in (q, k, v))
+    mixed = F.scaled_dot_product_attention(q, k, v)
+    return mixed[0].transpose(0, 1)
 
 
 class Norm(nn.Module):

@@ -28,23 +28,29 @@ enum { DEPTH = 32, SIDE = 16, TILE = 512, BLOCK = 24, ROOM = 700 << 10, SHARED =
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
-/* How much of the normal distribution lies beyond a: a polynomial of degree 4 in each of 32 stretches of a from 0 to 8, through the
- * function's own values at Chebyshev's five points: 2e-8 off at most, and the tail keeps its relative size. */
-enum { STRETCHES = 32, TERMS = 5 };
-static float beyond[TERMS][STRETCHES];
-
-static void fit(void) {
-    for (int s = 0; s < STRETCHES; s++) {
-        double at[TERMS], slope[TERMS], sum[TERMS] = {0};
-        for (int i = 0; i < TERMS; i++) at[i] = cos(M_PI * (i + 0.5) / TERMS) / 2, slope[i] = erfc((s + 0.5 + at[i]) / 4 / sqrt(2)) / 2;
-        for (int d = 1; d < TERMS; d++)          /* Newton's differences … */
-            for (int i = TERMS - 1; i >= d; i--) slope[i] = (slope[i] - slope[i - 1]) / (at[i] - at[i - d]);
-        for (int d = TERMS - 1; d >= 0; d--) {   /* … in powers of the place within the stretch, -1/2 … 1/2 */
-            for (int i = TERMS - 1; i > 0; i--) sum[i] = sum[i - 1] - at[d] * sum[i];
-            sum[0] = slope[d] - at[d] * sum[0];
-        }
-        for (int i = 0; i < TERMS; i++) beyond[i][s] = (float)sum[i];
+/* A polynomial through f at Chebyshev's points of a stretch: in powers of the place within it, -1/2 … 1/2, `step` apart. */
+enum { TERMS = 7 };
+static void fit(double (*f)(double), double middle, double width, int terms, float *out, long step) {
+    double at[TERMS], slope[TERMS], sum[TERMS] = {0};
+    for (int i = 0; i < terms; i++) at[i] = cos(M_PI * (i + 0.5) / terms) / 2, slope[i] = f(middle + width * at[i]);
+    for (int d = 1; d < terms; d++)          /* Newton's differences … */
+        for (int i = terms - 1; i >= d; i--) slope[i] = (slope[i] - slope[i - 1]) / (at[i] - at[i - d]);
+    for (int d = terms - 1; d >= 0; d--) {   /* … multiplied out */
+        for (int i = terms - 1; i > 0; i--) sum[i] = sum[i - 1] - at[d] * sum[i];
+        sum[0] = slope[d] - at[d] * sum[0];
     }
+    for (int i = 0; i < terms; i++) out[i * step] = (float)sum[i];
+}
+
+/* How much of the normal distribution lies beyond a, of degree 4 in each of 32 stretches of a from 0 to 8: 2e-8 off at most, and the
+ * tail keeps its relative size; 2 to the power of -1/2 … 1/2, of degree 6: 2e-9 off. */
+enum { STRETCHES = 32, TAIL = 5, POWER = 7 };
+static float beyond[TAIL][STRETCHES], power[POWER];
+static double tail(double a) { return erfc(a / sqrt(2)) / 2; }
+
+static void prepare_polynomials(void) {
+    for (int s = 0; s < STRETCHES; s++) fit(tail, (s + 0.5) / 4, 0.25, TAIL, &beyond[0][s], STRETCHES);
+    fit(exp2, 0, 1, POWER, power, 1);
 }
 
 /* The exact GELU, x times the normal distribution up to x: the larger of x and 0, less |x| times what lies beyond |x|. */
@@ -53,9 +59,19 @@ static inline __m512 bend(__m512 x) {
     __m512i s = _mm512_cvttps_epi32(place);
     place = _mm512_sub_ps(place, _mm512_add_ps(_mm512_cvtepi32_ps(s), _mm512_set1_ps(0.5f)));
     __m512 sum = _mm512_setzero_ps();
-    for (int i = TERMS - 1; i >= 0; i--)
+    for (int i = TAIL - 1; i >= 0; i--)
         sum = _mm512_fmadd_ps(sum, place, _mm512_permutex2var_ps(_mm512_loadu_ps(beyond[i]), s, _mm512_loadu_ps(beyond[i] + SIDE)));
     return _mm512_fnmadd_ps(a, sum, _mm512_max_ps(_mm512_setzero_ps(), x));
+}
+
+/* e to the power of x, for x from -87 to 0; less is -87. */
+static inline __m512 raise(__m512 x) {
+    x = _mm512_max_ps(_mm512_set1_ps(-87), x);
+    __m512 whole = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps((float)M_LOG2E)), 0), sum = _mm512_set1_ps(power[POWER - 1]);
+    __m512 rest = _mm512_fmsub_ps(x, _mm512_set1_ps((float)M_LOG2E), whole);
+    rest = _mm512_fmadd_ps(x, _mm512_set1_ps((float)(M_LOG2E - (float)M_LOG2E)), rest);
+    for (int i = POWER - 2; i >= 0; i--) sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(power[i]));
+    return _mm512_scalef_ps(sum, whole);
 }
 
 /* Whether the processor has the tiles and the system lends them to this process (Linux asks to be asked). */
@@ -64,7 +80,7 @@ int rvc_tiles(void) {
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 22 & 1) || !(d >> 24 & 1)) return 0;
     if (!(b >> 16 & 1) || !(b >> 30 & 1)) return 0;
     if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a >> 5 & 1)) return 0;
-    fit();
+    prepare_polynomials();
     return syscall(SYS_arch_prctl, 0x1023, 18) == 0; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
 }
 
@@ -91,6 +107,37 @@ static long up(long a, long b) { return (a + b - 1) / b; }
 /* How many bfloat16 numbers rvc_pack writes. */
 long rvc_packed(long taps, long n, long k, int limbs) { return up(n, DEPTH) * taps * up(k, DEPTH) * limbs * 2 * TILE; }
 
+/* 16 outputs from o, 32 inputs from s, of a weight (n, k) whose rows lie ld apart into tiles, those of one limb beside another's `half` of outputs. */
+static void pack(const float *w, long ld, long n, long k, long o, long s, int limbs, bf16 *out) {
+    uint32_t limb[3][SIDE][SIDE];
+    for (int i = 0; i < SIDE; i++) {
+        __m512 a = _mm512_setzero_ps(), b = a;
+        if (o + i < n) load32(w + (o + i) * ld + s, k - s, &a, &b);
+        split(a, b, limbs, (bf16 *)limb[0][i], 2 * SIDE * SIDE);
+    }
+    for (int l = 0; l < limbs; l++) {
+        uint32_t *tile = (uint32_t *)(out + l * 2 * TILE);
+        for (int r = 0; r < SIDE; r++)
+            for (int i = 0; i < SIDE; i++) tile[r * SIDE + i] = limb[l][i][r];
+    }
+}
+
+/* The same of a weight (k, n), transposed. */
+static void pack_transposed(const float *w, long ld, long n, long k, long o, long s, int limbs, bf16 *out) {
+    __mmask16 mask = n - o >= SIDE ? 0xffff : n <= o ? 0 : (__mmask16)((1 << (n - o)) - 1);
+    __m512i order = _mm512_add_epi16(_mm512_set1_epi32(SIDE << 16), _mm512_mullo_epi32(_mm512_set1_epi32(0x10001),
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)));
+    for (int r = 0; r < SIDE; r++, s += 2) {
+        const float *x = w + s * ld + o;
+        __m512 a = s < k ? _mm512_maskz_loadu_ps(mask, x) : _mm512_setzero_ps(), b = s + 1 < k ? _mm512_maskz_loadu_ps(mask, x + ld) : _mm512_setzero_ps();
+        split(a, b, limbs, out + r * DEPTH, 2 * TILE);
+        for (int l = 0; l < limbs; l++) {
+            bf16 *row = out + l * 2 * TILE + r * DEPTH;
+            _mm512_storeu_si512(row, _mm512_permutexvar_epi16(order, _mm512_loadu_si512(row)));
+        }
+    }
+}
+
 /* Weights (taps, n, k) into tiles: by 32 outputs, tap, 32 inputs, limb, 16 outputs. */
 void rvc_pack(const float *w, long taps, long n, long k, int limbs, bf16 *out) {
     long panels = up(n, DEPTH), steps = up(k, DEPTH);
@@ -98,20 +145,8 @@ void rvc_pack(const float *w, long taps, long n, long k, int limbs, bf16 *out) {
     for (long p = 0; p < panels; p++)
         for (long j = 0; j < taps; j++)
             for (long s = 0; s < steps; s++)
-                for (int c = 0; c < 2; c++) {
-                    uint32_t limb[3][SIDE][SIDE];
-                    for (int i = 0; i < SIDE; i++) {
-                        long o = p * DEPTH + c * SIDE + i;
-                        __m512 a = _mm512_setzero_ps(), b = a;
-                        if (o < n) load32(w + (j * n + o) * k + s * DEPTH, k - s * DEPTH, &a, &b);
-                        split(a, b, limbs, (bf16 *)limb[0][i], 2 * SIDE * SIDE);
-                    }
-                    for (int l = 0; l < limbs; l++) {
-                        uint32_t *tile = (uint32_t *)(out + ((((p * taps + j) * steps + s) * limbs + l) * 2 + c) * TILE);
-                        for (int r = 0; r < SIDE; r++)
-                            for (int i = 0; i < SIDE; i++) tile[r * SIDE + i] = limb[l][i][r];
-                    }
-                }
+                for (int c = 0; c < 2; c++)
+                    pack(w + j * n * k, k, n, k, p * DEPTH + c * SIDE, s * DEPTH, limbs, out + (((p * taps + j) * steps + s) * limbs * 2 + c) * TILE);
 }
 
 struct work {
@@ -280,9 +315,76 @@ int rvc_rows(const float *x, long ldx, long in, long k, long taps, const long *a
     }
     return 0;
 }
+/* Products of up to 32 rows with a panel, by the number of limbs. */
+static void block(const struct work *g, const bf16 *strips, const bf16 *panel, long steps, long rows, float *sums) {
+    if (g->limbs == 3 && rows > SIDE) multiply(g, strips, DEPTH, panel, steps, steps, 3, 2 * SIDE, 0, 0, sums);
+    else if (g->limbs == 3) multiply(g, strips, DEPTH, panel, steps, steps, 3, SIDE, 0, 0, sums);
+    else if (g->limbs == 2 && rows > SIDE) multiply(g, strips, DEPTH, panel, steps, steps, 2, 2 * SIDE, 0, 0, sums);
+    else if (g->limbs == 2) multiply(g, strips, DEPTH, panel, steps, steps, 2, SIDE, 0, 0, sums);
+    else if (rows > SIDE) multiply(g, strips, DEPTH, panel, steps, steps, 1, 2 * SIDE, 0, 0, sums);
+    else multiply(g, strips, DEPTH, panel, steps, steps, 1, SIDE, 0, 0, sums);
+}
+
+/* A row of scores, in blocks of 32 rows and columns, to e to their power in limbs; returns what they sum to. */
+static float weigh(float *scores, long steps, long n, float scale, int limbs, bf16 *strips) {
+    __m512 most = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps(), by = _mm512_set1_ps(scale);
+    for (long c = n; c < steps * DEPTH; c++) scores[c / DEPTH * DEPTH * DEPTH + c % DEPTH] = -INFINITY;
+    for (long s = 0; s < steps; s++) {
+        const float *x = scores + s * DEPTH * DEPTH;
+        most = _mm512_max_ps(most, _mm512_max_ps(_mm512_loadu_ps(x), _mm512_loadu_ps(x + SIDE)));
+    }
+    most = _mm512_set1_ps(_mm512_reduce_max_ps(most));
+    for (long s = 0; s < steps; s++) {
+        const float *x = scores + s * DEPTH * DEPTH;
+        __m512 a = raise(_mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(x), most), by)), b = raise(_mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(x + SIDE), most), by));
+        sum = _mm512_add_ps(sum, _mm512_add_ps(a, b));
+        split(a, b, limbs, strips + s * limbs * DEPTH * DEPTH, DEPTH * DEPTH);
+    }
+    return _mm512_reduce_add_ps(sum);
+}
+
+/* Attention of every row to every row, a head at a time: q, k, v (n, heads * width) → y, the same. scale is positive. Returns 0, or 1 without memory. */
+int rvc_attend(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, long n, long heads, long width, float scale,
+               int limbs, float *y, long ldy) {
+    long steps = up(n, DEPTH), deep = up(width, DEPTH), size = steps * deep * limbs * 2 * TILE, failed = 0;
+    static const long none[1] = {0};
+#pragma omp parallel reduction(+ : failed)
+    {
+        bf16 *keys = lend((2 * size + (deep + steps) * limbs * DEPTH * DEPTH + steps * 2 * DEPTH * DEPTH) * sizeof(bf16));
+        bf16 *values = keys + size, *asked = values + size, *weights = asked + deep * limbs * DEPTH * DEPTH;
+        float *scores = (float *)(weights + steps * limbs * DEPTH * DEPTH), sums[2 * SIDE * DEPTH] __attribute__((aligned(64))), whole[DEPTH];
+        failed = !keys;
+        configure();
+#pragma omp for schedule(static)
+        for (long h = 0; h < heads; h++) {
+            if (failed) continue;
+            struct work g = {.x = q + h * width, .ldx = ldq, .in = n, .k = width, .taps = 1, .at = none, .stride = 1, .limbs = limbs, .before = 1};
+            for (long s = 0; s < steps; s++)
+                for (long d = 0; d < deep; d++)
+                    for (int c = 0; c < 2; c++) {
+                        pack(k + h * width, ldk, n, width, s * DEPTH + c * SIDE, d * DEPTH, limbs, keys + ((s * deep + d) * limbs * 2 + c) * TILE);
+                        pack_transposed(v + h * width, ldv, width, n, d * DEPTH + c * SIDE, s * DEPTH, limbs, values + ((d * steps + s) * limbs * 2 + c) * TILE);
+                    }
+            for (long t = 0; t < n; t += DEPTH) {
+                long rows = MIN(n - t, DEPTH);
+                spread(&g, 0, DEPTH, t, 0, deep * DEPTH, asked, DEPTH);
+                for (long s = 0; s < steps; s++) block(&g, asked, keys + s * deep * limbs * 2 * TILE, deep, rows, scores + s * DEPTH * DEPTH);
+                for (long r = 0; r < rows; r++) whole[r] = weigh(scores + r * DEPTH, steps, n, scale, limbs, weights + r * DEPTH);
+                for (long d = 0; d < deep; d++) {
+                    block(&g, weights, values + d * steps * limbs * 2 * TILE, steps, rows, sums);
+                    for (long r = 0; r < rows; r++)
+                        for (long c = d * DEPTH; c < MIN(width, (d + 1) * DEPTH); c++) y[(t + r) * ldy + h * width + c] = sums[r * DEPTH + c % DEPTH] / whole[r];
+                }
+            }
+        }
+        _tile_release();
+    }
+    return failed != 0;
+}
 #else
 int rvc_tiles(void) { return 0; }
 long rvc_packed(void) { return 0; }
 void rvc_pack(void) {}
 int rvc_rows(void) { return 1; }
+int rvc_attend(void) { return 1; }
 #endif

@@ -40,6 +40,10 @@ def library() -> ctypes.CDLL | None:
         c_void_p, c_int, c_long, c_long, c_void_p,  # the weight, sizes, bias
         c_void_p, c_long, c_float, c_float, c_int, c_void_p, c_long,  # what is added, slopes, GELU, what comes out
     )  # fmt: skip
+    found.rvc_attend.argtypes = (
+        c_void_p, c_long, c_void_p, c_long, c_void_p, c_long,  # queries, keys, values
+        c_long, c_long, c_long, c_float, c_int, c_void_p, c_long,  # sizes, scale, limbs, what comes out
+    )  # fmt: skip
     return found if found.rvc_tiles() else None
 
 
@@ -58,6 +62,18 @@ def state() -> str:
     if there is None or not there():
         return "none in this processor"
     return "not used: install a C compiler (gcc 11 or later), then this package again"
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, limbs: int = FLOAT32) -> Tensor:
+    """Attention of every row to every row, scores over the root of the width: float32 (n, heads, width) → the same."""
+    q, k, v = (part if part.stride()[1:] == (part.shape[2], 1) else part.contiguous() for part in (q, k, v))
+    y = torch.empty(q.shape)
+    found = library()
+    assert found is not None  # the caller asked
+    given = [number for part in (q, k, v) for number in (part.data_ptr(), part.stride(0))]
+    if found.rvc_attend(*given, *q.shape, q.shape[2] ** -0.5, limbs, y.data_ptr(), y.stride(0)):
+        raise MemoryError("no memory for attention's limbs")
+    return y
 
 
 class Product:

@@ -84,6 +84,16 @@ def test_a_convolution_in_groups_on_tiles_is_torchs(kernel):
 
 
 @needs_tiles
+@pytest.mark.parametrize(("count", "heads", "width"), [(49, 3, 16), (70, 2, 40), (1, 1, 64)])
+def test_attention_on_tiles_is_torchs(count, heads, width):
+    three = torch.randn(count, 3, heads, width, generator=torch.Generator().manual_seed(5)) * 2
+    q, k, v = three.unbind(1)
+    wanted = torch.nn.functional.scaled_dot_product_attention(*(x.double().transpose(0, 1) for x in (q, k, v)))
+    assert plain.gap(tiles.attend(q, k, v), wanted.transpose(0, 1)) < 1e-6
+    assert torch.equal(tiles.attend(q * 1, k, v), tiles.attend(q, k, v))  # however far its rows lie apart
+
+
+@needs_tiles
 def test_the_front_end_beside_a_bfloat16_transformer_is_nearly_float32s():
     exact, fast = (Hubert(plain.SMALL, plain.hubert_weights(), dtype=d).front for d in (torch.float32, torch.bfloat16))
     assert 0 < plain.gap(fast(sound(16000)[0]), exact(sound(16000)[0])) < 3e-5
@@ -97,12 +107,12 @@ def test_without_tiles_the_front_end_is_float32s(monkeypatch):
 
 @needs_tiles
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_neither_threads_nor_pieces_change_a_bit_of_the_front_end(dtype, monkeypatch):
+def test_neither_threads_nor_pieces_change_a_bit(dtype, monkeypatch):
     net, threads, heard = Hubert(plain.SMALL, plain.hubert_weights(), dtype=dtype), torch.get_num_threads(), []
     for count, piece in ((1, 72), (2, 72), (3, 5)):
         torch.set_num_threads(count)
         monkeypatch.setattr(module, "PIECE", piece)
-        heard.append(net.front(sound(40000)[0]))
+        heard.append(net(sound(40000)))
     torch.set_num_threads(threads)
     assert torch.equal(heard[0], heard[1]) and torch.equal(heard[0], heard[2])
 

@@ -338,8 +338,8 @@ class Layer(nn.Module):
 
     def attention(self, rows: Tensor) -> Tensor:
         """Let every frame look at every other, in 12 heads of 64."""
-        three = self.qkv(rows).view(len(rows), 3, self.heads, -1)
-        heard: Tensor = self.out(attend(*three.unbind(1), self.dtype).flatten(1))
+        q, k, v = self.qkv(rows).view(len(rows), 3, self.heads, -1).unbind(1)
+        heard: Tensor = self.out(attend(q, k, v, self.dtype).flatten(1))
         return heard
 
 

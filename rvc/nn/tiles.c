@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 typedef uint16_t bf16;
-enum { DEPTH = 32, SIDE = 16, TILE = 512, BLOCK = 24, ROOM = 700 << 10, SHARED = 1400 << 10, FEW = 3, PAGE = 4096 };
+enum { DEPTH = 32, SIDE = 16, TILE = 512, BLOCK = 24, ROOM = 700 << 10, SHARED = 1400 << 10, LEAST = 8, FEW = 3, PAGE = 4096 };
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
@@ -164,14 +164,14 @@ static void configure(void) {
     _tile_loadconfig(&tiles);
 }
 
-/* Limbs of the rows that outputs t … t + count read, channels k0 … k1, into strips of `height` rows. */
+/* Limbs of rows first … last, channels k0 … k1, into strips of `height` rows: those that a stride apart are read lie side by side. */
 static void spread(const struct work *g, long first, long last, long origin, long k0, long k1, bf16 *strips, long height) {
     __m512 slope = _mm512_set1_ps(g->before);
     for (long r = first; r < last; r++) {
-        long row = origin + r;
+        long row = origin + r, place = r % g->stride * (height / g->stride) + r / g->stride;
         const float *x = g->x + row * g->ldx;
         for (long k = k0, s = 0; k < k1; k += DEPTH, s++) {
-            bf16 *out = strips + (s * g->limbs * height + r) * DEPTH;
+            bf16 *out = strips + (s * g->limbs * height + place) * DEPTH;
             __m512 a = _mm512_setzero_ps(), b = a;
             if (row >= 0 && row < g->in) load32(x + k, g->k - k, &a, &b);
             if (g->before != 1.0f) a = _mm512_max_ps(_mm512_mul_ps(a, slope), a), b = _mm512_max_ps(_mm512_mul_ps(b, slope), b);
@@ -180,7 +180,7 @@ static void spread(const struct work *g, long first, long last, long origin, lon
     }
 }
 
-#define LA(l) _tile_loadd(4, a + (l) * strip, across); if (rows > SIDE) _tile_loadd(5, a + (l) * strip + SIDE * across / 2, across)
+#define LA(l) _tile_loadd(4, a + (l) * strip, 64); if (rows > SIDE) _tile_loadd(5, a + (l) * strip + TILE, 64)
 #define LB(l) _tile_loadd(6, b + (l) * 2 * TILE, 64); _tile_loadd(7, b + (l) * 2 * TILE + TILE, 64)
 #define DP _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); if (rows > SIDE) { _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7); }
 
@@ -189,10 +189,11 @@ static void spread(const struct work *g, long first, long last, long origin, lon
 
 static inline __attribute__((always_inline)) void multiply(const struct work *g, const bf16 *strips, long height, const bf16 *panel, long steps,
         long all, int limbs, int rows, long line, int each, float *sums) {
-    long strip = height * DEPTH, across = g->stride * 64, panels = g->taps * all * limbs * 2 * TILE;
+    long strip = height * DEPTH, panels = g->taps * all * limbs * 2 * TILE;
     _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
     for (long j = 0; j < g->taps; j++) {
-        const bf16 *a = strips + g->at[j] * DEPTH, *b = panel + j * all * limbs * 2 * TILE;
+        long at = g->at[j] % g->stride * (height / g->stride) + g->at[j] / g->stride;
+        const bf16 *a = strips + at * DEPTH, *b = panel + j * all * limbs * 2 * TILE;
         for (long s = 0; s < steps; s++, a += limbs * strip, b += limbs * 2 * TILE) {
             const char *ahead = (const char *)(b + panels) + line;
             if (limbs == 3) {
@@ -240,7 +241,7 @@ static void product(const struct work *g, const bf16 *strips, long height, long 
         const bf16 *panel = g->w + (p * g->taps * all + s0) * g->limbs * 2 * TILE;
         for (long r = 0; r < count; r += 2 * SIDE) {
             long rows = MIN(count - r, 2 * SIDE);
-            const bf16 *from = strips + r * g->stride * DEPTH;
+            const bf16 *from = strips + r * DEPTH;
             long line = r / (2 * SIDE) * each * places * 64;
             if (g->limbs == 3 && rows > SIDE) multiply(g, from, height, panel, s1 - s0, all, 3, 2 * SIDE, line, each, sums);
             else if (g->limbs == 3) multiply(g, from, height, panel, s1 - s0, all, 3, SIDE, line, each, sums);
@@ -274,16 +275,17 @@ int rvc_rows(const float *x, long ldx, long in, long k, long taps, const long *a
              const float *bias, const float *other, long ldo, float before, float after, int gelu, float *y, long ldy) {
     struct work g = {x, ldx, in, k, taps, at, stride, pad, w, limbs, n, m, bias, other, ldo, before, after, gelu, y, ldy};
     long all = up(k, DEPTH), panels = up(n, DEPTH), reach = at[taps - 1] + 1;
-    long threads = omp_get_max_threads(), steps = up(all, up(all, BLOCK)), row = steps * limbs * 64;
+    long threads = omp_get_max_threads(), steps = up(all, up(all, MAX(BLOCK / taps, LEAST))), row = steps * limbs * 64;
     long height = (up(m, 2 * SIDE) * 2 * SIDE - 1) * stride + reach;
     int wide = panels >= threads && height * row <= SHARED;    /* few rows: all threads share them, each has columns of its own */
     long count = m;
     if (!wide) {                                              /* else rows of its own, whose limbs stay in its second cache */
-        count = MAX(ROOM / row / stride / (2 * SIDE), FEW) * 2 * SIDE;
-        count = MIN(count, up(up(m, threads), 2 * SIDE) * 2 * SIDE);
+        long most = MAX(ROOM / row / stride / (2 * SIDE), FEW) * 2 * SIDE, turns = up(m, most * threads);
+        count = up(up(m, turns * threads), 2 * SIDE) * 2 * SIDE;
         height = (count - 1) * stride + reach;
     }
-    height += !(height & 63);                                 /* no power of two between strips */
+    height = up(height, stride) * stride;
+    if (!(height & 63)) height += stride;                     /* no power of two between strips */
     size_t size = (size_t)up(height * row, PAGE) * PAGE;
     bf16 *room = lend(wide ? size : size * threads);
     if (!room) return 1;

@@ -118,7 +118,7 @@ class Hubert(nn.Module):
         lean    : lay each transformer layer out when it is run and let it go, for one conversion in little memory;
                   `weights` stay open
         The front end never is bfloat16: that alone leaves 40 dB, the transformer 43 dB. Where the rest is, it is
-        computed halfway on a processor with tiles, which leaves 100 dB, elsewhere in float32.
+        computed halfway on a processor with tiles, which leaves 92 dB, elsewhere in float32.
         """
         super().__init__()
         self.config, self.device = config, torch.device(device)

@@ -7,6 +7,7 @@ setup(
         Extension(
             "rvc.nn._tiles",
             ["rvc/nn/tiles.c"],
+            libraries=["m"],
             extra_compile_args=["-O3", "-fopenmp"],  # not linked with OpenMP: torch brings its own
             optional=True,  # without a C compiler the project installs without them
         )

@@ -23,7 +23,7 @@ from rvc.nn.upsample import NoiseConv, Upsampler
 
 PIECE = 100  # frames
 LONG = 600  # frames of a segment: in shorter ones, making the fast blocks costs more than they save
-PART = 1 << 18  # numbers of a signal in a stage's blocks at a time: all they make of it stays in the second cache
+PART = 1 << 19  # numbers of a signal in a stage's blocks at a time: all they make of it stays in the second cache
 LAST_SLOPE = 0.01  # the library's default, which the reference forgot to set
 
 

@@ -105,8 +105,8 @@ def test_a_lean_synthesizer_lets_encoder_and_flow_go_before_the_generator_comes(
     assert held(lambda: prepare(config, tmp_path / "v", False)) > 0.9 * size
 
 
-# In bfloat16 the residual blocks, four fifths of a generator, are half as large; what lies between them is not. On tiles
-# a float32 number is three limbs of two bytes each, half as much again.
+# In bfloat16 the residual blocks, four fifths of a generator, are half as large; what lies between them is not. On
+# tiles a float32 number is three limbs of two bytes each, half as much again.
 @pytest.mark.parametrize(("precision", "part"), [("float32", 1.1), ("bfloat16", 0.7), ("int8", 0.5)])
 def test_weights_are_held_in_the_precision_that_was_asked_for(precision, part, tmp_path):
     if tiles.available():

@@ -28,7 +28,7 @@ class Workload:
     def weights(self) -> list[str]:
         """The options that name the synthetic weights; made first where the cache lacks them."""
         options = ["--model", str(voices.make_voice(self.kind)), "--hubert", str(voices.make_hubert())]
-        if self.f0_method == "rmvpe" and not self.kind.endswith("nof0"):
+        if self.f0_method == "rmvpe":  # a voice without F0 does not read it, but an original wants it named
             options += ["--rmvpe", str(voices.make_rmvpe())]
         if self.index_rate:
             options += ["--index", str(voices.make_index(self.kind[:2]))]

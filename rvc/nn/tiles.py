@@ -33,6 +33,8 @@ def library() -> ctypes.CDLL | None:
         found = ctypes.CDLL(str(LIBRARY))  # its threads are torch's: OpenMP's runtime came with the import above
     except OSError:
         return None
+    if not found.rvc_tiles():
+        return None
     found.rvc_packed.argtypes, found.rvc_packed.restype = (c_long, c_long, c_long, c_int), c_long
     found.rvc_pack.argtypes, found.rvc_pack.restype = (c_void_p, c_long, c_long, c_long, c_int, c_void_p), None
     found.rvc_rows.argtypes = (
@@ -44,7 +46,7 @@ def library() -> ctypes.CDLL | None:
         c_void_p, c_long, c_void_p, c_long, c_void_p, c_long,  # queries, keys, values
         c_long, c_long, c_long, c_float, c_int, c_void_p, c_long,  # sizes, scale, limbs, what comes out
     )  # fmt: skip
-    return found if found.rvc_tiles() else None
+    return found
 
 
 def available() -> bool:

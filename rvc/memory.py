@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-LIBRARY = "/libtorch_cpu.so"
 MADV_DONTNEED = 4
 
 
@@ -23,10 +22,10 @@ def give_back() -> None:
 
 
 def forget_code() -> None:
-    """Have the code of torch's library count as ours only where it is run from now on; call between two stages.
+    """Have the libraries' code count as ours only where it is run from now on; call between two stages.
 
-    Once touched, up to 130 MB of it count, most by its import alone. It is never written to, so nothing is lost: what
-    is run again comes back from the system's own copy of the file.
+    Once touched, up to 200 MB of it count, torch's most of all, and most by imports alone. It is never written to, so
+    nothing is lost: what is run again comes back from the system's own copy of the file.
     """
     forget = _forget()
     if forget is not None:
@@ -35,15 +34,17 @@ def forget_code() -> None:
 
 
 def code() -> list[tuple[int, int]]:
-    """Address and length of where torch's code lies; nothing where the system does not tell."""
+    """Address and length of where libraries' code and constants lie; nothing where the system does not tell."""
     try:
         lines = Path("/proc/self/maps").read_text(errors="replace").splitlines()
     except OSError:
         return []
     found = []
     for line in lines:
-        place, rights, rest = line.split(maxsplit=2)
-        if rights == "r-xp" and rest.endswith(LIBRARY):
+        place, rights, offset, rest = line.split(maxsplit=3)
+        # what the linker writes to and then protects is r--p too, but never a file's beginning
+        pure = rights == "r-xp" or (rights == "r--p" and int(offset, 16) == 0)
+        if pure and ".so" in rest.rpartition("/")[2]:
             start, end = (int(address, 16) for address in place.split("-"))
             found.append((start, end - start))
     return found

@@ -182,6 +182,7 @@ class Parts:
                 self._loaded[name] = load()
                 if not self.keep:
                     give_back()  # what only the laying out needed
+                    forget_code()
             return self._loaded[name]
 
     @contextmanager

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rvc.memory import give_back
+from rvc.memory import forget_code, give_back
 from rvc.nn.conv import Conv, Weights
 from rvc.nn.resblock import ALIGNED, SLOPE, FastBlock, ResBlock1, ResBlock2
 from rvc.nn.sizes import Sizes
@@ -88,6 +88,7 @@ class Generator:
             x, given = stage(x, given, plan[-1], source, fast), plan.pop()
             if self.tidy:
                 give_back()
+                forget_code()
         x = F.leaky_relu_(x, LAST_SLOPE)
         return reaching(self.conv_post, x, given, span)[:, 0].tanh_()
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint
 from rvc.mapped import Tensors
-from rvc.memory import give_back
+from rvc.memory import forget_code, give_back
 from rvc.nn import workers
 from rvc.nn.filters import Doubling, Filter
 from rvc.nn.hubert_names import listed
@@ -139,6 +139,7 @@ class UNetStream:
         """A lean network's layers come and go in all sizes; what they leave unused is given back."""
         if self.network.lean:
             give_back()
+            forget_code()
 
     def descend(self, image: Tensor, levels: range, last: bool) -> Tensor:
         """Encoder levels, each of which halves both axes and leaves its output for the decoder."""

@@ -34,17 +34,15 @@ def forget_code() -> None:
 
 
 def code() -> list[tuple[int, int]]:
-    """Address and length of where libraries' code and constants lie; nothing where the system does not tell."""
+    """Address and length of where libraries' code lies; nothing where the system does not tell."""
     try:
         lines = Path("/proc/self/maps").read_text(errors="replace").splitlines()
     except OSError:
         return []
     found = []
     for line in lines:
-        place, rights, offset, rest = line.split(maxsplit=3)
-        # what the linker writes to and then protects is r--p too, but never a file's beginning
-        pure = rights == "r-xp" or (rights == "r--p" and int(offset, 16) == 0)
-        if pure and ".so" in rest.rpartition("/")[2]:
+        place, rights, rest = line.split(maxsplit=2)
+        if rights == "r-xp" and ".so" in rest.rpartition("/")[2]:  # constants may hold what the linker wrote
             start, end = (int(address, 16) for address in place.split("-"))
             found.append((start, end - start))
     return found

@@ -59,7 +59,8 @@ def track(path, lean):
     [(hear, hubert.expected_shapes(WIDE)), (track, rmvpe.expected_shapes(base=8, hidden=64, into=384))],
     ids=["hubert", "rmvpe"],
 )
-def test_a_lean_network_takes_a_part_of_its_file(run, shapes, tmp_path):
+def test_a_lean_network_takes_a_part_of_its_file(monkeypatch, run, shapes, tmp_path):
+    monkeypatch.setattr(rmvpe, "forget_code", lambda: None)  # the code that comes back is no part of the network
     size = write(tmp_path / "w.safetensors", shapes)
     assert size > 80 * MB
     run(tmp_path / "w.safetensors", True)  # what is allocated once for good

@@ -1,19 +1,19 @@
-"""A measured result put where it is kept: python -m bench.keeping [out/bench].
+"""What was measured, put where it is kept: python -m bench.keeping [out/bench …].
 
 The figures go to bench/results, named after the day, the original and the length; the pictures to docs/images, and the
-tables between their marks in docs/performance.md.
+tables between their marks in docs/performance.md. Of several sittings the last to measure a section counts.
 """
 
 import argparse
 import json
 import re
-import shutil
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import table
+from bench import plot, table
 from bench.workload import ROOT
 
 DOCUMENT = ROOT / "docs" / "performance.md"
@@ -47,21 +47,54 @@ def filled(text: str, found: Mapping[str, str]) -> str:
     return MARKED.sub(lambda mark: f"{mark[1]}{found[mark[2]]}\n{mark[3]}", text)
 
 
+def together(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Several sittings as one, which names the earlier ones' commits; ValueError where they cannot be compared."""
+    *before, last = results
+    whole = {**last, "sections": {}, "unit_ms": {}, "not_measured": {}, "earlier": []}
+    for result in results:
+        for name in ("original", "quick"):
+            if result[name] != last[name]:
+                raise ValueError(f"a sitting has {name} {result[name]}, the last {last[name]}; keep them apart")
+        for name in ("processor", "threads", "torch"):
+            if result["machine"][name] != last["machine"][name]:
+                found, wanted = result["machine"][name], last["machine"][name]
+                raise ValueError(f"a sitting has {name} {found}, the last {wanted}; measure its sections here too")
+        whole["sections"] |= result["sections"]
+        whole["unit_ms"] |= result["unit_ms"]
+        whole["not_measured"] |= result["not_measured"]
+    whole["not_measured"] = {k: why for k, why in whole["not_measured"].items() if k not in whole["sections"]}
+    newer = set(last["sections"])
+    for result in reversed(before):
+        found = sorted(set(result["sections"]) - newer)
+        newer |= set(found)
+        whole["earlier"].append({"commit": result["commit"], "measured": result["measured"], "sections": found})
+    whole["figures"] = [line.table() for line in table.judged(whole)]
+    return whole
+
+
 def main() -> int:
     """0 kept, 2 there is nothing to keep."""
     parser = argparse.ArgumentParser(prog="python -m bench.keeping", description=__doc__.split("\n")[0])
-    parser.add_argument("folder", type=Path, nargs="?", default=Path("out/bench"))
-    folder: Path = parser.parse_args().folder
-    source = folder / "result.json"
-    if not source.exists():
-        print(f"{source} does not exist, so there is nothing to keep; run: nox -s bench", file=sys.stderr)
+    parser.add_argument("folders", type=Path, nargs="*", default=[Path("out/bench")], help="the newest last")
+    sources = [folder / "result.json" for folder in parser.parse_args().folders]
+    for source in sources:
+        if not source.exists():
+            print(f"{source} does not exist, so there is nothing to keep; run: nox -s bench", file=sys.stderr)
+            return 2
+    try:
+        result = together([json.loads(source.read_text(encoding="utf-8")) for source in sources])
+    except ValueError as wrong:
+        print(wrong, file=sys.stderr)
         return 2
-    result = json.loads(source.read_text(encoding="utf-8"))
     target = ROOT / "bench" / "results" / f"{name_of(result)}.json"
-    shutil.copy(source, target)
+    target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(target)
-    for picture in folder.glob("*.svg"):
-        print(shutil.copy(picture, ROOT / "docs" / "images" / f"performance-{picture.name}"))
+    with tempfile.TemporaryDirectory(prefix="rvc-bench-") as scratch:
+        plot.draw(result["sections"], Path(scratch))
+        for picture in Path(scratch).glob("*.svg"):
+            kept = ROOT / "docs" / "images" / f"performance-{picture.name}"
+            kept.write_bytes(picture.read_bytes())
+            print(kept)
     DOCUMENT.write_text(filled(DOCUMENT.read_text(encoding="utf-8"), tables(result)), encoding="utf-8")
     print(DOCUMENT)
     return 0

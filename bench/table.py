@@ -26,10 +26,12 @@ def whole(result: Mapping[str, Any], lines: Sequence[Line]) -> str:
 def head(result: Mapping[str, Any]) -> str:
     """What was measured on, and beside what."""
     here = result["machine"]
+    earlier = result.get("earlier", [])
+    older = "".join(f"; {', '.join(one['sections'])}: commit {one['commit']}" for one in earlier if one["sections"])
     return (
         f"{here['processor']}, {here['threads']} threads, torch {here['torch']}; unit {here['unit_ms']:.1f} ms "
         f"({here['unit_gflops']:.0f} GFLOP/s); commit {result['commit']}; beside {result['original']}"
-        f"{'; quick' if result['quick'] else ''}"
+        f"{'; quick' if result['quick'] else ''}{older}"
     )
 
 

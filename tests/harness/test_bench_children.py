@@ -129,6 +129,19 @@ def test_a_result_is_kept_under_its_day_and_rival(result):
     assert keeping.name_of(result) == "2026-11-22_rvc-python_30s"
 
 
+def test_of_two_sittings_the_later_counts_section_by_section(result):
+    older = json.loads(json.dumps(result)) | {"commit": "0ld", "not_measured": {"offline": "too late"}}
+    older["sections"]["more"] = {"of": "the older sitting"}
+    newer = json.loads(json.dumps(result))
+    found = keeping.together([older, newer])
+    assert found["sections"] == newer["sections"] | {"more": {"of": "the older sitting"}}
+    assert found["commit"] == newer["commit"] and found["earlier"][0]["commit"] == "0ld"
+    assert found["earlier"][0]["sections"] == ["more"] and "more: commit 0ld" in table.head(found)
+    assert "offline" not in found["not_measured"]  # it was, later
+    with pytest.raises(ValueError, match="a sitting has threads 9"):
+        keeping.together([older | {"machine": older["machine"] | {"threads": 9}}, newer])
+
+
 def test_the_document_holds_what_was_measured_between_its_marks():
     text = "a\n<!-- bench: live -->\nold\n<!-- /bench -->\nand\n<!-- bench: goals -->\n<!-- /bench -->\nz\n"
     found = keeping.filled(text, {"live": "| new |", "goals": "| figures |"})

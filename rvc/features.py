@@ -20,14 +20,18 @@ LAYERS = {"v1": 9, "v2": 12}
 
 
 def load_hubert(
-    path: str | Path, device: str | torch.device = "cpu", precision: str = "float32", lean: bool = False
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    precision: str = "float32",
+    lean: bool = False,
+    hurried: bool = False,
 ) -> Hubert:
     """Open HuBERT or ContentVec.
 
     path    : a transformers folder (config.json and model.safetensors or pytorch_model.bin), or one file: .safetensors,
               pytorch_model.bin, or fairseq's hubert_base.pt, whose configuration objects are never brought to life
     device  : where it will run;  precision : "float32", or "bfloat16" for its matrix products
-    lean    : read each layer when it is run, instead of all now
+    lean    : read each layer when it is run, instead of all now;  hurried : for live blocks, see Hubert
     returns : the network
     raises  : BadCheckpoint when something is missing, damaged or of another kind
     """
@@ -46,7 +50,7 @@ def load_hubert(
         if beside.is_file() and path.name in FOLDER_FILES:
             config = read_config(beside)
     check(weights, config, path.name)
-    hubert = Hubert(config, weights, device, PRECISIONS[precision], lean)
+    hubert = Hubert(config, weights, device, PRECISIONS[precision], lean, hurried)
     give_back()
     return hubert
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,9 +110,9 @@ class Parts:
             return f0.track(padded, method, weights=weights, noise=noise, filter_radius=config.filter_radius)
 
     @contextmanager
-    def borrow_hubert(self) -> Iterator[Hubert]:
-        """HuBERT, for as long as the block lasts."""
-        with self._borrow("hubert", self._load_hubert) as hubert:
+    def borrow_hubert(self, hurried: bool = False) -> Iterator[Hubert]:
+        """HuBERT, for as long as the block lasts; hurried: the one for live blocks."""
+        with self._borrow("hurried hubert" if hurried else "hubert", partial(self._load_hubert, hurried)) as hubert:
             yield hubert
 
     @contextmanager
@@ -161,10 +162,10 @@ class Parts:
     def _build(self) -> Synthesizer:
         return self.voice.synthesizer if self.keep else self.voice.build(self._is_lean)
 
-    def _load_hubert(self) -> Hubert:
+    def _load_hubert(self, hurried: bool) -> Hubert:
         from rvc.features import load_hubert
 
-        return load_hubert(self.paths["hubert"], self.device, self.precision, lean=self._is_lean)
+        return load_hubert(self.paths["hubert"], self.device, self.precision, lean=self._is_lean, hurried=hurried)
 
     def _load_index(self) -> Index:
         from rvc.retrieval import load_index

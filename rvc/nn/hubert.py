@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.mapped import Tensors
 from rvc.nn import tiles
-from rvc.nn.dense import LIMBS, Dense, as_image, as_rows, on_tiles
+from rvc.nn.dense import Dense, as_image, as_rows, on_tiles
 
 FOLDED = 32  # filters whose norm is folded at once: they stay in the cache
+NEAR = {torch.float32: tiles.FLOAT32, torch.bfloat16: tiles.HALFWAY}  # limbs on tiles
+HURRIED = NEAR | {torch.bfloat16: tiles.BFLOAT16}  # of the transformer, where blocks must be in time
 PIECE = 72  # content frames at most in one pass of the front end: 1.4 s of sound, 9 MB after the first layer
 
 
@@ -112,20 +114,22 @@ class Hubert(nn.Module):
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
         lean: bool = False,
+        hurried: bool = False,
     ) -> None:
         """weights : of any float type;  dtype : what the transformer and its positional convolution are computed in.
 
         lean    : lay each transformer layer out when it is run and let it go, for one conversion in little memory;
                   `weights` stay open
-        The front end never is bfloat16: that alone leaves 40 dB, the transformer 43 dB. Where the rest is, it is
-        computed halfway on a processor with tiles, which leaves 92 dB, elsewhere in float32.
+        hurried : in bfloat16 on tiles, one limb a number in the transformer instead of two, a fifth of a block sooner
+        On tiles bfloat16 is two limbs a number: with one, content is 45 dB from float32, and meets other neighbours in
+        a voice's index. Elsewhere the front end never is bfloat16: that alone leaves 40 dB, the transformer 43 dB.
         """
         super().__init__()
         self.config, self.device = config, torch.device(device)
         parts = Parts(weights, self.device, torch.float32)
-        self.front = FrontEnd(config, parts, tiles.FLOAT32 if dtype == torch.float32 else tiles.HALFWAY)
+        self.front = FrontEnd(config, parts, NEAR[dtype])
         self.embed = Embedding(config, parts, dtype)
-        fast = Parts(weights, self.device, dtype)
+        fast = Parts(weights, self.device, dtype, HURRIED if hurried else NEAR)
         self.late = fast if lean else None
         self.layers = nn.ModuleList(Layer(config, fast, f"layers.{i}") for i in range(0 if lean else config.layers))
         self.final = parts.dense("final_proj") if "final_proj.weight" in weights else None
@@ -168,8 +172,15 @@ class Hubert(nn.Module):
 class Parts:
     """A file's tensors as the network's layers take them; a mapped file's pages are let go as each was laid out."""
 
-    def __init__(self, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype) -> None:
-        self.weights, self.device, self.dtype = weights, device, dtype
+    def __init__(
+        self,
+        weights: Mapping[str, Tensor],
+        device: torch.device,
+        dtype: torch.dtype,
+        near: Mapping[torch.dtype, int] = NEAR,
+    ) -> None:
+        """near : limbs on tiles for each dtype."""
+        self.weights, self.device, self.dtype, self.limbs = weights, device, dtype, near[dtype]
 
     def plain(self, name: str) -> Tensor:
         """A tensor of its own, in float32."""
@@ -186,7 +197,7 @@ class Parts:
 
     def product(self, weight: Tensor, bias: Tensor | None, **named: int) -> Dense:
         """A matrix product of a weight of the file; `named` as Dense has it."""
-        made = Dense(weight.to(self.device, torch.float32), bias, self.dtype, **named)
+        made = Dense(weight.to(self.device, torch.float32), bias, self.dtype, **{"limbs": self.limbs, **named})
         self.forget()
         return made
 
@@ -304,7 +315,7 @@ class Groups:
         self.reach, self.pair = kernel // 2, 2 - kernel % 2
         at = tuple(range(0, kernel, self.pair))
         taps = weight.permute(3, 0, 1, 2).reshape(len(at), self.pair, out, self.across).transpose(1, 2).flatten(2)
-        self.products = [tiles.Product(part, at, LIMBS[dtype]) for part in taps.chunk(groups, 1)]
+        self.products = [tiles.Product(part, at, NEAR[dtype]) for part in taps.chunk(groups, 1)]
 
     def __call__(self, rows: Tensor, bias: Tensor) -> Tensor:
         """As Grouped's."""
@@ -324,7 +335,7 @@ class Layer(nn.Module):
 
     def __init__(self, config: HubertConfig, parts: Parts, name: str) -> None:
         super().__init__()
-        self.heads, self.dtype = config.heads, parts.dtype
+        self.heads, self.dtype, self.limbs = config.heads, parts.dtype, parts.limbs
         self.qkv = parts.abreast(*(f"{name}.{part}" for part in ("q", "k", "v")))
         self.out, self.wide, self.narrow = (parts.dense(f"{name}.{part}") for part in ("out", "wide", "narrow"))
         self.attention_norm = parts.norm(f"{name}.attention_norm", config.eps)
@@ -339,17 +350,17 @@ class Layer(nn.Module):
     def attention(self, rows: Tensor) -> Tensor:
         """Let every frame look at every other, in 12 heads of 64."""
         q, k, v = self.qkv(rows).view(len(rows), 3, self.heads, -1).unbind(1)
-        heard: Tensor = self.out(attend(q, k, v, self.dtype).flatten(1))
+        heard: Tensor = self.out(attend(q, k, v, self.dtype, self.limbs).flatten(1))
         return heard
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, dtype: torch.dtype) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, dtype: torch.dtype, limbs: int) -> Tensor:
     """Attention without a mask or a relative bias: float (n, heads, width) → the same.
 
-    dtype : what is computed in; on tiles, what is multiplied in, and the result is float32
+    dtype : what is computed in;  limbs : how near tiles come to float32, whose result is float32
     """
     if on_tiles(q.device):
-        return tiles.attend(q, k, v, LIMBS[dtype])
+        return tiles.attend(q, k, v, limbs)
     q, k, v = (part.to(dtype).transpose(0, 1)[None] for part in (q, k, v))
     mixed = F.scaled_dot_product_attention(q, k, v)
     return mixed[0].transpose(0, 1)

@@ -28,7 +28,7 @@ def load(parts: Parts, profile: str, controls: Controls, exact_hits: ExactHits =
     if parts.f0 and controls.f0_method in NETWORKS:
         weights.network(controls.f0_method)
     _ = parts.voice.synthesizer  # built now, not in the first block
-    with parts.borrow_hubert() as hubert, parts.borrow_index(config) as index:
+    with parts.borrow_hubert(hurried=True) as hubert, parts.borrow_index(config) as index:
         return Models(parts.voice, hubert, tracker(weights, named(profile)), named(profile), index, exact_hits)
 
 

@@ -144,7 +144,7 @@ class Parts:
             self.f0_weights().network(config.f0_method)
 
     def loaded(self) -> set[str]:
-        """Names of what is in memory: "synthesizer", "hubert", "index", "f0"."""
+        """Names of what is in memory: "synthesizer", "hubert", "hurried hubert", "index", "f0"."""
         return set(self._loaded)
 
     def _retrieves(self, config: Config) -> bool:
@@ -162,7 +162,7 @@ class Parts:
     def _build(self) -> Synthesizer:
         return self.voice.synthesizer if self.keep else self.voice.build(self._is_lean)
 
-    def _load_hubert(self, hurried: bool) -> Hubert:
+    def _load_hubert(self, hurried: bool = False) -> Hubert:
         from rvc.features import load_hubert
 
         return load_hubert(self.paths["hubert"], self.device, self.precision, lean=self._is_lean, hurried=hurried)

@@ -42,8 +42,12 @@ def empty(value: Any, where: int) -> Any:
 
 
 def moved(value: Any, where: int) -> Any:
-    spoiled = value.copy()
-    spoiled.reshape(-1)[where % value.size] += 1 if value.dtype.kind == "i" else np.abs(value).max()
+    spoiled, at = value.copy(), where % value.size
+    flat = spoiled.reshape(-1)
+    if value.dtype == np.int16:  # sound: one step is what the originals differ by from themselves
+        flat[at] = -32768 if flat[at] >= 0 else 32767
+    else:
+        flat[at] += 1 if value.dtype.kind == "i" else np.abs(value).max()
     return spoiled
 
 

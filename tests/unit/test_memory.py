@@ -64,7 +64,8 @@ def test_a_lean_network_takes_a_part_of_its_file(monkeypatch, run, shapes, tmp_p
     size = write(tmp_path / "w.safetensors", shapes)
     assert size > 80 * MB
     run(tmp_path / "w.safetensors", True)  # what is allocated once for good
-    assert peak(lambda: run(tmp_path / "w.safetensors", True)) < 0.4 * size
+    part = 0.5 if run is hear and tiles.available() else 0.4  # a layer is a sixth of it, and half as much again there
+    assert peak(lambda: run(tmp_path / "w.safetensors", True)) < part * size
     assert peak(lambda: run(tmp_path / "w.safetensors", False)) > 0.9 * size
 
 

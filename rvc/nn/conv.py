@@ -19,11 +19,11 @@ from rvc.errors import BadCheckpoint, BadInput
 from rvc.mapped import Tensors
 from rvc.nn import tiles
 from rvc.nn.int8 import Int8, int8_available
+from rvc.nn.tiles import LIMBS
 
 SHORT = {torch.float32: 128, torch.bfloat16: 512}  # rows up to which a signal is short
 KEPT = 2  # packed weights kept for such lengths
 LONG = 2048  # rows of a signal that is not
-LIMBS = {torch.float32: tiles.FLOAT32, torch.bfloat16: tiles.BFLOAT16}
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 
 

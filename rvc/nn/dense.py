@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rvc.nn import tiles
+from rvc.nn.tiles import LIMBS
 
 ROWS = 1024  # a hint for the layout; any number of rows may come
-LIMBS = {torch.float32: tiles.FLOAT32, torch.bfloat16: tiles.BFLOAT16}
 
 
 def packing() -> bool:

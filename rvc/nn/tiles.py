@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 FLOAT32, HALFWAY, BFLOAT16 = 3, 2, 1  # limbs: errors of 1.5e-7, 3e-6 and 1.7e-3 of a product of random rows
+LIMBS = {torch.float32: FLOAT32, torch.bfloat16: BFLOAT16}
 OFF = "RVC_TILES"  # set to 0, nothing is computed on tiles
 DEPTH, SIDE = 32, 16  # inputs and outputs of a tile
 LIBRARY = Path(__file__).with_name("_tiles" + (sysconfig.get_config_var("EXT_SUFFIX") or ".so"))

@@ -5,9 +5,9 @@ from setuptools import Extension, setup
 setup(
     ext_modules=[
         Extension(
-            "rvc.nn._tiles",
-            ["rvc/nn/tiles.c"],
-            depends=["rvc/nn/tiles_attend.h", "rvc/nn/tiles_curves.h", "rvc/nn/tiles_limbs.h"],
+            "rvc.nn.kernels._amx",
+            ["rvc/nn/kernels/amx.c"],
+            depends=["rvc/nn/kernels/amx_attention.h", "rvc/nn/kernels/amx_activations.h", "rvc/nn/kernels/amx_split.h"],
             libraries=["m"],
             extra_compile_args=["-O3", "-fopenmp"],  # not linked with OpenMP: torch brings its own
             optional=True,  # without a C compiler the project installs without them

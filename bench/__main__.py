@@ -17,8 +17,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from bench import about, child, plot, table, unit
-from bench.sections import KINDS, SECTIONS, Plan
+from bench.measure import child, unit
+from bench.publish import plot, provenance, table
+from bench.sections.plan import KINDS, SECTIONS, Plan
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     target = given.out / "result.json"
-    result = about.resume(target, given)
+    result = provenance.resume(target, given)
     plan = Plan.of(given, result["sections"] if given.more else None)
     with tempfile.TemporaryDirectory(prefix="rvc-bench-") as scratch:
         for name in tqdm(given.sections or SECTIONS, desc="bench", unit="section", disable=None):
@@ -65,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--quick", action="store_true", help="shorter sounds, fewer rounds, wider intervals")
     made.add_argument("--original", choices=("rvc-python", "webui-2026", "webui-classic"))
     made.add_argument("--checkout", type=Path, help="of a WebUI; webui-2026 unless --original says")
-    made.add_argument("--precision", nargs="+", default=["float32", "bfloat16", "int8"], choices=about.PRECISIONS)
+    made.add_argument("--precision", nargs="+", default=["float32", "bfloat16", "int8"], choices=provenance.PRECISIONS)
     made.add_argument("--more", action="store_true", help="add to the runs of the section offline that OUT holds")
     made.add_argument("--rounds", type=int, help="of whole conversions, each between two of the original's")
     made.add_argument("--lengths", type=float, nargs="+", help="seconds of audio along which memory is followed")

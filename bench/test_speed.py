@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
-from bench.workload import ROOT
-from parity import candidate, cells, store, tolerance
-from parity.candidates.rvc_torch import RvcTorch
+from bench.measure.workload import ROOT
+from parity.candidates import candidate
+from parity.goldens import store
+from parity.judge import ledger
+from parity.judge import limits as tolerance
+from parity.rvc_bridge.offline import RvcTorch
 
 CASE = "retrieval-loudness-2026"
 TIMED = ("hubert.features", "retrieval.search", "content.protected", "enc_p", "flow", "nsf", "generator")
@@ -31,6 +34,6 @@ def test_stage(name: str, case: store.Case, ours: RvcTorch, benchmark: Any) -> N
     made = benchmark(ours.run_stage, case, stage, "seg0.", inputs)
     limits = tolerance.load()
     known = [(key, value) for key, value in made.items() if key in case]
-    judged = [cell for key, value in known for cell in cells.judge_tensor(case, key, "isolated", value, limits)[0]]
+    judged = [cell for key, value in known for cell in ledger.judge_tensor(case, key, "isolated", value, limits)[0]]
     assert judged, "nothing was compared"
     assert not [cell.sentence for cell in judged if cell.failed]

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from parity import run as running
 from parity.errors import ParityError
+from parity.runs import run as running
 
 VOICE_FILES = ("model", "hubert", "index", "rmvpe", "crepe", "fcpe")
 
@@ -76,7 +76,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from parity.candidates.rvc_torch import RvcTorch
+    from parity.rvc_bridge.offline import RvcTorch
 
     program = RvcTorch(device=options.device)
     if program.absent is not None:
@@ -86,7 +86,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from parity.protocol import External
+    from parity.candidates.external import External
 
     with External(options.candidate, timeout=options.timeout) as program:
         program.hello  # noqa: B018 (an adapter that cannot speak is bad input, before any case is opened)
@@ -96,31 +96,31 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from parity import doctor
-    from parity.protocol import External
+    from parity.candidates.external import External
+    from parity.runs import doctor
 
     with External(options.candidate, timeout=options.timeout) as program:
         return doctor.report(list(doctor.examine(program, options.goldens)))
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from parity import dumps
+    from parity.runs import dumps
 
     document = dumps.compare(options.golden, options.trace, options.stage, options.out)
     return running.report(document, options.json)
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from parity import difference
+    from parity.output import diff as difference
 
     return difference.report(options.before, options.after, options.json)
 
 
 def _live(options: argparse.Namespace) -> int:
-    from parity import live
+    from parity.runs import user_files
 
     files = {role: getattr(options, role) for role in VOICE_FILES if getattr(options, role)}
-    return running.report(live.judge(options.trace, files), options.json)
+    return running.report(user_files.judge(options.trace, files), options.json)
 
 
 if __name__ == "__main__":

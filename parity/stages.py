@@ -325,7 +325,7 @@ def upstream(name: str, present: Iterable[str]) -> set[str]:
 
 
 def facts(meta: Mapping[str, Any]) -> Facts:
-    """What the meta of a case (see parity/store.py) switches on."""
+    """What the meta of a case (see parity/goldens/store.py) switches on."""
     options, voice = meta["options"], meta["voice"]
     f0 = bool(voice["f0"])
     rate, target = int(voice["rate"]), int(options.get("resample_rate", 0))

@@ -15,8 +15,8 @@ from safetensors.numpy import save_file
 
 from parity.voices import make_hubert
 from parity.voices.index import STEP
-from reference.cases import GOLDENS
 from reference.originals import stand_ins
+from reference.recording.cases import GOLDENS
 
 INPUTS = ("speech_en_pauses.flac", "speech_de.flac", "sung_scale.flac", "sung_glide.flac")
 EACH = 32  # frames taken from each input, evenly spaced

@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from scipy.signal import lfilter
 
 from parity.voices import rmvpe
-from reference import singing
+from reference.material import singing
 from reference.originals.rvc_python import RvcPython
 
 Floats = NDArray[np.float64]

@@ -17,8 +17,8 @@ import soxr
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from parity import stream
-from reference import singing
+from parity.goldens import random_stream
+from reference.material import singing
 
 Floats = NDArray[np.float64]
 RATE = 16000
@@ -64,7 +64,7 @@ def sung(out: Path) -> None:
 def finish(out: Path, name: str, hz: Floats, spans: list[tuple[float, float]], vowels: list[str]) -> None:
     """Voice where the spans say, breath noise elsewhere; sound and known pitch written under one name."""
     voiced = singing.gate(spans, len(hz), RATE)
-    breath = np.diff(stream.normal(f"inputs/{name}/breath", len(hz) + 1)) * 0.02
+    breath = np.diff(random_stream.normal(f"inputs/{name}/breath", len(hz) + 1)) * 0.02
     sound = voiced * singing.sing(hz, RATE, vowels) + (1 - voiced) * breath
     write(out / f"{name}.flac", room(sound, name, peak=0.6))
     save_file({"hz": singing.known(hz, voiced, RATE)}, out / f"{name}.f0.safetensors")
@@ -120,7 +120,7 @@ def spoken(text: str, voice: str, pitch: int, speed: int) -> tuple[Floats, int]:
 
 def room(sound: Floats, key: str, peak: float) -> Floats:
     """`sound` at the given peak with the noise of a quiet room under it."""
-    return np.asarray(sound / np.abs(sound).max() * peak + FLOOR * stream.normal(f"inputs/{key}/room", len(sound)))
+    return np.asarray(sound / np.abs(sound).max() * peak + FLOOR * random_stream.normal(f"inputs/{key}/room", len(sound)))
 
 
 def write(path: Path, sound: Floats) -> None:

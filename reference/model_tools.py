@@ -3,7 +3,7 @@
 python -m reference.model_tools --checkout DIR [--original webui-2026|webui-classic] OUT.json [KIND …]
 
 Extraction of a small voice from a training checkpoint, for every kind, and merges of two voices. OUT holds, for each
-call, its arguments, what it answered, and `parity.voices.tools.summary` of the file it wrote.
+call, its arguments, what it answered, and `parity.voices.exported_models.summary` of the file it wrote.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from typing import Any
 
 import torch
 
-from parity.voices import KINDS, Kind, make_voice, tools
-from reference import checkout
-from reference.listen import Refusal
+from parity.voices import KINDS, Kind, exported_models, make_voice
+from reference.hooks.interception import Refusal
 from reference.originals import webui_2026, webui_classic
+from reference.recording import checkout
 
 WHERE = {  # profile → module of the tools, repository, commit
     "webui-2026": ("train.process_ckpt", webui_2026.REPOSITORY, webui_2026.COMMIT),
@@ -43,16 +43,16 @@ def extractions(run: Any, kinds: list[str], written: Path) -> Iterator[dict[str,
     for kind in kinds:
         facts = Kind(kind)
         with tempfile.TemporaryDirectory() as folder:
-            source = tools.training(kind, Path(folder))
+            source = exported_models.training(kind, Path(folder))
             for info in (WORDS, "") if kind == kinds[0] else (WORDS,):
                 answer = run.extract_small_model(
                     str(source), "made", f"{facts.rate}k", int(facts.f0), info, facts.version
                 )
                 yield said({"tool": "extract", "kind": kind, "info": info}, answer, written / "made.pth")
             weights = torch.load(source, weights_only=True)["model"]
-            settings = tools.settings(kind)
+            settings = exported_models.settings(kind)
             told = SimpleNamespace(**{name: SimpleNamespace(**table) for name, table in settings.items()})
-            arguments = (f"{facts.rate}k", int(facts.f0), "made", tools.EPOCH, facts.version, told)
+            arguments = (f"{facts.rate}k", int(facts.f0), "made", exported_models.EPOCH, facts.version, told)
             yield said({"tool": "training", "kind": kind}, run.savee(weights, *arguments), written / "made.pth")
 
 
@@ -63,7 +63,7 @@ def merges(run: Any, kinds: list[str], written: Path) -> Iterator[dict[str, Any]
             continue
         facts = Kind(kind)
         with tempfile.TemporaryDirectory() as folder:
-            pair = str(make_voice(kind)), str(tools.cousin(kind, Path(folder), speakers))
+            pair = str(make_voice(kind)), str(exported_models.cousin(kind, Path(folder), speakers))
             pitch = run.i18n("是" if facts.f0 else "否")  # it compares with the words of its own radio button
             answer = run.merge(*pair, share, f"{facts.rate}k", pitch, WORDS, "made", facts.version)
             about = {"tool": "merge", "kind": kind, "ratio": share, "speakers": speakers, "info": WORDS}
@@ -74,7 +74,7 @@ def said(about: dict[str, Any], answer: object, path: Path) -> dict[str, Any]:
     """One call's record; a tool answers with text, and a traceback in it is a refusal."""
     if not path.exists():
         raise Refusal(f"{about} wrote nothing and answered: {answer}")
-    made = tools.summary(path)
+    made = exported_models.summary(path)
     path.unlink()
     return {**about, "answer": str(answer), "written": made}
 

@@ -20,14 +20,14 @@ import numpy as np
 import soundfile
 import soxr
 
-from parity import store
-from parity.trace import Trace
-from reference import cases, difference, environment, weights
-from reference.cases import Spec
-from reference.listen import Refusal
-from reference.options import PROFILES
+from parity.goldens import store
+from parity.goldens.trace_file import Trace
+from reference.hooks.interception import Refusal
 from reference.originals import opened
 from reference.originals.base import THREADS, Original
+from reference.recording import cases, environment, proposal, voice_files
+from reference.recording.cases import Spec
+from reference.recording.options import PROFILES
 
 ROOT = cases.HERE.parent
 PROPOSED = ROOT / "out" / "proposed"
@@ -58,9 +58,9 @@ def propose(specs: list[Spec], profile: str, checkout: Path | None) -> int:
     """Record each case into out/proposed and say what it changes."""
     if not specs:
         raise Refusal(f"cases.toml has no case for {profile}; add one")
-    allowed = difference.spread()
+    allowed = proposal.spread()
     changed, failed = 0, list[str]()
-    with opened(profile, weights.for_opening(specs), checkout) as original:
+    with opened(profile, voice_files.for_opening(specs), checkout) as original:
         for spec in specs:
             try:
                 lines = propose_one(spec, original, allowed)
@@ -68,8 +68,8 @@ def propose(specs: list[Spec], profile: str, checkout: Path | None) -> int:
                 print(f"{spec.name}: {refusal}", file=sys.stderr, flush=True)
                 failed.append(spec.name)
                 continue
-            print(difference.table(spec.name, lines), flush=True)
-            changed += any(line.state in (difference.CHANGED, difference.GONE) for line in lines)
+            print(proposal.table(spec.name, lines), flush=True)
+            changed += any(line.state in (proposal.CHANGED, proposal.GONE) for line in lines)
     print(f"{len(specs) - len(failed)} proposals in {PROPOSED.relative_to(ROOT)}, {changed} of them changed; "
           'to put them in place: --accept "reason"')  # fmt: skip
     if failed:
@@ -77,17 +77,17 @@ def propose(specs: list[Spec], profile: str, checkout: Path | None) -> int:
     return 1 if changed else 0
 
 
-def propose_one(spec: Spec, original: Original, allowed: Any) -> list[difference.Line]:
+def propose_one(spec: Spec, original: Original, allowed: Any) -> list[proposal.Line]:
     """One case: its tensors and provenance into out/proposed, compared with what is committed."""
     if not spec.audio.is_file():
         raise Refusal(f"{spec.name} wants goldens/inputs/{spec.input}, which is missing; restore it")
-    original.weights = weights.of(spec).resolved()
+    original.weights = voice_files.of(spec).resolved()
     trace = live(spec, original) if spec.realtime else original.convert(spec.audio, spec.wishes, spec.name)
     store.save_case(PROPOSED / spec.name, trace, meta(spec, original))
     committed = COMMITTED / spec.name
     old = store.open_case(committed) if committed.is_dir() else None
-    network = spec.options.f0_method in difference.NETWORKS
-    return difference.compare(old, trace, network, allowed)
+    network = spec.options.f0_method in proposal.NETWORKS
+    return proposal.compare(old, trace, network, allowed)
 
 
 def live(spec: Spec, original: Original) -> Trace:
@@ -118,8 +118,8 @@ def meta(spec: Spec, original: Original) -> dict[str, Any]:
         "name": spec.name,
         "why": spec.why,
         "profile": spec.profile,
-        "input": {"file": spec.input, "sha256": weights.sha256(spec.audio)} | SOURCE,
-        "voice": weights.voice(spec),
+        "input": {"file": spec.input, "sha256": voice_files.sha256(spec.audio)} | SOURCE,
+        "voice": voice_files.voice(spec),
         "options": options,
         "seed": spec.name,
         "original": original.version() | {

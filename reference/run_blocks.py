@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from reference.listen import Refusal
+from reference.hooks.interception import Refusal
 from reference.originals import opened
 from reference.originals.base import need
 from reference.run_live import chosen, parser

@@ -9,10 +9,10 @@ import json
 import sys
 from pathlib import Path
 
-from reference.listen import Refusal
-from reference.options import PROFILES, Options, Weights, Window
+from reference.hooks.interception import Refusal
 from reference.originals import opened
 from reference.originals.base import need
+from reference.recording.options import PROFILES, Options, Weights, Window
 
 
 def parser(trace: bool = True) -> argparse.ArgumentParser:

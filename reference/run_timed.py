@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from parity.trace import Trace
-from reference.listen import Refusal, replaced
+from parity.goldens.trace_file import Trace
+from reference.hooks.interception import Refusal, replaced
 from reference.originals import opened
 from reference.originals.base import need
 from reference.run_live import chosen, parser

@@ -21,13 +21,14 @@ from pathlib import Path
 
 import torch
 
-from parity import store
-from reference import cases, environment, isolated, truth, weights
-from reference.listen import Refusal
-from reference.options import PROFILES
+from parity.goldens import store
+from reference.hooks.interception import Refusal
 from reference.originals import opened
 from reference.originals.base import Original
 from reference.record import COMMITTED, ROOT, live
+from reference.recording import cases, environment, voice_files
+from reference.recording.options import PROFILES
+from reference.variants import float64_truth, isolated
 
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 PLAIN = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
@@ -103,11 +104,11 @@ def measure(specs: list[cases.Spec], variant: Variant, profile: str, checkout: P
     wanted = [spec for spec in specs if not _done(spec, variant, out, seed)]
     if not wanted:
         return
-    with opened(profile, weights.for_opening(wanted), checkout, variant.threads) as original, \
+    with opened(profile, voice_files.for_opening(wanted), checkout, variant.threads) as original, \
             isolated.onednn(variant.onednn):
         for spec in wanted:
             golden = store.open_case(COMMITTED / spec.name)
-            if golden.input["sha256"] != weights.sha256(spec.audio):
+            if golden.input["sha256"] != voice_files.sha256(spec.audio):
                 raise Refusal(f"{spec.input} is not what {spec.name} was recorded from; record the case again first")
             _one(spec, golden, variant, original, out / spec.name, seed)
         about = {"environment": environment.describe() | variant.environment | {"dtype": str(variant.dtype)[6:]}}
@@ -126,7 +127,7 @@ def _done(spec: cases.Spec, variant: Variant, out: Path, seed: str) -> bool:
 
 def _one(spec: cases.Spec, golden: store.Case, variant: Variant, original: Original, folder: Path,
          seed: str) -> None:
-    original.weights = weights.of(spec).resolved()
+    original.weights = voice_files.of(spec).resolved()
     if spec.realtime:
         live(spec, original).write(folder / "chained.safetensors")
         return
@@ -136,7 +137,7 @@ def _one(spec: cases.Spec, golden: store.Case, variant: Variant, original: Origi
     if not seed:
         alone = isolated.run(*original.parts(), golden, variant.dtype)
         if variant.dtype == torch.float64:
-            alone.update(truth.small_stages(golden, original.weights.index))
+            alone.update(float64_truth.small_stages(golden, original.weights.index))
         alone.write(folder / "isolated.safetensors")
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from parity.errors import ParityError
-from reports import costs, index, load, matrix, page, render
+from reports.data import load
+from reports.data.load import Json
 from reports.errors import ReportError
-from reports.load import Json
+from reports.pages import assembly, index, matrix
+from reports.pages import case as page
+from reports.panels import costs
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,15 +59,15 @@ def run(
         )
     for folder, case in tqdm(work, desc="pages", unit="case", disable=quiet or None):
         built = page.build(case, verdicts[folder], load.evidence(case, folder, golden))
-        render.write(out / places.get(folder, "") / f"{case['name']}.html", render.case_page(built))
+        assembly.write(out / places.get(folder, "") / f"{case['name']}.html", assembly.case_page(built))
     for folder, found in verdicts.items():
         up = "../index.html" if places else ""
-        text = render.index_page(index.build(found), costs.build(found.get("speed")), up)
-        render.write(out / places.get(folder, "") / "index.html", text)
+        text = assembly.index_page(index.build(found), costs.build(found.get("speed")), up)
+        assembly.write(out / places.get(folder, "") / "index.html", text)
     if places:
-        render.write(
+        assembly.write(
             out / "index.html",
-            render.matrix_page(matrix.build({places[folder]: found for folder, found in verdicts.items()})),
+            assembly.matrix_page(matrix.build({places[folder]: found for folder, found in verdicts.items()})),
         )
     return out / "index.html"
 

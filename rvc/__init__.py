@@ -16,7 +16,7 @@ from rvc.errors import RvcError
 if TYPE_CHECKING:
     from rvc.api import Converted, LoadedVoice, load_voice
     from rvc.config import Config
-    from rvc.pipeline import convert
+    from rvc.pipeline.offline import convert
 
 __version__ = "0.1.0"
 __all__ = ["Config", "Converted", "LoadedVoice", "RvcError", "convert", "load_voice"]
@@ -25,7 +25,7 @@ HOMES = {
     "Config": "rvc.config",
     "Converted": "rvc.api",
     "LoadedVoice": "rvc.api",
-    "convert": "rvc.pipeline",
+    "convert": "rvc.pipeline.offline",
     "load_voice": "rvc.api",
 }
 

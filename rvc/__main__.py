@@ -5,7 +5,7 @@ import os
 import sys
 from typing import NoReturn
 
-from rvc.cli import main
+from rvc.cli.main import main
 
 __all__ = ["main", "process"]
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rvc import audio, output, pipeline, sound
+from rvc.audio import output, preparation, tools
+from rvc.audio.decoding import refuse_odd_values
 from rvc.config import Config
-from rvc.decode import refuse_odd_values
 from rvc.errors import RvcError
 from rvc.noise import NoiseSource, Seeded
-from rvc.parts import Parts
-from rvc.timing import Stopwatch
+from rvc.pipeline import offline
+from rvc.pipeline.timing import Stopwatch
+from rvc.pipeline.voice_networks import Parts
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ class LoadedVoice:
         self,
         source: str | Path | npt.NDArray[np.floating[Any]],
         *,
-        rate: int = audio.RATE,
+        rate: int = preparation.RATE,
         seed: int = 0,
         noise: NoiseSource | None = None,
-        tap: pipeline.Tap = pipeline.unheard,
+        tap: offline.Tap = offline.unheard,
         profile: str | None = None,
         **options: Any,
     ) -> Converted:
@@ -61,7 +62,7 @@ class LoadedVoice:
         with watch.stage("total"):
             with watch.stage("read"):
                 raw = self._samples(source, rate, config)
-            final, out_rate = pipeline.convert(
+            final, out_rate = offline.convert(
                 raw, self.parts, config, noise=noise or Seeded(seed), tap=tap, watch=watch
             )
         return Converted(final, out_rate, watch.seconds)
@@ -94,12 +95,12 @@ class LoadedVoice:
         self.parts.load(Config.of(self.profile, **options))
         return self
 
-    def _samples(self, source: str | Path | npt.NDArray[np.floating[Any]], rate: int, config: Config) -> audio.Samples:
+    def _samples(self, source: str | Path | npt.NDArray[np.floating[Any]], rate: int, config: Config) -> preparation.Samples:
         if isinstance(source, str | Path):
-            return audio.read(source, config.profile)
-        mono = sound.mono(np.asarray(source, np.float32), "power")
+            return preparation.read(source, config.profile)
+        mono = tools.mono(np.asarray(source, np.float32), "power")
         refuse_odd_values(mono, rate, "the array")
-        return sound.resample(mono, rate, audio.RATE)
+        return tools.resample(mono, rate, preparation.RATE)
 
 
 def load_voice(
@@ -121,7 +122,7 @@ def load_voice(
     profile : which original to be exact to
     Raises RvcError, in one sentence, when the voice file is not one.
     """
-    from rvc.voice_folder import find_voice
+    from rvc.voices.folder import find_voice
 
     path, found = find_voice(model)
     parts = Parts(

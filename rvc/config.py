@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rvc import profiles
+from rvc.audio.segments import Window
 from rvc.errors import BadInput
 from rvc.profiles import METHODS, PROFILES, Profile
-from rvc.retrieval import ExactHits
-from rvc.segments import Window
+from rvc.retrieval.search import ExactHits
 
 LOWEST_RESAMPLE = 16000  # the originals ignore lower rates
 

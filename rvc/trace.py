@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rvc.audio.output import atomically, check_target
 from rvc.errors import RvcError
-from rvc.output import atomically, check_target
 
 
 class Recorder(dict[str, npt.NDArray[Any]]):

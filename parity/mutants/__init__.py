@@ -9,11 +9,21 @@ from parity.mutants.fault import Fault
 
 def catalogue() -> list[Fault]:
     """Every fault, in flow order. Names are unique."""
-    from parity.mutants import content, fine_content, fine_networks, fine_sound, live, networks, pitch, sound, synthesis
+    from parity.mutants.catalog import (
+        content,
+        fine_content,
+        fine_networks,
+        fine_sound,
+        networks,
+        pitch,
+        realtime,
+        sound,
+        synthesis,
+    )
 
     files = (sound, fine_sound, pitch, content, fine_content, networks, synthesis, fine_networks)
     found = [fault for file in files for fault in file.FAULTS]
-    found += live.faults(found)
+    found += realtime.faults(found)
     names = [fault.name for fault in found]
     if len(names) != len(set(names)):
         raise ValueError("two faults share a name: " + ", ".join(sorted({n for n in names if names.count(n) > 1})))

@@ -18,12 +18,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from parity import run as running
-from parity import store
 from parity.errors import ParityError, UsageError
-from parity.mutants import catalogue, summary, work
+from parity.goldens import store
+from parity.mutants import catalogue, schedule, summary
+from parity.mutants.schedule import Job
 from parity.mutants.trial import Outcome
-from parity.mutants.work import Job
+from parity.runs import run as running
 
 OUT = Path("out") / "mutants.json"
 
@@ -53,20 +53,20 @@ def _run(given: argparse.Namespace) -> int:
     if not folders:
         raise UsageError(f"there is no case below {given.goldens}; is this the root of the repository?")
     begin = time.monotonic()
-    jobs, without = work.plan(folders, given.only, given.null)
+    jobs, without = schedule.plan(folders, given.only, given.null)
     folder = given.out.with_suffix("")
     if not given.resume:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    mine = [job for job in work.part(jobs, *_slice(given.slice)) if not (folder / work.key(job)).is_file()]
+    mine = [job for job in schedule.part(jobs, *_slice(given.slice)) if not (folder / schedule.key(job)).is_file()]
     bar: dict[str, Any] = {"total": len(mine), "unit": "run", "desc": "mutants", "file": sys.stderr}
-    results = work.done(mine, given.workers, given.recompute)
+    results = schedule.done(mine, given.workers, given.recompute)
     misfits: list[str] = []
     for job, found in tqdm(results, disable=not sys.stderr.isatty(), **bar):
         if "misfit" in found:
             misfits.append(found["misfit"])
         else:
-            _write(folder / work.key(job), found)
+            _write(folder / schedule.key(job), found)
         if time.monotonic() - begin > 60 * given.minutes:
             results.close()
             break
@@ -94,7 +94,7 @@ def _write(path: Path, document: dict[str, Any]) -> None:
 
 def _collect(folder: Path, jobs: Sequence[Job], without: Sequence[str]) -> dict[str, Any]:
     """mutants.json's document over all jobs that are done."""
-    there = {job: folder / work.key(job) for job in jobs if (folder / work.key(job)).is_file()}
+    there = {job: folder / schedule.key(job) for job in jobs if (folder / schedule.key(job)).is_file()}
     read = {job: json.loads(path.read_text(encoding="utf-8")) for job, path in there.items()}
     order = {fault.name: place for place, fault in enumerate(catalogue())}
     outcomes = sorted((found for job, found in read.items() if job.variant is None), key=lambda o: order[o["name"]])

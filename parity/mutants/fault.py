@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from parity import stages
-from parity.candidates.rvc_torch import RvcTorch
 from parity.errors import ParityError
-from parity.store import Case
+from parity.goldens.store import Case
+from parity.rvc_bridge.offline import RvcTorch
 
 Lay = Callable[[RvcTorch, Case], AbstractContextManager[Any]]
 Needs = Callable[[Case], bool]

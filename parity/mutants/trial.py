@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from parity import cause, stages, tolerance, verdict, waivers
-from parity.blame import StageVerdict
-from parity.candidates.rvc_torch import RvcTorch
-from parity.cells import Cell
+from parity import stages
 from parity.errors import ParityError
+from parity.goldens.store import Case
+from parity.judge import limits as tolerance
+from parity.judge import verdict, waivers
+from parity.judge.blame import StageVerdict
+from parity.judge.diagnosis import causes as cause
+from parity.judge.ledger import Cell
+from parity.judge.verdict_schema import MODES
+from parity.mutants.cached_stages import Memory
 from parity.mutants.fault import Fault
-from parity.mutants.memory import Memory
-from parity.store import Case
-from parity.verdict_schema import MODES
+from parity.rvc_bridge.offline import RvcTorch
 
 FORM = ("dtype", "shape", "missing")  # states of a cell whose tensor has another form
 UNSEEN = ("rms_in", "input_wav", "rms_out")  # no original shows these, so that no golden holds them

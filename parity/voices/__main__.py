@@ -8,7 +8,7 @@ from pathlib import Path
 
 from parity.errors import ParityError
 from parity.voices import cache
-from parity.voices.recipes import ALL, digest, recipe
+from parity.voices.kinds import ALL, digest, recipe
 from parity.voices.synthesizer import KINDS
 
 

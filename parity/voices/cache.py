@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from parity.errors import GoldenError, ParityError
 from parity.voices.draw import Array
-from parity.voices.recipes import Recipe, digest, recipe
+from parity.voices.kinds import Recipe, digest, recipe
 
 _RECORD = "made.json"
 
@@ -95,7 +95,7 @@ def check(name: str, found: str) -> None:
     if found != expected:
         raise GoldenError(
             f"this machine drew other bits for {name}: sha256 {found[:12]}, expected {expected[:12]}; "
-            "goldens recorded with these weights do not hold here, see parity/stream.py"
+            "goldens recorded with these weights do not hold here, see parity/goldens/random_stream.py"
         )
 
 

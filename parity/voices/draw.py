@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parity import stream
+from parity.goldens import random_stream
 
 Array = NDArray[np.generic]
 Named = tuple[str, Array]
@@ -42,8 +42,8 @@ class Draw:
         """
         axes = tuple(range(1, len(shape))) if over is None else over
         size = math.prod(shape[axis] for axis in axes)
-        values = stream.integers(f"{self.seed}/{name}", shape)
-        unit = stream.SCALE
+        values = random_stream.integers(f"{self.seed}/{name}", shape)
+        unit = random_stream.SCALE
         if centred and size > 1:
             total = values.sum(axis=axes, keepdims=True)
             values *= size
@@ -53,7 +53,7 @@ class Draw:
 
     def vector(self, name: str, shape: int | tuple[int, ...], std: float, mean: float = 0.0) -> Named:
         """Independent values around `mean`: biases, embeddings, normalisation scales."""
-        return name, self._rounded(stream.integers(f"{self.seed}/{name}", shape), stream.SCALE * std, mean)
+        return name, self._rounded(random_stream.integers(f"{self.seed}/{name}", shape), random_stream.SCALE * std, mean)
 
     def _rounded(self, values: NDArray[np.int64], unit: float, mean: float = 0.0) -> Array:
         scaled = values.astype(np.float64)

@@ -1,7 +1,7 @@
 """Weights of HuBERT base that hear: centred filters, small residual branches, attention that is not chaotic.
 
 Named as a transformers folder names them. Every number below is a measured remedy against features that would
-not change over time; tests/parity/test_listening.py holds what they achieve.
+not change over time; tests/parity/test_tracing.py holds what they achieve.
 """
 
 from collections.abc import Iterator

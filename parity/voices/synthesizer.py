@@ -1,6 +1,6 @@
 """Weights of the twelve kinds of voice that hear content, pitch, noise and speaker, as an exported small model.
 
-Names and shapes follow docs/spec/01; the scales are measured remedies, held by tests/parity/test_listening.py.
+Names and shapes follow docs/spec/01; the scales are measured remedies, held by tests/parity/test_tracing.py.
 """
 
 import math

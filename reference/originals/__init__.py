@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from reference.listen import Refusal
-from reference.options import Weights
+from reference.hooks.interception import Refusal
 from reference.originals.base import THREADS, Original
+from reference.recording.options import Weights
 
 WHERE = {
     "webui-2026": "RVC-Project/Retrieval-based-Voice-Conversion-WebUI at 4338f12",

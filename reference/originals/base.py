@@ -17,9 +17,9 @@ from typing import Any, TypeVar, cast
 
 import torch
 
-from parity.trace import Trace
-from reference.listen import Refusal, replaced
-from reference.options import Options, Seconds, Weights, Window
+from parity.goldens.trace_file import Trace
+from reference.hooks.interception import Refusal, replaced
+from reference.recording.options import Options, Seconds, Weights, Window
 
 THREADS = 2
 Method = TypeVar("Method", bound=Callable[..., Any])

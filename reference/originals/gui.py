@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from parity.trace import Trace, snapshot
-from reference.listen import Refusal, StandIn, locals_of, replaced
-from reference.noise import Draws
-from reference.taps import synthesizer_hooks
+from parity.goldens.trace_file import Trace, snapshot
+from reference.hooks.interception import Refusal, StandIn, locals_of, replaced
+from reference.hooks.replayed_noise import Draws
+from reference.hooks.taps import synthesizer_hooks
 
 # The words of `python -m rvc stream` → the names the window's configuration has for them.
 SETTINGS = {

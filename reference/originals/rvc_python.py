@@ -10,12 +10,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from parity.trace import Trace
-from reference.listen import Refusal, refuse_failure
-from reference.options import Options
+from parity.goldens.trace_file import Trace
+from reference.hooks.interception import Refusal, refuse_failure
+from reference.hooks.taps import OfflineTaps
 from reference.originals import stand_ins
 from reference.originals.base import Original, need, quietly, set_window
-from reference.taps import OfflineTaps
+from reference.recording.options import Options
 
 VERSION = "0.1.5"
 

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from parity.trace import Trace
-from reference import checkout
-from reference.listen import refuse_failure, replaced
-from reference.options import Options, Weights
+from parity.goldens.trace_file import Trace
+from reference.hooks.interception import refuse_failure, replaced
+from reference.hooks.taps import OfflineTaps
 from reference.originals import stand_ins
 from reference.originals.base import THREADS, Original, command_line, need, quietly, set_window
-from reference.taps import OfflineTaps
+from reference.recording import checkout
+from reference.recording.options import Options, Weights
 
 REPOSITORY = "RVC-Project/Retrieval-based-Voice-Conversion-WebUI"
 COMMIT = "4338f12c3c28c80b3ac015e2d0df66c41592746d"

@@ -8,13 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from parity.trace import Trace
-from reference import checkout
-from reference.listen import refuse_failure, replaced
-from reference.options import Options, Weights
+from parity.goldens.trace_file import Trace
+from reference.hooks.interception import refuse_failure, replaced
+from reference.hooks.taps import OfflineTaps
 from reference.originals import stand_ins
 from reference.originals.base import THREADS, Original, command_line, need, quietly, set_window
-from reference.taps import OfflineTaps
+from reference.recording import checkout
+from reference.recording.options import Options, Weights
 
 COMMIT = "33ef97eb288a8ce37e3fbabdf092f766b59a8eca"
 REPOSITORY = "kingfree/Retrieval-based-Voice-Conversion-WebUI"

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rvc.errors import BadInput
-from rvc.f0.weights import F0Weights, load
+from rvc.f0.network_files import F0Weights, load
 from rvc.noise import NoiseSource
 from rvc.profiles import METHODS
 

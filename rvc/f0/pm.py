@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rvc.errors import BadInput, RvcError
-from rvc.f0.extras import package
+from rvc.f0.optional_packages import package
 
 RATE = 16000
 HOP = 160

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
-from rvc.nn.dense import Dense
-from rvc.nn.filters import Filter
-from rvc.nn.hubert_names import listed
+from rvc.nn.hubert_tensor_names import listed
+from rvc.nn.kernels.conv2d import Filter
+from rvc.nn.kernels.dense import Dense
 
 BLOCKS = 6
 WINDOW = 1024

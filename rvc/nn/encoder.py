@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rvc.nn.conv import Conv, Weights, from_rows
-from rvc.nn.sizes import WINDOW, Sizes
+from rvc.nn.kernels.conv import Conv, Weights, from_rows
+from rvc.nn.synthesizer_config import WINDOW, Sizes
 
 EPS = 1e-5
 BLOCK = 320  # rows of the attention matrix at a time: memory grows with p, not with p²; a live window in one

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
-from rvc.nn.dense import Dense, as_image, as_rows, windows
-from rvc.nn.hubert_names import listed
+from rvc.nn.hubert_tensor_names import listed
+from rvc.nn.kernels.dense import Dense, as_image, as_rows, windows
 
 GROUPS = 4
 EPS = 1e-5

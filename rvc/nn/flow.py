@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rvc.nn.conv import Weights, from_rows, to_rows
-from rvc.nn.sizes import FLOW_LAYERS, FLOWS, Sizes
+from rvc.nn.kernels.conv import Weights, from_rows, to_rows
+from rvc.nn.synthesizer_config import FLOW_LAYERS, FLOWS, Sizes
 
 REACH = len(FLOWS) * FLOW_LAYERS * 2  # frames of context at each side that can move an output
 

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rvc.memory import forget_code, give_back
-from rvc.nn.conv import Conv, Weights
-from rvc.nn.resblock import ALIGNED, SLOPE, FastBlock, ResBlock1, ResBlock2
-from rvc.nn.sizes import Sizes
-from rvc.nn.span import Span, cut, reaching, silenced, taken
+from rvc.nn.kernels.conv import Conv, Weights
+from rvc.nn.residual_blocks import ALIGNED, SLOPE, FastBlock, ResBlock1, ResBlock2
+from rvc.nn.streaming.ranges import Span, cut, reaching, silenced, taken
+from rvc.nn.synthesizer_config import Sizes
 from rvc.nn.upsample import NoiseConv, Upsampler
+from rvc.weights.memory import forget_code, give_back
 
 PIECE = 100  # frames
 LONG = 600  # frames of a segment: in shorter ones, making the fast blocks costs more than they save

@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rvc.errors import BadCheckpoint, BadInput
-from rvc.mapped import Tensors
-from rvc.nn import tiles
-from rvc.nn.dense import Dense, as_image, as_rows, on_tiles
+from rvc.nn.kernels import amx
+from rvc.nn.kernels.dense import Dense, as_image, as_rows, on_tiles
+from rvc.weights.mapped_file import Tensors
 
 FOLDED = 32  # filters whose norm is folded at once: they stay in the cache
-NEAR = {torch.float32: tiles.FLOAT32, torch.bfloat16: tiles.HALFWAY}  # limbs on tiles
-HURRIED = NEAR | {torch.bfloat16: tiles.BFLOAT16}  # of the transformer, where blocks must be in time
+NEAR = {torch.float32: amx.FLOAT32, torch.bfloat16: amx.HALFWAY}  # limbs on tiles
+HURRIED = NEAR | {torch.bfloat16: amx.BFLOAT16}  # of the transformer, where blocks must be in time
 PIECE = 72  # content frames at most in one pass of the front end: 1.4 s of sound, 9 MB after the first layer
 
 
@@ -105,7 +105,7 @@ def config_from_json(fields: Mapping[str, Any]) -> HubertConfig:
 
 
 class Hubert(nn.Module):
-    """The network. `weights` hold the names of `expected_shapes`; see rvc.nn.hubert_names for files' own names."""
+    """The network. `weights` hold the names of `expected_shapes`; see rvc.nn.hubert_tensor_names for files' own names."""
 
     def __init__(
         self,
@@ -214,8 +214,8 @@ class Parts:
 class FrontEnd(nn.Module):
     """Seven strided convolutions, each a matrix product over windows of rows: samples (L,) → rows (n, 512)."""
 
-    def __init__(self, config: HubertConfig, parts: Parts, limbs: int = tiles.FLOAT32) -> None:
-        """limbs : how near tiles come, as rvc.nn.tiles has it."""
+    def __init__(self, config: HubertConfig, parts: Parts, limbs: int = amx.FLOAT32) -> None:
+        """limbs : how near tiles come, as rvc.nn.kernels.amx has it."""
         super().__init__()
         self.config, self.limbs = config, limbs
         self.first = parts.plain("front.0.weight")[:, 0]
@@ -315,7 +315,7 @@ class Groups:
         self.reach, self.pair = kernel // 2, 2 - kernel % 2
         at = tuple(range(0, kernel, self.pair))
         taps = weight.permute(3, 0, 1, 2).reshape(len(at), self.pair, out, self.across).transpose(1, 2).flatten(2)
-        self.products = [tiles.Product(part, at, NEAR[dtype]) for part in taps.chunk(groups, 1)]
+        self.products = [amx.Product(part, at, NEAR[dtype]) for part in taps.chunk(groups, 1)]
 
     def __call__(self, rows: Tensor, bias: Tensor) -> Tensor:
         """As Grouped's."""
@@ -360,7 +360,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, dtype: torch.dtype, limbs: int) -> T
     dtype : what is computed in;  limbs : how near tiles come to float32, whose result is float32
     """
     if on_tiles(q.device):
-        return tiles.attend(q, k, v, limbs)
+        return amx.attend(q, k, v, limbs)
     q, k, v = (part.to(dtype).transpose(0, 1)[None] for part in (q, k, v))
     mixed = F.scaled_dot_product_attention(q, k, v)
     return mixed[0].transpose(0, 1)

@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
-from rvc.mapped import Tensors
-from rvc.memory import forget_code, give_back
-from rvc.nn import workers
-from rvc.nn.filters import Doubling, Filter
-from rvc.nn.hubert_names import listed
-from rvc.nn.windows import Pairs, Queue, Window, slices
+from rvc.nn.hubert_tensor_names import listed
+from rvc.nn.kernels import workers
+from rvc.nn.kernels.conv2d import Doubling, Filter
+from rvc.nn.streaming.windows import Pairs, Queue, Window, slices
+from rvc.weights.mapped_file import Tensors
+from rvc.weights.memory import forget_code, give_back
 
 Step = Callable[..., Tensor]  # image (1, C, f, w) → image
 

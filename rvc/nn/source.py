@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rvc.nn.conv import Weights
-from rvc.nn.sizes import Sizes
+from rvc.nn.kernels.conv import Weights
+from rvc.nn.synthesizer_config import Sizes
 
 AMPLITUDE = 0.1
 NOISE_VOICED = 0.003

@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rvc.errors import BadInput
-from rvc.memory import give_back
-from rvc.nn.conv import PRECISIONS, Weights
 from rvc.nn.encoder import Encoder
 from rvc.nn.flow import REACH, Flow
 from rvc.nn.generator import Generator
-from rvc.nn.sizes import PITCH_BINS, read_config
+from rvc.nn.kernels.conv import PRECISIONS, Weights
 from rvc.nn.source import GENERATIONS, Source
+from rvc.nn.synthesizer_config import PITCH_BINS, read_config
+from rvc.weights.memory import give_back
 
 TEMPERATURE = 0.66666  # five sixes: the reference's, not two thirds
 

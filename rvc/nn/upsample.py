@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from rvc.nn.conv import Conv, Weights
-from rvc.nn.sizes import Sizes
-from rvc.nn.span import Span, taken
+from rvc.nn.kernels.conv import Conv, Weights
+from rvc.nn.streaming.ranges import Span, taken
+from rvc.nn.synthesizer_config import Sizes
 
 
 class Upsampler:

@@ -6,11 +6,11 @@
     stream.change(transpose=3, formant=-0.5)  # from the next block on
 """
 
+from rvc.realtime.block_context import Models
+from rvc.realtime.block_sizes import Sizes
+from rvc.realtime.block_times import measure
 from rvc.realtime.controls import Controls
-from rvc.realtime.models import load
-from rvc.realtime.report import measure
-from rvc.realtime.sizes import Sizes
 from rvc.realtime.stream import Stream
-from rvc.realtime.turn import Models
+from rvc.realtime.stream_voice import load
 
 __all__ = ["Controls", "Models", "Sizes", "Stream", "load", "measure"]

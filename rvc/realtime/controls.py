@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rvc.errors import BadInput
-from rvc.realtime.gate import OFF
+from rvc.realtime.dsp.gate import OFF
 
 CROSSFADES = ("fade", "phase-vocoder")
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from rvc import features, retrieval
+from rvc.content import features
 from rvc.nn.synthesizer import heads, resize_frames, resize_source
-from rvc.realtime.formant import Formant
-from rvc.realtime.loudness import Samples
-from rvc.realtime.pitch import PitchCache
-from rvc.realtime.sizes import Sizes
-from rvc.realtime.turn import Turn
-from rvc.retrieval import Index
+from rvc.realtime.block_context import Turn
+from rvc.realtime.block_sizes import Sizes
+from rvc.realtime.dsp.formant import Formant
+from rvc.realtime.dsp.loudness import Samples
+from rvc.realtime.f0_cache import PitchCache
+from rvc.retrieval import search as retrieval
+from rvc.retrieval.search import Index
 
 Pitch = tuple[torch.Tensor, torch.Tensor]  # coarse int64 (1, p) and Hz float32 (1, p)
 

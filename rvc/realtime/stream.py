@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from rvc.audio.resampling import resample
 from rvc.errors import BadInput
 from rvc.noise import NoiseSource, Seeded
+from rvc.realtime.block_context import Models, Turn
+from rvc.realtime.block_input import Intake
+from rvc.realtime.block_output import Outlet
+from rvc.realtime.block_sizes import Sizes
 from rvc.realtime.controls import Controls
 from rvc.realtime.converter import Converter
-from rvc.realtime.intake import Intake
-from rvc.realtime.loudness import Samples
-from rvc.realtime.outlet import Outlet
-from rvc.realtime.sizes import Sizes
+from rvc.realtime.dsp.loudness import Samples
 from rvc.realtime.tap import Tap, unheard, within
-from rvc.realtime.turn import Models, Turn
-from rvc.resampling import resample
 
 
 class Stream:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from parity import run as judging
 from parity import stages
-from parity.candidate import Candidate, Tensors
-from parity.candidates.rvc_torch import RvcTorch
+from parity.candidates.candidate import Candidate, Tensors
+from parity.goldens.store import Case
 from parity.mutants import catalogue
 from parity.mutants.fault import Fault
-from parity.store import Case
+from parity.runs import run as judging
+from parity.rvc_bridge.offline import RvcTorch
 from reports.__main__ import run as render
 from tests.browser.conftest import FLAGS, chromium
 

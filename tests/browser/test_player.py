@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import store, trace
+from parity.goldens import store, trace_file
 from tests.browser.conftest import Report, Watched, until
 
 pytestmark = pytest.mark.browser
@@ -19,7 +19,7 @@ def samples(page: Any, name: str) -> np.ndarray:
 def test_decoded_buffers_are_the_tensors(watched: Watched, report: Report, case: str) -> None:
     page = watched.open(report.url(f"{case}.html"))
     golden = store.open_case(report.verdicts["planted"].parent / "goldens" / case)
-    ours = trace.read(report.verdicts["planted"] / "traces" / case / "chained.safetensors")
+    ours = trace_file.read(report.verdicts["planted"] / "traces" / case / "chained.safetensors")
     assert np.array_equal(samples(page, "original") * 32768, golden["waveform.final"])
     assert np.array_equal(samples(page, "ours") * 32768, ours["waveform.final"])
     scale = page.evaluate("Report.current.player.audio.differenceScale")

@@ -10,7 +10,8 @@ from safetensors.numpy import save_file
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # it runs as a program of its own
 
-from parity import stages, store
+from parity import stages
+from parity.goldens import store
 
 FAULT, FOLDER = sys.argv[1], sys.argv[2]
 HELLO = {"protocol": "rvc-parity/1", "name": "fake", "version": "1", "stages": ["flow"], "chain": False}

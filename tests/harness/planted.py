@@ -9,20 +9,20 @@ HELD = []
 
 def square():
     """Attention over the whole file, kept: four layers of 12 heads × frames × frames, as in a port that never cuts."""
-    from rvc import pipeline
+    from rvc.pipeline import offline
 
-    render = pipeline.render
+    render = offline.render
 
     def keeping(raw, *rest, **named):
         frames = len(raw) // 320
         HELD.append(np.ones((4 * 12, frames, frames), np.float32))
         return render(raw, *rest, **named)
 
-    pipeline.render = keeping
+    offline.render = keeping
 
 
 if __name__ == "__main__":
     {"square": square, "none": lambda: None}[sys.argv[1]]()
-    from rvc.cli import main
+    from rvc.cli.main import main
 
     sys.exit(main(sys.argv[2:]))

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from parity import stages, store, stream, tolerance, verdict, waivers
-from parity.candidate import Tensors
-from parity.store import Case
+from parity import stages
+from parity.candidates.candidate import Tensors
+from parity.goldens import random_stream, store
+from parity.goldens.store import Case
+from parity.judge import limits, verdict, waivers
 
 RATE, UPP, SAMPLES, PAD = 40000, 400, 8000, 4000
 FRAMES20 = (SAMPLES + 2 * PAD - 80) // 320
@@ -25,7 +27,7 @@ META: dict[str, Any] = {
 
 
 def draw(name: str, *shape: int) -> Any:
-    return stream.normal(f"small/{name}", shape)
+    return random_stream.normal(f"small/{name}", shape)
 
 
 def tensors() -> Tensors:
@@ -101,7 +103,7 @@ class Player:
 def judge(case: Case, alone: Mapping[str, Any], whole: Mapping[str, Any] | None = None, **more: Any
           ) -> verdict.CaseVerdict:
     """The verdict on a program that plays these tensors."""
-    return verdict.judge(case, Player(alone, whole, **more), tolerance.Limits(), waivers.Waivers())
+    return verdict.judge(case, Player(alone, whole, **more), limits.Limits(), waivers.Waivers())
 
 
 def changed(name: str, value: Any) -> Tensors:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from parity import doctor, protocol, store
-from parity import run as running
+from parity.candidates import external
+from parity.goldens import store
+from parity.runs import doctor
+from parity.runs import run as running
 
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT / "goldens" / "cases"
@@ -31,7 +33,7 @@ def built(folder: Path, fault: int = 0) -> str:
 
 
 def judged(command: str, folder: Path, case: str = CASE) -> dict[str, Any]:
-    with protocol.External(command) as program:
+    with external.External(command) as program:
         return running.run(program, GOLDENS, folder / "out", case)
 
 
@@ -52,7 +54,7 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_the_c_adapter_is_well(tmp_path: Path, small: Path) -> None:
-    with protocol.External(built(tmp_path)) as program:
+    with external.External(built(tmp_path)) as program:
         found = list(doctor.examine(program, small))
     assert [finding.code for finding in found] == ["", "", "", ""]
     assert found[0].sentence == "stages.c 1 offers 3 stages"
@@ -89,7 +91,7 @@ def test_the_wrong_side_protected_is_blamed_on_protection(tmp_path: Path) -> Non
 
 
 def test_the_onnx_adapter_is_well_and_right(tmp_path: Path, small: Path) -> None:
-    with protocol.External(ONNX) as program:
+    with external.External(ONNX) as program:
         found = list(doctor.examine(program, small))
         assert [finding.code for finding in found if not finding.well] == []
         document = running.run(program, small, tmp_path / "out")
@@ -102,7 +104,7 @@ def test_the_missing_factor_of_an_onnx_export_is_named(
     tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RVC_ONNX_TEMPERATURE", "1.0")
-    with protocol.External(ONNX) as program:
+    with external.External(ONNX) as program:
         document = running.run(program, small, tmp_path / "out", only_stage="z_p")
     assert accused(document) == {"z_p"}
     assert causes(document) == {"missing 0.66666"}

@@ -5,9 +5,11 @@ import sys
 
 import pytest
 
-from bench import about, child, growth, keeping, plot, table, unit
 from bench.__main__ import parser
-from bench.sections import SECTIONS, Plan
+from bench.measure import child, unit
+from bench.publish import plot, provenance, results, table
+from bench.sections import growth
+from bench.sections.plan import SECTIONS, Plan
 
 ECHO = "import sys, json; print(json.dumps({'up': 1}), flush=True)\nfor line in sys.stdin: print(json.dumps({'ms': [float(line)]}), flush=True)"  # noqa: E501
 
@@ -99,14 +101,14 @@ def test_the_original_is_not_asked_for_ten_minutes(monkeypatch, tmp_path):
 
 def test_a_result_is_continued_on_the_same_machine_and_commit_only(tmp_path):
     given, path = parser().parse_args([]), tmp_path / "result.json"
-    first = about.resume(path, given)
+    first = provenance.resume(path, given)
     first["sections"]["load"] = {"seen": 1}
     path.write_text(json.dumps(first))
-    assert about.resume(path, given)["sections"] == {"load": {"seen": 1}}
+    assert provenance.resume(path, given)["sections"] == {"load": {"seen": 1}}
     path.write_text(json.dumps({**first, "commit": "another"}))
-    assert about.resume(path, given)["sections"] == {}
+    assert provenance.resume(path, given)["sections"] == {}
     path.write_text("{")
-    assert about.resume(path, given)["sections"] == {}
+    assert provenance.resume(path, given)["sections"] == {}
 
 
 def test_a_result_is_drawn_and_said(result, tmp_path):
@@ -126,31 +128,31 @@ def test_a_fast_wrong_row_fails_the_bench(result):
 
 
 def test_a_result_is_kept_under_its_day_and_rival(result):
-    assert keeping.name_of(result) == "2026-11-22_rvc-python_30s"
+    assert results.name_of(result) == "2026-11-22_rvc-python_30s"
 
 
 def test_of_two_sittings_the_later_counts_section_by_section(result):
     older = json.loads(json.dumps(result)) | {"commit": "0ld", "not_measured": {"offline": "too late"}}
     older["sections"]["more"] = {"of": "the older sitting"}
     newer = json.loads(json.dumps(result))
-    found = keeping.together([older, newer])
+    found = results.together([older, newer])
     assert found["sections"] == newer["sections"] | {"more": {"of": "the older sitting"}}
     assert found["commit"] == newer["commit"] and found["earlier"][0]["commit"] == "0ld"
     assert found["earlier"][0]["sections"] == ["more"] and "more: commit 0ld" in table.head(found)
     assert "offline" not in found["not_measured"]  # it was, later
     with pytest.raises(ValueError, match="a sitting has threads 9"):
-        keeping.together([older | {"machine": older["machine"] | {"threads": 9}}, newer])
+        results.together([older | {"machine": older["machine"] | {"threads": 9}}, newer])
 
 
 def test_the_document_holds_what_was_measured_between_its_marks():
     text = "a\n<!-- bench: live -->\nold\n<!-- /bench -->\nand\n<!-- bench: goals -->\n<!-- /bench -->\nz\n"
-    found = keeping.filled(text, {"live": "| new |", "goals": "| figures |"})
+    found = results.filled(text, {"live": "| new |", "goals": "| figures |"})
     assert found == text.replace("old", "| new |").replace("goals -->\n", "goals -->\n| figures |\n")
     with pytest.raises(KeyError):
-        keeping.filled(text, {"live": ""})
+        results.filled(text, {"live": ""})
 
 
 def test_every_mark_of_the_document_has_its_table():
-    named = {mark[2] for mark in keeping.MARKED.finditer(keeping.DOCUMENT.read_text(encoding="utf-8"))}
-    assert named == {"goals", *keeping.PLACES}
-    assert {name for names in keeping.PLACES.values() for name in names} == set(SECTIONS) - {"parity"}
+    named = {mark[2] for mark in results.MARKED.finditer(results.DOCUMENT.read_text(encoding="utf-8"))}
+    assert named == {"goals", *results.PLACES}
+    assert {name for names in results.PLACES.values() for name in names} == set(SECTIONS) - {"parity"}

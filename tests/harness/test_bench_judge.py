@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench import budget, exact, figures, leak, offline, rivals, stream, table, unit
-from bench.judge import Figure, curvature, drift, interval, slope, verdict
-from bench.workload import speech
+from bench.checks import budget, same_output
+from bench.judge import figures
+from bench.judge.verdict import Figure, curvature, drift, interval, slope, verdict
+from bench.measure import leak, unit
+from bench.measure.workload import speech
+from bench.publish import table
+from bench.sections import offline, rivals, stream
 from tests.unit.tiny import write_hubert, write_voice
 
 BUDGETS = tomllib.loads(budget.BUDGETS.read_text(encoding="utf-8"))
@@ -119,13 +123,13 @@ def test_a_stream_that_grows_by_two_megabytes_a_minute_is_caught():
 
 def test_exactness_is_measured_in_decibels():
     sound = np.sin(np.arange(1000.0))
-    assert exact.snr(sound, sound) == float("inf")
-    assert exact.snr(sound, sound * 1.01) == pytest.approx(40)
+    assert same_output.snr(sound, sound) == float("inf")
+    assert same_output.snr(sound, sound * 1.01) == pytest.approx(40)
     with pytest.raises(ValueError, match="expected the same"):
-        exact.snr(sound, sound[1:])
-    assert exact.near("bfloat16", 31.0, 41.0)["exact"]
-    assert not exact.near("bfloat16", 29.0, 41.0)["exact"]
-    assert not exact.near("bfloat16", 31.0, 39.0)["exact"]
+        same_output.snr(sound, sound[1:])
+    assert same_output.near("bfloat16", 31.0, 41.0)["exact"]
+    assert not same_output.near("bfloat16", 29.0, 41.0)["exact"]
+    assert not same_output.near("bfloat16", 31.0, 39.0)["exact"]
 
 
 def test_a_fast_wrong_answer_does_not_count():

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from small_case import golden, tensors
 
-from parity import calibrate, spread, tolerance, trace
+from parity.calibration import leave_one_out, spread
+from parity.goldens import trace_file
+from parity.judge import limits
 
 WAVE = "waveform.concat"
 
 
 def variant(folder: Path, name: str, mode: str = "chained", **changes: Any) -> None:
     """Traces of a variant of the small case."""
-    trace.Trace(tensors() | changes).write(folder / name / "small" / f"{mode}.safetensors")
+    trace_file.Trace(tensors() | changes).write(folder / name / "small" / f"{mode}.safetensors")
 
 
 def louder(by: float) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def test_another_machine_is_added_to_what_was_measured(folders: tuple[Path, Path
     assert [row["name"] for row in after["variants"]] == ["a", "b", "c", "spr-a"]
     assert entry(after, WAVE)["by_variant"] == pytest.approx(
         {"a": 1e-5, "b": 1.2e-5, "c": 2e-5, "spr-a": 4e-5}, rel=0.01)
-    assert tolerance.Limits(after).find(WAVE, "chained", "relative_rms", False).limit == pytest.approx(2e-4, rel=0.01)
+    assert limits.Limits(after).find(WAVE, "chained", "relative_rms", False).limit == pytest.approx(2e-4, rel=0.01)
 
 
 def test_a_flip_that_nothing_explains_counts_and_what_follows_it_does_not(folders: tuple[Path, Path]) -> None:
@@ -64,11 +66,11 @@ def test_a_flip_that_nothing_explains_counts_and_what_follows_it_does_not(folder
 
 def test_traces_are_judged_case_by_case_by_the_other_variants(folders: tuple[Path, Path]) -> None:
     document = spread.measure(*folders)
-    checks = [check for check in calibrate.from_traces(document, *folders) if check.tensor == WAVE]
+    checks = [check for check in leave_one_out.from_traces(document, *folders) if check.tensor == WAVE]
     assert {check.variant: check.case for check in checks} == dict.fromkeys("abc", "small")
     assert not any(check.alarm for check in checks)
     variant(folders[0], "c", **louder(2e-3))
-    alarms = [check for check in calibrate.from_traces(spread.measure(*folders), *folders) if check.alarm]
+    alarms = [check for check in leave_one_out.from_traces(spread.measure(*folders), *folders) if check.alarm]
     assert {check.variant for check in alarms} == {"c"}
 
 
@@ -76,7 +78,7 @@ def test_fresh_noise_is_judged_against_the_first_variant(folders: tuple[Path, Pa
     fresh = tmp_path / "fresh"
     for name, by in (("a", 0.5), ("b", 0.5 + 1e-7), ("c", 0.6)):  # far from the golden: other noise
         variant(fresh, name, **louder(by))
-    checks = [check for check in calibrate.from_fresh(fresh, folders[1]) if check.tensor == WAVE]
+    checks = [check for check in leave_one_out.from_fresh(fresh, folders[1]) if check.tensor == WAVE]
     assert {check.variant for check in checks} == {"b", "c"}
     assert {check.variant for check in checks if check.alarm} == {"c"}
 
@@ -86,7 +88,7 @@ def test_the_command_says_figures(folders: tuple[Path, Path], tmp_path: Path,
     path, out = tmp_path / "spread.json", tmp_path / "calibrate.json"
     path.write_text(json.dumps(spread.measure(*folders)))
     arguments = ["--spread", str(path), "--traces", str(folders[0]), "--goldens", str(folders[1]), "--out", str(out)]
-    assert calibrate.main(arguments) == 0
+    assert leave_one_out.main(arguments) == 0
     said = capsys.readouterr().out
     assert "0 false alarms in " in said and " limits are measured; not run: " in said
     document = json.loads(out.read_text())

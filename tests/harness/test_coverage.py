@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from parity import coverage
-from parity.coverage import NO_METHOD, Cell
+from parity.calibration import coverage
+from parity.calibration.coverage import NO_METHOD, Cell
 from rvc.profiles import METHODS, PROFILES
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from small_case import META, changed, golden, judge, tensors
 
-from parity import cause, cause_live, store
-from parity.voicing import Heard
+from parity.goldens import store
+from parity.judge.decisions.voicing import Heard
+from parity.judge.diagnosis import causes, realtime
 
 ROOT = Path(__file__).parents[2]
 PROBES = (*sorted((ROOT / "parity").glob("cause*.py")), ROOT / "parity" / "candidates" / "probes.py",
@@ -90,30 +91,30 @@ def test_a_formant_shift_left_out_or_turned_round(factor: float, name: str) -> N
     """D23: only a stream has a formant shift."""
     case = store.open_case("goldens/cases/rt-formant-up-2026")
     pitch = "rt.1.f0.hz"
-    found = cause.best(cause_live.guesses(case, "rt.f0", pitch), case[pitch] * np.float32(factor), case[pitch])
+    found = causes.best(realtime.guesses(case, "rt.f0", pitch), case[pitch] * np.float32(factor), case[pitch])
     assert found is not None and found[1].name == name and found[1].divergence == "D23"
 
 
 def test_a_pitch_that_was_not_scaled_for_the_frames_made() -> None:
     case = store.open_case("goldens/cases/rt-formant-up-2026")
-    guess = list(cause_live.guesses(case, "rt.f0", "rt.1.f0.hz"))[2]
+    guess = list(realtime.guesses(case, "rt.f0", "rt.1.f0.hz"))[2]
     assert guess.name == "unscaled pitch"
     assert float(np.median(case["rt.1.f0.hz"] / guess.value)) == pytest.approx(2 ** (2 / 12), rel=0.04)
 
 
 def test_fcpe_read_with_another_threshold_or_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """D10, on a salience made by hand."""
-    from parity.candidates import decoders
+    from parity.rvc_bridge import pitch_decoders
 
     cents = 20 * np.arange(360) + 1997.38
     line = 0.9 * np.exp(-((np.arange(360)[None] - np.array([[100], [180], [220]])) ** 2) / 20)
     line[1] *= 0.02
     heard = Heard(line, 0.006, cents)
-    monkeypatch.setattr(decoders.strengths, "heard", lambda *_: heard)
+    monkeypatch.setattr(pitch_decoders.strengths, "heard", lambda *_: heard)
     case = type("Case", (), {"options": {"f0_method": "fcpe"}})()
-    right = decoders.read(heard, 0.006, decoders.REACH)
+    right = pitch_decoders.read(heard, 0.006, pitch_decoders.REACH)
     assert (right > 0).all()
     deaf = np.where(np.arange(3) == 1, 0, right).astype(np.float32)
-    found = cause.best(decoders.guesses(None, case, np.zeros(1)), deaf, right)
+    found = causes.best(pitch_decoders.guesses(None, case, np.zeros(1)), deaf, right)
     assert found is not None and found[1].divergence == "D10"
     assert found[1].sentence == "the salience threshold is 0.03, not 0.006"

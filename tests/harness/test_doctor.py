@@ -8,7 +8,8 @@ import pytest
 from small_case import golden
 
 from parity import __main__ as command_line
-from parity import doctor, protocol
+from parity.candidates import external
+from parity.runs import doctor
 
 FAKE = Path(__file__).with_name("fake_adapter.py")
 SHAPE = "[1, 12, 98]"
@@ -64,7 +65,7 @@ def adapter(fault: str, goldens: Path) -> str:
 @pytest.fixture(autouse=True)
 def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake adapter reads no weights, so none are made."""
-    monkeypatch.setattr("parity.candidates.files.paths", lambda case: {})
+    monkeypatch.setattr("parity.rvc_bridge.voice_files.paths", lambda case: {})
 
 
 @pytest.mark.parametrize("fault", SAID)
@@ -72,8 +73,8 @@ def test_each_fault_has_its_code_and_sentence(
     fault: str, goldens: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, sentence = SAID[fault]
-    monkeypatch.setattr(protocol, "HELLO_TIMEOUT", 1.0 if fault == "hang-hello" else 60.0)
-    with protocol.External(adapter(fault, goldens), timeout=8.0 if fault == "hang" else 60.0) as program:
+    monkeypatch.setattr(external, "HELLO_TIMEOUT", 1.0 if fault == "hang-hello" else 60.0)
+    with external.External(adapter(fault, goldens), timeout=8.0 if fault == "hang" else 60.0) as program:
         bad = [finding for finding in doctor.examine(program, goldens) if not finding.well]
     assert [finding.code for finding in bad][:1] == [code]
     assert sentence is None or bad[0].sentence == sentence

@@ -10,10 +10,17 @@ import pytest
 from small_case import META, Player, changed, golden, judge, tensors
 
 from parity import __main__ as command_line
-from parity import calibrate, candidate, compare, decisions, stages, store, tolerance, trace, verdict, waivers
-from parity import run as running
-from parity.cells import Cell
+from parity import stages
+from parity.calibration import leave_one_out
+from parity.candidates import candidate
 from parity.errors import GoldenError, ParityError, TraceError, UsageError
+from parity.goldens import store, trace_file
+from parity.judge import limits as tolerance
+from parity.judge import metrics as compare
+from parity.judge import verdict, waivers
+from parity.judge.decisions import margins
+from parity.judge.ledger import Cell
+from parity.runs import run as running
 
 
 def spread(values: dict[str, float], metric: str = "relative_rms") -> dict[str, Any]:
@@ -92,14 +99,14 @@ def test_a_spread_with_a_misspelt_field(tmp_path: Path) -> None:
 
 
 def test_leaving_one_out() -> None:
-    good = list(calibrate.from_spread(spread({"a": 2e-6, "b": 1e-6, "c": 3e-6})))
+    good = list(leave_one_out.from_spread(spread({"a": 2e-6, "b": 1e-6, "c": 3e-6})))
     assert len(good) == 3 and not any(check.alarm for check in good)
-    bad = calibrate.summary(list(calibrate.from_spread(spread({"a": 2e-6, "b": 1e-6, "c": 3e-3}))))
+    bad = leave_one_out.summary(list(leave_one_out.from_spread(spread({"a": 2e-6, "b": 1e-6, "c": 3e-3}))))
     assert bad["alarms"] == 1 and bad["false_alarms"][0]["variant"] == "c"
 
 
 def test_the_truth_is_never_left_out() -> None:
-    checks = list(calibrate.from_spread(spread({"avx2": 2e-6, "float64": 2e-6})))
+    checks = list(leave_one_out.from_spread(spread({"avx2": 2e-6, "float64": 2e-6})))
     assert [check.variant for check in checks] == ["avx2"]
     assert checks[0].limit == pytest.approx(1e-5)
 
@@ -211,7 +218,7 @@ def test_two_dumps_name_the_first_stage_that_differs(tmp_path: Path, capsys: pyt
              "seg0.flow.z": right["seg0.flow.z"] * np.float32(1.2)}
     right["seg0.z_p"] = (right["seg0.enc_p.m"] + np.exp(right["seg0.enc_p.logs"]) * right["seg0.noise.z"]
                          * np.float32(0.66666))
-    ours, theirs = (trace.Trace(side).write(tmp_path / f"{name}.safetensors")
+    ours, theirs = (trace_file.Trace(side).write(tmp_path / f"{name}.safetensors")
                     for name, side in (("ours", right), ("theirs", wrong)))
     assert command_line.main(["compare", str(ours), str(theirs)]) == 1
     out = capsys.readouterr().out
@@ -222,16 +229,16 @@ def test_two_dumps_name_the_first_stage_that_differs(tmp_path: Path, capsys: pyt
 # ---- hard decisions --------------------------------------------------------------------------------------------------
 
 def test_a_coarse_bin_on_the_edge_is_explained_by_the_upstream_error() -> None:
-    low, high = decisions.MEL_LOW, decisions.MEL_HIGH
+    low, high = margins.MEL_LOW, margins.MEL_HIGH
     edge = 700 * (np.exp((low + (100.5 - 1) * (high - low) / 254) / 1127) - 1)
     there = {"f0.raw": np.array([edge * (1 - 1e-9)]), "f0.hz": np.array([[edge]], np.float32),
              "f0.coarse": np.array([[100]])}
     here = {**there, "f0.raw": np.array([edge * (1 + 1e-5)]), "f0.coarse": np.array([[101]])}
-    assert decisions.flips("f0.coarse", there, here, True)[0]["explained"]
+    assert margins.flips("f0.coarse", there, here, True)[0]["explained"]
     far = {**here, "f0.coarse": np.array([[102]])}
-    assert not decisions.flips("f0.coarse", there, far, True)[0]["explained"]
+    assert not margins.flips("f0.coarse", there, far, True)[0]["explained"]
     off = {**there, "f0.raw": np.array([edge * 0.999]), "f0.hz": np.array([[edge * 0.999]], np.float32)}
-    assert not decisions.flips("f0.coarse", off, {**off, "f0.coarse": np.array([[101]])}, True)[0]["explained"]
+    assert not margins.flips("f0.coarse", off, {**off, "f0.coarse": np.array([[101]])}, True)[0]["explained"]
 
 
 def test_near_neighbours_may_change_places_and_far_ones_not() -> None:
@@ -241,8 +248,8 @@ def test_near_neighbours_may_change_places_and_far_ones_not() -> None:
     near, far = ids.copy(), ids.copy()
     near[0, 1:3], far[0, 3:5] = [2, 1], [4, 3]
     name = "seg0.retrieval.ids"
-    assert all(flip["explained"] for flip in decisions.flips(name, there, {**there, name: near}, False))
-    assert not any(flip["explained"] for flip in decisions.flips(name, there, {**there, name: far}, False))
+    assert all(flip["explained"] for flip in margins.flips(name, there, {**there, name: near}, False))
+    assert not any(flip["explained"] for flip in margins.flips(name, there, {**there, name: far}, False))
 
 
 def test_a_wrong_id_beside_the_very_same_distance_is_no_near_neighbour() -> None:
@@ -252,13 +259,13 @@ def test_a_wrong_id_beside_the_very_same_distance_is_no_near_neighbour() -> None
     other[0, 7] = 8
     near = distances.copy()
     near[0, 7] = np.nextafter(np.float32(80), np.float32(90))
-    assert not decisions.flips(name, there, {**there, name: other}, False)[0]["explained"]
-    assert decisions.flips(name, there, {name: other, "seg0.retrieval.distances": near}, False)[0]["explained"]
+    assert not margins.flips(name, there, {**there, name: other}, False)[0]["explained"]
+    assert margins.flips(name, there, {name: other, "seg0.retrieval.distances": near}, False)[0]["explained"]
 
 
 def test_an_explained_flip_lets_what_follows_be_judged_with_the_goldens_decision(tmp_path: Path) -> None:
     right = tensors()
-    low, high = decisions.MEL_LOW, decisions.MEL_HIGH
+    low, high = margins.MEL_LOW, margins.MEL_HIGH
     edge = 700 * (np.exp((low + (60.5 - 1) * (high - low) / 254) / 1127) - 1)
     right["f0.raw"][50] = edge * (1 - 1e-9)
     right["f0.hz"] = right["f0.raw"].astype(np.float32)[None]
@@ -306,17 +313,17 @@ def test_bad_input_is_one_sentence(
 
 
 def test_a_trace_of_strangers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = trace.Trace({"mel": np.zeros(3, np.float32)}).write(tmp_path / "a.safetensors")
+    path = trace_file.Trace({"mel": np.zeros(3, np.float32)}).write(tmp_path / "a.safetensors")
     assert command_line.main(["compare", str(path), str(path)]) == 2
     assert capsys.readouterr().err == (f"parity: {path} holds no tensor of docs/spec/00-overview.md; "
                                        "record one with --trace\n")
     (tmp_path / "b.safetensors").write_bytes(b"not this")
     with pytest.raises(TraceError, match=r"b\.safetensors is not a safetensors file"):
-        trace.read(tmp_path / "b.safetensors")
+        trace_file.read(tmp_path / "b.safetensors")
 
 
 def test_a_tap_heard_twice() -> None:
-    recorder = trace.Trace()
+    recorder = trace_file.Trace()
     recorder("f0.hz", np.zeros(3))
     with pytest.raises(TraceError, match=r"'f0\.hz' was heard twice in one run; give each tap its own name"):
         recorder("f0.hz", np.zeros(3))
@@ -344,7 +351,7 @@ def test_a_golden_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("parity.store.save_file", interrupted)
+    monkeypatch.setattr("parity.goldens.store.save_file", interrupted)
     with pytest.raises(KeyboardInterrupt):
         golden(tmp_path, why="an interrupted recording of the same")
     assert {path.name: path.read_bytes() for path in (tmp_path / "small").iterdir()} == before

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from parity import stages
-from parity.candidate import CandidateError
-from parity.candidates.live import STAGES, Live, run_stage
-from parity.trace import Trace
+from parity.candidates.candidate import CandidateError
+from parity.goldens.trace_file import Trace
+from parity.rvc_bridge.realtime import STAGES, Live, run_stage
 from rvc.noise import Seeded
-from rvc.parts import Parts
+from rvc.pipeline.voice_networks import Parts
 from rvc.realtime import Stream
 from tests.unit.tiny import write_hubert, write_voice
 

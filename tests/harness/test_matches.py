@@ -8,8 +8,12 @@ import pytest
 from small_case import Player, golden, tensors
 
 from parity import __main__ as command_line
-from parity import dumps, matches, ours, stages, store, tolerance, trace, verdict, waivers
-from parity.candidate import CandidateError, Tensors
+from parity import stages
+from parity.candidates.candidate import CandidateError, Tensors
+from parity.goldens import store, trace_file
+from parity.judge import limits, other_profiles, verdict, waivers
+from parity.runs import dumps
+from parity.rvc_bridge import counterfactual
 
 VOICED = {name: value for name, value in tensors().items() if name != "f0.hz"}
 
@@ -29,8 +33,8 @@ def other(case: store.Case) -> Tensors:
 
 
 def judged(case: store.Case, whole: Tensors) -> verdict.CaseVerdict:
-    found = verdict.judge(case, Player(tensors(), whole), tolerance.Limits(), waivers.Waivers())
-    found.match(case, tolerance.Limits(), other)
+    found = verdict.judge(case, Player(tensors(), whole), limits.Limits(), waivers.Waivers())
+    found.match(case, limits.Limits(), other)
     return found
 
 
@@ -55,7 +59,7 @@ def test_nearly_another_profile_matches_none(tmp_path: Path) -> None:
 
 def test_an_error_where_no_profiles_part_is_not_tried(tmp_path: Path) -> None:
     case = golden(tmp_path)
-    assert matches.nearest(case, filled(), "flow", tolerance.Limits(), other) is None
+    assert other_profiles.nearest(case, filled(), "flow", limits.Limits(), other) is None
     assert judged(case, tensors()).matches is None
 
 
@@ -68,8 +72,8 @@ def test_our_own_conversion_under_another_profile(tmp_path: Path, capsys: pytest
     folder = Path("goldens/cases/v2-40k-rmvpe-rpy")
     case = store.open_case(folder)
     given = {name: case[name] for name in case if stages.stage_of(name) is None}
-    made = ours.pipeline().run(store.MemoryCase({**case.meta, "profile": "webui-2026"}, given))
-    path = trace.Trace(given | made).write(tmp_path / "mine.safetensors")
+    made = counterfactual.pipeline().run(store.MemoryCase({**case.meta, "profile": "webui-2026"}, given))
+    path = trace_file.Trace(given | made).write(tmp_path / "mine.safetensors")
     assert command_line.main(["compare", str(folder), str(path)]) == 1
     out = capsys.readouterr().out
     assert "matches webui-2026 bit by bit; you asked for rvc-python" in out

@@ -12,47 +12,37 @@ import numpy as np
 import pytest
 from small_case import META, Player, golden, tensors
 
-from parity import (
-    accuracy,
-    calibrate,
-    difference,
-    doctor,
-    dumps,
-    live,
-    protocol,
-    spread,
-    stages,
-    store,
-    tolerance,
-    trace,
-    voices,
-    waivers,
-)
-from parity import run as running
-from parity.candidate import Lacks
+from parity import stages, voices
+from parity.calibration import accuracy, leave_one_out, spread
+from parity.candidates import external
+from parity.candidates.candidate import Lacks
+from parity.candidates.external import ProtocolError
 from parity.errors import ParityError
-from parity.protocol import ProtocolError
-from parity.voices import cache, index, recipes
+from parity.goldens import store, trace_file
+from parity.judge import limits, waivers
+from parity.output import diff
+from parity.runs import doctor, dumps, user_files
+from parity.runs import run as running
+from parity.voices import cache, index, kinds
 
 PARITY = Path(__file__).parents[2] / "parity"
 REFUSALS = ("UsageError", "TraceError", "ParityError", "GoldenError", "ProtocolError", "Lacks", "Finding")
 # What only we can meet, who write this repository: a stage without an address, a trial that goes wrong, our own data.
-OURS = {"candidates/rvc_torch.py", "candidates/live.py"}
-ROOMS = ("", "candidates", "voices")
+OURS = {"rvc_bridge/offline.py", "rvc_bridge/realtime.py"}
+NOT_MET = ("mutants", "adapters")  # refusals that only the authors of the catalog can meet
 
 
 def sentences() -> list[tuple[str, str]]:
     """(file, the longest piece without a hole) of every refusal raised in parity/."""
     found = []
-    for room in ROOMS:
-        for path in sorted((PARITY / room).glob("*.py")):
-            where = path.relative_to(PARITY).as_posix()
-            if where in OURS:
-                continue
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in REFUSALS and node.args:
-                    pieces = [piece for piece in _pieces(node.args[-1]) if len(piece) > 8]
-                    found += [(where, max(pieces, key=len))] if pieces else []
+    for path in sorted(PARITY.rglob("*.py")):
+        where = path.relative_to(PARITY).as_posix()
+        if where in OURS or where.startswith(NOT_MET):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in REFUSALS and node.args:
+                pieces = [piece for piece in _pieces(node.args[-1]) if len(piece) > 8]
+                found += [(where, max(pieces, key=len))] if pieces else []
     return found
 
 
@@ -64,7 +54,7 @@ Where = Callable[[Path], object]
 
 
 def dump(folder: Path, name: str = "a", **tensors: np.ndarray) -> Path:
-    return trace.Trace(tensors).write(folder / f"{name}.safetensors")
+    return trace_file.Trace(tensors).write(folder / f"{name}.safetensors")
 
 
 def broken(folder: Path, text: str = "{", name: str = "a.json") -> Path:
@@ -94,16 +84,16 @@ def loses_its_data(folder: Path, data: bytes | None) -> None:
 
 def variant(folder: Path, name: str = "chained", **changes: np.ndarray) -> None:
     golden(folder / "goldens")
-    trace.Trace(tensors() | changes).write(folder / "spread" / "avx2" / "small" / f"{name}.safetensors")
+    trace_file.Trace(tensors() | changes).write(folder / "spread" / "avx2" / "small" / f"{name}.safetensors")
     spread.measure(folder / "spread", folder / "goldens")
 
 
 def without_memory(folder: Path) -> None:
-    tolerance.load.cache_clear()
+    limits.load.cache_clear()
     try:
-        tolerance.read(folder / "spread.json")
+        limits.read(folder / "spread.json")
     finally:
-        tolerance.load.cache_clear()
+        limits.load.cache_clear()
 
 
 def spread_of(folder: Path, document: dict[str, Any]) -> Path:
@@ -127,19 +117,19 @@ REFUSED: dict[str, tuple[Where, str]] = {
         "{}/a.safetensors holds none of the tensors of {}/small (it has mel, …); are they named as in "
         "docs/spec/00-overview.md?"),
     "half a trace": (
-        lambda here: trace.read(broken(here, "not this", "a.safetensors")),
+        lambda here: trace_file.read(broken(here, "not this", "a.safetensors")),
         "{}/a.safetensors is not a safetensors file (Error while deserializing header: header too large); "
         "was it written completely?"),
-    "no verdict": (lambda here: difference.read(broken(here, "{}")),
+    "no verdict": (lambda here: diff.read(broken(here, "{}")),
                    "{}/a.json is 'no verdict', expected rvc-verdict/1; make it again with python -m parity run"),
-    "a broken verdict": (lambda here: difference.read(broken(here)),
+    "a broken verdict": (lambda here: diff.read(broken(here)),
                          "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
                          "(char 1)); make it again with python -m parity run"),
     "broken waivers": (lambda here: waivers.load(broken(here)),
                        "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
                        "(char 1)); it is a list of waivers"),
     "a live run without its voice": (
-        lambda here: live.judge(dump(here, mel=np.zeros(3, np.float32)), {"model": here / "v.pth"}),
+        lambda here: user_files.judge(dump(here, mel=np.zeros(3, np.float32)), {"model": here / "v.pth"}),
         "there is no model at {}/v.pth; give the file that the original was run with"),
     "an empty folder of variants": (
         lambda here: spread.measure(here, here),
@@ -152,14 +142,14 @@ REFUSED: dict[str, tuple[Where, str]] = {
         "float32[1, 100]: 97 frame10 short; was a tail trimmed?"),
     "a lost spread": (without_memory, "there is no {}/spread.json; measure it: python -m reference.spread, then "
                                       "parity.spread"),
-    "a broken spread": (lambda here: tolerance.read(broken(here)),
+    "a broken spread": (lambda here: limits.read(broken(here)),
                         "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
                         "(char 1)); restore it or measure: python -m parity.spread"),
-    "another spread": (lambda here: tolerance.read(spread_of(here, {"format": "x"})),
+    "another spread": (lambda here: limits.read(spread_of(here, {"format": "x"})),
                        "{}/a.json does not fit rvc-spread/1: format is 'x', not 'rvc-spread/1'; measure again: "
                        "python -m parity.spread"),
     "a spread of one variant": (
-        lambda here: calibrate._run(Namespace(spread=spread_of(here, {}), traces=None, fresh=None, goldens=here,
+        lambda here: leave_one_out._run(Namespace(spread=spread_of(here, {}), traces=None, fresh=None, goldens=here,
                                               out=here / "c.json")),
         "{}/a.json has no entry that two variants share; measure more: python -m parity.spread"),
     "a golden of nothing": (lambda here: store.save_case(here / "small", {}, META),
@@ -187,7 +177,7 @@ REFUSED: dict[str, tuple[Where, str]] = {
         "audio16k of small cannot be made from its recipe {'how': 'join', 'of': ['nowhere']}: 'nowhere'; record the "
         "case again"),
     "no such index": (lambda here: voices.make_index("v3"),
-                      "there are no synthetic weights called 'index-v3'; choose one of " + ", ".join(recipes.ALL)),
+                      "there are no synthetic weights called 'index-v3'; choose one of " + ", ".join(kinds.ALL)),
     "no such counts": (lambda here: list(index.tensors("v3")),
                        "there is no index 'v3'; choose one of " + ", ".join(voices.INDEXES)),
     "no such voice": (lambda here: voices.Kind("v3-44k-f0"),
@@ -251,19 +241,19 @@ def test_what_the_doctor_says_of_a_stage(tmp_path: Path) -> None:
 
 def test_what_is_said_of_strange_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = golden(tmp_path)
-    with protocol.External("true", {"small": {}}) as program:
+    with external.External("true", {"small": {}}) as program:
         monkeypatch.setattr(program, "_running", lambda: SimpleNamespace(ask=lambda *_, **__: {"seconds": [1, "2"]}))
         with pytest.raises(ProtocolError) as raised:
             program.time(case, 2)
     assert str(raised.value) == "the answer to time has seconds = [1, '2']; expected 2 numbers"
     short = broken(tmp_path, "half", "outputs.safetensors")
     with pytest.raises(ProtocolError) as raised:
-        protocol.read_outputs(short, "run")
+        external.read_outputs(short, "run")
     assert str(raised.value) == ("the outputs of run (4 bytes) are not a whole safetensors file (Error while "
                                  "deserializing header: header too small); close the file before answering")
     speaker = SimpleNamespace(_count=3)
     with pytest.raises(ProtocolError) as raised:
-        protocol.Program._answer(speaker, "run", '{"id": 2, "ok": true}')  # type: ignore[arg-type]
+        external.Program._answer(speaker, "run", '{"id": 2, "ok": true}')  # type: ignore[arg-type]
     assert str(raised.value) == ("""the answer to run is '{"id": 2, "ok": true}', but its id must be 3; """
                                  "answer each request once, in order")
 
@@ -274,7 +264,7 @@ def test_other_bits_on_this_machine_end_a_case_and_not_each_of_its_stages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RVC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "pinned", lambda: dict.fromkeys(recipes.ALL, 64 * "0"))
+    monkeypatch.setattr(cache, "pinned", lambda: dict.fromkeys(kinds.ALL, 64 * "0"))
     golden(tmp_path / "goldens")
 
     class Ours(Player):
@@ -288,7 +278,7 @@ def test_other_bits_on_this_machine_end_a_case_and_not_each_of_its_stages(
     found = case["sentence"].split("sha256 ")[1][:12]
     assert case["sentence"] == (
         f"small cannot be judged: this machine drew other bits for index-v1: sha256 {found}, expected 000000000000; "
-        "goldens recorded with these weights do not hold here, see parity/stream.py")
+        "goldens recorded with these weights do not hold here, see parity/goldens/random_stream.py")
 
 
 def test_goldens_recorded_with_another_voice_say_so_when_they_differ(
@@ -324,10 +314,10 @@ def test_accuracy_wants_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 def test_a_trace_from_which_nothing_can_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = broken(tmp_path, "", "v.pth")
     parts = SimpleNamespace(rate=40000, version="v2")
-    monkeypatch.setattr("parity.candidates.rvc_torch.RvcTorch", lambda files: SimpleNamespace(parts=lambda case: parts))
+    monkeypatch.setattr("parity.rvc_bridge.offline.RvcTorch", lambda files: SimpleNamespace(parts=lambda case: parts))
     path = dump(tmp_path, **{"f0.raw": np.zeros(30)})
     with pytest.raises(ParityError) as raised:
-        live.judge(path, {"model": model})
+        user_files.judge(path, {"model": model})
     assert str(raised.value) == (f"{path} holds no audio16k.raw, from which our run has to start; record it again")
 
 

@@ -8,14 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from parity import compare, stages, store, tolerance
+from parity import stages
 from parity.errors import ParityError
-from parity.mutants import Fault, catalogue, summary, work
+from parity.goldens import store
+from parity.judge import limits
+from parity.judge import metrics as compare
+from parity.mutants import Fault, catalogue, schedule, summary
+from parity.mutants.cached_stages import Memory
 from parity.mutants.fault import around, cost, fits, put, replaced
-from parity.mutants.memory import Memory
 from parity.mutants.trial import Outcome, checks, run
-from parity.run import GOLDENS
-from rvc import content, segments
+from parity.runs.run import GOLDENS
+from rvc.audio import segments
+from rvc.content import alignment
 
 STAGES = {stage.name for stage in stages.OFFLINE + stages.REALTIME}
 FAULTS = catalogue()
@@ -23,7 +27,7 @@ FAULTS = catalogue()
 
 @pytest.fixture(scope="module")
 def program():
-    from parity.candidates.rvc_torch import RvcTorch
+    from parity.rvc_bridge.offline import RvcTorch
 
     return RvcTorch()
 
@@ -62,14 +66,14 @@ def test_every_fault_fits_our_code(program, cases):
 
 
 def test_a_fault_is_lifted():
-    before = content.upsample
-    with around(content, "upsample", lambda f, x: x)(None, None):
-        assert content.upsample is not before
-    assert content.upsample is before
+    before = alignment.upsample
+    with around(alignment, "upsample", lambda f, x: x)(None, None):
+        assert alignment.upsample is not before
+    assert alignment.upsample is before
 
 
 def test_a_fault_whose_code_is_gone_is_refused():
-    for lay in (put(content, "dilate", 1), around(content, "dilate", lambda f, x: x)):
+    for lay in (put(alignment, "dilate", 1), around(alignment, "dilate", lambda f, x: x)):
         with pytest.raises(ParityError, match=r"rvc\.content has no dilate any more, which a fault replaces; plant it"):
             lay(None, None).__enter__()
 
@@ -77,7 +81,7 @@ def test_a_fault_whose_code_is_gone_is_refused():
 def test_a_fault_that_python_refuses_is_no_catch(program, cases):
     fault = Fault("odd", "padded", "it calls what is not there", around(segments, "pad", lambda f, x, w: f(x).gone))
     with pytest.raises(ParityError, match="the fault odd does not fit rvc any more"):
-        run(fault, case_for(fault, cases), program, tolerance.load())
+        run(fault, case_for(fault, cases), program, limits.load())
 
 
 @pytest.fixture
@@ -86,7 +90,7 @@ def tried(program, cases):
         fault = named(name)
         case = store.open_case(case_for(fault, cases).folder).check()
         torch.set_num_threads(1)
-        return run(fault, case, program, tolerance.load(), memory)
+        return run(fault, case, program, limits.load(), memory)
 
     return attempt
 
@@ -150,14 +154,14 @@ def test_every_missed_target_is_said():
 
 
 def test_parts_cover_the_work_once(cases):
-    jobs = [work.Job(str(i), "x") for i in range(23)]
-    assert [job for i in range(1, 6) for job in work.part(jobs, i, 5)] == jobs
+    jobs = [schedule.Job(str(i), "x") for i in range(23)]
+    assert [job for i in range(1, 6) for job in schedule.part(jobs, i, 5)] == jobs
 
 
 def test_runs_without_a_fault_meet_every_variant_and_case(cases):
-    small = [case for case in cases if cost(case) <= work.SMALL]
-    jobs = work.innocents(small, 100)
-    assert {job.variant for job in jobs} == set(work.VARIANTS)
+    small = [case for case in cases if cost(case) <= schedule.SMALL]
+    jobs = schedule.innocents(small, 100)
+    assert {job.variant for job in jobs} == set(schedule.VARIANTS)
     assert len({Path(job.folder).name for job in jobs}) == len(small) > 50
 
 

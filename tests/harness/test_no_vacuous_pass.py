@@ -10,8 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_case import META, golden, judge, tensors
 
-from parity import cells, compare, stages, store, tolerance
+from parity import stages
 from parity.errors import GoldenError
+from parity.goldens import store
+from parity.judge import ledger as cells
+from parity.judge import limits
+from parity.judge import metrics as compare
 
 MADE = [name for name in tensors() if stages.stage_of(name) is not None]
 FOLDER = Path(tempfile.mkdtemp(prefix="rvc-parity-test-"))
@@ -119,7 +123,7 @@ def test_every_expected_cell_is_in_the_ledger() -> None:
 
 
 def test_nan_is_never_close() -> None:
-    row = tolerance.Limits().find("seg0.flow.z", "isolated", "relative_rms", False)
+    row = limits.Limits().find("seg0.flow.z", "isolated", "relative_rms", False)
     golden_value = tensors()["seg0.flow.z"]
     spoiled = golden_value.copy()
     spoiled[0, 0, 0] = np.nan

@@ -5,7 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity import cause, dumps, ours, stages, store, trace
+from parity import stages
+from parity.goldens import store, trace_file
+from parity.judge.diagnosis import causes
+from parity.runs import dumps
+from parity.rvc_bridge import counterfactual
 from parity.voices import KINDS
 
 CASE = Path("goldens/cases/v2-40k-rmvpe-rpy")
@@ -15,28 +19,28 @@ CASE = Path("goldens/cases/v2-40k-rmvpe-rpy")
 def case(tmp_path: Path) -> store.Case:
     """A golden as a dump: what it is, but not whose voice."""
     golden = store.open_case(CASE)
-    return dumps.from_trace(trace.Trace({name: golden[name] for name in golden}).write(tmp_path / "a.safetensors"))
+    return dumps.from_trace(trace_file.Trace({name: golden[name] for name in golden}).write(tmp_path / "a.safetensors"))
 
 
 def test_a_dumps_voice_is_read_off_its_tensors(case: store.Case) -> None:
     assert case.voice["kind"] == "unknown"
-    here = ours.known(case)
+    here = counterfactual.known(case)
     assert here is not None and here.voice["kind"] == "v2-40k-f0" and here.voice["kind"] in KINDS
 
 
 def test_a_voice_of_no_kind_is_not_known(case: store.Case) -> None:
     odd = store.MemoryCase({**case.meta, "voice": {**case.voice, "rate": 44100}}, {name: case[name] for name in case})
-    assert ours.known(odd) is None
-    oracle = ours.Ours(odd)
+    assert counterfactual.known(odd) is None
+    oracle = counterfactual.Ours(odd)
     assert list(oracle(odd, "spk.g", "seg0.", "seg0.spk.g", {})) == []
     assert oracle.refused
 
 
 def test_a_network_that_makes_the_same_is_believed(case: store.Case) -> None:
-    oracle, name = ours.Ours(case), "seg0.spk.g"
+    oracle, name = counterfactual.Ours(case), "seg0.spk.g"
     other = next(guess.value for guess in oracle(case, "spk.g", "seg0.", name, {}) if guess.name == "another speaker")
     assert not oracle.refused
-    found = cause.best(oracle(case, "spk.g", "seg0.", name, {}), other, case[name])
+    found = causes.best(oracle(case, "spk.g", "seg0.", name, {}), other, case[name])
     assert found is not None and found[1].divergence == "D22"
 
 
@@ -44,7 +48,7 @@ def test_a_network_that_makes_something_else_is_not(case: store.Case) -> None:
     tensors = {name: np.array(case[name]) for name in case}
     tensors["seg0.spk.g"] = tensors["seg0.spk.g"] * np.float32(1.5)
     foreign = store.MemoryCase(case.meta, tensors)
-    oracle = ours.Ours(foreign)
+    oracle = counterfactual.Ours(foreign)
     assert list(oracle(foreign, "spk.g", "seg0.", "seg0.spk.g", {})) == []
     assert oracle.refused
     assert stages.known("seg0.spk.g")

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import dumps, store, trace
-from parity.candidate import Tensors
+from parity.candidates.candidate import Tensors
+from parity.goldens import store, trace_file
+from parity.runs import dumps
 
 CASES = Path("goldens/cases")
 
@@ -77,7 +78,7 @@ PUBLIC: dict[str, tuple[str, Change, str, str, str]] = {
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody's voice is known, so nothing is predicted by a network."""
-    monkeypatch.setattr("parity.ours.known", lambda case: None)
+    monkeypatch.setattr("parity.rvc_bridge.counterfactual.known", lambda case: None)
 
 
 def compared(folder: Path, name: str, change: Change) -> dict[str, Any]:
@@ -85,8 +86,8 @@ def compared(folder: Path, name: str, change: Change) -> dict[str, Any]:
     golden = store.open_case(CASES / name)
     right = {tensor: np.array(golden[tensor]) for tensor in golden}
     about = {"original": golden.profile, "options": json.dumps(golden.options)}
-    ours = trace.Trace(right).write(folder / "original.safetensors", about)
-    theirs = trace.Trace(change(right)).write(folder / "port.safetensors")
+    ours = trace_file.Trace(right).write(folder / "original.safetensors", about)
+    theirs = trace_file.Trace(change(right)).write(folder / "port.safetensors")
     case: dict[str, Any] = dumps.compare(ours, theirs)["cases"][0]
     return case
 
@@ -103,7 +104,7 @@ def test_the_stage_and_the_cause_are_right(what: str, tmp_path: Path) -> None:
 def test_a_trace_of_our_own_says_its_profile_and_options(tmp_path: Path) -> None:
     golden = store.open_case(CASES / "v1-40k-rmvpe-rpy")
     about = {"rvc": json.dumps({"profile": "rvc-python", "options": golden.options, "rate": 40000})}
-    path = trace.Trace({tensor: golden[tensor] for tensor in golden}).write(tmp_path / "ours.safetensors", about)
+    path = trace_file.Trace({tensor: golden[tensor] for tensor in golden}).write(tmp_path / "ours.safetensors", about)
     case = dumps.from_trace(path)
     assert (case.profile, case.voice["version"]) == ("rvc-python", "v1")
     assert case.options["speaker"] == 7

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from small_case import golden, judge, tensors
 
-from parity import cells, shapes, stages
+from parity import stages
+from parity.judge import ledger as cells
+from parity.judge.diagnosis import error_shape
 
 QUIET = np.full(100, 1e-9)
 
@@ -28,17 +30,17 @@ def curve(**where: float) -> np.ndarray:
     (1 + 0.1 * np.sin(np.arange(100)), [], "persistent", "the error is there all the time"),
 ])
 def test_the_shape_of_an_error(frames: np.ndarray, seams: list[int], kind: str, sentence: str) -> None:
-    assert shapes.shape(frames, seams) == {"kind": kind, "sentence": sentence}
+    assert error_shape.shape(frames, seams) == {"kind": kind, "sentence": sentence}
 
 
 def test_an_error_that_grows_over_the_blocks_of_a_stream() -> None:
-    found = shapes.over_blocks([np.full(30, 1e-6), np.full(30, 4e-6), np.full(30, 2e-5)])
+    found = error_shape.over_blocks([np.full(30, 1e-6), np.full(30, 4e-6), np.full(30, 2e-5)])
     assert found == {"kind": "growing", "sentence": "the error grows from block to block, 1e-06 in the first and 2e-05 "
                                                     "in the last: a state is carried on wrongly"}
 
 
 def test_an_error_at_the_edge_of_every_block() -> None:
-    assert shapes.over_blocks([curve(at0=1.0)] * 4) == {
+    assert error_shape.over_blocks([curve(at0=1.0)] * 4) == {
         "kind": "periodic", "sentence": "the error comes back at every block's edge"}
 
 
@@ -47,7 +49,7 @@ def test_an_error_at_the_edge_of_every_block() -> None:
     [np.full(30, 1e-6), np.full(30, 4e-6), np.full(30, 1e-6)],
 ])
 def test_blocks_that_say_no_more_than_one_of_them(blocks: list[np.ndarray]) -> None:
-    assert shapes.over_blocks(blocks) is None
+    assert error_shape.over_blocks(blocks) is None
 
 
 # ---- drift apart from magnitude --------------------------------------------------------------------------------------
@@ -62,24 +64,24 @@ def test_a_cent_of_pitch_is_no_bug_of_the_generator() -> None:
     right, drifted = voice(220.0), voice(220.0 * 2 ** (1 / 1200))
     apart = np.sqrt(np.mean((right - drifted).astype(np.float64) ** 2) / np.mean(right.astype(np.float64) ** 2))
     assert 20 * np.log10(1 / apart) < 0  # the waveform says that nothing is right
-    assert shapes.magnitude(drifted, right) < 0.03  # its magnitudes say that the sound is
+    assert error_shape.magnitude(drifted, right) < 0.03  # its magnitudes say that the sound is
     hz = np.full((1, 200), 220.0, np.float32)
-    assert shapes.drift_cents({"f0.hz": hz * np.float32(2 ** (1 / 1200))}, {"f0.hz": hz}) == pytest.approx(1, abs=1e-3)
+    assert error_shape.drift_cents({"f0.hz": hz * np.float32(2 ** (1 / 1200))}, {"f0.hz": hz}) == pytest.approx(1, abs=1e-3)
     live = {"rt.2.f0.hz": hz}
-    assert shapes.drift_cents({"rt.2.f0.hz": hz * np.float32(2 ** (1 / 1200))}, live, "rt.2.") == pytest.approx(
+    assert error_shape.drift_cents({"rt.2.f0.hz": hz * np.float32(2 ** (1 / 1200))}, live, "rt.2.") == pytest.approx(
         1, abs=1e-3)
 
 
 def test_a_louder_sound_is_no_drift() -> None:
-    assert shapes.magnitude(voice(220.0, gain=1.1), voice(220.0)) == pytest.approx(0.1, abs=1e-3)
+    assert error_shape.magnitude(voice(220.0, gain=1.1), voice(220.0)) == pytest.approx(0.1, abs=1e-3)
     hz = np.full((1, 200), 220.0, np.float32)
-    assert shapes.drift_cents({"f0.hz": hz}, {"f0.hz": hz}) == 0
+    assert error_shape.drift_cents({"f0.hz": hz}, {"f0.hz": hz}) == 0
 
 
 def test_without_pitch_there_is_no_drift() -> None:
     hz = np.full((1, 200), 220.0, np.float32)
-    assert shapes.drift_cents({}, {"f0.hz": hz}) is None
-    assert shapes.drift_cents({"f0.hz": 0 * hz}, {"f0.hz": hz}) is None
+    assert error_shape.drift_cents({}, {"f0.hz": hz}) is None
+    assert error_shape.drift_cents({"f0.hz": 0 * hz}, {"f0.hz": hz}) is None
 
 
 def test_a_verdict_holds_both(tmp_path: Path) -> None:
@@ -93,7 +95,7 @@ def test_a_verdict_holds_both(tmp_path: Path) -> None:
 
 
 def test_a_stream_is_described_by_all_its_blocks() -> None:
-    from parity.blame import _stream_shape
+    from parity.judge.blame import _stream_shape
 
     ledger = cells.Ledger("live")
     for block, size in enumerate((1e-6, 1e-5, 1e-4)):

@@ -9,10 +9,11 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from small_case import META, Player, changed, golden, judge, tensors
 
-from parity import run as running
-from parity import store, verdict_schema
-from parity.candidate import CandidateError, Lacks
+from parity.candidates.candidate import CandidateError, Lacks
 from parity.errors import GoldenError, UsageError
+from parity.goldens import store
+from parity.judge import verdict_schema
+from parity.runs import run as running
 
 FLOW = "seg0.flow.z"
 
@@ -220,9 +221,9 @@ def test_a_stage_that_raises_is_a_failure_with_its_reason(tmp_path: Path) -> Non
                 raise CandidateError("out of memory")
             return super().run_stage(case, stage, *rest)
 
-    from parity import tolerance, verdict, waivers
+    from parity.judge import limits, verdict, waivers
 
-    found = verdict.judge(case, Broken(tensors()), tolerance.Limits(), waivers.Waivers())
+    found = verdict.judge(case, Broken(tensors()), limits.Limits(), waivers.Waivers())
     assert found.sentence == "flow failed in small (isolated): out of memory"
     assert found.state == "differs"
 
@@ -236,10 +237,10 @@ def test_the_verdict_fits_its_published_schema(tmp_path: Path) -> None:
     jsonschema.validate(spoiled, verdict_schema.SCHEMA)
     here = Path(__file__).parents[2] / "docs"
     assert json.loads((here / "verdict-schema.json").read_text()) == verdict_schema.SCHEMA
-    from parity import golden_schema
+    from parity.goldens import case_schema
 
-    assert json.loads((here / "golden-schema.json").read_text()) == golden_schema.SCHEMA
-    jsonschema.validate(json.loads((tmp_path / "small" / "case.json").read_text()), golden_schema.SCHEMA)
+    assert json.loads((here / "golden-schema.json").read_text()) == case_schema.SCHEMA
+    jsonschema.validate(json.loads((tmp_path / "small" / "case.json").read_text()), case_schema.SCHEMA)
 
 
 def test_outputs_are_written(tmp_path: Path) -> None:

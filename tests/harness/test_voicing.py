@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from small_case import META, Player, golden, tensors
 
-from parity import render, store, tolerance, verdict, voicing, waivers
-from parity.candidate import Tensors
-from parity.views import Array
+from parity.candidates.candidate import Tensors
+from parity.goldens import store
+from parity.goldens.recipes import Array
+from parity.judge import limits, verdict, waivers
+from parity.judge.decisions import voicing
+from parity.output import documents
 
 CENTS = 20 * np.arange(360) + 1997.3794084376191
 FRAME = 40  # voiced in the small case
@@ -94,7 +97,7 @@ def judged(folder: Path, top: float, method: str = "rmvpe") -> verdict.CaseVerdi
     whole["f0.coarse"][0, FRAME] = 1
     line = salience(right["f0.raw"].size)
     line[FRAME] *= top / 0.9
-    return verdict.judge(case, Follower(right, whole), tolerance.Limits(), waivers.Waivers(),
+    return verdict.judge(case, Follower(right, whole), limits.Limits(), waivers.Waivers(),
                          hear=lambda padded: heard(line))
 
 
@@ -112,7 +115,7 @@ def test_the_terminal_names_what_was_explained() -> None:
     cell = {"state": "explained", "tensor": "f0.raw", "mode": "chained", "flips": [{"sentence": "it was near"}]}
     stage = {"stage": "f0.raw", "cells": [cell, cell], "blame": "knife-edge"}
     counts = dict.fromkeys(("expected", "compared", "waived", "not_tested", "failed"), 0)
-    said = render.closing({"counts": counts, "state": "pass", "sentence": "all hold",
+    said = documents.closing({"counts": counts, "state": "pass", "sentence": "all hold",
                            "cases": [{"name": "small", "state": "pass", "stages": [stage]}]})
     assert said.split("\n")[1:] == [
         "", "decided otherwise where the golden stood on the edge:", "  small f0.raw (chained): it was near", "",
@@ -130,7 +133,7 @@ def test_without_an_ear_nothing_is_explained(tmp_path: Path, mode: str) -> None:
     case, whole = golden(tmp_path), tensors()
     whole["f0.raw"][FRAME] = 0
     alone = whole if mode == "isolated" else tensors()
-    assert verdict.judge(case, Player(alone, whole), tolerance.Limits(), waivers.Waivers()).state == "differs"
+    assert verdict.judge(case, Player(alone, whole), limits.Limits(), waivers.Waivers()).state == "differs"
 
 
 def test_a_dump_without_its_sound_has_no_margin(tmp_path: Path) -> None:
@@ -138,6 +141,6 @@ def test_a_dump_without_its_sound_has_no_margin(tmp_path: Path) -> None:
     case = store.MemoryCase({**META, "segments": 1, "blocks": 0}, right)
     whole = {name: value.copy() for name, value in right.items()}
     whole["f0.raw"][FRAME] = 0
-    found = verdict.judge(case, Player(right, whole), tolerance.Limits(), waivers.Waivers(),
+    found = verdict.judge(case, Player(right, whole), limits.Limits(), waivers.Waivers(),
                           hear=lambda padded: pytest.fail("there is nothing to hear"))
     assert found.state == "differs"

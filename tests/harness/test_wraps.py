@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from small_case import Player
 
-from parity import store, tolerance, verdict, waivers, wraps
+from parity.goldens import store
+from parity.judge import limits, verdict, waivers
+from parity.judge.decisions import phase_wraps
 
 GOLDEN = "goldens/cases/two-segments-rpy"
 
@@ -16,16 +18,16 @@ def case() -> store.Case:
 
 def judged(case: store.Case, **changes: np.ndarray) -> verdict.CaseVerdict:
     right = {name: case[name] for name in case}
-    return verdict.judge(case, Player(right | changes, right), tolerance.load(), waivers.Waivers(), "nsf")
+    return verdict.judge(case, Player(right | changes, right), limits.load(), waivers.Waivers(), "nsf")
 
 
 def other_way(case: store.Case) -> dict[str, np.ndarray]:
-    names = [f"seg{number}.{tensor}" for number in (0, 1) for tensor in wraps.TENSORS]
-    return {name: found[0] for name in names if (found := wraps.otherwise(case, name)) is not None}
+    names = [f"seg{number}.{tensor}" for number in (0, 1) for tensor in phase_wraps.TENSORS]
+    return {name: found[0] for name in names if (found := phase_wraps.otherwise(case, name)) is not None}
 
 
 def test_without_fused_multiply_add_the_phase_of_a_silent_stretch_wraps_hundreds_of_times(case: store.Case) -> None:
-    found = wraps.otherwise(case, "seg0.nsf.sine")
+    found = phase_wraps.otherwise(case, "seg0.nsf.sine")
     assert found is not None
     assert found[1] == ("the phase wraps 727 times, in the golden 173: where the pitch stands still, the coarse phase "
                         "falls by one rounding without fused multiply-add, as it does in the original on such a "
@@ -47,10 +49,10 @@ def test_between_the_two_decisions_nothing_is_explained(case: store.Case) -> Non
 
 
 def test_the_classic_sine_has_no_such_decision() -> None:
-    assert wraps.otherwise(store.open_case("goldens/cases/curve-classic"), "seg0.nsf.sine") is None
+    assert phase_wraps.otherwise(store.open_case("goldens/cases/curve-classic"), "seg0.nsf.sine") is None
 
 
 def test_a_recording_whose_lengths_do_not_fit_has_no_such_decision(case: store.Case) -> None:
     tensors = {name: np.array(case[name]) for name in case}
     tensors["seg0.nsf.sine"] = tensors["seg0.nsf.sine"][:, :-3]
-    assert wraps.otherwise(store.MemoryCase(case.meta, tensors), "seg0.nsf.sine") is None
+    assert phase_wraps.otherwise(store.MemoryCase(case.meta, tensors), "seg0.nsf.sine") is None

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from parity import candidate, stages, store, tolerance, verdict, waivers
-from parity.candidates.rvc_torch import RvcTorch
-from parity.cells import Cell, judge_tensor
+from parity import stages
+from parity.candidates import candidate
+from parity.goldens import store
+from parity.judge import limits, verdict, waivers
+from parity.judge.ledger import Cell, judge_tensor
+from parity.rvc_bridge.offline import RvcTorch
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
 SHORT = ("v1-48k-rmvpe-2026", "v1-32k-fcpe-2026", "v1-32k-nof0-rpy")
@@ -33,7 +36,7 @@ def test_alone(stage: stages.Stage) -> None:
                 made = program.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix))
                 for name in (prefix + row.name for row in stage.makes if prefix + row.name in case):
                     if stages.tensor(name).when != "optional":
-                        compared += judge_tensor(case, name, "isolated", made.get(name), tolerance.load())[0]
+                        compared += judge_tensor(case, name, "isolated", made.get(name), limits.load())[0]
     assert compared, f"no short golden has the stage {stage.name}"
     assert [cell.sentence for cell in compared if cell.failed] == []
 
@@ -46,7 +49,7 @@ def test_chained(name: str) -> None:
         case,
         {},
         program.run(case),
-        tolerance.load(),
+        limits.load(),
         waivers.Waivers(),
         trouble=dict.fromkeys(case, "not tested: alone is another test"),
     )
@@ -56,13 +59,13 @@ def test_chained(name: str) -> None:
 
 def test_listening_changes_nothing() -> None:
     """A tap that records everything gives the same bits as no tap."""
-    from rvc import pipeline
     from rvc.noise import Tape
+    from rvc.pipeline import offline
 
     case = opened(SHORT[0])
     noise = Tape({name: case[name] for name in case if ".noise." in name})
     raw = case["audio16k.raw"].copy()
-    quiet, _ = pipeline.convert(raw, program.parts(case), program.config(case), noise=noise)
+    quiet, _ = offline.convert(raw, program.parts(case), program.config(case), noise=noise)
     assert quiet.tobytes() == program.run(case)["waveform.final"].tobytes()
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from parity import voices
-from parity.voices import tools
-from rvc.models import export, merge
+from parity.voices import exported_models
+from rvc.voices.model_tools import export, merge
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "goldens" / "tools" / "webui-2026.json").read_text(encoding="utf-8"))
 KINDS = sorted({call["kind"] for call in GOLDEN["calls"]})
@@ -21,19 +21,19 @@ def calls(tool, kind):
 @pytest.fixture(scope="module", params=KINDS)
 def trained(request, tmp_path_factory):
     """(kind, its training checkpoint with config.json beside it)."""
-    return request.param, tools.training(request.param, tmp_path_factory.mktemp("trained"))
+    return request.param, exported_models.training(request.param, tmp_path_factory.mktemp("trained"))
 
 
 def test_a_small_voice_is_what_the_webui_extracts(trained, tmp_path):
     kind, source = trained
     export(source, tmp_path / "small.pth", info=calls("extract", kind)[0]["info"])
-    assert tools.summary(tmp_path / "small.pth") == calls("extract", kind)[0]["written"]
+    assert exported_models.summary(tmp_path / "small.pth") == calls("extract", kind)[0]["written"]
 
 
 def test_without_words_it_is_what_a_training_saves(trained, tmp_path):
     kind, source = trained
     export(source, tmp_path / "small.pth")
-    assert tools.summary(tmp_path / "small.pth") == calls("training", kind)[0]["written"]
+    assert exported_models.summary(tmp_path / "small.pth") == calls("training", kind)[0]["written"]
 
 
 MERGES = [call for kind in KINDS for call in calls("merge", kind)]
@@ -42,6 +42,6 @@ MERGES = [call for kind in KINDS for call in calls("merge", kind)]
 @pytest.mark.parametrize("call", MERGES, ids=lambda call: f"{call['kind']}-{call['ratio']}")
 def test_a_merge_is_the_webuis(call, tmp_path):
     first = voices.make_voice(call["kind"])
-    second = tools.cousin(call["kind"], tmp_path, call["speakers"])
+    second = exported_models.cousin(call["kind"], tmp_path, call["speakers"])
     merge(first, second, tmp_path / "merged.pth", call["ratio"], info=call["info"])
-    assert tools.summary(tmp_path / "merged.pth") == call["written"]
+    assert exported_models.summary(tmp_path / "merged.pth") == call["written"]

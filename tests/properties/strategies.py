@@ -29,7 +29,7 @@ def sounds(draw, longest=4000, shortest=1):
 
 def windows():
     """Small windows, whole frames of padding, so that short sounds are cut too."""
-    from rvc.segments import Window
+    from rvc.audio.segments import Window
 
     return st.builds(
         lambda pad, query, more, most: Window(pad / 100, query / 1000, (query + more) / 1000, most / 1000),

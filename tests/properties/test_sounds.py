@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import sounds, windows
 
-from rvc import audio, content, output, retrieval, segments
+from rvc.audio import output, preparation, segments
+from rvc.content import alignment
+from rvc.retrieval import search
 
 settings.register_profile("quick", max_examples=60, deadline=None, derandomize=True)
 settings.load_profile("quick")
@@ -15,16 +17,16 @@ settings.load_profile("quick")
 
 @given(sounds())
 def test_the_guard_keeps_shape_and_holds_its_peak(samples):
-    guarded = audio.guard_peak(samples)
+    guarded = preparation.guard_peak(samples)
     assert guarded.dtype == np.float32
     assert np.abs(guarded).max() <= 0.95 * (1 + 1e-6)
 
 
 @given(sounds(shortest=19))
 def test_the_highpass_is_blind_to_a_constant(samples):
-    steady = audio.highpass(np.full_like(samples, 0.5))
+    steady = preparation.highpass(np.full_like(samples, 0.5))
     assert np.abs(steady).max() < 1e-6
-    assert len(audio.highpass(samples)) == len(samples)
+    assert len(preparation.highpass(samples)) == len(samples)
 
 
 @given(sounds(shortest=200, longest=8000), windows())
@@ -76,7 +78,7 @@ distances = st.lists(
 
 @given(distances)
 def test_weights_sum_to_one_whatever_the_distances(found):
-    shares = retrieval.weights(found)
+    shares = search.weights(found)
     assert np.isfinite(shares).all()
     assert np.abs(shares.sum(axis=1) - 1).max() < 1e-5
     assert (np.diff(shares, axis=1) <= 1e-6).all()  # the nearer, the heavier
@@ -86,7 +88,7 @@ def test_weights_sum_to_one_whatever_the_distances(found):
 def test_protect_stays_between_its_two_inputs(track, amount):
     hz = np.array([track], np.float32)
     blended, plain = np.ones((1, len(track), 1), np.float32), np.zeros((1, len(track), 1), np.float32)
-    mixed = content.protect(blended, plain, hz, amount)[0, :, 0]
+    mixed = alignment.protect(blended, plain, hz, amount)[0, :, 0]
     assert (mixed >= 0).all() and (mixed <= 1).all()
     assert (mixed[hz[0] >= 1] == 1).all()
 
@@ -94,7 +96,7 @@ def test_protect_stays_between_its_two_inputs(track, amount):
 @given(sounds(longest=2000))
 def test_no_stage_touches_its_input(samples):
     before = samples.copy()
-    audio.guard_peak(samples)
+    preparation.guard_peak(samples)
     output.to_int16(samples)
     output.mix_loudness(samples, samples.astype(np.float64), 40000, 0.5)
     output.guard(samples)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from reference import cases
-from reference.listen import Refusal
-from reference.options import METHODS, PROFILES, Options, Window
+from reference.hooks.interception import Refusal
+from reference.recording import cases
+from reference.recording.options import METHODS, PROFILES, Options, Window
 
 SPECS = cases.read()
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import store
-from reference import difference
-from reference.difference import CHANGED, GONE, IDENTICAL, NEW, WITHIN
+from parity.goldens import store
+from reference.recording import proposal
+from reference.recording.proposal import CHANGED, GONE, IDENTICAL, NEW, WITHIN
 
 META: dict[str, Any] = {
     "name": "small", "why": "a golden of one second for tests", "profile": "webui-2026",
@@ -32,7 +32,7 @@ def golden(tmp_path: Path) -> store.Case:
 
 def state(golden: store.Case, new: dict[str, Any]) -> dict[str, str]:
     allowed = {("audio16k", None, "relative_rms"): 1e-5}
-    return {line.stage: line.state for line in difference.compare(golden, new, False, allowed)}
+    return {line.stage: line.state for line in proposal.compare(golden, new, False, allowed)}
 
 
 def test_the_same_bits(golden: store.Case) -> None:
@@ -59,4 +59,4 @@ def test_a_nan_is_changed(golden: store.Case) -> None:
 def test_gone_and_new(golden: store.Case) -> None:
     assert state(golden, {"audio16k.raw": golden["audio16k.raw"]})["audio16k"] == GONE
     assert state(golden, dict(golden) | {"highpassed": np.zeros(3)})["highpassed"] == NEW
-    assert difference.compare(None, {"audio16k": 1}, False, {})[0].state == NEW
+    assert proposal.compare(None, {"audio16k": 1}, False, {})[0].state == NEW

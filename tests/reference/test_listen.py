@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from reference.listen import StandIn, locals_of, refuse_failure, replaced
-from reference.options import Seconds
+from reference.hooks.interception import StandIn, locals_of, refuse_failure, replaced
+from reference.recording.options import Seconds
 
 
 def test_a_name_is_given_back_even_after_an_error() -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from reference import checkout, record
-from reference.listen import Refusal
+from reference import record
+from reference.hooks.interception import Refusal
+from reference.recording import checkout
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from parity import run, stages, store, tolerance, waivers
-from parity.candidate import Tensors
-from parity.store import Case
+from parity import stages
+from parity.candidates.candidate import Tensors
+from parity.goldens import store
+from parity.goldens.store import Case
+from parity.judge import limits as tolerance
+from parity.judge import waivers
+from parity.runs import run
 
 RATE, UPP, VALUES = 40000, 400, 24  # sample rate of the voice, samples of a pitch frame, channels enough for a picture
 

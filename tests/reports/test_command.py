@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from parity import dumps
-from reports import index, matrix, render
+from parity.runs import dumps
 from reports.__main__ import main
+from reports.pages import assembly, index, matrix
 
 
 def test_writes_an_index_and_a_page_per_case(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +74,7 @@ def test_index_shows_a_failure_without_number(document: dict[str, Any]) -> None:
     row = next(row for row in built["rows"] if row["name"] == changed["cases"][0]["name"])
     cell = row["cells"][built["columns"].index(local)]
     assert (cell["state"], cell["text"]) == ("missing", "✗")
-    assert render.step_of(cell["ratio"], cell["state"]) == render.steps()[-1]
+    assert assembly.step_of(cell["ratio"], cell["state"]) == assembly.steps()[-1]
 
 
 def test_candidates_of_one_name_get_folders_of_their_own(folder: Path, tmp_path: Path) -> None:
@@ -93,26 +93,26 @@ def test_matrix_says_who_was_not_judged(document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("ratio", [0.0, 0.009, 0.5, 1.0, 1.0001, 99, 1e9, float("inf")])
 def test_within_the_limit_is_blue_and_beyond_is_not(ratio: float) -> None:
-    step = render.steps().index(render.step_of(ratio, "differs" if ratio > 1 else "close"))
+    step = assembly.steps().index(assembly.step_of(ratio, "differs" if ratio > 1 else "close"))
     assert (step >= 4) == (ratio > 1)
 
 
 def test_assets_can_stand_inside_a_page() -> None:
-    for path in (render.ROOT / "assets").iterdir():
+    for path in (assembly.ROOT / "assets").iterdir():
         text = path.read_text(encoding="utf-8")
         assert "</script" not in text, path
         assert "</style" not in text, path
 
 
 def test_every_script_is_used_and_parses() -> None:
-    names = {path.stem for path in (render.ROOT / "assets").glob("*.js")}
-    assert names == {*render.CASE_SCRIPTS, *render.INDEX_SCRIPTS, *render.MATRIX_SCRIPTS}
+    names = {path.stem for path in (assembly.ROOT / "assets").glob("*.js")}
+    assert names == {*assembly.CASE_SCRIPTS, *assembly.INDEX_SCRIPTS, *assembly.MATRIX_SCRIPTS}
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not on this machine; tests/browser runs the same scripts in Chromium")
     for name in sorted(names):
         checked = subprocess.run(
-            [node, "--check", str(render.ROOT / "assets" / f"{name}.js")], capture_output=True, text=True, check=False
+            [node, "--check", str(assembly.ROOT / "assets" / f"{name}.js")], capture_output=True, text=True, check=False
         )
         assert checked.returncode == 0, checked.stderr
 

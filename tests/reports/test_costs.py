@@ -1,6 +1,7 @@
 """Speed and memory as a verdict brings them."""
 
-from reports import costs, render
+from reports.pages import assembly
+from reports.panels import costs
 
 
 def test_nothing_measured_shows_nothing() -> None:
@@ -41,7 +42,7 @@ def test_growth_is_a_chart_and_the_rest_is_told() -> None:
 
 
 def test_page_escapes_what_was_measured() -> None:
-    text = render.html(
+    text = assembly.html(
         "costs.html", (), costs=costs.build({"figures": [{"what": "<b>x", "value": 1.0}], "note": "<script>"})
     )
     assert "<b>x" not in text

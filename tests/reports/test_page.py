@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from parity import cells as judge
-from parity import stages, store
-from reports import cells, load, measure, pack, page, panels, render, rows, sound, timeline, words
+from parity import stages
+from parity.goldens import store
+from parity.judge import ledger as judge
+from reports.data import cells, formatting, load, measure, pack, timeline
+from reports.pages import assembly
+from reports.pages import case as page
+from reports.panels import heat_strip, pitch_and_retrieval, players
 
 
 @pytest.fixture(scope="module")
@@ -91,22 +95,22 @@ def test_every_state_comes_from_the_verdict(folder: Path, document: dict[str, An
 
 def test_sounds_are_the_tensors(folder: Path, cases: dict[str, Any]) -> None:
     evidence = load.evidence(cases["tone-linear"], folder)
-    heard = sound.collect(evidence)
+    heard = players.collect(evidence)
     assert heard is not None
-    files = sound.flacs(heard)
+    files = players.flacs(heard)
     decoded, rate = soundfile.read(io.BytesIO(base64.b64decode(files["ours"])), dtype="int16")
     assert rate == 40000
     assert np.array_equal(decoded, evidence.chained["waveform.final"])
     raised, _ = soundfile.read(io.BytesIO(base64.b64decode(files["difference"])))
     assert np.abs(raised).max() == pytest.approx(32767 / 32768)
-    scale = sound.describe(heard)["differenceScale"]
+    scale = players.describe(heard)["differenceScale"]
     assert np.abs(raised / scale - heard.difference).max() <= heard.peak / 32767
 
 
 def test_a_trimmed_tail_is_heard_as_a_difference(folder: Path, cases: dict[str, Any]) -> None:
     whole = load.evidence(cases["tone-right"], folder)
     short = {name: value[:-4000] if name.startswith("waveform.") else value for name, value in whole.chained.items()}
-    heard = sound.collect(load.Evidence(whole.golden, {}, short, whole.meta))
+    heard = players.collect(load.Evidence(whole.golden, {}, short, whole.meta))
     assert heard is not None
     assert len(heard.difference) == len(heard.original) == len(heard.ours) + 4000
     assert np.array_equal(heard.difference[-4000:], -whole.golden["waveform.final"][-4000:] / 32768)
@@ -115,7 +119,7 @@ def test_a_trimmed_tail_is_heard_as_a_difference(folder: Path, cases: dict[str, 
 def test_pitch_and_neighbours_are_the_tensors(folder: Path, cases: dict[str, Any]) -> None:
     evidence = load.evidence(cases["tone-octave"], folder)
     numbers = page.Keeping()
-    pitch, pieces = panels.pitch(evidence, numbers), panels.retrieval(evidence, numbers)
+    pitch, pieces = pitch_and_retrieval.pitch(evidence, numbers), pitch_and_retrieval.retrieval(evidence, numbers)
     assert pitch is not None
     assert pieces is not None
     assert np.array_equal(numbers.of(pitch["ours"]), evidence.chained["f0.raw"])
@@ -157,7 +161,7 @@ def test_missing_traces_are_said_not_hidden(tmp_path: Path, folder: Path, docume
     evidence = load.evidence(case, tmp_path)
     built = page.build(case, document, evidence)
     assert "there is no file" in " ".join(evidence.gaps)
-    text = render.case_page(built)
+    text = assembly.case_page(built)
     assert "Missing from this page" in text
     assert "No sound to play" in text
 
@@ -165,7 +169,7 @@ def test_missing_traces_are_said_not_hidden(tmp_path: Path, folder: Path, docume
 def test_row_without_a_golden_still_has_its_verdict(document: dict[str, Any]) -> None:
     case = document["cases"][0]
     empty = load.Evidence({}, {}, {}, {"options": {}, "voice": {}}, ("no golden",))
-    found = rows.build(case, document["limits"], empty, pack.Numbers())
+    found = heat_strip.build(case, document["limits"], empty, pack.Numbers())
     assert {row["modes"]["chained"]["ratio"] is not None for row in found} == {True}
     assert all(row["modes"]["chained"]["pieces"] == [] for row in found)
 
@@ -181,13 +185,13 @@ def test_row_without_a_golden_still_has_its_verdict(document: dict[str, Any]) ->
     ],
 )
 def test_how_bad_in_words(ratio: float | None, said: str) -> None:
-    assert words.spoken(ratio) == said
+    assert formatting.spoken(ratio) == said
 
 
 def test_sentences_stand_in_a_row() -> None:
-    assert words.sentence("no simple change") == "No simple change."
-    assert words.sentence("f0.hz differs: 3 Hz") == "f0.hz differs: 3 Hz."
-    assert words.sentence("") == ""
+    assert formatting.sentence("no simple change") == "No simple change."
+    assert formatting.sentence("f0.hz differs: 3 Hz") == "f0.hz differs: 3 Hz."
+    assert formatting.sentence("") == ""
 
 
 def live(blocks: int = 3) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -211,11 +215,11 @@ def live(blocks: int = 3) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[s
 def test_a_stream_lies_block_after_block() -> None:
     meta, golden, ours = live()
     evidence = load.Evidence(golden, {}, ours, meta)
-    heard, numbers = sound.collect(evidence), page.Keeping()
+    heard, numbers = players.collect(evidence), page.Keeping()
     assert heard is not None
     assert (len(heard.ours), heard.rate, heard.heard) == (3 * 9600, 48000, "rt.*.out")
     assert np.abs(heard.difference[: 2 * 9600]).max() == 0 < heard.peak
-    pitch = panels.pitch(evidence, numbers)
+    pitch = pitch_and_retrieval.pitch(evidence, numbers)
     assert pitch is not None
     assert pitch["count"] == 60
     assert np.unique(numbers.of(pitch["original"])).tolist() == [100.0, 101.0, 102.0]
@@ -235,7 +239,7 @@ def test_a_block_has_one_colour_and_a_door_at_its_time() -> None:
     }
     stage = {"blame": "origin", "cells": [cell | {"tensor": f"rt.{n}.flow.z", "sentence": None} for n in range(3)]}
     numbers = page.Keeping()
-    (row,) = rows.build({"stages": [stage]}, [], load.Evidence(golden, {}, ours, meta), numbers)
+    (row,) = heat_strip.build({"stages": [stage]}, [], load.Evidence(golden, {}, ours, meta), numbers)
     pieces = row["modes"]["chained"]["pieces"]
     assert [(round(piece["start"], 3), piece["step"], piece["count"]) for piece in pieces] == [
         (0.0, 0.2, 1),

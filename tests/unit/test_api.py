@@ -74,7 +74,7 @@ def test_the_result_can_be_written(voice, folder, tmp_path):
 
 def test_networks_stay_unless_told_otherwise(folder):
     from rvc.config import Config
-    from rvc.parts import Parts
+    from rvc.pipeline.voice_networks import Parts
 
     config = Config.of(f0_method="pm")
     kept, passing = Parts(folder / "v.pth"), Parts(folder / "v.pth", keep=False)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rvc.assets import find
+from rvc.weights.default_paths import find
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, filtfilt
 
-from rvc import audio
+from rvc.audio import preparation
 from rvc.errors import BadInput
 
 
@@ -15,41 +15,41 @@ def noise(count, seed=0):
 @pytest.mark.parametrize("count", [19, 20, 160, 16001])
 def test_the_highpass_is_scipys_filtfilt(count):
     samples = noise(count)
-    expected = filtfilt(audio.B, audio.A, samples)
-    assert np.array_equal(audio.highpass(samples), expected)
+    expected = filtfilt(preparation.B, preparation.A, samples)
+    assert np.array_equal(preparation.highpass(samples), expected)
 
 
 def test_blocks_leave_no_seam(monkeypatch):
-    monkeypatch.setattr(audio, "BLOCK", 1000)
+    monkeypatch.setattr(preparation, "BLOCK", 1000)
     samples = noise(12345)
-    assert np.array_equal(audio.highpass(samples), filtfilt(audio.B, audio.A, samples))
+    assert np.array_equal(preparation.highpass(samples), filtfilt(preparation.B, preparation.A, samples))
 
 
 def test_the_coefficients_are_butterworths():
     b, a = butter(5, 48, btype="high", fs=16000)
-    assert pytest.approx(b, rel=1e-12) == audio.B
-    assert pytest.approx(a, rel=1e-12) == audio.A
+    assert pytest.approx(b, rel=1e-12) == preparation.B
+    assert pytest.approx(a, rel=1e-12) == preparation.A
 
 
 def test_eighteen_samples_are_too_few():
     with pytest.raises(BadInput, match=r"the audio is 18 samples \(1.1 ms\) long; expected more than 18"):
-        audio.highpass(noise(18))
+        preparation.highpass(noise(18))
 
 
 def test_a_loud_file_is_scaled_to_its_guard():
-    guarded = audio.guard_peak(np.array([0.1, -1.9, 0.5], np.float32))
+    guarded = preparation.guard_peak(np.array([0.1, -1.9, 0.5], np.float32))
     assert guarded == pytest.approx([0.05, -0.95, 0.25], rel=1e-6)
     assert guarded.dtype == np.float32
 
 
 def test_a_quiet_file_is_left_alone():
     samples = np.array([0.1, -0.94], np.float32)
-    assert audio.guard_peak(samples) is samples
+    assert preparation.guard_peak(samples) is samples
 
 
 def test_no_stage_touches_its_input():
     samples = noise(1000) * 3
     before = samples.copy()
-    audio.highpass(samples)
-    audio.guard_peak(samples)
+    preparation.highpass(samples)
+    preparation.guard_peak(samples)
     assert np.array_equal(samples, before)

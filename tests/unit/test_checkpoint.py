@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rvc import checkpoint
 from rvc.errors import BadCheckpoint
+from rvc.weights import checkpoint
 
 
 class Hostile:

@@ -10,7 +10,7 @@ import soundfile
 from safetensors.numpy import load_file, save_file
 from tiny import write_hubert, write_voice
 
-from rvc.cli import main
+from rvc.cli.main import main
 
 RATE = 16000
 
@@ -63,7 +63,7 @@ def test_a_conversion_imports_nothing_that_it_does_not_use(files, tmp_path):
     words = ["convert", files / "in.wav", tmp_path / "a.wav", "--model", files / "voice.pth", "--f0-method", "harvest"]
     unused = {"librosa", "faiss", "matplotlib", "numba", "sklearn", "av", "parselmouth", "torchcrepe", "torchfcpe"}
     code = (
-        f"import sys; from rvc.cli import main; assert main({[str(word) for word in words]}) == 0; "
+        f"import sys; from rvc.cli.main import main; assert main({[str(word) for word in words]}) == 0; "
         f"print(sorted({unused} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -118,10 +118,10 @@ def test_json_tells_the_result(files, tmp_path, capsys):
 
 
 def test_protect_acts_on_unvoiced_frames_only_where_they_stay_unvoiced(files, tmp_path):
-    from rvc import indexing
+    from rvc.retrieval import index_building
 
     rows = np.random.default_rng(0).standard_normal((100, 256), dtype=np.float32)
-    indexing.save(indexing.build(rows), tmp_path / "v.index")
+    index_building.save(index_building.build(rows), tmp_path / "v.index")
     outs = {}
     for profile in ("webui-2026", "rvc-python"):
         for protect in (0.1, 0.5):
@@ -234,9 +234,9 @@ def test_a_tape_for_another_input_is_refused(files, tmp_path, capsys):
 
 
 def test_an_index_of_another_width_is_refused(files, tmp_path, capsys):
-    from rvc import indexing
+    from rvc.retrieval import index_building
 
-    indexing.save(indexing.build(np.random.default_rng(0).random((50, 768), np.float32)), tmp_path / "v.index")
+    index_building.save(index_building.build(np.random.default_rng(0).random((50, 768), np.float32)), tmp_path / "v.index")
     said = refusal(capsys, convert(files, tmp_path / "a.wav", "--index", tmp_path / "v.index"))
     assert said == (
         "content has 256 channels, but this voice's index v.index has 768; "
@@ -306,16 +306,16 @@ def test_a_curve_replaces_the_pitch(files, tmp_path):
 
 
 def test_a_crash_in_one_file_does_not_stop_a_folder(files, tmp_path, capsys, monkeypatch):
-    from rvc import conversion
+    from rvc.pipeline import file_conversion
 
-    whole = conversion.convert_file
+    whole = file_conversion.convert_file
 
     def crash(source, *rest, **options):
         if source.name == "in.wav":
             raise ZeroDivisionError("a bug")
         return whole(source, *rest, **options)
 
-    monkeypatch.setattr(conversion, "convert_file", crash)
+    monkeypatch.setattr(file_conversion, "convert_file", crash)
     inputs = [str(files / "in.wav"), str(files / "silence.wav")]
     assert (
         main(["convert", *inputs, str(tmp_path / "o"), "--model", str(files / "voice.pth"), "--f0-method", "pm"]) == 1
@@ -342,11 +342,11 @@ def test_an_index_is_built_from_recordings_and_used(files, tmp_path, capsys):
 
 
 def test_an_exact_hit_is_nan_only_where_asked_for(files, tmp_path):
-    from rvc import indexing
+    from rvc.retrieval import index_building
 
     assert convert(files, tmp_path / "a.wav", "--trace", tmp_path / "t") == 0
     rows = load_file(tmp_path / "t")["seg0.hubert.features"][0]
-    indexing.save(indexing.build(rows), tmp_path / "v.index")
+    index_building.save(index_building.build(rows), tmp_path / "v.index")
     shares = {}
     for wish in ("finite", "nan"):
         options = ("--index", tmp_path / "v.index", "--exact-hits", wish, "--trace", tmp_path / wish)

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import soundfile
 
-from rvc.cli import main
+from rvc.cli.main import main
 
 
 def test_profiles_prints_the_table(capsys):
@@ -53,13 +53,13 @@ def test_audio_of_nothing_is_refused(tmp_path, capsys):
 
 def test_the_menu_comes_without_the_networks():
     code = (
-        "import sys; from rvc.cli import build; build(); sys.exit(bool({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
+        "import sys; from rvc.cli.main import build; build(); sys.exit(bool({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_conversion_imports_neither_librosa_nor_faiss_nor_matplotlib():
-    code = "import sys, rvc.conversion; sys.exit(bool({'librosa', 'faiss', 'matplotlib', 'av'} & set(sys.modules)))"
+    code = "import sys, rvc.pipeline.file_conversion; sys.exit(bool({'librosa', 'faiss', 'matplotlib', 'av'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from rvc.errors import BadCheckpoint
-from rvc.nn import conv as module
-from rvc.nn.conv import Conv, Weights, from_rows, to_rows
+from rvc.nn.kernels import conv as module
+from rvc.nn.kernels.conv import Conv, Weights, from_rows, to_rows
 
 
 def made(width=5, dilation=3):

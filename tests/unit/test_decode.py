@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from rvc.decode import decode
+from rvc.audio.decoding import decode
 from rvc.errors import BadInput, MissingExtra
 from rvc.profiles import PROFILES
 

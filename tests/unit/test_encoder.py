@@ -6,8 +6,8 @@ import torch
 
 from rvc.errors import BadInput
 from rvc.nn import encoder as module
-from rvc.nn.sizes import layout, read_config
 from rvc.nn.synthesizer import Synthesizer
+from rvc.nn.synthesizer_config import layout, read_config
 
 
 def build(version="v2", f0=1):

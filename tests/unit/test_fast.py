@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from rvc.nn.conv import Conv
-from rvc.nn.fast import FastConv, Kernel, add_joined, need, silence, split, take
+from rvc.nn.kernels.conv import Conv
+from rvc.nn.kernels.fast_fir import FastConv, Kernel, add_joined, need, silence, split, take
 
 
 def joined(signal, rows):

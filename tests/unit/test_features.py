@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from rvc.content.features import extract, load_hubert
 from rvc.errors import BadCheckpoint, BadInput
-from rvc.features import extract, load_hubert
 from rvc.nn.hubert import HubertConfig
 
 # a single file does not tell its heads (64 channels each) and has HuBERT's own kernels

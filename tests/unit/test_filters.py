@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from rvc.nn.filters import Doubling, Filter
+from rvc.nn.kernels.conv2d import Doubling, Filter
 
 SHAPES = [(1, 16, 1, 4), (1, 16, 2, 8), (1, 16, 5, 7), (1, 16, 40, 64)]
 

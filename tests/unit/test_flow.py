@@ -4,8 +4,8 @@ import small_voice as sv
 import torch
 
 from rvc.nn.flow import REACH
-from rvc.nn.sizes import layout, read_config
 from rvc.nn.synthesizer import Synthesizer
+from rvc.nn.synthesizer_config import layout, read_config
 
 
 def build():

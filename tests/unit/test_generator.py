@@ -6,8 +6,8 @@ import torch
 
 from rvc.errors import BadInput
 from rvc.nn import generator as module
-from rvc.nn.sizes import layout, read_config
 from rvc.nn.synthesizer import Synthesizer
+from rvc.nn.synthesizer_config import layout, read_config
 
 
 def build(kind="40k", resblock="1", f0=1):
@@ -40,8 +40,8 @@ def test_pieces_are_the_uncut_network(monkeypatch, kind, resblock, f0, frames):
 def test_fast_blocks_are_the_uncut_network(monkeypatch, kind, f0, levels):
     monkeypatch.setattr(module, "PIECE", 30)
     monkeypatch.setattr(module, "LONG", 0)
-    monkeypatch.setattr("rvc.nn.tiles.available", lambda: False)  # which do without them
-    monkeypatch.setattr("rvc.nn.resblock.levels_for", lambda channels, width: levels.get(width, 0))
+    monkeypatch.setattr("rvc.nn.kernels.amx.available", lambda: False)  # which do without them
+    monkeypatch.setattr("rvc.nn.residual_blocks.levels_for", lambda channels, width: levels.get(width, 0))
     cfg, tensors, net = build(kind, "1", f0)
     for frames in (1, 3, 101):
         z, g, source = inputs(net, frames)
@@ -118,16 +118,16 @@ def test_without_fused_operations_the_result_is_the_same(monkeypatch):
     cfg, tensors, net = build()
     z, g, source = inputs(net, 40)
     fused = net.generate(z, g, source)
-    monkeypatch.setattr("rvc.nn.conv.FUSED", False)
-    monkeypatch.setattr("rvc.nn.tiles.available", lambda: False)
+    monkeypatch.setattr("rvc.nn.kernels.conv.FUSED", False)
+    monkeypatch.setattr("rvc.nn.kernels.amx.available", lambda: False)
     plain = Synthesizer(cfg, "v2", 1, tensors)
     assert not plain.generator.conv_pre.packed
     assert sv.gap(plain.generate(z, g, source), fused) < 2e-6
 
 
 def test_short_segments_do_without_fast_blocks(monkeypatch):
-    monkeypatch.setattr("rvc.nn.tiles.available", lambda: False)
-    monkeypatch.setattr("rvc.nn.resblock.levels_for", lambda channels, width: 1)
+    monkeypatch.setattr("rvc.nn.kernels.amx.available", lambda: False)
+    monkeypatch.setattr("rvc.nn.residual_blocks.levels_for", lambda channels, width: 1)
     monkeypatch.setattr(module, "LONG", 40)
     _, _, net = build()
     made = [block.fast for stage in net.generator.stages for block in stage.blocks]

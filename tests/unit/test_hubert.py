@@ -6,11 +6,11 @@ import torch
 
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn import hubert as module
-from rvc.nn import tiles
-from rvc.nn.dense import Dense, windows
 from rvc.nn.hubert import Grouped, Groups, Hubert, HubertConfig, config_from_json
+from rvc.nn.kernels import amx
+from rvc.nn.kernels.dense import Dense, windows
 
-needs_tiles = pytest.mark.skipif(not tiles.available(), reason="no matrix tiles here, or RVC_TILES=0")
+needs_tiles = pytest.mark.skipif(not amx.available(), reason="no matrix tiles here, or RVC_TILES=0")
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,8 @@ def test_attention_on_tiles_is_torchs(count, heads, width):
     three = torch.randn(count, 3, heads, width, generator=torch.Generator().manual_seed(5)) * 2
     q, k, v = three.unbind(1)
     wanted = torch.nn.functional.scaled_dot_product_attention(*(x.double().transpose(0, 1) for x in (q, k, v)))
-    assert plain.gap(tiles.attend(q, k, v), wanted.transpose(0, 1)) < 1e-6
-    assert torch.equal(tiles.attend(q * 1, k, v), tiles.attend(q, k, v))  # however far its rows lie apart
+    assert plain.gap(amx.attend(q, k, v), wanted.transpose(0, 1)) < 1e-6
+    assert torch.equal(amx.attend(q * 1, k, v), amx.attend(q, k, v))  # however far its rows lie apart
 
 
 @needs_tiles
@@ -100,7 +100,7 @@ def test_the_front_end_beside_a_bfloat16_transformer_is_nearly_float32s():
 
 
 def test_without_tiles_the_front_end_is_float32s(monkeypatch):
-    monkeypatch.setattr(tiles, "available", lambda: False)
+    monkeypatch.setattr(amx, "available", lambda: False)
     exact, slow = (Hubert(plain.SMALL, plain.hubert_weights(), dtype=d).front for d in (torch.float32, torch.bfloat16))
     assert torch.equal(slow(sound(9000)[0]), exact(sound(9000)[0]))
 

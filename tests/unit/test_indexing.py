@@ -7,10 +7,10 @@ import faiss
 import numpy as np
 import pytest
 
-from rvc import indexing
-from rvc.cli import main
+from rvc.cli.main import main
 from rvc.errors import BadInput, MissingExtra
-from rvc.retrieval import load_index
+from rvc.retrieval import index_building
+from rvc.retrieval.search import load_index
 
 
 def rows(count=400, width=256, seed=0):
@@ -19,11 +19,11 @@ def rows(count=400, width=256, seed=0):
 
 @pytest.mark.parametrize(("count", "lists"), [(1, 1), (38, 1), (78, 2), (400, 10), (40000, 1025), (200000, 5128)])
 def test_the_ivf_rule(count, lists):
-    assert indexing.lists_for(count) == lists
+    assert index_building.lists_for(count) == lists
 
 
 def test_rows_are_permuted_and_all_there():
-    index = indexing.build(rows(), seed=1)
+    index = index_building.build(rows(), seed=1)
     assert (index.ntotal, index.d, index.nlist, index.nprobe) == (400, 256, 10, 1)
     stored = faiss.downcast_index(index).reconstruct_n(0, 400)
     order = np.random.RandomState(1).permutation(400)
@@ -32,30 +32,30 @@ def test_rows_are_permuted_and_all_there():
 
 def test_a_seed_gives_the_same_index(tmp_path):
     for name in ("a", "b"):
-        indexing.save(indexing.build(rows(), seed=2), tmp_path / name)
+        index_building.save(index_building.build(rows(), seed=2), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_many_rows_become_centres(monkeypatch):
-    monkeypatch.setattr(indexing, "MANY", 300)
-    monkeypatch.setattr(indexing, "CENTERS", 50)
+    monkeypatch.setattr(index_building, "MANY", 300)
+    monkeypatch.setattr(index_building, "CENTERS", 50)
     said = []
-    index = indexing.build(rows(), report=lambda *step: said.append(step))
+    index = index_building.build(rows(), report=lambda *step: said.append(step))
     assert index.ntotal == 50
     assert said[0] == ("k-means", 0, 1)
 
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
-    monkeypatch.setattr(indexing, "MANY", 300)
+    monkeypatch.setattr(index_building, "MANY", 300)
     with pytest.raises(MissingExtra, match=r"k-means over 400 vectors needs a package .*\[index\]'"):
-        indexing.build(rows())
+        index_building.build(rows())
 
 
 def test_features_are_joined_in_the_order_of_their_names(tmp_path):
     np.save(tmp_path / "b.npy", rows(2, seed=1))
     np.save(tmp_path / "a.npy", rows(3).astype(np.float16))
-    joined = indexing.read_features(tmp_path.iterdir())
+    joined = index_building.read_features(tmp_path.iterdir())
     assert joined.dtype == np.float32
     assert np.array_equal(joined[3:], rows(2, seed=1))
 
@@ -67,24 +67,24 @@ def test_features_that_do_not_fit_are_refused(tmp_path, array, sentence):
     np.save(tmp_path / "a.npy", rows(3))
     np.save(tmp_path / "b.npy", array)
     with pytest.raises(BadInput, match=sentence):
-        indexing.read_features(tmp_path.iterdir())
+        index_building.read_features(tmp_path.iterdir())
 
 
 def test_a_pickled_array_is_not_opened(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{}], object), allow_pickle=True)
     with pytest.raises(BadInput, match="cannot be read as an array"):
-        indexing.read_features([tmp_path / "a.npy"])
+        index_building.read_features([tmp_path / "a.npy"])
 
 
 def test_infinite_features_are_refused():
     with pytest.raises(BadInput, match="values that are not finite"):
-        indexing.build(np.full((50, 256), np.inf, np.float32))
+        index_building.build(np.full((50, 256), np.inf, np.float32))
 
 
 def test_the_description_tells_recall_and_exact_hits(tmp_path):
-    indexing.save(indexing.build(rows()), tmp_path / "a.index")
+    index_building.save(index_building.build(rows()), tmp_path / "a.index")
     index = load_index(tmp_path / "a.index")
-    found = indexing.describe(index)
+    found = index_building.describe(index)
     assert (found["dimension"], found["version"], found["metric"], found["ntotal"], found["nlist"]) == (
         256,
         "v1",
@@ -94,16 +94,16 @@ def test_the_description_tells_recall_and_exact_hits(tmp_path):
     )
     assert 0.05 < found["recall_at_8"] < 0.9
     assert found["frames_hit_exactly"] == 0
-    assert indexing.describe(index, rows()[:5])["frames_hit_exactly"] == 1
+    assert index_building.describe(index, rows()[:5])["frames_hit_exactly"] == 1
     index.lists.nprobe = 10
-    assert indexing.describe(index)["recall_at_8"] == 1
+    assert index_building.describe(index)["recall_at_8"] == 1
 
 
 def test_the_change_is_nothing_for_content_from_the_index(tmp_path):
-    indexing.save(indexing.build(rows()), tmp_path / "a.index")
+    index_building.save(index_building.build(rows()), tmp_path / "a.index")
     index = load_index(tmp_path / "a.index")
-    assert indexing.change(index, rows()[:5]) == {"relative_change": 0.0, "mean_cosine": 1.0}
-    assert indexing.change(index, rows(5, seed=9))["relative_change"] > 0.5
+    assert index_building.change(index, rows()[:5]) == {"relative_change": 0.0, "mean_cosine": 1.0}
+    assert index_building.change(index, rows(5, seed=9))["relative_change"] > 0.5
 
 
 def test_build_and_inspect_on_the_command_line(tmp_path, capsys):

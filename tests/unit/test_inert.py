@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from rvc.errors import BadCheckpoint
-from rvc.inert import load, read_tensors
+from rvc.weights.safe_unpickler import load, read_tensors
 
 
 class Command:
@@ -108,9 +108,9 @@ def test_calls_of_any_kind_yield_nothing_alive(stream):
 def test_state_cannot_reach_into_our_own_functions():
     state = b"ctorch._utils\n_rebuild_tensor_v2\n}(S'__name__'\nS'gone'\nub."
     load(io.BytesIO(state))
-    from rvc import inert
+    from rvc.weights import safe_unpickler
 
-    assert inert.rebuild.__name__ == "rebuild"
+    assert safe_unpickler.rebuild.__name__ == "rebuild"
 
 
 def test_a_tensor_beyond_its_storage_is_refused(tmp_path):

@@ -11,10 +11,10 @@ from test_checkpoint import Hostile
 from test_voice import content, saved, training
 
 from rvc.__main__ import main
+from rvc.content.features import load_hubert
 from rvc.errors import BadCheckpoint, BadInput
-from rvc.features import load_hubert
-from rvc.inspection import inspect
-from rvc.models import export
+from rvc.voices.inspection import inspect
+from rvc.voices.model_tools import export
 
 
 def test_a_voice(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from rvc.nn.conv import Conv
+from rvc.nn.kernels.conv import Conv
 
 
 @pytest.mark.parametrize("size", [1e-6, 1.0, 1e4])

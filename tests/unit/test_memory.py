@@ -8,13 +8,14 @@ import small_voice as sv
 import torch
 from safetensors.torch import save_file
 
-from rvc.mapped import read_safetensors
-from rvc.memory import code, forget_code, give_back
-from rvc.nn import hubert, rmvpe, tiles
+from rvc.nn import hubert, rmvpe
 from rvc.nn.hubert import Hubert, HubertConfig
+from rvc.nn.kernels import amx
 from rvc.nn.rmvpe import Rmvpe
-from rvc.nn.sizes import layout, read_config
 from rvc.nn.synthesizer import Synthesizer
+from rvc.nn.synthesizer_config import layout, read_config
+from rvc.weights.mapped_file import read_safetensors
+from rvc.weights.memory import code, forget_code, give_back
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 MB = 1 << 20
@@ -64,7 +65,7 @@ def test_a_lean_network_takes_a_part_of_its_file(monkeypatch, run, shapes, tmp_p
     size = write(tmp_path / "w.safetensors", shapes)
     assert size > 80 * MB
     run(tmp_path / "w.safetensors", True)  # what is allocated once for good
-    part = 0.5 if run is hear and tiles.available() else 0.4  # a layer is a sixth of it, and half as much again there
+    part = 0.5 if run is hear and amx.available() else 0.4  # a layer is a sixth of it, and half as much again there
     assert peak(lambda: run(tmp_path / "w.safetensors", True)) < part * size
     assert peak(lambda: run(tmp_path / "w.safetensors", False)) > 0.9 * size
 
@@ -111,7 +112,7 @@ def test_a_lean_synthesizer_lets_encoder_and_flow_go_before_the_generator_comes(
 # tiles a float32 number is three limbs of two bytes each, half as much again.
 @pytest.mark.parametrize(("precision", "part"), [("float32", 1.1), ("bfloat16", 0.7), ("int8", 0.5)])
 def test_weights_are_held_in_the_precision_that_was_asked_for(precision, part, tmp_path):
-    if tiles.available():
+    if amx.available():
         part += {"float32": 1.0, "bfloat16": 0.2, "int8": 0.2}[precision] * 0.5
     config, size = voice(tmp_path / "v", initial=512)
     assert size > 50 * MB

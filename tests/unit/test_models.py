@@ -4,10 +4,10 @@ import pytest
 import torch
 from test_voice import content, saved, training
 
-from rvc.checkpoint import read
 from rvc.errors import BadCheckpoint, BadInput
-from rvc.models import export, merge
-from rvc.voice import load_voice
+from rvc.voices.model_tools import export, merge
+from rvc.voices.voice import load_voice
+from rvc.weights.checkpoint import read
 
 
 def same(first, second):

@@ -6,7 +6,7 @@ import pytest
 import soundfile
 import torch
 
-from rvc import output
+from rvc.audio import output
 from rvc.errors import BadInput
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from tiny import write_hubert, write_voice
 
-from rvc import pipeline
+from rvc.audio.segments import Window
 from rvc.config import Config
 from rvc.errors import BadInput, RvcError
 from rvc.noise import Seeded, Tape
-from rvc.parts import Parts
-from rvc.segments import Window
-from rvc.timing import Stopwatch
+from rvc.pipeline import offline
+from rvc.pipeline.timing import Stopwatch
+from rvc.pipeline.voice_networks import Parts
 from rvc.trace import Recorder
 
 WINDOW = Window(pad=0.5, query=0.1, center=0.4, max=0.5)
@@ -30,7 +30,7 @@ def sound(seconds=1.0):
 def heard(parts, raw, noise=None, **wishes):
     recorder = Recorder()
     config = Config.of(f0_method="pm", window=WINDOW, **wishes)
-    final, rate = pipeline.convert(raw, parts, config, noise=noise or Seeded(0), tap=recorder)
+    final, rate = offline.convert(raw, parts, config, noise=noise or Seeded(0), tap=recorder)
     return recorder, final, rate
 
 
@@ -88,7 +88,7 @@ def test_a_voice_that_is_not_finite_is_said(parts, monkeypatch):
     def broken(self, z, g, source, first, last):
         return np.full((last - first) * 400, np.nan, np.float32)
 
-    monkeypatch.setattr(pipeline.Segment, "generate", broken)
+    monkeypatch.setattr(offline.Segment, "generate", broken)
     with pytest.raises(RvcError, match="the voice's waveform is not finite; its weights are damaged"):
         heard(parts, sound())
 
@@ -96,6 +96,6 @@ def test_a_voice_that_is_not_finite_is_said(parts, monkeypatch):
 def test_time_and_progress_are_told(parts):
     steps = []
     watch = Stopwatch(lambda done, total: steps.append((done, total)))
-    pipeline.convert(sound(), parts, Config.of(f0_method="pm", window=WINDOW), noise=Seeded(0), watch=watch)
+    offline.convert(sound(), parts, Config.of(f0_method="pm", window=WINDOW), noise=Seeded(0), watch=watch)
     assert steps == [(i, 6) for i in range(1, 7)]
     assert set(watch.seconds) == {"audio", "f0", "loading", "features", "retrieval", "synthesizer", "output"}

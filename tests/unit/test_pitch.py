@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rvc.errors import BadInput
-from rvc.f0 import pitch
+from rvc.f0 import postprocessing
 
 
 def config(fill=False, transpose=0, f0_file=None, pad=1.0):
@@ -19,42 +19,42 @@ def config(fill=False, transpose=0, f0_file=None, pad=1.0):
 
 def test_gaps_become_lines_and_ends_become_level():
     f0 = np.array([0, 100, 0, 0, 130, 0.0])
-    assert pitch.fill_unvoiced(f0).tolist() == [100, 100, 110, 120, 130, 130]
+    assert postprocessing.fill_unvoiced(f0).tolist() == [100, 100, 110, 120, 130, 130]
     assert f0[0] == 0
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_track_without_pitch_stays_zero_and_its_dtype(dtype):
-    filled = pitch.fill_unvoiced(np.zeros(4, dtype))
+    filled = postprocessing.fill_unvoiced(np.zeros(4, dtype))
     assert filled.dtype == dtype
     assert not filled.any()
-    assert pitch.quantise(filled).tolist() == [1, 1, 1, 1]
+    assert postprocessing.quantise(filled).tolist() == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_an_octave_doubles(dtype):
-    moved = pitch.transpose(np.array([0, 220], dtype), 12)
+    moved = postprocessing.transpose(np.array([0, 220], dtype), 12)
     assert moved.dtype == dtype
     assert moved.tolist() == [0, 440]
 
 
 def test_bins_go_from_50_to_1100_hz_evenly_in_mel():
     f0 = np.array([0, 10, 50, 55.0, 110, 220, 440, 880, 1100, 1101, 3000])
-    assert pitch.quantise(f0).tolist() == [1, 1, 1, 3, 23, 60, 122, 217, 255, 255, 255]
+    assert postprocessing.quantise(f0).tolist() == [1, 1, 1, 3, 23, 60, 122, 217, 255, 255, 255]
 
 
 def test_halves_are_rounded_to_even():
     for half, wanted in ((99.5, 100), (100.5, 100)):
-        mels = (half - 1) * (pitch.HIGHEST_MEL - pitch.LOWEST_MEL) / 254 + pitch.LOWEST_MEL
+        mels = (half - 1) * (postprocessing.HIGHEST_MEL - postprocessing.LOWEST_MEL) / 254 + postprocessing.LOWEST_MEL
         hz = 700 * (np.exp(mels / 1127) - 1)
-        assert pitch.quantise(np.array([hz - 1e-7, hz + 1e-7])).tolist() == [int(half - 0.5), int(half + 0.5)]
+        assert postprocessing.quantise(np.array([hz - 1e-7, hz + 1e-7])).tolist() == [int(half - 0.5), int(half + 0.5)]
         assert np.rint(half) == wanted
 
 
 def test_bins_of_both_dtypes_and_of_realtime_agree_off_the_edges():
     f0 = np.linspace(40, 1200, 5001)
-    wide, narrow = pitch.quantise(f0), pitch.quantise(f0.astype(np.float32))
-    live = pitch.quantise_realtime(f0.astype(np.float32))
+    wide, narrow = postprocessing.quantise(f0), postprocessing.quantise(f0.astype(np.float32))
+    live = postprocessing.quantise_realtime(f0.astype(np.float32))
     assert wide.dtype == narrow.dtype == live.dtype == np.int64
     assert (wide != narrow).sum() <= 2
     assert (wide != live).sum() <= 2
@@ -64,23 +64,23 @@ def test_a_float32_track_is_scaled_in_float64():
     """numpy ≥ 2: float32 minus a float64 scalar is float64, and only the result is rounded."""
     f0 = np.linspace(60, 1000, 20001).astype(np.float32)
     mels = (1127 * np.log(1 + f0 / 700)).astype(np.float64)
-    scaled = (mels - pitch.LOWEST_MEL) * 254 / (pitch.HIGHEST_MEL - pitch.LOWEST_MEL) + 1
-    assert pitch.quantise(f0).tolist() == np.rint(scaled.astype(np.float32)).tolist()
+    scaled = (mels - postprocessing.LOWEST_MEL) * 254 / (postprocessing.HIGHEST_MEL - postprocessing.LOWEST_MEL) + 1
+    assert postprocessing.quantise(f0).tolist() == np.rint(scaled.astype(np.float32)).tolist()
 
 
 def test_finish_cuts_to_the_frames_asked_for():
     raw = np.array([0, 100, 200, 0, 0], np.float32)
-    filled, hz, coarse = pitch.finish(raw, 3, config(fill=True, transpose=12))
+    filled, hz, coarse = postprocessing.finish(raw, 3, config(fill=True, transpose=12))
     assert filled.tolist() == [100, 100, 200, 200, 200]
     assert (hz.dtype, hz.tolist()) == (np.float32, [[200, 200, 400]])
     assert (coarse.dtype, coarse.shape) == (np.int64, (1, 3))
-    assert pitch.finish(raw, 3, config())[0] is None
+    assert postprocessing.finish(raw, 3, config())[0] is None
     assert raw.tolist() == [0, 100, 200, 0, 0]
 
 
 def test_a_track_that_is_too_short_is_refused():
     with pytest.raises(BadInput, match="5 frames, but 6 are needed"):
-        pitch.finish(np.zeros(5), 6, config())
+        postprocessing.finish(np.zeros(5), 6, config())
 
 
 def curve(tmp_path, text):
@@ -90,23 +90,23 @@ def curve(tmp_path, text):
 
 def test_a_curve_replaces_what_was_transposed_behind_the_padding(tmp_path):
     file = curve(tmp_path, "0,100\n0.02,120\n0.04,120\n")
-    hz = pitch.finish(np.full(12, 50.0), 12, config(transpose=12, f0_file=file, pad=0.03))[1]
+    hz = postprocessing.finish(np.full(12, 50.0), 12, config(transpose=12, f0_file=file, pad=0.03))[1]
     assert hz[0].tolist() == [100] * 3 + [100, 110, 120, 120, 120] + [100] * 4
 
 
 def test_a_curve_that_starts_late_loses_its_end():
     points = np.array([[0.02, 100], [0.04, 300]], np.float32)
-    laid = pitch.lay_over(np.zeros(10), points, 0)
+    laid = postprocessing.lay_over(np.zeros(10), points, 0)
     assert laid[:4].tolist() == pytest.approx([100, 100, 100, 0])
 
 
 def test_a_curve_longer_than_the_track_is_clipped():
-    assert pitch.lay_over(np.zeros(3), np.array([[0, 100], [9, 100]], np.float32), 1).tolist() == [0, 100, 100]
+    assert postprocessing.lay_over(np.zeros(3), np.array([[0, 100], [9, 100]], np.float32), 1).tolist() == [0, 100, 100]
 
 
 @pytest.mark.parametrize(("seconds", "length"), [(327.66, 32767), (327.67, 0), (655.37, 2)])
 def test_length_wraps_round_at_sixteen_bits(seconds, length):
-    laid = pitch.lay_over(np.zeros(40000), np.array([[0, 100], [seconds, 100]], np.float32), 0)
+    laid = postprocessing.lay_over(np.zeros(40000), np.array([[0, 100], [seconds, 100]], np.float32), 0)
     assert np.count_nonzero(laid) == length
 
 
@@ -116,6 +116,6 @@ def test_length_wraps_round_at_sixteen_bits(seconds, length):
 )
 def test_an_unreadable_curve_is_a_sentence(tmp_path, text, said):
     with pytest.raises(BadInput, match=said):
-        pitch.read_curve(curve(tmp_path, text))
+        postprocessing.read_curve(curve(tmp_path, text))
     with pytest.raises(BadInput, match="cannot be read"):
-        pitch.read_curve(Path(tmp_path / "nowhere"))
+        postprocessing.read_curve(Path(tmp_path / "nowhere"))

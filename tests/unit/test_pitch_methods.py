@@ -9,7 +9,7 @@ import torch
 
 from rvc import f0
 from rvc.errors import BadCheckpoint, BadInput, MissingExtra
-from rvc.f0 import crepe, extras, fcpe, pm, realtime, world
+from rvc.f0 import block_tracking, crepe, fcpe, optional_packages, pm, world
 from rvc.noise import Seeded
 
 RATE = 16000
@@ -75,11 +75,11 @@ def test_an_unknown_method_and_a_sound_that_is_not_finite_are_refused():
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     with pytest.raises(MissingExtra, match=r"\[pm\]"):
-        extras.package("no_such_package", "pm")
+        optional_packages.package("no_such_package", "pm")
     with pytest.raises(MissingExtra, match=r"\[crepe\]"):
-        extras.shipped_file("no_such_package", "assets/full.pth", "crepe")
+        optional_packages.shipped_file("no_such_package", "assets/full.pth", "crepe")
     with pytest.raises(BadCheckpoint, match="--fcpe FILE"):
-        extras.shipped_file("numpy", "assets/none.pt", "fcpe")
+        optional_packages.shipped_file("numpy", "assets/none.pt", "fcpe")
     with pytest.raises(BadCheckpoint, match="there is no weight file"):
         f0.load("crepe", "nowhere.pth")
 
@@ -126,10 +126,10 @@ def test_realtime_harvest_in_parts_covers_every_frame(workers):
 
 
 def test_tails_are_a_block_and_50_ms_rounded_up_for_rmvpe():
-    assert realtime.tail_length(4000, "pm") == 4800
-    assert realtime.tail_length(4000, "rmvpe") == 4960
-    assert realtime.tail_length(4480, "rmvpe") == 10080
-    assert realtime.tail_length(4320, "rmvpe") == 4960
+    assert block_tracking.tail_length(4000, "pm") == 4800
+    assert block_tracking.tail_length(4000, "rmvpe") == 4960
+    assert block_tracking.tail_length(4480, "rmvpe") == 10080
+    assert block_tracking.tail_length(4320, "rmvpe") == 4960
 
 
 @needs("pm")
@@ -138,7 +138,7 @@ def test_a_tail_is_filled_moved_and_quantised_in_float32():
     at16k = sound[:12800].astype(np.float32)  # ends inside the tone: its beginning is silent
 
     def track(fill, semitones):
-        return realtime.track_tail(
+        return block_tracking.track_tail(
             at16k, 8000, "pm", semitones, weights=f0.F0Weights(), draw=Seeded(0).draw, fill_unvoiced=fill
         )
 

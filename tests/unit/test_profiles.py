@@ -2,15 +2,15 @@
 
 import pytest
 
-from rvc import cli_options
+from rvc.cli import options
 from rvc.config import Config
 from rvc.errors import BadInput
 from rvc.profiles import METHODS, PROFILES, named
 
 
 def test_the_command_line_names_what_the_table_has():
-    assert tuple(PROFILES) == cli_options.PROFILE_NAMES
-    assert METHODS == cli_options.METHOD_NAMES
+    assert tuple(PROFILES) == options.PROFILE_NAMES
+    assert METHODS == options.METHOD_NAMES
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)

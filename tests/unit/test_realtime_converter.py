@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from rvc.nn.synthesizer import resize_frames, resize_source
+from rvc.realtime.block_sizes import Sizes
 from rvc.realtime.controls import Controls
-from rvc.realtime.sizes import Sizes
 from rvc.realtime.stream import Stream
-from rvc.retrieval import Index
+from rvc.retrieval.search import Index
 from rvc.trace import Recorder
 from tests.unit.tiny import tiny_models
 

@@ -11,7 +11,7 @@ import soxr
 from safetensors.numpy import load_file
 
 from parity import voices
-from rvc.parts import Parts
+from rvc.pipeline.voice_networks import Parts
 from rvc.realtime import Controls, Sizes, Stream, load, measure
 from rvc.trace import Recorder
 

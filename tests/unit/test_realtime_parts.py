@@ -10,11 +10,11 @@ import torch
 from scipy.signal import get_window
 
 from rvc.errors import BadInput
-from rvc.realtime.denoise import reduce_noise
-from rvc.realtime.gate import Gate
-from rvc.realtime.loudness import gain, loudness
-from rvc.realtime.sizes import Sizes
-from rvc.realtime.sola import correlation, crossfade, phase_vocoder, ramp
+from rvc.realtime.block_sizes import Sizes
+from rvc.realtime.dsp.denoise import reduce_noise
+from rvc.realtime.dsp.gate import Gate
+from rvc.realtime.dsp.loudness import gain, loudness
+from rvc.realtime.dsp.sola import correlation, crossfade, phase_vocoder, ramp
 
 
 def noise(length, seed=0):

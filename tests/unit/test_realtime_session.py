@@ -16,13 +16,13 @@ import pytest
 import soundfile
 import soxr
 
-from rvc.cli import main
+from rvc.cli import live_session
+from rvc.cli.main import main
+from rvc.cli.stream_session import Stop
 from rvc.errors import BadInput
-from rvc.realtime import live
-from rvc.realtime.session import Stop
-from rvc.realtime.sinks import to_pcm
-from rvc.realtime.sizes import Sizes
-from rvc.realtime.sources import FileSource, PipeSource, blocks, device_rate
+from rvc.realtime.block_sizes import Sizes
+from rvc.realtime.io.sinks import to_pcm
+from rvc.realtime.io.sources import FileSource, PipeSource, blocks, device_rate
 from rvc.trace import Recorder
 from tests.unit.tiny import write_hubert, write_voice
 
@@ -369,17 +369,17 @@ def test_an_unknown_device_is_refused(files, sound, capsys):
 def test_settings_are_typed_in_by_name(files):
     moved = {}
     stream = SimpleNamespace(change=moved.update)
-    live.apply("gate", "-40", stream, None)
-    live.apply("input-denoise", "on", stream, None)
+    live_session.apply("gate", "-40", stream, None)
+    live_session.apply("input-denoise", "on", stream, None)
     assert moved == {"gate_db": -40.0, "input_denoise": True}
     for name, value in (("gate", "x"), ("input-denoise", "maybe"), ("model", "")):
         with pytest.raises(BadInput):
-            live.apply(name, value, stream, None)
+            live_session.apply(name, value, stream, None)
 
 
 def test_the_meter_is_full_at_full_scale():
-    assert str(live.Meter(np.ones(4, np.float32))) == "█" * 20 + "    0.0 dB"
-    assert str(live.Meter(np.zeros(4, np.float32))).startswith("·" * 20)
+    assert str(live_session.Meter(np.ones(4, np.float32))) == "█" * 20 + "    0.0 dB"
+    assert str(live_session.Meter(np.zeros(4, np.float32))).startswith("·" * 20)
 
 
 def test_recording_nothing_is_no_tap():

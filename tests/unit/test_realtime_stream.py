@@ -8,10 +8,10 @@ import torch
 
 from rvc.errors import BadInput
 from rvc.noise import Seeded, Tape
+from rvc.realtime.block_sizes import Sizes
 from rvc.realtime.controls import Controls
-from rvc.realtime.formant import Formant
-from rvc.realtime.pitch import PitchCache
-from rvc.realtime.sizes import Sizes
+from rvc.realtime.dsp.formant import Formant
+from rvc.realtime.f0_cache import PitchCache
 from rvc.realtime.stream import Stream
 from rvc.trace import Recorder
 from tests.unit.tiny import Silence, tiny_models
@@ -137,7 +137,7 @@ def test_a_voice_without_f0_has_no_pitch_and_no_source():
 
 def test_the_16_khz_window_is_the_resampled_input(models):
     """Only the newest samples, whose future is missing, differ from resampling the whole sound at once."""
-    from rvc.resampling import resample
+    from rvc.audio.resampling import resample
 
     heard, _ = trace(models, Controls(), blocks=8)
     whole = resample(torch.from_numpy(speech(8 * SIZES.block)), 40000, 16000).numpy()

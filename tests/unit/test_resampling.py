@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rvc.resampling import resample
+from rvc.audio.resampling import resample
 
 
 def spelled_out(samples, source, target):

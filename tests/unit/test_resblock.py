@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from rvc.nn.conv import Weights
-from rvc.nn.resblock import ResBlock1, levels_for
-from rvc.nn.span import Span, taken
+from rvc.nn.kernels.conv import Weights
+from rvc.nn.residual_blocks import ResBlock1, levels_for
+from rvc.nn.streaming.ranges import Span, taken
 
 
 def block(width, channels=6):

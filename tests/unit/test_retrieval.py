@@ -4,9 +4,9 @@ import faiss
 import numpy as np
 import pytest
 
-from rvc import retrieval
 from rvc.errors import BadInput
-from rvc.inspection import inspect
+from rvc.retrieval import search as retrieval
+from rvc.voices.inspection import inspect
 
 
 def vectors(count=400, width=256, seed=0):

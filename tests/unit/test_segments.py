@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from rvc import segments
+from rvc.audio import segments
+from rvc.audio.segments import Window
 from rvc.errors import BadInput
-from rvc.segments import Window
 
 SMALL = Window(pad=0.5, query=0.2, center=1.0, max=1.2)
 

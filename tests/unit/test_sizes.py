@@ -3,7 +3,7 @@
 import pytest
 
 from rvc.errors import BadCheckpoint
-from rvc.nn.sizes import layout, read_config
+from rvc.nn.synthesizer_config import layout, read_config
 
 PUBLISHED = {
     "32k-v1": [513, [10, 4, 2, 2, 2], [16, 16, 4, 4, 4], 32000],

@@ -8,9 +8,9 @@ import small_voice as sv
 import torch
 
 from rvc.errors import BadInput
-from rvc.nn.sizes import layout, read_config
 from rvc.nn.source import sine_a, sine_b
 from rvc.nn.synthesizer import Synthesizer
+from rvc.nn.synthesizer_config import layout, read_config
 
 
 def glide(frames, seed=0):

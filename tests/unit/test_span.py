@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from rvc.nn.conv import Conv
-from rvc.nn.span import Span, add_reaching, added_reaching, cut, reaching, silenced, taken
+from rvc.nn.kernels.conv import Conv
+from rvc.nn.streaming.ranges import Span, add_reaching, added_reaching, cut, reaching, silenced, taken
 
 
 def test_a_stretch_may_stick_out():

@@ -7,8 +7,8 @@ import small_voice as sv
 import torch
 
 from rvc.errors import BadCheckpoint, BadInput
-from rvc.nn.sizes import layout, read_config
 from rvc.nn.synthesizer import Synthesizer, heads, resize_frames, resize_source
+from rvc.nn.synthesizer_config import layout, read_config
 
 
 def build(f0=1):

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from rvc.nn import conv as conv_module
-from rvc.nn import tiles
-from rvc.nn.conv import Conv
-from rvc.nn.tiles import Product
+from rvc.nn.kernels import amx
+from rvc.nn.kernels import conv as conv_module
+from rvc.nn.kernels.amx import Product
+from rvc.nn.kernels.conv import Conv
 
-needs_tiles = pytest.mark.skipif(not tiles.available(), reason="no matrix tiles here, or no C compiler for them")
-ERRORS = {tiles.FLOAT32: 5e-7, tiles.HALFWAY: 2**-16, tiles.BFLOAT16: 2**-8}  # of one product, at worst
+needs_tiles = pytest.mark.skipif(not amx.available(), reason="no matrix tiles here, or no C compiler for them")
+ERRORS = {amx.FLOAT32: 5e-7, amx.HALFWAY: 2**-16, amx.BFLOAT16: 2**-8}  # of one product, at worst
 
 
 def made(seed, *shape):
@@ -122,7 +122,7 @@ def test_columns_of_wider_rows_go_in_and_out():
 def test_a_weight_comes_back_as_it_went_in():
     weight = made(2, 5, 33, 47) * 10.0 ** made(3, 5, 33, 47)
     assert torch.equal(Product(weight, (0, 1, 2, 3, 4)).plain(), weight)
-    assert torch.equal(Product(weight, (0, 1, 2, 3, 4), tiles.BFLOAT16).plain(), weight.bfloat16().float())
+    assert torch.equal(Product(weight, (0, 1, 2, 3, 4), amx.BFLOAT16).plain(), weight.bfloat16().float())
 
 
 @needs_tiles
@@ -155,7 +155,7 @@ def test_a_convolution_is_the_same_with_and_without(monkeypatch, dtype):
     weight, bias, x = made(1, 48, 32, 5), made(2, 48), made(3, 300, 32)
     with_them = Conv(weight, bias, 3, dtype)
     assert with_them.tiles is not None
-    monkeypatch.setattr(tiles, "available", lambda: False)
+    monkeypatch.setattr(amx, "available", lambda: False)
     without = Conv(weight, bias, 3, dtype)
     assert without.tiles is None
     bound = 1e-6 if dtype == torch.float32 else 2e-2
@@ -179,7 +179,7 @@ def test_without_the_kernels_torch_computes_everything(why):
     script = (
         "import torch; from pathlib import Path; from rvc.nn import tiles\n"
         + ("tiles.LIBRARY = Path('nowhere.so')\n" if why == "library" else "")
-        + "from rvc.nn.conv import Conv\n"
+        + "from rvc.nn.kernels.conv import Conv\n"
         "made = Conv(torch.ones(32, 32, 3), None)\n"
         "print(tiles.available(), made.tiles, float(made(torch.ones(5, 32))[0, 0]), tiles.state())"
     )
@@ -192,7 +192,7 @@ def test_without_the_kernels_torch_computes_everything(why):
 def test_the_kernels_are_there_where_the_processor_has_tiles():
     """A check that would see a kernel that no longer compiles: its absence is silent on purpose."""
     asked = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    if not asked() or os.environ.get(tiles.OFF) == "0":
+    if not asked() or os.environ.get(amx.OFF) == "0":
         pytest.skip("no tiles here")
-    assert tiles.available()
-    assert Conv(torch.ones(32, 32, 3), None).tiles is not None and conv_module.LIMBS[torch.float32] == tiles.FLOAT32
+    assert amx.available()
+    assert Conv(torch.ones(32, 32, 3), None).tiles is not None and conv_module.LIMBS[torch.float32] == amx.FLOAT32

@@ -5,9 +5,9 @@ import small_voice as sv
 import torch
 from torch.nn import functional as F
 
-from rvc.nn.conv import Weights
-from rvc.nn.sizes import layout, read_config
-from rvc.nn.span import Span, taken
+from rvc.nn.kernels.conv import Weights
+from rvc.nn.streaming.ranges import Span, taken
+from rvc.nn.synthesizer_config import layout, read_config
 from rvc.nn.upsample import NoiseConv, Upsampler
 
 

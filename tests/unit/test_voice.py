@@ -8,8 +8,8 @@ import small_voice as sv
 import torch
 
 from rvc.errors import BadCheckpoint
-from rvc.nn.sizes import layout, read_config
-from rvc.voice import load_voice
+from rvc.nn.synthesizer_config import layout, read_config
+from rvc.voices.voice import load_voice
 
 FAMILIES = [(kind, version) for kind in sv.KINDS for version in ("v1", "v2") if kind.endswith((version, "40k"))]
 

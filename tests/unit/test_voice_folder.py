@@ -5,7 +5,7 @@ import os
 import pytest
 
 from rvc.errors import BadInput
-from rvc.voice_folder import find_index, find_voice, list_voices
+from rvc.voices.folder import find_index, find_voice, list_voices
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from rvc.nn.windows import Pairs, Queue, Window
+from rvc.nn.streaming.windows import Pairs, Queue, Window
 
 
 @pytest.mark.parametrize("pieces", [[30], [10, 20], [5, 5, 5, 15], [29, 1]])

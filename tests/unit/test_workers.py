@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from rvc.nn import workers
+from rvc.nn.kernels import workers
 
 
 def test_workers_raise_what_a_task_raised() -> None:

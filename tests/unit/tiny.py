@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 
 from rvc.nn.hubert import config_from_json, expected_shapes
-from rvc.nn.sizes import layout, read_config
 from rvc.nn.synthesizer import Synthesizer
+from rvc.nn.synthesizer_config import layout, read_config
 from rvc.profiles import PROFILES
-from rvc.realtime.turn import Models
+from rvc.realtime.block_context import Models
 
 SMALL = [1025, 32, 16, 16, 32, 2, 1, 3, 0, "1", [3, 7], [[1, 3], [1, 3]]]
 CONFIGS = {

@@ -1,0 +1,1 @@
+"""Measurement: child processes, their cost, the machine unit and the workload."""

@@ -1,0 +1,1 @@
+"""Calibration: spread of the originals, leave-one-out, coverage and accuracy."""

@@ -1,0 +1,128 @@
+"""How far an original is from itself: traces of variants in, `parity/data/spread.json` out.
+
+python -m parity.spread FOLDER [--keep] [--out parity/data/spread.json]
+
+    FOLDER/VARIANT/about.json                      {"environment": {...}}: threads, instruction set, dtype, runtime
+    FOLDER/VARIANT/CASE/chained.safetensors        a whole conversion of the case's input with the case's noise
+    FOLDER/VARIANT/CASE/isolated.safetensors       each stage on the golden's own inputs, where it was run so
+
+Every variant is compared with the committed golden; an entry keeps the worst case of each variant, for cases whose F0
+comes from a network and for the others apart, for streams (`rt.`) and files apart. --keep leaves what other machines
+measured in place and adds to it. Of decisions those flips are counted that their margin does not explain; where one is
+explained, what depends on it says nothing about arithmetic and is left out.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from parity import stages
+from parity.errors import ParityError, UsageError
+from parity.goldens import store, trace_file
+from parity.goldens.recipes import Array
+from parity.goldens.store import Case
+from parity.judge import ledger, limits, metrics
+from parity.judge.decisions import margins, phase_wraps
+
+Key = tuple[str, str, str, bool]
+
+
+def measure(folder: Path, goldens: Path, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The document of spread.json, laid over the one of `before`. Raises UsageError where there is nothing to measure.
+    """
+    kept = {(row["tensor"], row["mode"], row["metric"], row["network_f0"]): row for row in (before or {}).get(
+        "entries", [])}
+    fresh = {path.name for path in folder.iterdir() if path.is_dir()}
+    entries: dict[Key, dict[str, float]] = {
+        key: {name: value for name, value in row["by_variant"].items() if name not in fresh}
+        for key, row in kept.items()}
+    seen: dict[Key, set[str]] = {}
+    variants = [row for row in (before or {}).get("variants", []) if row["name"] not in fresh]
+    for variant in sorted(path for path in folder.iterdir() if path.is_dir()):
+        about = variant / "about.json"
+        environment = json.loads(about.read_text(encoding="utf-8"))["environment"] if about.is_file() else {}
+        variants.append({"name": variant.name, "environment": environment})
+        for path in sorted(variant.glob("*/*.safetensors")):
+            case = store.open_case(goldens / path.parent.name)
+            for key, value in _values(case, dict(trace_file.read(path)), path.stem).items():
+                row = entries.setdefault(key, {})
+                row[variant.name] = max(value, row.get(variant.name, 0.0))
+                seen.setdefault(key, set()).add(case.name)
+    if not entries:
+        raise UsageError(f"{folder} holds no VARIANT/CASE/chained.safetensors; run the original's variants first")
+    rows = [{"tensor": tensor, "mode": mode, "metric": metric, "network_f0": network,
+             "by_variant": {name: float(f"{value:.3g}") for name, value in sorted(entries[key].items())},
+             "cases": max(len(seen.get(key, ())), kept.get(key, {}).get("cases", 0))}
+            for key in sorted(entries) for tensor, mode, metric, network in [key] if entries[key]]
+    return {"format": "rvc-spread/1", "variants": variants, "entries": rows}
+
+
+def _values(case: Case, made: dict[str, Array], mode: str) -> dict[Key, float]:
+    """Every metric of every tensor that both have, the worst over segments."""
+    if mode not in ("chained", "isolated"):
+        raise UsageError(f"{mode}.safetensors of {case.name} is neither chained nor isolated")
+    network = limits.network_f0(case.options)
+    found: dict[Key, float] = {}
+    for name, metric, value in values(case, made, mode):
+        key = (entry_name(name), mode, metric, network)
+        found[key] = max(found.get(key, 0.0), value)
+    return found
+
+
+def entry_name(name: str) -> str:
+    """`seg0.flow.z` → `flow.z`, `rt.3.flow.z` → `rt.flow.z`."""
+    prefix, local = stages.split(name)
+    return f"rt.{local}" if prefix.startswith("rt.") else local
+
+
+def values(case: Case, made: Mapping[str, Array], mode: str) -> Iterator[tuple[str, str, float]]:
+    """(full name, metric, value) of every tensor that a variant and the golden share and that no flip has touched."""
+    touched: set[str] = set()
+    for name in ledger.expected_tensors(case):
+        if name not in made or stages.stage_of(name) is None:
+            continue
+        if mode == "chained" and touched & stages.upstream(name, case):
+            continue
+        state, sentence = metrics.form(name, case[name], made[name])
+        if state:
+            raise ParityError(f"a variant that must not matter changes the form of {case.name}: {sentence}")
+        numbers = metrics.compare(name, case[name], made[name], ledger.clock(case, name))
+        if numbers.values.get("unequal"):
+            flips = margins.flips(name, case, {**case, **made}, mode == "chained")
+            touched.add(name)
+            yield name, "unequal", float(sum(not flip["explained"] for flip in flips))
+            continue
+        found = dict(numbers.values)
+        if (other := phase_wraps.otherwise(case, name)) is not None and (
+                mode == "isolated" or phase_wraps.same_pitch(case, made)):
+            apart = metrics.compare(name, other[0], made[name], ledger.clock(case, name)).values
+            found = {metric: min(value, apart[metric]) for metric, value in found.items()}
+        yield from ((name, metric, value) for metric, value in found.items())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 written, 2 nothing to measure."""
+    parser = argparse.ArgumentParser(prog="python -m parity.spread", description="Measure an original against itself.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--keep", action="store_true", help="add to what other machines measured")
+    parser.add_argument("--goldens", type=Path, default=Path("goldens") / "cases")
+    parser.add_argument("--out", type=Path, default=limits.SPREAD)
+    given = parser.parse_args(arguments)
+    try:
+        before = limits.read(given.out) if given.keep else None
+        document = measure(given.folder, given.goldens, before)
+    except ParityError as error:
+        print(f"parity.spread: {error}", file=sys.stderr)
+        return 2
+    fresh = given.out.with_name(f".{given.out.name}.new")
+    fresh.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(given.out)
+    print(f"{given.out}: {len(document['entries'])} entries from {len(document['variants'])} variants")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

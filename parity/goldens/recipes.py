@@ -1,0 +1,155 @@
+"""How a golden avoids storing the same numbers twice: recipes that make one tensor from others, bit for bit.
+
+A recipe is a small JSON object. `make` follows one and the caller casts the result to the tensor's dtype and shape;
+`find` looks for a recipe that gives exactly the bits at hand, so a view never changes a value.
+
+    {"how": "data"}                                      under its own name in tensors.safetensors
+    {"how": "noise", "key": TEXT}                        parity.goldens.random_stream.normal(key, shape), a fixed stream
+    {"how": "slice", "of": NAME, "axis": A, "start": S, "stop": E}
+    {"how": "repeat", "of": NAME, "axis": A, "times": N} each element N times in a row (nearest upsampling)
+    {"how": "join", "of": [NAME, ...]}                   one after another along axis 0
+    {"how": "steps", "of": PART, "scale": X}             stored integers times X, in float32
+    {"how": "mix", "of": [A, B], "repeat": [N, M], "weights": [X, Y]}   A·X + B·Y in float32, A repeated N times
+                                                         along axis 1; a weight is a number or a PART along axis 1
+A PART is an array of tensors.safetensors with `#` in its name: it serves a recipe and is no tensor of the case.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity import stages
+from parity.goldens import random_stream
+
+Array = NDArray[Any]
+Recipe = dict[str, Any]
+Get = Callable[[str], Array]
+
+DATA: Recipe = {"how": "data"}
+
+
+def make(recipe: Mapping[str, Any], shape: tuple[int, ...], get: Get, part: Get) -> Array:
+    """The array a recipe describes; `get` gives tensors of the case, `part` gives stored parts."""
+    how = recipe["how"]
+    if how == "noise":
+        return random_stream.normal(recipe["key"], shape)
+    if how == "slice":
+        where = (slice(None),) * int(recipe["axis"]) + (slice(recipe["start"], recipe["stop"]),)
+        return get(str(recipe["of"]))[where]
+    if how == "repeat":
+        return np.repeat(get(str(recipe["of"])), recipe["times"], axis=recipe["axis"])
+    if how == "join":
+        return np.concatenate([get(name) for name in recipe["of"]])
+    if how == "steps":
+        return part(recipe["of"]).astype(np.float32) * np.float32(recipe["scale"])
+    if how == "mix":
+        return _mix(recipe, get, part)
+    raise ValueError(f"{how!r} is not a way to store a tensor")
+
+
+def sources(recipe: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The tensors and the parts a recipe reads."""
+    of = recipe.get("of", [])
+    found = [of] if isinstance(of, str) else list(of)
+    parts = [weight for weight in recipe.get("weights", []) if isinstance(weight, str)]
+    return [name for name in found if "#" not in name], [name for name in found if "#" in name] + parts
+
+
+def _mix(recipe: Mapping[str, Any], get: Get, part: Get) -> Array:
+    terms: list[tuple[Array, Any]] = []
+    for name, times, weight in zip(recipe["of"], recipe["repeat"], recipe["weights"], strict=True):
+        base = get(name)
+        base = base[None] if base.ndim == 2 else base  # (n, C) → (1, n, C)
+        base = np.repeat(base, times, axis=1) if times > 1 else base
+        terms.append((base, part(weight)[None, :, None] if isinstance(weight, str) else np.float32(weight)))
+    length = min(base.shape[1] for base, _ in terms)
+    (a, x), (b, y) = ((base[:, :length], weight) for base, weight in terms)
+    return np.asarray(a * x + b * y)
+
+
+def find(
+    name: str, value: Array, tensors: Mapping[str, Array], meta: Mapping[str, Any]
+) -> tuple[Recipe, dict[str, Array]]:
+    """A recipe that makes exactly the bits of `value` from earlier tensors, and the parts it needs; else DATA."""
+    for recipe, parts in _guesses(name, value, tensors, meta):
+        read, _ = sources(recipe)
+        if any(source not in tensors for source in read):
+            continue
+        try:
+            made = make(recipe, value.shape, tensors.__getitem__, parts.__getitem__)
+        except (ValueError, IndexError):  # a guess that does not fit these shapes
+            continue
+        if made.size == value.size and same_bits(made.astype(value.dtype).reshape(value.shape), value):
+            return recipe, parts
+    return dict(DATA), {}
+
+
+def same_bits(one: Array, other: Array) -> bool:
+    """Equal dtype, shape and bytes: a negative zero is not a zero here."""
+    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+def _guesses(
+    name: str, value: Array, tensors: Mapping[str, Array], meta: Mapping[str, Any]
+) -> Iterator[tuple[Recipe, dict[str, Array]]]:
+    prefix, local = stages.split(name)
+    if stages.tensor(name).kind == "noise":
+        yield {"how": "noise", "key": f"{meta['seed']}/{name}"}, {}
+    if local == "audio16k.raw":
+        steps = value * 32768
+        if np.array_equal(steps, np.round(steps)) and np.abs(steps).max(initial=0) <= 32767:
+            yield {"how": "steps", "of": f"{name}#steps", "scale": 1 / 32768}, {f"{name}#steps": steps.astype(np.int16)}
+    yield from ((recipe, {}) for recipe in _slices(prefix, local, value, tensors, meta))
+    features = prefix + "hubert.features"
+    if local == "retrieval.blended":
+        rate = float(meta["options"].get("index_rate", 0))
+        of = [prefix + "retrieval.mean", features]
+        yield {"how": "mix", "of": of, "repeat": [1, 1], "weights": [rate, 1 - rate]}, {}
+    if local == "content.upsampled":
+        yield {"how": "repeat", "of": prefix + "retrieval.blended", "axis": 1, "times": 2}, {}
+        yield {"how": "repeat", "of": features, "axis": 1, "times": 2}, {}
+    if local == "content.protected" and "f0.hz" in tensors:
+        start = _frames_before(prefix, tensors)
+        hz = tensors["f0.hz"][0, start:start + value.shape[1]]
+        weight = np.where(hz < 1, np.float32(meta["options"].get("protect", 0.5)), np.float32(1))
+        parts = {f"{name}#kept": weight.astype(np.float32), f"{name}#source": (1 - weight).astype(np.float32)}
+        yield {"how": "mix", "of": [prefix + "content.upsampled", features], "repeat": [1, 2],
+               "weights": list(parts)}, parts
+
+
+def _slices(
+    prefix: str, local: str, value: Array, tensors: Mapping[str, Array], meta: Mapping[str, Any]
+) -> Iterator[Recipe]:
+    """The tensors that are usually a piece of another one, with the place where the piece begins."""
+    pad = round(stages.SR16 * float(meta["options"].get("window", [1.0])[0]))
+    rate = int(meta["voice"]["rate"])
+    starts: dict[str, list[tuple[str, int, int]]] = {
+        "audio16k": [("audio16k.raw", 0, 0)],
+        "f0.filled": [("f0.raw", 0, 0)],
+        "f0.hz": [("f0.filled", 0, 0), ("f0.raw", 0, 0)],
+        "highpassed": [("padded", 0, pad)],
+        "audio": [("padded", 0, _frames_before(prefix, tensors) * stages.FRAME)],
+        "content.protected": [(prefix + "content.upsampled", 1, 0)],
+        "waveform.segment": [(prefix + "waveform.segment.full", 0, pad * rate // stages.SR16)],
+        "waveform.rmsmixed": [("waveform.concat", 0, 0)],
+        "waveform.resampled": [("waveform.rmsmixed", 0, 0), ("waveform.concat", 0, 0)],
+        "retrieval.blended": [(prefix + "hubert.features", 1, 0)],
+    }
+    for base, axis, start in starts.get(local, []):
+        length = max(value.shape, default=0) if axis == 0 else value.shape[axis]
+        yield {"how": "slice", "of": base, "axis": axis, "start": start, "stop": start + length}
+    if local == "spk.g" and prefix not in ("seg0.", "rt.0."):
+        first = ("seg0." if prefix.startswith("seg") else "rt.0.") + local
+        yield {"how": "slice", "of": first, "axis": 0, "start": 0, "stop": 1}
+    if local == "waveform.concat":
+        segments = [prefix for prefix in stages.prefixes_of(tensors) if prefix.startswith("seg")]
+        yield {"how": "join", "of": [f"{segment}waveform.segment" for segment in segments]}
+
+
+def _frames_before(prefix: str, tensors: Mapping[str, Array]) -> int:
+    """The first pitch frame of a segment: the cut before it, floored to a frame."""
+    number = int(prefix[3:-1]) if prefix.startswith("seg") else 0
+    cuts = tensors.get("segment.cuts", np.zeros(0, np.int64))
+    return int(cuts[number - 1]) // stages.FRAME if 0 < number <= len(cuts) else 0

@@ -1,0 +1,302 @@
+"""Goldens on disk: `NAME/case.json` and `NAME/tensors.safetensors`, opened with every hash checked, written whole.
+
+docs/golden-format.md describes the format for readers in other languages.
+"""
+
+import difflib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from parity import stages
+from parity.errors import GoldenError as GoldenError  # part of what this module offers
+from parity.goldens import case_schema, closed_schema, recipes
+from parity.goldens.recipes import Array
+
+JSON_NAME, DATA_NAME = "case.json", "tensors.safetensors"
+
+
+def digest(value: Array) -> str:
+    """The SHA-256 of an array's values: its elements row-major and little-endian, without shape or dtype."""
+    little = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"), copy=False)
+    return hashlib.sha256(little.tobytes()).hexdigest()
+
+
+class Case(Mapping[str, Array]):
+    """One golden, read lazily: `case["seg0.flow.z"]` is the array, its shape, dtype and hash checked.
+
+    Raises GoldenError, a sentence, for whatever does not hold.
+    """
+
+    def __init__(self, folder: Path, document: Mapping[str, Any]) -> None:
+        self.folder, self.document = folder, document
+        self._entries: Mapping[str, Any] = document["tensors"]
+        self._known: dict[str, Array] = {}
+
+    @property
+    def name(self) -> str:
+        """The name of the case, which is also the name of its folder."""
+        return str(self.document["name"])
+
+    @property
+    def why(self) -> str:
+        """Why this case exists."""
+        return str(self.document["why"])
+
+    @property
+    def profile(self) -> str:
+        """The original's profile name."""
+        return str(self.document["profile"])
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of the conversion; a missing one means the profile's default."""
+        return dict(self.document["options"])
+
+    @property
+    def voice(self) -> dict[str, Any]:
+        """kind, rate, version, f0, index and the sha256 of every weight file."""
+        return dict(self.document["voice"])
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """file, sha256, source and licence of the input."""
+        return dict(self.document["input"])
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """Everything of case.json but its tensors."""
+        return {name: value for name, value in self.document.items() if name not in ("tensors", "format")}
+
+    @property
+    def facts(self) -> stages.Facts:
+        """What this case switches on in the stage table."""
+        return stages.facts(self.document)
+
+    def entry(self, name: str) -> dict[str, Any]:
+        """dtype, shape, axes, unit, step, sha256 and recipe of one tensor."""
+        return dict(self._entries[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._entries:
+            raise KeyError(name)
+        if name not in self._known:
+            self._known[name] = self._read(name)
+        return self._known[name]
+
+    def check(self) -> "Case":
+        """Read every tensor once, so that a spoiled one is named now; returns the case itself."""
+        for name in self:
+            self[name]
+        return self
+
+    def after(self, made: Mapping[str, Array]) -> "Case":
+        """The same case as a run of its own has it: what it made stands where the golden's stood."""
+        other = Case(self.folder, self.document)
+        other._known = self._known | {name: value for name, value in made.items() if name in self._entries}
+        return other
+
+    def _read(self, name: str) -> Array:
+        entry = self._entries[name]
+        shape, dtype = tuple(entry["shape"]), np.dtype(entry["dtype"])
+        if entry["stored"]["how"] == "data":
+            value = self._part(name)
+            if value.dtype != dtype or value.shape != shape:
+                raise GoldenError(
+                    f"{name} of {self.folder.name} is {value.dtype}{list(value.shape)} in {DATA_NAME}, but {JSON_NAME} "
+                    f"says {dtype}{list(shape)}; record the case again"
+                )
+        else:
+            value = self._make(name, entry["stored"], shape, dtype)
+        if digest(value) != entry["sha256"]:
+            raise GoldenError(
+                f"{name} of {self.folder.name} does not match its sha256 in {JSON_NAME}; "
+                f"restore the file or record the case again: nox -s record -- {self.name}"
+            )
+        value.flags.writeable = False
+        return value
+
+    def _make(self, name: str, recipe: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        try:
+            made = recipes.make(recipe, shape, self.__getitem__, self._part)
+            return np.ascontiguousarray(made.astype(dtype).reshape(shape))
+        except (KeyError, ValueError, IndexError, RecursionError) as error:
+            raise GoldenError(
+                f"{name} of {self.folder.name} cannot be made from its recipe {dict(recipe)}: {error}; "
+                "record the case again"
+            ) from error
+
+    def _part(self, name: str) -> Array:
+        path = self.folder / DATA_NAME
+        try:
+            with safe_open(path, framework="numpy") as file:
+                value: Array = file.get_tensor(name)
+        except FileNotFoundError:
+            raise GoldenError(f"{path} is missing beside {JSON_NAME}; restore it or record the case again") from None
+        except SafetensorError as error:
+            raise GoldenError(
+                f"{name} cannot be read from {path}: {error}; restore it or record the case again"
+            ) from None
+        return value.copy()
+
+
+class MemoryCase(Case):
+    """A case that is on no disk: tensors of a trace, demanding only what it holds."""
+
+    def __init__(self, document: Mapping[str, Any], tensors: Mapping[str, Array]) -> None:
+        entries = {name: {"dtype": value.dtype.name, "shape": list(value.shape)} for name, value in tensors.items()}
+        missing = [name for name in stages.expected(stages.facts(document)) if name not in tensors]
+        absent = dict.fromkeys(missing, "the trace has none")
+        super().__init__(Path(str(document["name"])), {**document, "tensors": entries, "absent": absent})
+        self._known = dict(tensors)
+
+
+def open_case(folder: str | Path) -> Case:
+    """The golden in `folder`; its JSON is checked here, its tensors as they are read (or all by `check`)."""
+    folder = Path(folder)
+    path = folder / JSON_NAME
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise GoldenError(f"{folder} holds no {JSON_NAME}, so it is no golden; name the folder of one case") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise GoldenError(f"{path} is not JSON ({error}); restore it or record the case again") from None
+    if wrong := closed_schema.check(document, case_schema.SCHEMA):
+        raise GoldenError(f"{path} does not fit the schema of {case_schema.FORMAT}: {wrong[0]}")
+    for name in document["tensors"]:
+        if not stages.known(name):
+            raise GoldenError(f"{path} holds {name!r}, which the stage table does not know{_nearest(name, document)}")
+    return Case(folder, document)
+
+
+def _nearest(name: str, document: Mapping[str, Any]) -> str:
+    table = stages.expected(stages.facts(document))
+    near = difflib.get_close_matches(name, table, 1)
+    return f" (nearest: {near[0]!r}); was a stage renamed?" if near else "; was a stage renamed?"
+
+
+def cases(root: str | Path, only: str | None = None) -> list[Path]:
+    """The folders of all goldens below `root` in order of their names; `only` keeps those whose name contains it."""
+    found = sorted(path.parent for path in Path(root).glob(f"*/{JSON_NAME}") if not path.parent.name.startswith("."))
+    return [folder for folder in found if only is None or only in folder.name]
+
+
+def save_case(folder: str | Path, tensors: Mapping[str, Array], meta: Mapping[str, Any]) -> Case:
+    """Write a golden as a whole: either the folder holds all of it afterwards, or it is as it was before.
+
+    tensors : every tensor of the recording by its full name, noise included, in any order
+    meta    : the fields of case.json other than `format` and `tensors`; `segments` is counted here when missing
+    returns : the case as it was written, read back and checked
+    raises GoldenError for an unknown or missing tensor, a wrong dtype, NaN, or a field the schema does not have
+    """
+    folder = Path(folder)
+    prefixes = stages.prefixes_of(tensors)
+    counted = {"segments": sum(prefix.startswith("seg") for prefix in prefixes),
+               "blocks": sum(prefix.startswith("rt.") for prefix in prefixes)}
+    meta = counted | dict(meta)
+    if wrong := closed_schema.check(meta, case_schema.META_SCHEMA):
+        raise GoldenError(f"the meta of {folder.name} does not fit {case_schema.FORMAT}: {wrong[0]}")
+    values = {name: np.ascontiguousarray(tensors[name]).reshape(np.shape(tensors[name])) for name in tensors}
+    _refuse_bad(folder.name, values, meta)
+    entries: dict[str, Any] = {}
+    data: dict[str, Array] = {}
+    for name in _in_order(values):
+        recipe, parts = recipes.find(name, values[name], values, meta)
+        data |= {name: values[name]} if recipe["how"] == "data" else parts
+        entries[name] = _entry(name, values[name], recipe, meta)
+    document = {"format": case_schema.FORMAT, **meta, "tensors": entries}
+    _write(folder, document, data)
+    return open_case(folder).check()
+
+
+def _in_order(values: Mapping[str, Array]) -> list[str]:
+    flow = stages.names(stages.prefixes_of(values))
+    given = [name for name in values if stages.stage_of(name) is None]
+    return sorted(given) + [name for name in flow if name in values]
+
+
+def _refuse_bad(case: str, values: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
+    if not values:
+        raise GoldenError(f"{case} holds no tensor at all; was the original run?")
+    for name, value in values.items():
+        if not stages.known(name):
+            near = _nearest(name, meta)
+            raise GoldenError(f"{case} was recorded with {name!r}, which the stage table does not know{near}")
+        row = stages.tensor(name)
+        if value.dtype.name not in row.dtypes:
+            right = " or ".join(row.dtypes)
+            raise GoldenError(f"{name} of {case} is {value.dtype.name}, but the stage table says {right}")
+        if value.size == 0 and name != "segment.cuts":
+            raise GoldenError(f"{name} of {case} is empty; was the original interrupted?")
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise GoldenError(f"{name} of {case} holds NaN or infinity; the original failed here")
+    absent = set(meta.get("absent", {}))
+    missing = [name for name in stages.expected(stages.facts(meta)) if name not in values and name not in absent]
+    if missing:
+        some = ", ".join(missing[:5])
+        raise GoldenError(f"{case} lacks {some}, which this conversion must have; was a tap not reached?")
+
+
+def _entry(name: str, value: Array, recipe: recipes.Recipe, meta: Mapping[str, Any]) -> dict[str, Any]:
+    row = stages.tensor(name)
+    return {"dtype": value.dtype.name, "shape": list(value.shape), "axes": list(row.axes), "unit": row.unit,
+            "step": step(name, meta), "sha256": digest(value), "stored": recipe}
+
+
+def step(name: str, meta: Mapping[str, Any]) -> float | None:
+    """Seconds between two elements of a tensor along its time axis; None where it has none."""
+    row = stages.tensor(name)
+    if row.time_axis is None:
+        return None
+    axis = row.axes[row.time_axis]
+    if axis in stages.STEPS:
+        return stages.STEPS[axis]
+    rate = int(meta["voice"]["rate"])
+    options = meta["options"]
+    if axis == "sample.out" and int(options.get("resample_rate", 0)) >= stages.SR16:
+        rate = int(options["resample_rate"])
+    if axis == "sample.device":
+        rate = int(options.get("realtime", {}).get("rate", rate))
+    return 1 / rate
+
+
+def _write(folder: Path, document: Mapping[str, Any], data: Mapping[str, Array]) -> None:
+    """Both files in a new folder beside, then two renames; an interrupted swap is repaired by the next one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    old = folder.with_name(f".{folder.name}.old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        new.chmod(0o755)
+        save_file({name: np.ascontiguousarray(value) for name, value in data.items()}, new / DATA_NAME)
+        (new / JSON_NAME).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        for path in (new / DATA_NAME, new / JSON_NAME):
+            path.chmod(0o644)
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""The judge: metrics, limits, ledger, blame and verdict."""

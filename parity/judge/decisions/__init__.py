@@ -1,0 +1,1 @@
+"""Margins of hard decisions: bins, neighbors, cuts, voicing and phase wraps."""

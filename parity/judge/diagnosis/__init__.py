@@ -1,0 +1,1 @@
+"""Causes of errors: what each stage computes under known mistakes."""

@@ -1,0 +1,73 @@
+"""Waivers: cells that are known to differ, each with a reason and a day on which it ends.
+
+`parity/data/waivers.json` is a list of {"cell": "case/tensor/mode/metric", "because": TEXT, "until": "YYYY-MM-DD"}; the
+cell may hold `*`. A waiver that has ended, or that a complete run has no failure for, is itself a failure.
+"""
+
+import datetime
+import fnmatch
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from parity.errors import UsageError
+from parity.goldens import closed_schema
+from parity.judge.ledger import Cell
+
+FILE = Path(__file__).parents[1] / "data" / "waivers.json"
+
+_FIELDS = {"cell": {"type": "string", "pattern": "^[^/]+/[^/]+/[^/]+/[^/]+$"},
+           "because": {"type": "string", "pattern": ".{10,}"},
+           "until": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"}}
+_SCHEMA = {"type": "array", "items": {"type": "object", "required": list(_FIELDS), "properties": _FIELDS,
+                                      "additionalProperties": False}}
+
+
+class Waivers:
+    """The waivers of a run, and how often each was used."""
+
+    def __init__(self, rows: Sequence[Mapping[str, str]] = (), today: datetime.date | None = None) -> None:
+        """Raises UsageError for a row without a reason, a cell or an end."""
+        if wrong := closed_schema.check(list(rows), _SCHEMA):
+            raise UsageError(f"a waiver needs cell, because and until: {wrong[0]}")
+        self._rows = list(rows)
+        self._used = [0] * len(self._rows)
+        self._today = today or datetime.date.today()
+
+    def apply(self, case: str, cell: Cell) -> Cell:
+        """The cell, or, where it fails and a waiver in force names it, the waived cell."""
+        if not cell.failed:
+            return cell
+        address = f"{case}/{cell.tensor}/{cell.mode}/{cell.metric}"
+        for place, row in enumerate(self._rows):
+            if fnmatch.fnmatchcase(address, row["cell"]) and not self._ended(row):
+                self._used[place] += 1
+                return replace(cell, state="waived", waiver=row["because"])
+        return cell
+
+    def _ended(self, row: Mapping[str, str]) -> bool:
+        return datetime.date.fromisoformat(row["until"]) < self._today
+
+    def complaints(self, complete: bool) -> list[str]:
+        """What is wrong with the waivers themselves; unused ones are known only after a complete run."""
+        found = [f"the waiver for {row['cell']} ended on {row['until']}; mend what it waives, or renew it with a reason"
+                 for row in self._rows if self._ended(row)]
+        return found + [f"the waiver for {row['cell']} waives nothing any more; delete it"
+                        for row, used in zip(self._rows, self._used, strict=True)
+                        if complete and not used and not self._ended(row)]
+
+    def document(self) -> list[dict[str, Any]]:
+        """As verdict.json writes them."""
+        return [{**row, "used": used} for row, used in zip(self._rows, self._used, strict=True)]
+
+
+def load(path: Path = FILE) -> Waivers:
+    """The waivers of the repository."""
+    if not path.is_file():
+        return Waivers()
+    try:
+        return Waivers(json.loads(path.read_text(encoding="utf-8")))
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{path} is not JSON ({error}); it is a list of waivers") from None

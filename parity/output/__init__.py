@@ -1,0 +1,1 @@
+"""Outputs of a run: JSON, JUnit, Markdown, the table, and the comparison of two verdicts."""

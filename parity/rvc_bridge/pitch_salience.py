@@ -1,0 +1,43 @@
+"""What our own pitch networks hear in a sound: the salience that voicing and the strongest bin are decided on."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from parity.goldens.recipes import Array
+from parity.goldens.store import Case
+from parity.judge.decisions.voicing import Heard
+from rvc.f0 import crepe, fcpe, rmvpe, salience
+
+
+def heard(program: Any, case: Case, padded: Array) -> Heard | None:
+    """The salience of a case's pitch network on `padded` (L,), None where its pitch comes from no network."""
+    method = str(case.options.get("f0_method"))
+    if method not in METHODS:
+        return None
+    return METHODS[method](program.f0_network(case, method), np.ascontiguousarray(padded, np.float32))
+
+
+def _rmvpe(network: Any, padded: Array) -> Heard:
+    spectrum = rmvpe.mel(padded)
+    found = np.zeros((len(spectrum), salience.BINS), np.float32)
+    for start, stretch in network.salience(spectrum.to(network.device)):
+        found[start : start + len(stretch)] = stretch.cpu().numpy()
+    return Heard(found, rmvpe.THRESHOLD, salience.CENTS)
+
+
+def _fcpe(network: Any, padded: Array) -> Heard:
+    found = network.salience(fcpe.mel(torch.from_numpy(padded)).to(network.device)).cpu().numpy()
+    return Heard(found, fcpe.THRESHOLD, network.cents.cpu().numpy().astype(np.float64))
+
+
+def _crepe(network: Any, padded: Array) -> Heard:
+    strengths = []
+    for windows in crepe.batches(torch.from_numpy(padded)):
+        found = network.salience(windows.to(network.device)).cpu()
+        strengths.append(found.gather(1, crepe.search(found)[:, None])[:, 0])
+    return Heard(crepe.median_of_three(torch.cat(strengths)).numpy()[:, None], crepe.SILENCE, None)
+
+
+METHODS = {"rmvpe": _rmvpe, "fcpe": _fcpe, "crepe": _crepe, "crepe-tiny": _crepe}

@@ -1,0 +1,1 @@
+"""Hooks around unmodified originals: interception, taps and replayed noise."""

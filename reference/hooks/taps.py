@@ -1,0 +1,217 @@
+"""Stage name → where that value lives inside the offline originals, and the taps laid there from outside.
+
+The three offline originals are one pipeline that grew apart, so one table serves them all:
+
+    audio16k.raw           what `load_audio` returns to `VC.vc_single`
+    audio16k               argument `audio` of `Pipeline.pipeline`
+    highpassed, padded     locals `audio`, `audio_pad` of `Pipeline.pipeline` when it first calls `vc`
+    quiet.profile          local `audio_sum`; segment.cuts: local `opt_ts`; both only when the input is cut
+    f0.raw                 local `f0` of `get_f0`, before the interpolation (2026) or else the transposition
+    f0.filled              the same after interpolation, before transposition (2026 only)
+    f0.hz, f0.coarse       locals `pitchf`, `pitch` of `Pipeline.pipeline`
+    noise.crepe            what `scipy.stats.triang.rvs` returned while the pipeline ran
+    seg*.audio             what HuBERT is given; seg*.hubert.features: what it answers
+    seg*.retrieval.*       locals `score`, `ix`, `weight`, `npy` of `vc` when it calls the synthesizer
+    seg*.retrieval.blended, seg*.content.upsampled    into and out of the first `F.interpolate` of `vc`
+    seg*.content.protected argument `phone` of `net_g.infer`
+    seg*.enc_p.*, seg*.spk.g, seg*.z_p, seg*.flow.z, seg*.nsf.*    forward hooks on `net_g`
+    seg*.waveform.segment.full    what `vc` returns; seg*.waveform.segment: what `np.concatenate` is given
+    waveform.*             what `np.concatenate`, `change_rms`, `librosa.resample` and `Pipeline.pipeline` return
+"""
+
+import hashlib
+import inspect
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import scipy.stats
+import torch
+
+from parity.goldens.trace_file import Trace, snapshot
+from reference.hooks.interception import StandIn, heard, locals_of, replaced
+from reference.hooks.replayed_noise import Dither, Draws
+
+
+class OfflineTaps:
+    """Hears one offline conversion.
+
+    vc       : the original's VC object, voice loaded
+    modules  : the module that defines VC; pipeline: the one that defines Pipeline; models: the synthesizer's
+    """
+
+    def __init__(self, vc: Any, *, modules: ModuleType, pipeline: ModuleType, models: ModuleType, seed: str) -> None:
+        self.vc, self.modules, self.pipeline, self.models = vc, modules, pipeline, models
+        self.record = Trace()
+        self.draws = Draws(self.record, seed)
+        self.segment = -1
+        self.upsampling = False  # between a call of `vc` and its first F.interpolate
+
+    @property
+    def prefix(self) -> str:
+        """`seg0.` for the first segment."""
+        return f"seg{self.segment}."
+
+    @contextmanager
+    def laid(self) -> Iterator[Trace]:
+        """The taps are in place while the block runs, and gone afterwards whatever happened."""
+        original, pipeline = self.vc.pipeline, self.pipeline
+        dither = Dither(scipy.stats.triang.rvs)
+        with ExitStack() as stack:
+            for owner, names in (
+                (self.modules, {"load_audio": heard(self.modules.load_audio, partial(self.record, "audio16k.raw"))}),
+                (original, {"pipeline": self.whole(original.pipeline), "vc": self.one_segment(original.vc)}),
+                (pipeline, self.pipeline_names()),
+                (self.models, {"torch": StandIn(torch, randn_like=self.draws.randn_like, rand=self.draws.rand)}),
+                (self.vc.net_g, {"infer": self.synthesizer(self.vc.net_g.infer)}),
+                (scipy.stats.triang, {"rvs": dither}),
+            ):
+                stack.enter_context(replaced(owner, **names))
+            stack.enter_context(synthesizer_hooks(self.vc.net_g, self.record, lambda: self.prefix))
+            np.random.seed(seed_number(self.draws.seed))  # noqa: NPY002 (torchcrepe draws from the global one)
+            yield self.record
+        if (cents := dither.cents()) is not None:
+            self.record("noise.crepe", cents)
+
+    def pipeline_names(self) -> dict[str, Any]:
+        """Stand-ins for names that the pipeline's module looks up while it runs."""
+        original = self.pipeline
+        return {
+            "np": StandIn(original.np, concatenate=self.concatenate, interp=self.interp),
+            "F": StandIn(original.F, interpolate=self.interpolate),
+            "librosa": StandIn(
+                original.librosa, resample=heard(original.librosa.resample, partial(self.record, "waveform.resampled"))
+            ),
+            "change_rms": heard(original.change_rms, partial(self.record, "waveform.rmsmixed")),
+            "pow": self.power,
+        }
+
+    def whole(self, run: Any) -> Any:
+        """`Pipeline.pipeline`: its argument `audio` and its result."""
+        parameters = inspect.signature(run)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.record("audio16k", parameters.bind(*arguments, **named).arguments["audio"])
+            result = run(*arguments, **named)
+            self.record("waveform.final", result)
+            return result
+
+        return call
+
+    def one_segment(self, run: Any) -> Any:
+        """`Pipeline.vc`: a segment begins, and before the first one all that the whole file gave."""
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.segment += 1
+            if self.segment == 0:
+                self.whole_file(locals_of("pipeline"))
+            self.draws.begin(self.prefix)
+            self.upsampling = True
+            result = run(*arguments, **named)
+            self.record(self.prefix + "waveform.segment.full", result)
+            return result
+
+        return call
+
+    def whole_file(self, found: dict[str, Any]) -> None:
+        """What the pipeline holds when it calls its first segment."""
+        self.record("highpassed", found["audio"])
+        self.record("padded", found["audio_pad"])
+        if "audio_sum" in found:
+            self.record("quiet.profile", found["audio_sum"])
+        if found["opt_ts"]:
+            self.record("segment.cuts", torch.tensor([int(cut) for cut in found["opt_ts"]]))
+        if found["pitch"] is not None:
+            self.record("f0.hz", found["pitchf"])
+            self.record("f0.coarse", found["pitch"])
+
+    def interp(self, *arguments: Any, **named: Any) -> Any:
+        """`np.interp` in `get_f0`: with a local `uv` it is about to fill frames, else it reads a curve file."""
+        found = locals_of("get_f0")
+        if "uv" in found:
+            self.record("f0.raw", found["f0"])
+        return self.pipeline.np._original.interp(*arguments, **named)
+
+    def power(self, *arguments: Any) -> Any:
+        """`pow(2, key / 12)` in `get_f0`: the curve is whole, and about to be transposed."""
+        found = locals_of("get_f0")
+        if "f0" in found:
+            self.record("f0.filled" if "f0.raw" in self.record else "f0.raw", found["f0"])
+        return pow(*arguments)
+
+    def interpolate(self, *arguments: Any, **named: Any) -> Any:
+        """`F.interpolate`: the first in a segment doubles the frames of the blended features."""
+        result = self.pipeline.F._original.interpolate(*arguments, **named)
+        if self.upsampling and "feats" in locals_of("vc"):
+            self.upsampling = False
+            if "score" in locals_of("vc"):
+                self.record(self.prefix + "retrieval.blended", arguments[0].permute(0, 2, 1))
+            self.record(self.prefix + "content.upsampled", result.permute(0, 2, 1))
+        return result
+
+    def concatenate(self, pieces: Any, *arguments: Any, **named: Any) -> Any:
+        """`np.concatenate` of the trimmed segments."""
+        for number, piece in enumerate(pieces):
+            self.record(f"seg{number}.waveform.segment", piece)
+        result = self.pipeline.np._original.concatenate(pieces, *arguments, **named)
+        self.record("waveform.concat", result)
+        return result
+
+    def synthesizer(self, run: Any) -> Any:
+        """`net_g.infer`: its content, and what retrieval left in the locals of `vc`."""
+
+        def call(phone: Any, *arguments: Any, **named: Any) -> Any:
+            found = locals_of("vc")
+            if "score" in found:
+                names = (("distances", "score"), ("ids", "ix"), ("weights", "weight"), ("mean", "npy"))
+                for name, local in names:
+                    self.record(f"{self.prefix}retrieval.{name}", found[local])
+            self.record(self.prefix + "content.protected", phone)
+            return run(phone, *arguments, **named)
+
+        return call
+
+    def hubert(self, given: Any, answered: Any) -> None:
+        """HuBERT's input (1, L) and the features the pipeline goes on with (1, n, C)."""
+        self.record(self.prefix + "audio", given)
+        self.record(self.prefix + "hubert.features", answered)
+
+
+def seed_number(text: str) -> int:
+    """32 bits of a seed text for numpy's global generator, which CREPE's dither comes from."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+
+
+@contextmanager
+def synthesizer_hooks(net: Any, record: Trace, prefix: Any) -> Iterator[None]:
+    """Forward hooks on the synthesizer's own modules: encoder, flow and source; `prefix()` names the moment."""
+
+    def encoder(_module: Any, _arguments: Any, output: Any) -> None:
+        record(prefix() + "enc_p.m", output[0])
+        record(prefix() + "enc_p.logs", output[1])
+
+    def flow(_module: Any, arguments: Any, named: Any, output: Any) -> None:
+        record(prefix() + "z_p", arguments[0])
+        record(prefix() + "spk.g", named["g"])
+        record(prefix() + "flow.z", output)
+
+    def sine(_module: Any, _arguments: Any, output: Any) -> None:
+        record(prefix() + "nsf.sine", output[0])
+
+    def source(_module: Any, _arguments: Any, output: Any) -> None:
+        record(prefix() + "nsf.source", snapshot(output[0]).transpose(0, 2, 1))
+
+    handles = [net.enc_p.register_forward_hook(encoder), net.flow.register_forward_hook(flow, with_kwargs=True)]
+    if hasattr(net.dec, "m_source"):
+        handles += [
+            net.dec.m_source.l_sin_gen.register_forward_hook(sine),
+            net.dec.m_source.register_forward_hook(source),
+        ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

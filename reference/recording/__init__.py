@@ -1,0 +1,1 @@
+"""Recording: cases, options, provenance and proposals."""

@@ -1,0 +1,96 @@
+"""The cases of cases.toml, read and checked: which input, which voice, which original, which options, and why."""
+
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from reference.hooks.interception import Refusal
+from reference.recording.options import METHODS, PROFILES, Options
+
+HERE = Path(__file__).parents[1]
+GOLDENS = HERE.parent / "goldens"
+FIELDS = {"name", "why", "profile", "voice", "input", "index", "options", "realtime"}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One entry of cases.toml. The seed of its noise is its name."""
+
+    name: str
+    why: str
+    profile: str
+    voice: str  # kind, such as v2-40k-f0
+    input: str  # a file of goldens/inputs
+    index: str | None  # one of parity.voices.INDEXES; the voice's version unless said
+    options: Options
+    realtime: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def audio(self) -> Path:
+        """The input file."""
+        return GOLDENS / "inputs" / self.input
+
+    @property
+    def wishes(self) -> Options:
+        """The options as an original is asked them, which runs in a folder of its own: a curve's path is absolute."""
+        curve = self.options.f0_file
+        return replace(self.options, f0_file=str(HERE.parent / curve)) if curve else self.options
+
+
+def read(path: Path = HERE / "cases.toml") -> list[Spec]:
+    """Every case, in the file's order; a misspelt field, a repeated name or a missing input is one sentence."""
+    entries = tomllib.loads(path.read_text(encoding="utf-8")).get("case", [])
+    specs = [_spec(entry) for entry in entries]
+    names = [spec.name for spec in specs]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise Refusal(f"{path.name} has {repeated[0]} twice; give each case its own name")
+    return specs
+
+
+def _spec(entry: dict[str, Any]) -> Spec:
+    name = entry.get("name", "a case without a name")
+    if unknown := sorted(set(entry) - FIELDS):
+        raise Refusal(f"{name} has the field {unknown[0]!r}, but only {', '.join(sorted(FIELDS))} are known")
+    for wanted in ("name", "why", "profile", "voice", "input"):
+        if wanted not in entry:
+            raise Refusal(f"{name} lacks the field {wanted!r}; every case says it")
+    options = Options.read(entry.get("options", {}))
+    if entry["profile"] not in PROFILES:
+        raise Refusal(f"{name} has profile {entry['profile']!r}, but the originals are {', '.join(PROFILES)}")
+    if options.f0_method not in METHODS[entry["profile"]]:
+        raise Refusal(f"{name} asks {entry['profile']} for {options.f0_method}, which that original does not have")
+    return Spec(
+        name=entry["name"],
+        why=entry["why"],
+        profile=entry["profile"],
+        voice=entry["voice"],
+        input=entry["input"],
+        index=entry.get("index", entry["voice"][:2]) if options.index_rate else None,
+        options=options,
+        realtime=entry.get("realtime", {}),
+    )
+
+
+def changes(text: str) -> dict[str, dict[str, float]]:
+    """`"3:transpose=-4 3:formant=1"`: what the window's sliders are moved to before a block, by block."""
+    found: dict[str, dict[str, float]] = {}
+    for word in text.split():
+        block, _, move = word.partition(":")
+        name, _, value = move.partition("=")
+        found.setdefault(block, {})[name] = float(value)
+    return found
+
+
+def chosen(specs: list[Spec], profile: str, names: list[str]) -> list[Spec]:
+    """The cases of one original, or those named among them."""
+    of_profile = [spec for spec in specs if spec.profile == profile]
+    if not names:
+        return of_profile
+    by_name = {spec.name: spec for spec in specs}
+    for name in names:
+        if name not in by_name:
+            raise Refusal(f"cases.toml has no case {name}; it has {', '.join(by_name)}")
+        if by_name[name].profile != profile:
+            raise Refusal(f"{name} is recorded from {by_name[name].profile}; say --original {by_name[name].profile}")
+    return [by_name[name] for name in names]

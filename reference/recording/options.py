@@ -1,0 +1,94 @@
+"""What a conversion is asked to do, in the words of `python -m rvc convert`, and which files it is given."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from reference.hooks.interception import Refusal
+
+PROFILES = ("webui-2026", "webui-classic", "rvc-python")
+METHODS = {
+    "webui-2026": ("pm", "rmvpe", "fcpe"),
+    "webui-classic": ("pm", "harvest", "crepe", "rmvpe"),
+    "rvc-python": ("pm", "harvest", "crepe", "rmvpe"),
+}
+
+
+class Seconds(float):
+    """Seconds whose product with a rate is a whole number of samples.
+
+    The originals compute `16000 * x_pad` and slice with it; their own constants are whole seconds. A golden with a
+    small window needs fractions of a second, so the product is rounded here and nothing else changes.
+    """
+
+    def __mul__(self, rate: Any) -> Any:
+        return round(float(self) * rate)
+
+    __rmul__ = __mul__
+
+
+@dataclass(frozen=True)
+class Window:
+    """Seconds: padding at both ends, search range around a cut, distance of cuts, longest uncut input."""
+
+    pad: float = 1.0
+    query: float = 6.0
+    center: float = 38.0
+    max: float = 41.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """One conversion. Nothing is left to an original's own defaults, so that a golden says all it was made with."""
+
+    f0_method: str = "rmvpe"
+    transpose: int = 0  # semitones
+    index_rate: float = 0.0
+    protect: float = 0.33  # 0.5 and above: off
+    rms_mix_rate: float = 1.0  # 1: off
+    resample_rate: int = 0  # Hz; 0 keeps the voice's rate
+    filter_radius: int = 3  # harvest only: a median filter above 2
+    speaker: int = 0
+    window: Window = Window()
+    f0_file: str | None = None
+
+    @classmethod
+    def read(cls, table: dict[str, Any]) -> "Options":
+        """From a TOML or JSON table; an unknown word is an error."""
+        known = set(cls.__dataclass_fields__)
+        if unknown := sorted(set(table) - known):
+            raise Refusal(f"options hold {', '.join(unknown)}, but only {', '.join(sorted(known))} are known")
+        values = dict(table)
+        if "window" in values:
+            window = values["window"]
+            values["window"] = Window(**window) if isinstance(window, dict) else Window(*map(float, window))
+        return cls(**values)
+
+    def table(self) -> dict[str, Any]:
+        """Plain values for JSON: the window as four seconds in the order of `--window`."""
+        table = asdict(self)
+        table["window"] = [self.window.pad, self.window.query, self.window.center, self.window.max]
+        return table
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Files on disk that an original loads with its own code."""
+
+    model: Path
+    hubert: Path  # a transformers folder
+    rmvpe: Path | None = None
+    index: Path | None = None
+
+    def resolved(self) -> "Weights":
+        """The same with absolute paths: an original runs in a folder of its own."""
+        rmvpe, index = (path and path.resolve() for path in (self.rmvpe, self.index))
+        return Weights(self.model.resolve(), self.hubert.resolve(), rmvpe, index)
+
+    def files(self) -> list[Path]:
+        """Every file there is, a folder's files in sorted order."""
+        found: list[Path] = []
+        for path in (self.model, self.hubert, self.rmvpe, self.index):
+            if path is not None:
+                found += sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+        return found

@@ -1,0 +1,1 @@
+"""Variants of an original: isolated stages and float64 truth."""

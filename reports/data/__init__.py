@@ -1,0 +1,1 @@
+"""Data of the report: verdicts, traces and goldens as the pages read them."""

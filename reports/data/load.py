@@ -1,0 +1,116 @@
+"""From a folder of verdicts to what the pages are made of: the judge's document, the goldens and the traces."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parity.errors import ParityError
+from parity.goldens import closed_schema, store, trace_file
+from parity.goldens.recipes import Array
+from parity.judge import verdict_schema
+from reports.errors import ReportError
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The arrays behind the verdict of one case; a side that cannot be read is empty and `gaps` says why."""
+
+    golden: Mapping[str, Array]
+    isolated: Mapping[str, Array]
+    chained: Mapping[str, Array]
+    meta: Json
+    gaps: tuple[str, ...] = ()
+
+    def ours(self, mode: str) -> Mapping[str, Array]:
+        """The candidate's arrays of a mode, "isolated" or "chained"."""
+        return self.isolated if mode == "isolated" else self.chained
+
+
+def verdict(folder: Path) -> Json:
+    """`verdict.json` of `folder`, checked against its schema; raises ReportError."""
+    path = folder / "verdict.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ReportError(f"{folder} holds no verdict.json; judge first: nox -s parity") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ReportError(
+            f"{path} is not JSON ({error}); was the judge interrupted? Judge again: nox -s parity"
+        ) from None
+    if wrong := closed_schema.check(document, verdict_schema.SCHEMA):
+        raise ReportError(f"{path} does not fit {verdict_schema.FORMAT}: {wrong[0]}; judge again with this version")
+    return dict(document)
+
+
+def evidence(case: Json, folder: Path, original: Path | None = None) -> Evidence:
+    """Golden and traces of one case of a verdict; what is missing is said on the page instead of stopping it.
+
+    original : the golden's folder or an original's trace, where the verdict names none (`parity compare`)
+    """
+    gaps: list[str] = []
+    golden: Mapping[str, Array] = {}
+    meta: Json = {
+        "name": case["name"],
+        "options": case.get("options", {}),
+        "voice": case.get("voice", {}),
+        "profile": case.get("profile", ""),
+    }
+    try:
+        opened = _golden(original or _find(case.get("folder", f"goldens/cases/{case['name']}"), folder))
+        golden, meta = Readable(opened, gaps), opened.meta
+    except ParityError as error:
+        gaps.append(str(error))
+    sides = {mode: _trace(case, mode, folder, gaps) for mode in verdict_schema.MODES}
+    return Evidence(golden, sides["isolated"], sides["chained"], meta, tuple(gaps))
+
+
+def _golden(path: Path) -> store.Case:
+    if path.suffix != ".safetensors":
+        return store.open_case(path)
+    from parity.runs import dumps
+
+    return dumps.from_trace(path)
+
+
+class Readable(Mapping[str, Array]):
+    """A golden of which a spoiled tensor is left out, and the reason noted, instead of stopping the page."""
+
+    def __init__(self, case: store.Case, gaps: list[str]) -> None:
+        self._case, self._values = case, dict[str, Array]()
+        for name in case:
+            try:
+                self._values[name] = case[name]
+            except ParityError as error:
+                gaps.append(str(error))
+
+    def __getitem__(self, name: str) -> Array:
+        return self._values[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def _trace(case: Json, mode: str, folder: Path, gaps: list[str]) -> Mapping[str, Array]:
+    said = case.get("traces", {}).get(mode)
+    path = _find(said, folder) if said else folder / "traces" / case["name"] / f"{mode}.safetensors"
+    try:
+        return trace_file.read(path)
+    except ParityError as error:
+        gaps.append(f"no {mode} trace: {error}")
+        return {}
+
+
+def _find(named: str, folder: Path) -> Path:
+    """A path of verdict.json: relative to the working folder it was made in, or else to its own folder."""
+    path = Path(named)
+    if path.is_absolute() or path.exists():
+        return path
+    beside = folder / path
+    return beside if beside.exists() else path

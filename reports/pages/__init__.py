@@ -1,0 +1,1 @@
+"""Report pages: index, matrix and case."""

@@ -1,0 +1,1 @@
+"""The command line of `rvc`: one module for each group of commands."""

@@ -1,0 +1,1 @@
+"""Content features: the HuBERT encoder and the alignment of its frames with F0 frames."""

@@ -1,0 +1,96 @@
+"""What is said: 16 kHz samples (1, L) → content (1, n, C), and the files that HuBERT comes in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rvc.errors import BadCheckpoint, BadInput
+from rvc.nn.hubert import Hubert, HubertConfig, config_from_json
+from rvc.nn.hubert_tensor_names import check, config_from_tensors, translate
+from rvc.weights.mapped_file import Tensors, read_safetensors
+from rvc.weights.memory import give_back
+from rvc.weights.safe_unpickler import read_tensors
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.bfloat16}  # int8 is the generator's
+LAYERS = {"v1": 9, "v2": 12}
+
+
+def load_hubert(
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    precision: str = "float32",
+    lean: bool = False,
+    hurried: bool = False,
+) -> Hubert:
+    """Open HuBERT or ContentVec.
+
+    path    : a transformers folder (config.json and model.safetensors or pytorch_model.bin), or one file: .safetensors,
+              pytorch_model.bin, or fairseq's hubert_base.pt, whose configuration objects are never brought to life
+    device  : where it will run;  precision : "float32", or "bfloat16" for its matrix products
+    lean    : read each layer when it is run, instead of all now;  hurried : for live blocks, see Hubert
+    returns : the network
+    raises  : BadCheckpoint when something is missing, damaged or of another kind
+    """
+    path = Path(path)
+    if not path.exists():
+        raise BadCheckpoint(f"there is no HuBERT at {path}; give a transformers folder or a hubert_base.pt")
+    config: HubertConfig | None = None
+    if path.is_dir():
+        config = read_config(path / "config.json")
+        path = weight_file(path)
+    file = read_weights(path)
+    weights = file.renamed(translate(file, path.name))
+    if config is None:
+        beside = path.parent / "config.json"
+        config = config_from_tensors(weights, path.name)
+        if beside.is_file() and path.name in FOLDER_FILES:
+            config = read_config(beside)
+    check(weights, config, path.name)
+    hubert = Hubert(config, weights, device, PRECISIONS[precision], lean, hurried)
+    give_back()
+    return hubert
+
+
+def extract(audio: Tensor, hubert: Hubert, version: str) -> Tensor:
+    """Hear what is said.
+
+    audio   : float32 (1, L) at 16 kHz
+    version : "v1" (layer 9, projected to 256) or "v2" (layer 12, 768)
+    returns : float32 (1, n, C), one frame every 20 ms, n = (L − 400) // 320 + 1
+    raises  : BadInput for fewer than 400 samples
+    """
+    if version not in LAYERS:
+        raise BadInput(f"a voice of version {version!r} is unknown; expected v1 or v2")
+    features: Tensor = hubert(audio, layer=LAYERS[version], project=version == "v1")
+    return features
+
+
+FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+def weight_file(folder: Path) -> Path:
+    """The weights in a transformers folder."""
+    for name in FOLDER_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    raise BadCheckpoint(f"the HuBERT folder {folder} has neither {' nor '.join(FOLDER_FILES)}; download it again")
+
+
+def read_config(path: Path) -> HubertConfig:
+    """Sizes from a folder's config.json."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(fields, dict):
+            raise ValueError("it is not an object")
+        return config_from_json(fields)
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise BadCheckpoint(f"the HuBERT folder's {path.name} cannot be read ({error})") from error
+
+
+def read_weights(path: Path) -> Tensors:
+    """All tensors of a file, mapped into memory."""
+    return read_safetensors(path) if path.suffix == ".safetensors" else read_tensors(path)

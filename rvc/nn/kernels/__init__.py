@@ -1,0 +1,1 @@
+"""Compute kernels: convolutions and matrix products with packed weights."""

@@ -1,0 +1,1 @@
+"""Piecewise evaluation of networks that are local in time."""

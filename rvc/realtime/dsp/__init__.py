@@ -1,0 +1,1 @@
+"""Signal processing for realtime blocks: gate, noise reduction, loudness, formant shift, SOLA."""

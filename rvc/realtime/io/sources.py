@@ -1,0 +1,95 @@
+"""Where a stream's sound comes from: a file or raw samples from a pipe, always mono float32 at the device's rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from rvc.errors import BadInput
+from rvc.realtime.dsp.loudness import Samples
+
+PcmFormat = Literal["s16le", "f32le"]
+DTYPES: dict[PcmFormat, np.dtype[Any]] = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
+CHUNK = 1 << 16  # samples of a file in memory at a time
+
+
+def device_rate(rate: int) -> int:
+    """The rate at which a file is streamed when none is asked for: its own, doubled until 10 ms are whole samples."""
+    while rate % 100 or rate < 8000:
+        rate *= 2
+    return rate
+
+
+def mono(samples: npt.NDArray[np.float32]) -> Samples:
+    """float32 (N, channels) to (N,): the mean over channels, as the realtime original takes it."""
+    found: Samples = samples.mean(axis=1, dtype=np.float32)
+    return found
+
+
+class FileSource:
+    """A sound file, read and resampled piece by piece, so that memory does not grow with its length."""
+
+    def __init__(self, path: Path, rate: int | None = None) -> None:
+        """rate : the device's in Hz; the file's own where none is given.  Raises BadInput for what is no sound file."""
+        if not path.is_file():
+            raise BadInput(f"there is no file {path}")
+        try:
+            self.file = soundfile.SoundFile(str(path))
+        except soundfile.LibsndfileError as error:
+            raise BadInput(f"{path} cannot be read as sound ({error.error_string}); convert it to WAV first") from None
+        self.path = path
+        self.own_rate = int(self.file.samplerate)
+        self.rate = rate or device_rate(self.own_rate)
+
+    def __iter__(self) -> Iterator[Samples]:
+        """Pieces of any length, float32 (n,).  Raises BadInput for samples that are not finite."""
+        resampler = None
+        if self.own_rate != self.rate:
+            resampler = soxr.ResampleStream(self.own_rate, self.rate, 1, dtype="float32", quality="HQ")
+        with self.file:
+            while len(piece := self.file.read(CHUNK, dtype="float32", always_2d=True)):
+                samples = mono(piece)
+                if not np.isfinite(samples).all():
+                    raise BadInput(f"{self.path} has samples that are not finite; repair it first")
+                yield samples if resampler is None else resampler.resample_chunk(samples)
+        if resampler is not None:
+            yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+class PipeSource:
+    """Raw little-endian samples from a pipe, channels interleaved; what is not finite becomes silence."""
+
+    def __init__(self, pipe: BinaryIO, rate: int, form: PcmFormat, channels: int, block: int) -> None:
+        """block : samples read at a time, each after the one before was used."""
+        self.pipe, self.rate, self.dtype, self.channels, self.block = pipe, rate, DTYPES[form], channels, block
+
+    def __iter__(self) -> Iterator[Samples]:
+        frame = self.dtype.itemsize * self.channels
+        while data := self.pipe.read(self.block * frame):
+            whole = np.frombuffer(data[: len(data) // frame * frame], self.dtype).reshape(-1, self.channels)
+            scale = np.float32(1 / 32768) if self.dtype.kind == "i" else np.float32(1)
+            samples = mono(whole.astype(np.float32) * scale)
+            samples[~np.isfinite(samples)] = 0
+            yield samples
+
+
+def blocks(pieces: Iterator[Samples], size: int) -> Iterator[tuple[Samples, int]]:
+    """Pieces of any length to blocks of `size`, the last filled up with zeros, each with how many samples are real."""
+    block, filled = np.empty(size, np.float32), 0
+    for piece in pieces:
+        while len(piece):
+            part, piece = piece[: size - filled], piece[size - filled :]
+            block[filled : filled + len(part)] = part
+            filled += len(part)
+            if filled == size:
+                yield block, size
+                filled = 0
+    if filled:
+        block[filled:] = 0
+        yield block, filled

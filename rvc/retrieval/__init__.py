@@ -1,0 +1,1 @@
+"""Retrieval: searching a FAISS index and building one."""

@@ -1,0 +1,1 @@
+"""Voice files: opening, describing, exporting and merging them."""

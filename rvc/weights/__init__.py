@@ -1,0 +1,1 @@
+"""Weight files: safe reading, memory mapping and release of memory."""

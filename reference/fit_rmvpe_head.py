@@ -116,9 +116,11 @@ def report(hear: Callable[[Floats], Floats], weight: NDArray[np.float16], bias: 
     pitch, truth = np.concatenate(found), np.concatenate(known)
     both = (pitch > 0) & (truth > 0)
     cents = np.abs(1200 * np.log2(pitch[both] / truth[both]))
-    print(f"median {np.median(cents):.1f} cents, {np.mean(cents < 50):.1%} within 50, "
-          f"voiced frames found {np.mean(pitch[truth > 0] > 0):.1%}, "
-          f"false alarms {np.mean(pitch[truth == 0] > 0):.1%}")  # fmt: skip
+    print(
+        f"median {np.median(cents):.1f} cents, {np.mean(cents < 50):.1%} within 50, "
+        f"voiced frames found {np.mean(pitch[truth > 0] > 0):.1%}, "
+        f"false alarms {np.mean(pitch[truth == 0] > 0):.1%}"
+    )
 
 
 def decode(scores: Floats) -> Floats:

@@ -120,7 +120,9 @@ def spoken(text: str, voice: str, pitch: int, speed: int) -> tuple[Floats, int]:
 
 def room(sound: Floats, key: str, peak: float) -> Floats:
     """`sound` at the given peak with the noise of a quiet room under it."""
-    return np.asarray(sound / np.abs(sound).max() * peak + FLOOR * random_stream.normal(f"inputs/{key}/room", len(sound)))
+    return np.asarray(
+        sound / np.abs(sound).max() * peak + FLOOR * random_stream.normal(f"inputs/{key}/room", len(sound))
+    )
 
 
 def write(path: Path, sound: Floats) -> None:

@@ -92,9 +92,11 @@ def main(arguments: list[str] | None = None) -> int:
     sys.dont_write_bytecode = True
     try:
         checkout.check(folder, module.replace(".", "/") + ".py", repository, commit)
-        calls = in_scratch(folder, lambda run, written: [
-            *extractions(run, given.kinds, written), *merges(run, given.kinds, written)
-        ], module)  # fmt: skip
+        calls = in_scratch(
+            folder,
+            lambda run, written: [*extractions(run, given.kinds, written), *merges(run, given.kinds, written)],
+            module,
+        )
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2

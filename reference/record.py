@@ -37,8 +37,9 @@ SOURCE = {"source": "made for this project by reference/inputs.py, see goldens/R
 
 def main(arguments: list[str] | None = None) -> int:
     """0 done, 1 a proposal is further from the committed golden than the original from itself, 2 refused."""
-    parser = argparse.ArgumentParser(prog="python -m reference.record", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        prog="python -m reference.record", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("cases", nargs="*", metavar="CASE")
     parser.add_argument("--original", choices=PROFILES, default="rvc-python")
     parser.add_argument("--checkout", type=Path, metavar="DIR")
@@ -70,8 +71,10 @@ def propose(specs: list[Spec], profile: str, checkout: Path | None) -> int:
                 continue
             print(proposal.table(spec.name, lines), flush=True)
             changed += any(line.state in (proposal.CHANGED, proposal.GONE) for line in lines)
-    print(f"{len(specs) - len(failed)} proposals in {PROPOSED.relative_to(ROOT)}, {changed} of them changed; "
-          'to put them in place: --accept "reason"')  # fmt: skip
+    print(
+        f"{len(specs) - len(failed)} proposals in {PROPOSED.relative_to(ROOT)}, {changed} of them changed; "
+        'to put them in place: --accept "reason"'
+    )
     if failed:
         raise Refusal(f"{len(failed)} cases could not be recorded: {', '.join(failed)}")
     return 1 if changed else 0
@@ -122,13 +125,14 @@ def meta(spec: Spec, original: Original) -> dict[str, Any]:
         "voice": voice_files.voice(spec),
         "options": options,
         "seed": spec.name,
-        "original": original.version() | {
+        "original": original.version()
+        | {
             "command": f"python -m reference.record{checkout} {spec.name}",
             "runtime": f"float32, CPU, {THREADS} threads, HuBERT by transformers",
         },
         "environment": environment.describe(),
         "recorded": datetime.date.today().isoformat(),
-    }  # fmt: skip
+    }
 
 
 def accept(names: list[str], reason: str) -> int:

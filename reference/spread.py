@@ -98,14 +98,17 @@ def child(name: str, given: argparse.Namespace, names: list[str]) -> None:
         raise Refusal(f"variant {name} failed with exit code {done.returncode}; its message stands above")
 
 
-def measure(specs: list[cases.Spec], variant: Variant, profile: str, checkout: Path | None, out: Path,
-            seed: str = "") -> None:
+def measure(
+    specs: list[cases.Spec], variant: Variant, profile: str, checkout: Path | None, out: Path, seed: str = ""
+) -> None:
     """Every case of one variant into the folder `out`."""
     wanted = [spec for spec in specs if not _done(spec, variant, out, seed)]
     if not wanted:
         return
-    with opened(profile, voice_files.for_opening(wanted), checkout, variant.threads) as original, \
-            isolated.onednn(variant.onednn):
+    with (
+        opened(profile, voice_files.for_opening(wanted), checkout, variant.threads) as original,
+        isolated.onednn(variant.onednn),
+    ):
         for spec in wanted:
             golden = store.open_case(COMMITTED / spec.name)
             if golden.input["sha256"] != voice_files.sha256(spec.audio):
@@ -125,8 +128,7 @@ def _done(spec: cases.Spec, variant: Variant, out: Path, seed: str) -> bool:
     return (out / spec.name / "isolated.safetensors").is_file()
 
 
-def _one(spec: cases.Spec, golden: store.Case, variant: Variant, original: Original, folder: Path,
-         seed: str) -> None:
+def _one(spec: cases.Spec, golden: store.Case, variant: Variant, original: Original, folder: Path, seed: str) -> None:
     original.weights = voice_files.of(spec).resolved()
     if spec.realtime:
         live(spec, original).write(folder / "chained.safetensors")

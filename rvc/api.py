@@ -95,7 +95,9 @@ class LoadedVoice:
         self.parts.load(Config.of(self.profile, **options))
         return self
 
-    def _samples(self, source: str | Path | npt.NDArray[np.floating[Any]], rate: int, config: Config) -> preparation.Samples:
+    def _samples(
+        self, source: str | Path | npt.NDArray[np.floating[Any]], rate: int, config: Config
+    ) -> preparation.Samples:
         if isinstance(source, str | Path):
             return preparation.read(source, config.profile)
         mono = tools.mono(np.asarray(source, np.float32), "power")
@@ -125,7 +127,5 @@ def load_voice(
     from rvc.voices.folder import find_voice
 
     path, found = find_voice(model)
-    parts = Parts(
-        path, hubert, index or found, rmvpe=rmvpe, crepe=crepe, fcpe=fcpe, device=device, precision=precision
-    )
+    parts = Parts(path, hubert, index or found, rmvpe=rmvpe, crepe=crepe, fcpe=fcpe, device=device, precision=precision)
     return LoadedVoice(parts, profile)

@@ -82,8 +82,13 @@ def rivals(found: Mapping[str, Any]) -> list[Line]:
         good = distance >= found["exact"][precision]
         why = f"{distance:.1f} dB from the float32 graph (≥ {found['exact'][precision]:g})"
         for rival, ratio in ratios.items():
-            figure = Figure(f"generator {precision} beside {rival}", Interval(**ratio), "×", GOALS["rivals"]["faster"],
-                            at_least=True)  # fmt: skip
+            figure = Figure(
+                f"generator {precision} beside {rival}",
+                Interval(**ratio),
+                "×",
+                GOALS["rivals"]["faster"],
+                at_least=True,
+            )
             lines.append(Line(figure, good, why))
     return lines
 
@@ -132,16 +137,34 @@ def stream(found: Mapping[str, Any]) -> list[Line]:
 def load(found: Mapping[str, Any]) -> list[Line]:
     """Waiting before anything can be said."""
     goals = GOALS["load"]
-    lines = [Line(Figure(name, Interval(**value), "s", goals[name]))
-             for name, value in found["seconds"].items() if name in goals]  # fmt: skip
-    lines.append(Line(Figure("import over torch's", Interval(**found["import_over_torch"]), "×",
-                             goals["import_over_torch"])))  # fmt: skip
-    lines.append(Line(Figure("audio handling", Interval(**found["audio_times_real"]), "× real time",
-                             goals["audio_times_real"], at_least=True)))  # fmt: skip
+    lines = [
+        Line(Figure(name, Interval(**value), "s", goals[name]))
+        for name, value in found["seconds"].items()
+        if name in goals
+    ]
+    lines.append(
+        Line(Figure("import over torch's", Interval(**found["import_over_torch"]), "×", goals["import_over_torch"]))
+    )
+    lines.append(
+        Line(
+            Figure(
+                "audio handling",
+                Interval(**found["audio_times_real"]),
+                "× real time",
+                goals["audio_times_real"],
+                at_least=True,
+            )
+        )
+    )
     return lines
 
 
 JUDGES: Mapping[str, Callable[[Mapping[str, Any]], list[Line]]] = {
-    "offline": offline, "growth-ours": growth, "rivals": rivals, "kinds": kinds, "live": live, "stream": stream,
+    "offline": offline,
+    "growth-ours": growth,
+    "rivals": rivals,
+    "kinds": kinds,
+    "live": live,
+    "stream": stream,
     "load": load,
-}  # fmt: skip
+}

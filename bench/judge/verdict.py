@@ -20,8 +20,9 @@ class Interval:
     confidence: float
 
     def __str__(self) -> str:
-        low, middle, high = (f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}" for value in
-                             (self.low, self.middle, self.high))  # fmt: skip
+        low, middle, high = (
+            f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}" for value in (self.low, self.middle, self.high)
+        )
         return f"{middle} ({low} to {high})"
 
     def at_least_as_wide(self, noise: float) -> "Interval":

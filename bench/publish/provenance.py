@@ -50,10 +50,16 @@ def resume(path: Path, given: argparse.Namespace) -> dict[str, Any]:
     here = machine(given.threads)
     original = given.original or ("webui-2026" if given.checkout else "rvc-python")
     fresh: dict[str, Any] = {
-        "format": "rvc-bench/1", "measured": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": commit(), "machine": here, "original": original, "quick": given.quick, "sections": {},
-        "unit_ms": {}, "not_measured": {},
-    }  # fmt: skip
+        "format": "rvc-bench/1",
+        "measured": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "machine": here,
+        "original": original,
+        "quick": given.quick,
+        "sections": {},
+        "unit_ms": {},
+        "not_measured": {},
+    }
     if not path.exists():
         return fresh
     try:

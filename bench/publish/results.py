@@ -19,9 +19,13 @@ from bench.publish import plot, table
 DOCUMENT = ROOT / "docs" / "performance.md"
 MARKED = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
 PLACES = {  # mark → the sections whose tables stand there
-    "offline": ("offline",), "growth": ("growth-ours", "growth-original"), "rivals": ("rivals",), "kinds": ("kinds",),
-    "live": ("live", "stream"), "load": ("load",),
-}  # fmt: skip
+    "offline": ("offline",),
+    "growth": ("growth-ours", "growth-original"),
+    "rivals": ("rivals",),
+    "kinds": ("kinds",),
+    "live": ("live", "stream"),
+    "load": ("load",),
+}
 
 
 def name_of(result: Mapping[str, Any]) -> str:

@@ -125,9 +125,15 @@ def parity(found: Mapping[str, Any]) -> str:
 
 SHOWN = {
     "parity": parity,
-    "offline": offline, "growth-ours": growth, "growth-original": growth, "rivals": rivals, "kinds": kinds,
-    "live": live, "stream": stream, "load": load,
-}  # fmt: skip
+    "offline": offline,
+    "growth-ours": growth,
+    "growth-original": growth,
+    "rivals": rivals,
+    "kinds": kinds,
+    "live": live,
+    "stream": stream,
+    "load": load,
+}
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:

@@ -54,7 +54,15 @@ def ours(sound: Path, precision: str, threads: int, scratch: Path, *, heard: boo
     kept = scratch / f"blocks-{precision}{'-heard' if heard else ''}.npz"
     work = Workload(sound, 0.0, index_rate=0.0, threads=threads)
     words = [*work.files(), "--precision", precision, "--threads", str(threads), "--save", str(kept)]
-    return [sys.executable, "-m", "bench.sections.live_blocks", str(sound), *words, *MIX, *(["--heard"] if heard else [])]
+    return [
+        sys.executable,
+        "-m",
+        "bench.sections.live_blocks",
+        str(sound),
+        *words,
+        *MIX,
+        *(["--heard"] if heard else []),
+    ]
 
 
 def rival(sound: Path, original: str, checkout: Path | None, threads: int) -> list[str]:
@@ -85,9 +93,7 @@ def faster(times: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Any]:
     return {**{name: asdict(interval(values)) for name, values in ratios.items()}, "noise": noise}
 
 
-def same(
-    sound: Path, precisions: Sequence[str], turns: int, threads: int, scratch: Path
-) -> dict[str, dict[str, Any]]:
+def same(sound: Path, precisions: Sequence[str], turns: int, threads: int, scratch: Path) -> dict[str, dict[str, Any]]:
     """The timed streams once more with every tap heard; only so many blocks as make the point."""
     blocks = WARM + TURN * min(turns, 3)
     found: dict[str, dict[str, Any]] = {}

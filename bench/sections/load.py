@@ -127,8 +127,8 @@ def main() -> int:
     import torch  # noqa: F401
 
     import rvc.audio.decoding
-    import rvc.pipeline.offline  # noqa: F401
-    import rvc.pipeline.voice_networks
+    import rvc.pipeline.offline
+    import rvc.pipeline.voice_networks  # noqa: F401
 
     start = time.perf_counter()
     PARTS[given.what](*given.files)

@@ -27,12 +27,19 @@ def order(precisions: Sequence[str], rounds: int) -> list[str]:
 
 
 def measure(
-    work: Workload, precisions: Sequence[str], rounds: int, original: str, checkout: Path | None, scratch: Path,
+    work: Workload,
+    precisions: Sequence[str],
+    rounds: int,
+    original: str,
+    checkout: Path | None,
+    scratch: Path,
     earlier: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The runs in their order, after those of an `earlier` answer of the same workload, and what they come to."""
-    commands = {name: work.ours(scratch / f"{work.kind}-{name}.wav", "--precision", name, profile=original)
-                for name in precisions}  # fmt: skip
+    commands = {
+        name: work.ours(scratch / f"{work.kind}-{name}.wav", "--precision", name, profile=original)
+        for name in precisions
+    }
     commands["original"] = work.original(original, checkout)
     turns: list[Turn] = []
     for name in tqdm(order(precisions, rounds), desc=f"{work.kind}, {work.seconds:g} s", unit="run", disable=None):

@@ -12,10 +12,28 @@ from bench.measure.workload import Workload, speech
 from bench.sections import growth, live, load, offline, rivals, stream
 
 KINDS = ("v2-40k-f0", "v2-48k-f0", "v2-32k-f0", "v1-40k-f0", "v2-40k-nof0")
-SOON = {"seconds": 8.0, "rounds": 2, "lengths": (5.0, 30.0, 45.0, 60.0), "turns": 4, "kinds": KINDS[:2],
-        "generator": 5.0, "kind_seconds": 4.0, "stream": 60.0, "loads": 3}  # fmt: skip
-WHOLE = {"seconds": 30.0, "rounds": 3, "lengths": (10.0, 30.0, 120.0, 600.0), "turns": 10, "kinds": KINDS,
-         "generator": 8.0, "kind_seconds": 8.0, "stream": 600.0, "loads": 5}  # fmt: skip
+SOON = {
+    "seconds": 8.0,
+    "rounds": 2,
+    "lengths": (5.0, 30.0, 45.0, 60.0),
+    "turns": 4,
+    "kinds": KINDS[:2],
+    "generator": 5.0,
+    "kind_seconds": 4.0,
+    "stream": 60.0,
+    "loads": 3,
+}
+WHOLE = {
+    "seconds": 30.0,
+    "rounds": 3,
+    "lengths": (10.0, 30.0, 120.0, 600.0),
+    "turns": 10,
+    "kinds": KINDS,
+    "generator": 8.0,
+    "kind_seconds": 8.0,
+    "stream": 600.0,
+    "loads": 5,
+}
 
 
 @dataclass(frozen=True)
@@ -43,10 +61,12 @@ class Plan:
         original = given.original or ("webui-2026" if given.checkout else "rvc-python")
         precisions = [name for name in given.precision if name != "bfloat16" or unit.has_bfloat16()]
         sizes: dict[str, Any] = {**(SOON if given.quick else WHOLE)}
-        sizes |= {"kinds": tuple(given.kinds or sizes["kinds"]), "rounds": given.rounds or sizes["rounds"],
-                  "lengths": tuple(given.lengths or sizes["lengths"])}  # fmt: skip
+        sizes |= {
+            "kinds": tuple(given.kinds or sizes["kinds"]),
+            "rounds": given.rounds or sizes["rounds"],
+            "lengths": tuple(given.lengths or sizes["lengths"]),
+        }
         return cls(original, given.checkout, precisions, given.threads, **sizes, earlier=earlier or {})
-
 
     @property
     def fastest(self) -> str:
@@ -73,29 +93,42 @@ def measure_kinds(plan: Plan, scratch: Path) -> dict[str, Any]:
     sound = speech(plan.kind_seconds, scratch)
     precisions = [name for name in plan.precisions if name != "int8"]
     return {
-        kind: offline.measure(Workload(sound, plan.kind_seconds, kind, threads=plan.threads), precisions, 2,
-                              plan.original, plan.checkout, scratch)
+        kind: offline.measure(
+            Workload(sound, plan.kind_seconds, kind, threads=plan.threads),
+            precisions,
+            2,
+            plan.original,
+            plan.checkout,
+            scratch,
+        )
         for kind in plan.kinds
-    }  # fmt: skip
+    }
 
 
 def growth_ours(plan: Plan, scratch: Path) -> dict[str, Any]:
     """Ours, at all lengths, in the first precision asked for."""
     precision = plan.precisions[0]
     return growth.measure(
-        f"ours, {precision}", plan.lengths,
+        f"ours, {precision}",
+        plan.lengths,
         lambda work: work.ours(scratch / "length.wav", "--precision", precision, profile=plan.original),
-        "v2-40k-f0", plan.threads, scratch,
-    )  # fmt: skip
+        "v2-40k-f0",
+        plan.threads,
+        scratch,
+    )
 
 
 def growth_original(plan: Plan, scratch: Path) -> dict[str, Any]:
     """The original, as far as it can be waited for."""
     lengths = [length for length in plan.lengths if length <= growth.ORIGINAL_UP_TO]
     return growth.measure(
-        plan.original, lengths, lambda work: work.original(plan.original, plan.checkout), "v2-40k-f0", plan.threads,
+        plan.original,
+        lengths,
+        lambda work: work.original(plan.original, plan.checkout),
+        "v2-40k-f0",
+        plan.threads,
         scratch,
-    )  # fmt: skip
+    )
 
 
 def measure_rivals(plan: Plan, scratch: Path) -> dict[str, Any]:
@@ -121,7 +154,13 @@ def measure_load(plan: Plan, scratch: Path) -> dict[str, Any]:
 
 
 SECTIONS: Mapping[str, Callable[[Plan, Path], dict[str, Any]]] = {
-    "parity": measure_parity, "offline": measure_offline, "growth-ours": growth_ours,
-    "growth-original": growth_original, "rivals": measure_rivals, "kinds": measure_kinds, "live": measure_live,
-    "stream": measure_stream, "load": measure_load,
-}  # fmt: skip
+    "parity": measure_parity,
+    "offline": measure_offline,
+    "growth-ours": growth_ours,
+    "growth-original": growth_original,
+    "rivals": measure_rivals,
+    "kinds": measure_kinds,
+    "live": measure_live,
+    "stream": measure_stream,
+    "load": measure_load,
+}

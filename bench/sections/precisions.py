@@ -27,9 +27,12 @@ from rvc.pipeline.voice_networks import Parts
 
 SOUNDS = {"speech": "speech_en_pauses.flac", "singing": "sung_glide.flac"}
 STAGES = {  # what the table calls it → the trace's name
-    "HuBERT": "seg0.hubert.features", "F0": "f0.hz", "encoder": "seg0.enc_p.m", "flow": "seg0.flow.z",
+    "HuBERT": "seg0.hubert.features",
+    "F0": "f0.hz",
+    "encoder": "seg0.enc_p.m",
+    "flow": "seg0.flow.z",
     "waveform": "waveform.concat",
-}  # fmt: skip
+}
 ALONE = "generator alone"  # on float32's own latents and source
 FFT, HOP, FLOOR = 1024, 256, 1e-4  # of the loudest bin: quieter ones are inaudible and would rule the logarithm
 MARKS = ("<!-- tiers: made by python -m bench.tiers --write -->", "<!-- /tiers -->")

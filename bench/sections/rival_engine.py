@@ -99,8 +99,11 @@ def openvino(given: Given, precision: str) -> Run:
 
 
 ENGINES: Mapping[str, Callable[[Given, str], Run]] = {
-    "ours": ours, "torch": plain, "onnxruntime": onnx, "openvino": openvino,
-}  # fmt: skip
+    "ours": ours,
+    "torch": plain,
+    "onnxruntime": onnx,
+    "openvino": openvino,
+}
 
 
 def imported(name: str) -> Any:

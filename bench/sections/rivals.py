@@ -17,8 +17,14 @@ from bench.measure import child
 from parity import voices
 
 NAMES = (
-    "ours-float32", "openvino-float32", "onnxruntime", "torch", "ours-bfloat16", "openvino-bfloat16", "ours-int8",
-)  # fmt: skip
+    "ours-float32",
+    "openvino-float32",
+    "onnxruntime",
+    "torch",
+    "ours-bfloat16",
+    "openvino-bfloat16",
+    "ours-int8",
+)
 SETTLE = 0.3  # seconds between two programs: some keep their threads spinning for a while after work
 EXACT = {"float32": 60.0, "bfloat16": 30.0, "int8": 20.0}  # dB from ONNX Runtime's (or eager PyTorch's) float32
 
@@ -50,9 +56,13 @@ def measure(kind: str, seconds: float, rounds: int, threads: int, scratch: Path)
             "snr_db": same_output.snr(truth, np.load(scratch / f"{name}.npy")),
         }
     return {
-        "kind": kind, "seconds_of_audio": seconds, "rows": rows, "missing": missing, "exact": EXACT,
+        "kind": kind,
+        "seconds_of_audio": seconds,
+        "rows": rows,
+        "missing": missing,
+        "exact": EXACT,
         "faster": faster(times),
-    }  # fmt: skip
+    }
 
 
 def engine(name: str, voice: str, seconds: float, out: Path, threads: int) -> list[str]:

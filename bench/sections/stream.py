@@ -31,9 +31,14 @@ def measure(seconds: float, precision: str, threads: int, scratch: Path) -> dict
     promised = sizes.blocks(round(seconds * RATE)) * sizes.block
     per_minute = rise(resident, seconds)
     return {
-        "seconds": seconds, "precision": precision, "wall_seconds": wall, "rss_mib": resident,
-        "mib_per_minute": vars(per_minute), "samples": soundfile.info(out).frames, "promised_samples": promised,
-    }  # fmt: skip
+        "seconds": seconds,
+        "precision": precision,
+        "wall_seconds": wall,
+        "rss_mib": resident,
+        "mib_per_minute": vars(per_minute),
+        "samples": soundfile.info(out).frames,
+        "promised_samples": promised,
+    }
 
 
 def rise(resident: list[float], seconds: float) -> Interval:

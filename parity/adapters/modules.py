@@ -44,27 +44,41 @@ class Encoder(nn.Module):
         self.pitch = nn.Parameter(weights["enc_p.emb_pitch.weight"].float())
         self.hidden = self.content.shape[0]
         at = "enc_p.encoder"
-        self.parts = nn.ModuleDict({
-            f"{letter}{i}": conv(weights, f"{at}.attn_layers.{i}.conv_{letter}")
-            for i in range(layers) for letter in "qkvo"
-        })
-        self.ffn = nn.ModuleDict({
-            f"{j}{i}": conv(weights, f"{at}.ffn_layers.{i}.conv_{j}", padding=1) for i in range(layers) for j in (1, 2)
-        })
-        self.near = nn.ParameterDict({
-            f"{letter}{i}": weights[f"{at}.attn_layers.{i}.emb_rel_{letter}"][0].float()
-            for i in range(layers) for letter in "kv"
-        })
-        self.norms = nn.ParameterDict({
-            f"{part}{j}{i}": weights[f"{at}.norm_layers_{j}.{i}.{part}"].float()
-            for i in range(layers) for j in (1, 2) for part in ("gamma", "beta")
-        })
+        self.parts = nn.ModuleDict(
+            {
+                f"{letter}{i}": conv(weights, f"{at}.attn_layers.{i}.conv_{letter}")
+                for i in range(layers)
+                for letter in "qkvo"
+            }
+        )
+        self.ffn = nn.ModuleDict(
+            {
+                f"{j}{i}": conv(weights, f"{at}.ffn_layers.{i}.conv_{j}", padding=1)
+                for i in range(layers)
+                for j in (1, 2)
+            }
+        )
+        self.near = nn.ParameterDict(
+            {
+                f"{letter}{i}": weights[f"{at}.attn_layers.{i}.emb_rel_{letter}"][0].float()
+                for i in range(layers)
+                for letter in "kv"
+            }
+        )
+        self.norms = nn.ParameterDict(
+            {
+                f"{part}{j}{i}": weights[f"{at}.norm_layers_{j}.{i}.{part}"].float()
+                for i in range(layers)
+                for j in (1, 2)
+                for part in ("gamma", "beta")
+            }
+        )
         self.proj = conv(weights, "enc_p.proj")
 
     def forward(self, content: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor]:
         """float32 (1, p, C) and int64 (1, p)."""
         x = F.linear(content, self.content, self.offset) + F.embedding(coarse, self.pitch)
-        x = F.leaky_relu(x * self.hidden ** 0.5, 0.1).transpose(1, 2)
+        x = F.leaky_relu(x * self.hidden**0.5, 0.1).transpose(1, 2)
         frames = torch.arange(content.shape[1])
         away = frames[None, :] - frames[:, None]
         near = (away.abs() <= WINDOW).float()
@@ -83,7 +97,7 @@ class Encoder(nn.Module):
     def attend(self, x: Tensor, i: int, place: Tensor, near: Tensor) -> Tensor:
         width = self.hidden // self.heads
         q, k, v = (self.parts[f"{letter}{i}"](x)[0].view(self.heads, width, -1).transpose(1, 2) for letter in "qkv")
-        q = q / width ** 0.5
+        q = q / width**0.5
         index = place[None].expand(self.heads, -1, -1)
         score = q @ k.transpose(1, 2) + (q @ self.near[f"k{i}"].t()).gather(2, index) * near
         share = score.softmax(-1)
@@ -100,8 +114,13 @@ class Flow(nn.Module):
         self.layers = nn.ModuleDict()
         for k in (0, 2, 4, 6):
             at = f"flow.flows.{k}"
-            self.layers.update({f"pre{k}": conv(weights, f"{at}.pre"), f"post{k}": conv(weights, f"{at}.post"),
-                                f"cond{k}": conv(weights, f"{at}.enc.cond_layer")})
+            self.layers.update(
+                {
+                    f"pre{k}": conv(weights, f"{at}.pre"),
+                    f"post{k}": conv(weights, f"{at}.post"),
+                    f"cond{k}": conv(weights, f"{at}.enc.cond_layer"),
+                }
+            )
             for l in range(3):
                 self.layers[f"in{k}{l}"] = conv(weights, f"{at}.enc.in_layers.{l}", padding=2)
                 self.layers[f"rs{k}{l}"] = conv(weights, f"{at}.enc.res_skip_layers.{l}")
@@ -112,11 +131,11 @@ class Flow(nn.Module):
         x, c = z_p, self.hidden
         for k in (6, 4, 2, 0):
             x = x.flip(1)
-            read, moved = x[:, :self.read], x[:, self.read:]
+            read, moved = x[:, : self.read], x[:, self.read :]
             h, voice = self.layers[f"pre{k}"](read), self.layers[f"cond{k}"](g)
             out = torch.zeros_like(h)
             for l in range(3):
-                a = self.layers[f"in{k}{l}"](h) + voice[:, 2 * c * l:2 * c * (l + 1)]
+                a = self.layers[f"in{k}{l}"](h) + voice[:, 2 * c * l : 2 * c * (l + 1)]
                 r = self.layers[f"rs{k}{l}"](torch.tanh(a[:, :c]) * torch.sigmoid(a[:, c:]))
                 if l < 2:
                     h = h + r[:, :c]
@@ -144,8 +163,9 @@ class ResBlock(nn.Module):
 class Generator(nn.Module):
     """z (1, 192, p), source (1, 1, p·upp) and g (1, 256, 1) to samples (p·upp,)."""
 
-    def __init__(self, weights: Weights, rates: list[int], kernels: list[int], blocks: list[int],
-                 dilations: list[list[int]]) -> None:
+    def __init__(
+        self, weights: Weights, rates: list[int], kernels: list[int], blocks: list[int], dilations: list[list[int]]
+    ) -> None:
         super().__init__()
         self.pre, self.cond = conv(weights, "dec.conv_pre", padding=3), conv(weights, "dec.cond")
         self.post = conv(weights, "dec.conv_post", padding=3)
@@ -157,13 +177,18 @@ class Generator(nn.Module):
             up.weight.data, up.bias.data = weight, weights[f"dec.ups.{i}.bias"].float()  # type: ignore[union-attr]
             self.ups.append(up)
             stride = 1
-            for later in rates[i + 1:]:
+            for later in rates[i + 1 :]:
                 stride *= later
             self.noises.append(conv(weights, f"dec.noise_convs.{i}", stride=stride, padding=stride // 2))
             for j, (size, spread) in enumerate(zip(blocks, dilations, strict=True)):
                 at = f"dec.resblocks.{i * len(blocks) + j}"
-                pairs = [[conv(weights, f"{at}.convs1.{l}", dilation=d, padding=(size - 1) * d // 2),
-                          conv(weights, f"{at}.convs2.{l}", padding=(size - 1) // 2)] for l, d in enumerate(spread)]
+                pairs = [
+                    [
+                        conv(weights, f"{at}.convs1.{l}", dilation=d, padding=(size - 1) * d // 2),
+                        conv(weights, f"{at}.convs2.{l}", padding=(size - 1) // 2),
+                    ]
+                    for l, d in enumerate(spread)
+                ]
                 self.blocks.append(ResBlock(pairs))
 
     def forward(self, z: Tensor, source: Tensor, g: Tensor) -> Tensor:
@@ -172,7 +197,7 @@ class Generator(nn.Module):
         for i, (up, noise) in enumerate(zip(self.ups, self.noises, strict=True)):
             x = up(F.leaky_relu(x, 0.1)) + noise(source)
             total = torch.zeros_like(x)
-            for block in self.blocks[i * self.count:(i + 1) * self.count]:
+            for block in self.blocks[i * self.count : (i + 1) * self.count]:
                 total = total + block(x)
             x = total / self.count
         return torch.tanh(self.post(F.leaky_relu(x, 0.01)))[0, 0]
@@ -184,12 +209,15 @@ class Hubert(nn.Module):
     def __init__(self, weights: Weights, layers: int = 12, heads: int = 12) -> None:
         super().__init__()
         self.heads, self.count = heads, layers
-        self.values = nn.ParameterDict({name.replace(".", "/"): value.float() for name, value in weights.items()
-                                        if value.dtype.is_floating_point})
+        self.values = nn.ParameterDict(
+            {name.replace(".", "/"): value.float() for name, value in weights.items() if value.dtype.is_floating_point}
+        )
         position = "encoder.pos_conv_embed.conv."
         newer = f"{position}parametrizations.weight.original"
-        g, v = (weights[f"{newer}{i}"] if f"{newer}{i}" in weights else weights[f"{position}weight_{'gv'[i]}"]
-                for i in (0, 1))
+        g, v = (
+            weights[f"{newer}{i}"] if f"{newer}{i}" in weights else weights[f"{position}weight_{'gv'[i]}"]
+            for i in (0, 1)
+        )
         norm = v.double().pow(2).sum((0, 1), keepdim=True).sqrt()
         self.position = nn.Parameter((v.double() * g.double() / norm).float())
 
@@ -217,8 +245,9 @@ class Hubert(nn.Module):
                 x = (x - middle) / torch.sqrt(spread + 1e-5) * gain + offset
             x = F.gelu(x)
         x = self.linear(self.norm(x.transpose(1, 2), "feature_projection.layer_norm"), "feature_projection.projection")
-        place = F.conv1d(x.transpose(1, 2), self.position, self.weight("encoder.pos_conv_embed.conv.bias"),
-                         padding=64, groups=16)[:, :, :-1]
+        place = F.conv1d(
+            x.transpose(1, 2), self.position, self.weight("encoder.pos_conv_embed.conv.bias"), padding=64, groups=16
+        )[:, :, :-1]
         x = self.norm(x + F.gelu(place).transpose(1, 2), "encoder.layer_norm")
         for i in range(self.count):
             name = f"encoder.layers.{i}"
@@ -228,7 +257,9 @@ class Hubert(nn.Module):
         return x
 
     def attend(self, x: Tensor, name: str) -> Tensor:
-        q, k, v = (self.linear(x, f"{name}.{letter}_proj").view(1, x.shape[1], self.heads, -1).transpose(1, 2)
-                   for letter in "qkv")
+        q, k, v = (
+            self.linear(x, f"{name}.{letter}_proj").view(1, x.shape[1], self.heads, -1).transpose(1, 2)
+            for letter in "qkv"
+        )
         share = (q @ k.transpose(2, 3) / q.shape[-1] ** 0.5).softmax(-1)
         return self.linear((share @ v).transpose(1, 2).reshape(1, x.shape[1], -1), f"{name}.out_proj")

@@ -28,9 +28,12 @@ from parity.voices import cache
 
 VERSION = "1"
 SIZES: dict[tuple[str, int], tuple[list[int], list[int]]] = {  # docs/spec/05 §5.6
-    ("v1", 40000): ([10, 10, 2, 2], [16, 16, 4, 4]), ("v2", 40000): ([10, 10, 2, 2], [16, 16, 4, 4]),
-    ("v2", 48000): ([12, 10, 2, 2], [24, 20, 4, 4]), ("v2", 32000): ([10, 8, 2, 2], [20, 16, 4, 4]),
-    ("v1", 48000): ([10, 6, 2, 2, 2], [16, 16, 4, 4, 4]), ("v1", 32000): ([10, 4, 2, 2, 2], [16, 16, 4, 4, 4]),
+    ("v1", 40000): ([10, 10, 2, 2], [16, 16, 4, 4]),
+    ("v2", 40000): ([10, 10, 2, 2], [16, 16, 4, 4]),
+    ("v2", 48000): ([12, 10, 2, 2], [24, 20, 4, 4]),
+    ("v2", 32000): ([10, 8, 2, 2], [20, 16, 4, 4]),
+    ("v1", 48000): ([10, 6, 2, 2, 2], [16, 16, 4, 4, 4]),
+    ("v1", 32000): ([10, 4, 2, 2, 2], [16, 16, 4, 4, 4]),
 }
 TEMPERATURE = float(os.environ.get("RVC_ONNX_TEMPERATURE", "0.66666"))  # 1.0 plants D17
 
@@ -55,8 +58,11 @@ def _voice(case: Mapping[str, Any]) -> dict[str, Tensor]:
 def _encoder(case: Mapping[str, Any]) -> tuple[nn.Module, tuple[Tensor, ...], dict[str, dict[int, str]]]:
     network = modules.Encoder(_voice(case))
     width = network.content.shape[1]
-    return network, (torch.zeros(1, 40, width), torch.ones(1, 40, dtype=torch.int64)), {"content": {1: "p"},
-                                                                                        "coarse": {1: "p"}}
+    return (
+        network,
+        (torch.zeros(1, 40, width), torch.ones(1, 40, dtype=torch.int64)),
+        {"content": {1: "p"}, "coarse": {1: "p"}},
+    )
 
 
 def _prior(case: Mapping[str, Any]) -> tuple[nn.Module, tuple[Tensor, ...], dict[str, dict[int, str]]]:
@@ -89,8 +95,12 @@ GRAPHS: dict[str, tuple[Make, str, dict[str, str], list[str]]] = {
     "enc_p": (_encoder, "voice", {"content": "content.protected", "coarse": "f0.coarse"}, ["enc_p.m", "enc_p.logs"]),
     "z_p": (_prior, "", {"m": "enc_p.m", "logs": "enc_p.logs", "noise": "noise.z"}, ["z_p"]),
     "flow": (_flow, "voice", {"z_p": "z_p", "g": "spk.g"}, ["flow.z"]),
-    "generator": (_generator, "voice", {"z": "flow.z", "source": "nsf.source", "g": "spk.g"},
-                  ["waveform.segment.full"]),
+    "generator": (
+        _generator,
+        "voice",
+        {"z": "flow.z", "source": "nsf.source", "g": "spk.g"},
+        ["waveform.segment.full"],
+    ),
 }
 
 
@@ -106,8 +116,16 @@ def graph(stage: str, case: Mapping[str, Any]) -> Path:
     fresh = target.with_name(f".{os.getpid()}.{target.name}")
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore")  # the exporter warns of its own retirement
-        torch.onnx.export(network.eval(), given, str(fresh), input_names=list(names), output_names=outputs,
-                          dynamic_axes=free, opset_version=17, dynamo=False)
+        torch.onnx.export(
+            network.eval(),
+            given,
+            str(fresh),
+            input_names=list(names),
+            output_names=outputs,
+            dynamic_axes=free,
+            opset_version=17,
+            dynamo=False,
+        )
     fresh.replace(target)
     return target
 
@@ -140,8 +158,16 @@ def hello() -> dict[str, Any]:
     """What this adapter can do."""
     import onnxruntime
 
-    return {"protocol": "rvc-parity/1", "name": "onnxruntime", "version": VERSION, "stages": list(GRAPHS),
-            "chain": False, "dtypes": ["float32"], "noise": True, "runtime": f"onnxruntime {onnxruntime.__version__}"}
+    return {
+        "protocol": "rvc-parity/1",
+        "name": "onnxruntime",
+        "version": VERSION,
+        "stages": list(GRAPHS),
+        "chain": False,
+        "dtypes": ["float32"],
+        "noise": True,
+        "runtime": f"onnxruntime {onnxruntime.__version__}",
+    }
 
 
 def answer(request: Mapping[str, Any], sessions: Sessions) -> dict[str, Any]:
@@ -169,8 +195,9 @@ def main() -> int:
     """Serve until stdin ends or bye."""
     lacking = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
     if lacking:
-        sys.exit(f"{' and '.join(lacking)} not installed, which this adapter needs; python -m pip install onnx "
-                 "onnxruntime")
+        sys.exit(
+            f"{' and '.join(lacking)} not installed, which this adapter needs; python -m pip install onnx onnxruntime"
+        )
     channel, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints, the protocol's channel stays clean
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
     sessions = Sessions()

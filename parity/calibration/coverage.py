@@ -129,15 +129,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     for profile in ORIGINALS:
         print(table(profile, have) + "\n")
-    print(f"{'left out':12}{'method':9}{'profile':15}{'kind × method held by':24}"
-          f"{'kind × profile held by':24}method × profile held by")
+    print(
+        f"{'left out':12}{'method':9}{'profile':15}{'kind × method held by':24}"
+        f"{'kind × profile held by':24}method × profile held by"
+    )
     print("\n".join(left_out(cells, have)))
     extensions = [method for method in METHODS if not any(method in has for has in ORIGINALS.values())]
     print(f"no original at all has {' or '.join(extensions)}: extensions, measured by parity.accuracy")
     values, pairs = missing_values(cells, have), missing_pairs(cells, have)
     counts = [len(set().union(*(kind(cell) for cell in cells))) for kind in (Cell.values, Cell.pairs)]
-    print(f"\ncoverage: {len(have.keys() & set(cells))} of {len(cells)} cells, "
-          f"{counts[0] - len(values)} of {counts[0]} values, {counts[1] - len(pairs)} of {counts[1]} pairs of values")
+    print(
+        f"\ncoverage: {len(have.keys() & set(cells))} of {len(cells)} cells, "
+        f"{counts[0] - len(values)} of {counts[0]} values, {counts[1] - len(pairs)} of {counts[1]} pairs of values"
+    )
     for value in values:
         print(f"not covered: {value}")
     for pair in pairs:

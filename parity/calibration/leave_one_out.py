@@ -73,8 +73,15 @@ def from_spread(document: Mapping[str, Any]) -> Iterator[Check]:
                 name = tolerance.any_name(entry["tensor"])
                 network = bool(entry["network_f0"])
                 limit = limits.find(name, entry["mode"], entry["metric"], network)
-                yield Check(variant, entry["tensor"], entry["mode"], entry["metric"], network,
-                            entry["by_variant"][variant], limit.limit)
+                yield Check(
+                    variant,
+                    entry["tensor"],
+                    entry["mode"],
+                    entry["metric"],
+                    network,
+                    entry["by_variant"][variant],
+                    limit.limit,
+                )
 
 
 def from_traces(document: Mapping[str, Any], folder: Path, goldens: Path) -> Iterator[Check]:
@@ -92,16 +99,18 @@ def from_fresh(folder: Path, goldens: Path) -> Iterator[Check]:
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
     for path in sorted((folder / names[0]).glob("*/chained.safetensors")) if names else ():
         golden = store.open_case(goldens / path.parent.name)
-        case = store.MemoryCase(golden.meta, {name: value for name, value in trace_file.read(path).items() if
-                                              stages.known(name)})
+        case = store.MemoryCase(
+            golden.meta, {name: value for name, value in trace_file.read(path).items() if stages.known(name)}
+        )
         for variant in names[1:]:
             other = folder / variant / path.parent.name / path.name
             if other.is_file():
                 yield from _checks(variant, case, trace_file.read(other), path.stem, limits)
 
 
-def _checks(variant: str, case: store.Case, made: Mapping[str, Array], mode: str, limits: tolerance.Limits
-            ) -> Iterator[Check]:
+def _checks(
+    variant: str, case: store.Case, made: Mapping[str, Array], mode: str, limits: tolerance.Limits
+) -> Iterator[Check]:
     network = tolerance.network_f0(case.options)
     for name, metric, value in spread.values(case, made, mode):
         limit = limits.find(name, mode, metric, network).limit
@@ -112,14 +121,24 @@ def summary(checks: Sequence[Check]) -> dict[str, Any]:
     """Counts, the alarms, and how near the legitimate variants come to their limits."""
     alarms = [check for check in checks if check.alarm]
     shares = sorted(compare.ratio(check.value, check.limit) for check in checks if not check.alarm)
-    by_variant = {name: {"checks": sum(check.variant == name for check in checks),
-                         "alarms": sum(check.variant == name for check in alarms)}
-                  for name in sorted({check.variant for check in checks})}
+    by_variant = {
+        name: {
+            "checks": sum(check.variant == name for check in checks),
+            "alarms": sum(check.variant == name for check in alarms),
+        }
+        for name in sorted({check.variant for check in checks})
+    }
     return {
-        "checks": len(checks), "alarms": len(alarms), "rate": len(alarms) / len(checks), "allowed": ALLOWED,
-        "margin": tolerance.MARGIN, "by_variant": by_variant,
-        "share_of_limit": {"median": shares[len(shares) // 2] if shares else 0.0,
-                           "p99": shares[len(shares) * 99 // 100] if shares else 0.0},
+        "checks": len(checks),
+        "alarms": len(alarms),
+        "rate": len(alarms) / len(checks),
+        "allowed": ALLOWED,
+        "margin": tolerance.MARGIN,
+        "by_variant": by_variant,
+        "share_of_limit": {
+            "median": shares[len(shares) // 2] if shares else 0.0,
+            "p99": shares[len(shares) * 99 // 100] if shares else 0.0,
+        },
         "false_alarms": [vars(check) for check in alarms],
     }
 
@@ -174,9 +193,11 @@ def _run(given: argparse.Namespace) -> int:
     total, known, rest = measured(tolerance.Limits(document))
     print(f"{known} of {total} limits are measured; not run: {', '.join(rest[:6])}{', …' if len(rest) > 6 else ''}")
     share = found["share_of_limit"]
-    print(f"{found['alarms']} false alarms in {found['checks']} checks ({found['rate']:.2e} each, allowed "
-          f"{ALLOWED:g}); half of the checks stay below {100 * share['median']:.2g} % of their limit, 99 % below "
-          f"{100 * share['p99']:.2g} %")
+    print(
+        f"{found['alarms']} false alarms in {found['checks']} checks ({found['rate']:.2e} each, allowed "
+        f"{ALLOWED:g}); half of the checks stay below {100 * share['median']:.2g} % of their limit, 99 % below "
+        f"{100 * share['p99']:.2g} %"
+    )
     return 0 if found["rate"] <= ALLOWED else 1
 
 

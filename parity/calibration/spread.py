@@ -31,14 +31,18 @@ Key = tuple[str, str, str, bool]
 
 
 def measure(folder: Path, goldens: Path, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The document of spread.json, laid over the one of `before`. Raises UsageError where there is nothing to measure.
+    """The document of spread.json, laid over the one of `before`.
+
+    Raises UsageError where there is nothing to measure.
     """
-    kept = {(row["tensor"], row["mode"], row["metric"], row["network_f0"]): row for row in (before or {}).get(
-        "entries", [])}
+    kept = {
+        (row["tensor"], row["mode"], row["metric"], row["network_f0"]): row for row in (before or {}).get("entries", [])
+    }
     fresh = {path.name for path in folder.iterdir() if path.is_dir()}
     entries: dict[Key, dict[str, float]] = {
         key: {name: value for name, value in row["by_variant"].items() if name not in fresh}
-        for key, row in kept.items()}
+        for key, row in kept.items()
+    }
     seen: dict[Key, set[str]] = {}
     variants = [row for row in (before or {}).get("variants", []) if row["name"] not in fresh]
     for variant in sorted(path for path in folder.iterdir() if path.is_dir()):
@@ -53,10 +57,19 @@ def measure(folder: Path, goldens: Path, before: Mapping[str, Any] | None = None
                 seen.setdefault(key, set()).add(case.name)
     if not entries:
         raise UsageError(f"{folder} holds no VARIANT/CASE/chained.safetensors; run the original's variants first")
-    rows = [{"tensor": tensor, "mode": mode, "metric": metric, "network_f0": network,
-             "by_variant": {name: float(f"{value:.3g}") for name, value in sorted(entries[key].items())},
-             "cases": max(len(seen.get(key, ())), kept.get(key, {}).get("cases", 0))}
-            for key in sorted(entries) for tensor, mode, metric, network in [key] if entries[key]]
+    rows = [
+        {
+            "tensor": tensor,
+            "mode": mode,
+            "metric": metric,
+            "network_f0": network,
+            "by_variant": {name: float(f"{value:.3g}") for name, value in sorted(entries[key].items())},
+            "cases": max(len(seen.get(key, ())), kept.get(key, {}).get("cases", 0)),
+        }
+        for key in sorted(entries)
+        for tensor, mode, metric, network in [key]
+        if entries[key]
+    ]
     return {"format": "rvc-spread/1", "variants": variants, "entries": rows}
 
 
@@ -97,7 +110,8 @@ def values(case: Case, made: Mapping[str, Array], mode: str) -> Iterator[tuple[s
             continue
         found = dict(numbers.values)
         if (other := phase_wraps.otherwise(case, name)) is not None and (
-                mode == "isolated" or phase_wraps.same_pitch(case, made)):
+            mode == "isolated" or phase_wraps.same_pitch(case, made)
+        ):
             apart = metrics.compare(name, other[0], made[name], ledger.clock(case, name)).values
             found = {metric: min(value, apart[metric]) for metric, value in found.items()}
         yield from ((name, metric, value) for metric, value in found.items())

@@ -42,12 +42,22 @@ HELLO_TIMEOUT = 60.0
 
 _NAMES = {"type": "array", "items": {"type": "string"}}
 HELLO: dict[str, Any] = {
-    "type": "object", "required": ["id", "ok", "protocol", "name", "version", "stages", "chain"],
+    "type": "object",
+    "required": ["id", "ok", "protocol", "name", "version", "stages", "chain"],
     "additionalProperties": False,
-    "properties": {"id": {"type": "integer"}, "ok": {"const": True}, "protocol": {"type": "string"},
-                   "name": {"type": "string"}, "version": {"type": "string"}, "stages": _NAMES,
-                   "chain": {"type": "boolean"}, "dtypes": _NAMES, "profiles": _NAMES, "noise": {"type": "boolean"},
-                   "runtime": {"type": "string"}},
+    "properties": {
+        "id": {"type": "integer"},
+        "ok": {"const": True},
+        "protocol": {"type": "string"},
+        "name": {"type": "string"},
+        "version": {"type": "string"},
+        "stages": _NAMES,
+        "chain": {"type": "boolean"},
+        "dtypes": _NAMES,
+        "profiles": _NAMES,
+        "noise": {"type": "boolean"},
+        "runtime": {"type": "string"},
+    },
 }
 
 
@@ -69,13 +79,22 @@ class Program:
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._said: list[str] = []
         try:
-            self._process = subprocess.Popen(shlex.split(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                             stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace",
-                                             bufsize=1)
+            self._process = subprocess.Popen(
+                shlex.split(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                bufsize=1,
+            )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise ProtocolError("cannot-start", f"{command!r} cannot be started ({reason}); give the command that "
-                                                "starts the adapter, with its path") from None
+            raise ProtocolError(
+                "cannot-start",
+                f"{command!r} cannot be started ({reason}); give the command that starts the adapter, with its path",
+            ) from None
         threading.Thread(target=self._listen, daemon=True).start()
         threading.Thread(target=self._overhear, daemon=True).start()
 
@@ -106,8 +125,9 @@ class Program:
             line = self._lines.get(timeout=limit)
         except queue.Empty:
             self.stop()
-            raise ProtocolError("hang", f"no answer to {op} within {limit:g} s; does the adapter flush its stdout "
-                                        "after each line?") from None
+            raise ProtocolError(
+                "hang", f"no answer to {op} within {limit:g} s; does the adapter flush its stdout after each line?"
+            ) from None
         if line is None:
             raise self._crashed(op)
         return self._answer(op, line)
@@ -116,11 +136,15 @@ class Program:
         try:
             answer = json.loads(line)
         except json.JSONDecodeError:
-            raise ProtocolError("not-json", f"the answer to {op} is {_short(line)}, not one line of JSON; send logs to "
-                                            "stderr") from None
+            raise ProtocolError(
+                "not-json", f"the answer to {op} is {_short(line)}, not one line of JSON; send logs to stderr"
+            ) from None
         if not isinstance(answer, dict) or answer.get("id") != self._count:
-            raise ProtocolError("wrong-id", f"the answer to {op} is {_short(line)}, but its id must be {self._count}; "
-                                            "answer each request once, in order")
+            raise ProtocolError(
+                "wrong-id",
+                f"the answer to {op} is {_short(line)}, but its id must be {self._count}; "
+                "answer each request once, in order",
+            )
         if answer.get("ok") is not True and "lacks" in answer:
             raise Lacks(str(answer["lacks"]))
         if answer.get("ok") is not True:
@@ -160,8 +184,9 @@ def _short(line: str) -> str:
 class External:
     """A candidate behind the protocol. Started when first asked, started again after a crash."""
 
-    def __init__(self, command: str, files: Mapping[str, Mapping[str, str]] | None = None,
-                 timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, command: str, files: Mapping[str, Mapping[str, str]] | None = None, timeout: float = TIMEOUT
+    ) -> None:
         self.command, self.timeout = command, timeout
         self._program: Program | None = None
         self._hello: dict[str, Any] | None = None
@@ -202,8 +227,12 @@ class External:
         """What the handshake says."""
         said = self.hello
         declares = {name: said[name] for name in ("stages", "chain", "dtypes", "profiles", "noise") if name in said}
-        found: dict[str, object] = {"name": said["name"], "version": said["version"], "command": self.command,
-                                    "declares": declares}
+        found: dict[str, object] = {
+            "name": said["name"],
+            "version": said["version"],
+            "command": self.command,
+            "declares": declares,
+        }
         return found | ({"runtime": said["runtime"]} if "runtime" in said else {})
 
     @property
@@ -237,8 +266,9 @@ class External:
         seconds = answer.get("seconds")
         numbers = isinstance(seconds, list) and all(isinstance(second, (int, float)) for second in seconds)
         if not numbers or not isinstance(seconds, list) or len(seconds) != repeat:
-            raise ProtocolError("missing-field", f"the answer to time has seconds = {seconds!r}; expected {repeat} "
-                                                 "numbers")
+            raise ProtocolError(
+                "missing-field", f"the answer to time has seconds = {seconds!r}; expected {repeat} numbers"
+            )
         return [float(second) for second in seconds]
 
     def _write(self, given: Mapping[str, Array]) -> Path:
@@ -260,8 +290,13 @@ class External:
             from parity.rvc_bridge import voice_files as made
 
             files = made.paths(case)
-        return {"name": case.name, "profile": case.profile, "options": case.options,
-                "voice": {key: case.voice.get(key) for key in ("kind", "rate", "version", "f0")}, "files": dict(files)}
+        return {
+            "name": case.name,
+            "profile": case.profile,
+            "options": case.options,
+            "voice": {key: case.voice.get(key) for key in ("kind", "rate", "version", "f0")},
+            "files": dict(files),
+        }
 
 
 def check_hello(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -269,8 +304,11 @@ def check_hello(answer: Mapping[str, Any]) -> dict[str, Any]:
     if wrong := closed_schema.check(dict(answer), HELLO):
         raise ProtocolError("missing-field", f"the answer to hello does not fit: {wrong[0]}")
     if answer["protocol"] != PROTOCOL:
-        raise ProtocolError("wrong-protocol", f"the adapter speaks {answer['protocol']!r}, this judge {PROTOCOL!r}; "
-                                              "use the adapter that belongs to this version")
+        raise ProtocolError(
+            "wrong-protocol",
+            f"the adapter speaks {answer['protocol']!r}, this judge {PROTOCOL!r}; "
+            "use the adapter that belongs to this version",
+        )
     known = [stage.name for stage in (*stages.OFFLINE, *stages.REALTIME)]
     for name in answer["stages"]:
         if name not in known:
@@ -280,25 +318,30 @@ def check_hello(answer: Mapping[str, Any]) -> dict[str, Any]:
             hint = f"; did you mean {near[0]!r}?" if near else f"; stages are {', '.join(known[:8])}, …"
             raise ProtocolError("unknown-stage", f"the adapter declares the stage {name!r}, which does not exist{hint}")
     if not answer["stages"] and not answer["chain"]:
-        raise ProtocolError("nothing-offered", "the adapter declares no stage and no whole conversion; declare what it "
-                                               "can do in stages or chain")
+        raise ProtocolError(
+            "nothing-offered",
+            "the adapter declares no stage and no whole conversion; declare what it can do in stages or chain",
+        )
     return dict(answer)
 
 
 def read_outputs(path: Path, op: str) -> Tensors:
     """The tensors a candidate wrote. Raises ProtocolError: missing-output, short-write."""
     if not path.is_file():
-        raise ProtocolError("missing-output", f"{op} was answered with ok, but the file named in outputs was not "
-                                              "written")
+        raise ProtocolError(
+            "missing-output", f"{op} was answered with ok, but the file named in outputs was not written"
+        )
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name).copy() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         size = os.path.getsize(path)
-        raise ProtocolError("short-write", f"the outputs of {op} ({size} bytes) are not a whole safetensors file "
-                                           f"({_last(error)}); close the file before answering") from None
+        raise ProtocolError(
+            "short-write",
+            f"the outputs of {op} ({size} bytes) are not a whole safetensors file "
+            f"({_last(error)}); close the file before answering",
+        ) from None
 
 
 def _last(error: Exception) -> str:
     return str(error).splitlines()[-1][:100] if str(error) else type(error).__name__
-

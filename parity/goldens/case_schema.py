@@ -11,8 +11,13 @@ _INT = {"type": "integer", "minimum": 0}
 
 
 def _object(required: dict[str, Any], optional: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    return {"type": "object", "required": list(required), "properties": required | (optional or {}),
-            "additionalProperties": False, **more}
+    return {
+        "type": "object",
+        "required": list(required),
+        "properties": required | (optional or {}),
+        "additionalProperties": False,
+        **more,
+    }
 
 
 _RECIPE = _object(
@@ -20,38 +25,54 @@ _RECIPE = _object(
     {
         "key": _TEXT,
         "of": {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]},
-        "axis": _INT, "start": _INT, "stop": _INT, "times": {"type": "integer", "minimum": 1},
+        "axis": _INT,
+        "start": _INT,
+        "stop": _INT,
+        "times": {"type": "integer", "minimum": 1},
         "scale": {"type": "number"},
         "repeat": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 2, "maxItems": 2},
         "weights": {"type": "array", "items": {"anyOf": [{"type": "number"}, _TEXT]}, "minItems": 2, "maxItems": 2},
     },
 )
 
-TENSOR = _object({
-    "dtype": {"enum": ["float32", "float64", "int64", "int32", "int16"]},
-    "shape": {"type": "array", "items": _INT},
-    "axes": {"type": "array", "items": _TEXT},
-    "unit": _TEXT,
-    "step": {"type": ["number", "null"], "description": "seconds from one element to the next along the time axis"},
-    "sha256": _SHA,
-    "stored": _RECIPE,
-})
+TENSOR = _object(
+    {
+        "dtype": {"enum": ["float32", "float64", "int64", "int32", "int16"]},
+        "shape": {"type": "array", "items": _INT},
+        "axes": {"type": "array", "items": _TEXT},
+        "unit": _TEXT,
+        "step": {"type": ["number", "null"], "description": "seconds from one element to the next along the time axis"},
+        "sha256": _SHA,
+        "stored": _RECIPE,
+    }
+)
 
-OPTIONS = _object({}, {
-    "f0_method": {"enum": ["pm", "harvest", "dio", "crepe", "crepe-tiny", "rmvpe", "fcpe"]},
-    "transpose": {"type": "number"},
-    "index_rate": {"type": "number", "minimum": 0},
-    "protect": {"type": "number", "minimum": 0},
-    "rms_mix_rate": {"type": "number", "minimum": 0},
-    "resample_rate": _INT,
-    "filter_radius": _INT,
-    "speaker": _INT,
-    "f0_file": {"type": ["string", "null"]},
-    "window": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4,
-               "description": "seconds: pad, query, center, max"},
-    "realtime": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "integer", "null"]},
-                 "description": "settings of a live stream, docs/spec/07"},
-})
+OPTIONS = _object(
+    {},
+    {
+        "f0_method": {"enum": ["pm", "harvest", "dio", "crepe", "crepe-tiny", "rmvpe", "fcpe"]},
+        "transpose": {"type": "number"},
+        "index_rate": {"type": "number", "minimum": 0},
+        "protect": {"type": "number", "minimum": 0},
+        "rms_mix_rate": {"type": "number", "minimum": 0},
+        "resample_rate": _INT,
+        "filter_radius": _INT,
+        "speaker": _INT,
+        "f0_file": {"type": ["string", "null"]},
+        "window": {
+            "type": "array",
+            "items": {"type": "number"},
+            "minItems": 4,
+            "maxItems": 4,
+            "description": "seconds: pad, query, center, max",
+        },
+        "realtime": {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "number", "boolean", "integer", "null"]},
+            "description": "settings of a live stream, docs/spec/07",
+        },
+    },
+)
 
 META = {
     "format": {"const": FORMAT},
@@ -60,10 +81,20 @@ META = {
     "profile": {"enum": ["webui-2026", "webui-classic", "rvc-python"]},
     "input": _object({"file": _TEXT, "sha256": _SHA}, {"source": _TEXT, "licence": _TEXT}),
     "voice": _object(
-        {"kind": _TEXT, "rate": {"enum": [32000, 40000, 48000]}, "version": {"enum": ["v1", "v2"]},
-         "f0": {"type": "boolean"}},
-        {"index": {"type": ["string", "null"], "description": "the kind of index, null without retrieval"},
-         "files": {"type": "object", "additionalProperties": _SHA, "description": "role (voice, hubert, …) → sha256"}},
+        {
+            "kind": _TEXT,
+            "rate": {"enum": [32000, 40000, 48000]},
+            "version": {"enum": ["v1", "v2"]},
+            "f0": {"type": "boolean"},
+        },
+        {
+            "index": {"type": ["string", "null"], "description": "the kind of index, null without retrieval"},
+            "files": {
+                "type": "object",
+                "additionalProperties": _SHA,
+                "description": "role (voice, hubert, …) → sha256",
+            },
+        },
     ),
     "options": OPTIONS,
     "seed": {"type": "string", "description": "the noise tensor T is the stream named SEED/T"},
@@ -71,20 +102,26 @@ META = {
     "blocks": _INT,
     "original": _object({"name": _TEXT, "version": _TEXT}, {"commit": _TEXT, "command": _TEXT, "runtime": _TEXT}),
     "environment": _TEXTS,
-    "absent": {"type": "object", "additionalProperties": _TEXT,
-               "description": "a tensor the stage table expects, and why this original has none"},
+    "absent": {
+        "type": "object",
+        "additionalProperties": _TEXT,
+        "description": "a tensor the stage table expects, and why this original has none",
+    },
     "recorded": _TEXT,
     "accepted": _TEXT,
 }
 _REQUIRED = ["name", "why", "profile", "input", "voice", "options", "seed", "original", "environment"]
 
-META_SCHEMA: dict[str, Any] = _object({name: META[name] for name in _REQUIRED},
-                                      {name: META[name] for name in META if name not in _REQUIRED})
+META_SCHEMA: dict[str, Any] = _object(
+    {name: META[name] for name in _REQUIRED}, {name: META[name] for name in META if name not in _REQUIRED}
+)
 
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "A golden case: what an original computed, stage by stage",
-    **_object({name: META[name] for name in ["format", *_REQUIRED]}
-              | {"tensors": {"type": "object", "additionalProperties": TENSOR}},
-              {name: META[name] for name in META if name not in ["format", *_REQUIRED]}),
+    **_object(
+        {name: META[name] for name in ["format", *_REQUIRED]}
+        | {"tensors": {"type": "object", "additionalProperties": TENSOR}},
+        {name: META[name] for name in META if name not in ["format", *_REQUIRED]},
+    ),
 }

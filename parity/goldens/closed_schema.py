@@ -12,11 +12,34 @@ from typing import Any
 Schema = Mapping[str, Any]
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    "object": (dict,), "array": (list,), "string": (str,), "number": (int, float), "integer": (int,),
-    "boolean": (bool,), "null": (type(None),),
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "number": (int, float),
+    "integer": (int,),
+    "boolean": (bool,),
+    "null": (type(None),),
 }
-_KNOWN = {"type", "properties", "required", "additionalProperties", "items", "enum", "const", "pattern", "minItems",
-          "maxItems", "minimum", "$ref", "anyOf", "description", "$defs", "$schema", "title", "$id"}
+_KNOWN = {
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "enum",
+    "const",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "minimum",
+    "$ref",
+    "anyOf",
+    "description",
+    "$defs",
+    "$schema",
+    "title",
+    "$id",
+}
 
 
 def check(value: Any, schema: Schema) -> list[str]:
@@ -32,7 +55,9 @@ def _is(value: Any, kind: str) -> bool:
 
 def _walk(value: Any, schema: Schema, root: Schema, where: str) -> Iterator[str]:
     if strange := set(schema) - _KNOWN:
-        raise ValueError(f"the schema uses {sorted(strange)}, which parity/goldens/closed_schema.py does not understand")
+        raise ValueError(
+            f"the schema uses {sorted(strange)}, which parity/goldens/closed_schema.py does not understand"
+        )
     if "$ref" in schema:
         yield from _walk(value, root["$defs"][schema["$ref"].removeprefix("#/$defs/")], root, where)
         return

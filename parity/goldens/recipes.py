@@ -112,11 +112,13 @@ def _guesses(
         yield {"how": "repeat", "of": features, "axis": 1, "times": 2}, {}
     if local == "content.protected" and "f0.hz" in tensors:
         start = _frames_before(prefix, tensors)
-        hz = tensors["f0.hz"][0, start:start + value.shape[1]]
+        hz = tensors["f0.hz"][0, start : start + value.shape[1]]
         weight = np.where(hz < 1, np.float32(meta["options"].get("protect", 0.5)), np.float32(1))
         parts = {f"{name}#kept": weight.astype(np.float32), f"{name}#source": (1 - weight).astype(np.float32)}
-        yield {"how": "mix", "of": [prefix + "content.upsampled", features], "repeat": [1, 2],
-               "weights": list(parts)}, parts
+        yield (
+            {"how": "mix", "of": [prefix + "content.upsampled", features], "repeat": [1, 2], "weights": list(parts)},
+            parts,
+        )
 
 
 def _slices(

@@ -209,8 +209,10 @@ def save_case(folder: str | Path, tensors: Mapping[str, Array], meta: Mapping[st
     """
     folder = Path(folder)
     prefixes = stages.prefixes_of(tensors)
-    counted = {"segments": sum(prefix.startswith("seg") for prefix in prefixes),
-               "blocks": sum(prefix.startswith("rt.") for prefix in prefixes)}
+    counted = {
+        "segments": sum(prefix.startswith("seg") for prefix in prefixes),
+        "blocks": sum(prefix.startswith("rt.") for prefix in prefixes),
+    }
     meta = counted | dict(meta)
     if wrong := closed_schema.check(meta, case_schema.META_SCHEMA):
         raise GoldenError(f"the meta of {folder.name} does not fit {case_schema.FORMAT}: {wrong[0]}")
@@ -257,8 +259,15 @@ def _refuse_bad(case: str, values: Mapping[str, Array], meta: Mapping[str, Any])
 
 def _entry(name: str, value: Array, recipe: recipes.Recipe, meta: Mapping[str, Any]) -> dict[str, Any]:
     row = stages.tensor(name)
-    return {"dtype": value.dtype.name, "shape": list(value.shape), "axes": list(row.axes), "unit": row.unit,
-            "step": step(name, meta), "sha256": digest(value), "stored": recipe}
+    return {
+        "dtype": value.dtype.name,
+        "shape": list(value.shape),
+        "axes": list(row.axes),
+        "unit": row.unit,
+        "step": step(name, meta),
+        "sha256": digest(value),
+        "stored": recipe,
+    }
 
 
 def step(name: str, meta: Mapping[str, Any]) -> float | None:

@@ -39,8 +39,11 @@ class Trace(dict[str, Array]):
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f".{path.name}.new")
-        save_file({name: np.ascontiguousarray(value).reshape(value.shape) for name, value in self.items()}, fresh,
-                  dict(about or {}))
+        save_file(
+            {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in self.items()},
+            fresh,
+            dict(about or {}),
+        )
         fresh.chmod(0o644)
         fresh.replace(path)
         return path

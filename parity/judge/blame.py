@@ -56,8 +56,15 @@ class StageVerdict:
         return max(found, default=None)
 
 
-def explain_flips(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: tolerance.Limits,
-                  program: Candidate | None, hear: voicing.Hear | None = None) -> None:
+def explain_flips(
+    case: Case,
+    ledger: Ledger,
+    alone: Tensors,
+    whole: Tensors,
+    limits: tolerance.Limits,
+    program: Candidate | None,
+    hear: voicing.Hear | None = None,
+) -> None:
     """Mark the decisions whose every flip is explained, and judge what follows with the golden's decision."""
     settled = {} if hear is None else _explain_pitch(case, ledger, alone, whole, limits, hear)
     if settled and program is not None:
@@ -72,8 +79,11 @@ def explain_flips(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, li
         stage, prefix = stages.stage_of(cell.tensor), stages.split(cell.tensor)[0]
         siblings = {prefix + row.name for row in stage.makes} - {cell.tensor} if stage else set()
         sources = siblings | (stages.upstream(cell.tensor, case) if chain else set())
-        explained = not any(other.failed for other in ledger.of(sources, cell.mode)) and bool(flips) and all(
-            flip["explained"] for flip in flips)
+        explained = (
+            not any(other.failed for other in ledger.of(sources, cell.mode))
+            and bool(flips)
+            and all(flip["explained"] for flip in flips)
+        )
         if explained and chain:
             settled[cell.tensor] = case[cell.tensor]
         ledger.put(replace(cell, flips=tuple(flips[:20]), state="explained" if explained else cell.state))
@@ -81,15 +91,19 @@ def explain_flips(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, li
         _judge_what_follows(case, ledger, whole, settled, limits, program)
 
 
-def _explain_pitch(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: tolerance.Limits,
-                   hear: voicing.Hear) -> Tensors:
+def _explain_pitch(
+    case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: tolerance.Limits, hear: voicing.Hear
+) -> Tensors:
     """Mark a pitch whose every other frame is one that the network decided on the edge; returns the chain's pitch with
     the golden's decisions in those frames."""
     name, settled = "f0.raw", Tensors()
     for mode, made in (("isolated", alone), ("chained", whole)):
         wrong = [cell for cell in ledger.of([name], mode) if cell.state == "differs"]
-        if not wrong or "padded" not in case or any(
-                cell.failed for cell in ledger.of(stages.upstream(name, case), mode)):
+        if (
+            not wrong
+            or "padded" not in case
+            or any(cell.failed for cell in ledger.of(stages.upstream(name, case), mode))
+        ):
             continue
         frames = voicing.changed(case[name], made[name])
         if not 0 < len(frames) <= max(1, voicing.FEW * case[name].size):
@@ -110,8 +124,9 @@ def _explain_pitch(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, l
     return settled
 
 
-def _judge_what_follows(case: Case, ledger: Ledger, whole: Tensors, settled: Tensors, limits: tolerance.Limits,
-                        program: Candidate) -> Tensors:
+def _judge_what_follows(
+    case: Case, ledger: Ledger, whole: Tensors, settled: Tensors, limits: tolerance.Limits, program: Candidate
+) -> Tensors:
     """Run the stages after explained flips again with the golden's decision, and enter those numbers instead; returns
     the chain as it is then."""
     made: Tensors = {**whole, **settled}
@@ -134,8 +149,15 @@ def _judge_what_follows(case: Case, ledger: Ledger, whole: Tensors, settled: Ten
     return made
 
 
-def accuse(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: tolerance.Limits,
-           program: Candidate | None, oracle: causes.Oracle | None = None) -> list[StageVerdict]:
+def accuse(
+    case: Case,
+    ledger: Ledger,
+    alone: Tensors,
+    whole: Tensors,
+    limits: tolerance.Limits,
+    program: Candidate | None,
+    oracle: causes.Oracle | None = None,
+) -> list[StageVerdict]:
     """The verdict on every stage of a case, in flow order."""
     found: list[StageVerdict] = []
     past = case.after(whole) if case.facts.blocks else case  # what a stage of a stream remembers is the chain's own
@@ -148,8 +170,12 @@ def accuse(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: t
         verdict = StageVerdict(stage, prefix, names, "clean", mine, reads=reads)
         _blame(case, ledger, verdict, whole, program, past)
         ended = [cell.state == "error" for cell in verdict.cells if cell.mode == "chained" and cell.failed]
-        if verdict.blame not in ("clean", "not tested") and ended and all(ended) and not any(
-                cell.failed for cell in verdict.cells if cell.mode == "isolated"):
+        if (
+            verdict.blame not in ("clean", "not tested")
+            and ended
+            and all(ended)
+            and not any(cell.failed for cell in verdict.cells if cell.mode == "isolated")
+        ):
             guilty = any(other.blame == "origin" for other in found)
             verdict.blame = "inherited" if guilty else "origin"
             verdict.sentence = f"{_title(verdict)} was never reached: the conversion had ended before it"
@@ -159,8 +185,9 @@ def accuse(case: Case, ledger: Ledger, alone: Tensors, whole: Tensors, limits: t
     return found
 
 
-def _blame(case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, program: Candidate | None,
-           past: Case) -> None:
+def _blame(
+    case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, program: Candidate | None, past: Case
+) -> None:
     alone_bad = any(cell.failed for cell in verdict.cells if cell.mode == "isolated")
     chain_bad = any(cell.failed for cell in verdict.cells if cell.mode == "chained")
     inputs_bad = any(cell.failed for cell in ledger.of({*verdict.reads, *_remembered(verdict)}, "chained"))
@@ -177,13 +204,17 @@ def _blame(case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, pr
             verdict.sentence = f"{_title(verdict)} decided otherwise where the golden stood on the edge"
     elif other:
         verdict.blame = "inherited"
-        verdict.sentence = (f"{_title(verdict)} was given another {other[0]} than the golden; hand over the golden's "
-                            "own, since no two programs draw the same noise")
+        verdict.sentence = (
+            f"{_title(verdict)} was given another {other[0]} than the golden; hand over the golden's "
+            "own, since no two programs draw the same noise"
+        )
     elif not alone_tested:
         verdict.blame = "inherited" if inputs_bad else "origin"
-        verdict.sentence = (f"{_title(verdict)} differs and so do its inputs; alone it was not tested"
-                            if inputs_bad else
-                            f"{_title(verdict)} is the first to differ: what it reads is within its limits")
+        verdict.sentence = (
+            f"{_title(verdict)} differs and so do its inputs; alone it was not tested"
+            if inputs_bad
+            else f"{_title(verdict)} is the first to differ: what it reads is within its limits"
+        )
     else:
         _blame_chain(case, ledger, verdict, whole, program, inputs_bad, past)
 
@@ -204,16 +235,26 @@ def _otherwise_given(case: Case, whole: Tensors, name: str) -> bool:
     return whole[name].shape != case[name].shape or not bool((whole[name] == case[name]).all())
 
 
-def _blame_chain(case: Case, ledger: Ledger, verdict: StageVerdict, whole: Tensors, program: Candidate | None,
-                 inputs_bad: bool, past: Case) -> None:
+def _blame_chain(
+    case: Case,
+    ledger: Ledger,
+    verdict: StageVerdict,
+    whole: Tensors,
+    program: Candidate | None,
+    inputs_bad: bool,
+    past: Case,
+) -> None:
     """A stage that is right alone and wrong in the chain: what does it make of the chain's own inputs?"""
     again = _again(past, verdict, whole, program)
     consistent = again is None or all(
-        name not in again or name not in whole or _near(name, again[name], whole[name]) for name in verdict.tensors)
+        name not in again or name not in whole or _near(name, again[name], whole[name]) for name in verdict.tensors
+    )
     if not consistent:
         verdict.blame = "origin"
-        verdict.sentence = (f"{_title(verdict)} is right on the golden's inputs, but within the chain it does not make "
-                            "of its inputs what it makes of them alone: is a slice, a state or an option wrong?")
+        verdict.sentence = (
+            f"{_title(verdict)} is right on the golden's inputs, but within the chain it does not make "
+            "of its inputs what it makes of them alone: is a slice, a state or an option wrong?"
+        )
     elif inputs_bad:
         verdict.blame = "inherited"
         verdict.sentence = f"{_title(verdict)} is right on the golden's inputs; its error came with what it reads"
@@ -231,8 +272,9 @@ def _again(case: Case, verdict: StageVerdict, whole: Tensors, program: Candidate
     if program is None or not program.offers(verdict.stage):
         return None
     try:
-        return program.run_stage(case, verdict.stage, verdict.prefix,
-                                 candidate.inputs(case, verdict.stage, verdict.prefix, whole))
+        return program.run_stage(
+            case, verdict.stage, verdict.prefix, candidate.inputs(case, verdict.stage, verdict.prefix, whole)
+        )
     except (ParityError, KeyError):
         return None
 
@@ -246,8 +288,9 @@ def _near(name: str, one: Array, other: Array) -> bool:
 
 def _gain(ledger: Ledger, verdict: StageVerdict) -> float:
     mine = max((cell.times_limit or 0 for cell in verdict.cells if cell.mode == "chained"), default=0)
-    read = max((cell.times_limit or 0 for cell in ledger.of({*verdict.reads, *_remembered(verdict)}, "chained")),
-               default=0)
+    read = max(
+        (cell.times_limit or 0 for cell in ledger.of({*verdict.reads, *_remembered(verdict)}, "chained")), default=0
+    )
     return metrics.ratio(mine, read)
 
 
@@ -260,14 +303,24 @@ def _split(case: Case, verdict: StageVerdict, again: Tensors) -> None:
     verdict.inherited = metrics.number(max(errors)) if errors else None
 
 
-def _describe(case: Case, ledger: Ledger, verdict: StageVerdict, alone: Tensors, whole: Tensors,
-              limits: tolerance.Limits, oracle: causes.Oracle | None) -> None:
+def _describe(
+    case: Case,
+    ledger: Ledger,
+    verdict: StageVerdict,
+    alone: Tensors,
+    whole: Tensors,
+    limits: tolerance.Limits,
+    oracle: causes.Oracle | None,
+) -> None:
     mode = "isolated" if any(cell.failed and cell.mode == "isolated" for cell in verdict.cells) else "chained"
     made = alone if mode == "isolated" else whole
     bad = [cell for cell in verdict.cells if cell.failed and cell.mode == mode]
     name = bad[0].tensor
-    own = [cell.value for cell in verdict.cells if cell.mode == "isolated" and cell.metric == "relative_rms"
-           and cell.value is not None]
+    own = [
+        cell.value
+        for cell in verdict.cells
+        if cell.mode == "isolated" and cell.metric == "relative_rms" and cell.value is not None
+    ]
     verdict.own = metrics.number(max(own)) if own else None
     if (mode, name) in ledger.numbers and name in made:
         row, clock = stages.tensor(name), cells.clock(case, name)
@@ -278,13 +331,17 @@ def _describe(case: Case, ledger: Ledger, verdict: StageVerdict, alone: Tensors,
             scale = metrics.rms(case[name].astype("f8") - (case[name].mean() if row.kind in ("wave", "pcm") else 0))
             verdict.first = metrics.first_above(row, case[name], made[name], limit * scale, clock)
         verdict.shape = _stream_shape(ledger, mode, name) or error_shape.shape(
-            ledger.curves[mode, name], _seams(case, name))
+            ledger.curves[mode, name], _seams(case, name)
+        )
         if row.kind == "wave" and mode == "chained":
             verdict.drift = error_shape.drift_cents(whole, case, verdict.prefix)
             verdict.magnitude = metrics.number(error_shape.magnitude(made[name], case[name]))
     if verdict.blame == "origin":
-        length = realtime.other_length(case, verdict.stage.name, made[name], case[name]) if name in made and (
-            name in case) else None
+        length = (
+            realtime.other_length(case, verdict.stage.name, made[name], case[name])
+            if name in made and (name in case)
+            else None
+        )
         verdict.cause = length or causes.suggest(case, verdict.stage, verdict.prefix, name, made, mode, oracle)
         if verdict.cause["name"] == "unknown" and getattr(oracle, "refused", False):
             verdict.cause = causes.suggest(case, verdict.stage, verdict.prefix, name, made, mode, None)
@@ -294,8 +351,11 @@ def _stream_shape(ledger: Ledger, mode: str, name: str) -> dict[str, str] | None
     prefix, local = stages.split(name)
     if not prefix.startswith("rt."):
         return None
-    blocks = [curve for (where, other), curve in ledger.curves.items()
-              if where == mode and other.startswith("rt.") and stages.split(other)[1] == local]
+    blocks = [
+        curve
+        for (where, other), curve in ledger.curves.items()
+        if where == mode and other.startswith("rt.") and stages.split(other)[1] == local
+    ]
     return error_shape.over_blocks(blocks)
 
 

@@ -54,14 +54,21 @@ class Cell:
         """As verdict.json writes it."""
         times = self.times_limit
         found: dict[str, Any] = {
-            "tensor": self.tensor, "mode": self.mode, "metric": self.metric, "state": self.state,
-            "value": None if self.value is None else compare.number(self.value), "limit": self.limit,
-            "times_limit": None if times is None else compare.number(times), "sentence": self.sentence,
+            "tensor": self.tensor,
+            "mode": self.mode,
+            "metric": self.metric,
+            "state": self.state,
+            "value": None if self.value is None else compare.number(self.value),
+            "limit": self.limit,
+            "times_limit": None if times is None else compare.number(times),
+            "sentence": self.sentence,
         }
         if self.metric == "form":
             return found
-        found |= {"max_abs": None if self.max_abs is None else compare.number(self.max_abs),
-                  "worst": self.worst.document() if self.worst else None}
+        found |= {
+            "max_abs": None if self.max_abs is None else compare.number(self.max_abs),
+            "worst": self.worst.document() if self.worst else None,
+        }
         if self.spread and self.value is not None:
             found["times_spread"] = compare.number(self.value / self.spread)
         found |= {"flips": [dict(flip) for flip in self.flips]} if self.flips else {}
@@ -97,9 +104,14 @@ def counts(cells: Iterable[Cell]) -> dict[str, int]:
     states = [cell.state for cell in cells]
     waived, untested = states.count("waived"), states.count("not tested")
     failed = sum(cell_state not in PASSING and cell_state != "not tested" for cell_state in states)
-    return {"expected": len(states), "compared": len(states) - waived - untested,
-            "passed": len(states) - waived - untested - failed, "failed": failed, "waived": waived,
-            "not_tested": untested}
+    return {
+        "expected": len(states),
+        "compared": len(states) - waived - untested,
+        "passed": len(states) - waived - untested - failed,
+        "failed": failed,
+        "waived": waived,
+        "not_tested": untested,
+    }
 
 
 def expected_tensors(case: Case) -> list[str]:
@@ -127,8 +139,9 @@ def clock(case: Case, name: str) -> Clock:
     return Clock(store.step(name, case.document), start)
 
 
-def judge_tensor(case: Case, name: str, mode: str, ours: Array | None, limits: tolerance.Limits) -> tuple[
-        list[Cell], Numbers | None]:
+def judge_tensor(
+    case: Case, name: str, mode: str, ours: Array | None, limits: tolerance.Limits
+) -> tuple[list[Cell], Numbers | None]:
     """Every cell of one tensor in one mode: its form first, then its numbers."""
     metrics = compare.metrics(name)
     if name not in case:
@@ -162,21 +175,32 @@ def failed_call(name: str, mode: str, why: str) -> list[Cell]:
     return [Cell(name, mode, metric, "error", sentence=why) for metric in ("form", *compare.metrics(name))]
 
 
-_WHAT = {"relative_rms": "relative RMS", "worst_frame": "relative RMS in its worst frame", "unequal": "unequal values",
-         "steps": "steps of int16"}
+_WHAT = {
+    "relative_rms": "relative RMS",
+    "worst_frame": "relative RMS in its worst frame",
+    "unequal": "unequal values",
+    "steps": "steps of int16",
+}
 
 
 def _times(factor: float) -> str:
     """3.2, 32 or 3200: never an exponent, which a reader has to count out."""
-    return f"{factor:.2g}" if factor < 100 else f"{round(factor, 1 - int(math.log10(factor))):.0f}" if (
-        math.isfinite(factor)) else "infinitely many"
+    return (
+        f"{factor:.2g}"
+        if factor < 100
+        else f"{round(factor, 1 - int(math.log10(factor))):.0f}"
+        if (math.isfinite(factor))
+        else "infinitely many"
+    )
 
 
 def _sentence(case: Case, cell: Cell, limit: tolerance.Limit) -> str:
     value = cell.value if cell.value is not None else math.nan
     unit = stages.tensor(cell.tensor).unit
-    text = (f"{cell.tensor} differs in {case.name} ({cell.mode}): needs {value:.3g} {_WHAT[cell.metric]}, "
-            f"allowed {limit.limit:.3g}")
+    text = (
+        f"{cell.tensor} differs in {case.name} ({cell.mode}): needs {value:.3g} {_WHAT[cell.metric]}, "
+        f"allowed {limit.limit:.3g}"
+    )
     if limit.spread:
         text += f"; your error is {_times(value / limit.spread)} times the original's own spread"
     if cell.worst is None:

@@ -42,20 +42,36 @@ SAME_AS = {"waveform.raw": "waveform.segment.full", "content": "content.upsample
 _COUNTED = ("unequal", "steps")
 
 _SCHEMA = {
-    "type": "object", "required": ["format", "variants", "entries"], "additionalProperties": False,
+    "type": "object",
+    "required": ["format", "variants", "entries"],
+    "additionalProperties": False,
     "properties": {
         "format": {"const": "rvc-spread/1"},
-        "variants": {"type": "array", "items": {
-            "type": "object", "required": ["name", "environment"], "additionalProperties": False,
-            "properties": {"name": {"type": "string"}, "environment": {"type": "object"}}}},
-        "entries": {"type": "array", "items": {
-            "type": "object", "additionalProperties": False,
-            "required": ["tensor", "mode", "metric", "network_f0", "by_variant", "cases"],
-            "properties": {"tensor": {"type": "string"}, "mode": {"enum": ["isolated", "chained"]},
-                           "metric": {"enum": ["relative_rms", "worst_frame", *_COUNTED]},
-                           "network_f0": {"type": ["boolean", "null"]},
-                           "by_variant": {"type": "object", "additionalProperties": {"type": "number"}},
-                           "cases": {"type": "integer"}}}},
+        "variants": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "environment"],
+                "additionalProperties": False,
+                "properties": {"name": {"type": "string"}, "environment": {"type": "object"}},
+            },
+        },
+        "entries": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["tensor", "mode", "metric", "network_f0", "by_variant", "cases"],
+                "properties": {
+                    "tensor": {"type": "string"},
+                    "mode": {"enum": ["isolated", "chained"]},
+                    "metric": {"enum": ["relative_rms", "worst_frame", *_COUNTED]},
+                    "network_f0": {"type": ["boolean", "null"]},
+                    "by_variant": {"type": "object", "additionalProperties": {"type": "number"}},
+                    "cases": {"type": "integer"},
+                },
+            },
+        },
     },
 }
 
@@ -77,8 +93,14 @@ class Limit:
         """As verdict.json writes it."""
         unit = stages.tensor(any_name(self.tensor)).unit if self.metric == "steps" else "1"
         card: dict[str, Any] = {
-            "tensor": self.tensor, "mode": self.mode, "metric": self.metric, "limit": self.limit, "unit": unit,
-            "because": self.because, "spread": self.spread, "f0_from_network": self.network_f0,
+            "tensor": self.tensor,
+            "mode": self.mode,
+            "metric": self.metric,
+            "limit": self.limit,
+            "unit": unit,
+            "because": self.because,
+            "spread": self.spread,
+            "f0_from_network": self.network_f0,
             "margin": self.limit / self.spread if self.spread else None,
         }
         return card | ({"derivation": dict(self.derivation)} if self.derivation else {})
@@ -183,8 +205,20 @@ def read(path: Path = SPREAD) -> dict[str, Any]:
 _COPY = (5e-7, "a copy or a few float32 operations: four steps of the format")
 _FLOAT64 = (1e-9, "float64 arithmetic: another order of operations gives 1e-12")
 _PLAIN: dict[str, tuple[float, str]] = {
-    **dict.fromkeys(("audio16k", "audio", "f0.hz", "retrieval.blended", "content.upsampled", "content.protected",
-                     "spk.g", "waveform.segment", "waveform.concat"), _COPY),
+    **dict.fromkeys(
+        (
+            "audio16k",
+            "audio",
+            "f0.hz",
+            "retrieval.blended",
+            "content.upsampled",
+            "content.protected",
+            "spk.g",
+            "waveform.segment",
+            "waveform.concat",
+        ),
+        _COPY,
+    ),
     **dict.fromkeys(("highpassed", "quiet.profile", "padded", "f0.filled"), _FLOAT64),
     "retrieval.weights": (2e-6, "two divisions and a sum in float32"),
     "retrieval.mean": (2e-6, "a sum of eight products in float32"),

@@ -54,8 +54,13 @@ class Worst:
 
     def document(self) -> dict[str, Any]:
         """As verdict.json writes it."""
-        found: dict[str, Any] = {"frame": self.frame, "time_s": self.time_s, "index": list(self.index),
-                                 "ours": number(self.ours), "golden": number(self.golden)}
+        found: dict[str, Any] = {
+            "frame": self.frame,
+            "time_s": self.time_s,
+            "index": list(self.index),
+            "ours": number(self.ours),
+            "golden": number(self.golden),
+        }
         return found | ({"samples": list(self.samples)} if self.samples else {})
 
 
@@ -130,10 +135,17 @@ def compare(name: str, golden: Array, ours: Array, clock: Clock | None = None) -
         return Numbers({"unequal": float((size > 0).sum())}, float(size.max()), _worst(row, size, exact, other, clock))
     scale = rms(exact - exact.mean()) if row.kind in ("wave", "pcm") else rms(exact)
     frames = per_frame(row, gap, clock)
-    values = {"relative_rms": ratio(rms(gap), scale), "worst_frame": ratio(float(frames.max()), scale),
-              "steps": float(size.max())}
-    return Numbers({metric: values[metric] for metric in metrics(name)}, float(size.max()),
-                   _worst(row, size, exact, other, clock), frames / scale if scale else frames)
+    values = {
+        "relative_rms": ratio(rms(gap), scale),
+        "worst_frame": ratio(float(frames.max()), scale),
+        "steps": float(size.max()),
+    }
+    return Numbers(
+        {metric: values[metric] for metric in metrics(name)},
+        float(size.max()),
+        _worst(row, size, exact, other, clock),
+        frames / scale if scale else frames,
+    )
 
 
 def rms(value: Array) -> float:

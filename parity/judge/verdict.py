@@ -100,8 +100,15 @@ def has(case: Case, only: str | None) -> bool:
     return only is None or any(wanted(stage, only) for stage, _ in candidate.steps(case))
 
 
-def judge(case: Case, program: Candidate, limits: tolerance.Limits, waivers: Waivers, only: str | None = None,
-          oracle: Oracle | None = None, hear: Hear | None = None) -> CaseVerdict:
+def judge(
+    case: Case,
+    program: Candidate,
+    limits: tolerance.Limits,
+    waivers: Waivers,
+    only: str | None = None,
+    oracle: Oracle | None = None,
+    hear: Hear | None = None,
+) -> CaseVerdict:
     """Both modes of one case, every cell judged, every stage blamed or cleared."""
     alone, trouble = isolated(case, program, only)
     whole, failure = chained(case, program)
@@ -142,8 +149,9 @@ def judge_tensors(
     return _conclude(case, ledger, found, {"isolated": alone, "chained": whole}, strangers)
 
 
-def _enter(ledger: Ledger, case: Case, name: str, mode: str, made: Tensors, why: str | None,
-           limits: tolerance.Limits) -> None:
+def _enter(
+    ledger: Ledger, case: Case, name: str, mode: str, made: Tensors, why: str | None, limits: tolerance.Limits
+) -> None:
     if why is not None and name not in made:
         make = cells.untested if why.startswith("not tested") else cells.failed_call
         ledger.cells += make(name, mode, why)
@@ -155,8 +163,9 @@ def _enter(ledger: Ledger, case: Case, name: str, mode: str, made: Tensors, why:
         ledger.numbers[mode, name] = numbers
 
 
-def _conclude(case: Case, ledger: Ledger, found: list[StageVerdict], traces: dict[str, Tensors],
-              strangers: list[str]) -> CaseVerdict:
+def _conclude(
+    case: Case, ledger: Ledger, found: list[StageVerdict], traces: dict[str, Tensors], strangers: list[str]
+) -> CaseVerdict:
     counts = ledger.counts()
     failed = [cell for cell in ledger.cells if cell.failed]
     state = "differs" if failed else "pass" if counts["compared"] else "nothing"
@@ -171,9 +180,13 @@ def _conclude(case: Case, ledger: Ledger, found: list[StageVerdict], traces: dic
         mine.sort(key=lambda cell: (MODES.index(cell.mode), cell.metric != "form"))
         sentence = mine[0].sentence
         stage = stages.stage_of(mine[0].tensor)
-        first = {"stage": stage.name if stage else mine[0].tensor, "tensor": mine[0].tensor, "mode": mine[0].mode,
-                 "frame": mine[0].worst.frame if mine[0].worst else None,
-                 "time_s": mine[0].worst.time_s if mine[0].worst else None}
+        first = {
+            "stage": stage.name if stage else mine[0].tensor,
+            "tensor": mine[0].tensor,
+            "mode": mine[0].mode,
+            "frame": mine[0].worst.frame if mine[0].worst else None,
+            "time_s": mine[0].worst.time_s if mine[0].worst else None,
+        }
         if strangers and mine[0].state == "missing":
             sentence = f"{sentence}; it made {', '.join(strangers[:3])}, which the stage table does not know"
     return CaseVerdict(case.name, state, sentence, ledger, found, first, traces, strangers)

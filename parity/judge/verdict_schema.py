@@ -4,8 +4,20 @@ from typing import Any
 
 FORMAT = "rvc-verdict/1"
 
-CELL_STATES = ["same", "close", "explained", "differs", "missing", "shape", "dtype", "nan", "empty", "error", "waived",
-               "not tested"]
+CELL_STATES = [
+    "same",
+    "close",
+    "explained",
+    "differs",
+    "missing",
+    "shape",
+    "dtype",
+    "nan",
+    "empty",
+    "error",
+    "waived",
+    "not tested",
+]
 PASSING = ("same", "close", "explained", "waived")
 BLAMES = ["clean", "origin", "amplifies", "inherited", "knife-edge", "not tested"]
 METRICS = ["form", "relative_rms", "worst_frame", "unequal", "steps"]
@@ -19,111 +31,165 @@ _FREE = {"type": "object"}
 
 
 def _object(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"type": "object", "required": list(required), "properties": required | (optional or {}),
-            "additionalProperties": False}
+    return {
+        "type": "object",
+        "required": list(required),
+        "properties": required | (optional or {}),
+        "additionalProperties": False,
+    }
 
 
 def _list(items: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
-_WORST = _object({
-    "frame": {**_INT, "description": "position along the time axis"},
-    "time_s": {**_NUMBER, "description": "seconds into the input file (negative inside the padding)"},
-    "index": {**_list(_INT), "description": "the worst element of that frame"},
-    "ours": _NUMBER, "golden": _NUMBER,
-}, {"samples": {**_list({"type": "integer"}), "description": "that frame as [first, last) sample at 16 kHz"}})
+_WORST = _object(
+    {
+        "frame": {**_INT, "description": "position along the time axis"},
+        "time_s": {**_NUMBER, "description": "seconds into the input file (negative inside the padding)"},
+        "index": {**_list(_INT), "description": "the worst element of that frame"},
+        "ours": _NUMBER,
+        "golden": _NUMBER,
+    },
+    {"samples": {**_list({"type": "integer"}), "description": "that frame as [first, last) sample at 16 kHz"}},
+)
 
-_CELL = _object({
-    "tensor": _TEXT,
-    "mode": {"enum": MODES},
-    "metric": {"enum": METRICS},
-    "state": {"enum": CELL_STATES},
-    "value": {**_NUMBER, "description": "what was measured: the least limit that would have passed"},
-    "limit": _NUMBER,
-    "times_limit": {**_NUMBER, "description": "value / limit"},
-    "sentence": {**_ANY_TEXT, "description": "for people; null where nothing is to be said"},
-}, {
-    "unit": _TEXT, "max_abs": _NUMBER,
-    "times_spread": {**_NUMBER, "description": "value / the original's own spread"},
-    "worst": {"anyOf": [_WORST, {"type": "null"}]},
-    "flips": {**_list(_FREE), "description": "hard decisions that differ, each with its margin and the upstream error"},
-    "waiver": _TEXT,
-})
+_CELL = _object(
+    {
+        "tensor": _TEXT,
+        "mode": {"enum": MODES},
+        "metric": {"enum": METRICS},
+        "state": {"enum": CELL_STATES},
+        "value": {**_NUMBER, "description": "what was measured: the least limit that would have passed"},
+        "limit": _NUMBER,
+        "times_limit": {**_NUMBER, "description": "value / limit"},
+        "sentence": {**_ANY_TEXT, "description": "for people; null where nothing is to be said"},
+    },
+    {
+        "unit": _TEXT,
+        "max_abs": _NUMBER,
+        "times_spread": {**_NUMBER, "description": "value / the original's own spread"},
+        "worst": {"anyOf": [_WORST, {"type": "null"}]},
+        "flips": {
+            **_list(_FREE),
+            "description": "hard decisions that differ, each with its margin and the upstream error",
+        },
+        "waiver": _TEXT,
+    },
+)
 
-_SHAPE = _object({"kind": {"enum": ["edge", "transient", "persistent", "growing", "periodic", "none"]},
-                  "sentence": _TEXT})
+_SHAPE = _object(
+    {"kind": {"enum": ["edge", "transient", "persistent", "growing", "periodic", "none"]}, "sentence": _TEXT}
+)
 _EXPLAINS = {**_NUMBER, "description": "share of the error's energy that the cause explains, 0 to 1"}
-_CAUSE = _object({"name": _TEXT, "sentence": _TEXT, "explains": _EXPLAINS},
-                 {"divergence": {**_ANY_TEXT, "description": "number in docs/divergences.md"}})
+_CAUSE = _object(
+    {"name": _TEXT, "sentence": _TEXT, "explains": _EXPLAINS},
+    {"divergence": {**_ANY_TEXT, "description": "number in docs/divergences.md"}},
+)
 
-_STAGE = _object({
-    "stage": _TEXT,
-    "prefix": {**_TEXT, "description": '"" for the file, "seg0." for a segment, "rt.0." for a block'},
-    "blame": {"enum": BLAMES},
-    "sentence": _ANY_TEXT,
-    "times_limit": _object({"isolated": _NUMBER, "chained": _NUMBER}),
-    "own": {**_NUMBER, "description": "relative RMS error with the golden's own inputs"},
-    "inherited": {**_NUMBER, "description": "relative RMS of the chained error that isolation does not show"},
-    "cells": _list({"$ref": "#/$defs/cell"}),
-}, {
-    "reads": _list(_TEXT),
-    "first": {"anyOf": [_WORST, {"type": "null"}], "description": "the first frame above the limit"},
-    "shape": {"anyOf": [_SHAPE, {"type": "null"}]},
-    "cause": {"anyOf": [_CAUSE, {"type": "null"}]},
-    "drift_cents": {**_NUMBER, "description": "F0 drift seen in a waveform, apart from its magnitude error"},
-    "magnitude": {**_NUMBER, "description": "relative RMS of the waveform's short-time magnitudes, drift apart"},
-})
+_STAGE = _object(
+    {
+        "stage": _TEXT,
+        "prefix": {**_TEXT, "description": '"" for the file, "seg0." for a segment, "rt.0." for a block'},
+        "blame": {"enum": BLAMES},
+        "sentence": _ANY_TEXT,
+        "times_limit": _object({"isolated": _NUMBER, "chained": _NUMBER}),
+        "own": {**_NUMBER, "description": "relative RMS error with the golden's own inputs"},
+        "inherited": {**_NUMBER, "description": "relative RMS of the chained error that isolation does not show"},
+        "cells": _list({"$ref": "#/$defs/cell"}),
+    },
+    {
+        "reads": _list(_TEXT),
+        "first": {"anyOf": [_WORST, {"type": "null"}], "description": "the first frame above the limit"},
+        "shape": {"anyOf": [_SHAPE, {"type": "null"}]},
+        "cause": {"anyOf": [_CAUSE, {"type": "null"}]},
+        "drift_cents": {**_NUMBER, "description": "F0 drift seen in a waveform, apart from its magnitude error"},
+        "magnitude": {**_NUMBER, "description": "relative RMS of the waveform's short-time magnitudes, drift apart"},
+    },
+)
 
 _COUNTS = _object(dict.fromkeys(("expected", "compared", "passed", "failed", "waived", "not_tested"), _INT))
 
-_CASE = _object({
-    "name": _TEXT,
-    "state": {"enum": ["pass", "differs", "unreadable", "nothing", "declined"]},
-    "sentence": _ANY_TEXT,
-    "counts": _COUNTS,
-    "stages": {**_list({"$ref": "#/$defs/stage"}), "description": "in the order of the flow"},
-    "first": {"anyOf": [_object({"stage": _TEXT, "tensor": _TEXT, "mode": {"enum": MODES},
-                                 "frame": {"type": ["integer", "null"]},
-                                 "time_s": _NUMBER}), {"type": "null"}],
-              "description": "the first diverging stage of the chained run (isolated where that is clean)"},
-}, {
-    "why": _TEXT, "profile": _TEXT, "voice": _FREE, "input": _FREE, "options": _FREE, "original": _FREE,
-    "environment": _FREE, "seconds": {**_NUMBER, "description": "length of the input"}, "wall_s": _NUMBER,
-    "folder": {**_TEXT, "description": "the golden, relative to verdict.json's working folder"},
-    "traces": _object({"isolated": _ANY_TEXT, "chained": _ANY_TEXT}),
-    "reproduce": {**_TEXT, "description": "the command that shows this again"},
-    "matches": {**_ANY_TEXT, "description": "another profile under which a differing case would have passed"},
-})
+_CASE = _object(
+    {
+        "name": _TEXT,
+        "state": {"enum": ["pass", "differs", "unreadable", "nothing", "declined"]},
+        "sentence": _ANY_TEXT,
+        "counts": _COUNTS,
+        "stages": {**_list({"$ref": "#/$defs/stage"}), "description": "in the order of the flow"},
+        "first": {
+            "anyOf": [
+                _object(
+                    {
+                        "stage": _TEXT,
+                        "tensor": _TEXT,
+                        "mode": {"enum": MODES},
+                        "frame": {"type": ["integer", "null"]},
+                        "time_s": _NUMBER,
+                    }
+                ),
+                {"type": "null"},
+            ],
+            "description": "the first diverging stage of the chained run (isolated where that is clean)",
+        },
+    },
+    {
+        "why": _TEXT,
+        "profile": _TEXT,
+        "voice": _FREE,
+        "input": _FREE,
+        "options": _FREE,
+        "original": _FREE,
+        "environment": _FREE,
+        "seconds": {**_NUMBER, "description": "length of the input"},
+        "wall_s": _NUMBER,
+        "folder": {**_TEXT, "description": "the golden, relative to verdict.json's working folder"},
+        "traces": _object({"isolated": _ANY_TEXT, "chained": _ANY_TEXT}),
+        "reproduce": {**_TEXT, "description": "the command that shows this again"},
+        "matches": {**_ANY_TEXT, "description": "another profile under which a differing case would have passed"},
+    },
+)
 
-_LIMIT = _object({
-    "tensor": {**_TEXT, "description": "without its prefix"},
-    "mode": {"enum": MODES}, "metric": {"enum": METRICS},
-    "limit": {"type": "number"}, "unit": _TEXT,
-    "because": _TEXT,
-    "spread": {**_NUMBER, "description": "how far the original is from itself"},
-    "margin": {**_NUMBER, "description": "limit / spread"},
-}, {"derivation": {**_FREE, "description": "the variants of the original that were run and what each gave"},
-    "f0_from_network": {"type": "boolean"}})
+_LIMIT = _object(
+    {
+        "tensor": {**_TEXT, "description": "without its prefix"},
+        "mode": {"enum": MODES},
+        "metric": {"enum": METRICS},
+        "limit": {"type": "number"},
+        "unit": _TEXT,
+        "because": _TEXT,
+        "spread": {**_NUMBER, "description": "how far the original is from itself"},
+        "margin": {**_NUMBER, "description": "limit / spread"},
+    },
+    {
+        "derivation": {**_FREE, "description": "the variants of the original that were run and what each gave"},
+        "f0_from_network": {"type": "boolean"},
+    },
+)
 
 _WAIVER = _object({"cell": _TEXT, "because": _TEXT, "until": _TEXT, "used": _INT})
 
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "A verdict: what a candidate computed, against what the originals computed",
-    **_object({
-        "format": {"const": FORMAT},
-        "state": {"enum": ["pass", "differs", "nothing"]},
-        "exit_code": {"enum": [0, 1, 3]},
-        "sentence": _TEXT,
-        "candidate": _object({"name": _TEXT, "version": _TEXT}, {"command": _ANY_TEXT, "runtime": _TEXT,
-                                                                  "environment": _FREE, "declares": _FREE}),
-        "started": _TEXT,
-        "seconds": {"type": "number"},
-        "counts": _COUNTS,
-        "cases": _list({"$ref": "#/$defs/case"}),
-        "limits": _list({"$ref": "#/$defs/limit"}),
-        "waivers": _list({"$ref": "#/$defs/waiver"}),
-    }, {"speed": {**_FREE, "description": "what bench.budget measured, if it ran"}}),
+    **_object(
+        {
+            "format": {"const": FORMAT},
+            "state": {"enum": ["pass", "differs", "nothing"]},
+            "exit_code": {"enum": [0, 1, 3]},
+            "sentence": _TEXT,
+            "candidate": _object(
+                {"name": _TEXT, "version": _TEXT},
+                {"command": _ANY_TEXT, "runtime": _TEXT, "environment": _FREE, "declares": _FREE},
+            ),
+            "started": _TEXT,
+            "seconds": {"type": "number"},
+            "counts": _COUNTS,
+            "cases": _list({"$ref": "#/$defs/case"}),
+            "limits": _list({"$ref": "#/$defs/limit"}),
+            "waivers": _list({"$ref": "#/$defs/waiver"}),
+        },
+        {"speed": {**_FREE, "description": "what bench.budget measured, if it ran"}},
+    ),
     "$defs": {"cell": _CELL, "stage": _STAGE, "case": _CASE, "limit": _LIMIT, "waiver": _WAIVER},
 }

@@ -18,11 +18,15 @@ from parity.judge.ledger import Cell
 
 FILE = Path(__file__).parents[1] / "data" / "waivers.json"
 
-_FIELDS = {"cell": {"type": "string", "pattern": "^[^/]+/[^/]+/[^/]+/[^/]+$"},
-           "because": {"type": "string", "pattern": ".{10,}"},
-           "until": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"}}
-_SCHEMA = {"type": "array", "items": {"type": "object", "required": list(_FIELDS), "properties": _FIELDS,
-                                      "additionalProperties": False}}
+_FIELDS = {
+    "cell": {"type": "string", "pattern": "^[^/]+/[^/]+/[^/]+/[^/]+$"},
+    "because": {"type": "string", "pattern": ".{10,}"},
+    "until": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"},
+}
+_SCHEMA = {
+    "type": "array",
+    "items": {"type": "object", "required": list(_FIELDS), "properties": _FIELDS, "additionalProperties": False},
+}
 
 
 class Waivers:
@@ -52,11 +56,16 @@ class Waivers:
 
     def complaints(self, complete: bool) -> list[str]:
         """What is wrong with the waivers themselves; unused ones are known only after a complete run."""
-        found = [f"the waiver for {row['cell']} ended on {row['until']}; mend what it waives, or renew it with a reason"
-                 for row in self._rows if self._ended(row)]
-        return found + [f"the waiver for {row['cell']} waives nothing any more; delete it"
-                        for row, used in zip(self._rows, self._used, strict=True)
-                        if complete and not used and not self._ended(row)]
+        found = [
+            f"the waiver for {row['cell']} ended on {row['until']}; mend what it waives, or renew it with a reason"
+            for row in self._rows
+            if self._ended(row)
+        ]
+        return found + [
+            f"the waiver for {row['cell']} waives nothing any more; delete it"
+            for row, used in zip(self._rows, self._used, strict=True)
+            if complete and not used and not self._ended(row)
+        ]
 
     def document(self) -> list[dict[str, Any]]:
         """As verdict.json writes them."""

@@ -33,9 +33,12 @@ class Variant:
 VARIANTS = (
     Variant("as it is"),
     Variant("two threads", 2),
-    Variant("avx2", 1, (("ATEN_CPU_CAPABILITY", "avx2"), ("ONEDNN_MAX_CPU_ISA", "AVX2"),
-                        ("MKL_ENABLE_INSTRUCTIONS", "AVX2"))),
-)  # fmt: skip
+    Variant(
+        "avx2",
+        1,
+        (("ATEN_CPU_CAPABILITY", "avx2"), ("ONEDNN_MAX_CPU_ISA", "AVX2"), ("MKL_ENABLE_INSTRUCTIONS", "AVX2")),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,11 @@ def done(jobs: Sequence[Job], workers: int, recompute: bool = False) -> Done:
         with (
             environment(kind),
             ProcessPoolExecutor(
-                workers, multiprocessing.get_context("spawn"), _start,
+                workers,
+                multiprocessing.get_context("spawn"),
+                _start,
                 (kind.threads if kind else 1, recompute or kind is not None),
-            ) as pool,  # fmt: skip
+            ) as pool,
         ):
             found = pool.map(_do, mine, chunksize=each)
             try:
@@ -127,8 +132,14 @@ def _start(threads: int, recompute: bool) -> None:
     memory = None if recompute else Memory()
     if memory is not None:
         memory.installed().__enter__()  # for as long as the process lives
-    _worker.update(program=RvcTorch(), limits=tolerance.load(), cases={}, memory=memory, learnt=None,
-                   faults={fault.name: fault for fault in catalogue()})  # fmt: skip
+    _worker.update(
+        program=RvcTorch(),
+        limits=tolerance.load(),
+        cases={},
+        memory=memory,
+        learnt=None,
+        faults={fault.name: fault for fault in catalogue()},
+    )
 
 
 def _case(folder: str) -> Case:

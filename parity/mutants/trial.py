@@ -62,12 +62,18 @@ def run(fault: Fault, case: Case, program: RvcTorch, limits: tolerance.Limits, m
     mine = [stage for stage in found.stages if stage.stage.name == fault.stage]
     named = next((str(row.cause["name"]) for row in mine if row.blame == "origin" and row.cause), "unknown")
     return Outcome(
-        fault.name, fault.stage, case.name, killed,
+        fault.name,
+        fault.stage,
+        case.name,
+        killed,
         blamed=fault.stage in accused and set(accused) <= {fault.stage, *fault.also},
-        accused=accused, cause=named, right=named in fault.causes,
+        accused=accused,
+        cause=named,
+        right=named in fault.causes,
         wrong=named != "unknown" and named not in fault.causes,
-        effect=effect(case, found, mine), needed=_needed(found, mine) if killed else [],
-    )  # fmt: skip
+        effect=effect(case, found, mine),
+        needed=_needed(found, mine) if killed else [],
+    )
 
 
 MISFITS = ("AttributeError: ", "NameError: ", "TypeError: ", "ImportError: ")
@@ -128,8 +134,12 @@ def _needed(found: verdict.CaseVerdict, mine: Sequence[StageVerdict]) -> list[st
     first = next((local(cell.tensor) for cell in failed if cell.tensor in tensors), None)
     needed = []
     for check in checks():
-        left = [cell for cell in failed if check not in (cell.metric, cell.mode, local(cell.tensor))
-                and not (check == "form" and cell.state in FORM)]  # without it nothing sees another form
+        left = [
+            cell
+            for cell in failed
+            if check not in (cell.metric, cell.mode, local(cell.tensor))
+            and not (check == "form" and cell.state in FORM)
+        ]  # without it nothing sees another form
         if not left or check == first or (here and not any(cell.tensor in tensors for cell in left)):
             needed.append(check)
     return needed

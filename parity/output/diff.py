@@ -27,8 +27,12 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _cells(document: dict[str, Any]) -> dict[Key, dict[str, Any]]:
-    return {(case["name"], cell["tensor"], cell["mode"], cell["metric"]): cell
-            for case in document["cases"] for stage in case["stages"] for cell in stage["cells"]}
+    return {
+        (case["name"], cell["tensor"], cell["mode"], cell["metric"]): cell
+        for case in document["cases"]
+        for stage in case["stages"]
+        for cell in stage["cells"]
+    }
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -38,9 +42,14 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[dic
     found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
     for key in sorted(old.keys() | new.keys()):
         a, b = old.get(key), new.get(key)
-        row = {"case": key[0], "tensor": key[1], "mode": key[2], "metric": key[3],
-               "before": a and {"state": a["state"], "value": a["value"]},
-               "after": b and {"state": b["state"], "value": b["value"]}}
+        row = {
+            "case": key[0],
+            "tensor": key[1],
+            "mode": key[2],
+            "metric": key[3],
+            "before": a and {"state": a["state"], "value": a["value"]},
+            "after": b and {"state": b["state"], "value": b["value"]},
+        }
         kind = _kind(a, b)
         if kind:
             found[kind].append(row)
@@ -69,8 +78,10 @@ def report(before: Path, after: Path, as_json: bool) -> int:
         print(", ".join(f"{len(rows)} {kind}" for kind, rows in found.items()))
         for kind in ("broken", "gone", "mended", "new", "worse", "better"):
             for row in found[kind][:40]:
-                sides = [f"{side['state']} {_number(side['value'])}" if side else "absent"
-                         for side in (row["before"], row["after"])]
+                sides = [
+                    f"{side['state']} {_number(side['value'])}" if side else "absent"
+                    for side in (row["before"], row["after"])
+                ]
                 print(f"{kind:7} {row['case']} {row['tensor']} {row['mode']} {row['metric']}: {sides[0]} → {sides[1]}")
     return 1 if found["broken"] or found["gone"] else 0
 

@@ -22,10 +22,19 @@ def stage_document(verdict: StageVerdict) -> dict[str, Any]:
     """One stage as verdict.json writes it."""
     times = {mode: _finite(verdict.times_limit(mode)) for mode in ("isolated", "chained")}
     return {
-        "stage": verdict.stage.name, "prefix": verdict.prefix, "blame": verdict.blame, "sentence": verdict.sentence,
-        "times_limit": times, "own": verdict.own, "inherited": verdict.inherited, "reads": list(verdict.reads),
-        "first": verdict.first.document() if verdict.first else None, "shape": verdict.shape, "cause": verdict.cause,
-        "drift_cents": verdict.drift, "magnitude": verdict.magnitude,
+        "stage": verdict.stage.name,
+        "prefix": verdict.prefix,
+        "blame": verdict.blame,
+        "sentence": verdict.sentence,
+        "times_limit": times,
+        "own": verdict.own,
+        "inherited": verdict.inherited,
+        "reads": list(verdict.reads),
+        "first": verdict.first.document() if verdict.first else None,
+        "shape": verdict.shape,
+        "cause": verdict.cause,
+        "drift_cents": verdict.drift,
+        "magnitude": verdict.magnitude,
         "cells": [cell.document() for cell in verdict.cells],
     }
 
@@ -34,29 +43,43 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and abs(value) < float("inf") else None
 
 
-def case_document(verdict: CaseVerdict, case: Case | None, traces: Mapping[str, str | None], wall: float,
-                  reproduce: str) -> dict[str, Any]:
+def case_document(
+    verdict: CaseVerdict, case: Case | None, traces: Mapping[str, str | None], wall: float, reproduce: str
+) -> dict[str, Any]:
     """One case as verdict.json writes it."""
     found: dict[str, Any] = {
-        "name": verdict.name, "state": verdict.state, "sentence": verdict.sentence, "counts": verdict.ledger.counts(),
-        "first": verdict.first, "stages": [stage_document(stage) for stage in verdict.stages],
+        "name": verdict.name,
+        "state": verdict.state,
+        "sentence": verdict.sentence,
+        "counts": verdict.ledger.counts(),
+        "first": verdict.first,
+        "stages": [stage_document(stage) for stage in verdict.stages],
         "traces": {"isolated": traces.get("isolated"), "chained": traces.get("chained")},
-        "wall_s": round(wall, 3), "reproduce": reproduce,
+        "wall_s": round(wall, 3),
+        "reproduce": reproduce,
     }
     if verdict.matches:
         found["matches"] = verdict.matches
     if case is not None:
         meta = case.meta
-        found |= {"folder": os.path.relpath(case.folder), "why": case.why, "profile": case.profile,
-                  "voice": case.voice, "input": case.input, "options": case.options, "original": meta["original"],
-                  "environment": meta["environment"]}
+        found |= {
+            "folder": os.path.relpath(case.folder),
+            "why": case.why,
+            "profile": case.profile,
+            "voice": case.voice,
+            "input": case.input,
+            "options": case.options,
+            "original": meta["original"],
+            "environment": meta["environment"],
+        }
         if "audio16k.raw" in case:
             found["seconds"] = case.entry("audio16k.raw")["shape"][0] / 16000
     return found
 
 
-def limits_used(verdicts: Iterable[CaseVerdict], limits: tolerance.Limits, networks: Mapping[str, bool]
-                ) -> list[dict[str, Any]]:
+def limits_used(
+    verdicts: Iterable[CaseVerdict], limits: tolerance.Limits, networks: Mapping[str, bool]
+) -> list[dict[str, Any]]:
     """The card of every limit that judged a cell, once each."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for verdict in verdicts:
@@ -68,15 +91,29 @@ def limits_used(verdicts: Iterable[CaseVerdict], limits: tolerance.Limits, netwo
     return list(found.values())
 
 
-def document(state: tuple[str, int, str], about: Mapping[str, Any], cases: Sequence[dict[str, Any]],
-             verdicts: Sequence[CaseVerdict], limits: Sequence[dict[str, Any]], waivers: Sequence[dict[str, Any]],
-             started: str, seconds: float) -> dict[str, Any]:
+def document(
+    state: tuple[str, int, str],
+    about: Mapping[str, Any],
+    cases: Sequence[dict[str, Any]],
+    verdicts: Sequence[CaseVerdict],
+    limits: Sequence[dict[str, Any]],
+    waivers: Sequence[dict[str, Any]],
+    started: str,
+    seconds: float,
+) -> dict[str, Any]:
     """The whole verdict; it fits the published schema, or this raises AssertionError."""
     found = {
-        "format": FORMAT, "state": state[0], "exit_code": state[1], "sentence": state[2], "candidate": dict(about),
-        "started": started, "seconds": round(seconds, 3),
+        "format": FORMAT,
+        "state": state[0],
+        "exit_code": state[1],
+        "sentence": state[2],
+        "candidate": dict(about),
+        "started": started,
+        "seconds": round(seconds, 3),
         "counts": cells.counts(cell for verdict in verdicts for cell in verdict.ledger.cells),
-        "cases": list(cases), "limits": list(limits), "waivers": list(waivers),
+        "cases": list(cases),
+        "limits": list(limits),
+        "waivers": list(waivers),
     }
     if wrong := closed_schema.check(found, SCHEMA):
         raise AssertionError(f"the verdict does not fit its own schema: {wrong[0]}")
@@ -86,8 +123,11 @@ def document(state: tuple[str, int, str], about: Mapping[str, Any], cases: Seque
 def write(folder: Path, verdict: Mapping[str, Any]) -> None:
     """verdict.json, junit.xml and summary.md into `folder`, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {"verdict.json": json.dumps(verdict, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
-             "junit.xml": junit(verdict), "summary.md": summary(verdict)}
+    texts = {
+        "verdict.json": json.dumps(verdict, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
+        "junit.xml": junit(verdict),
+        "summary.md": summary(verdict),
+    }
     for name, text in texts.items():
         fresh = folder / f".{name}.new"
         fresh.write_text(text, encoding="utf-8")
@@ -150,9 +190,16 @@ def rows(verdict: Mapping[str, Any]) -> list[tuple[str, ...]]:
         states = [cell["state"] for cell in mine]
         ranked = [cell for cell in mine if cell["metric"] != "form" and cell["value"] is not None]
         ranked.sort(key=lambda cell: (bad(cell), cell["times_limit"] or 0), reverse=True)
-        found.append((name, str(len(mine)), str(states.count("same")),
-                      str(states.count("close") + states.count("explained") + states.count("waived")),
-                      str(sum(map(bad, mine))), _nearest(mine, ranked)))
+        found.append(
+            (
+                name,
+                str(len(mine)),
+                str(states.count("same")),
+                str(states.count("close") + states.count("explained") + states.count("waived")),
+                str(sum(map(bad, mine))),
+                _nearest(mine, ranked),
+            )
+        )
     return found
 
 
@@ -172,34 +219,50 @@ def table(verdict: Mapping[str, Any]) -> str:
     lines = [HEADS, *rows(verdict)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(HEADS))]
     right = (1, 2, 3, 4)
-    return "\n".join("  ".join(text.rjust(widths[i]) if i in right else text.ljust(widths[i])
-                               for i, text in enumerate(line)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(
+            text.rjust(widths[i]) if i in right else text.ljust(widths[i]) for i, text in enumerate(line)
+        ).rstrip()
+        for line in lines
+    )
 
 
 def closing(verdict: Mapping[str, Any]) -> str:
     """What the run says after its table: the counts, each failing case with its sentence, and the verdict."""
     counts = verdict["counts"]
-    lines = [f"cells: {counts['expected']} expected = {counts['compared']} compared + {counts['waived']} waived + "
-             f"{counts['not_tested']} not tested; {counts['failed']} failed"]
+    lines = [
+        f"cells: {counts['expected']} expected = {counts['compared']} compared + {counts['waived']} waived + "
+        f"{counts['not_tested']} not tested; {counts['failed']} failed"
+    ]
     for case in verdict["cases"]:
         if case["state"] not in ("pass", "declined"):
             lines += ["", f"{case['name']}: {case['state']}"]
             lines += [f"  {case['sentence']}"] if case["sentence"] else []
-            lines += [f"  {stage['prefix']}{stage['stage']}: {stage['blame']}{_because(stage)}"
-                      for stage in case["stages"] if stage["blame"] in ("origin", "amplifies", "knife-edge")]
+            lines += [
+                f"  {stage['prefix']}{stage['stage']}: {stage['blame']}{_because(stage)}"
+                for stage in case["stages"]
+                if stage["blame"] in ("origin", "amplifies", "knife-edge")
+            ]
             lines += [f"  again: {case['reproduce']}"] if "reproduce" in case else []
     return "\n".join([*lines, *_edges(verdict), "", f"{verdict['state']}: {verdict['sentence']}"])
 
 
 def _edges(verdict: Mapping[str, Any]) -> list[str]:
     """The decisions that were explained, each with its margin, so that nothing passes in silence."""
-    found = [f"{case['name']} {cell['tensor']} ({cell['mode']}): {cell['flips'][0]['sentence']}"
-             for case in verdict["cases"] for stage in case["stages"] for cell in stage["cells"]
-             if cell["state"] == "explained" and cell.get("flips")]
+    found = [
+        f"{case['name']} {cell['tensor']} ({cell['mode']}): {cell['flips'][0]['sentence']}"
+        for case in verdict["cases"]
+        for stage in case["stages"]
+        for cell in stage["cells"]
+        if cell["state"] == "explained" and cell.get("flips")
+    ]
     shown = list(dict.fromkeys(found))
     more = [f"  … and {len(shown) - 5} more"] if len(shown) > 5 else []
-    return ["", "decided otherwise where the golden stood on the edge:", *(f"  {line}" for line in shown[:5]),
-            *more] if shown else []
+    return (
+        ["", "decided otherwise where the golden stood on the edge:", *(f"  {line}" for line in shown[:5]), *more]
+        if shown
+        else []
+    )
 
 
 def _because(stage: Mapping[str, Any]) -> str:
@@ -210,8 +273,14 @@ def _because(stage: Mapping[str, Any]) -> str:
 def summary(verdict: Mapping[str, Any]) -> str:
     """The same in Markdown, for a pull request."""
     about = verdict["candidate"]
-    lines = [f"# Parity: {verdict['state']}", "", f"{about['name']} {about['version']}: {verdict['sentence']}", "",
-             "| " + " | ".join(HEADS) + " |", "|---|--:|--:|--:|--:|---|"]
+    lines = [
+        f"# Parity: {verdict['state']}",
+        "",
+        f"{about['name']} {about['version']}: {verdict['sentence']}",
+        "",
+        "| " + " | ".join(HEADS) + " |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
     lines += ["| " + " | ".join(line) + " |" for line in rows(verdict)]
     lines += ["", "| case | state | cells | failed | what |", "|---|---|--:|--:|---|"]
     for case in verdict["cases"]:

@@ -109,8 +109,12 @@ def _stage(program: External, stage: stages.Stage, cases: Sequence[Case]) -> Fin
         again = program.run_stage(case, stage, prefix, given)
         for name in names:
             if name not in again or not np.array_equal(made[name], again[name]):
-                return Finding(stage.name, "changes", f"{name} has other bits when {stage.name} is run again on the "
-                                                      "same inputs; is noise drawn inside, or memory uninitialised?")
+                return Finding(
+                    stage.name,
+                    "changes",
+                    f"{name} has other bits when {stage.name} is run again on the "
+                    "same inputs; is noise drawn inside, or memory uninitialised?",
+                )
         if deaf := _deaf(program, case, stage, prefix, given, made, names):
             return deaf
     except ProtocolError as error:
@@ -128,8 +132,11 @@ def _complete(case: Case, stage: stages.Stage, prefix: str, names: Sequence[str]
     mine = {prefix + row.name for row in stage.makes}
     strange = sorted(set(made) - mine)
     if strange:
-        return Finding(stage.name, "strange-output", f"{stage.name} wrote {strange[0]}, which it does not make; "
-                                                     f"it makes {', '.join(sorted(mine))}")
+        return Finding(
+            stage.name,
+            "strange-output",
+            f"{stage.name} wrote {strange[0]}, which it does not make; it makes {', '.join(sorted(mine))}",
+        )
     return None
 
 
@@ -139,8 +146,9 @@ def _formed(case: Case, stage: stages.Stage, prefix: str, names: Sequence[str], 
         if state in ("dtype", "shape", "empty"):
             return Finding(stage.name, "wrong-dtype" if state == "dtype" else "wrong-shape", sentence)
         if _swapped(made[name], case[name]):
-            return Finding(stage.name, "byte-order", f"{name} is right once its bytes are swapped; write little-endian "
-                                                     "values")
+            return Finding(
+                stage.name, "byte-order", f"{name} is right once its bytes are swapped; write little-endian values"
+            )
         if state == "nan":
             return Finding(stage.name, "not-finite", sentence)
     return None
@@ -158,16 +166,20 @@ def _swapped(ours: Array, golden: Array) -> bool:
         return near and not metrics.rms(ours.astype(np.float64) - golden) <= 0.01 * metrics.rms(golden)
 
 
-def _deaf(program: External, case: Case, stage: stages.Stage, prefix: str, given: Tensors, made: Tensors,
-          names: Sequence[str]) -> Finding | None:
+def _deaf(
+    program: External, case: Case, stage: stages.Stage, prefix: str, given: Tensors, made: Tensors, names: Sequence[str]
+) -> Finding | None:
     """Other inputs must give other outputs: floats are halved, so that they stay in range."""
     floats = {name: (value * 0.5).astype(value.dtype) for name, value in given.items() if value.dtype.kind == "f"}
     if not any(np.any(given[name] != value) for name, value in floats.items()):
         return None
     other = program.run_stage(case, stage, prefix, {**given, **floats})
     if all(name in other and np.array_equal(other[name], made[name]) for name in names):
-        return Finding(stage.name, "deaf", f"{stage.name} gives the same {names[0]} for inputs half as large; "
-                                           "does it read the file named in inputs?")
+        return Finding(
+            stage.name,
+            "deaf",
+            f"{stage.name} gives the same {names[0]} for inputs half as large; does it read the file named in inputs?",
+        )
     return None
 
 
@@ -181,8 +193,11 @@ def _undeclared(program: External, case: Case) -> Iterator[Finding]:
                 if error.code != "refused":
                     yield Finding("undeclared", error.code, f"asked for {stage.name}, which is not declared: {error}")
                 return
-            yield Finding("undeclared", "undeclared-stage", f"{stage.name} was run although it is not declared; "
-                                                            "declare it in stages, or refuse it")
+            yield Finding(
+                "undeclared",
+                "undeclared-stage",
+                f"{stage.name} was run although it is not declared; declare it in stages, or refuse it",
+            )
             return
 
 
@@ -193,14 +208,21 @@ def _chain(program: External, case: Case) -> Finding:
         return Finding("run", error.code, str(error))
     if "waveform.final" not in made:
         has = ", ".join(list(made)[:5]) or "nothing"
-        return Finding("run", "missing-output", "a whole conversion must write waveform.final, and every stage's "
-                                                f"tensors for blame; its outputs hold {has}")
+        return Finding(
+            "run",
+            "missing-output",
+            "a whole conversion must write waveform.final, and every stage's "
+            f"tensors for blame; its outputs hold {has}",
+        )
     for name, value in made.items():
         if name in case and (finding := _formed(case, stages.stage_of(name) or stages.OFFLINE[0], "", [name], made)):
             return Finding("run", finding.code, finding.sentence)
         if not stages.known(name):
-            return Finding("run", "strange-output", f"{name} is no name of the stage table (docs/spec/00-overview.md), "
-                                                    f"{value.dtype}{list(value.shape)}")
+            return Finding(
+                "run",
+                "strange-output",
+                f"{name} is no name of the stage table (docs/spec/00-overview.md), {value.dtype}{list(value.shape)}",
+            )
     return Finding("run", "", f"{len(made)} tensors of a whole conversion, well formed")
 
 
@@ -210,6 +232,9 @@ def report(findings: Sequence[Finding], say: Callable[[str], None] = print) -> i
         mark = "ok  " if finding.well else "MEND"
         say(f"{mark}  {finding.where:18}  {finding.code:16}  {finding.sentence}".rstrip())
     bad = [finding for finding in findings if not finding.well]
-    say("the adapter is well; judge it: python -m parity check --candidate …" if not bad else
-        f"{len(bad)} to mend; docs/verifying-a-port.md explains each code")
+    say(
+        "the adapter is well; judge it: python -m parity check --candidate …"
+        if not bad
+        else f"{len(bad)} to mend; docs/verifying-a-port.md explains each code"
+    )
     return 1 if bad else 0

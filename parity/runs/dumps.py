@@ -25,29 +25,55 @@ def compare(golden: Path, candidate: Path, only_stage: str | None = None, out: P
     case = open_either(golden)
     made = trace_file.read(candidate)
     if not any(name in made for name in case):
-        raise UsageError(f"{candidate} holds none of the tensors of {golden} (it has {', '.join(list(made)[:3])}, …); "
-                         "are they named as in docs/spec/00-overview.md?")
+        raise UsageError(
+            f"{candidate} holds none of the tensors of {golden} (it has {', '.join(list(made)[:3])}, …); "
+            "are they named as in docs/spec/00-overview.md?"
+        )
     about: dict[str, Any] = {"name": candidate.stem, "version": "a trace", "command": None}
     return judge(case, dict(made), about, f"python -m parity compare {golden} {candidate}", only_stage, out)
 
 
-def judge(case: Case, made: dict[str, Array], about: Mapping[str, Any], command: str, only_stage: str | None = None,
-          out: Path | None = None, program: Candidate | None = None) -> dict[str, Any]:
+def judge(
+    case: Case,
+    made: dict[str, Array],
+    about: Mapping[str, Any],
+    command: str,
+    only_stage: str | None = None,
+    out: Path | None = None,
+    program: Candidate | None = None,
+) -> dict[str, Any]:
     """The verdict document of one chained trace against one case; `program` made it, where that is known."""
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
     limits, waive = tolerance.load(), waivers.Waivers()
     names = [name for name in ledger.expected_tensors(case) if stages.stage_of(name) is not None]
     alone = dict.fromkeys(names, "not tested: two dumps show only the chained run")
-    found = verdict.judge_tensors(case, {}, made, limits, waive, only_stage, alone, oracle=counterfactual.Ours(case, program),
-                                  hear=counterfactual.hear(case, program))
+    found = verdict.judge_tensors(
+        case,
+        {},
+        made,
+        limits,
+        waive,
+        only_stage,
+        alone,
+        oracle=counterfactual.Ours(case, program),
+        hear=counterfactual.hear(case, program),
+    )
     found.match(case, limits, counterfactual.conversion(case, program))
     traces = documents.write_traces(out, found) if out else {}
     wall = time.monotonic() - begin
     document = documents.case_document(found, case if not isinstance(case, MemoryCase) else None, traces, wall, command)
     network = {found.name: tolerance.network_f0(case.options)}
     state = verdict.overall([found], waive, False)
-    whole = documents.document(state, about, [document], [found], documents.limits_used([found], limits, network), [],
-                            started, time.monotonic() - begin)
+    whole = documents.document(
+        state,
+        about,
+        [document],
+        [found],
+        documents.limits_used([found], limits, network),
+        [],
+        started,
+        time.monotonic() - begin,
+    )
     if out:
         documents.write(out, whole)
     return whole
@@ -69,13 +95,23 @@ def from_trace(path: Path, voice: Mapping[str, Any] | None = None) -> MemoryCase
     prefixes = stages.prefixes_of(tensors)
     segments = sum(prefix.startswith("seg") for prefix in prefixes)
     document = {
-        "name": path.stem, "why": "an original's trace", "profile": about.get("original", "webui-2026"),
-        "voice": {"kind": "unknown", "rate": _rate(tensors), "version": _version(tensors), "f0": "f0.hz" in tensors,
-                  "index": "unknown" if any(name.endswith("retrieval.ids") for name in tensors) else None,
-                  **(voice or {})},
+        "name": path.stem,
+        "why": "an original's trace",
+        "profile": about.get("original", "webui-2026"),
+        "voice": {
+            "kind": "unknown",
+            "rate": _rate(tensors),
+            "version": _version(tensors),
+            "f0": "f0.hz" in tensors,
+            "index": "unknown" if any(name.endswith("retrieval.ids") for name in tensors) else None,
+            **(voice or {}),
+        },
         "input": {"file": str(path), "sha256": "0" * 64},
-        "options": _options(about, tensors), "seed": about.get("seed", ""), "segments": segments,
-        "blocks": len(prefixes) - segments, "environment": {},
+        "options": _options(about, tensors),
+        "seed": about.get("seed", ""),
+        "segments": segments,
+        "blocks": len(prefixes) - segments,
+        "environment": {},
         "original": {"name": about.get("original", "unknown"), "version": "a trace"},
     }
     return MemoryCase(document, tensors)
@@ -88,8 +124,11 @@ def _told(path: Path) -> dict[str, str]:
         ours: dict[str, Any] = json.loads(about.get("rvc", "{}"))
     except json.JSONDecodeError:
         return about
-    return about | ({"original": ours["profile"]} if "profile" in ours else {}) | (
-        {"options": json.dumps(ours["options"])} if "options" in ours else {})
+    return (
+        about
+        | ({"original": ours["profile"]} if "profile" in ours else {})
+        | ({"options": json.dumps(ours["options"])} if "options" in ours else {})
+    )
 
 
 def _options(about: Mapping[str, str], tensors: Mapping[str, Array]) -> dict[str, Any]:
@@ -106,8 +145,11 @@ def _options(about: Mapping[str, str], tensors: Mapping[str, Array]) -> dict[str
 
 def _version(tensors: Mapping[str, Array]) -> str:
     """v1 voices hear 256 channels of content, v2 voices 768."""
-    return "v1" if any(name.endswith("hubert.features") and value.shape[-1] == 256 for name, value in tensors.items()
-                       ) else "v2"
+    return (
+        "v1"
+        if any(name.endswith("hubert.features") and value.shape[-1] == 256 for name, value in tensors.items())
+        else "v2"
+    )
 
 
 def _rate(tensors: Mapping[str, Array]) -> int:

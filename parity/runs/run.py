@@ -61,8 +61,16 @@ def run(
         verdicts.append(found)
         documents.append(document)
     state = verdict.overall(verdicts, waive, only_case is None and only_stage is None)
-    whole = render.document(state, program.about, documents, verdicts, render.limits_used(verdicts, limits, networks),
-                            waive.document(), started, time.monotonic() - begin)
+    whole = render.document(
+        state,
+        program.about,
+        documents,
+        verdicts,
+        render.limits_used(verdicts, limits, networks),
+        waive.document(),
+        started,
+        time.monotonic() - begin,
+    )
     render.write(out, whole)
     return whole
 
@@ -98,6 +106,7 @@ class Declined:
 
 def _ordered(folders: Sequence[Path]) -> list[Path]:
     """Cases of one voice together, so that each voice is loaded once."""
+
     def voice(folder: Path) -> str:
         try:
             return str(store.open_case(folder).voice.get("kind"))
@@ -107,19 +116,36 @@ def _ordered(folders: Sequence[Path]) -> list[Path]:
     return sorted(folders, key=lambda folder: (voice(folder), folder.name))
 
 
-def _one(folder: Path, program: Candidate, limits: tolerance.Limits, waive: waivers.Waivers, only_stage: str | None,
-         out: Path, command: str) -> tuple[CaseVerdict, dict[str, Any]]:
+def _one(
+    folder: Path,
+    program: Candidate,
+    limits: tolerance.Limits,
+    waive: waivers.Waivers,
+    only_stage: str | None,
+    out: Path,
+    command: str,
+) -> tuple[CaseVerdict, dict[str, Any]]:
     begin = time.monotonic()
     case: Case | None = None
     try:
         case = store.open_case(folder).check()
         declined = not getattr(program, "takes", lambda case: True)(case)
         program = Declined(program) if declined else program
-        found = verdict.judge(case, program, limits, waive, only_stage, counterfactual.Ours(case, program),
-                              counterfactual.hear(case, program))
+        found = verdict.judge(
+            case,
+            program,
+            limits,
+            waive,
+            only_stage,
+            counterfactual.Ours(case, program),
+            counterfactual.hear(case, program),
+        )
         found.match(case, limits, counterfactual.conversion(case, program))
-        if found.state == "nothing" and not program.chains and not any(
-                program.offers(stage) for stage, _ in candidate.steps(case)):
+        if (
+            found.state == "nothing"
+            and not program.chains
+            and not any(program.offers(stage) for stage, _ in candidate.steps(case))
+        ):
             found.state = "declined"  # it says beforehand that it has none of these stages
         if declined:
             found.state, found.sentence = "declined", f"the candidate does not declare the profile {case.profile}"

@@ -13,8 +13,10 @@ def judge(trace: Path | None, files: Mapping[str, Path]) -> dict[str, Any]:
     from parity.rvc_bridge.offline import RvcTorch
 
     if trace is None:
-        raise UsageError("live needs the original's trace; make one where the original is installed: "
-                         "python -m reference.run_live IN TRACE.safetensors --model … --hubert …")
+        raise UsageError(
+            "live needs the original's trace; make one where the original is installed: "
+            "python -m reference.run_live IN TRACE.safetensors --model … --hubert …"
+        )
     for role, path in files.items():
         if not path.exists():
             raise UsageError(f"there is no {role} at {path}; give the file that the original was run with")

@@ -46,8 +46,12 @@ def _hubert(program: Any, case: Case, prefix: str, name: str, given: Tensors) ->
     with parts.borrow_hubert() as network:
         yield from _layers(network, audio, right, v1)
         normal = (audio - audio.mean()) / torch.sqrt(audio.var(unbiased=False) + 1e-7)
-        yield Guess("normalised input", "the audio is brought to zero mean and unit variance first",
-                    _array(network(normal, layer=right, project=v1)), "D3")
+        yield Guess(
+            "normalised input",
+            "the audio is brought to zero mean and unit variance first",
+            _array(network(normal, layer=right, project=v1)),
+            "D3",
+        )
         yield from _constants(lambda: _array(network(audio, layer=right, project=v1)), network)
 
 
@@ -81,8 +85,12 @@ def _layers(network: Hubert, audio: torch.Tensor, right: int, v1: bool) -> Itera
             sentence = f"these are the features of layer {number}, not {right}"
             yield Guess("wrong layer", sentence, _array(seen[None]), "D3")
         if v1:
-            yield Guess("missing projection", f"these are 256 channels of layer {number}, without final_proj",
-                        _array(rows[None, :, :256]), "D3")
+            yield Guess(
+                "missing projection",
+                f"these are 256 channels of layer {number}, without final_proj",
+                _array(rows[None, :, :256]),
+                "D3",
+            )
 
 
 def _pitch(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
@@ -111,7 +119,7 @@ def _mels(network: Any, padded: Array) -> Iterator[Guess]:
     def strength(spectrum: torch.Tensor) -> Array:
         found = np.zeros((len(spectrum), 360), np.float32)
         for start, stretch in network.salience(spectrum):
-            found[start:start + len(stretch)] = _array(stretch)
+            found[start : start + len(stretch)] = _array(stretch)
         return found
 
     def track(spectrum: torch.Tensor, frames: int | None = None) -> Array:
@@ -120,27 +128,45 @@ def _mels(network: Any, padded: Array) -> Iterator[Guess]:
     heard = strength(right)
 
     for threshold in (0.3, 0.1, 0.05, 0.02, 0.01, 0.003):
-        yield Guess("voicing threshold", f"the salience threshold is {threshold:g}, not 0.03",
-                    salience.decode(heard, threshold), "D4")
+        yield Guess(
+            "voicing threshold",
+            f"the salience threshold is {threshold:g}, not 0.03",
+            salience.decode(heard, threshold),
+            "D4",
+        )
     if short:
-        tail = right[-short - 1:-1].flip(0)
-        yield Guess("mel padding", "mel frames are padded to a multiple of 32 by reflection, not by 0",
-                    track(torch.cat([right, tail]), len(right)), "D4")
+        tail = right[-short - 1 : -1].flip(0)
+        yield Guess(
+            "mel padding",
+            "mel frames are padded to a multiple of 32 by reflection, not by 0",
+            track(torch.cat([right, tail]), len(right)),
+            "D4",
+        )
         quiet = torch.full((short, right.shape[1]), float(np.log(1e-5)))
-        yield Guess("mel padding", "mel frames are padded to a multiple of 32 by silence, not by 0",
-                    track(torch.cat([right, quiet]), len(right)), "D4")
+        yield Guess(
+            "mel padding",
+            "mel frames are padded to a multiple of 32 by silence, not by 0",
+            track(torch.cat([right, quiet]), len(right)),
+            "D4",
+        )
     label = "mel or window variant"
-    for sentence, other in (("the mel scale is Slaney's, not HTK's", mel.filterbank(30.0, 8000.0, "slaney")),
-                            ("mel bands begin at 0 Hz, not 30", mel.filterbank(0.0, 8000.0, "htk")),
-                            ("mel triangles have height 1, not equal area", bank / bank.amax(1, keepdim=True))):
+    for sentence, other in (
+        ("the mel scale is Slaney's, not HTK's", mel.filterbank(30.0, 8000.0, "slaney")),
+        ("mel bands begin at 0 Hz, not 30", mel.filterbank(0.0, 8000.0, "htk")),
+        ("mel triangles have height 1, not equal area", bank / bank.amax(1, keepdim=True)),
+    ):
         yield Guess(label, sentence, track(mel.log_mel(framed, other)), "D4")
     yield Guess(label, "the mel logarithm is to the base 10", track(right / float(np.log(10))), "D4")
     for floor in (1e-3, 1e-8):
         loud = torch.log(torch.clamp(_magnitudes(framed, bank), min=floor))
         yield Guess(label, f"mel magnitudes are clamped at {floor:g}, not 1e-5", track(loud), "D4")
     window = torch.hann_window(1024, periodic=False)
-    yield Guess(label, "the Hann window is symmetric, not periodic",
-                track(torch.log(torch.clamp(_magnitudes(framed, bank, window), min=1e-5))), "D4")
+    yield Guess(
+        label,
+        "the Hann window is symmetric, not periodic",
+        track(torch.log(torch.clamp(_magnitudes(framed, bank, window), min=1e-5))),
+        "D4",
+    )
     zeros = F.pad(audio, (512, 512))
     yield Guess(label, "the audio's ends are padded by zeros, not by reflection", track(mel.log_mel(zeros, bank)), "D4")
 
@@ -162,8 +188,12 @@ def _search(program: Any, case: Case, prefix: str, name: str, given: Tensors) ->
                 distances, ids = index.search(given[prefix + "hubert.features"][0])
             finally:
                 index.faiss.nprobe = before
-            yield Guess("exact search", f"{word} searched, not the nearest one alone",
-                        distances if name.endswith("distances") else ids, "D12")
+            yield Guess(
+                "exact search",
+                f"{word} searched, not the nearest one alone",
+                distances if name.endswith("distances") else ids,
+                "D12",
+            )
 
 
 @contextmanager
@@ -192,8 +222,10 @@ def _encoder(program: Any, case: Case, prefix: str, name: str, given: Tensors) -
         return _array(program.synthesizer(case).encode(text, coarse)[place])
 
     right, root = heard(), math.sqrt
-    widths = {"another scale of the embedding": program.synthesizer(case).encoder.hidden,
-              "another attention scale": program.synthesizer(case).encoder.blocks[0].attention.width}
+    widths = {
+        "another scale of the embedding": program.synthesizer(case).encoder.hidden,
+        "another attention scale": program.synthesizer(case).encoder.blocks[0].attention.width,
+    }
     with _with(encoder, EPS=10 * encoder.EPS):
         yield Guess("epsilon", "the norms' epsilon is not 1e-5", heard(), None, base=right)
     for label, width in widths.items():
@@ -209,9 +241,11 @@ def _encoder(program: Any, case: Case, prefix: str, name: str, given: Tensors) -
     with _with(encoder, F=_but(F, relu_=F.gelu)):
         yield Guess("another activation", "GELU stands where ReLU belongs", heard())
     if coarse is not None:
-        for label, other in (("another pitch row", (coarse + 1).clamp(max=255)),
-                             ("another pitch row", (coarse - 1).clamp(min=0)),
-                             ("missing pitch", torch.ones_like(coarse))):
+        for label, other in (
+            ("another pitch row", (coarse + 1).clamp(max=255)),
+            ("another pitch row", (coarse - 1).clamp(min=0)),
+            ("missing pitch", torch.ones_like(coarse)),
+        ):
             made = _array(program.synthesizer(case).encode(text, other)[place])
             yield Guess(label, "the pitch table is read at another row", made, "D5")
 
@@ -229,14 +263,19 @@ def _flow(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> I
         return _array(from_rows(x.contiguous()))
 
     with torch.inference_mode():
-        yield Guess("flips after", "channels are reversed after each coupling, not before",
-                    heard(couplings, False, True))
+        yield Guess(
+            "flips after", "channels are reversed after each coupling, not before", heard(couplings, False, True)
+        )
         yield Guess("missing flips", "channels are not reversed between couplings", heard(couplings, False))
         yield Guess("couplings in order", "couplings run first to last, not last to first", heard(couplings[::-1]))
         yield Guess("missing coupling", "the last coupling is left out", heard(couplings[:-1]))
         yield Guess("missing coupling", "the first coupling is left out", heard(couplings[1:]))
-        yield Guess("missing speaker", "the couplings do not hear the speaker",
-                    _array(net.flow(z_p, torch.zeros_like(voice))), "D22")
+        yield Guess(
+            "missing speaker",
+            "the couplings do not hear the speaker",
+            _array(net.flow(z_p, torch.zeros_like(voice))),
+            "D22",
+        )
 
 
 def _generator(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
@@ -252,8 +291,10 @@ def _generator(program: Any, case: Case, prefix: str, name: str, given: Tensors)
         yield Guess("another last slope", "the slope of the last LeakyReLU is not 0.01", heard(), None, base=right)
     with _with(generator, SLOPE=residual_blocks.SLOPE + 1e-3):
         yield Guess("another slope", "the slope of LeakyReLU is not 0.1", heard(), None, base=right)
-    for place, label, sentence in ((1, "missing speaker", "the generator does not hear the speaker"),
-                                   (2, "missing source", "the generator does not hear the source")):
+    for place, label, sentence in (
+        (1, "missing speaker", "the generator does not hear the speaker"),
+        (2, "missing source", "the generator does not hear the source"),
+    ):
         if place < len(tensors):
             tensors[place], kept = torch.zeros_like(tensors[place]), tensors[place]
             yield Guess(label, sentence, heard(), "D22" if place == 1 else "D16")
@@ -264,18 +305,31 @@ def _speaker(program: Any, case: Case, prefix: str, name: str, given: Tensors) -
     synthesizer, right = program.synthesizer(case), program.config(case).speaker
     for number in range(synthesizer.embedding.shape[0]):
         if number != right:
-            yield Guess("another speaker", f"this is speaker {number}, not {right}",
-                        _array(synthesizer.speaker(number)), "D22")
+            yield Guess(
+                "another speaker", f"this is speaker {number}, not {right}", _array(synthesizer.speaker(number)), "D22"
+            )
 
 
 def _source(program: Any, case: Case, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
     other = "A" if case.profile == "webui-classic" else "B"
-    sine, bent = program.synthesizer(case).source(torch.from_numpy(given["f0.hz"]),
-                                                  torch.from_numpy(given[prefix + "noise.nsf"]), other)
-    yield Guess("the other generation", f"the sine is made as generation {other} makes it",
-                _array(sine if name.endswith("sine") else bent), "D16")
+    sine, bent = program.synthesizer(case).source(
+        torch.from_numpy(given["f0.hz"]), torch.from_numpy(given[prefix + "noise.nsf"]), other
+    )
+    yield Guess(
+        "the other generation",
+        f"the sine is made as generation {other} makes it",
+        _array(sine if name.endswith("sine") else bent),
+        "D16",
+    )
 
 
-PROBES: dict[str, Probe] = {"hubert.features": _hubert, "f0.raw": _pitch, "retrieval.search": _search,
-                            "spk.g": _speaker, "nsf": _source, "enc_p": _encoder, "flow": _flow,
-                            "generator": _generator}
+PROBES: dict[str, Probe] = {
+    "hubert.features": _hubert,
+    "f0.raw": _pitch,
+    "retrieval.search": _search,
+    "spk.g": _speaker,
+    "nsf": _source,
+    "enc_p": _encoder,
+    "flow": _flow,
+    "generator": _generator,
+}

@@ -74,10 +74,19 @@ class RvcTorch:
             ours = version("rvc-parity")
         except PackageNotFoundError:
             ours = "uninstalled"
-        return {"name": "rvc", "version": ours, "runtime": f"torch {torch.__version__}",
-                "environment": {"device": self.device, "threads": torch.get_num_threads(),
-                                "machine": platform.machine(), "python": platform.python_version(),
-                                "numpy": np.__version__, "instructions": torch.backends.cpu.get_cpu_capability()}}
+        return {
+            "name": "rvc",
+            "version": ours,
+            "runtime": f"torch {torch.__version__}",
+            "environment": {
+                "device": self.device,
+                "threads": torch.get_num_threads(),
+                "machine": platform.machine(),
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+                "instructions": torch.backends.cpu.get_cpu_capability(),
+            },
+        }
 
     @property
     def chains(self) -> bool:
@@ -129,9 +138,18 @@ class RvcTorch:
         key = str(sorted(files.items()))
         if self._voice is None or self._voice[0] != key:
             self._voice = None  # let the old voice go before the new one comes
-            self._voice = key, SharedParts(files["model"], files.get("hubert"), files.get("index"),
-                                           rmvpe=files.get("rmvpe"), crepe=files.get("crepe"), fcpe=files.get("fcpe"),
-                                           device=self.device)
+            self._voice = (
+                key,
+                SharedParts(
+                    files["model"],
+                    files.get("hubert"),
+                    files.get("index"),
+                    rmvpe=files.get("rmvpe"),
+                    crepe=files.get("crepe"),
+                    fcpe=files.get("fcpe"),
+                    device=self.device,
+                ),
+            )
         return self._voice[1]
 
     def stream(self, case: Case) -> realtime.Live:
@@ -267,8 +285,9 @@ def _weights(self: RvcTorch, case: Case, prefix: str, given: Tensors) -> Tensors
 
 
 def _blend(self: RvcTorch, case: Case, prefix: str, given: Tensors) -> Tensors:
-    found = retrieval.blend(given[prefix + "hubert.features"], given[prefix + "retrieval.mean"],
-                            self.config(case).index_rate)
+    found = retrieval.blend(
+        given[prefix + "hubert.features"], given[prefix + "retrieval.mean"], self.config(case).index_rate
+    )
     return {prefix + "retrieval.blended": found}
 
 
@@ -340,7 +359,7 @@ class _Playback:
 
     def generate(self, z: Any, g: Any, source: Any, first: int = 0, last: int | None = None) -> torch.Tensor:
         wave = torch.from_numpy(self.waves.pop(0).copy())
-        return wave if last is None else wave[first * self.upp:last * self.upp]
+        return wave if last is None else wave[first * self.upp : last * self.upp]
 
 
 class _PlaybackParts:
@@ -411,6 +430,7 @@ STAGES: dict[str, Call] = {
     "concat": _concat,
     "rmsmixed": _mix,
     "resampled": lambda self, case, prefix, given: {
-        "waveform.resampled": output.resample(_last(given), self.parts(case).rate, self.config(case).resample_rate)},
+        "waveform.resampled": output.resample(_last(given), self.parts(case).rate, self.config(case).resample_rate)
+    },
     "final": lambda self, case, prefix, given: {"waveform.final": output.to_int16(_last(given))},
 }

@@ -22,12 +22,24 @@ def guesses(program: Any, case: Case, padded: Array) -> Iterator[Guess]:
     if heard is None:
         return
     for threshold in THRESHOLDS[method]:
-        yield Guess("voicing threshold", f"the salience threshold is {threshold:g}, not {heard.threshold:g}",
-                    read(heard, threshold, REACH), "D10")
-    yield Guess("another decoder", "the strongest bin is taken, not the mean of the nine around it",
-                read(heard, heard.threshold, 0), "D10")
-    yield Guess("another decoder", "the mean is over all bins, not over the nine around the strongest",
-                read(heard, heard.threshold, heard.salience.shape[1]), "D10")
+        yield Guess(
+            "voicing threshold",
+            f"the salience threshold is {threshold:g}, not {heard.threshold:g}",
+            read(heard, threshold, REACH),
+            "D10",
+        )
+    yield Guess(
+        "another decoder",
+        "the strongest bin is taken, not the mean of the nine around it",
+        read(heard, heard.threshold, 0),
+        "D10",
+    )
+    yield Guess(
+        "another decoder",
+        "the mean is over all bins, not over the nine around the strongest",
+        read(heard, heard.threshold, heard.salience.shape[1]),
+        "D10",
+    )
 
 
 def read(heard: Heard, threshold: float, reach: int) -> Array:

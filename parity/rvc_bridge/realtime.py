@@ -29,9 +29,11 @@ from rvc.realtime.tap import unheard, within
 
 TIMES = {"block_time": "block", "crossfade_time": "crossfade", "extra_time": "extra"}
 SLIDERS = {
-    "formant": "formant", "input_gate_db": "gate_db", "input_denoise": "input_denoise",
+    "formant": "formant",
+    "input_gate_db": "gate_db",
+    "input_denoise": "input_denoise",
     "output_denoise": "output_denoise",
-}  # fmt: skip
+}
 OPTIONS = ("transpose", "index_rate", "rms_mix_rate", "f0_method", "speaker")
 CHANGES = SLIDERS | {"transpose": "transpose", "index_rate": "index_rate", "rms_mix_rate": "rms_mix_rate"}
 
@@ -137,9 +139,10 @@ def _speaker(live: Live, block: int, given: Tensors, tap: Any) -> None:
 def _encode(live: Live, block: int, given: Tensors, tap: Any) -> None:
     coarse = given.get(f"rt.{block}.f0.coarse")
     m, logs = live.models.voice.synthesizer.encode(
-        torch.from_numpy(given[f"rt.{block}.content"]), None if coarse is None else torch.from_numpy(coarse),
+        torch.from_numpy(given[f"rt.{block}.content"]),
+        None if coarse is None else torch.from_numpy(coarse),
         heads(live.sizes.skip_head)[0],
-    )  # fmt: skip
+    )
     tap(f"rt.{block}.enc_p.m", m)
     tap(f"rt.{block}.enc_p.logs", logs)
 

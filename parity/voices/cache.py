@@ -114,8 +114,10 @@ def other_than_recorded(recorded: Mapping[str, Any]) -> str | None:
         files_here = json.loads(made.read_text(encoding="utf-8"))
         here = files_here.get(role) or next(iter(files_here.values()))
         if here != there:
-            return (f"it was recorded with another {name} than this machine's (sha256 {there[:12]}, here {here[:12]}); "
-                    "did parity/voices change? restore it, or record the goldens again")
+            return (
+                f"it was recorded with another {name} than this machine's (sha256 {there[:12]}, here {here[:12]}); "
+                "did parity/voices change? restore it, or record the goldens again"
+            )
     return None
 
 

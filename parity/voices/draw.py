@@ -53,7 +53,9 @@ class Draw:
 
     def vector(self, name: str, shape: int | tuple[int, ...], std: float, mean: float = 0.0) -> Named:
         """Independent values around `mean`: biases, embeddings, normalisation scales."""
-        return name, self._rounded(random_stream.integers(f"{self.seed}/{name}", shape), random_stream.SCALE * std, mean)
+        return name, self._rounded(
+            random_stream.integers(f"{self.seed}/{name}", shape), random_stream.SCALE * std, mean
+        )
 
     def _rounded(self, values: NDArray[np.int64], unit: float, mean: float = 0.0) -> Array:
         scaled = values.astype(np.float64)

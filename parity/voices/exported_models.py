@@ -43,9 +43,23 @@ def training(kind: str, folder: Path) -> Path:
 def settings(kind: str) -> dict[str, Any]:
     """What the config.json of a training holds of the voice's sizes; `config[1]` is no setting of the model."""
     config = Kind(kind).config
-    names = ("inter_channels", "hidden_channels", "filter_channels", "n_heads", "n_layers", "kernel_size", "p_dropout",
-             "resblock", "resblock_kernel_sizes", "resblock_dilation_sizes", "upsample_rates",
-             "upsample_initial_channel", "upsample_kernel_sizes", "spk_embed_dim", "gin_channels")  # fmt: skip
+    names = (
+        "inter_channels",
+        "hidden_channels",
+        "filter_channels",
+        "n_heads",
+        "n_layers",
+        "kernel_size",
+        "p_dropout",
+        "resblock",
+        "resblock_kernel_sizes",
+        "resblock_dilation_sizes",
+        "upsample_rates",
+        "upsample_initial_channel",
+        "upsample_kernel_sizes",
+        "spk_embed_dim",
+        "gin_channels",
+    )
     data = {"filter_length": (int(str(config[0])) - 1) * 2, "sampling_rate": config[17]}
     return {"model": dict(zip(names, config[2:17], strict=True)), "data": data}
 
@@ -62,8 +76,11 @@ def cousin(kind: str, folder: Path, speakers: int) -> Path:
 def summary(path: Path) -> dict[str, Any]:
     """All there is to a small voice, its numbers as one sha256 for each module."""
     content = torch.load(path, map_location="cpu", weights_only=True)
-    return {"entries": sorted(content), **{name: content[name] for name in sorted(content) if name != "weight"},
-            "weight": digests(content["weight"])}  # fmt: skip
+    return {
+        "entries": sorted(content),
+        **{name: content[name] for name in sorted(content) if name != "weight"},
+        "weight": digests(content["weight"]),
+    }
 
 
 def digests(weight: Mapping[str, Tensor]) -> dict[str, str]:

@@ -214,5 +214,3 @@ class Live:
         self.record(self.prefix + "sola.cor", correlation)
         self.record(self.prefix + "sola.offset", offset.reshape(1))
         return offset
-
-

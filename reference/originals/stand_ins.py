@@ -87,5 +87,3 @@ def fairseq(folder: Path) -> None:
     package.__dict__.update(checkpoint_utils=utils, data=data)
     for module in (package, utils, data, dictionary):
         sys.modules[module.__name__] = module
-
-

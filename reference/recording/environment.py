@@ -10,9 +10,20 @@ from typing import Any
 import torch
 
 LIBRARIES = (
-    "torch", "numpy", "scipy", "librosa", "soxr", "faiss-cpu", "transformers", "praat-parselmouth", "pyworld",
-    "torchcrepe", "torchfcpe", "torchaudio", "av",
-)  # fmt: skip
+    "torch",
+    "numpy",
+    "scipy",
+    "librosa",
+    "soxr",
+    "faiss-cpu",
+    "transformers",
+    "praat-parselmouth",
+    "pyworld",
+    "torchcrepe",
+    "torchfcpe",
+    "torchaudio",
+    "av",
+)
 
 
 def describe() -> dict[str, str]:

@@ -121,7 +121,10 @@ def _provenance(case: Json, verdict: Json, evidence: Evidence) -> list[tuple[str
         ("Recorded in", formatting.facts(case.get("environment") or meta.get("environment", {}))),
         (
             "Candidate",
-            [*formatting.facts(verdict["candidate"]), ("judged", f"{verdict['started']} in {verdict['seconds']:.0f} s")],
+            [
+                *formatting.facts(verdict["candidate"]),
+                ("judged", f"{verdict['started']} in {verdict['seconds']:.0f} s"),
+            ],
         ),
     ]
     if evidence.gaps:

@@ -127,7 +127,9 @@ def _stage(name: str, cases: list[Json]) -> dict[str, Any]:
         "close": count["close"],
         "failed": bad,
         "other": len(found) - count["same"] - count["close"] - bad,
-        "nearest": f"{formatting.times(cells.times(nearest))} of {formatting.short(nearest['limit'])}" if nearest else "—",
+        "nearest": f"{formatting.times(cells.times(nearest))} of {formatting.short(nearest['limit'])}"
+        if nearest
+        else "—",
     }
 
 

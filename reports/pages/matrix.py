@@ -99,7 +99,9 @@ def _stage(line: dict[str, Any] | None, verdict: Json, column: str) -> dict[str,
         "ratio": max(ratio or 0.0, 1.001) if bad else ratio,
         "state": "differs" if bad else "close",
         "first": False,
-        "text": f"✗ {line['failed']} of {line['checks']}, {formatting.times(ratio)}" if bad else f"✓ {formatting.times(ratio)}",
+        "text": f"✗ {line['failed']} of {line['checks']}, {formatting.times(ratio)}"
+        if bad
+        else f"✓ {formatting.times(ratio)}",
         "title": f"{column}: {line['failed']} of {line['checks']} checks fail",
         "link": "",
     }

@@ -137,7 +137,9 @@ def _facts(local: str, found: list[Json], limits: list[Json]) -> list[tuple[str,
             )
         )
         if worst.get("times_spread") is not None:
-            facts.append(("against itself", f"{formatting.short(worst['times_spread'])} times the original's own spread"))
+            facts.append(
+                ("against itself", f"{formatting.short(worst['times_spread'])} times the original's own spread")
+            )
         card = cells.card(limits, local, worst)
         facts += _card_facts(card) if card else []
         facts += _worst_facts(worst)

@@ -19,13 +19,27 @@ Samples = npt.NDArray[np.float32]
 Filtered = npt.NDArray[np.float64]
 
 # butter(5, 48 Hz, "high", fs=16000), written out so that no other version of scipy can move a last digit
-B = np.array([0.9699606451838447, -4.849803225919223, 9.699606451838447,
-              -9.699606451838447, 4.849803225919223, -0.9699606451838447])  # fmt: skip
+B = np.array(
+    [
+        0.9699606451838447,
+        -4.849803225919223,
+        9.699606451838447,
+        -9.699606451838447,
+        4.849803225919223,
+        -0.9699606451838447,
+    ]
+)
 A = np.array([1.0, -4.939001819168364, 9.757863526739543, -9.639544849413458, 4.761506797356209, -0.9408236532054606])
 # where the filter settles for a constant 1: lfilter_zi(B, A)
-SETTLED = np.array([
-    -0.9699604796995847, 3.8798419288925783, -5.819762908173043, 3.879841948472456, -0.9699604894923387,
-])  # fmt: skip
+SETTLED = np.array(
+    [
+        -0.9699604796995847,
+        3.8798419288925783,
+        -5.819762908173043,
+        3.879841948472456,
+        -0.9699604894923387,
+    ]
+)
 EDGE = 18  # samples of odd extension at each end: three times the filter's length
 BLOCK = 1 << 20
 

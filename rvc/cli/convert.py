@@ -34,10 +34,18 @@ def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     with Bar(jobs, batch) as bar:
         for source, target in jobs:
             try:
-                results.append(convert_file(
-                    source, target, parts, config, noise, trace=args.trace, samples=args.format or "int16",
-                    progress=bar.segments(source),
-                ))  # fmt: skip
+                results.append(
+                    convert_file(
+                        source,
+                        target,
+                        parts,
+                        config,
+                        noise,
+                        trace=args.trace,
+                        samples=args.format or "int16",
+                        progress=bar.segments(source),
+                    )
+                )
                 if not args.json and not batch:
                     print(results[-1].sentence())
             except Exception as error:
@@ -98,9 +106,7 @@ def sounds_in(folder: Path) -> list[Path]:
 def names_for(sources: list[Path], folder: Path) -> list[Path]:
     """stem.wav for each, as the WebUI names a batch; where two stems are the same, the whole name and .wav."""
     stems = [source.stem for source in sources]
-    targets = [
-        folder / f"{source.stem if stems.count(source.stem) == 1 else source.name}.wav" for source in sources
-    ]
+    targets = [folder / f"{source.stem if stems.count(source.stem) == 1 else source.name}.wav" for source in sources]
     if len(set(targets)) < len(targets):
         twice = next(target for target in targets if targets.count(target) > 1)
         raise BadInput(f"two inputs would both be written to {twice}; convert their folders one after the other")

@@ -32,8 +32,15 @@ def build(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         features = index_building.read_features(arrays)
     index = index_building.build(features, args.seed, _report())
     index_building.save(index, args.out)
-    found = {"output": str(args.out), "rows": len(features), "ntotal": int(index.ntotal), "dimension": int(index.d),
-             "nlist": int(index.nlist), "nprobe": int(index.nprobe), "seed": args.seed}  # fmt: skip
+    found = {
+        "output": str(args.out),
+        "rows": len(features),
+        "ntotal": int(index.ntotal),
+        "dimension": int(index.d),
+        "nlist": int(index.nlist),
+        "nprobe": int(index.nprobe),
+        "seed": args.seed,
+    }
     if args.json:
         print(json.dumps(found, indent=2))
     else:

@@ -57,10 +57,13 @@ PROFILE_ROWS = (
     ("F0 methods", ""),
 )
 WORDS = {
-    ("fill_unvoiced", True): "interpolated", ("fill_unvoiced", False): "kept at 0",
-    ("flush_decoder", True): "complete", ("flush_decoder", False): "resampler's tail lost",
-    ("f0_file", True): "yes", ("f0_file", False): "no original",
-}  # fmt: skip
+    ("fill_unvoiced", True): "interpolated",
+    ("fill_unvoiced", False): "kept at 0",
+    ("flush_decoder", True): "complete",
+    ("flush_decoder", False): "resampler's tail lost",
+    ("f0_file", True): "yes",
+    ("f0_file", False): "no original",
+}
 
 
 def _cell(profile: Profile, field: str) -> str:

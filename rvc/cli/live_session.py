@@ -23,9 +23,12 @@ from rvc.realtime.tap import unheard
 
 METER = 20  # characters of a level meter, 3 dB each
 NUMBERS = {
-    "transpose": "transpose", "formant": "formant", "index-rate": "index_rate", "rms-mix-rate": "rms_mix_rate",
+    "transpose": "transpose",
+    "formant": "formant",
+    "index-rate": "index_rate",
+    "rms-mix-rate": "rms_mix_rate",
     "gate": "gate_db",
-}  # fmt: skip
+}
 SWITCHES = {"input-denoise": "input_denoise", "output-denoise": "output_denoise"}
 
 
@@ -90,9 +93,13 @@ def listen_and_speak(
     lost = 0
     try:
         with sound.Stream(
-            samplerate=sizes.rate, blocksize=sizes.block, dtype="float32", channels=channels, latency="low",
+            samplerate=sizes.rate,
+            blocksize=sizes.block,
+            dtype="float32",
+            channels=channels,
+            latency="low",
             device=(microphone["index"], loudspeaker["index"]),
-        ) as device:  # fmt: skip
+        ) as device:
             latency = float(sum(device.latency))
             while not stop.asked and not over(timings, args.seconds) and obey(orders, stream, args):
                 samples, overflowed = device.read(sizes.block)

@@ -86,8 +86,13 @@ def _add_convert(commands: Commands[Parser]) -> None:
     group = parser.add_argument_group("the sound written")
     group.add_argument("--resample-rate", metavar="HZ", type=int, help="0 (default) keeps the voice's rate")
     group.add_argument("--format", choices=("int16", "float"), help="samples of OUT (default int16)")
-    group.add_argument("--window", nargs=4, type=float, metavar=("PAD", "QUERY", "CENTER", "MAX"),
-                       help="how long audio is cut and padded, in seconds (default 1 6 38 41)")  # fmt: skip
+    group.add_argument(
+        "--window",
+        nargs=4,
+        type=float,
+        metavar=("PAD", "QUERY", "CENTER", "MAX"),
+        help="how long audio is cut and padded, in seconds (default 1 6 38 41)",
+    )
     options.add_running_options(parser)
     parser.set_defaults(run=later("rvc.cli.convert", "run", parser))
 
@@ -96,8 +101,13 @@ def _add_index(commands: Commands[Parser]) -> None:
     parser = commands.add_parser("index", help="build a retrieval index, or look into one")
     actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     build = actions.add_parser("build", help="an index from features or recordings, as the WebUI trains it")
-    build.add_argument("inputs", metavar="FEATURES_OR_AUDIO", nargs="+", type=Path,
-                       help=".npy files of features, recordings, or folders of either")  # fmt: skip
+    build.add_argument(
+        "inputs",
+        metavar="FEATURES_OR_AUDIO",
+        nargs="+",
+        type=Path,
+        help=".npy files of features, recordings, or folders of either",
+    )
     build.add_argument("out", metavar="OUT.index", type=Path)
     build.add_argument("--hubert", metavar="DIR_OR_FILE", type=Path, help="HuBERT, needed for recordings")
     build.add_argument("--version", choices=("v1", "v2"), help="of the voice, for recordings (default v2)")

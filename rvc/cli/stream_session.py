@@ -153,10 +153,17 @@ def lengths(args: argparse.Namespace, rate: int) -> Sizes:
 def controls(args: argparse.Namespace) -> Controls:
     """The sliders from the options; what is not said is the original's setting.  Raises BadInput."""
     wishes = {
-        "transpose": args.transpose, "formant": args.formant, "index_rate": args.index_rate, "speaker": args.speaker,
-        "rms_mix_rate": args.rms_mix_rate, "gate_db": args.input_gate_db, "input_denoise": args.input_denoise,
-        "output_denoise": args.output_denoise, "crossfade": args.crossfade, "f0_method": args.f0_method,
-    }  # fmt: skip
+        "transpose": args.transpose,
+        "formant": args.formant,
+        "index_rate": args.index_rate,
+        "speaker": args.speaker,
+        "rms_mix_rate": args.rms_mix_rate,
+        "gate_db": args.input_gate_db,
+        "input_denoise": args.input_denoise,
+        "output_denoise": args.output_denoise,
+        "crossfade": args.crossfade,
+        "f0_method": args.f0_method,
+    }
     return Controls(**{name: value for name, value in wishes.items() if value is not None})
 
 

@@ -107,12 +107,18 @@ def expected_shapes(layers: int, width: int) -> dict[str, tuple[int, ...]]:
     """Every tensor the network needs."""
     shapes: dict[str, tuple[int, ...]] = {
         "cent_table": (360,),
-        "input_stack.0.weight": (width, 128, 3), "input_stack.0.bias": (width,),
-        "input_stack.1.weight": (width,), "input_stack.1.bias": (width,),
-        "input_stack.3.weight": (width, width, 3), "input_stack.3.bias": (width,),
-        "norm.weight": (width,), "norm.bias": (width,),
-        "output_proj.weight_g": (360, 1), "output_proj.weight_v": (360, width), "output_proj.bias": (360,),
-    }  # fmt: skip
+        "input_stack.0.weight": (width, 128, 3),
+        "input_stack.0.bias": (width,),
+        "input_stack.1.weight": (width,),
+        "input_stack.1.bias": (width,),
+        "input_stack.3.weight": (width, width, 3),
+        "input_stack.3.bias": (width,),
+        "norm.weight": (width,),
+        "norm.bias": (width,),
+        "output_proj.weight_g": (360, 1),
+        "output_proj.weight_v": (360, width),
+        "output_proj.bias": (360,),
+    }
     for i in range(layers):
         name = f"net.encoder_layers.{i}.conformer.net"
         shapes |= {f"{name}.0.weight": (width,), f"{name}.0.bias": (width,)}

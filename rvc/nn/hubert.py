@@ -105,7 +105,7 @@ def config_from_json(fields: Mapping[str, Any]) -> HubertConfig:
 
 
 class Hubert(nn.Module):
-    """The network. `weights` hold the names of `expected_shapes`; see rvc.nn.hubert_tensor_names for files' own names."""
+    """The network. `weights` hold the names of `expected_shapes`; see rvc.nn.hubert_tensor_names for the files' names."""
 
     def __init__(
         self,
@@ -222,11 +222,14 @@ class FrontEnd(nn.Module):
         self.norm_weight, self.norm_bias = parts.plain("front.norm.weight"), parts.plain("front.norm.bias")
         self.rest = nn.ModuleList(
             parts.product(
-                parts.weights[f"front.{i}.weight"].transpose(1, 2).flatten(1), None,
-                width=config.kernels[i], stride=config.strides[i], limbs=limbs,
+                parts.weights[f"front.{i}.weight"].transpose(1, 2).flatten(1),
+                None,
+                width=config.kernels[i],
+                stride=config.strides[i],
+                limbs=limbs,
             )
             for i in range(1, len(config.kernels))
-        )  # fmt: skip
+        )
 
     def forward(self, samples: Tensor) -> Tensor:
         """samples : float32 (L,);  returns : float32 (n, 512), contiguous."""
@@ -402,7 +405,12 @@ def expected_shapes(config: HubertConfig) -> dict[str, tuple[int, ...]]:
     shapes |= {"norm.weight": (d,), "norm.bias": (d,)}
     for i in range(config.layers):
         for name, out, into in (
-            ("q", d, d), ("k", d, d), ("v", d, d), ("out", d, d), ("wide", inner, d), ("narrow", d, inner)
+            ("q", d, d),
+            ("k", d, d),
+            ("v", d, d),
+            ("out", d, d),
+            ("wide", inner, d),
+            ("narrow", d, inner),
         ):
             shapes |= {f"layers.{i}.{name}.weight": (out, into), f"layers.{i}.{name}.bias": (out,)}
         for name in ("attention_norm", "final_norm"):

@@ -233,9 +233,7 @@ class Recurrent:
         return walk(soft, new, self.again_soft, self.again_new, self.new_bias, state)
 
 
-def steps(
-    soft: Tensor, new: Tensor, again_soft: Tensor, again_new: Tensor, new_bias: Tensor, state: Tensor
-) -> Tensor:  # fmt: skip
+def steps(soft: Tensor, new: Tensor, again_soft: Tensor, again_new: Tensor, new_bias: Tensor, state: Tensor) -> Tensor:
     """The recurrence, from what its gates hear of the rows: soft (f, 2·hidden) and new (f, hidden), overwritten."""
     hidden = len(state)
     heard, before = torch.empty_like(new), torch.empty_like(state)

@@ -15,10 +15,25 @@ WINDOW = 10  # attention knows relative positions up to this many frames away
 FLOWS = (0, 2, 4, 6)  # state-dict indices of the couplings; the odd ones are flips without parameters
 FLOW_LAYERS, FLOW_KERNEL = 3, 5
 FIELDS = [
-    "spec_channels", "segment_size", "inter", "hidden", "filter", "heads", "layers", "kernel", "dropout", "resblock",
-    "resblock_kernels", "resblock_dilations", "upsample_rates", "upsample_initial", "upsample_kernels", "speakers",
-    "gin", "rate",
-]  # fmt: skip
+    "spec_channels",
+    "segment_size",
+    "inter",
+    "hidden",
+    "filter",
+    "heads",
+    "layers",
+    "kernel",
+    "dropout",
+    "resblock",
+    "resblock_kernels",
+    "resblock_dilations",
+    "upsample_rates",
+    "upsample_initial",
+    "upsample_kernels",
+    "speakers",
+    "gin",
+    "rate",
+]
 
 Layout = dict[str, tuple[int, ...]]
 

@@ -94,4 +94,3 @@ def options(config: Config) -> dict[str, Any]:
     found["f0_file"] = str(config.f0_file) if config.f0_file else None
     window = config.window
     return {**found, "window": [window.pad, window.query, window.center, window.max]}
-

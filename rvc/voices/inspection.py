@@ -65,9 +65,15 @@ def _voice(path: Path) -> Report:
         voice = load_voice(path)
         odd = list(voice.odd)
         report |= {
-            "version": voice.version, "rate": voice.rate, "f0": int(voice.f0), "speakers": voice.speakers,
-            "info": voice.info, "config": voice.config, "inferred": voice.inferred, "believed": voice.believed,
-        }  # fmt: skip
+            "version": voice.version,
+            "rate": voice.rate,
+            "f0": int(voice.f0),
+            "speakers": voice.speakers,
+            "info": voice.info,
+            "config": voice.config,
+            "inferred": voice.inferred,
+            "believed": voice.believed,
+        }
     except BadCheckpoint as error:
         missing.append(str(error))
     spoilt = [name for name, tensor in everything.items() if not torch.isfinite(tensor).all()]
@@ -134,10 +140,12 @@ def _hubert(path: Path) -> Report:
     new = any("parametrizations" in name for name in tensors)
     unused = [name for name in ours if name.startswith(("mask", "label_embs"))]
     report |= {
-        "kind": "HuBERT", "origin": origin, "weight_norm": "parametrizations" if new else "weight_g and weight_v",
+        "kind": "HuBERT",
+        "origin": origin,
+        "weight_norm": "parametrizations" if new else "weight_g and weight_v",
         "layers": len({name.split(".")[1] for name in ours if name.startswith("layers.")}),
         "final_proj": "final_proj.weight" in ours,
-    }  # fmt: skip
+    }
     odd = [] if report["final_proj"] else ["no final_proj: v1 voices cannot use it"]
     odd += [f"{len(unused)} tensors that only training uses: {', '.join(unused[:3])}"] if unused else []
     checked = _checked(lambda: features.load_hubert(path))
@@ -153,11 +161,15 @@ def _index(path: Path) -> Report:
     metric = {faiss.METRIC_L2: "L2", faiss.METRIC_INNER_PRODUCT: "inner product"}.get(index.metric_type, "another")
     lists = faiss.try_extract_index_ivf(index)
     report: Report = {
-        "kind": "index", "dimension": int(index.d), "metric": metric, "ntotal": int(index.ntotal),
+        "kind": "index",
+        "dimension": int(index.d),
+        "metric": metric,
+        "ntotal": int(index.ntotal),
         "nlist": int(lists.nlist) if lists is not None else None,
         "nprobe": int(lists.nprobe) if lists is not None else None,
-        "version": {256: "v1", 768: "v2"}.get(int(index.d)), "trained": bool(index.is_trained),
-    }  # fmt: skip
+        "version": {256: "v1", 768: "v2"}.get(int(index.d)),
+        "trained": bool(index.is_trained),
+    }
     empty = (
         ["it holds no vectors, only centres: use the file whose name begins with added"] if index.ntotal == 0 else []
     )

@@ -185,10 +185,25 @@ def _config_of(shapes: Shapes, metadata: Mapping[str, Any], file: str, found: Fi
     speakers, gin = _shape(shapes, "emb_g.weight", file)
     count = max(len(blocks) // len(rates), 1)
     return [
-        spec, 32, inter, hidden, filters, max(hidden // max(width, 1), 1), layers, kernel, 0,
-        "1" if second == "convs2" else "2", blocks[:count], [[1, 3, 5]] * count, list(rates), first,
-        _each(shapes, "dec.ups.{}.weight_v", 2), speakers, gin, rate,
-    ]  # fmt: skip
+        spec,
+        32,
+        inter,
+        hidden,
+        filters,
+        max(hidden // max(width, 1), 1),
+        layers,
+        kernel,
+        0,
+        "1" if second == "convs2" else "2",
+        blocks[:count],
+        [[1, 3, 5]] * count,
+        list(rates),
+        first,
+        _each(shapes, "dec.ups.{}.weight_v", 2),
+        speakers,
+        gin,
+        rate,
+    ]
 
 
 def _each(shapes: Shapes, pattern: str, axis: int) -> list[int]:

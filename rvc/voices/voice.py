@@ -235,12 +235,25 @@ def config_beside(path: Path) -> tuple[list[Any] | None, str]:
         text = json.loads(beside.read_text(encoding="utf-8"))
         model, data = text["model"], text["data"]
         config = [
-            int(data["filter_length"]) // 2 + 1, 32, model["inter_channels"], model["hidden_channels"],
-            model["filter_channels"], model["n_heads"], model["n_layers"], model["kernel_size"], model["p_dropout"],
-            model["resblock"], model["resblock_kernel_sizes"], model["resblock_dilation_sizes"],
-            model["upsample_rates"], model["upsample_initial_channel"], model["upsample_kernel_sizes"],
-            model["spk_embed_dim"], model["gin_channels"], data["sampling_rate"],
-        ]  # fmt: skip
+            int(data["filter_length"]) // 2 + 1,
+            32,
+            model["inter_channels"],
+            model["hidden_channels"],
+            model["filter_channels"],
+            model["n_heads"],
+            model["n_layers"],
+            model["kernel_size"],
+            model["p_dropout"],
+            model["resblock"],
+            model["resblock_kernel_sizes"],
+            model["resblock_dilation_sizes"],
+            model["upsample_rates"],
+            model["upsample_initial_channel"],
+            model["upsample_kernel_sizes"],
+            model["spk_embed_dim"],
+            model["gin_channels"],
+            data["sampling_rate"],
+        ]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadCheckpoint(
             f"config.json beside {path.name} is not one of a training ({type(error).__name__}: {error}); "

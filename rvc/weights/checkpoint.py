@@ -33,9 +33,18 @@ from rvc.weights.mapped_file import open_bytes
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 PLAIN = (bool, int, float, str, type(None))
 DAMAGE = (  # what reading a damaged archive can end in
-    OSError, ValueError, RuntimeError, EOFError, OverflowError, MemoryError, LookupError,
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
-)  # fmt: skip
+    OSError,
+    ValueError,
+    RuntimeError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    LookupError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+)
 DEEPEST = 32  # levels of lists and dictionaries; a voice has three, an optimizer's state five
 MOST = 1_000_000  # values in all; a list that holds one list many times would multiply at each level
 ALLOWED = {
@@ -129,7 +138,9 @@ class Strict(safe_unpickler.Unpickler):
 def _read_torch(path: Path, form: str) -> Opened:
     try:
         whole, mapping = open_bytes(path)
-        content, storages = (safe_unpickler.read_zip if form == "torch zip" else safe_unpickler.read_legacy)(path, Strict)
+        content, storages = (safe_unpickler.read_zip if form == "torch zip" else safe_unpickler.read_legacy)(
+            path, Strict
+        )
         if not isinstance(content, dict):
             raise Refusal(f"holds {_called(content)}, expected a dictionary; is it an RVC model?")
         tree = _Tree(lambda stored: safe_unpickler.materialise(stored, whole, storages, path.name)).settle(content)
@@ -168,9 +179,7 @@ class _Tree:
             return {_key(key): self.settle(dict.get(value, key), depth - 1) for key in dict.keys(value)}
         if type(value) in (list, tuple):
             return [self.settle(item, depth - 1) for item in value]
-        raise Refusal(
-            f"holds {_called(value)}, expected only tensors, lists, numbers and text; is it an RVC model?"
-        )
+        raise Refusal(f"holds {_called(value)}, expected only tensors, lists, numbers and text; is it an RVC model?")
 
 
 def _called(value: Any) -> str:

@@ -29,13 +29,36 @@ PICKLE_LIMIT = 64 << 20  # bytes; hubert_base.pt's own pickle is well below 1 MB
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 OWN_LIBRARY = sys.stdlib_module_names | {"__builtin__", "copy_reg"}  # with their names under Python 2
 CONTAINERS = {"argparse", "collections", "datetime", "enum", "pathlib", "typing"}
-PLAIN_TYPES = {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range",
-               "set", "slice", "str", "tuple", "unicode"}  # fmt: skip
+PLAIN_TYPES = {
+    "bool",
+    "bytearray",
+    "bytes",
+    "complex",
+    "dict",
+    "float",
+    "frozenset",
+    "int",
+    "list",
+    "object",
+    "range",
+    "set",
+    "slice",
+    "str",
+    "tuple",
+    "unicode",
+}
 STORAGES = {
-    "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
-    "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool,
-}  # fmt: skip
+    "DoubleStorage": torch.float64,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
 
 
 class Inert:
@@ -136,8 +159,11 @@ def _commands(module: str, name: str) -> bool:
     root = module.split(".")[0]
     if root in ("builtins", "__builtin__"):
         return name not in PLAIN_TYPES
-    harmless = root in CONTAINERS or f"{module}.{name}" in ("copyreg._reconstructor", "copy_reg._reconstructor",
-                                                            "_codecs.encode")  # fmt: skip
+    harmless = root in CONTAINERS or f"{module}.{name}" in (
+        "copyreg._reconstructor",
+        "copy_reg._reconstructor",
+        "_codecs.encode",
+    )
     return root in OWN_LIBRARY and not harmless
 
 
@@ -197,8 +223,9 @@ def materialise(stored: Stored, whole: Tensor, storages: Mapping[str, tuple[int,
     raw = whole[start : start + needed]
     if start % stored.dtype.itemsize:
         raw = raw.clone()
-    return raw.view(stored.dtype).as_strided(stored.size, stored.stride, raw.storage_offset() // stored.dtype.itemsize
-                                             + stored.offset)
+    return raw.view(stored.dtype).as_strided(
+        stored.size, stored.stride, raw.storage_offset() // stored.dtype.itemsize + stored.offset
+    )
 
 
 def read_zip(path: Path, kind: type[Unpickler] = Unpickler) -> tuple[Any, dict[str, tuple[int, int]]]:

@@ -35,9 +35,13 @@ def answer(request: dict, case: store.Case) -> dict:
     if request["op"] == "hello":
         if FAULT == "hang-hello":
             time.sleep(60)
-        changes = {"wrong-protocol": {"protocol": "rvc-parity/0"}, "unknown-stage": {"stages": ["flwo"]},
-                   "nothing-offered": {"stages": []}, "missing-field": {"name": None},
-                   "misspelt": {"chian": True}}.get(FAULT, {})
+        changes = {
+            "wrong-protocol": {"protocol": "rvc-parity/0"},
+            "unknown-stage": {"stages": ["flwo"]},
+            "nothing-offered": {"stages": []},
+            "missing-field": {"name": None},
+            "misspelt": {"chian": True},
+        }.get(FAULT, {})
         return {key: value for key, value in (HELLO | changes).items() if value is not None}
     if FAULT == "crash":
         sys.exit("segmentation fault, or so")

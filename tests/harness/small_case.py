@@ -17,12 +17,21 @@ RATE, UPP, SAMPLES, PAD = 40000, 400, 8000, 4000
 FRAMES20 = (SAMPLES + 2 * PAD - 80) // 320
 FRAMES = 2 * FRAMES20
 META: dict[str, Any] = {
-    "name": "small", "why": "a case small enough for a test of the judge", "profile": "rvc-python",
+    "name": "small",
+    "why": "a case small enough for a test of the judge",
+    "profile": "rvc-python",
     "input": {"file": "small.wav", "sha256": "0" * 64},
     "voice": {"kind": "v2-40k-f0", "rate": RATE, "version": "v2", "f0": True, "index": "v2"},
-    "options": {"f0_method": "pm", "index_rate": 0.75, "protect": 0.33, "rms_mix_rate": 0.25,
-                "window": [0.25, 6, 38, 41]},
-    "seed": "small", "original": {"name": "rvc-python", "version": "0.1.5"}, "environment": {},
+    "options": {
+        "f0_method": "pm",
+        "index_rate": 0.75,
+        "protect": 0.33,
+        "rms_mix_rate": 0.25,
+        "window": [0.25, 6, 38, 41],
+    },
+    "seed": "small",
+    "original": {"name": "rvc-python", "version": "0.1.5"},
+    "environment": {},
 }
 
 
@@ -49,26 +58,44 @@ def _tensors() -> Tensors:
     doubled = np.repeat(blended, 2, axis=1)
     weight = np.where(hz[:, :FRAMES] < 1, np.float32(0.33), np.float32(1))[..., None]
     full = 0.1 * draw("wave", FRAMES * UPP)
-    segment = full[UPP * 25:-UPP * 25]
+    segment = full[UPP * 25 : -UPP * 25]
     latent = (1, 12, FRAMES)
     distances = np.sort(np.abs(draw("distances", FRAMES20, 8)) * 100 + 50, axis=1)
     here = {
-        "audio": padded.astype(np.float32)[None], "hubert.features": features, "retrieval.distances": distances,
+        "audio": padded.astype(np.float32)[None],
+        "hubert.features": features,
+        "retrieval.distances": distances,
         "retrieval.ids": np.argsort(draw("ids", FRAMES20, 8), axis=1).astype(np.int64),
-        "retrieval.weights": np.full((FRAMES20, 8), 0.125, np.float32), "retrieval.mean": mean,
-        "retrieval.blended": blended, "content.upsampled": doubled,
+        "retrieval.weights": np.full((FRAMES20, 8), 0.125, np.float32),
+        "retrieval.mean": mean,
+        "retrieval.blended": blended,
+        "content.upsampled": doubled,
         "content.protected": doubled * weight + np.repeat(features, 2, axis=1) * (1 - weight),
-        "spk.g": draw("g", 1, 16, 1), "enc_p.m": draw("m", *latent), "enc_p.logs": draw("logs", *latent),
-        "noise.z": draw("seg0.noise.z", *latent), "z_p": draw("z_p", *latent), "flow.z": draw("z", *latent),
-        "noise.nsf": draw("seg0.noise.nsf", 1, FRAMES * UPP, 1), "nsf.sine": 0.1 * draw("sine", 1, FRAMES * UPP, 1),
-        "nsf.source": 0.1 * draw("source", 1, 1, FRAMES * UPP), "waveform.segment.full": full,
+        "spk.g": draw("g", 1, 16, 1),
+        "enc_p.m": draw("m", *latent),
+        "enc_p.logs": draw("logs", *latent),
+        "noise.z": draw("seg0.noise.z", *latent),
+        "z_p": draw("z_p", *latent),
+        "flow.z": draw("z", *latent),
+        "noise.nsf": draw("seg0.noise.nsf", 1, FRAMES * UPP, 1),
+        "nsf.sine": 0.1 * draw("sine", 1, FRAMES * UPP, 1),
+        "nsf.source": 0.1 * draw("source", 1, 1, FRAMES * UPP),
+        "waveform.segment.full": full,
         "waveform.segment": segment,
     }
     mixed = segment * np.float32(0.9)
     return {
-        "audio16k.raw": raw, "audio16k": raw, "highpassed": high, "padded": padded, "f0.raw": pitch, "f0.hz": hz,
-        "f0.coarse": coarse, "waveform.concat": segment, "waveform.rmsmixed": mixed,
-        "waveform.final": (mixed * 32768).astype(np.int16), **{f"seg0.{name}": value for name, value in here.items()},
+        "audio16k.raw": raw,
+        "audio16k": raw,
+        "highpassed": high,
+        "padded": padded,
+        "f0.raw": pitch,
+        "f0.hz": hz,
+        "f0.coarse": coarse,
+        "waveform.concat": segment,
+        "waveform.rmsmixed": mixed,
+        "waveform.final": (mixed * 32768).astype(np.int16),
+        **{f"seg0.{name}": value for name, value in here.items()},
     }
 
 
@@ -80,8 +107,13 @@ def golden(folder: Path, **changes: Any) -> Case:
 class Player:
     """A candidate that plays given tensors back, and lacks the stages named."""
 
-    def __init__(self, alone: Mapping[str, Any], whole: Mapping[str, Any] | None = None, lacks: tuple[str, ...] = (),
-                 chains: bool = True) -> None:
+    def __init__(
+        self,
+        alone: Mapping[str, Any],
+        whole: Mapping[str, Any] | None = None,
+        lacks: tuple[str, ...] = (),
+        chains: bool = True,
+    ) -> None:
         self.alone, self.whole = dict(alone), dict(alone if whole is None else whole)
         self.lacks, self.chains = lacks, chains
 
@@ -100,8 +132,9 @@ class Player:
         return dict(self.whole)
 
 
-def judge(case: Case, alone: Mapping[str, Any], whole: Mapping[str, Any] | None = None, **more: Any
-          ) -> verdict.CaseVerdict:
+def judge(
+    case: Case, alone: Mapping[str, Any], whole: Mapping[str, Any] | None = None, **more: Any
+) -> verdict.CaseVerdict:
     """The verdict on a program that plays these tensors."""
     return verdict.judge(case, Player(alone, whole, **more), limits.Limits(), waivers.Waivers())
 

@@ -42,8 +42,9 @@ def accused(document: dict[str, Any]) -> set[str]:
 
 
 def causes(document: dict[str, Any]) -> set[str]:
-    return {stage["cause"]["name"] for case in document["cases"] for stage in case["stages"]
-            if stage["blame"] == "origin"}
+    return {
+        stage["cause"]["name"] for case in document["cases"] for stage in case["stages"] if stage["blame"] == "origin"
+    }
 
 
 @pytest.fixture
@@ -70,10 +71,13 @@ def test_the_c_adapter_gets_a_true_verdict(tmp_path: Path) -> None:
     assert counts["compared"] + counts["not_tested"] == counts["expected"]
 
 
-@pytest.mark.parametrize(("fault", "stage", "cause"), [
-    (1, "content.upsampled", "linear upsampling"),
-    (3, "nsf", "phase one sample early"),
-])
+@pytest.mark.parametrize(
+    ("fault", "stage", "cause"),
+    [
+        (1, "content.upsampled", "linear upsampling"),
+        (3, "nsf", "phase one sample early"),
+    ],
+)
 def test_a_fault_planted_in_the_c_adapter_is_blamed_on_its_stage(
     tmp_path: Path, fault: int, stage: str, cause: str
 ) -> None:
@@ -116,5 +120,6 @@ def test_an_adapter_without_its_runtime_says_what_to_install(monkeypatch: pytest
     monkeypatch.setattr(onnx_runtime.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SystemExit) as left:
         onnx_runtime.main()
-    assert left.value.code == ("onnx and onnxruntime not installed, which this adapter needs; python -m pip install "
-                               "onnx onnxruntime")
+    assert left.value.code == (
+        "onnx and onnxruntime not installed, which this adapter needs; python -m pip install onnx onnxruntime"
+    )

@@ -23,22 +23,42 @@ def side(seconds, **more):
 def offline():
     faster = {"low": 3.9, "middle": 4.0, "high": 4.1, "confidence": 0.5}
     mine = {"precision": "float32", "faster": faster, "exact": True, "why": "the bytes of the traced run"}
-    return {"kind": "v2-40k-f0", "seconds_of_audio": 30.0, "original": {"name": "rvc-python", **side(8.0)},
-            "noise": 0.02, "ours": [side(2.0, **mine)]}  # fmt: skip
+    return {
+        "kind": "v2-40k-f0",
+        "seconds_of_audio": 30.0,
+        "original": {"name": "rvc-python", **side(8.0)},
+        "noise": 0.02,
+        "ours": [side(2.0, **mine)],
+    }
 
 
 def lines(who):
-    return {"who": who, "points": [[10.0, [500.0, 502.0], [5.0, 5.1]], [30.0, [510.0], [14.0]], [60.0, [512.0], [28.0]],
-                                   [120.0, [515.0], [55.0]]]}  # fmt: skip
+    return {
+        "who": who,
+        "points": [
+            [10.0, [500.0, 502.0], [5.0, 5.1]],
+            [30.0, [510.0], [14.0]],
+            [60.0, [512.0], [28.0]],
+            [120.0, [515.0], [55.0]],
+        ],
+    }
 
 
 @pytest.fixture
 def result():
     sections = {"offline": offline(), "growth-ours": lines("ours"), "growth-original": lines("rvc-python")}
     machine = {"processor": "a test", "threads": 2, "torch": "2", "unit_ms": 10.0, "unit_gflops": 300.0}
-    return {"format": "rvc-bench/1", "measured": "2026-11-22T10:00:00", "commit": "abc", "machine": machine,
-            "original": "rvc-python", "quick": False, "sections": sections, "unit_ms": {},
-            "not_measured": {"live": "no checkout"}}  # fmt: skip
+    return {
+        "format": "rvc-bench/1",
+        "measured": "2026-11-22T10:00:00",
+        "commit": "abc",
+        "machine": machine,
+        "original": "rvc-python",
+        "quick": False,
+        "sections": sections,
+        "unit_ms": {},
+        "not_measured": {"live": "no checkout"},
+    }
 
 
 def test_a_process_is_accounted_for():

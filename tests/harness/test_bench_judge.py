@@ -146,8 +146,10 @@ def test_runs_of_several_sittings_come_to_one_ratio():
     def run(who, seconds):
         return {"who": who, "seconds": seconds, "peak_mib": 500.0, "stages": {"synthesizer": seconds / 2}}
 
-    sittings = [[run("original", 40.0), run("float32", 10.0), run("original", 44.0)],
-                [run("original", 30.0), run("float32", 10.0), run("original", 30.0)]]  # fmt: skip
+    sittings = [
+        [run("original", 40.0), run("float32", 10.0), run("original", 44.0)],
+        [run("original", 30.0), run("float32", 10.0), run("original", 30.0)],
+    ]
     found = offline.summary(sittings, "webui-2026", {"float32": {"exact": True, "why": ""}})
     assert found["noise"] == pytest.approx(0.1)  # within a sitting: between them the machine may have changed
     (row,) = found["ours"]

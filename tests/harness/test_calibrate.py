@@ -49,7 +49,8 @@ def test_another_machine_is_added_to_what_was_measured(folders: tuple[Path, Path
     after = spread.measure(tmp_path / "more", folders[1], before)
     assert [row["name"] for row in after["variants"]] == ["a", "b", "c", "spr-a"]
     assert entry(after, WAVE)["by_variant"] == pytest.approx(
-        {"a": 1e-5, "b": 1.2e-5, "c": 2e-5, "spr-a": 4e-5}, rel=0.01)
+        {"a": 1e-5, "b": 1.2e-5, "c": 2e-5, "spr-a": 4e-5}, rel=0.01
+    )
     assert limits.Limits(after).find(WAVE, "chained", "relative_rms", False).limit == pytest.approx(2e-4, rel=0.01)
 
 
@@ -83,8 +84,9 @@ def test_fresh_noise_is_judged_against_the_first_variant(folders: tuple[Path, Pa
     assert {check.variant for check in checks if check.alarm} == {"c"}
 
 
-def test_the_command_says_figures(folders: tuple[Path, Path], tmp_path: Path,
-                                  capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_figures(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, out = tmp_path / "spread.json", tmp_path / "calibrate.json"
     path.write_text(json.dumps(spread.measure(*folders)))
     arguments = ["--spread", str(path), "--traces", str(folders[0]), "--goldens", str(folders[1]), "--out", str(out)]

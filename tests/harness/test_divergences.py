@@ -13,12 +13,17 @@ from parity.judge.decisions.voicing import Heard
 from parity.judge.diagnosis import causes, realtime
 
 ROOT = Path(__file__).parents[2]
-PROBES = (*sorted((ROOT / "parity").glob("cause*.py")), ROOT / "parity" / "candidates" / "probes.py",
-          ROOT / "parity" / "candidates" / "decoders.py")
+PROBES = (
+    *sorted((ROOT / "parity").glob("cause*.py")),
+    ROOT / "parity" / "candidates" / "probes.py",
+    ROOT / "parity" / "candidates" / "decoders.py",
+)
 # D26's other half happens on a GPU alone; the goldens state every option, so D28's defaults leave no tensor. Both have
 # probes for what a tensor can show of them.
-WRITTEN = {"D26": "the half that happens on a GPU alone cannot be probed on a CPU",
-           "D28": "defaults cannot be probed: goldens state every option"}
+WRITTEN = {
+    "D26": "the half that happens on a GPU alone cannot be probed on a CPU",
+    "D28": "defaults cannot be probed: goldens state every option",
+}
 
 
 def registered() -> list[str]:
@@ -64,6 +69,7 @@ def test_no_probe_names_a_number_that_is_not_registered() -> None:
 
 # ---- those that no mutant of a file's conversion shows ---------------------------------------------------------------
 
+
 def test_a_sound_that_was_not_resampled_is_named(tmp_path: Path) -> None:
     """D24: only the header says the rate that was asked for."""
     right = tensors()
@@ -71,12 +77,18 @@ def test_a_sound_that_was_not_resampled_is_named(tmp_path: Path) -> None:
     right["waveform.final"] = (right["waveform.resampled"] * 32768).astype(np.int16)
     options = {**META["options"], "resample_rate": 20000}
     case = store.save_case(tmp_path / "small", right, {**META, "options": options})
-    mine = {**right, "waveform.resampled": right["waveform.rmsmixed"],
-            "waveform.final": (right["waveform.rmsmixed"] * 32768).astype(np.int16)}
+    mine = {
+        **right,
+        "waveform.resampled": right["waveform.rmsmixed"],
+        "waveform.final": (right["waveform.rmsmixed"] * 32768).astype(np.int16),
+    }
     found = {stage.stage.name: stage.cause for stage in judge(case, mine).stages if stage.blame == "origin"}
     assert found["resampled"] == {
-        "name": "missing resampling", "explains": 1.0, "divergence": "D24",
-        "sentence": "the sound is not resampled: it has the voice's own rate, whatever rate is written beside it"}
+        "name": "missing resampling",
+        "explains": 1.0,
+        "divergence": "D24",
+        "sentence": "the sound is not resampled: it has the voice's own rate, whatever rate is written beside it",
+    }
 
 
 def test_another_length_is_not_called_missing_resampling(tmp_path: Path) -> None:
@@ -85,8 +97,9 @@ def test_another_length_is_not_called_missing_resampling(tmp_path: Path) -> None
     assert final.cause is not None and final.cause["name"] == "another length"
 
 
-@pytest.mark.parametrize(("factor", "name"), [(2 ** (2 / 12), "missing formant shift"),
-                                              (2 ** (4 / 12), "formant shift the other way")])
+@pytest.mark.parametrize(
+    ("factor", "name"), [(2 ** (2 / 12), "missing formant shift"), (2 ** (4 / 12), "formant shift the other way")]
+)
 def test_a_formant_shift_left_out_or_turned_round(factor: float, name: str) -> None:
     """D23: only a stream has a formant shift."""
     case = store.open_case("goldens/cases/rt-formant-up-2026")

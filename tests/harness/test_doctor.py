@@ -17,37 +17,62 @@ SAID = {
     "hang-hello": ("hang", "no answer to hello within 1 s; does the adapter flush its stdout after each line?"),
     "not-json": ("not-json", "the answer to hello is 'model loaded', not one line of JSON; send logs to stderr"),
     "wrong-id": ("wrong-id", None),
-    "wrong-protocol": ("wrong-protocol", "the adapter speaks 'rvc-parity/0', this judge 'rvc-parity/1'; "
-                                         "use the adapter that belongs to this version"),
-    "unknown-stage": ("unknown-stage", "the adapter declares the stage 'flwo', which does not exist; "
-                                       "did you mean 'flow'?"),
-    "nothing-offered": ("nothing-offered", "the adapter declares no stage and no whole conversion; "
-                                           "declare what it can do in stages or chain"),
+    "wrong-protocol": (
+        "wrong-protocol",
+        "the adapter speaks 'rvc-parity/0', this judge 'rvc-parity/1'; use the adapter that belongs to this version",
+    ),
+    "unknown-stage": (
+        "unknown-stage",
+        "the adapter declares the stage 'flwo', which does not exist; did you mean 'flow'?",
+    ),
+    "nothing-offered": (
+        "nothing-offered",
+        "the adapter declares no stage and no whole conversion; declare what it can do in stages or chain",
+    ),
     "missing-field": ("missing-field", "the answer to hello does not fit: it lacks the field 'name'"),
-    "misspelt": ("missing-field", "the answer to hello does not fit: it has the unknown field 'chian' "
-                                  "(did you mean 'chain'?)"),
-    "crash": ("crash", "the adapter ended with exit status 1 during run_stage; its last words: "
-                       "segmentation fault, or so"),
+    "misspelt": (
+        "missing-field",
+        "the answer to hello does not fit: it has the unknown field 'chian' (did you mean 'chain'?)",
+    ),
+    "crash": (
+        "crash",
+        "the adapter ended with exit status 1 during run_stage; its last words: segmentation fault, or so",
+    ),
     "hang": ("hang", "no answer to run_stage within 8 s; does the adapter flush its stdout after each line?"),
     "refused": ("refused", "the adapter refused run_stage: no memory left for this"),
-    "missing-output": ("missing-output", "run_stage was answered with ok, but the file named in outputs was not "
-                                         "written"),
+    "missing-output": (
+        "missing-output",
+        "run_stage was answered with ok, but the file named in outputs was not written",
+    ),
     "short-write": ("short-write", None),
     "lost-tensor": ("missing-output", "flow must write seg0.flow.z; its outputs hold seg0.other"),
     "strange-output": ("strange-output", "flow wrote seg0.z_p, which it does not make; it makes seg0.flow.z"),
-    "wrong-dtype": ("wrong-dtype", "seg0.flow.z is float64, the golden is float32; convert it before it is handed "
-                                   "over"),
-    "wrong-shape": ("wrong-shape", f"seg0.flow.z is float32[1, 12, 97], the golden is float32{SHAPE}: 1 frame10 "
-                                   "short; was a tail trimmed?"),
+    "wrong-dtype": (
+        "wrong-dtype",
+        "seg0.flow.z is float64, the golden is float32; convert it before it is handed over",
+    ),
+    "wrong-shape": (
+        "wrong-shape",
+        f"seg0.flow.z is float32[1, 12, 97], the golden is float32{SHAPE}: 1 frame10 short; was a tail trimmed?",
+    ),
     "byte-order": ("byte-order", "seg0.flow.z is right once its bytes are swapped; write little-endian values"),
-    "not-finite": ("not-finite", "seg0.flow.z holds 12 NaN or infinite values, the first at [0, 0, 3]; "
-                                 "the golden none"),
-    "changes": ("changes", "seg0.flow.z has other bits when flow is run again on the same inputs; is noise drawn "
-                           "inside, or memory uninitialised?"),
-    "deaf": ("deaf", "flow gives the same seg0.flow.z for inputs half as large; does it read the file named in "
-                     "inputs?"),
-    "undeclared-stage": ("undeclared-stage", "audio16k was run although it is not declared; declare it in stages, "
-                                             "or refuse it"),
+    "not-finite": (
+        "not-finite",
+        "seg0.flow.z holds 12 NaN or infinite values, the first at [0, 0, 3]; the golden none",
+    ),
+    "changes": (
+        "changes",
+        "seg0.flow.z has other bits when flow is run again on the same inputs; is noise drawn "
+        "inside, or memory uninitialised?",
+    ),
+    "deaf": (
+        "deaf",
+        "flow gives the same seg0.flow.z for inputs half as large; does it read the file named in inputs?",
+    ),
+    "undeclared-stage": (
+        "undeclared-stage",
+        "audio16k was run although it is not declared; declare it in stages, or refuse it",
+    ),
 }
 
 
@@ -69,9 +94,7 @@ def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("fault", SAID)
-def test_each_fault_has_its_code_and_sentence(
-    fault: str, goldens: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_fault_has_its_code_and_sentence(fault: str, goldens: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, sentence = SAID[fault]
     monkeypatch.setattr(external, "HELLO_TIMEOUT", 1.0 if fault == "hang-hello" else 60.0)
     with external.External(adapter(fault, goldens), timeout=8.0 if fault == "hang" else 60.0) as program:
@@ -105,7 +128,8 @@ def test_a_command_that_does_not_exist(goldens: Path, capsys: pytest.CaptureFixt
     assert command_line.main(arguments) == 2
     assert capsys.readouterr().err == (
         "parity: '/nowhere/adapter' cannot be started (No such file or directory); give the command that starts the "
-        "adapter, with its path\n")
+        "adapter, with its path\n"
+    )
 
 
 def test_every_code_is_explained_and_tried() -> None:

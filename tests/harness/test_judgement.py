@@ -24,14 +24,26 @@ from parity.runs import run as running
 
 
 def spread(values: dict[str, float], metric: str = "relative_rms") -> dict[str, Any]:
-    return {"format": "rvc-spread/1", "variants": [{"name": name, "environment": {}} for name in values],
-            "entries": [{"tensor": "flow.z", "mode": "isolated", "metric": metric, "network_f0": None,
-                         "by_variant": values, "cases": 3}]}
+    return {
+        "format": "rvc-spread/1",
+        "variants": [{"name": name, "environment": {}} for name in values],
+        "entries": [
+            {
+                "tensor": "flow.z",
+                "mode": "isolated",
+                "metric": metric,
+                "network_f0": None,
+                "by_variant": values,
+                "cases": 3,
+            }
+        ],
+    }
 
 
 def test_a_limit_is_a_margin_over_the_widest_variant() -> None:
-    limit = tolerance.Limits(spread({"avx2": 1e-6, "two-threads": 3e-7})).find("seg1.flow.z", "isolated",
-                                                                               "relative_rms", True)
+    limit = tolerance.Limits(spread({"avx2": 1e-6, "two-threads": 3e-7})).find(
+        "seg1.flow.z", "isolated", "relative_rms", True
+    )
     assert limit.limit == pytest.approx(5e-6)
     assert limit.because == "5 × 1e-06, the original's own spread (widest: avx2, of 2 variants)"
     assert limit.document()["margin"] == pytest.approx(5)
@@ -117,12 +129,16 @@ def test_a_verdict_speaks_in_the_originals_spread(tmp_path: Path) -> None:
     found = verdict.judge(case, Player(changed("seg0.flow.z", value * np.float32(1.0001))), limits, waivers.Waivers())
     assert found.sentence is not None and found.sentence.startswith(
         "seg0.flow.z differs in small (isolated): needs 0.0001 relative RMS, allowed 5e-06; "
-        "your error is 100 times the original's own spread; worst at frame ")
+        "your error is 100 times the original's own spread; worst at frame "
+    )
 
 
 def test_the_card_of_a_limit_keeps_its_derivation() -> None:
-    card = tolerance.Limits(spread({"avx2": 1e-6, "float64": 4e-7})).find(
-        "seg0.flow.z", "isolated", "relative_rms", True).document()
+    card = (
+        tolerance.Limits(spread({"avx2": 1e-6, "float64": 4e-7}))
+        .find("seg0.flow.z", "isolated", "relative_rms", True)
+        .document()
+    )
     assert card["derivation"] == {"avx2": 1e-6, "float64": 4e-7}
     assert (card["spread"], card["margin"]) == (1e-6, pytest.approx(5))
 
@@ -171,11 +187,13 @@ def test_a_waiver_ends_on_its_day() -> None:
 
 # ---- blame -----------------------------------------------------------------------------------------------------------
 
+
 class Scaler(Player):
     """A candidate whose flow is its golden scaled by what its input says: errors are handed on."""
 
-    def run_stage(self, case: store.Case, stage: stages.Stage, prefix: str, inputs: candidate.Tensors
-                  ) -> candidate.Tensors:
+    def run_stage(
+        self, case: store.Case, stage: stages.Stage, prefix: str, inputs: candidate.Tensors
+    ) -> candidate.Tensors:
         made = super().run_stage(case, stage, prefix, inputs)
         if stage.name == "flow":
             share = np.float32(np.mean(inputs[f"{prefix}z_p"]) / np.mean(case[f"{prefix}z_p"]))
@@ -207,19 +225,27 @@ def test_a_chain_that_hands_on_something_else_is_an_origin(tmp_path: Path) -> No
     found = verdict.judge(case, Scaler(right, whole), tolerance.Limits(), waivers.Waivers())
     assert blames(found) == {"flow": "origin"}
     sentence = next(stage.sentence for stage in found.stages if stage.stage.name == "flow")
-    assert sentence == ("seg0.flow is right on the golden's inputs, but within the chain it does not make of its "
-                        "inputs what it makes of them alone: is a slice, a state or an option wrong?")
+    assert sentence == (
+        "seg0.flow is right on the golden's inputs, but within the chain it does not make of its "
+        "inputs what it makes of them alone: is a slice, a state or an option wrong?"
+    )
 
 
 def test_two_dumps_name_the_first_stage_that_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     golden(tmp_path)
     right = tensors()
-    wrong = {**right, "seg0.z_p": right["seg0.enc_p.m"] + np.exp(right["seg0.enc_p.logs"]) * right["seg0.noise.z"],
-             "seg0.flow.z": right["seg0.flow.z"] * np.float32(1.2)}
-    right["seg0.z_p"] = (right["seg0.enc_p.m"] + np.exp(right["seg0.enc_p.logs"]) * right["seg0.noise.z"]
-                         * np.float32(0.66666))
-    ours, theirs = (trace_file.Trace(side).write(tmp_path / f"{name}.safetensors")
-                    for name, side in (("ours", right), ("theirs", wrong)))
+    wrong = {
+        **right,
+        "seg0.z_p": right["seg0.enc_p.m"] + np.exp(right["seg0.enc_p.logs"]) * right["seg0.noise.z"],
+        "seg0.flow.z": right["seg0.flow.z"] * np.float32(1.2),
+    }
+    right["seg0.z_p"] = right["seg0.enc_p.m"] + np.exp(right["seg0.enc_p.logs"]) * right["seg0.noise.z"] * np.float32(
+        0.66666
+    )
+    ours, theirs = (
+        trace_file.Trace(side).write(tmp_path / f"{name}.safetensors")
+        for name, side in (("ours", right), ("theirs", wrong))
+    )
     assert command_line.main(["compare", str(ours), str(theirs)]) == 1
     out = capsys.readouterr().out
     assert "seg0.z_p: origin, likely missing 0.66666: the noise is not scaled by 0.66666" in out
@@ -228,11 +254,15 @@ def test_two_dumps_name_the_first_stage_that_differs(tmp_path: Path, capsys: pyt
 
 # ---- hard decisions --------------------------------------------------------------------------------------------------
 
+
 def test_a_coarse_bin_on_the_edge_is_explained_by_the_upstream_error() -> None:
     low, high = margins.MEL_LOW, margins.MEL_HIGH
     edge = 700 * (np.exp((low + (100.5 - 1) * (high - low) / 254) / 1127) - 1)
-    there = {"f0.raw": np.array([edge * (1 - 1e-9)]), "f0.hz": np.array([[edge]], np.float32),
-             "f0.coarse": np.array([[100]])}
+    there = {
+        "f0.raw": np.array([edge * (1 - 1e-9)]),
+        "f0.hz": np.array([[edge]], np.float32),
+        "f0.coarse": np.array([[100]]),
+    }
     here = {**there, "f0.raw": np.array([edge * (1 + 1e-5)]), "f0.coarse": np.array([[101]])}
     assert margins.flips("f0.coarse", there, here, True)[0]["explained"]
     far = {**here, "f0.coarse": np.array([[102]])}
@@ -284,6 +314,7 @@ def test_an_explained_flip_lets_what_follows_be_judged_with_the_goldens_decision
 
 # ---- words -----------------------------------------------------------------------------------------------------------
 
+
 def test_diff_says_what_broke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     golden(tmp_path)
     running.run(Player(tensors()), tmp_path, tmp_path / "a")
@@ -295,16 +326,26 @@ def test_diff_says_what_broke(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert command_line.main(["diff", str(tmp_path / "b"), str(tmp_path / "a")]) == 0
 
 
-@pytest.mark.parametrize(("arguments", "sentence"), [
-    (["run", "--goldens", "{}"], "parity: there is no case below {}; is this the root of the repository?"),
-    (["run", "--goldens", "{}", "--case", "x"], "parity: there is no case whose name contains 'x' below {}; "
-                                                "is this the root of the repository?"),
-    (["compare", "{}/a", "{}/b"], "parity: there is no file {}/a; give the path of a trace (.safetensors)"),
-    (["diff", "{}/a.json", "{}/b.json"], "parity: there is no {}/a.json; make one with python -m parity run --out "
-     "FOLDER"),
-    (["live", "--model", "{}/v.pth"], "parity: live needs the original's trace; make one where the original is "
-     "installed: python -m reference.run_live IN TRACE.safetensors --model … --hubert …"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "--goldens", "{}"], "parity: there is no case below {}; is this the root of the repository?"),
+        (
+            ["run", "--goldens", "{}", "--case", "x"],
+            "parity: there is no case whose name contains 'x' below {}; is this the root of the repository?",
+        ),
+        (["compare", "{}/a", "{}/b"], "parity: there is no file {}/a; give the path of a trace (.safetensors)"),
+        (
+            ["diff", "{}/a.json", "{}/b.json"],
+            "parity: there is no {}/a.json; make one with python -m parity run --out FOLDER",
+        ),
+        (
+            ["live", "--model", "{}/v.pth"],
+            "parity: live needs the original's trace; make one where the original is "
+            "installed: python -m reference.run_live IN TRACE.safetensors --model … --hubert …",
+        ),
+    ],
+)
 def test_bad_input_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
 ) -> None:
@@ -315,8 +356,9 @@ def test_bad_input_is_one_sentence(
 def test_a_trace_of_strangers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = trace_file.Trace({"mel": np.zeros(3, np.float32)}).write(tmp_path / "a.safetensors")
     assert command_line.main(["compare", str(path), str(path)]) == 2
-    assert capsys.readouterr().err == (f"parity: {path} holds no tensor of docs/spec/00-overview.md; "
-                                       "record one with --trace\n")
+    assert capsys.readouterr().err == (
+        f"parity: {path} holds no tensor of docs/spec/00-overview.md; record one with --trace\n"
+    )
     (tmp_path / "b.safetensors").write_bytes(b"not this")
     with pytest.raises(TraceError, match=r"b\.safetensors is not a safetensors file"):
         trace_file.read(tmp_path / "b.safetensors")
@@ -329,14 +371,28 @@ def test_a_tap_heard_twice() -> None:
         recorder("f0.hz", np.zeros(3))
 
 
-@pytest.mark.parametrize(("name", "value", "sentence"), [
-    ("seg0.flow.zz", np.zeros(3, np.float32), "small was recorded with 'seg0.flow.zz', which the stage table does not "
-                                              "know (nearest: 'seg0.flow.z'); was a stage renamed?"),
-    ("seg0.flow.z", np.zeros((1, 12, 98)), "seg0.flow.z of small is float64, but the stage table says float32"),
-    ("seg0.flow.z", np.full((1, 12, 98), np.nan, np.float32), "seg0.flow.z of small holds NaN or infinity; the "
-                                                              "original failed here"),
-    ("seg0.flow.z", np.zeros((1, 12, 0), np.float32), "seg0.flow.z of small is empty; was the original interrupted?"),
-])
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        (
+            "seg0.flow.zz",
+            np.zeros(3, np.float32),
+            "small was recorded with 'seg0.flow.zz', which the stage table does not "
+            "know (nearest: 'seg0.flow.z'); was a stage renamed?",
+        ),
+        ("seg0.flow.z", np.zeros((1, 12, 98)), "seg0.flow.z of small is float64, but the stage table says float32"),
+        (
+            "seg0.flow.z",
+            np.full((1, 12, 98), np.nan, np.float32),
+            "seg0.flow.z of small holds NaN or infinity; the original failed here",
+        ),
+        (
+            "seg0.flow.z",
+            np.zeros((1, 12, 0), np.float32),
+            "seg0.flow.z of small is empty; was the original interrupted?",
+        ),
+    ],
+)
 def test_what_is_no_golden_is_refused(tmp_path: Path, name: str, value: Any, sentence: str) -> None:
     with pytest.raises(GoldenError) as raised:
         store.save_case(tmp_path / "small", {**tensors(), name: value}, META)

@@ -15,9 +15,17 @@ from rvc.realtime import Stream
 from tests.unit.tiny import write_hubert, write_voice
 
 REALTIME = {
-    "rate": 44100, "blocks": 3, "block_time": 0.1, "crossfade_time": 0.04, "extra_time": 0.3, "formant": 1.0,
-    "input_gate_db": -45.0, "input_denoise": True, "output_denoise": True, "changes": "1:transpose=-5 2:formant=-1.5",
-}  # fmt: skip
+    "rate": 44100,
+    "blocks": 3,
+    "block_time": 0.1,
+    "crossfade_time": 0.04,
+    "extra_time": 0.3,
+    "formant": 1.0,
+    "input_gate_db": -45.0,
+    "input_denoise": True,
+    "output_denoise": True,
+    "changes": "1:transpose=-5 2:formant=-1.5",
+}
 
 
 class Golden(dict):

@@ -21,8 +21,15 @@ VOICED = {name: value for name, value in tensors().items() if name != "f0.hz"}
 def filled(**more: Any) -> Tensors:
     """The small case as the 2026 WebUI would convert it: a pitch in every frame, and another waveform."""
     hz = np.maximum(tensors()["f0.hz"], np.float32(100))
-    return VOICED | {"f0.hz": hz, "f0.filled": hz[0].astype(np.float64),
-                     "waveform.concat": tensors()["waveform.concat"] * np.float32(0.8)} | more
+    return (
+        VOICED
+        | {
+            "f0.hz": hz,
+            "f0.filled": hz[0].astype(np.float64),
+            "waveform.concat": tensors()["waveform.concat"] * np.float32(0.8),
+        }
+        | more
+    )
 
 
 def other(case: store.Case) -> Tensors:

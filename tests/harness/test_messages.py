@@ -104,84 +104,125 @@ REFUSED: dict[str, tuple[Where, str]] = {
     "a stage that is none": (
         lambda here: running.run(Player(tensors()), here, here / "out", only_stage="flwo"),
         "there is no stage 'flwo' (did you mean 'flow'?); the stages are "
-        + ", ".join(stage.name for stage in (*stages.OFFLINE, *stages.REALTIME))),
+        + ", ".join(stage.name for stage in (*stages.OFFLINE, *stages.REALTIME)),
+    ),
     "a stage that no case has": (
         lambda here: [golden(here), running.run(Player(tensors()), here, here / "out", only_stage="rt.sola")],
-        "none of the cases asked for has the stage rt.sola; leave out --case to find one"),
+        "none of the cases asked for has the stage rt.sola; leave out --case to find one",
+    ),
     "a stage of two dumps that is none": (
         lambda here: dumps.compare(here / "a", here / "b", "genrator"),
         "there is no stage 'genrator' (did you mean 'generator'?); the stages are "
-        + ", ".join(stage.name for stage in (*stages.OFFLINE, *stages.REALTIME))),
+        + ", ".join(stage.name for stage in (*stages.OFFLINE, *stages.REALTIME)),
+    ),
     "two dumps that share nothing": (
         lambda here: dumps.compare(golden(here).folder, dump(here, mel=np.zeros(3, np.float32))),
         "{}/a.safetensors holds none of the tensors of {}/small (it has mel, …); are they named as in "
-        "docs/spec/00-overview.md?"),
+        "docs/spec/00-overview.md?",
+    ),
     "half a trace": (
         lambda here: trace_file.read(broken(here, "not this", "a.safetensors")),
         "{}/a.safetensors is not a safetensors file (Error while deserializing header: header too large); "
-        "was it written completely?"),
-    "no verdict": (lambda here: diff.read(broken(here, "{}")),
-                   "{}/a.json is 'no verdict', expected rvc-verdict/1; make it again with python -m parity run"),
-    "a broken verdict": (lambda here: diff.read(broken(here)),
-                         "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
-                         "(char 1)); make it again with python -m parity run"),
-    "broken waivers": (lambda here: waivers.load(broken(here)),
-                       "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
-                       "(char 1)); it is a list of waivers"),
+        "was it written completely?",
+    ),
+    "no verdict": (
+        lambda here: diff.read(broken(here, "{}")),
+        "{}/a.json is 'no verdict', expected rvc-verdict/1; make it again with python -m parity run",
+    ),
+    "a broken verdict": (
+        lambda here: diff.read(broken(here)),
+        "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
+        "(char 1)); make it again with python -m parity run",
+    ),
+    "broken waivers": (
+        lambda here: waivers.load(broken(here)),
+        "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
+        "(char 1)); it is a list of waivers",
+    ),
     "a live run without its voice": (
         lambda here: user_files.judge(dump(here, mel=np.zeros(3, np.float32)), {"model": here / "v.pth"}),
-        "there is no model at {}/v.pth; give the file that the original was run with"),
+        "there is no model at {}/v.pth; give the file that the original was run with",
+    ),
     "an empty folder of variants": (
         lambda here: spread.measure(here, here),
-        "{} holds no VARIANT/CASE/chained.safetensors; run the original's variants first"),
-    "a trace that is neither": (lambda here: variant(here, "sideways"),
-                                "sideways.safetensors of small is neither chained nor isolated"),
+        "{} holds no VARIANT/CASE/chained.safetensors; run the original's variants first",
+    ),
+    "a trace that is neither": (
+        lambda here: variant(here, "sideways"),
+        "sideways.safetensors of small is neither chained nor isolated",
+    ),
     "a variant of another shape": (
         lambda here: variant(here, **{"f0.hz": np.zeros((1, 3), np.float32)}),
         "a variant that must not matter changes the form of small: f0.hz is float32[1, 3], the golden is "
-        "float32[1, 100]: 97 frame10 short; was a tail trimmed?"),
-    "a lost spread": (without_memory, "there is no {}/spread.json; measure it: python -m reference.spread, then "
-                                      "parity.spread"),
-    "a broken spread": (lambda here: limits.read(broken(here)),
-                        "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
-                        "(char 1)); restore it or measure: python -m parity.spread"),
-    "another spread": (lambda here: limits.read(spread_of(here, {"format": "x"})),
-                       "{}/a.json does not fit rvc-spread/1: format is 'x', not 'rvc-spread/1'; measure again: "
-                       "python -m parity.spread"),
+        "float32[1, 100]: 97 frame10 short; was a tail trimmed?",
+    ),
+    "a lost spread": (
+        without_memory,
+        "there is no {}/spread.json; measure it: python -m reference.spread, then parity.spread",
+    ),
+    "a broken spread": (
+        lambda here: limits.read(broken(here)),
+        "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
+        "(char 1)); restore it or measure: python -m parity.spread",
+    ),
+    "another spread": (
+        lambda here: limits.read(spread_of(here, {"format": "x"})),
+        "{}/a.json does not fit rvc-spread/1: format is 'x', not 'rvc-spread/1'; measure again: "
+        "python -m parity.spread",
+    ),
     "a spread of one variant": (
-        lambda here: leave_one_out._run(Namespace(spread=spread_of(here, {}), traces=None, fresh=None, goldens=here,
-                                              out=here / "c.json")),
-        "{}/a.json has no entry that two variants share; measure more: python -m parity.spread"),
-    "a golden of nothing": (lambda here: store.save_case(here / "small", {}, META),
-                            "small holds no tensor at all; was the original run?"),
+        lambda here: leave_one_out._run(
+            Namespace(spread=spread_of(here, {}), traces=None, fresh=None, goldens=here, out=here / "c.json")
+        ),
+        "{}/a.json has no entry that two variants share; measure more: python -m parity.spread",
+    ),
+    "a golden of nothing": (
+        lambda here: store.save_case(here / "small", {}, META),
+        "small holds no tensor at all; was the original run?",
+    ),
     "a golden without a stage": (
-        lambda here: store.save_case(here / "small", {name: value for name, value in tensors().items() if
-                                                      name != "seg0.flow.z"}, META),
-        "small lacks seg0.flow.z, which this conversion must have; was a tap not reached?"),
-    "no golden": (lambda here: store.open_case(here / "small"),
-                  "{}/small holds no case.json, so it is no golden; name the folder of one case"),
+        lambda here: store.save_case(
+            here / "small", {name: value for name, value in tensors().items() if name != "seg0.flow.z"}, META
+        ),
+        "small lacks seg0.flow.z, which this conversion must have; was a tap not reached?",
+    ),
+    "no golden": (
+        lambda here: store.open_case(here / "small"),
+        "{}/small holds no case.json, so it is no golden; name the folder of one case",
+    ),
     "a broken golden": (
         lambda here: [golden(here), broken(here / "small", name="case.json"), store.open_case(here / "small")],
         "{}/small/case.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1)); "
-        "restore it or record the case again"),
+        "restore it or record the case again",
+    ),
     "a golden without its data": (
         lambda here: loses_its_data(here, None),
-        "{}/small/tensors.safetensors is missing beside case.json; restore it or record the case again"),
+        "{}/small/tensors.safetensors is missing beside case.json; restore it or record the case again",
+    ),
     "a golden with half its data": (
         lambda here: loses_its_data(here, b"half"),
         "audio16k.raw#steps cannot be read from {}/small/tensors.safetensors: Error while deserializing header: header "
-        "too small; restore it or record the case again"),
+        "too small; restore it or record the case again",
+    ),
     "a recipe of nothing": (
-        lambda here: spoiled(here, lambda document: document["tensors"]["audio16k"].update(
-            stored={"how": "join", "of": ["nowhere"]})).check(),
+        lambda here: spoiled(
+            here, lambda document: document["tensors"]["audio16k"].update(stored={"how": "join", "of": ["nowhere"]})
+        ).check(),
         "audio16k of small cannot be made from its recipe {'how': 'join', 'of': ['nowhere']}: 'nowhere'; record the "
-        "case again"),
-    "no such index": (lambda here: voices.make_index("v3"),
-                      "there are no synthetic weights called 'index-v3'; choose one of " + ", ".join(kinds.ALL)),
-    "no such counts": (lambda here: list(index.tensors("v3")),
-                       "there is no index 'v3'; choose one of " + ", ".join(voices.INDEXES)),
-    "no such voice": (lambda here: voices.Kind("v3-44k-f0"),
-                      "there is no kind of voice 'v3-44k-f0'; choose one of " + ", ".join(voices.KINDS)),
+        "case again",
+    ),
+    "no such index": (
+        lambda here: voices.make_index("v3"),
+        "there are no synthetic weights called 'index-v3'; choose one of " + ", ".join(kinds.ALL),
+    ),
+    "no such counts": (
+        lambda here: list(index.tensors("v3")),
+        "there is no index 'v3'; choose one of " + ", ".join(voices.INDEXES),
+    ),
+    "no such voice": (
+        lambda here: voices.Kind("v3-44k-f0"),
+        "there is no kind of voice 'v3-44k-f0'; choose one of " + ", ".join(voices.KINDS),
+    ),
 }
 
 
@@ -195,6 +236,7 @@ def test_a_refusal_word_for_word(what: str, tmp_path: Path) -> None:
 
 # ---- a whole conversion before the doctor ----------------------------------------------------------------------------
 
+
 class Chain(Player):
     """An adapter that has whole conversions, or one stage, without a process behind it."""
 
@@ -206,8 +248,10 @@ class Chain(Player):
         if self.error:
             raise self.error
         scale = np.float32(np.mean([np.abs(value).mean() for value in inputs.values()]))
-        return {name: (value * scale).astype(value.dtype) for name, value in super().run_stage(
-            case, stage, prefix, inputs).items()}
+        return {
+            name: (value * scale).astype(value.dtype)
+            for name, value in super().run_stage(case, stage, prefix, inputs).items()
+        }
 
 
 def stage(name: str) -> stages.Stage:
@@ -217,26 +261,31 @@ def stage(name: str) -> stages.Stage:
 def test_what_the_doctor_says_of_a_whole_conversion(tmp_path: Path) -> None:
     case, right = golden(tmp_path), tensors()
     assert doctor._chain(Chain({"f0.raw": right["f0.raw"]}), case).sentence == (
-        "a whole conversion must write waveform.final, and every stage's tensors for blame; its outputs hold f0.raw")
+        "a whole conversion must write waveform.final, and every stage's tensors for blame; its outputs hold f0.raw"
+    )
     odd = {"waveform.final": right["waveform.final"], "mel": np.zeros((2, 3), np.float32)}
     assert doctor._chain(Chain(odd), case).sentence == (
-        "mel is no name of the stage table (docs/spec/00-overview.md), float32[2, 3]")
+        "mel is no name of the stage table (docs/spec/00-overview.md), float32[2, 3]"
+    )
     assert doctor._chain(Chain({"waveform.final": right["waveform.final"]}), case).sentence == (
-        "1 tensors of a whole conversion, well formed")
+        "1 tensors of a whole conversion, well formed"
+    )
 
 
 def test_what_the_doctor_says_of_a_stage(tmp_path: Path) -> None:
     case, right = golden(tmp_path), tensors()
-    assert doctor._stage(Chain(right), stage("flow"), [case]).sentence == (
-        "seg0.flow.z: form and repetition are right")
+    assert doctor._stage(Chain(right), stage("flow"), [case]).sentence == ("seg0.flow.z: form and repetition are right")
     assert doctor._stage(Chain(right, Lacks("no flow here")), stage("flow"), [case]).sentence == (
-        "not there for small: no flow here")
+        "not there for small: no flow here"
+    )
     assert doctor._stage(Chain(right), stage("rt.sola"), [case]).sentence == (
-        "no golden of this profile has the stage rt.sola to try it on")
+        "no golden of this profile has the stage rt.sola to try it on"
+    )
     crash = Chain(right, ProtocolError("crash", "the adapter ended"))
     crash.lacks = ("audio16k",)
     assert next(iter(doctor._undeclared(crash, case))).sentence == (
-        "asked for audio16k, which is not declared: the adapter ended")
+        "asked for audio16k, which is not declared: the adapter ended"
+    )
 
 
 def test_what_is_said_of_strange_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,16 +298,21 @@ def test_what_is_said_of_strange_answers(tmp_path: Path, monkeypatch: pytest.Mon
     short = broken(tmp_path, "half", "outputs.safetensors")
     with pytest.raises(ProtocolError) as raised:
         external.read_outputs(short, "run")
-    assert str(raised.value) == ("the outputs of run (4 bytes) are not a whole safetensors file (Error while "
-                                 "deserializing header: header too small); close the file before answering")
+    assert str(raised.value) == (
+        "the outputs of run (4 bytes) are not a whole safetensors file (Error while "
+        "deserializing header: header too small); close the file before answering"
+    )
     speaker = SimpleNamespace(_count=3)
     with pytest.raises(ProtocolError) as raised:
         external.Program._answer(speaker, "run", '{"id": 2, "ok": true}')  # type: ignore[arg-type]
-    assert str(raised.value) == ("""the answer to run is '{"id": 2, "ok": true}', but its id must be 3; """
-                                 "answer each request once, in order")
+    assert str(raised.value) == (
+        """the answer to run is '{"id": 2, "ok": true}', but its id must be 3; """
+        "answer each request once, in order"
+    )
 
 
 # ---- weights ---------------------------------------------------------------------------------------------------------
+
 
 def test_other_bits_on_this_machine_end_a_case_and_not_each_of_its_stages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -273,12 +327,13 @@ def test_other_bits_on_this_machine_end_a_case_and_not_each_of_its_stages(
             return {}
 
     document = running.run(Ours(tensors()), tmp_path / "goldens", tmp_path / "out")
-    case, = document["cases"]
+    (case,) = document["cases"]
     assert (document["exit_code"], case["state"]) == (1, "unreadable")
     found = case["sentence"].split("sha256 ")[1][:12]
     assert case["sentence"] == (
         f"small cannot be judged: this machine drew other bits for index-v1: sha256 {found}, expected 000000000000; "
-        "goldens recorded with these weights do not hold here, see parity/goldens/random_stream.py")
+        "goldens recorded with these weights do not hold here, see parity/goldens/random_stream.py"
+    )
 
 
 def test_goldens_recorded_with_another_voice_say_so_when_they_differ(
@@ -291,7 +346,8 @@ def test_goldens_recorded_with_another_voice_say_so_when_they_differ(
     voice = {"kind": "v2-40k-f0", "index": "v2", "files": {"voice": 64 * "b", "rmvpe": 64 * "c"}}
     assert cache.other_than_recorded(voice) == (
         "it was recorded with another v2-40k-f0 than this machine's (sha256 bbbbbbbbbbbb, here aaaaaaaaaaaa); "
-        "did parity/voices change? restore it, or record the goldens again")
+        "did parity/voices change? restore it, or record the goldens again"
+    )
     assert cache.other_than_recorded(voice | {"files": {"voice": 64 * "a", "rmvpe": 64 * "c"}}) is None
 
 
@@ -304,8 +360,9 @@ def test_a_damaged_entry_that_cannot_be_replaced(tmp_path: Path, monkeypatch: py
     assert str(raised.value) == f"cannot replace the damaged {entry}; remove that folder and try again"
 
 
-def test_accuracy_wants_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                              capsys: pytest.CaptureFixture[str]) -> None:
+def test_accuracy_wants_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(accuracy, "unmatched", lambda: iter(()))
     assert accuracy.main(["--goldens", str(tmp_path), "--run", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"parity: {tmp_path} holds no trace of a sung golden; run: nox -s parity\n"
@@ -322,6 +379,7 @@ def test_a_trace_from_which_nothing_can_start(tmp_path: Path, monkeypatch: pytes
 
 
 # ---- and nothing is left out -----------------------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def said() -> str:

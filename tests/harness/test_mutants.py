@@ -112,8 +112,13 @@ def test_memory_changes_no_verdict(tried):
 
 def test_a_comparator_that_always_says_yes_scores_nothing(tried, monkeypatch):
     monkeypatch.setattr(compare, "form", lambda name, golden, ours: ("", ""))
-    monkeypatch.setattr(compare, "compare", lambda name, golden, ours, clock=None: compare.Numbers(
-        dict.fromkeys(compare.metrics(name), 0.0), 0.0, None, np.zeros(1)))  # fmt: skip
+    monkeypatch.setattr(
+        compare,
+        "compare",
+        lambda name, golden, ours, clock=None: compare.Numbers(
+            dict.fromkeys(compare.metrics(name), 0.0), 0.0, None, np.zeros(1)
+        ),
+    )
     outcomes = [tried(name) for name in ("upsample-tiled", "pad-float32", "final-rounded")]
     found = summary.summary(outcomes)
     assert (found["killed"], found["blamed"], found["caused"]) == (0, 0, 0)
@@ -122,16 +127,28 @@ def test_a_comparator_that_always_says_yes_scores_nothing(tried, monkeypatch):
 
 
 def outcome(name="one", effect=5.0, stage="flow", **other) -> Outcome:
-    given = {"case": "c", "killed": True, "blamed": True, "accused": [stage], "cause": "gain", "right": True,
-             "wrong": False, "needed": ["isolated"]}  # fmt: skip
+    given = {
+        "case": "c",
+        "killed": True,
+        "blamed": True,
+        "accused": [stage],
+        "cause": "gain",
+        "right": True,
+        "wrong": False,
+        "needed": ["isolated"],
+    }
     return Outcome(name, stage, effect=effect, **(given | other))
 
 
 def test_the_summary_counts():
-    found = summary.summary([
-        outcome("a"), outcome("b", 500.0, blamed=False, right=False, wrong=True), outcome("c", None, right=False),
-        outcome("d", 0.0, killed=False, blamed=False, right=False, needed=[]),
-    ])  # fmt: skip
+    found = summary.summary(
+        [
+            outcome("a"),
+            outcome("b", 500.0, blamed=False, right=False, wrong=True),
+            outcome("c", None, right=False),
+            outcome("d", 0.0, killed=False, blamed=False, right=False, needed=[]),
+        ]
+    )
     counts = [found[key] for key in ("mutants", "killed", "blamed", "caused", "miscaused", "subtle")]
     assert counts == [4, 3, 2, 1, 1, 3]
     assert found["fine_by_stage"] == {"flow": 2}

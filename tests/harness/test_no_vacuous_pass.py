@@ -64,8 +64,12 @@ RELAXED = settings(max_examples=30, deadline=None, suppress_health_check=list(He
 
 
 @RELAXED
-@given(name=st.sampled_from(MADE), damage=st.sampled_from(DAMAGE), where=st.integers(0, 10**6),
-       mode=st.sampled_from(["isolated", "chained", "both"]))
+@given(
+    name=st.sampled_from(MADE),
+    damage=st.sampled_from(DAMAGE),
+    where=st.integers(0, 10**6),
+    mode=st.sampled_from(["isolated", "chained", "both"]),
+)
 def test_a_damaged_tensor_never_passes(name: str, damage: Any, where: int, mode: str) -> None:
     right = tensors()
     spoiled = {**right, name: damage(right[name], where)}
@@ -87,8 +91,11 @@ def test_a_lost_or_renamed_tensor_never_passes(name: str, rename: bool, mode: st
 
 
 @RELAXED
-@given(name=st.sampled_from(sorted(tensors())), damage=st.sampled_from([truncate, zero, nan, retype, empty, moved]),
-       where=st.integers(0, 10**6))
+@given(
+    name=st.sampled_from(sorted(tensors())),
+    damage=st.sampled_from([truncate, zero, nan, retype, empty, moved]),
+    where=st.integers(0, 10**6),
+)
 def test_a_golden_recorded_from_damaged_tensors_never_passes(name: str, damage: Any, where: int) -> None:
     right = tensors()
     with tempfile.TemporaryDirectory() as folder:
@@ -113,8 +120,12 @@ def test_a_golden_that_lost_a_tensor_never_passes(name: str) -> None:
 def test_every_expected_cell_is_in_the_ledger() -> None:
     found = judge(CASE, tensors())
     names = cells.expected_tensors(CASE)
-    expected = {(name, mode, metric) for name in names for mode in ("isolated", "chained")
-                for metric in ("form", *compare.metrics(name))}
+    expected = {
+        (name, mode, metric)
+        for name in names
+        for mode in ("isolated", "chained")
+        for metric in ("form", *compare.metrics(name))
+    }
     entered = [(cell.tensor, cell.mode, cell.metric) for cell in found.ledger.cells]
     assert len(entered) == len(set(entered))
     assert set(entered) == expected

@@ -23,8 +23,10 @@ def unvoiced_kept(right: Tensors) -> Tensors:
     """D1, as rvc-python and the classic WebUI on the 2026 WebUI's case: no filling, bin 1 where unvoiced."""
     silent = right["f0.raw"][: right["f0.hz"].shape[1]] == 0
     mine = {name: value for name, value in right.items() if name != "f0.filled"}
-    return mine | {"f0.hz": np.where(silent, 0, right["f0.hz"]).astype(np.float32),
-                   "f0.coarse": np.where(silent, 1, right["f0.coarse"])}
+    return mine | {
+        "f0.hz": np.where(silent, 0, right["f0.hz"]).astype(np.float32),
+        "f0.coarse": np.where(silent, 1, right["f0.coarse"]),
+    }
 
 
 def padded_by_reflection(right: Tensors) -> Tensors:
@@ -46,9 +48,9 @@ def signed_sum(right: Tensors) -> Tensors:
     """D13: |Σx| where Σ|x| belongs, so that the cut falls on a zero crossing and not on a pause."""
     edge = np.pad(right["highpassed"], 80, mode="reflect")
     total = np.concatenate([[0.0], np.cumsum(edge)])
-    quiet = np.abs(total[160:] - total[:-160])[:len(right["highpassed"])]
+    quiet = np.abs(total[160:] - total[:-160])[: len(right["highpassed"])]
     centre, reach = 16000, 4000
-    cut = centre - reach + int(np.argmin(quiet[centre - reach:centre + reach]))
+    cut = centre - reach + int(np.argmin(quiet[centre - reach : centre + reach]))
     return right | {"quiet.profile": quiet, "segment.cuts": np.array([cut])}
 
 

@@ -21,38 +21,52 @@ def curve(**where: float) -> np.ndarray:
     return found
 
 
-@pytest.mark.parametrize(("frames", "seams", "kind", "sentence"), [
-    (np.zeros(20), [], "none", "no error to describe"),
-    (curve(at0=1.0, at99=0.5), [], "edge", "the error lies at the ends"),
-    (curve(at40=1.0, at41=0.7), [], "transient", "the error lies in one short stretch"),
-    (np.linspace(0, 1, 100) ** 2, [], "growing", "the error grows with time"),
-    (curve(at33=1.0, at66=1.0), [33, 66], "periodic", "the error comes back at every segment's edge"),
-    (1 + 0.1 * np.sin(np.arange(100)), [], "persistent", "the error is there all the time"),
-])
+@pytest.mark.parametrize(
+    ("frames", "seams", "kind", "sentence"),
+    [
+        (np.zeros(20), [], "none", "no error to describe"),
+        (curve(at0=1.0, at99=0.5), [], "edge", "the error lies at the ends"),
+        (curve(at40=1.0, at41=0.7), [], "transient", "the error lies in one short stretch"),
+        (np.linspace(0, 1, 100) ** 2, [], "growing", "the error grows with time"),
+        (curve(at33=1.0, at66=1.0), [33, 66], "periodic", "the error comes back at every segment's edge"),
+        (1 + 0.1 * np.sin(np.arange(100)), [], "persistent", "the error is there all the time"),
+    ],
+)
 def test_the_shape_of_an_error(frames: np.ndarray, seams: list[int], kind: str, sentence: str) -> None:
     assert error_shape.shape(frames, seams) == {"kind": kind, "sentence": sentence}
 
 
 def test_an_error_that_grows_over_the_blocks_of_a_stream() -> None:
     found = error_shape.over_blocks([np.full(30, 1e-6), np.full(30, 4e-6), np.full(30, 2e-5)])
-    assert found == {"kind": "growing", "sentence": "the error grows from block to block, 1e-06 in the first and 2e-05 "
-                                                    "in the last: a state is carried on wrongly"}
+    assert found == {
+        "kind": "growing",
+        "sentence": "the error grows from block to block, 1e-06 in the first and 2e-05 "
+        "in the last: a state is carried on wrongly",
+    }
 
 
 def test_an_error_at_the_edge_of_every_block() -> None:
     assert error_shape.over_blocks([curve(at0=1.0)] * 4) == {
-        "kind": "periodic", "sentence": "the error comes back at every block's edge"}
+        "kind": "periodic",
+        "sentence": "the error comes back at every block's edge",
+    }
 
 
-@pytest.mark.parametrize("blocks", [
-    [np.full(30, 1e-6)] * 4, [np.full(30, 1e-6), np.full(30, 1e-3)], [np.zeros(30)] * 4,
-    [np.full(30, 1e-6), np.full(30, 4e-6), np.full(30, 1e-6)],
-])
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [np.full(30, 1e-6)] * 4,
+        [np.full(30, 1e-6), np.full(30, 1e-3)],
+        [np.zeros(30)] * 4,
+        [np.full(30, 1e-6), np.full(30, 4e-6), np.full(30, 1e-6)],
+    ],
+)
 def test_blocks_that_say_no_more_than_one_of_them(blocks: list[np.ndarray]) -> None:
     assert error_shape.over_blocks(blocks) is None
 
 
 # ---- drift apart from magnitude --------------------------------------------------------------------------------------
+
 
 def voice(hz: float, rate: int = 40000, seconds: float = 2.0, gain: float = 1.0) -> np.ndarray:
     """A harmonic sound, float32."""
@@ -66,10 +80,13 @@ def test_a_cent_of_pitch_is_no_bug_of_the_generator() -> None:
     assert 20 * np.log10(1 / apart) < 0  # the waveform says that nothing is right
     assert error_shape.magnitude(drifted, right) < 0.03  # its magnitudes say that the sound is
     hz = np.full((1, 200), 220.0, np.float32)
-    assert error_shape.drift_cents({"f0.hz": hz * np.float32(2 ** (1 / 1200))}, {"f0.hz": hz}) == pytest.approx(1, abs=1e-3)
+    assert error_shape.drift_cents({"f0.hz": hz * np.float32(2 ** (1 / 1200))}, {"f0.hz": hz}) == pytest.approx(
+        1, abs=1e-3
+    )
     live = {"rt.2.f0.hz": hz}
     assert error_shape.drift_cents({"rt.2.f0.hz": hz * np.float32(2 ** (1 / 1200))}, live, "rt.2.") == pytest.approx(
-        1, abs=1e-3)
+        1, abs=1e-3
+    )
 
 
 def test_a_louder_sound_is_no_drift() -> None:
@@ -86,8 +103,11 @@ def test_without_pitch_there_is_no_drift() -> None:
 
 def test_a_verdict_holds_both(tmp_path: Path) -> None:
     right = tensors()
-    whole = {**right, "f0.hz": right["f0.hz"] * np.float32(2 ** (5 / 1200)),
-             "waveform.concat": np.roll(right["waveform.concat"], 3)}
+    whole = {
+        **right,
+        "f0.hz": right["f0.hz"] * np.float32(2 ** (5 / 1200)),
+        "waveform.concat": np.roll(right["waveform.concat"], 3),
+    }
     found = judge(golden(tmp_path), right, whole)
     concat = next(stage for stage in found.stages if stage.stage.name == "concat")
     assert concat.drift == pytest.approx(5, abs=0.01)

@@ -63,7 +63,8 @@ def test_a_spoiled_value_of_a_golden_is_named(tmp_path: Path, spoil: Any) -> Non
     assert document["cases"][0]["state"] == "unreadable"
     assert document["cases"][0]["sentence"] == (
         "small cannot be judged: seg0.flow.z of small does not match its sha256 in case.json; "
-        "restore the file or record the case again: nox -s record -- small")
+        "restore the file or record the case again: nox -s record -- small"
+    )
 
 
 def test_a_golden_cut_by_one_frame(tmp_path: Path) -> None:
@@ -71,7 +72,8 @@ def test_a_golden_cut_by_one_frame(tmp_path: Path) -> None:
     rewrite(tmp_path, FLOW, lambda value: np.ascontiguousarray(value[..., :-1]))
     assert run(tmp_path)["cases"][0]["sentence"] == (
         "small cannot be judged: seg0.flow.z of small is float32[1, 12, 97] in tensors.safetensors, but case.json says "
-        "float32[1, 12, 98]; record the case again")
+        "float32[1, 12, 98]; record the case again"
+    )
 
 
 def test_a_golden_of_another_dtype(tmp_path: Path) -> None:
@@ -79,7 +81,8 @@ def test_a_golden_of_another_dtype(tmp_path: Path) -> None:
     rewrite(tmp_path, FLOW, lambda value: value.astype(np.float64))
     assert run(tmp_path)["cases"][0]["sentence"] == (
         "small cannot be judged: seg0.flow.z of small is float64[1, 12, 98] in tensors.safetensors, but case.json says "
-        "float32[1, 12, 98]; record the case again")
+        "float32[1, 12, 98]; record the case again"
+    )
 
 
 def test_a_golden_with_a_renamed_stage(tmp_path: Path) -> None:
@@ -88,7 +91,8 @@ def test_a_golden_with_a_renamed_stage(tmp_path: Path) -> None:
     path = tmp_path / "small" / "case.json"
     assert run(tmp_path)["cases"][0]["sentence"] == (
         f"small cannot be judged: {path} holds 'seg0.flow.zz', which the stage table does not know "
-        "(nearest: 'seg0.flow.z'); was a stage renamed?")
+        "(nearest: 'seg0.flow.z'); was a stage renamed?"
+    )
 
 
 def test_a_golden_without_a_stage(tmp_path: Path) -> None:
@@ -100,7 +104,8 @@ def test_a_golden_without_a_stage(tmp_path: Path) -> None:
     found = run(tmp_path)
     assert found["exit_code"] == 1
     assert found["cases"][0]["sentence"] == (
-        "seg0.flow.z is missing in the golden small, but this conversion must have it; record it again")
+        "seg0.flow.z is missing in the golden small, but this conversion must have it; record it again"
+    )
 
 
 def test_a_misspelt_field(tmp_path: Path) -> None:
@@ -116,21 +121,45 @@ def test_a_misspelt_field(tmp_path: Path) -> None:
 
 SAID = [
     ("one sample moved", lambda v: moved_by_one_sample(v, 0.01), None),
-    ("renamed", None, "seg0.flow.z is missing: the golden has float32[1, 12, 98], the candidate made none "
-                      "(small, isolated); it made seg0.flow.zz, which the stage table does not know"),
-    ("missing", None, "seg0.flow.z is missing: the golden has float32[1, 12, 98], the candidate made none "
-                      "(small, isolated)"),
-    ("nan", nan, "seg0.flow.z holds 1 NaN or infinite values, the first at [0, 0, 7]; the golden none "
-                 "(small, isolated)"),
-    ("cut", lambda v: v[..., :-1], "seg0.flow.z is float32[1, 12, 97], the golden is float32[1, 12, 98]: 1 frame10 "
-                                   "short; was a tail trimmed? (small, isolated)"),
-    ("too long", lambda v: np.repeat(v, 2, axis=2), "seg0.flow.z is float32[1, 12, 196], the golden is "
-     "float32[1, 12, 98]: 98 frame10 too many; was a tail trimmed? (small, isolated)"),
-    ("transposed", lambda v: v.swapaxes(1, 2), "seg0.flow.z is float32[1, 98, 12], the golden is float32[1, 12, 98] "
-                                               "(small, isolated)"),
+    (
+        "renamed",
+        None,
+        "seg0.flow.z is missing: the golden has float32[1, 12, 98], the candidate made none "
+        "(small, isolated); it made seg0.flow.zz, which the stage table does not know",
+    ),
+    (
+        "missing",
+        None,
+        "seg0.flow.z is missing: the golden has float32[1, 12, 98], the candidate made none (small, isolated)",
+    ),
+    (
+        "nan",
+        nan,
+        "seg0.flow.z holds 1 NaN or infinite values, the first at [0, 0, 7]; the golden none (small, isolated)",
+    ),
+    (
+        "cut",
+        lambda v: v[..., :-1],
+        "seg0.flow.z is float32[1, 12, 97], the golden is float32[1, 12, 98]: 1 frame10 "
+        "short; was a tail trimmed? (small, isolated)",
+    ),
+    (
+        "too long",
+        lambda v: np.repeat(v, 2, axis=2),
+        "seg0.flow.z is float32[1, 12, 196], the golden is "
+        "float32[1, 12, 98]: 98 frame10 too many; was a tail trimmed? (small, isolated)",
+    ),
+    (
+        "transposed",
+        lambda v: v.swapaxes(1, 2),
+        "seg0.flow.z is float32[1, 98, 12], the golden is float32[1, 12, 98] (small, isolated)",
+    ),
     ("empty", lambda v: v[..., :0], "seg0.flow.z is empty: the golden has float32[1, 12, 98] (small, isolated)"),
-    ("dtype", lambda v: v.astype(np.float64), "seg0.flow.z is float64, the golden is float32; convert it before it is "
-                                              "handed over (small, isolated)"),
+    (
+        "dtype",
+        lambda v: v.astype(np.float64),
+        "seg0.flow.z is float64, the golden is float32; convert it before it is handed over (small, isolated)",
+    ),
     ("zeroed", np.zeros_like, None),
 ]
 
@@ -156,14 +185,17 @@ def test_the_sentence_of_a_number(tmp_path: Path) -> None:
     assert judge(case, changed(FLOW, value)).sentence == (
         f"seg0.flow.z differs in small (isolated): needs {1 / np.sqrt((tensors()[FLOW].astype('f8') ** 2).sum()):.3g} "
         f"relative RMS, allowed 1e-05; worst at frame 40 (0.15 s), ours {value[0, 3, 40]:.6g}, "
-        f"golden {tensors()[FLOW][0, 3, 40]:.6g}")
+        f"golden {tensors()[FLOW][0, 3, 40]:.6g}"
+    )
 
 
 def test_a_trimmed_tail_of_the_waveform(tmp_path: Path) -> None:
     case = golden(tmp_path)
     found = judge(case, changed("waveform.final", tensors()["waveform.final"][:-400]))
-    assert found.sentence == ("waveform.final is int16[18800], the golden is int16[19200]: 400 sample.out short; "
-                              "was a tail trimmed? (small, isolated)")
+    assert found.sentence == (
+        "waveform.final is int16[18800], the golden is int16[19200]: 400 sample.out short; "
+        "was a tail trimmed? (small, isolated)"
+    )
 
 
 def test_comparing_nothing_fails(tmp_path: Path) -> None:
@@ -198,8 +230,11 @@ def test_a_case_with_nothing_to_compare_fails_beside_others(tmp_path: Path) -> N
 def test_a_case_without_a_declared_stage_is_not_tested(tmp_path: Path) -> None:
     """A candidate of one stage is judged on the cases that have it, and the others are no failure."""
     golden(tmp_path)
-    store.save_case(tmp_path / "other", tensors() | {"waveform.resampled": tensors()["waveform.concat"]},
-                    META | {"name": "other", "options": META["options"] | {"resample_rate": 16000}})
+    store.save_case(
+        tmp_path / "other",
+        tensors() | {"waveform.resampled": tensors()["waveform.concat"]},
+        META | {"name": "other", "options": META["options"] | {"resample_rate": 16000}},
+    )
 
     class Resampler(Player):
         def offers(self, stage: Any) -> bool:

@@ -14,8 +14,15 @@ def sha256(values):
 
 
 def test_words_are_pinned():
-    assert random_stream.words("parity", 3).tolist() == [16665638850991893653, 1000893336454076982, 15434291509763738810]
-    assert sha256(random_stream.words("parity", 1000)) == "a5c82e3179728e85587e10cb72f955530bcc8fe824e2e73fd4bd99e57e565289"
+    assert random_stream.words("parity", 3).tolist() == [
+        16665638850991893653,
+        1000893336454076982,
+        15434291509763738810,
+    ]
+    assert (
+        sha256(random_stream.words("parity", 1000))
+        == "a5c82e3179728e85587e10cb72f955530bcc8fe824e2e73fd4bd99e57e565289"
+    )
 
 
 def test_integers_are_pinned():

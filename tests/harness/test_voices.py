@@ -108,8 +108,26 @@ def test_a_voice_is_written_as_an_exported_small_model(own_cache):
     path = voices.make_voice("v2-40k-f0")
     held = torch.load(path, map_location="cpu", weights_only=True)
     assert list(held) == ["weight", "config", "info", "sr", "f0", "version"]
-    assert held["config"] == [1025, 32, 192, 192, 768, 2, 6, 3, 0, "1", [3, 7, 11], [[1, 3, 5]] * 3,
-                              [10, 10, 2, 2], 512, [16, 16, 4, 4], 109, 256, 40000]  # fmt: skip
+    assert held["config"] == [
+        1025,
+        32,
+        192,
+        192,
+        768,
+        2,
+        6,
+        3,
+        0,
+        "1",
+        [3, 7, 11],
+        [[1, 3, 5]] * 3,
+        [10, 10, 2, 2],
+        512,
+        [16, 16, 4, 4],
+        109,
+        256,
+        40000,
+    ]
     assert (held["sr"], held["f0"], held["version"]) == ("40k", 1, "v2")
     assert {tensor.dtype for tensor in held["weight"].values()} == {torch.float16}
     for name, values in kinds.recipe("v2-40k-f0").draw():
@@ -120,7 +138,10 @@ def test_a_voice_is_written_as_an_exported_small_model(own_cache):
 def test_hubert_is_written_as_a_transformers_folder(own_cache):
     folder = voices.make_hubert()
     assert sorted(path.name for path in folder.iterdir()) == [
-        "config.json", "model.safetensors", "preprocessor_config.json"]  # fmt: skip
+        "config.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+    ]
     assert json.loads((folder / "config.json").read_text())["num_hidden_layers"] == 12
     held = load_file(folder / "model.safetensors")
     assert held["encoder.pos_conv_embed.conv.parametrizations.weight.original0"].shape == (1, 1, 128)
@@ -232,14 +253,19 @@ def test_an_unknown_name_is_refused(make):
 def test_a_changed_number_changes_the_digest():
     drawn = {"w": np.zeros((2, 3), np.float16)}
     other = {"w": np.array([[0, 0, 0], [0, 0, 2**-24]], np.float16)}
-    assert len({
-        kinds.digest(drawn, {}),
-        kinds.digest(other, {}),
-        kinds.digest({"v": drawn["w"]}, {}),
-        kinds.digest({"w": drawn["w"].reshape(3, 2)}, {}),
-        kinds.digest({"w": drawn["w"].view(np.int16)}, {}),
-        kinds.digest(drawn, {"sr": "40k"}),
-    }) == 6  # fmt: skip
+    assert (
+        len(
+            {
+                kinds.digest(drawn, {}),
+                kinds.digest(other, {}),
+                kinds.digest({"v": drawn["w"]}, {}),
+                kinds.digest({"w": drawn["w"].reshape(3, 2)}, {}),
+                kinds.digest({"w": drawn["w"].view(np.int16)}, {}),
+                kinds.digest(drawn, {"sr": "40k"}),
+            }
+        )
+        == 6
+    )
 
 
 def test_the_command_writes_where_it_is_told(own_cache, tmp_path, capsys):

@@ -33,23 +33,26 @@ def heard(line: Array, cents: Array | None = CENTS) -> voicing.Heard:
 
 
 def one(golden_hz: float, our_hz: float, there: Array, here: Array | None = None) -> dict[str, Any]:
-    flip, = voicing.flips(np.array([golden_hz]), np.array([our_hz]), heard(there),
-                          heard(there if here is None else here))
+    (flip,) = voicing.flips(
+        np.array([golden_hz]), np.array([our_hz]), heard(there), heard(there if here is None else here)
+    )
     return flip
 
 
 def test_a_frame_near_the_voicing_threshold_may_fall_either_way() -> None:
     flip = one(220.0, 0.0, salience(1, top=0.030001))
     assert flip["explained"]
-    assert flip["sentence"] == ("the strongest bin was 1e-06 from the voicing threshold; the upstream error 5e-06 "
-                                "reaches it")
+    assert flip["sentence"] == (
+        "the strongest bin was 1e-06 from the voicing threshold; the upstream error 5e-06 reaches it"
+    )
 
 
 def test_a_frame_far_from_it_may_not() -> None:
     flip = one(220.0, 0.0, salience(1, top=0.031))
     assert not flip["explained"]
-    assert flip["sentence"] == ("the strongest bin was 0.001 from the voicing threshold; the upstream error 5e-06 does "
-                                "not reach it")
+    assert flip["sentence"] == (
+        "the strongest bin was 0.001 from the voicing threshold; the upstream error 5e-06 does not reach it"
+    )
 
 
 def test_the_candidates_own_sound_may_reach_the_threshold() -> None:
@@ -67,7 +70,7 @@ def test_two_bins_of_one_strength_and_one_that_is_stronger() -> None:
 
 def test_a_path_has_no_margin_but_for_voicing() -> None:
     line = heard(np.full((1, 1), 0.5), None)
-    flip, = voicing.flips(np.array([200.0]), np.array([300.0]), line, line)
+    (flip,) = voicing.flips(np.array([200.0]), np.array([300.0]), line, line)
     assert not flip["explained"]
     assert flip["sentence"] == "a path through the bins has no margin in one frame"
 
@@ -78,6 +81,7 @@ def test_a_moved_pitch_is_no_decision() -> None:
 
 
 # ---- in a verdict ----------------------------------------------------------------------------------------------------
+
 
 class Follower(Player):
     """A candidate whose later stages are the golden's where the pitch is, and others where it is not."""
@@ -97,8 +101,9 @@ def judged(folder: Path, top: float, method: str = "rmvpe") -> verdict.CaseVerdi
     whole["f0.coarse"][0, FRAME] = 1
     line = salience(right["f0.raw"].size)
     line[FRAME] *= top / 0.9
-    return verdict.judge(case, Follower(right, whole), limits.Limits(), waivers.Waivers(),
-                         hear=lambda padded: heard(line))
+    return verdict.judge(
+        case, Follower(right, whole), limits.Limits(), waivers.Waivers(), hear=lambda padded: heard(line)
+    )
 
 
 def test_what_follows_a_voicing_on_the_edge_is_judged_with_the_goldens(tmp_path: Path) -> None:
@@ -106,7 +111,8 @@ def test_what_follows_a_voicing_on_the_edge_is_judged_with_the_goldens(tmp_path:
     found = judged(tmp_path, 0.030001)
     assert found.state == "pass", found.sentence
     assert {stage.stage.name: stage.blame for stage in found.stages if stage.blame != "clean"} == {
-        "f0.raw": "knife-edge"}
+        "f0.raw": "knife-edge"
+    }
     cell = next(cell for cell in found.ledger.cells if cell.state == "explained")
     assert cell.flips[0]["index"] == [FRAME]
 
@@ -115,11 +121,21 @@ def test_the_terminal_names_what_was_explained() -> None:
     cell = {"state": "explained", "tensor": "f0.raw", "mode": "chained", "flips": [{"sentence": "it was near"}]}
     stage = {"stage": "f0.raw", "cells": [cell, cell], "blame": "knife-edge"}
     counts = dict.fromkeys(("expected", "compared", "waived", "not_tested", "failed"), 0)
-    said = documents.closing({"counts": counts, "state": "pass", "sentence": "all hold",
-                           "cases": [{"name": "small", "state": "pass", "stages": [stage]}]})
+    said = documents.closing(
+        {
+            "counts": counts,
+            "state": "pass",
+            "sentence": "all hold",
+            "cases": [{"name": "small", "state": "pass", "stages": [stage]}],
+        }
+    )
     assert said.split("\n")[1:] == [
-        "", "decided otherwise where the golden stood on the edge:", "  small f0.raw (chained): it was near", "",
-        "pass: all hold"]
+        "",
+        "decided otherwise where the golden stood on the edge:",
+        "  small f0.raw (chained): it was near",
+        "",
+        "pass: all hold",
+    ]
 
 
 def test_a_voicing_that_was_not_on_the_edge_is_a_fault(tmp_path: Path) -> None:
@@ -141,6 +157,11 @@ def test_a_dump_without_its_sound_has_no_margin(tmp_path: Path) -> None:
     case = store.MemoryCase({**META, "segments": 1, "blocks": 0}, right)
     whole = {name: value.copy() for name, value in right.items()}
     whole["f0.raw"][FRAME] = 0
-    found = verdict.judge(case, Player(right, whole), limits.Limits(), waivers.Waivers(),
-                          hear=lambda padded: pytest.fail("there is nothing to hear"))
+    found = verdict.judge(
+        case,
+        Player(right, whole),
+        limits.Limits(),
+        waivers.Waivers(),
+        hear=lambda padded: pytest.fail("there is nothing to hear"),
+    )
     assert found.state == "differs"

@@ -29,9 +29,11 @@ def other_way(case: store.Case) -> dict[str, np.ndarray]:
 def test_without_fused_multiply_add_the_phase_of_a_silent_stretch_wraps_hundreds_of_times(case: store.Case) -> None:
     found = phase_wraps.otherwise(case, "seg0.nsf.sine")
     assert found is not None
-    assert found[1] == ("the phase wraps 727 times, in the golden 173: where the pitch stands still, the coarse phase "
-                        "falls by one rounding without fused multiply-add, as it does in the original on such a "
-                        "processor")
+    assert found[1] == (
+        "the phase wraps 727 times, in the golden 173: where the pitch stands still, the coarse phase "
+        "falls by one rounding without fused multiply-add, as it does in the original on such a "
+        "processor"
+    )
 
 
 def test_the_other_decision_is_explained_and_named(case: store.Case) -> None:

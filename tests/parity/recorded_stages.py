@@ -58,26 +58,54 @@ class Replay:
         return [
             Step("f0", ("f0.raw",), ("padded",), self._track),
             Step("pitch", ("hz", "coarse"), ("f0.raw",), self._finish),
-            Step("hubert", ("hubert.features",), ("audio",),
-                 lambda audio: arrays(features.extract(torch.from_numpy(audio), self.hubert, self.parts.version))),
-            Step("search", ("retrieval.distances", "retrieval.ids"), ("hubert.features",),
-                 lambda heard: self.index.search(heard[0])),
+            Step(
+                "hubert",
+                ("hubert.features",),
+                ("audio",),
+                lambda audio: arrays(features.extract(torch.from_numpy(audio), self.hubert, self.parts.version)),
+            ),
+            Step(
+                "search",
+                ("retrieval.distances", "retrieval.ids"),
+                ("hubert.features",),
+                lambda heard: self.index.search(heard[0]),
+            ),
             Step("weights", ("retrieval.weights",), ("retrieval.distances",), lambda d: (retrieval.weights(d),)),
-            Step("mean", ("retrieval.mean",), ("retrieval.weights", "retrieval.ids"),
-                 lambda weights, ids: (retrieval.mean(weights, ids, self.index),)),
-            Step("blend", ("retrieval.blended",), ("hubert.features", "retrieval.mean"),
-                 lambda heard, mean: (retrieval.blend(heard, mean, self.config.index_rate),)),
+            Step(
+                "mean",
+                ("retrieval.mean",),
+                ("retrieval.weights", "retrieval.ids"),
+                lambda weights, ids: (retrieval.mean(weights, ids, self.index),),
+            ),
+            Step(
+                "blend",
+                ("retrieval.blended",),
+                ("hubert.features", "retrieval.mean"),
+                lambda heard, mean: (retrieval.blend(heard, mean, self.config.index_rate),),
+            ),
             Step("upsample", ("content.upsampled",), ("retrieval.blended",), lambda x: (alignment.upsample(x),)),
             Step("protect", ("content.protected",), ("content.upsampled", "hubert.features", "hz"), self._protect),
-            Step("encoder", ("enc_p.m", "enc_p.logs"), ("content.protected", "coarse"),
-                 lambda text, coarse: arrays(*net.encode(torch.from_numpy(text), torch.from_numpy(coarse)))),
+            Step(
+                "encoder",
+                ("enc_p.m", "enc_p.logs"),
+                ("content.protected", "coarse"),
+                lambda text, coarse: arrays(*net.encode(torch.from_numpy(text), torch.from_numpy(coarse))),
+            ),
             Step("prior", ("z_p",), ("enc_p.m", "enc_p.logs", "noise.z"), lambda *x: arrays(net.prior(*tensors(*x)))),
             Step("flow", ("flow.z",), ("z_p", "spk.g"), lambda *x: arrays(net.flow(*tensors(*x)))),
-            Step("source", ("nsf.sine", "nsf.source"), ("hz", "noise.nsf"),
-                 lambda *x: arrays(*net.source(*tensors(*x), self.config.profile.generation))),
-            Step("generator", ("waveform.segment.full",), ("flow.z", "spk.g", "nsf.source"),
-                 lambda *x: arrays(net.generate(*tensors(*x)))),
-        ]  # fmt: skip
+            Step(
+                "source",
+                ("nsf.sine", "nsf.source"),
+                ("hz", "noise.nsf"),
+                lambda *x: arrays(*net.source(*tensors(*x), self.config.profile.generation)),
+            ),
+            Step(
+                "generator",
+                ("waveform.segment.full",),
+                ("flow.z", "spk.g", "nsf.source"),
+                lambda *x: arrays(net.generate(*tensors(*x))),
+            ),
+        ]
 
     def _track(self, padded: np.ndarray) -> tuple[np.ndarray]:
         return (self.parts.track(padded, self.config, Seeded(0)),)

@@ -33,5 +33,8 @@ def windows():
 
     return st.builds(
         lambda pad, query, more, most: Window(pad / 100, query / 1000, (query + more) / 1000, most / 1000),
-        st.integers(1, 20), st.integers(1, 40), st.integers(0, 60), st.integers(5, 200),
-    )  # fmt: skip
+        st.integers(1, 20),
+        st.integers(1, 40),
+        st.integers(0, 60),
+        st.integers(5, 200),
+    )

@@ -11,11 +11,16 @@ from reference.recording import proposal
 from reference.recording.proposal import CHANGED, GONE, IDENTICAL, NEW, WITHIN
 
 META: dict[str, Any] = {
-    "name": "small", "why": "a golden of one second for tests", "profile": "webui-2026",
+    "name": "small",
+    "why": "a golden of one second for tests",
+    "profile": "webui-2026",
     "input": {"file": "x.flac", "sha256": "0" * 64},
     "voice": {"kind": "v2-40k-nof0", "rate": 40000, "version": "v2", "f0": False},
-    "options": {"index_rate": 0.0}, "seed": "small", "original": {"name": "x", "version": "1"}, "environment": {},
-}  # fmt: skip
+    "options": {"index_rate": 0.0},
+    "seed": "small",
+    "original": {"name": "x", "version": "1"},
+    "environment": {},
+}
 
 
 @pytest.fixture

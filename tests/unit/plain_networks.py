@@ -14,25 +14,48 @@ SMALL = HubertConfig(
     width=32, layers=3, heads=4, inner=48, conv_width=16, position_kernel=8, position_groups=4, projected=8
 )
 JSON = {
-    "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48, "conv_dim": [16] * 7,
-    "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 4, "classifier_proj_size": 8,
-}  # fmt: skip
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "conv_dim": [16] * 7,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 4,
+    "classifier_proj_size": 8,
+}
 
 TRANSFORMERS = {
-    "front.norm": "feature_extractor.conv_layers.0.layer_norm", "projection.norm": "feature_projection.layer_norm",
-    "projection": "feature_projection.projection", "norm": "encoder.layer_norm", "final_proj": "final_proj",
+    "front.norm": "feature_extractor.conv_layers.0.layer_norm",
+    "projection.norm": "feature_projection.layer_norm",
+    "projection": "feature_projection.projection",
+    "norm": "encoder.layer_norm",
+    "final_proj": "final_proj",
     "position": "encoder.pos_conv_embed.conv",
-    "q": "attention.q_proj", "k": "attention.k_proj", "v": "attention.v_proj", "out": "attention.out_proj",
-    "wide": "feed_forward.intermediate_dense", "narrow": "feed_forward.output_dense",
-    "attention_norm": "layer_norm", "final_norm": "final_layer_norm",
-}  # fmt: skip
+    "q": "attention.q_proj",
+    "k": "attention.k_proj",
+    "v": "attention.v_proj",
+    "out": "attention.out_proj",
+    "wide": "feed_forward.intermediate_dense",
+    "narrow": "feed_forward.output_dense",
+    "attention_norm": "layer_norm",
+    "final_norm": "final_layer_norm",
+}
 FAIRSEQ = {
-    "front.norm": "feature_extractor.conv_layers.0.2", "projection.norm": "layer_norm",
-    "projection": "post_extract_proj", "norm": "encoder.layer_norm", "final_proj": "final_proj",
+    "front.norm": "feature_extractor.conv_layers.0.2",
+    "projection.norm": "layer_norm",
+    "projection": "post_extract_proj",
+    "norm": "encoder.layer_norm",
+    "final_proj": "final_proj",
     "position": "encoder.pos_conv.0",
-    "q": "self_attn.q_proj", "k": "self_attn.k_proj", "v": "self_attn.v_proj", "out": "self_attn.out_proj",
-    "wide": "fc1", "narrow": "fc2", "attention_norm": "self_attn_layer_norm", "final_norm": "final_layer_norm",
-}  # fmt: skip
+    "q": "self_attn.q_proj",
+    "k": "self_attn.k_proj",
+    "v": "self_attn.v_proj",
+    "out": "self_attn.out_proj",
+    "wide": "fc1",
+    "narrow": "fc2",
+    "attention_norm": "self_attn_layer_norm",
+    "final_norm": "final_layer_norm",
+}
 
 
 def hubert_weights(config=SMALL, seed=0):
@@ -84,8 +107,9 @@ def hubert(weights, config, samples, layer):
     x = F.linear(x, w["projection.weight"], w["projection.bias"])
     v, g = w["position.v"], w["position.g"]
     kernel = v * g / v.pow(2).sum((0, 1), keepdim=True).sqrt()
-    place = F.conv1d(x.transpose(1, 2), kernel, w["position.bias"], padding=v.shape[2] // 2,
-                     groups=config.position_groups)  # fmt: skip
+    place = F.conv1d(
+        x.transpose(1, 2), kernel, w["position.bias"], padding=v.shape[2] // 2, groups=config.position_groups
+    )
     x = x + F.gelu(place[:, :, :-1]).transpose(1, 2)
     x = F.layer_norm(x, (config.width,), w["norm.weight"], w["norm.bias"])
     for i in range(layer):
@@ -100,8 +124,9 @@ def _layer(x, w, config):
     scores = heads[0] @ heads[1].transpose(2, 3) / sqrt(heads[0].shape[3])
     mixed = (scores.softmax(3) @ heads[2]).transpose(1, 2).flatten(2)
     norm = (x.shape[2],)
-    x = F.layer_norm(x + F.linear(mixed, w["out.weight"], w["out.bias"]), norm, w["attention_norm.weight"],
-                     w["attention_norm.bias"])  # fmt: skip
+    x = F.layer_norm(
+        x + F.linear(mixed, w["out.weight"], w["out.bias"]), norm, w["attention_norm.weight"], w["attention_norm.bias"]
+    )
     inner = F.gelu(F.linear(x, w["wide.weight"], w["wide.bias"]))
     x = x + F.linear(inner, w["narrow.weight"], w["narrow.bias"])
     return F.layer_norm(x, norm, w["final_norm.weight"], w["final_norm.bias"])
@@ -134,8 +159,9 @@ def rmvpe_salience(weights, mel):
     w = {name: value.double() for name, value in weights.items()}
 
     def norm(x, name):
-        return F.batch_norm(x, w[f"{name}.running_mean"], w[f"{name}.running_var"], w[f"{name}.weight"],
-                            w[f"{name}.bias"], eps=1e-5)  # fmt: skip
+        return F.batch_norm(
+            x, w[f"{name}.running_mean"], w[f"{name}.running_var"], w[f"{name}.weight"], w[f"{name}.bias"], eps=1e-5
+        )
 
     def blocks(x, name):
         for b in range(4):

@@ -24,8 +24,25 @@ def config(kind="40k", resblock="1", initial=32, hidden=16):
     """A config list with a published model's rates and small widths."""
     rates, kernels, rate = KINDS[kind]
     return [
-        1025, 32, 8, hidden, 24, 2, 2, 3, 0, resblock, [3, 7, 11], [[1, 3, 5]] * 3, rates, initial, kernels, 3, 6, rate,
-    ]  # fmt: skip
+        1025,
+        32,
+        8,
+        hidden,
+        24,
+        2,
+        2,
+        3,
+        0,
+        resblock,
+        [3, 7, 11],
+        [[1, 3, 5]] * 3,
+        rates,
+        initial,
+        kernels,
+        3,
+        6,
+        rate,
+    ]
 
 
 def weights(layout, seed=0):

@@ -42,8 +42,10 @@ def repack(path, change):
 
 @pytest.mark.parametrize("legacy", [False, True])
 def test_tensors_lists_numbers_and_text_come_out(tmp_path, legacy):
-    weight = {name: torch.randn(3, 4).to(dtype) for name, dtype in
-              [("h", torch.float16), ("b", torch.bfloat16), ("f", torch.float32), ("d", torch.float64)]}  # fmt: skip
+    weight = {
+        name: torch.randn(3, 4).to(dtype)
+        for name, dtype in [("h", torch.float16), ("b", torch.bfloat16), ("f", torch.float32), ("d", torch.float64)]
+    }
     weight["parameter"] = torch.nn.Parameter(torch.ones(2))
     weight["strided"] = torch.randn(4, 6).t()
     content = collections.OrderedDict(weight=collections.OrderedDict(weight), config=[1, [2, 3.5], "x"], f0=1, info="é")
@@ -71,9 +73,17 @@ def test_a_file_that_would_run_a_command_is_refused_and_runs_nothing(tmp_path, l
 
 
 @pytest.mark.parametrize(
-    "name", ["builtins.eval", "builtins.getattr", "torch.load", "torch.nn.Module", "torch._utils._rebuild_tensor_v3",
-             "numpy.core.multiarray.scalar", "collections.defaultdict"],
-)  # fmt: skip
+    "name",
+    [
+        "builtins.eval",
+        "builtins.getattr",
+        "torch.load",
+        "torch.nn.Module",
+        "torch._utils._rebuild_tensor_v3",
+        "numpy.core.multiarray.scalar",
+        "collections.defaultdict",
+    ],
+)
 def test_the_list_of_names_is_closed(tmp_path, name):
     module, attribute = name.rsplit(".", 1)
     evil = b"\x80\x02c" + f"{module}\n{attribute}\n".encode() + b"X\x01\x00\x00\x00a\x85R."

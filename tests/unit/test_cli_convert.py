@@ -236,7 +236,9 @@ def test_a_tape_for_another_input_is_refused(files, tmp_path, capsys):
 def test_an_index_of_another_width_is_refused(files, tmp_path, capsys):
     from rvc.retrieval import index_building
 
-    index_building.save(index_building.build(np.random.default_rng(0).random((50, 768), np.float32)), tmp_path / "v.index")
+    index_building.save(
+        index_building.build(np.random.default_rng(0).random((50, 768), np.float32)), tmp_path / "v.index"
+    )
     said = refusal(capsys, convert(files, tmp_path / "a.wav", "--index", tmp_path / "v.index"))
     assert said == (
         "content has 256 channels, but this voice's index v.index has 768; "

@@ -13,8 +13,9 @@ from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn.hubert import HubertConfig
 
 # a single file does not tell its heads (64 channels each) and has HuBERT's own kernels
-SINGLE = HubertConfig(width=64, layers=10, heads=1, inner=48, conv_width=16, position_kernel=8, position_groups=4,
-                      projected=8)  # fmt: skip
+SINGLE = HubertConfig(
+    width=64, layers=10, heads=1, inner=48, conv_width=16, position_kernel=8, position_groups=4, projected=8
+)
 SOUND = torch.randn(1, 3000, generator=torch.Generator().manual_seed(1)) * 0.1
 
 

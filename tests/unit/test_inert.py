@@ -62,17 +62,21 @@ def test_tensors_come_back_as_they_were(tmp_path, new):
 @pytest.mark.parametrize("new", [True, False])
 def test_foreign_objects_become_inert(tmp_path, new):
     everything = {
-        "cfg": argparse.Namespace(x=[1]), "built": Built(), "counter": collections.Counter("aab"),
-        "path": __import__("pathlib").PurePosixPath("/x"), "model": collections.OrderedDict(TENSORS),
-    }  # fmt: skip
+        "cfg": argparse.Namespace(x=[1]),
+        "built": Built(),
+        "counter": collections.Counter("aab"),
+        "path": __import__("pathlib").PurePosixPath("/x"),
+        "model": collections.OrderedDict(TENSORS),
+    }
     torch.save(everything, tmp_path / "x.pt", _use_new_zipfile_serialization=new)
     assert torch.equal(read_tensors(tmp_path / "x.pt")["view"], TENSORS["view"])
 
 
 @pytest.mark.parametrize("new", [True, False])
 def test_nothing_in_a_file_is_executed(tmp_path, new):
-    torch.save({"evil": Command(tmp_path / "mark"), "model": TENSORS}, tmp_path / "x.pt",
-               _use_new_zipfile_serialization=new)  # fmt: skip
+    torch.save(
+        {"evil": Command(tmp_path / "mark"), "model": TENSORS}, tmp_path / "x.pt", _use_new_zipfile_serialization=new
+    )
     with pytest.raises(BadCheckpoint, match=r"x\.pt: the file asks to use (posix|nt)\.system when it is read"):
         read_tensors(tmp_path / "x.pt")
     assert not (tmp_path / "mark").exists()

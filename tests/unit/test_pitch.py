@@ -12,9 +12,11 @@ from rvc.f0 import postprocessing
 
 def config(fill=False, transpose=0, f0_file=None, pad=1.0):
     return SimpleNamespace(
-        profile=SimpleNamespace(fill_unvoiced=fill), transpose=transpose, f0_file=f0_file,
+        profile=SimpleNamespace(fill_unvoiced=fill),
+        transpose=transpose,
+        f0_file=f0_file,
         window=SimpleNamespace(pad=pad),
-    )  # fmt: skip
+    )
 
 
 def test_gaps_become_lines_and_ends_become_level():

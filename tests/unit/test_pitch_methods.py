@@ -38,9 +38,12 @@ def sung(seconds=1.5):
 
 
 @pytest.mark.parametrize(
-    ("method", "cents"), [pytest.param(m, c, marks=needs(m)) for m, c in
-                          (("pm", 15), ("harvest", 15), ("dio", 15), ("crepe-tiny", 30), ("fcpe", 30))]
-)  # fmt: skip
+    ("method", "cents"),
+    [
+        pytest.param(m, c, marks=needs(m))
+        for m, c in (("pm", 15), ("harvest", 15), ("dio", 15), ("crepe-tiny", 30), ("fcpe", 30))
+    ],
+)
 def test_a_sung_glide_is_followed(method, cents):
     sound, truth = sung()
     before = sound.copy()

@@ -21,9 +21,12 @@ def test_every_default_is_one_the_original_has(profile):
 
 @pytest.mark.parametrize(
     ("name", "method", "index", "rms", "protect"),
-    [("webui-2026", "rmvpe", 0.75, 0.25, 0.33), ("webui-classic", "rmvpe", 0.75, 0.25, 0.33),
-     ("rvc-python", "harvest", 0.5, 1.0, 0.33)],
-)  # fmt: skip
+    [
+        ("webui-2026", "rmvpe", 0.75, 0.25, 0.33),
+        ("webui-classic", "rmvpe", 0.75, 0.25, 0.33),
+        ("rvc-python", "harvest", 0.5, 1.0, 0.33),
+    ],
+)
 def test_defaults_are_the_originals(name, method, index, rms, protect):
     config = Config.of(name)
     assert (config.f0_method, config.index_rate, config.rms_mix_rate, config.protect) == (method, index, rms, protect)

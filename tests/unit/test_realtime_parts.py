@@ -27,8 +27,14 @@ def noise(length, seed=0):
 def test_sizes_of_the_original_at_40k():
     sizes = Sizes.of(40000)
     assert (sizes.zc, sizes.block, sizes.block16, sizes.fade, sizes.held, sizes.search, sizes.extra) == (
-        400, 10000, 4000, 2000, 1600, 400, 100000,
-    )  # fmt: skip
+        400,
+        10000,
+        4000,
+        2000,
+        1600,
+        400,
+        100000,
+    )
     assert (sizes.window, sizes.window16, sizes.skip_head, sizes.return_length) == (112400, 44960, 250, 30)
 
 
@@ -205,9 +211,7 @@ def test_the_best_fit_is_found_where_it_was_planted():
 def test_correlation_is_the_sum_over_the_energy():
     new, held = noise(130).astype(np.float64), noise(100, 1).astype(np.float64)
     ours = correlation(torch.from_numpy(new.astype(np.float32)), torch.from_numpy(held.astype(np.float32))).numpy()
-    expected = [
-        (new[i : i + 100] * held).sum() / math.sqrt((new[i : i + 100] ** 2).sum() + 1e-8) for i in range(31)
-    ]
+    expected = [(new[i : i + 100] * held).sum() / math.sqrt((new[i : i + 100] ** 2).sum() + 1e-8) for i in range(31)]
     np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 

@@ -71,8 +71,13 @@ def test_a_file_in_pieces_is_the_file_resampled_at_once(tmp_path):
 
 def test_rates_whose_frames_are_not_whole_are_doubled():
     assert [device_rate(rate) for rate in (48000, 44100, 22050, 11025, 16000, 6000)] == [
-        48000, 44100, 44100, 44100, 16000, 12000,
-    ]  # fmt: skip
+        48000,
+        44100,
+        44100,
+        44100,
+        16000,
+        12000,
+    ]
 
 
 @pytest.mark.parametrize("form", ["s16le", "f32le"])
@@ -300,9 +305,12 @@ class FakeSound:
         if which not in (None, 0, "one"):
             raise ValueError(f"No {kind} device matching {which!r}")
         return {
-            "name": "one", "index": 0, "default_samplerate": self.default_rate, "max_input_channels": 2,
+            "name": "one",
+            "index": 0,
+            "default_samplerate": self.default_rate,
+            "max_input_channels": 2,
             "max_output_channels": 2,
-        }  # fmt: skip
+        }
 
     def Stream(self, **settings):
         self.settings = settings

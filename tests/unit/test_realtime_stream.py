@@ -106,16 +106,32 @@ def test_names_and_shapes_are_the_specifications(models):
     made = int(np.ceil(frames * 2 ** (2 / 12)))
     n = (SIZES.window16 - 80) // 320
     shapes = {
-        "in": (4000,), "input_wav": (SIZES.window,), "input16k": (SIZES.window16,), "hubert.features": (1, n, 768),
-        "content": (1, p_len, 768), "f0.hz": (1, p_len), "f0.coarse": (1, p_len),
-        "enc_p.m": (1, 16, p_len - flow_head), "enc_p.logs": (1, 16, p_len - flow_head),
-        "noise.z": (1, 16, p_len - flow_head), "z_p": (1, 16, p_len - flow_head), "flow.z": (1, 16, p_len - flow_head),
+        "in": (4000,),
+        "input_wav": (SIZES.window,),
+        "input16k": (SIZES.window16,),
+        "hubert.features": (1, n, 768),
+        "content": (1, p_len, 768),
+        "f0.hz": (1, p_len),
+        "f0.coarse": (1, p_len),
+        "enc_p.m": (1, 16, p_len - flow_head),
+        "enc_p.logs": (1, 16, p_len - flow_head),
+        "noise.z": (1, 16, p_len - flow_head),
+        "z_p": (1, 16, p_len - flow_head),
+        "flow.z": (1, 16, p_len - flow_head),
         "spk.g": (1, 8, 1),
-        "noise.nsf": (1, frames * 400, 1), "nsf.sine": (1, frames * 400, 1), "nsf.source": (1, 1, frames * 400),
-        "waveform.raw": (1, made * 400), "waveform.model": (frames * 400,), "infer_wav": (frames * 400,),
-        "rms_in": (frames + 1,), "rms_out": (frames + 1,), "sola.cor": (401,), "sola.offset": (1,),
-        "sola_buffer": (SIZES.held,), "out": (4000,),
-    }  # fmt: skip
+        "noise.nsf": (1, frames * 400, 1),
+        "nsf.sine": (1, frames * 400, 1),
+        "nsf.source": (1, 1, frames * 400),
+        "waveform.raw": (1, made * 400),
+        "waveform.model": (frames * 400,),
+        "infer_wav": (frames * 400,),
+        "rms_in": (frames + 1,),
+        "rms_out": (frames + 1,),
+        "sola.cor": (401,),
+        "sola.offset": (1,),
+        "sola_buffer": (SIZES.held,),
+        "out": (4000,),
+    }
     for number in range(3):
         found = {name: value.shape for name, value in heard.items() if name.startswith(f"rt.{number}.")}
         assert found == {f"rt.{number}.{name}": shape for name, shape in shapes.items()}
@@ -224,9 +240,21 @@ def test_no_seam_is_heard_when_voice_key_formant_rate_or_gate_change(models):
     other = tiny_models(rate=48000, seed=9)
     stream, parts = Stream(models, SIZES, noise=Silence()), []
     changes = [
-        {}, {}, {"transpose": 4.0}, {}, {"formant": 1.0}, {}, {"gate_db": -40.0}, {"formant": 0.0}, {"transpose": 0.0},
-        {"input_denoise": True}, {}, {"input_denoise": False}, {"rms_mix_rate": 1.0}, {},
-    ]  # fmt: skip
+        {},
+        {},
+        {"transpose": 4.0},
+        {},
+        {"formant": 1.0},
+        {},
+        {"gate_db": -40.0},
+        {"formant": 0.0},
+        {"transpose": 0.0},
+        {"input_denoise": True},
+        {},
+        {"input_denoise": False},
+        {"rms_mix_rate": 1.0},
+        {},
+    ]
     sound = (0.2 * np.sin(2 * np.pi * 200 * np.arange(len(changes) * SIZES.block) / 40000)).astype(np.float32)
     for number, change in enumerate(changes):
         stream.change(**change)

@@ -44,5 +44,9 @@ def test_pairing_where_it_pays():
         (channels, width): levels_for(channels, width) for channels in (16, 32, 64, 128, 256) for width in (3, 7, 11)
     }
     assert {key: level for key, level in rule.items() if level} == {
-        (64, 11): 1, (128, 7): 1, (128, 11): 2, (256, 7): 1, (256, 11): 2,
-    }  # fmt: skip
+        (64, 11): 1,
+        (128, 7): 1,
+        (128, 11): 2,
+        (256, 7): 1,
+        (256, 11): 2,
+    }

@@ -67,8 +67,10 @@ def test_both_directions_at_once_hear_what_one_after_the_other_hears(monkeypatch
 
 
 def test_the_recurrence_is_the_same_as_script_and_as_python():
-    given = [torch.randn(*size, generator=torch.Generator().manual_seed(i)) for i, size in enumerate(
-        [(20, 8), (20, 4), (8, 4), (4, 4), (4,), (4,)])]  # fmt: skip
+    given = [
+        torch.randn(*size, generator=torch.Generator().manual_seed(i))
+        for i, size in enumerate([(20, 8), (20, 4), (8, 4), (4, 4), (4,), (4,)])
+    ]
     script = rmvpe.without_lock(rmvpe.steps)(*(x.clone() for x in given))
     assert torch.equal(script, rmvpe.steps(*(x.clone() for x in given)))
 

@@ -18,8 +18,25 @@ PUBLISHED = {
 def published(name):
     spec, rates, kernels, rate = PUBLISHED[name]
     return [
-        spec, 32, 192, 192, 768, 2, 6, 3, 0, "1", [3, 7, 11], [[1, 3, 5]] * 3, rates, 512, kernels, 109, 256, rate,
-    ]  # fmt: skip
+        spec,
+        32,
+        192,
+        192,
+        768,
+        2,
+        6,
+        3,
+        0,
+        "1",
+        [3, 7, 11],
+        [[1, 3, 5]] * 3,
+        rates,
+        512,
+        kernels,
+        109,
+        256,
+        rate,
+    ]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -66,8 +66,14 @@ def test_silence_and_nan_are_described_rather_than_refused(tmp_path):
     assert tools.describe(tmp_path / "n.wav").not_finite == 1
 
 
-@pytest.mark.parametrize("call", [lambda x: tools.mono(np.zeros((1, 2)), "max"), lambda x: tools.normalize(x, 3),
-                                  lambda x: tools.normalize(x, -1, "loudness")])  # fmt: skip
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: tools.mono(np.zeros((1, 2)), "max"),
+        lambda x: tools.normalize(x, 3),
+        lambda x: tools.normalize(x, -1, "loudness"),
+    ],
+)
 def test_a_wish_that_cannot_be_is_refused(call):
     with pytest.raises(BadInput):
         call(tone())

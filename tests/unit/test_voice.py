@@ -21,8 +21,12 @@ def content(kind="40k", version="v2", f0=1, **options):
     cfg[15] = 109
     return {
         "weight": {name: tensor.half() for name, tensor in tensors.items()},
-        "config": cfg, "info": "3epoch", "sr": kind[:3], "f0": f0, "version": version,
-    }  # fmt: skip
+        "config": cfg,
+        "info": "3epoch",
+        "sr": kind[:3],
+        "f0": f0,
+        "version": version,
+    }
 
 
 def training(kind="40k", version="v2", f0=1, **options):
@@ -175,10 +179,22 @@ def test_a_training_checkpoint_with_two_conv_blocks_is_sized_too(tmp_path):
 
 def config_json(cfg):
     names = {
-        "inter_channels": 2, "hidden_channels": 3, "filter_channels": 4, "n_heads": 5, "n_layers": 6, "kernel_size": 7,
-        "p_dropout": 8, "resblock": 9, "resblock_kernel_sizes": 10, "resblock_dilation_sizes": 11, "upsample_rates": 12,
-        "upsample_initial_channel": 13, "upsample_kernel_sizes": 14, "spk_embed_dim": 15, "gin_channels": 16,
-    }  # fmt: skip
+        "inter_channels": 2,
+        "hidden_channels": 3,
+        "filter_channels": 4,
+        "n_heads": 5,
+        "n_layers": 6,
+        "kernel_size": 7,
+        "p_dropout": 8,
+        "resblock": 9,
+        "resblock_kernel_sizes": 10,
+        "resblock_dilation_sizes": 11,
+        "upsample_rates": 12,
+        "upsample_initial_channel": 13,
+        "upsample_kernel_sizes": 14,
+        "spk_embed_dim": 15,
+        "gin_channels": 16,
+    }
     data = {"sampling_rate": cfg[17], "filter_length": 2048, "hop_length": 480}
     return {"train": {"segment_size": 17280}, "data": data, "model": {name: cfg[i] for name, i in names.items()}}
 

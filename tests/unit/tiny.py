@@ -93,10 +93,15 @@ def write_voice(path, rate=40000, f0=True, seed=0):
 def write_hubert(folder, seed=0):
     """A transformers folder of a HuBERT with nine narrow layers, which is all that version 1 hears."""
     fields = {
-        "hidden_size": 32, "num_hidden_layers": 9, "num_attention_heads": 2, "intermediate_size": 32,
-        "conv_dim": [16] * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4,
+        "hidden_size": 32,
+        "num_hidden_layers": 9,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "conv_dim": [16] * 7,
+        "num_conv_pos_embeddings": 16,
+        "num_conv_pos_embedding_groups": 4,
         "classifier_proj_size": 256,
-    }  # fmt: skip
+    }
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(fields))
     generator = torch.Generator().manual_seed(seed)
@@ -110,10 +115,15 @@ def write_hubert(folder, seed=0):
 
 
 PARTS = {
-    "q": "attention.q_proj", "k": "attention.k_proj", "v": "attention.v_proj", "out": "attention.out_proj",
-    "wide": "feed_forward.intermediate_dense", "narrow": "feed_forward.output_dense",
-    "attention_norm": "layer_norm", "final_norm": "final_layer_norm",
-}  # fmt: skip
+    "q": "attention.q_proj",
+    "k": "attention.k_proj",
+    "v": "attention.v_proj",
+    "out": "attention.out_proj",
+    "wide": "feed_forward.intermediate_dense",
+    "narrow": "feed_forward.output_dense",
+    "attention_norm": "layer_norm",
+    "final_norm": "final_layer_norm",
+}
 NAMES = [
     (r"front\.norm\.(\w+)", r"feature_extractor.conv_layers.0.layer_norm.\1"),
     (r"front\.(\d)\.weight", r"feature_extractor.conv_layers.\1.conv.weight"),

@@ -34,14 +34,21 @@ def flips(name: str, golden: Tensors, ours: Tensors, inherited: bool) -> list[Fl
 
 def _flip(index: tuple[int, ...], golden: Array, ours: Array, margin: float | None, upstream: float | None) -> Flip:
     explained = margin is not None and upstream is not None and margin <= upstream
-    found: Flip = {"index": list(index), "ours": float(ours[index]), "golden": float(golden[index]), "margin": margin,
-                   "upstream": upstream, "explained": explained}
+    found: Flip = {
+        "index": list(index),
+        "ours": float(ours[index]),
+        "golden": float(golden[index]),
+        "margin": margin,
+        "upstream": upstream,
+        "explained": explained,
+    }
     if margin is None or upstream is None:
         found["sentence"] = "no margin is known for this decision"
     else:
         word = "reaches" if explained else "does not reach"
-        found["sentence"] = (f"the golden was {margin:.2g} from deciding otherwise; "
-                             f"the upstream error {upstream:.2g} {word} it")
+        found["sentence"] = (
+            f"the golden was {margin:.2g} from deciding otherwise; the upstream error {upstream:.2g} {word} it"
+        )
     return found
 
 
@@ -63,10 +70,10 @@ def _coarse(name: str, index: tuple[int, ...], golden: Tensors, ours: Tensors, i
     a, b = int(golden[name][index]), int(ours[name][index])
     if there is None or here is None or len(there) <= index[-1] or len(here) <= index[-1] or abs(a - b) != 1:
         return _flip(index, golden[name], ours[name], None, None)
-    exact = float(bins(golden["f0.hz"].ravel()[index[-1]:index[-1] + 1])[0])
+    exact = float(bins(golden["f0.hz"].ravel()[index[-1] : index[-1] + 1])[0])
     margin = abs(exact - (max(a, b) - 0.5))
     # Before transposition; a transposed bin moves by no more than twice as much.
-    gap = np.abs(bins(here[index[-1]:index[-1] + 1]) - bins(there[index[-1]:index[-1] + 1]))
+    gap = np.abs(bins(here[index[-1] : index[-1] + 1]) - bins(there[index[-1] : index[-1] + 1]))
     slack = SLACK[there.dtype.name] + SLACK["float32"]  # f0.hz itself is rounded to float32
     return _flip(index, golden[name], ours[name], margin, 2 * float(gap[0]) + slack)
 
@@ -123,4 +130,3 @@ _JUDGES: dict[str, Judge] = {
     "segment.cuts": _cut,
     "sola.offset": _offset,
 }
-

@@ -24,8 +24,10 @@ from parity.judge.ledger import Ledger
 GENERATION_A = ("webui-2026", "rvc-python")
 TENSORS = ("nsf.sine", "nsf.source")
 ONE = np.float32(1)
-SENTENCE = ("the phase wraps {other} times, in the golden {golden}: where the pitch stands still, the coarse phase "
-            "falls by one rounding without fused multiply-add, as it does in the original on such a processor")
+SENTENCE = (
+    "the phase wraps {other} times, in the golden {golden}: where the pitch stands still, the coarse phase "
+    "falls by one rounding without fused multiply-add, as it does in the original on such a processor"
+)
 
 
 def otherwise(case: Case, name: str) -> tuple[Array, str] | None:
@@ -97,8 +99,15 @@ def explain(case: Case, ledger: Ledger, mode: str, made: Mapping[str, Array], li
         network = tolerance.network_f0(case.options)
         if any(not value <= limits.find(name, mode, metric, network).limit for metric, value in values.items()):
             continue
-        flip = {"index": [0], "ours": None, "golden": None, "margin": 0.0, "upstream": 2.0**-24, "explained": True,
-                "sentence": other[1]}
+        flip = {
+            "index": [0],
+            "ours": None,
+            "golden": None,
+            "margin": 0.0,
+            "upstream": 2.0**-24,
+            "explained": True,
+            "sentence": other[1],
+        }
         for cell in ledger.of([name], mode):
             if cell.state == "differs":
                 ledger.put(replace(cell, state="explained", flips=(flip,), sentence=None))

@@ -66,9 +66,17 @@ def _flip(frame: int, golden: Array, ours: Array, there: Heard, here: Heard) -> 
         margin, reach = float(line[strongest] - line[near].max()), 2 * (moved + SLACK)
         what = f"the strongest bin was {margin:.2g} above its rival"
     else:
-        return found | {"margin": None, "upstream": None, "explained": False,
-                        "sentence": "a path through the bins has no margin in one frame"}
+        return found | {
+            "margin": None,
+            "upstream": None,
+            "explained": False,
+            "sentence": "a path through the bins has no margin in one frame",
+        }
     explained = margin <= reach
     word = "reaches" if explained else "does not reach"
-    return found | {"margin": margin, "upstream": reach, "explained": explained,
-                    "sentence": f"{what}; the upstream error {reach:.2g} {word} it"}
+    return found | {
+        "margin": margin,
+        "upstream": reach,
+        "explained": explained,
+        "sentence": f"{what}; the upstream error {reach:.2g} {word} it",
+    }

@@ -22,8 +22,12 @@ CERTAIN = 0.999  # nothing else needs to be tried
 PREFERENCE = 0.05  # a general reason, or one whose size is free, must explain this much more than a stage's own
 SAMPLES_TRIED = 3
 Reason = dict[str, Any]
-UNKNOWN: Reason = {"name": "unknown", "sentence": "no simple change explains this error", "explains": 0.0,
-                   "divergence": None}
+UNKNOWN: Reason = {
+    "name": "unknown",
+    "sentence": "no simple change explains this error",
+    "explains": 0.0,
+    "divergence": None,
+}
 
 
 Oracle = Callable[[Case, str, str, str, Tensors], Iterator["Guess"]]
@@ -78,8 +82,7 @@ def suggest(
     if found is None:
         return _by_elimination(stage, ours, golden) if oracle is None else dict(UNKNOWN)
     share, guess = found
-    return {"name": guess.name, "sentence": guess.sentence, "explains": round(share, 6),
-            "divergence": guess.divergence}
+    return {"name": guess.name, "sentence": guess.sentence, "explains": round(share, 6), "divergence": guess.divergence}
 
 
 def best(guesses: Iterable[Guess], ours: Array, golden: Array) -> tuple[float, Guess] | None:
@@ -90,7 +93,7 @@ def best(guesses: Iterable[Guess], ours: Array, golden: Array) -> tuple[float, G
     found: list[tuple[float, float, Guess]] = []
     for guess in guesses:
         value = np.asarray(guess.value)
-        value = value[:len(golden)] if value.ndim == golden.ndim == 1 else value
+        value = value[: len(golden)] if value.ndim == golden.ndim == 1 else value
         if value.shape != golden.shape or error == 0:
             continue
         right, wrong = exact, _finite(value)
@@ -126,7 +129,7 @@ SUSPECTS: dict[str, tuple[str, str, str]] = {
 def _by_elimination(stage: stages.Stage, ours: Array, golden: Array) -> Reason:
     """Where no network is at hand to try it, the usual suspect for a tensor that is quite another one."""
     exact = golden.astype(np.float64)
-    apart = float(np.sum((_finite(ours) - exact) ** 2)) > 0.01 * float(np.sum(exact ** 2))
+    apart = float(np.sum((_finite(ours) - exact) ** 2)) > 0.01 * float(np.sum(exact**2))
     if stage.name not in SUSPECTS or not apart:
         return dict(UNKNOWN)
     name, sentence, divergence = SUSPECTS[stage.name]
@@ -161,16 +164,23 @@ def general(name: str, ours: Array, golden: Array) -> Iterator[Guess]:
         unit = "sample" if row.axes[axis].startswith("sample") else "frame"
         for by in (*range(-SAMPLES_TRIED, 0), *range(1, SAMPLES_TRIED + 1)):
             word = "late" if by > 0 else "early"
-            yield Guess(f"shift by {abs(by)} {unit}{'s' if abs(by) > 1 else ''}",
-                        f"everything comes {abs(by)} {unit}{'s' if abs(by) > 1 else ''} {word}",
-                        _shifted(exact, by, axis, ours), general=True)
+            yield Guess(
+                f"shift by {abs(by)} {unit}{'s' if abs(by) > 1 else ''}",
+                f"everything comes {abs(by)} {unit}{'s' if abs(by) > 1 else ''} {word}",
+                _shifted(exact, by, axis, ours),
+                general=True,
+            )
         yield Guess("reversed time", "the time axis is reversed", np.flip(exact, axis), general=True)
     for place, label in enumerate(row.axes):
         if label == "channel" and place < golden.ndim:
             yield Guess("reversed channels", "the channels are in reverse order", np.flip(exact, place), general=True)
             half = golden.shape[place] // 2
-            yield Guess("swapped halves", "the two halves of the channels are exchanged", np.roll(exact, half, place),
-                        general=True)
+            yield Guess(
+                "swapped halves",
+                "the two halves of the channels are exchanged",
+                np.roll(exact, half, place),
+                general=True,
+            )
     if row.kind not in ("decision", "noise"):
         yield from _scaled(exact, _finite(ours))
         yield from _rounded(golden, ours)
@@ -205,11 +215,11 @@ def _rounded(golden: Array, ours: Array) -> Iterator[Guess]:
     if 0 < count <= 24 and _bits(golden) > count + 2 and (gap <= 2.0 ** (1 - count) * scale + slack).all():
         name = "half precision" if count <= 11 else "fewer bits" if count < 24 else "single precision"
         yield Guess(name, f"every value has only {count} bits", ours, "D26")
-    if places <= 30 and _places(golden) > places + 2 and (gap <= 2.0 ** -places + slack).all():
+    if places <= 30 and _places(golden) > places + 2 and (gap <= 2.0**-places + slack).all():
         yield Guess("fixed point", f"every value has {places} bits behind the point", ours)
     for digits in range(1, 7):
         if _decimal(ours, digits):
-            if not _decimal(golden, digits) and (gap <= 10.0 ** -digits + slack).all():
+            if not _decimal(golden, digits) and (gap <= 10.0**-digits + slack).all():
                 yield Guess("rounded decimals", f"every value has {digits} decimals", ours)
             break
 
@@ -217,7 +227,7 @@ def _rounded(golden: Array, ours: Array) -> Iterator[Guess]:
 def _lowest(value: Array) -> Array:
     """The power of two that each value other than 0 is an odd multiple of."""
     part, power = np.frexp(value[value != 0].astype(np.float64))
-    whole = (part * 2.0 ** 53).astype(np.int64)
+    whole = (part * 2.0**53).astype(np.int64)
     return np.asarray(np.log2((whole & -whole).astype(np.float64)) + power - 53)
 
 
@@ -235,28 +245,40 @@ def _places(value: Array) -> int:
 
 def _decimal(value: Array, digits: int) -> bool:
     """Whether all values have so few decimals."""
-    scaled = value.astype(np.float64) * 10.0 ** digits
+    scaled = value.astype(np.float64) * 10.0**digits
     return bool((np.abs(scaled - np.rint(scaled)) <= 0.1).all())
 
 
 def _missing(case: Case, name: str, made: Mapping[str, Array]) -> Reason:
     if name == "f0.filled" and "f0.hz" in made:
-        return {"name": "unvoiced frames kept at 0", "divergence": "D1", "explains": 1.0,
-                "sentence": "unvoiced frames are not filled from their neighbours, as in rvc-python and webui-classic"}
+        return {
+            "name": "unvoiced frames kept at 0",
+            "divergence": "D1",
+            "explains": 1.0,
+            "sentence": "unvoiced frames are not filled from their neighbours, as in rvc-python and webui-classic",
+        }
     return dict(UNKNOWN)
 
 
 def _misshapen(ours: Array, golden: Array) -> Reason:
     if sorted(ours.shape) == sorted(golden.shape) and ours.ndim == golden.ndim:
-        return {"name": "transposed axis", "sentence": "the axes are in another order", "explains": 1.0,
-                "divergence": "D27"}
+        return {
+            "name": "transposed axis",
+            "sentence": "the axes are in another order",
+            "explains": 1.0,
+            "divergence": "D27",
+        }
     if ours.ndim == golden.ndim:
         differ = [(a, b) for a, b in zip(ours.shape, golden.shape, strict=True) if a != b]
         if len(differ) == 1:
             a, b = differ[0]
             word = f"{abs(a - b)} {'fewer' if a < b else 'more'} than the golden's {b}"
-            return {"name": "another length", "sentence": f"one axis has {a} elements, {word}", "explains": 1.0,
-                    "divergence": None}
+            return {
+                "name": "another length",
+                "sentence": f"one axis has {a} elements, {word}",
+                "explains": 1.0,
+                "divergence": None,
+            }
     return dict(UNKNOWN)
 
 

@@ -33,8 +33,11 @@ def over_blocks(blocks: Sequence[Curve]) -> dict[str, str] | None:
         return None
     sizes = [rms(block) for block in wrong]
     if all(one < other for one, other in pairwise(sizes)) and sizes[-1] > 3 * sizes[0]:
-        return {"kind": "growing", "sentence": f"the error grows from block to block, {sizes[0]:.2g} in the first "
-                                               f"and {sizes[-1]:.2g} in the last: a state is carried on wrongly"}
+        return {
+            "kind": "growing",
+            "sentence": f"the error grows from block to block, {sizes[0]:.2g} in the first "
+            f"and {sizes[-1]:.2g} in the last: a state is carried on wrongly",
+        }
     if all(_kind(np.asarray(block, np.float64), ()) == "edge" for block in wrong):
         return {"kind": "periodic", "sentence": "the error comes back at every block's edge"}
     return None
@@ -53,12 +56,12 @@ def _kind(frames: Curve, seams: Sequence[int]) -> str:
     if seams:
         at = np.zeros(count, bool)
         for seam in seams:
-            at[max(seam - near, 0):seam + near + 1] = True
+            at[max(seam - near, 0) : seam + near + 1] = True
         if float(energy[at].sum()) / total > 0.9 and at.mean() < 0.5:
             return "periodic"
     if edge > 0.9:
         return "edge"
-    loudest = np.sort(energy)[::-1][:max(1, count // 10)]
+    loudest = np.sort(energy)[::-1][: max(1, count // 10)]
     if float(loudest.sum()) / total > 0.9:
         return "transient"
     thirds = [float(np.sqrt(part.mean())) for part in np.array_split(energy, 3)]

@@ -18,15 +18,27 @@ def guesses(case: Case, stage: str, name: str) -> Iterator[Guess]:
     if stage != "rt.f0" or not name.endswith("f0.hz") or not shift:
         return
     golden, prefix = case[name].astype(np.float64), name.removesuffix("f0.hz")
-    yield Guess("missing formant shift", "the pitch is not lowered by the formant shift, which the resampling raises",
-                golden * 2 ** (shift / 12), "D23")
-    yield Guess("formant shift the other way", "the pitch is moved by the formant shift with the wrong sign",
-                golden * 2 ** (2 * shift / 12), "D23")
+    yield Guess(
+        "missing formant shift",
+        "the pitch is not lowered by the formant shift, which the resampling raises",
+        golden * 2 ** (shift / 12),
+        "D23",
+    )
+    yield Guess(
+        "formant shift the other way",
+        "the pitch is moved by the formant shift with the wrong sign",
+        golden * 2 ** (2 * shift / 12),
+        "D23",
+    )
     frame = int(case.voice["rate"]) // 100
     if prefix + "waveform.raw" in case and prefix + "waveform.model" in case:
         made, heard = (case[prefix + wave].size // frame for wave in ("waveform.raw", "waveform.model"))
-        yield Guess("unscaled pitch", f"the pitch is not scaled by the {made} frames made for {heard} that are heard",
-                    golden * heard / made, "D23")
+        yield Guess(
+            "unscaled pitch",
+            f"the pitch is not scaled by the {made} frames made for {heard} that are heard",
+            golden * heard / made,
+            "D23",
+        )
 
 
 def _formant(case: Case, name: str) -> float:
@@ -47,5 +59,9 @@ def other_length(case: Case, stage: str, ours: Array, golden: Array) -> dict[str
     before = next(case[name] for name in UNRESAMPLED if name in case)
     if ours.shape != before.shape:
         return None
-    return {"name": "missing resampling", "explains": 1.0, "divergence": "D24",
-            "sentence": "the sound is not resampled: it has the voice's own rate, whatever rate is written beside it"}
+    return {
+        "name": "missing resampling",
+        "explains": 1.0,
+        "divergence": "D24",
+        "sentence": "the sound is not resampled: it has the voice's own rate, whatever rate is written beside it",
+    }

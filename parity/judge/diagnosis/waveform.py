@@ -13,8 +13,18 @@ from parity.judge.diagnosis.causes import Guess, given_of
 AMPLITUDE, VOICED = 0.1, 0.003
 
 
-def sine(hz: Array, rate: int, upp: int, noise: Array, fundamental: float = 1.0, lag: int = 0, voiced: float = VOICED,
-         unvoiced: float = AMPLITUDE / 3, linear: bool = False, mute: bool = True) -> Array:
+def sine(
+    hz: Array,
+    rate: int,
+    upp: int,
+    noise: Array,
+    fundamental: float = 1.0,
+    lag: int = 0,
+    voiced: float = VOICED,
+    unvoiced: float = AMPLITUDE / 3,
+    linear: bool = False,
+    mute: bool = True,
+) -> Array:
     """The ideal source in float64: phase is the inclusive sum of f0 / rate, noise by voicing; float64 (1, p·upp, 1)."""
     track = hz.ravel().astype(np.float64)
     if linear:
@@ -75,8 +85,12 @@ def _louder(case: Case, name: str, noise: Array, hz: Array, upp: int, ours: Arra
         power = float(np.sum(part * part))
         more = float(np.sum(gap * part)) / power if power else 0.0
         if abs(more) > 1e-6:
-            yield Guess("another noise level", f"noise on {label} frames is {right + more:.4g}, not {right:.4g}",
-                        golden + more * part, "D16")
+            yield Guess(
+                "another noise level",
+                f"noise on {label} frames is {right + more:.4g}, not {right:.4g}",
+                golden + more * part,
+                "D16",
+            )
 
 
 def _weights(case: Case, prefix: str) -> tuple[float, float] | None:
@@ -112,8 +126,12 @@ def _linear(case: Case, prefix: str, ours: Array) -> Iterator[Guess]:
     inside = (np.abs(ours) < 0.9).ravel()
     if inside.sum() > 100:
         other = np.polyfit(wave.ravel()[inside], np.arctanh(ours.astype(np.float64).ravel()[inside]), 1)
-        yield Guess("another linear layer", f"the source's linear layer is {other[0]:.6g} x + {other[1]:.3g}, not "
-                    f"{slope:.6g} x + {offset:.3g}", np.tanh(other[0] * wave + other[1]), "D16")
+        yield Guess(
+            "another linear layer",
+            f"the source's linear layer is {other[0]:.6g} x + {other[1]:.3g}, not {slope:.6g} x + {offset:.3g}",
+            np.tanh(other[0] * wave + other[1]),
+            "D16",
+        )
 
 
 def generator(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> Iterator[Guess]:
@@ -131,7 +149,7 @@ def trim(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> Ite
     pad = round(float(case.options["window"][0]) * int(case.voice["rate"]))
     frame = int(case.voice["rate"]) // 100
     for by in (*range(-8, 0), *range(1, 9), *(frames * frame for frames in (-2, -1, 1, 2)), -pad):
-        piece = full[pad + by:pad + by + len(ours)] if pad + by >= 0 else full[:0]
+        piece = full[pad + by : pad + by + len(ours)] if pad + by >= 0 else full[:0]
         if len(piece) == len(ours):
             word = "late" if by > 0 else "early"
             yield Guess("trimmed elsewhere", f"the padding is dropped {abs(by)} samples too {word}", piece, "D14")
@@ -148,7 +166,7 @@ def joined(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> I
 def _rms(wave: Array, frame: int, hop: int, zeros: bool = True) -> Array:
     padded = np.pad(np.asarray(wave, np.float64), frame // 2, mode="constant" if zeros else "reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, frame)[::hop]
-    return np.asarray(np.sqrt((windows ** 2).mean(axis=1)))
+    return np.asarray(np.sqrt((windows**2).mean(axis=1)))
 
 
 def _stretched(curve: Array, length: int, corners: bool = False) -> Array:
@@ -165,8 +183,15 @@ def mixed(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> It
     rate, mix = int(case.voice["rate"]), float(case.options.get("rms_mix_rate", 1))
     yield Guess("missing loudness mix", "the loudness envelope is not mixed", wave, "D21")
 
-    def blend(share: float, half: bool = True, corners: bool = False, zeros: bool = True, floor: float = 1e-6,
-              reference: Array = source, epsilon: float = 0.0) -> Array:
+    def blend(
+        share: float,
+        half: bool = True,
+        corners: bool = False,
+        zeros: bool = True,
+        floor: float = 1e-6,
+        reference: Array = source,
+        epsilon: float = 0.0,
+    ) -> Array:
         frame = 2 if half else 1
         theirs = _rms(reference, 8000 * frame, 8000 if half else 4000, zeros)
         ours = _rms(wave, rate // 2 * frame, rate // 2 if half else rate // 4, zeros)
@@ -180,11 +205,16 @@ def mixed(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> It
     yield Guess("reflected ends", "loudness at the ends is measured on a reflection", blend(mix, zeros=False), "D21")
     yield Guess("another floor", "the quiet floor is 1e-3 instead of 1e-6", blend(mix, floor=1e-3), "D21")
     yield Guess("another mix rate", f"the mix rate is not {mix:g}", blend(mix + 1e-3), "D21", base=blend(mix))
-    yield Guess("epsilon", "something is added under the root of the loudness", blend(mix, epsilon=1e-7), "D21",
-                base=blend(mix))
+    yield Guess(
+        "epsilon", "something is added under the root of the loudness", blend(mix, epsilon=1e-7), "D21", base=blend(mix)
+    )
     if "audio16k" in case:
-        yield Guess("missing high-pass", "the input's loudness is measured without the high-pass",
-                    blend(mix, reference=case["audio16k"]), "D19")
+        yield Guess(
+            "missing high-pass",
+            "the input's loudness is measured without the high-pass",
+            blend(mix, reference=case["audio16k"]),
+            "D19",
+        )
 
 
 def resampled(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> Iterator[Guess]:
@@ -196,12 +226,20 @@ def resampled(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -
     if wave is None or not target:
         return
     at = np.arange(len(ours)) * source_rate / target
-    yield Guess("linear resampling", "the output is resampled by straight lines",
-                np.interp(at, np.arange(len(wave)), wave), "D15")
+    yield Guess(
+        "linear resampling",
+        "the output is resampled by straight lines",
+        np.interp(at, np.arange(len(wave)), wave),
+        "D15",
+    )
     for quality in ("VHQ", "MQ", "LQ", "QQ"):
-        made = soxr.resample(wave, source_rate, target, quality=quality)[:len(ours)]
-        yield Guess("another resampling quality", f"soxr's quality is {quality}, not HQ",
-                    np.pad(made, (0, len(ours) - len(made))), "D15")
+        made = soxr.resample(wave, source_rate, target, quality=quality)[: len(ours)]
+        yield Guess(
+            "another resampling quality",
+            f"soxr's quality is {quality}, not HQ",
+            np.pad(made, (0, len(ours) - len(made))),
+            "D15",
+        )
 
 
 def integers(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> Iterator[Guess]:
@@ -216,10 +254,16 @@ def integers(case: Case, prefix: str, name: str, given: Tensors, ours: Array) ->
         ("rounded integers", "samples are rounded, not cut off", np.rint(exact)),
         ("floored integers", "samples are rounded down, not towards zero", np.floor(exact)),
         ("scale 32767", "the scale is 32767 instead of 32768", np.trunc(wave * np.float32(scale * 32767 / 32768))),
-        ("scale 32767.5", "the scale is 32767.5 instead of 32768",
-         np.trunc(wave * np.float32(scale * 32767.5 / 32768))),
-        ("scale 32767", "the scale is 32767, and samples are rounded",
-         np.rint(wave * np.float32(scale * 32767 / 32768))),
+        (
+            "scale 32767.5",
+            "the scale is 32767.5 instead of 32768",
+            np.trunc(wave * np.float32(scale * 32767.5 / 32768)),
+        ),
+        (
+            "scale 32767",
+            "the scale is 32767, and samples are rounded",
+            np.rint(wave * np.float32(scale * 32767 / 32768)),
+        ),
         ("missing guard", "loud output is clipped, not scaled down", np.trunc(np.clip(wave * 32768, -32768, 32767))),
         ("wrapped", "loud output wraps round", (np.trunc(wave * 32768).astype(np.int64) + 2**15) % 2**16 - 2**15),
         ("always normalised", "quiet output is scaled up to the guard's peak", np.trunc(wave * (32768 / peak))),

@@ -128,8 +128,13 @@ FAULTS = [
         FULL,
         ("ids from 1", "offset"),
     ),
-    Fault("search-exchanged", "retrieval.search", "the rows of the last two neighbours exchanged",
-          around(Index, "search", _searched(lambda d, i: (d, i[:, [0, 1, 2, 3, 4, 5, 7, 6]]))), FULL),
+    Fault(
+        "search-exchanged",
+        "retrieval.search",
+        "the rows of the last two neighbours exchanged",
+        around(Index, "search", _searched(lambda d, i: (d, i[:, [0, 1, 2, 3, 4, 5, 7, 6]]))),
+        FULL,
+    ),
     Fault(
         "search-one-late",
         "retrieval.search",

@@ -163,7 +163,9 @@ FAULTS = [
         "highpass-one-way",
         "highpassed",
         "lfilter instead of filtfilt",
-        around(preparation, "highpass", lambda f, x: signal.lfilter(preparation.B, preparation.A, x.astype(np.float64))),
+        around(
+            preparation, "highpass", lambda f, x: signal.lfilter(preparation.B, preparation.A, x.astype(np.float64))
+        ),
         (),
         ("one-way filter",),
     ),
@@ -171,7 +173,9 @@ FAULTS = [
         "highpass-float64-extension",
         "highpassed",
         "the input is widened before it is extended",
-        around(preparation, "highpass", lambda f, x: signal.filtfilt(preparation.B, preparation.A, x.astype(np.float64))),
+        around(
+            preparation, "highpass", lambda f, x: signal.filtfilt(preparation.B, preparation.A, x.astype(np.float64))
+        ),
         ("loud",),
         ("float64 extension",),
     ),
@@ -374,7 +378,11 @@ FAULTS = [
         ("mix", "two seconds"),
     ),
     Fault(
-        "mix-power", "rmsmixed", "rms without its root", after(output, "rms", lambda x: x * x), ("mix", "two seconds"),
+        "mix-power",
+        "rmsmixed",
+        "rms without its root",
+        after(output, "rms", lambda x: x * x),
+        ("mix", "two seconds"),
         ("another mix rate",),
     ),
     Fault(

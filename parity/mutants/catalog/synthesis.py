@@ -185,7 +185,11 @@ FAULTS = [
     ),
     Fault("source-no-tanh", "nsf", "no tanh", around(Source, "__call__", _untanhed), SOURCE, ("missing tanh",)),
     Fault(
-        "source-bare", "nsf", "neither linear layer nor tanh", around(Source, "__call__", _bare), SOURCE,
+        "source-bare",
+        "nsf",
+        "neither linear layer nor tanh",
+        around(Source, "__call__", _bare),
+        SOURCE,
         ("bare sine", "missing linear layer"),
     ),
     Fault(
@@ -202,8 +206,14 @@ FAULTS = [
     ),
     Fault("gen-slope", "generator", "LeakyReLU 0.2", put(generator, "SLOPE", 0.2), (), ("another slope",)),
     Fault("gen-slope-subtle", "generator", "LeakyReLU 0.1001", put(generator, "SLOPE", 0.1001), (), ("another slope",)),
-    Fault("gen-last-slope", "generator", "0.1 for the last LeakyReLU as well", put(generator, "LAST_SLOPE", 0.1), (),
-          ("another last slope",)),
+    Fault(
+        "gen-last-slope",
+        "generator",
+        "0.1 for the last LeakyReLU as well",
+        put(generator, "LAST_SLOPE", 0.1),
+        (),
+        ("another last slope",),
+    ),
     Fault("gen-no-tanh", "generator", "no tanh at the end", after(Generator, "piece", _untanh), (), ("missing tanh",)),
     Fault(
         "gen-clipped",

@@ -2,8 +2,8 @@
 
 Tiles multiply bfloat16 sixteen times as fast as the vector units do float32. A float32 number is the sum of three
 bfloat16 ones, its limbs, and six of the nine products of two numbers' limbs carry all that float32 can hold: next to
-exact sums, these products are no further off than float32's own. rvc/nn/kernels/amx.c computes them; pip compiles it where
-there is a C compiler. Without it, or on a processor without tiles, torch computes everything.
+exact sums, these products are no further off than float32's own. rvc/nn/kernels/amx.c computes them; pip compiles it
+where there is a C compiler. Without it, or on a processor without tiles, torch computes everything.
 """
 
 from __future__ import annotations
@@ -39,14 +39,42 @@ def library() -> ctypes.CDLL | None:
     found.rvc_packed.argtypes, found.rvc_packed.restype = (c_long, c_long, c_long, c_int), c_long
     found.rvc_pack.argtypes, found.rvc_pack.restype = (c_void_p, c_long, c_long, c_long, c_int, c_void_p), None
     found.rvc_rows.argtypes = (
-        c_void_p, c_long, c_long, c_long, c_long, c_void_p, c_long, c_long,  # the signal, the taps
-        c_void_p, c_int, c_long, c_long, c_void_p,  # the weight, sizes, bias
-        c_void_p, c_long, c_float, c_float, c_int, c_void_p, c_long,  # what is added, slopes, GELU, what comes out
-    )  # fmt: skip
+        c_void_p,
+        c_long,
+        c_long,
+        c_long,
+        c_long,
+        c_void_p,
+        c_long,
+        c_long,  # the signal, the taps
+        c_void_p,
+        c_int,
+        c_long,
+        c_long,
+        c_void_p,  # the weight, sizes, bias
+        c_void_p,
+        c_long,
+        c_float,
+        c_float,
+        c_int,
+        c_void_p,
+        c_long,  # what is added, slopes, GELU, what comes out
+    )
     found.rvc_attend.argtypes = (
-        c_void_p, c_long, c_void_p, c_long, c_void_p, c_long,  # queries, keys, values
-        c_long, c_long, c_long, c_float, c_int, c_void_p, c_long,  # sizes, scale, limbs, what comes out
-    )  # fmt: skip
+        c_void_p,
+        c_long,
+        c_void_p,
+        c_long,
+        c_void_p,
+        c_long,  # queries, keys, values
+        c_long,
+        c_long,
+        c_long,
+        c_float,
+        c_int,
+        c_void_p,
+        c_long,  # sizes, scale, limbs, what comes out
+    )
     return found
 
 
@@ -139,11 +167,27 @@ class Product:
         found = library()
         assert found is not None
         failed = found.rvc_rows(
-            x.data_ptr(), x.stride(0), len(x), self.into, self.taps, self._at, stride, pad, self.packed.data_ptr(),
-            self.limbs, self.out, count, bias.data_ptr() if bias is not None else None,
-            other.data_ptr() if other is not None else None, other.stride(0) if other is not None else 0,
-            before, after, gelu, y.data_ptr(), y.stride(0),
-        )  # fmt: skip
+            x.data_ptr(),
+            x.stride(0),
+            len(x),
+            self.into,
+            self.taps,
+            self._at,
+            stride,
+            pad,
+            self.packed.data_ptr(),
+            self.limbs,
+            self.out,
+            count,
+            bias.data_ptr() if bias is not None else None,
+            other.data_ptr() if other is not None else None,
+            other.stride(0) if other is not None else 0,
+            before,
+            after,
+            gelu,
+            y.data_ptr(),
+            y.stride(0),
+        )
         if failed:
             raise MemoryError("no memory for a product's limbs")
         return y

@@ -168,9 +168,13 @@ class Conv:
         if weight is None:
             ops: Any = torch.ops
             weight = ops.mkldnn._reorder_convolution_weight(
-                self.dense().to(self.dtype).contiguous(), [0, pad], [1, 1], [1, self.dilation], 1,
+                self.dense().to(self.dtype).contiguous(),
+                [0, pad],
+                [1, 1],
+                [1, self.dilation],
+                1,
                 [1, self.into, 1, length],
-            )  # fmt: skip
+            )
             for old in list(self.short)[: -KEPT + 1]:  # safe with several threads: each uses the weight it holds
                 self.short.pop(old, None)
             self.short[length, pad] = weight
@@ -220,9 +224,20 @@ class Conv:
         if self.packed:
             ops: Any = torch.ops
             y = ops.mkldnn._convolution_pointwise_.binary(
-                image(other), image(x), self.packed_for(x.shape[0], pad), self.bias, [0, pad], [1, 1],
-                [1, self.dilation], 1, "add", 1.0, None, [], None,
-            )  # fmt: skip
+                image(other),
+                image(x),
+                self.packed_for(x.shape[0], pad),
+                self.bias,
+                [0, pad],
+                [1, 1],
+                [1, self.dilation],
+                1,
+                "add",
+                1.0,
+                None,
+                [],
+                None,
+            )
             return rows(y)
         if self.int8 is not None:
             return rows(self.int8(image(x), self.bias, pad, image(other)))
@@ -237,9 +252,20 @@ class Conv:
         x = x if before is None else F.leaky_relu(x, before)
         ops: Any = torch.ops
         y = ops.mkldnn._convolution_pointwise.binary(
-            image(x), image(other), self.packed_for(x.shape[0], pad), self.bias, [0, pad], [1, 1],
-            [1, self.dilation], 1, "add", 1.0, None, [], None,
-        )  # fmt: skip
+            image(x),
+            image(other),
+            self.packed_for(x.shape[0], pad),
+            self.bias,
+            [0, pad],
+            [1, 1],
+            [1, self.dilation],
+            1,
+            "add",
+            1.0,
+            None,
+            [],
+            None,
+        )
         return rows(y)
 
     def same(self, x: Tensor) -> Tensor:

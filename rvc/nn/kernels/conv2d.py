@@ -37,9 +37,17 @@ class Filter:
             image = image.contiguous(memory_format=torch.channels_last)
             ops: Any = torch.ops
             done: Tensor = ops.mkldnn._convolution_pointwise(
-                image, self.weight, self.bias, [*self.padding], [*self.stride], [1, 1], 1,
-                "relu" if relu else "none", [], "",
-            )  # fmt: skip
+                image,
+                self.weight,
+                self.bias,
+                [*self.padding],
+                [*self.stride],
+                [1, 1],
+                1,
+                "relu" if relu else "none",
+                [],
+                "",
+            )
             return done
         done = F.conv2d(image, self.weight, self.bias, self.stride, self.padding)
         return done.relu_() if relu else done

@@ -71,13 +71,13 @@ def reaching(
 
 def add_reaching(
     other: Tensor, conv: Conv, x: Tensor, given: Span, wanted: Span, before: float | None = None
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """`other` at rows `wanted`, with the convolution of rows `given` of x added in place."""
     return silenced(conv.add_to(other, cut(x, given, wanted.wider(conv.reach)), before=before), wanted)
 
 
 def added_reaching(
     other: Tensor, conv: Conv, x: Tensor, given: Span, wanted: Span, before: float | None = None
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """What `add_reaching` gives, with `other` left as it is."""
     return silenced(conv.added(other, cut(x, given, wanted.wider(conv.reach)), before=before), wanted)

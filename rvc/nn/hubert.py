@@ -105,7 +105,7 @@ def config_from_json(fields: Mapping[str, Any]) -> HubertConfig:
 
 
 class Hubert(nn.Module):
-    """The network. `weights` hold the names of `expected_shapes`; see rvc.nn.hubert_tensor_names for the files' names."""
+    """The network. `weights` hold the names of `expected_shapes`; rvc.nn.hubert_tensor_names maps the files' names."""
 
     def __init__(
         self,

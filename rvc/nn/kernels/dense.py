@@ -1,8 +1,8 @@
 """Matrix products over frames, rows (n, a) → rows (n, b), with the weight laid out once for this machine.
 
 On a processor with matrix tiles rvc.nn.kernels.amx computes them. Elsewhere oneDNN's product over a packed weight is a
-third faster than the default BLAS, at every number of rows. Both apply an activation before their result leaves the cache.
-Where there is neither, the same object calls torch's linear.
+third faster than the default BLAS, at every number of rows. Both apply an activation before their result leaves the
+cache. Where there is neither, the same object calls torch's linear.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hearing import Replay, moved
+from recorded_stages import Replay, moved
 from safetensors.numpy import load_file
 from torch.utils._python_dispatch import TorchDispatchMode
 

@@ -1,7 +1,5 @@
 """Templates, styles and scripts put together into files that need nothing but themselves."""
 
-import functools
-import json
 import os
 from importlib import resources
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from reports.data import cells, pack
+from reports.data import color_scale, pack
 
 ROOT = Path(str(resources.files("reports")))
 CASE_SCRIPTS = (
@@ -45,34 +43,15 @@ def asset(name: str) -> Markup:
     return Markup(text)  # ours, and it holds no closing tag; tests/reports/test_render.py watches that
 
 
-@functools.cache
-def steps() -> list[dict[str, Any]]:
-    """The steps of the colour scale of "times the limit", shared with the scripts."""
-    found: list[dict[str, Any]] = json.loads((ROOT / "assets" / "steps.json").read_text(encoding="utf-8"))
-    return found
-
-
-def step_of(ratio: float | None, state: str) -> dict[str, Any]:
-    """The colours of one cell of a table; a failure without a number is as dark as the worst."""
-    if state in ("none", "not tested"):
-        return {"light": "transparent", "dark": "transparent", "ink_light": "inherit", "ink_dark": "inherit"}
-    if ratio is None:
-        return steps()[0] if cells.mark(state) == "good" else steps()[-1]
-    fitting = (
-        step for step in steps() if step["below"] is not None and (ratio < step["below"] or ratio == step["below"] == 1)
-    )
-    return next(fitting, steps()[-1])
-
-
 def html(template: str, scripts: tuple[str, ...], **values: Any) -> str:
     """A whole page."""
     found = _environment().get_template(template)
-    shared = Markup(f"globalThis.Report = {{ STEPS: {pack.script_json(steps())} }};")
+    shared = Markup(f"globalThis.Report = {{ STEPS: {pack.script_json(color_scale.steps())} }};")
     return found.render(
         css=asset("report.css"),
         scripts=[shared, *(asset(f"{name}.js") for name in scripts)],
-        steps=steps(),
-        step_of=step_of,
+        steps=color_scale.steps(),
+        step_of=color_scale.step_of,
         **values,
     )
 

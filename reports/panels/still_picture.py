@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from parity.goldens.recipes import Array
-from reports.data import timeline
+from reports.data import color_scale, timeline
 from reports.data.load import Evidence
-from reports.pages import assembly
 from reports.panels.players import Sound
 
 ORIGINAL, OURS, DIFFERENCE = "#56789c", "#111827", "#c4490b"
@@ -137,8 +136,8 @@ def _strip(axis: Any, strips: list[tuple[str, list[tuple[float, float, Array]]]]
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
-    colours = ListedColormap([step["light"] for step in assembly.steps()])
-    limits = [step["below"] for step in assembly.steps()[:-1]]
+    colours = ListedColormap([step["light"] for step in color_scale.steps()])
+    limits = [step["below"] for step in color_scale.steps()[:-1]]
     for row, (_, pieces) in enumerate(strips):
         for begin, step, ratios in pieces:
             shown = np.digitize(np.nan_to_num(ratios, nan=np.inf), limits)[None]
@@ -154,5 +153,5 @@ def _strip(axis: Any, strips: list[tuple[str, list[tuple[float, float, Array]]]]
     axis.set_ylim(max(1, len(strips)) - 0.5, -0.5)
     axis.set_yticks(range(len(strips)), [name for name, _ in strips], fontsize=7)
     axis.tick_params(labelsize=7)
-    patches = [Patch(facecolor=step["light"], edgecolor="#999999", label=step["word"]) for step in assembly.steps()]
+    patches = [Patch(facecolor=step["light"], edgecolor="#999999", label=step["word"]) for step in color_scale.steps()]
     axis.legend(handles=patches, ncols=8, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.45, -0.09), frameon=False)

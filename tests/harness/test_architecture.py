@@ -1,95 +1,232 @@
-"""Who may import whom: the doors between the rooms, from the plan of the house."""
+"""Imports keep the directions of docs/architecture.md: between packages, between subpackages, and without cycles."""
 
 import ast
-from collections.abc import Iterator
+import functools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("rvc", "reference", "parity", "reports", "bench", "tests")
+PACKAGES = ("rvc", "parity", "reference", "reports", "bench")
 ORIGINALS = ("rvc_python", "infer", "configs", "fairseq", "torchcrepe", "torchfcpe", "transformers")
-OPEN_TO_REFERENCE = {"goldens", "stages", "voices"}
-KNOWS_RVC = ("parity/rvc_bridge/", "parity/mutants/")
+REFERENCE_MAY_IMPORT = ("parity.stages", "parity.errors", "parity.goldens", "parity.voices")
+MAY_IMPORT_RVC = ("parity.rvc_bridge", "parity.mutants")
+MODULES_IN_A_FOLDER = 15
+MODULES_AT_THE_TOP_OF_PARITY = 6
+NAMED_AFTER_THEIR_SUBJECT = (
+    # Folders whose modules carry the name of a command, a stage or a side of one, so that a name of theirs may recur.
+    "parity",  # aliases of commands
+    "parity.cli",
+    "parity.judge.diagnosis",
+    "parity.mutants.catalog",
+    "parity.rvc_bridge",
+    "parity.voices",
+    "rvc.cli",
+    "rvc.f0",
+    "rvc.nn",
+    "bench",  # aliases of commands
+    "bench.sections",
+)
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Full names of the modules that a file imports, `from a import b` as a.b."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def module_name(path: Path) -> str:
+    """`rvc/f0/pm.py` to rvc.f0.pm, and a package's `__init__.py` to the package."""
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def package_files(package: str) -> list[Path]:
+    """Every module of a package, sorted."""
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+MODULES = {module_name(path): path for package in PACKAGES for path in package_files(package)}
+
+
+def statements(path: Path, nested: bool) -> Iterator[ast.stmt]:
+    """The statements of a module; without `nested` only those that run on import, TYPE_CHECKING blocks excluded."""
+    todo: list[ast.AST] = list(ast.parse(path.read_text(encoding="utf-8")).body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        if not nested and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        if not nested and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            todo += node.orelse
+            continue
+        todo += ast.iter_child_nodes(node)
+
+
+@functools.cache
+def imports(path: Path, nested: bool = True) -> tuple[str, ...]:
+    """Full names that a file imports; `from a import b` is a.b."""
+    return tuple(import_names(path, nested))
+
+
+def import_names(path: Path, nested: bool) -> Iterator[str]:
+    """The names of `imports`, one by one."""
+    for node in statements(path, nested):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"{path} has a relative import; write the full name"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def files(room: str) -> list[Path]:
-    return sorted((ROOT / room).rglob("*.py"))
+def imported_modules(path: Path, nested: bool = True) -> set[str]:
+    """The project's modules that a file imports."""
+    modules = set()
+    for name in imports(path, nested):
+        while name and name not in MODULES:
+            name = name.rpartition(".")[0]
+        if name:
+            modules.add(name)
+    return modules - {module_name(path)}
 
 
-def doors(room: str) -> list[tuple[str, str]]:
-    """Every import of another room: (file, module)."""
-    found = []
-    for path in files(room):
-        for name in imports(path):
-            if name.split(".")[0] in ROOMS and name.split(".")[0] != room:
-                found.append((path.relative_to(ROOT).as_posix(), name))
-    return found
+def is_in(module: str, packages: Iterable[str]) -> bool:
+    """True where the module is one of the packages or lies in one of them."""
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
-@pytest.mark.parametrize("room", ["rvc", "parity", "reference", "reports", "bench"])
-def test_the_room_is_there(room: str) -> None:
-    assert files(room), f"{room}/ holds no code; a test over nothing proves nothing"
+def imports_of_other_packages(package: str) -> list[tuple[str, str]]:
+    """(importing module, imported module of another package)."""
+    return [
+        (module_name(path), name)
+        for path in package_files(package)
+        for name in sorted(imported_modules(path))
+        if name.split(".")[0] != package
+    ]
 
 
-def test_rvc_opens_onto_no_room() -> None:
-    assert doors("rvc") == []
+def subpackage(module: str) -> str:
+    """The part of a package that a module belongs to: rvc.f0 for rvc.f0.pm; a module at the top stands for itself."""
+    return ".".join(module.split(".")[:2]) if "." in module else f"{module}.__init__"
 
 
-def test_reference_opens_onto_the_stores_side_of_parity() -> None:
-    for path, name in doors("reference"):
-        parts = name.split(".")
-        assert parts[0] == "parity" and len(parts) > 1 and parts[1] in OPEN_TO_REFERENCE, f"{path} imports {name}"
+def graph(node_of: Mapping[str, str]) -> dict[str, set[str]]:
+    """Node to the nodes that it imports when it is imported; `node_of` maps each module to its node."""
+    edges: dict[str, set[str]] = defaultdict(set)
+    for module, path in MODULES.items():
+        edges[node_of[module]] |= {node_of[name] for name in imported_modules(path, nested=False)}
+    return {node: targets - {node} for node, targets in edges.items()}
 
 
-def test_what_reference_sees_does_not_know_rvc() -> None:
-    seen, todo = set[str](), {f"parity.{name}" for name in OPEN_TO_REFERENCE}
+def cycles(edges: Mapping[str, set[str]]) -> list[list[str]]:
+    """Strongly connected components of more than one node, by Tarjan's algorithm (SIAM J. Comput. 1, 1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    components = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for target in sorted(edges.get(node, ())):
+            if target not in index:
+                visit(target)
+                low[node] = min(low[node], low[target])
+            elif target in stack:
+                low[node] = min(low[node], index[target])
+        if low[node] == index[node]:
+            component = [stack.pop()]
+            while component[-1] != node:
+                component.append(stack.pop())
+            if len(component) > 1:
+                components.append(sorted(component))
+
+    for node in edges:
+        if node not in index:
+            visit(node)
+    return components
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_holds_code(package: str) -> None:
+    assert package_files(package), f"{package}/ holds no code, so the tests below would check nothing"
+
+
+def test_rvc_imports_no_other_package() -> None:
+    assert imports_of_other_packages("rvc") == []
+
+
+def test_parity_imports_rvc_only_in_its_bridge_and_its_mutants() -> None:
+    for module, name in imports_of_other_packages("parity"):
+        assert is_in(name, ["rvc"]) and is_in(module, MAY_IMPORT_RVC), f"{module} imports {name}"
+
+
+def test_reference_imports_only_goldens_stages_voices_and_errors_of_parity() -> None:
+    for module, name in imports_of_other_packages("reference"):
+        assert is_in(name, REFERENCE_MAY_IMPORT), f"{module} imports {name}"
+
+
+def test_what_reference_imports_does_not_import_rvc() -> None:
+    seen: set[str] = set()
+    todo = {name for name in MODULES if is_in(name, REFERENCE_MAY_IMPORT)}
     while todo:
         module = todo.pop()
         seen.add(module)
-        path = ROOT / (module.replace(".", "/") + ".py")
-        paths = [path] if path.is_file() else sorted(path.with_suffix("").rglob("*.py"))
-        assert paths, module
-        for name in (name for path in paths for name in imports(path)):
-            assert name.split(".")[0] != "rvc", f"{module} imports {name}"
-            if name.startswith("parity."):
-                parts = name.split(".")
-                for candidate in (".".join(parts[:3]), ".".join(parts[:2])):
-                    there = ROOT / candidate.replace(".", "/")
-                    if there.is_dir() or there.with_suffix(".py").is_file():
-                        todo |= {candidate} - seen
-                        break
+        names = imported_modules(MODULES[module])
+        assert not [name for name in names if is_in(name, ["rvc"])], f"{module} imports rvc"
+        todo |= names - seen
 
 
-def test_parity_opens_onto_rvc_through_its_candidates_alone() -> None:
-    for path, name in doors("parity"):
-        assert name.split(".")[0] == "rvc" and path.startswith(KNOWS_RVC), f"{path} imports {name}"
+def test_reports_import_only_parity() -> None:
+    for module, name in imports_of_other_packages("reports"):
+        assert is_in(name, ["parity"]), f"{module} imports {name}"
 
 
-def test_reports_open_onto_parity() -> None:
-    assert {name.split(".")[0] for _, name in doors("reports")} <= {"parity"}
+def test_bench_imports_only_rvc_and_parity() -> None:
+    for module, name in imports_of_other_packages("bench"):
+        assert is_in(name, ["rvc", "parity"]), f"{module} imports {name}"
 
 
-def test_bench_opens_onto_rvc_and_parity() -> None:
-    assert {name.split(".")[0] for _, name in doors("bench")} <= {"rvc", "parity"}
-
-
-@pytest.mark.parametrize("room", ["rvc", "parity", "reports", "bench", "tests"])
-def test_no_original_is_imported(room: str) -> None:
-    for path in files(room):
+@pytest.mark.parametrize("package", ["rvc", "parity", "reports", "bench", "tests"])
+def test_no_package_but_reference_imports_an_original(package: str) -> None:
+    for path in package_files(package):
         for name in imports(path):
             assert name.split(".")[0] not in ORIGINALS, f"{path} imports {name}"
 
 
-def test_tests_never_open_onto_the_code_that_runs_originals() -> None:
-    for path, name in doors("tests"):
-        assert not name.startswith("reference.originals"), f"{path} imports {name}"
+def test_tests_do_not_import_the_code_that_runs_originals() -> None:
+    for path in package_files("tests"):
+        for name in imports(path):
+            assert not is_in(name, ["reference.originals"]), f"{path} imports {name}"
+
+
+def test_modules_import_each_other_without_cycles() -> None:
+    assert cycles(graph({module: module for module in MODULES})) == []
+
+
+def test_packages_import_each_other_without_cycles() -> None:
+    assert cycles(graph({module: module.split(".")[0] for module in MODULES})) == []
+
+
+def test_subpackages_import_each_other_without_cycles() -> None:
+    assert cycles(graph({module: subpackage(module) for module in MODULES})) == []
+
+
+def test_cycles_are_detected() -> None:
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == [["a", "b", "c"]]
+
+
+def test_no_folder_holds_more_modules_than_fit_on_a_screen() -> None:
+    for package in PACKAGES:
+        for folder in {path.parent for path in package_files(package)}:
+            count = len([path for path in folder.glob("*.py") if not path.name.startswith("__")])
+            most = MODULES_AT_THE_TOP_OF_PARITY if folder == ROOT / "parity" else MODULES_IN_A_FOLDER
+            assert count <= most, f"{folder.relative_to(ROOT)}/ holds {count} modules, at most {most} are allowed"
+
+
+def test_modules_of_one_package_have_names_of_their_own() -> None:
+    folders: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for module, path in MODULES.items():
+        if not path.name.startswith("__"):
+            folder, _, name = module.rpartition(".")
+            folders[module.split(".")[0], name].add(folder)
+    for (package, name), places in folders.items():
+        others = places - set(NAMED_AFTER_THEIR_SUBJECT)
+        assert len(others) <= 1, f"several modules of {package} are called {name}: {sorted(others)}"

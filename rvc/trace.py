@@ -1,10 +1,14 @@
-"""What a conversion computed on its way, under the names of docs/spec/00 §0.3, written as one safetensors file."""
+"""Taps and traces: the intermediate values of a conversion, under the names of docs/spec/00 §0.3, in one safetensors
+file.
+
+A tap is a function that is called with the name and value of every intermediate tensor and returns the value.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,26 +16,52 @@ import numpy.typing as npt
 from rvc.audio.output import atomically, check_target
 from rvc.errors import RvcError
 
+T = TypeVar("T")
+
+
+class Tap(Protocol):
+    """Called with the name and value of every tensor that a stage hands on; returns the value."""
+
+    def __call__(self, name: str, value: T, /) -> T: ...
+
+
+def no_tap(name: str, value: T, /) -> T:
+    """The tap of a conversion whose intermediate values are not recorded; compared by identity."""
+    return value
+
 
 class Recorder(dict[str, npt.NDArray[Any]]):
-    """Named arrays in the order heard. Call it to record one; the value goes on unchanged."""
+    """A tap that keeps a copy of every tensor by name, in the order they were computed."""
 
-    def __call__(self, name: str, value: Any) -> Any:
+    def __call__(self, name: str, value: T, /) -> T:
+        """Record one tensor and return it unchanged.
+
+        Raises:
+            RvcError: a tensor of this name has been recorded before.
+        """
         if name in self:
-            raise RvcError(f"{name!r} was heard twice in one run; give each tap its own name")
+            raise RvcError(f"{name!r} was recorded twice in one run; give each tensor its own name")
         self[name] = snapshot(value)
         return value
 
 
 def snapshot(value: Any) -> npt.NDArray[Any]:
-    """A contiguous copy of an array or tensor, in main memory."""
+    """A contiguous copy of a NumPy array or a torch tensor, in main memory, of the same shape and dtype."""
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     return np.array(value, order="C", copy=True)
 
 
 def write(path: str | Path, tensors: dict[str, npt.NDArray[Any]], about: dict[str, Any]) -> None:
-    """Write the tensors, and `about` as JSON under "rvc" in the header.  The file appears whole or not at all."""
+    """Write a trace; on an error no file is left behind.
+
+    Args:
+        path: a .safetensors file.
+        tensors: name → array.
+        about: written as JSON under the key "rvc" of the file's header.
+    Raises:
+        BadInput: the file cannot be written.
+    """
     from safetensors.numpy import save_file
 
     path = Path(path)

@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 
 from rvc.cli import options
-from rvc.pipeline.voice_networks import Parts
+from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.realtime.block_sizes import Sizes
 from rvc.realtime.block_times import Timings, describe, timed
 from rvc.realtime.controls import Controls
@@ -41,7 +41,7 @@ class Ears:
 def opened(given: argparse.Namespace, rate: int) -> Stream:
     """A stream with the originals' own settings: blocks of 0.25 s, 2.5 s of past, rmvpe, no index, warmed up."""
     sliders = Controls(f0_method=given.f0_method, rms_mix_rate=given.rms_mix_rate)
-    parts = Parts(given.model, given.hubert, rmvpe=given.rmvpe, precision=given.precision, keep=True)
+    parts = VoiceNetworks(given.model, given.hubert, rmvpe=given.rmvpe, precision=given.precision, keep=True)
     stream = Stream(load(parts, "webui-2026", sliders), Sizes.of(rate), sliders)
     stream.warm_up()
     if given.heard:

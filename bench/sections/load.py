@@ -88,9 +88,9 @@ def stereo(scratch: Path) -> Path:
 
 def load_voice(model: str, hubert: str) -> None:
     """A voice and the full-size HuBERT, ready to be used."""
-    from rvc.pipeline.voice_networks import Parts
+    from rvc.pipeline.voice_networks import VoiceNetworks
 
-    parts = Parts(model, hubert)
+    parts = VoiceNetworks(model, hubert)
     _ = parts.voice.synthesizer
     with parts.borrow_hubert():
         pass

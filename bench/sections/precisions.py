@@ -23,7 +23,7 @@ from rvc.audio.decoding import decode
 from rvc.config import Config
 from rvc.noise import Seeded
 from rvc.pipeline import offline
-from rvc.pipeline.voice_networks import Parts
+from rvc.pipeline.voice_networks import VoiceNetworks
 
 SOUNDS = {"speech": "speech_en_pauses.flac", "singing": "sung_glide.flac"}
 STAGES = {  # what the table calls it → the trace's name
@@ -58,7 +58,7 @@ def _magnitudes(sound: NDArray[np.float64]) -> NDArray[np.float64]:
 def converted(sound: Path, precision: str, kind: str = "v2-40k-f0") -> tuple[Trace, Any]:
     """(everything that a conversion of `sound` computed, its synthesizer)."""
     hubert, rmvpe = voices.make_hubert(), voices.make_rmvpe()
-    parts = Parts(voices.make_voice(kind), hubert, rmvpe=rmvpe, precision=precision)
+    parts = VoiceNetworks(voices.make_voice(kind), hubert, rmvpe=rmvpe, precision=precision)
     trace = Trace()
     config = Config.of("webui-2026", f0_method="rmvpe")
     offline.convert(decode(sound), parts, config, noise=Seeded(0), tap=trace)

@@ -16,11 +16,11 @@ import torch
 from parity.mutants.fault import replaced
 from rvc.content import features
 from rvc.nn.synthesizer import Synthesizer
-from rvc.pipeline.voice_networks import Parts
+from rvc.pipeline.voice_networks import VoiceNetworks
 
 SLOW: dict[str, tuple[Any, str]] = {  # stage → where its function lives
     "hubert.features": (features, "extract"),
-    "f0.raw": (Parts, "track"),
+    "f0.raw": (VoiceNetworks, "track"),
     "enc_p": (Synthesizer, "encode"),
     "flow": (Synthesizer, "flow"),
     "generator": (Synthesizer, "generate"),

@@ -30,13 +30,13 @@ from rvc.f0 import postprocessing
 from rvc.noise import Seeded, Tape
 from rvc.pipeline import offline
 from rvc.pipeline.timing import Stopwatch
-from rvc.pipeline.voice_networks import Parts, resolve_device
+from rvc.pipeline.voice_networks import VoiceNetworks, resolve_device
 from rvc.retrieval import search as retrieval
 
 Call = Callable[["RvcTorch", Case, str, Tensors], Tensors]
 
 
-class SharedParts(Parts):
+class SharedVoiceNetworks(VoiceNetworks):
     """Voices that share the networks which do not belong to a voice: HuBERT and the F0 networks are loaded once."""
 
     shared: dict[tuple[str, str], Any] = {}  # noqa: RUF012 (meant for all instances)
@@ -62,7 +62,7 @@ class RvcTorch:
         self.device = device
         self.absent = absent(device)
         self._files = dict(files) if files is not None else None
-        self._voice: tuple[str, Parts] | None = None
+        self._voice: tuple[str, VoiceNetworks] | None = None
         self._live: realtime.Live | None = None
 
     @property
@@ -132,7 +132,7 @@ class RvcTorch:
             raise CandidateError(f"{type(error).__name__}: {error}", _made(trace)) from error
         return _made(trace)
 
-    def parts(self, case: Case) -> Parts:
+    def parts(self, case: Case) -> VoiceNetworks:
         """The voice of a case with the files it is heard with; the last one is kept."""
         files = self._files if self._files is not None else voice_files(case)
         key = str(sorted(files.items()))
@@ -140,7 +140,7 @@ class RvcTorch:
             self._voice = None  # let the old voice go before the new one comes
             self._voice = (
                 key,
-                SharedParts(
+                SharedVoiceNetworks(
                     files["model"],
                     files.get("hubert"),
                     files.get("index"),
@@ -252,7 +252,7 @@ def _segment_audio(self: RvcTorch, case: Case, prefix: str, given: Tensors) -> T
     config = self.config(case)
     with contextlib.suppress(_Enough):
         pieces = [_piece(case, prefix, config.window, given)]
-        offline.listen(given["padded"], pieces, None, self.parts(case), config, tap, Stopwatch())
+        offline.extract_content(given["padded"], pieces, None, self.parts(case), config, tap, Stopwatch())
     return heard
 
 
@@ -301,10 +301,12 @@ def _protect(self: RvcTorch, case: Case, prefix: str, given: Tensors) -> Tensors
     doubled, config = given[prefix + "content.upsampled"], self.config(case)
     hz = given.get("f0.hz")
     keep = hz is not None and config.protect < alignment.PROTECT_OFF
-    said = offline.Said(doubled[:, ::2], given[prefix + "hubert.features"] if keep else None)
+    said = offline.SegmentContent(doubled[:, ::2], given[prefix + "hubert.features"] if keep else None)
     track = None if hz is None else offline.Pitch(hz, np.ones(hz.shape, np.int64))
     trace = Trace()
-    offline.Segment(prefix[:-1], None, config, Seeded(0), trace).content(said, track, doubled.shape[1])
+    no_synthesizer: Any = None  # `content` does not use it
+    segment = offline.Segment(prefix[:-1], no_synthesizer, config, Seeded(0), trace)
+    segment.content(said, track, doubled.shape[1])
     return {name: value for name, value in trace.items() if name.endswith("content.protected")}
 
 
@@ -374,8 +376,8 @@ def _spoken(self: RvcTorch, case: Case, waves: list[Array], pieces: list[Span]) 
     """What the pipeline makes of segments whose waveforms are given."""
     trace = Trace()
     voice: Any = _PlaybackParts(_Playback(waves, self.parts(case).rate // 100))
-    said = [offline.Said(np.zeros((1, piece.content_frames // 2, 1), np.float32), None) for piece in pieces]
-    joined = offline.speak(said, pieces, None, voice, self.config(case), Seeded(0), trace, Stopwatch())
+    said = [offline.SegmentContent(np.zeros((1, piece.content_frames // 2, 1), np.float32), None) for piece in pieces]
+    joined = offline.synthesize(said, pieces, None, voice, self.config(case), Seeded(0), trace, Stopwatch())
     return trace, joined
 
 

@@ -18,14 +18,14 @@ from rvc.audio.resampling import resample
 from rvc.content import features
 from rvc.nn.synthesizer import heads, resize_frames, resize_source
 from rvc.noise import Tape
-from rvc.pipeline.voice_networks import Parts
+from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.realtime import Controls, Models, Sizes, Stream, load
 from rvc.realtime.block_context import Turn
 from rvc.realtime.block_input import Intake
 from rvc.realtime.block_output import Outlet
 from rvc.realtime.converter import Converter
 from rvc.realtime.dsp.formant import Formant
-from rvc.realtime.tap import unheard, within
+from rvc.realtime.tap import no_tap, within
 
 TIMES = {"block_time": "block", "crossfade_time": "crossfade", "extra_time": "extra"}
 SLIDERS = {
@@ -41,7 +41,7 @@ CHANGES = SLIDERS | {"transpose": "transpose", "index_rate": "index_rate", "rms_
 class Live:
     """One realtime case and the voice it is converted with."""
 
-    def __init__(self, case: Case, parts: Parts) -> None:
+    def __init__(self, case: Case, parts: VoiceNetworks) -> None:
         """case : a golden with `rt.…` tensors;  parts : the case's voice, kept."""
         self.case = case
         self.settings: dict[str, Any] = dict(case.options.get("realtime", {}))
@@ -65,7 +65,7 @@ class Live:
                 found[CHANGES[name]] = float(value)
         return Controls(**found)
 
-    def turn(self, block: int, given: Tensors, tap: Any = unheard) -> Turn:
+    def turn(self, block: int, given: Tensors, tap: Any = no_tap) -> Turn:
         """One block's circumstances; noise comes from what is given."""
         return Turn(block, self.models, self.controls(block), Tape(dict(given)), within(tap, block))
 
@@ -128,7 +128,7 @@ def _pitch(live: Live, block: int, given: Tensors, tap: Any) -> None:
     noise = {name: live.case[name] for name in live.case if name.endswith("noise.crepe")}
     for number in range(block + 1):
         at16k = live.case[f"rt.{number}.input16k"].reshape(-1).copy()
-        turn = live.turn(number, noise, tap if number == block else unheard)
+        turn = live.turn(number, noise, tap if number == block else no_tap)
         converter.pitch(at16k, frames, live.formant(number), turn)
 
 
@@ -192,7 +192,7 @@ def _finish(live: Live, block: int, given: Tensors, tap: Any) -> None:
         model = torch.from_numpy(live.case[f"rt.{number}.waveform.model"].copy())
         spoken = resample(model, live.models.voice.rate, live.sizes.rate)
         heard = live.heard(number)[0]
-        outlet.finish(spoken, heard, live.controls(number), within(tap, block) if number == block else unheard)
+        outlet.finish(spoken, heard, live.controls(number), within(tap, block) if number == block else no_tap)
 
 
 def _sola(live: Live, block: int, given: Tensors, tap: Any) -> None:

@@ -113,7 +113,7 @@ def _heard(recordings: list[Path], hubert_path: Path, version: str) -> Floats:
 def _report() -> index_building.Report:
     """A progress bar on a terminal, silence elsewhere."""
     if not sys.stderr.isatty():
-        return index_building.silently
+        return index_building.no_progress
     from tqdm import tqdm
 
     bars: dict[str, Any] = {}

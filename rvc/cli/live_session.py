@@ -19,7 +19,7 @@ from rvc.realtime.block_times import Timings, describe, timed
 from rvc.realtime.dsp.loudness import Samples
 from rvc.realtime.io.sources import device_rate, mono
 from rvc.realtime.stream import Stream
-from rvc.realtime.tap import unheard
+from rvc.realtime.tap import no_tap
 
 METER = 20  # characters of a level meter, 3 dB each
 NUMBERS = {
@@ -46,7 +46,7 @@ def run_live(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     microphone = find_device(sound, args.input_device, "input")
     loudspeaker = find_device(sound, args.output_device, "output")
     rate = args.device_rate or device_rate(int(microphone["default_samplerate"]))
-    stream = open_stream(args, lengths(args, rate), unheard)
+    stream = open_stream(args, lengths(args, rate), no_tap)
     stream.warm_up()
     with Stop().heeded() as stop:
         figures = listen_and_speak(sound, stream, microphone, loudspeaker, stop, args)

@@ -170,14 +170,14 @@ def conversion(args: argparse.Namespace) -> Any:
 
 
 def parts(args: argparse.Namespace, *, keep: bool = False) -> Any:
-    """The `Parts` that the options name, the voice file opened."""
-    from rvc.pipeline.voice_networks import Parts
+    """The `VoiceNetworks` that the options name, the voice file opened."""
+    from rvc.pipeline.voice_networks import VoiceNetworks
     from rvc.voices.folder import find_voice
 
     if args.model is None:
         raise BadInput("no voice was named; give one with --model voice.pth")
     model, index = find_voice(args.model, args.voices)
-    return Parts(
+    return VoiceNetworks(
         model,
         args.hubert,
         args.index or index,

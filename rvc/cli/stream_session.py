@@ -28,7 +28,7 @@ from rvc.realtime.io.sinks import FileSink, PipeSink
 from rvc.realtime.io.sources import FileSource, PcmFormat, PipeSource, blocks
 from rvc.realtime.stream import Stream
 from rvc.realtime.stream_voice import load
-from rvc.realtime.tap import unheard
+from rvc.realtime.tap import no_tap
 
 log = logging.getLogger("rvc")
 PIPE = "-"
@@ -99,7 +99,7 @@ def run_stream(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int
     else:
         check_target(Path(args.out))
     recorder = trace.Recorder() if args.trace is not None else None
-    stream = open_stream(args, sizes, unheard if recorder is None else recorder)
+    stream = open_stream(args, sizes, no_tap if recorder is None else recorder)
     stream.warm_up()
     if args.out != PIPE:
         sink = FileSink(Path(args.out), sizes.rate, form)

@@ -50,7 +50,7 @@ def track_tail(
     raw = realtime_f0(method, at16k[-tail_length(block16, method) :], weights=weights, draw=draw, workers=workers)
     f0 = postprocessing.fill_unvoiced(raw) if fill_unvoiced else raw
     hz = postprocessing.transpose(f0, semitones).astype(np.float32)
-    return postprocessing.quantise_realtime(hz), hz
+    return postprocessing.quantize_realtime(hz), hz
 
 
 def realtime_f0(

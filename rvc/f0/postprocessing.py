@@ -51,9 +51,9 @@ def finish(
     track = transpose(raw if filled is None else filled, int(config.transpose))
     if config.f0_file is not None:
         start = round(config.window.pad * FRAMES_PER_SECOND)
-        track = lay_over(track, read_curve(config.f0_file), start)
+        track = overlay_curve(track, read_curve(config.f0_file), start)
     hz = track.astype(np.float32)[:frames]
-    return filled, hz[None], quantise(track)[:frames][None]
+    return filled, hz[None], quantize(track)[:frames][None]
 
 
 def fill_unvoiced(f0: Track) -> Track:
@@ -97,7 +97,7 @@ def read_curve(path: Path) -> npt.NDArray[np.float32]:
     return curve
 
 
-def lay_over(f0: Track, curve: npt.NDArray[np.float32], start: int) -> Track:
+def overlay_curve(f0: Track, curve: npt.NDArray[np.float32], start: int) -> Track:
     """Replace a stretch of the track by a curve, as the originals do.
 
     f0      : float (P,);  curve : float32 (K, 2) of seconds and Hz, not transposed;  start : frame of second 0
@@ -113,7 +113,7 @@ def lay_over(f0: Track, curve: npt.NDArray[np.float32], start: int) -> Track:
     return laid
 
 
-def quantise(f0: Track) -> npt.NDArray[np.int64]:
+def quantize(f0: Track) -> npt.NDArray[np.int64]:
     """Coarse pitch: 1 … 255 even in mel from 50 to 1100 Hz; unvoiced frames get 1.
 
     f0      : float (P,), Hz;  returns : int64 (P,)
@@ -126,7 +126,7 @@ def quantise(f0: Track) -> npt.NDArray[np.int64]:
     return np.asarray(np.rint(mels), np.int64)
 
 
-def quantise_realtime(f0: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+def quantize_realtime(f0: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     """The same scale as the realtime originals compute it, in float32 throughout: float32 (F,) → int64 (F,)."""
     mels = 1127 * torch.log(1 + torch.from_numpy(np.ascontiguousarray(f0)) / 700)
     voiced = mels > 0

@@ -1,4 +1,4 @@
-"""One file in another voice: read, convert, write, and what there is to say about it."""
+"""Conversion of one file: read, convert, write, and a report of what was done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from rvc.config import Config
 from rvc.noise import NoiseSource, Seeded
 from rvc.pipeline import offline
 from rvc.pipeline.timing import Progress, Stopwatch
-from rvc.pipeline.voice_networks import Parts
+from rvc.pipeline.voice_networks import VoiceNetworks
+from rvc.trace import Tap, no_tap
 
 log = logging.getLogger(__name__)
 SampleKind = Literal["int16", "float"]
@@ -21,28 +22,28 @@ SampleKind = Literal["int16", "float"]
 
 @dataclass(frozen=True)
 class Result:
-    """What one conversion did; --json prints it."""
+    """What one conversion did; `--json` prints it."""
 
     input: str
     output: str
-    rate: int
-    samples: int
+    rate: int  # Hz, of the output
+    samples: int  # of the output
     seconds_of_audio: float
-    seconds: dict[str, float]  # for each stage, and "total"
+    seconds: dict[str, float]  # that each stage took, and "total"
     profile: str
     options: dict[str, Any]
-    noise: str
+    noise: str  # "seed 0", or "tape"
     notes: list[str] = field(default_factory=list)
 
     def sentence(self) -> str:
-        """For people."""
+        """The result in one line of text."""
         return f"{self.output}: {self.seconds_of_audio:.2f} s at {self.rate} Hz, made in {self.seconds['total']:.2f} s"
 
 
 def convert_file(
     source: str | Path,
     target: str | Path,
-    parts: Parts,
+    networks: VoiceNetworks,
     config: Config,
     noise: NoiseSource,
     *,
@@ -50,18 +51,28 @@ def convert_file(
     samples: SampleKind = "int16",
     progress: Progress | None = None,
 ) -> Result:
-    """Read `source`, write `target`, and `trace` where one is wanted.
+    """Convert the file `source` and write the result to `target`.
 
-    samples : "int16" writes exactly `waveform.final`; "float" the same before it became integers
-    Raises RvcError; then neither file has been touched.
+    Args:
+        source: an audio file.
+        target: a .wav or .flac file.
+        networks: the voice and the networks of its stages.
+        config: the options of this conversion.
+        noise: the source of every random number.
+        trace: a .safetensors file to which every intermediate value is written.
+        samples: "int16" writes exactly `waveform.final`; "float" writes the values before they became integers.
+        progress: called as segments are finished.
+    Raises:
+        RvcError: the conversion is not possible; then neither `target` nor `trace` has been written.
     """
     watch = Stopwatch(progress)
     recorder = tracing.Recorder() if trace is not None else None
-    tap: offline.Tap = recorder if recorder is not None else offline.unheard
+    tap: Tap = recorder if recorder is not None else no_tap
     with watch.stage("total"):
+        # The samples are passed without a name here, so that `render` can release them once they are filtered.
         waveform, rate = offline.render(
-            read(source, config, watch), parts, config, noise=noise, tap=tap, watch=watch
-        )  # unnamed, so that the samples can go once they are filtered
+            read(source, config, watch), networks, config, noise=noise, tap=tap, watch=watch
+        )
         final = tap("waveform.final", output.to_int16(waveform))
         with watch.stage("write"):
             if trace is not None and recorder is not None:
@@ -78,19 +89,21 @@ def convert_file(
         profile=config.profile.name,
         options=options(config),
         noise=f"seed {noise.seed}" if isinstance(noise, Seeded) else "tape",
-        notes=[*config.extensions(), *parts.notes(config)],
+        notes=[*config.extensions(), *networks.notes(config)],
     )
 
 
 def read(source: str | Path, config: Config, watch: Stopwatch) -> preparation.Samples:
-    """`audio16k.raw` of a file, on the watch."""
+    """`audio16k.raw` of a file, float32 (N,) at 16 kHz; its time is counted as the stage "read"."""
     with watch.stage("read"):
         return preparation.read(source, config.profile)
 
 
 def options(config: Config) -> dict[str, Any]:
-    """The choices of a conversion as plain values."""
-    found = {item.name: getattr(config, item.name) for item in fields(config) if item.name not in ("profile", "window")}
-    found["f0_file"] = str(config.f0_file) if config.f0_file else None
+    """The options of a conversion as plain values for JSON."""
+    values = {
+        item.name: getattr(config, item.name) for item in fields(config) if item.name not in ("profile", "window")
+    }
+    values["f0_file"] = str(config.f0_file) if config.f0_file else None
     window = config.window
-    return {**found, "window": [window.pad, window.query, window.center, window.max]}
+    return {**values, "window": [window.pad, window.query, window.center, window.max]}

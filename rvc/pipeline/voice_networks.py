@@ -31,7 +31,7 @@ WIDTHS = {"v1": 256, "v2": 768}
 NETWORKS = ("crepe", "crepe-tiny", "rmvpe", "fcpe")  # F0 methods with weights
 
 
-class Parts:
+class VoiceNetworks:
     """A voice file and the files that it is heard with."""
 
     def __init__(

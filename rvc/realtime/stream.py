@@ -17,7 +17,7 @@ from rvc.realtime.block_sizes import Sizes
 from rvc.realtime.controls import Controls
 from rvc.realtime.converter import Converter
 from rvc.realtime.dsp.loudness import Samples
-from rvc.realtime.tap import Tap, unheard, within
+from rvc.realtime.tap import Tap, no_tap, within
 
 
 class Stream:
@@ -30,7 +30,7 @@ class Stream:
         controls: Controls | None = None,
         *,
         noise: NoiseSource | None = None,
-        tap: Tap = unheard,
+        tap: Tap = no_tap,
     ) -> None:
         """models : what is loaded;  sizes : lengths at the device's rate;  noise : draws named `rt.{block}.…`."""
         self.models = models
@@ -88,7 +88,7 @@ class Stream:
     def warm_up(self) -> None:
         """Say one block of a soft tone and forget it, so that the first real block does not pay for first times."""
         noise, tap = self.noise, self.tap
-        self.noise, self.tap = Seeded(0), unheard
+        self.noise, self.tap = Seeded(0), no_tap
         time = np.arange(self.sizes.block) / self.sizes.rate
         self.block((0.05 * np.sin(2 * np.pi * 220 * time)).astype(np.float32))
         self.noise, self.tap = noise, tap

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rvc.config import Config
 from rvc.f0 import F0Weights
 from rvc.f0.block_tracking import Draw, track_tail
-from rvc.pipeline.voice_networks import Parts
+from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.profiles import Profile, named
 from rvc.realtime.block_context import Models, Track
 from rvc.realtime.controls import Controls
@@ -16,7 +16,7 @@ from rvc.retrieval.search import ExactHits
 NETWORKS = ("rmvpe", "crepe", "crepe-tiny", "fcpe")
 
 
-def load(parts: Parts, profile: str, controls: Controls, exact_hits: ExactHits = "finite") -> Models:
+def load(parts: VoiceNetworks, profile: str, controls: Controls, exact_hits: ExactHits = "finite") -> Models:
     """Everything for these sliders; the index too where one is named, since its rate may be raised at any time.
 
     parts  : with `keep`

@@ -1,20 +1,18 @@
-"""Listening to a stream: every name of docs/spec/00 §0.4 under `rt.{block}.`."""
+"""Taps of a stream: every name of docs/spec/00 §0.4 under `rt.{block}.`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from rvc.trace import T, Tap, no_tap
 
-Tap = Callable[[str, Any], Any]
-
-
-def unheard(name: str, value: Any) -> Any:
-    """Nobody listens."""
-    return value
+__all__ = ["Tap", "no_tap", "within"]
 
 
 def within(tap: Tap, block: int) -> Tap:
-    """The tap for one block, whose names lack the prefix."""
-    if tap is unheard:
-        return unheard
-    return lambda name, value: tap(f"rt.{block}.{name}", value)
+    """A tap for one block: it takes names without the prefix `rt.{block}.`."""
+    if tap is no_tap:
+        return no_tap
+
+    def prefixed(name: str, value: T, /) -> T:
+        return tap(f"rt.{block}.{name}", value)
+
+    return prefixed

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rvc.audio.output import atomically, check_target
 from rvc.errors import BadInput, MissingExtra
-from rvc.retrieval.search import NEIGHBOURS, Floats, Index
+from rvc.retrieval.search import NEIGHBORS, Floats, Index
 
 MANY = 200_000  # rows; above it k-means centres stand for them
 CENTERS = 10_000
@@ -21,7 +21,7 @@ BATCH = 8192  # rows added at a time
 Report = Callable[[str, int, int], None]  # what is done, how many of how many
 
 
-def silently(what: str, done: int, total: int) -> None:
+def no_progress(what: str, done: int, total: int) -> None:
     """Nobody watches."""
 
 
@@ -49,7 +49,7 @@ def lists_for(rows: int) -> int:
     return max(min(int(16 * math.sqrt(rows)), rows // 39), 1)
 
 
-def build(features: Floats, seed: int = 0, report: Report = silently) -> Any:
+def build(features: Floats, seed: int = 0, report: Report = no_progress) -> Any:
     """A trained faiss index over the rows (V, C), searched with nprobe 1.
 
     The rows are permuted with NumPy's legacy generator; more than 200,000 are replaced by 10,000 k-means centres.
@@ -168,11 +168,11 @@ def _exhaustive(index: Index, queries: Floats) -> npt.NDArray[np.int64]:
     best: tuple[Any, Any] | None = None
     for first in range(0, index.total, BATCH):
         ids = np.arange(first, min(first + BATCH, index.total))
-        scores, places = faiss.knn(queries, index.vectors(ids), min(NEIGHBOURS, len(ids)), metric)
+        scores, places = faiss.knn(queries, index.vectors(ids), min(NEIGHBORS, len(ids)), metric)
         places = places + first
         if best is not None:
             scores, places = np.concatenate([best[0], scores], 1), np.concatenate([best[1], places], 1)
-        order = np.argsort(scores if index.metric == "l2" else -scores, 1, "stable")[:, :NEIGHBOURS]
+        order = np.argsort(scores if index.metric == "l2" else -scores, 1, "stable")[:, :NEIGHBORS]
         best = np.take_along_axis(scores, order, 1), np.take_along_axis(places, order, 1)
     assert best is not None  # an Index has vectors
     return np.asarray(best[1], np.int64)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rvc.errors import BadInput
 
-NEIGHBOURS = 8
+NEIGHBORS = 8
 FAILURES = (RuntimeError, MemoryError)  # how faiss refuses a file
 ROWS = 256  # frames whose neighbours are gathered at a time
 
@@ -64,7 +64,7 @@ class Index:
         query = np.ascontiguousarray(features, np.float32)
         if self.metric == "cosine":
             query = query / np.maximum(np.linalg.norm(query, axis=1, keepdims=True), np.float32(1e-12))
-        distances, ids = self.faiss.search(query, NEIGHBOURS)
+        distances, ids = self.faiss.search(query, NEIGHBORS)
         if self.metric != "l2":
             distances, ids = self._as_distances(query, ids)
         return distances, ids

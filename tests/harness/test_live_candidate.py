@@ -10,7 +10,7 @@ from parity.candidates.candidate import CandidateError
 from parity.goldens.trace_file import Trace
 from parity.rvc_bridge.realtime import STAGES, Live, run_stage
 from rvc.noise import Seeded
-from rvc.pipeline.voice_networks import Parts
+from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.realtime import Stream
 from tests.unit.tiny import write_hubert, write_voice
 
@@ -38,7 +38,7 @@ class Golden(dict):
 @pytest.fixture(scope="module")
 def golden(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live")
-    parts = Parts(write_voice(folder / "voice.pth"), write_hubert(folder / "hubert"))
+    parts = VoiceNetworks(write_voice(folder / "voice.pth"), write_hubert(folder / "hubert"))
     case, trace = Golden({f"rt.{n}.in": None for n in range(3)}), Trace()
     live = Live(case, parts)
     stream = Stream(live.models, live.sizes, noise=Seeded(1), tap=trace)

@@ -12,7 +12,7 @@ from rvc.config import Config
 from rvc.content import alignment, features
 from rvc.f0 import postprocessing
 from rvc.noise import Seeded
-from rvc.pipeline.voice_networks import Parts
+from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.retrieval import search as retrieval
 
 Values = dict[str, np.ndarray]
@@ -31,7 +31,7 @@ class Step:
 class Replay:
     """The stages of one segment over a recorded trace; names are without `seg0.`."""
 
-    def __init__(self, parts: Parts, config: Config, trace: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, parts: VoiceNetworks, config: Config, trace: Mapping[str, np.ndarray]) -> None:
         self.parts, self.config = parts, config
         self.values: Values = {name.removeprefix("seg0."): np.asarray(value) for name, value in trace.items()}
         self.frames = self.values["content.protected"].shape[1]

@@ -19,7 +19,7 @@ from rvc.audio.segments import Window
 from rvc.config import Config
 from rvc.noise import Seeded
 from rvc.pipeline import offline
-from rvc.pipeline.voice_networks import Parts
+from rvc.pipeline.voice_networks import VoiceNetworks
 
 INPUTS = Path(__file__).parents[2] / "goldens" / "inputs"
 WINDOW = Window(pad=0.2)
@@ -31,7 +31,7 @@ def sound(name):
 
 
 def parts_of(kind):
-    return Parts(
+    return VoiceNetworks(
         voices.make_voice(kind),
         voices.make_hubert(),
         voices.make_index(kind[:2]),

@@ -74,10 +74,10 @@ def test_the_result_can_be_written(voice, folder, tmp_path):
 
 def test_networks_stay_unless_told_otherwise(folder):
     from rvc.config import Config
-    from rvc.pipeline.voice_networks import Parts
+    from rvc.pipeline.voice_networks import VoiceNetworks
 
     config = Config.of(f0_method="pm")
-    kept, passing = Parts(folder / "v.pth"), Parts(folder / "v.pth", keep=False)
+    kept, passing = VoiceNetworks(folder / "v.pth"), VoiceNetworks(folder / "v.pth", keep=False)
     with passing.borrow_hubert():
         assert passing.loaded() == {"hubert"}
     assert passing.loaded() == set()

@@ -1,11 +1,11 @@
-"""Random numbers by name: from a seed, from a tape, and heard."""
+"""Random numbers by name: generated from a seed, replayed from a tape, passed to a tap."""
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from rvc.errors import BadInput
-from rvc.noise import Heard, Seeded, Tape
+from rvc.noise import Seeded, Tape, TappedNoise
 
 
 def test_draws_do_not_depend_on_their_order():
@@ -39,8 +39,8 @@ def tape(tmp_path, **tensors):
 
 def test_a_trace_is_a_tape(tmp_path):
     values = np.ones((1, 2), np.float32)
-    found = tape(tmp_path, **{"seg0.noise.z": values, "waveform.final": np.zeros(3, np.int16)})
-    assert np.array_equal(found.draw("seg0.noise.z", (1, 2)), values)
+    recorded = tape(tmp_path, **{"seg0.noise.z": values, "waveform.final": np.zeros(3, np.int16)})
+    assert np.array_equal(recorded.draw("seg0.noise.z", (1, 2)), values)
 
 
 def test_the_unused_phase_may_be_missing(tmp_path):
@@ -68,7 +68,7 @@ def test_a_tape_that_does_not_fit_is_refused(tmp_path, tensors, sentence):
     assert sentence in str(refused.value)
 
 
-def test_what_is_no_tape_is_refused(tmp_path):
+def test_a_file_that_is_no_tape_is_refused(tmp_path):
     (tmp_path / "tape").write_bytes(b"no tape")
     with pytest.raises(BadInput, match="is no safetensors file"):
         Tape.read(tmp_path / "tape")
@@ -76,11 +76,11 @@ def test_what_is_no_tape_is_refused(tmp_path):
         Tape.read(tmp_path / "none")
 
 
-def test_heard_draws_are_the_same_draws():
-    heard = {}
-    source = Heard(Seeded(1), heard.__setitem__)
+def test_tapped_draws_are_the_same_draws():
+    recorded = {}
+    source = TappedNoise(Seeded(1), recorded.__setitem__)
     assert np.array_equal(source.draw("a", (3,)), Seeded(1).draw("a", (3,)))
-    assert list(heard) == ["a"]
+    assert list(recorded) == ["a"]
 
 
 PINNED = [-0.45047861337661743, 0.08578833937644958, 1.6183152198791504]

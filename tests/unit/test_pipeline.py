@@ -10,7 +10,7 @@ from rvc.errors import BadInput, RvcError
 from rvc.noise import Seeded, Tape
 from rvc.pipeline import offline
 from rvc.pipeline.timing import Stopwatch
-from rvc.pipeline.voice_networks import Parts
+from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.trace import Recorder
 
 WINDOW = Window(pad=0.5, query=0.1, center=0.4, max=0.5)
@@ -19,7 +19,7 @@ WINDOW = Window(pad=0.5, query=0.1, center=0.4, max=0.5)
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("parts")
-    return Parts(write_voice(folder / "v.pth"), write_hubert(folder / "hubert"))
+    return VoiceNetworks(write_voice(folder / "v.pth"), write_hubert(folder / "hubert"))
 
 
 def sound(seconds=1.0):

@@ -30,7 +30,7 @@ def test_a_track_without_pitch_stays_zero_and_its_dtype(dtype):
     filled = postprocessing.fill_unvoiced(np.zeros(4, dtype))
     assert filled.dtype == dtype
     assert not filled.any()
-    assert postprocessing.quantise(filled).tolist() == [1, 1, 1, 1]
+    assert postprocessing.quantize(filled).tolist() == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -42,21 +42,21 @@ def test_an_octave_doubles(dtype):
 
 def test_bins_go_from_50_to_1100_hz_evenly_in_mel():
     f0 = np.array([0, 10, 50, 55.0, 110, 220, 440, 880, 1100, 1101, 3000])
-    assert postprocessing.quantise(f0).tolist() == [1, 1, 1, 3, 23, 60, 122, 217, 255, 255, 255]
+    assert postprocessing.quantize(f0).tolist() == [1, 1, 1, 3, 23, 60, 122, 217, 255, 255, 255]
 
 
 def test_halves_are_rounded_to_even():
     for half, wanted in ((99.5, 100), (100.5, 100)):
         mels = (half - 1) * (postprocessing.HIGHEST_MEL - postprocessing.LOWEST_MEL) / 254 + postprocessing.LOWEST_MEL
         hz = 700 * (np.exp(mels / 1127) - 1)
-        assert postprocessing.quantise(np.array([hz - 1e-7, hz + 1e-7])).tolist() == [int(half - 0.5), int(half + 0.5)]
+        assert postprocessing.quantize(np.array([hz - 1e-7, hz + 1e-7])).tolist() == [int(half - 0.5), int(half + 0.5)]
         assert np.rint(half) == wanted
 
 
 def test_bins_of_both_dtypes_and_of_realtime_agree_off_the_edges():
     f0 = np.linspace(40, 1200, 5001)
-    wide, narrow = postprocessing.quantise(f0), postprocessing.quantise(f0.astype(np.float32))
-    live = postprocessing.quantise_realtime(f0.astype(np.float32))
+    wide, narrow = postprocessing.quantize(f0), postprocessing.quantize(f0.astype(np.float32))
+    live = postprocessing.quantize_realtime(f0.astype(np.float32))
     assert wide.dtype == narrow.dtype == live.dtype == np.int64
     assert (wide != narrow).sum() <= 2
     assert (wide != live).sum() <= 2
@@ -67,7 +67,7 @@ def test_a_float32_track_is_scaled_in_float64():
     f0 = np.linspace(60, 1000, 20001).astype(np.float32)
     mels = (1127 * np.log(1 + f0 / 700)).astype(np.float64)
     scaled = (mels - postprocessing.LOWEST_MEL) * 254 / (postprocessing.HIGHEST_MEL - postprocessing.LOWEST_MEL) + 1
-    assert postprocessing.quantise(f0).tolist() == np.rint(scaled.astype(np.float32)).tolist()
+    assert postprocessing.quantize(f0).tolist() == np.rint(scaled.astype(np.float32)).tolist()
 
 
 def test_finish_cuts_to_the_frames_asked_for():
@@ -98,17 +98,21 @@ def test_a_curve_replaces_what_was_transposed_behind_the_padding(tmp_path):
 
 def test_a_curve_that_starts_late_loses_its_end():
     points = np.array([[0.02, 100], [0.04, 300]], np.float32)
-    laid = postprocessing.lay_over(np.zeros(10), points, 0)
+    laid = postprocessing.overlay_curve(np.zeros(10), points, 0)
     assert laid[:4].tolist() == pytest.approx([100, 100, 100, 0])
 
 
 def test_a_curve_longer_than_the_track_is_clipped():
-    assert postprocessing.lay_over(np.zeros(3), np.array([[0, 100], [9, 100]], np.float32), 1).tolist() == [0, 100, 100]
+    assert postprocessing.overlay_curve(np.zeros(3), np.array([[0, 100], [9, 100]], np.float32), 1).tolist() == [
+        0,
+        100,
+        100,
+    ]
 
 
 @pytest.mark.parametrize(("seconds", "length"), [(327.66, 32767), (327.67, 0), (655.37, 2)])
 def test_length_wraps_round_at_sixteen_bits(seconds, length):
-    laid = postprocessing.lay_over(np.zeros(40000), np.array([[0, 100], [seconds, 100]], np.float32), 0)
+    laid = postprocessing.overlay_curve(np.zeros(40000), np.array([[0, 100], [seconds, 100]], np.float32), 0)
     assert np.count_nonzero(laid) == length
 
 

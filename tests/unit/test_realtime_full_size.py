@@ -11,7 +11,7 @@ import soxr
 from safetensors.numpy import load_file
 
 from parity import voices
-from rvc.pipeline.voice_networks import Parts
+from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.realtime import Controls, Sizes, Stream, load, measure
 from rvc.trace import Recorder
 
@@ -20,7 +20,7 @@ INPUTS = Path(__file__).parents[2] / "goldens" / "inputs"
 
 @pytest.mark.slow
 def test_the_original_windows_defaults_run_at_full_size():
-    parts = Parts(voices.make_voice("v2-40k-f0"), voices.make_hubert(), rmvpe=voices.make_rmvpe())
+    parts = VoiceNetworks(voices.make_voice("v2-40k-f0"), voices.make_hubert(), rmvpe=voices.make_rmvpe())
     trace = Recorder()
     stream = Stream(load(parts, "webui-2026", Controls()), Sizes.of(40000), tap=trace)
     sung, rate = soundfile.read(INPUTS / "sung_scale.flac", dtype="float32")

@@ -1,4 +1,4 @@
-"""What was heard is kept as it was, and written whole."""
+"""A recorder keeps copies of the tensors it is called with, and a trace is written completely or not at all."""
 
 import json
 
@@ -11,7 +11,7 @@ from rvc import trace
 from rvc.errors import BadInput, RvcError
 
 
-def test_a_recorder_copies_and_hands_on():
+def test_a_recorder_copies_a_value_and_returns_it():
     recorder, value = trace.Recorder(), np.zeros(3)
     assert recorder("a", value) is value
     value[0] = 1
@@ -25,14 +25,14 @@ def test_tensors_become_arrays():
     assert recorder["a"].flags.c_contiguous
 
 
-def test_a_name_heard_twice_is_a_mistake():
+def test_a_name_recorded_twice_is_refused():
     recorder = trace.Recorder()
     recorder("a", np.zeros(1))
-    with pytest.raises(RvcError, match="'a' was heard twice in one run"):
+    with pytest.raises(RvcError, match="'a' was recorded twice in one run; give each tensor its own name"):
         recorder("a", np.zeros(1))
 
 
-def test_a_trace_holds_tensors_and_their_story(tmp_path):
+def test_a_trace_holds_tensors_and_the_header_entry(tmp_path):
     tensors = {"f0.coarse": np.arange(4)[None], "segment.cuts": np.zeros(0, np.int64)}
     trace.write(tmp_path / "t.safetensors", tensors, {"profile": "rvc-python"})
     with safe_open(tmp_path / "t.safetensors", "np") as file:
@@ -41,6 +41,6 @@ def test_a_trace_holds_tensors_and_their_story(tmp_path):
         assert json.loads(file.metadata()["rvc"]) == {"profile": "rvc-python"}
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path):
+def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(BadInput, match=r"TRACE's folder .* does not exist; make it first"):
         trace.write(tmp_path / "no" / "t.safetensors", {}, {})

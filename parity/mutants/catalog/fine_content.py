@@ -44,7 +44,7 @@ def _note(hz: Any) -> Any:
 
 
 def _bins(change: Any) -> Any:
-    return around(postprocessing, "quantise", lambda f, f0: f(change(np.asarray(f0, np.float64))))
+    return around(postprocessing, "quantize", lambda f, f0: f(change(np.asarray(f0, np.float64))))
 
 
 def _one_late(original: Any, f0: Any) -> Any:
@@ -206,7 +206,7 @@ FAULTS = [
         "track-later",
         "f0.raw",
         "the pipeline tracks its sound one frame late, the method is right",
-        around(offline, "find_pitch", lambda f, padded, *rest: f(np.roll(padded, -160), *rest)),
+        around(offline, "track_f0", lambda f, padded, *rest: f(np.roll(padded, -160), *rest)),
         PM,
         ("shift by 1 frame",),
     ),
@@ -254,7 +254,7 @@ FAULTS = [
         "coarse-late",
         "f0.coarse",
         "one frame late",
-        around(postprocessing, "quantise", _one_late),
+        around(postprocessing, "quantize", _one_late),
         ("voiced",),
         ("shift by 1 frame",),
     ),

@@ -54,7 +54,7 @@ def _quiet(change: Any) -> Any:
 
 def _segment(change: Any) -> Any:
     """A fault in a segment's samples as HuBERT hears them."""
-    return around(offline, "listen", lambda f, padded, *rest: f(change(padded), *rest))
+    return around(offline, "extract_content", lambda f, padded, *rest: f(change(padded), *rest))
 
 
 def _tapped(name: str, change: Any) -> Any:
@@ -307,15 +307,25 @@ FAULTS = [
         "join-20-bit",
         "concat",
         "20-bit integers, cut off",
-        after(offline, "speak", reduced_precision.pcm20_cut),
+        after(offline, "synthesize", reduced_precision.pcm20_cut),
         ("heard",),
         FIXED,
     ),
     Fault(
-        "join-32767", "concat", "over 32767", after(offline, "speak", reduced_precision.over_32767), ("heard",), LEVEL
+        "join-32767",
+        "concat",
+        "over 32767",
+        after(offline, "synthesize", reduced_precision.over_32767),
+        ("heard",),
+        LEVEL,
     ),
     Fault(
-        "join-fp24", "concat", "24-bit floats", after(offline, "speak", reduced_precision.fp24_cut), ("heard",), FEWER
+        "join-fp24",
+        "concat",
+        "24-bit floats",
+        after(offline, "synthesize", reduced_precision.fp24_cut),
+        ("heard",),
+        FEWER,
     ),
     Fault("mix-rms-epsilon", "rmsmixed", "1e-6 is added under the root", _rms(1e-6), MIX, ("epsilon",)),
     Fault(

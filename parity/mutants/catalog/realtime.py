@@ -423,7 +423,7 @@ FAULTS = [
         "live-coarse-cut",
         "rt.f0",
         "bins are cut off",
-        around(postprocessing, "quantise_realtime", lambda f, f0: f(f0 * np.float32(0.997))),
+        around(postprocessing, "quantize_realtime", lambda f, f0: f(f0 * np.float32(0.997))),
         ("f0", "voiced live"),
     ),
     Fault(

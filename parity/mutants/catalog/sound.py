@@ -330,7 +330,7 @@ FAULTS = [
         "join-order",
         "concat",
         "the segments are joined in another order",
-        around(offline, "speak", _swapped),
+        around(offline, "synthesize", _swapped),
         ("cut",),
         ("segments out of order",),
     ),

@@ -15,8 +15,8 @@ from bench.checks import same_output
 from bench.judge.verdict import interval
 from bench.measure import child
 from bench.measure.workload import Workload, speech
-from rvc.realtime.block_sizes import Sizes
-from rvc.realtime.block_times import Timings
+from rvc.realtime.block_sizes import BlockSizes
+from rvc.realtime.block_times import BlockTimes
 
 RATE = 40000  # the voice's own: the window's default is to run the sound card at it
 WARM = 4  # blocks of each side before any counts
@@ -74,8 +74,8 @@ def rival(sound: Path, original: str, checkout: Path | None, threads: int) -> li
 
 def row(lists: Sequence[Sequence[float]]) -> dict[str, Any]:
     """Percentiles over all blocks, with the interval that the turns span, and the deadlines missed."""
-    sizes = Sizes.of(RATE)
-    timings = Timings(sizes.block / RATE)
+    sizes = BlockSizes.of(RATE)
+    timings = BlockTimes(sizes.block / RATE)
     for value in (value for turn in lists for value in turn):
         timings.add(value / 1000)
     p95 = [float(np.percentile(turn, 95)) for turn in lists]

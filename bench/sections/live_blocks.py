@@ -19,11 +19,11 @@ import soundfile
 
 from rvc.cli import options
 from rvc.pipeline.voice_networks import VoiceNetworks
-from rvc.realtime.block_sizes import Sizes
-from rvc.realtime.block_times import Timings, describe, timed
+from rvc.realtime.block_sizes import BlockSizes
+from rvc.realtime.block_times import BlockTimes, describe_stream, timed_block
 from rvc.realtime.controls import Controls
+from rvc.realtime.model_loading import load_models
 from rvc.realtime.stream import Stream
-from rvc.realtime.stream_voice import load
 
 
 class Ears:
@@ -42,7 +42,7 @@ def opened(given: argparse.Namespace, rate: int) -> Stream:
     """A stream with the originals' own settings: blocks of 0.25 s, 2.5 s of past, rmvpe, no index, warmed up."""
     sliders = Controls(f0_method=given.f0_method, rms_mix_rate=given.rms_mix_rate)
     parts = VoiceNetworks(given.model, given.hubert, rmvpe=given.rmvpe, precision=given.precision, keep=True)
-    stream = Stream(load(parts, "webui-2026", sliders), Sizes.of(rate), sliders)
+    stream = Stream(load_models(parts, "webui-2026", sliders), BlockSizes.of(rate), sliders)
     stream.warm_up()
     if given.heard:
         stream.tap = Ears()
@@ -73,11 +73,11 @@ def main() -> int:
     stream = opened(given, rate)
     size, place = stream.sizes.block, 0
     kept: list[Any] = []
-    say(describe(stream))
+    say(describe_stream(stream))
     for line in sys.stdin:
-        timings = Timings(size / rate)
+        timings = BlockTimes(size / rate)
         for _ in range(int(line)):
-            out = timed(stream, np.take(sound, range(place, place + size), mode="wrap"), timings)
+            out = timed_block(stream, np.take(sound, range(place, place + size), mode="wrap"), timings)
             place += size
             if given.save:
                 kept.append(out)

@@ -14,7 +14,7 @@ from bench.judge.verdict import Interval, drift
 from bench.measure import child
 from bench.measure.workload import Workload, speech
 from bench.sections.live import MIX, RATE
-from rvc.realtime.block_sizes import Sizes
+from rvc.realtime.block_sizes import BlockSizes
 
 LOOK = 1.0  # seconds between two looks at the process's memory
 LOADING = 0.15  # of the looks: while networks load and kernels are compiled, memory rises
@@ -27,7 +27,7 @@ def measure(seconds: float, precision: str, threads: int, scratch: Path) -> dict
     words = [*work.files(), "--precision", precision, "--threads", str(threads), *MIX]
     command = [sys.executable, "-m", "rvc", "stream", str(sound), str(out), *words, "--json"]
     resident, wall = watched(command, threads, f"a stream of {seconds:g} s, {precision}")
-    sizes = Sizes.of(RATE)
+    sizes = BlockSizes.of(RATE)
     promised = sizes.blocks(round(seconds * RATE)) * sizes.block
     per_minute = rise(resident, seconds)
     return {

@@ -19,13 +19,13 @@ from rvc.content import features
 from rvc.nn.synthesizer import heads, resize_frames, resize_source
 from rvc.noise import Tape
 from rvc.pipeline.voice_networks import VoiceNetworks
-from rvc.realtime import Controls, Models, Sizes, Stream, load
-from rvc.realtime.block_context import Turn
-from rvc.realtime.block_input import Intake
-from rvc.realtime.block_output import Outlet
-from rvc.realtime.converter import Converter
-from rvc.realtime.dsp.formant import Formant
-from rvc.realtime.tap import no_tap, within
+from rvc.realtime import BlockSizes, Controls, Models, Stream, load_models
+from rvc.realtime.block_context import BlockContext
+from rvc.realtime.block_input import BlockInput
+from rvc.realtime.block_output import BlockOutput
+from rvc.realtime.converter import BlockConverter
+from rvc.realtime.dsp.formant import FormantShift
+from rvc.realtime.tap import for_block, no_tap
 
 TIMES = {"block_time": "block", "crossfade_time": "crossfade", "extra_time": "extra"}
 SLIDERS = {
@@ -45,10 +45,10 @@ class Live:
         """case : a golden with `rt.…` tensors;  parts : the case's voice, kept."""
         self.case = case
         self.settings: dict[str, Any] = dict(case.options.get("realtime", {}))
-        self.models: Models = load(parts, case.profile, self.controls(0))
+        self.models: Models = load_models(parts, case.profile, self.controls(0))
         rate = int(self.settings.get("rate") or parts.rate)
         times = {ours: self.settings[name] for name, ours in TIMES.items() if name in self.settings}
-        self.sizes = Sizes.of(rate, **times)
+        self.sizes = BlockSizes.of(rate, **times)
         self.blocks = sum(name.endswith(".in") and name.startswith("rt.") for name in case)
 
     def controls(self, block: int) -> Controls:
@@ -65,9 +65,9 @@ class Live:
                 found[CHANGES[name]] = float(value)
         return Controls(**found)
 
-    def turn(self, block: int, given: Tensors, tap: Any = no_tap) -> Turn:
+    def block_context(self, block: int, given: Tensors, tap: Any = no_tap) -> BlockContext:
         """One block's circumstances; noise comes from what is given."""
-        return Turn(block, self.models, self.controls(block), Tape(dict(given)), within(tap, block))
+        return BlockContext(block, self.models, self.controls(block), Tape(dict(given)), for_block(tap, block))
 
     def run(self, trace: Trace | None = None) -> Tensors:
         """The whole stream over the golden's blocks with its noise; `trace` keeps what is made if it ends early."""
@@ -79,8 +79,8 @@ class Live:
             stream.block(self.case[f"rt.{block}.in"].copy())
         return {name: value for name, value in trace.items() if not name.endswith(".in")}
 
-    def formant(self, block: int) -> Formant:
-        return Formant.of(self.controls(block).formant, self.sizes.return_length, self.models.voice.rate)
+    def formant(self, block: int) -> FormantShift:
+        return FormantShift.of(self.controls(block).formant, self.sizes.return_length, self.models.voice.rate)
 
     def before(self, block: int, name: str) -> np.ndarray[Any, Any] | None:
         """The golden's tensor of the block before, None for the first."""
@@ -88,11 +88,11 @@ class Live:
 
     def heard(self, block: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """The ring whose loudness counts, and the ring at 16 kHz, after the golden's blocks up to this one."""
-        intake = Intake(self.sizes)
+        block_input = BlockInput(self.sizes)
         for number in range(block + 1):
             controls = self.controls(number)
-            at16k = intake.take(self.case[f"rt.{number}.in"].copy(), controls)
-        return intake.heard(controls), at16k
+            at16k = block_input.push(self.case[f"rt.{number}.in"].copy(), controls)
+        return block_input.loudness_reference(controls), at16k
 
     def spoken(self, block: int, given: Tensors) -> torch.Tensor:
         """What comes to the joint: the golden's `infer_wav`, or the voice where nothing was done to it."""
@@ -108,7 +108,9 @@ def _features(live: Live, block: int, given: Tensors, tap: Any) -> None:
 
 
 def _retrieval(live: Live, block: int, given: Tensors, tap: Any) -> None:
-    Converter(live.sizes).content(torch.from_numpy(given[f"rt.{block}.hubert.features"]), live.turn(block, {}, tap))
+    BlockConverter(live.sizes).content(
+        torch.from_numpy(given[f"rt.{block}.hubert.features"]), live.block_context(block, {}, tap)
+    )
 
 
 def _content(live: Live, block: int, given: Tensors, tap: Any) -> None:
@@ -117,19 +119,19 @@ def _content(live: Live, block: int, given: Tensors, tap: Any) -> None:
     blended = given.get(f"rt.{block}.retrieval.blended")
     if blended is not None:  # the last of its rows is that of the doubled last frame, which `content` doubles itself
         heard[:, live.sizes.skip_head // 2 :] = torch.from_numpy(blended[:, :-1])
-    turn = live.turn(block, {})
-    plain = replace(turn, controls=replace(turn.controls, index_rate=0.0))
-    found = Converter(live.sizes).content(heard, plain)
+    context = live.block_context(block, {})
+    plain = replace(context, controls=replace(context.controls, index_rate=0.0))
+    found = BlockConverter(live.sizes).content(heard, plain)
     tap(f"rt.{block}.content", found[:, : live.sizes.window16 // 160])
 
 
 def _pitch(live: Live, block: int, given: Tensors, tap: Any) -> None:
-    converter, frames = Converter(live.sizes), live.sizes.window16 // 160
+    converter, frames = BlockConverter(live.sizes), live.sizes.window16 // 160
     noise = {name: live.case[name] for name in live.case if name.endswith("noise.crepe")}
     for number in range(block + 1):
         at16k = live.case[f"rt.{number}.input16k"].reshape(-1).copy()
-        turn = live.turn(number, noise, tap if number == block else no_tap)
-        converter.pitch(at16k, frames, live.formant(number), turn)
+        context = live.block_context(number, noise, tap if number == block else no_tap)
+        converter.f0(at16k, frames, live.formant(number), context)
 
 
 def _speaker(live: Live, block: int, given: Tensors, tap: Any) -> None:
@@ -168,7 +170,7 @@ def _flow(live: Live, block: int, given: Tensors, tap: Any) -> None:
 
 def _source(live: Live, block: int, given: Tensors, tap: Any) -> None:
     hz = torch.from_numpy(given[f"rt.{block}.f0.hz"])
-    Converter(live.sizes).source(hz, live.formant(block), live.turn(block, given, tap))
+    BlockConverter(live.sizes).source(hz, live.formant(block), live.block_context(block, given, tap))
 
 
 def _generate(live: Live, block: int, given: Tensors, tap: Any) -> None:
@@ -176,41 +178,41 @@ def _generate(live: Live, block: int, given: Tensors, tap: Any) -> None:
     dec_head = heads(live.sizes.skip_head)[1]
     z = torch.from_numpy(given[f"rt.{block}.flow.z"])[:, :, dec_head : dec_head + formant.frames]
     source = given.get(f"rt.{block}.nsf.source")
-    excitation = None if source is None else resize_source(torch.from_numpy(source), formant.made * net.upp)
+    excitation = None if source is None else resize_source(torch.from_numpy(source), formant.synthesized * net.upp)
     g = _heard_speaker(live, block, given)
-    tap(f"rt.{block}.waveform.raw", net.generate(resize_frames(z, formant.made), g, excitation)[None])
+    tap(f"rt.{block}.waveform.raw", net.generate(resize_frames(z, formant.synthesized), g, excitation)[None])
 
 
 def _formant(live: Live, block: int, given: Tensors, tap: Any) -> None:
     raw = torch.from_numpy(given[f"rt.{block}.waveform.raw"])[0]
-    tap(f"rt.{block}.waveform.model", live.formant(block).play(raw))
+    tap(f"rt.{block}.waveform.model", live.formant(block).restore_duration(raw))
 
 
 def _finish(live: Live, block: int, given: Tensors, tap: Any) -> None:
-    outlet = Outlet(live.sizes)
+    block_output = BlockOutput(live.sizes)
     for number in range(block + 1):
         model = torch.from_numpy(live.case[f"rt.{number}.waveform.model"].copy())
         spoken = resample(model, live.models.voice.rate, live.sizes.rate)
         heard = live.heard(number)[0]
-        outlet.finish(spoken, heard, live.controls(number), within(tap, block) if number == block else no_tap)
+        block_output.mix(spoken, heard, live.controls(number), for_block(tap, block) if number == block else no_tap)
 
 
 def _sola(live: Live, block: int, given: Tensors, tap: Any) -> None:
-    outlet = Outlet(live.sizes)
+    block_output = BlockOutput(live.sizes)
     if (held := live.before(block, "sola_buffer")) is not None:
-        outlet.held = torch.from_numpy(held)
-    fit, offset = outlet.fit(live.spoken(block, given))
+        block_output.held = torch.from_numpy(held)
+    fit, offset = block_output.best_offset(live.spoken(block, given))
     tap(f"rt.{block}.sola.cor", fit)
     tap(f"rt.{block}.sola.offset", np.array([offset], np.int64))
 
 
 def _join(live: Live, block: int, given: Tensors, tap: Any) -> None:
-    outlet = Outlet(live.sizes)
+    block_output = BlockOutput(live.sizes)
     if (held := live.before(block, "sola_buffer")) is not None:
-        outlet.held = torch.from_numpy(held)
+        block_output.held = torch.from_numpy(held)
     offset = int(given[f"rt.{block}.sola.offset"][0])
-    out = outlet.join(live.spoken(block, given), offset, live.controls(block).crossfade)
-    tap(f"rt.{block}.sola_buffer", outlet.held)
+    out = block_output.join(live.spoken(block, given), offset, live.controls(block).crossfade)
+    tap(f"rt.{block}.sola_buffer", block_output.held)
     tap(f"rt.{block}.out", out)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from rvc.cli import options
 from rvc.cli.stream_session import Stop, check, lengths, open_stream, say, settings
 from rvc.errors import BadInput, MissingExtra, RvcError
-from rvc.realtime.block_times import Timings, describe, timed
+from rvc.realtime.block_times import BlockTimes, describe_stream, timed_block
 from rvc.realtime.dsp.loudness import Samples
 from rvc.realtime.io.sources import device_rate, mono
 from rvc.realtime.stream import Stream
@@ -86,7 +86,7 @@ def listen_and_speak(
 ) -> dict[str, Any]:
     """Block after block, until interrupted, told to quit, or `--seconds` are over; the figures."""
     sizes = stream.sizes
-    timings = Timings(sizes.block / sizes.rate)
+    timings = BlockTimes(sizes.block / sizes.rate)
     channels = min(microphone["max_input_channels"], 2), min(loudspeaker["max_output_channels"], 2)
     orders: queue.Queue[str] = queue.Queue()
     threading.Thread(target=read_orders, args=(sys.stdin, orders), daemon=True).start()
@@ -104,7 +104,7 @@ def listen_and_speak(
             while not stop.asked and not over(timings, args.seconds) and obey(orders, stream, args):
                 samples, overflowed = device.read(sizes.block)
                 block = mono(samples)
-                out = timed(stream, block, timings)
+                out = timed_block(stream, block, timings)
                 lost += bool(device.write(np.repeat(out[:, None], channels[1], axis=1))) or bool(overflowed)
                 show(sys.stderr, block, out, timings)
     except sound.PortAudioError as error:
@@ -112,10 +112,10 @@ def listen_and_speak(
     finally:
         if sys.stderr.isatty():
             print(file=sys.stderr)
-    return {**describe(stream, latency), "blocks": timings.count, "broken_blocks": lost, **timings.summary()}
+    return {**describe_stream(stream, latency), "blocks": timings.count, "broken_blocks": lost, **timings.summary()}
 
 
-def over(timings: Timings, seconds: float | None) -> bool:
+def over(timings: BlockTimes, seconds: float | None) -> bool:
     """Whether as much sound as was asked for has passed."""
     return seconds is not None and timings.count * timings.deadline >= seconds * 1000
 
@@ -150,10 +150,10 @@ def apply(name: str, value: str, stream: Stream, args: argparse.Namespace) -> No
     elif name in SWITCHES and value in ("on", "off"):
         stream.change(**{SWITCHES[name]: value == "on"})
     elif name == "model" and value:
-        from rvc.realtime.stream_voice import load
+        from rvc.realtime.model_loading import load_models
 
         args.model, args.index = value, None
-        stream.models = load(
+        stream.models = load_models(
             options.parts(args, keep=True), stream.models.profile.name, stream.controls, stream.models.exact_hits
         )
     else:
@@ -174,7 +174,7 @@ class Meter:
         return "█" * full + "·" * (METER - full) + f" {level:6.1f} dB"
 
 
-def show(terminal: TextIO, heard: Samples, said: Samples, timings: Timings) -> None:
+def show(terminal: TextIO, heard: Samples, said: Samples, timings: BlockTimes) -> None:
     """One line: both levels and the time the block took; nothing where nobody watches a terminal."""
     if terminal.isatty():
         took = timings.milliseconds[-1]

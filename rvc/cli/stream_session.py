@@ -21,13 +21,13 @@ from rvc.audio.output import check_target
 from rvc.cli import options
 from rvc.errors import BadInput
 from rvc.noise import Draw, Kind, Seeded, Tape
-from rvc.realtime.block_sizes import Sizes
-from rvc.realtime.block_times import Timings, describe, timed
+from rvc.realtime.block_sizes import BlockSizes
+from rvc.realtime.block_times import BlockTimes, describe_stream, timed_block
 from rvc.realtime.controls import Controls
 from rvc.realtime.io.sinks import FileSink, PipeSink
 from rvc.realtime.io.sources import FileSource, PcmFormat, PipeSource, blocks
+from rvc.realtime.model_loading import load_models
 from rvc.realtime.stream import Stream
-from rvc.realtime.stream_voice import load
 from rvc.realtime.tap import no_tap
 
 log = logging.getLogger("rvc")
@@ -129,7 +129,7 @@ def check(args: argparse.Namespace) -> None:
         check_target(args.trace, "TRACE", None)
 
 
-def open_source(args: argparse.Namespace) -> tuple[FileSource | PipeSource, Sizes, PcmFormat]:
+def open_source(args: argparse.Namespace) -> tuple[FileSource | PipeSource, BlockSizes, PcmFormat]:
     """IN, the stream's lengths at its rate, and the format of samples in pipes.  Raises BadInput."""
     form: PcmFormat = args.pcm_format or "s16le"
     channels = 1 if args.channels is None else args.channels
@@ -144,10 +144,10 @@ def open_source(args: argparse.Namespace) -> tuple[FileSource | PipeSource, Size
     return source, lengths(args, source.rate), form
 
 
-def lengths(args: argparse.Namespace, rate: int) -> Sizes:
+def lengths(args: argparse.Namespace, rate: int) -> BlockSizes:
     """The stream's sizes from the options.  Raises BadInput."""
     times = {"block": args.block_time, "crossfade": args.crossfade_time, "extra": args.extra_time}
-    return Sizes.of(rate, **{name: value for name, value in times.items() if value is not None})
+    return BlockSizes.of(rate, **{name: value for name, value in times.items() if value is not None})
 
 
 def controls(args: argparse.Namespace) -> Controls:
@@ -167,36 +167,38 @@ def controls(args: argparse.Namespace) -> Controls:
     return Controls(**{name: value for name, value in wishes.items() if value is not None})
 
 
-def open_stream(args: argparse.Namespace, sizes: Sizes, tap: Any) -> Stream:
+def open_stream(args: argparse.Namespace, sizes: BlockSizes, tap: Any) -> Stream:
     """Load what is needed.  Raises RvcError."""
     sliders = controls(args)
     noise = options.noise_source(args)
-    models = load(options.parts(args, keep=True), args.profile or PROFILES[0], sliders, args.exact_hits or "finite")
+    models = load_models(
+        options.parts(args, keep=True), args.profile or PROFILES[0], sliders, args.exact_hits or "finite"
+    )
     return Stream(models, sizes, sliders, noise=noise, tap=tap)
 
 
 def pump(stream: Stream, pieces: Iterator[Any], sink: FileSink | PipeSink, stop: Stop) -> dict[str, Any]:
     """All of the input through the stream, then zeros until the delay is out; the figures."""
     size = stream.sizes.block
-    timings = Timings(size / stream.sizes.rate)
+    timings = BlockTimes(size / stream.sizes.rate)
     heard, broken = 0, False
     cut = blocks(pieces, size)
     try:
         while (step := stop.next(cut)) is not None:
             block, real = step
             heard += real
-            sink.write(timed(stream, block, timings))
+            sink.write(timed_block(stream, block, timings))
         silence = np.zeros(size, np.float32)
         if isinstance(stream.noise, Tape):
             stream.noise = Continued(stream.noise)
         wanted = stream.sizes.blocks(heard, denoised=stream.controls.input_denoise)
         while timings.count < wanted and not stop.asked:
-            sink.write(timed(stream, silence, timings))
+            sink.write(timed_block(stream, silence, timings))
     except BrokenPipeError:  # whoever listened has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         broken = True
     return {
-        **describe(stream),
+        **describe_stream(stream),
         "blocks": timings.count,
         "input_samples": heard,
         "output_samples": timings.count * size,

@@ -1,4 +1,4 @@
-"""One block's circumstances: what is loaded, how the sliders stand, where its noise comes from, who listens."""
+"""What the stages of one block need: the loaded models, the settings, the noise and the tap."""
 
 from __future__ import annotations
 
@@ -19,25 +19,42 @@ if TYPE_CHECKING:
     from rvc.nn.hubert import Hubert
     from rvc.voices.voice import Voice
 
-# (16 kHz window, samples of it in a block, method, semitones, draw) → coarse int64 (F,), Hz float32 (F,)
-Track = Callable[[Samples, int, str, float, Draw], tuple[Coarse, Hertz]]
+# (16 kHz window, samples of it in one block, F0 method, semitones, draw) → F0 bins int64 (F,), Hz float32 (F,)
+F0Tracker = Callable[[Samples, int, str, float, Draw], tuple[Coarse, Hertz]]
 
 
 @dataclass(frozen=True)
 class Models:
-    """What is loaded: replace the whole to change the voice between two blocks."""
+    """Everything that is loaded for a stream. Assign another object to `Stream.models` to change the voice.
+
+    Attributes:
+        voice: the voice, its synthesizer built.
+        hubert: the content encoder.
+        track: the F0 tracker of the profile.
+        profile: the original that the stream reproduces.
+        index: the retrieval index, None for no retrieval.
+        exact_hits: the weight of an index vector at distance 0, "finite" or the original's "nan".
+    """
 
     voice: Voice
     hubert: Hubert
-    track: Track
+    track: F0Tracker
     profile: Profile
     index: Index | None = None
     exact_hits: ExactHits = "finite"
 
 
 @dataclass(frozen=True)
-class Turn:
-    """The block `number`; `tap` is told names without the prefix `rt.{number}.`."""
+class BlockContext:
+    """One block's number, models, settings, noise and tap.
+
+    Attributes:
+        number: 0 for the stream's first block.
+        models: the loaded models.
+        controls: the settings that hold for this block.
+        noise: the source of random numbers; the stream draws under the names `rt.{number}.…`.
+        tap: receives each tensor under its name without the prefix `rt.{number}.`.
+    """
 
     number: int
     models: Models
@@ -46,7 +63,7 @@ class Turn:
     tap: Tap
 
     def draw(self, name: str, shape: tuple[int, ...], kind: str = "normal") -> Samples:
-        """This block's draw of that name, float32."""
+        """Draw the noise `rt.{number}.{name}`, float32 of `shape`, and pass it to the tap."""
         drawn = self.noise.draw(f"rt.{self.number}.{name}", shape, cast(Kind, kind))
         self.tap(name, drawn)
         return drawn

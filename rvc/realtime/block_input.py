@@ -1,4 +1,4 @@
-"""A block in: gated, remembered, its noise reduced if asked for, and brought to 16 kHz."""
+"""The input side of a block: gate, noise reduction and resampling to 16 kHz, in ring buffers (docs/spec/07 §7.3)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from rvc.audio.resampling import resample
-from rvc.realtime.block_sizes import Sizes
+from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.controls import Controls
 from rvc.realtime.dsp.denoise import reduce_noise
 from rvc.realtime.dsp.gate import Gate
@@ -15,19 +15,21 @@ from rvc.realtime.dsp.sola import ramp
 
 
 def shift(ring: Samples, by: int) -> None:
-    """Move a ring's content `by` samples towards its past; the last `by` are left to be overwritten."""
+    """Move a ring's samples `by` places towards its start; the last `by` places are overwritten by the caller."""
     ring[:-by] = ring[by:]
 
 
-class Intake:
-    """The input's three rings, float32 and zero at first.
+class BlockInput:
+    """The three ring buffers of the input, float32 and filled with zeros at first.
 
-    raw   : (E + X + S + B,), as gated, at the device rate
-    clean : the same with noise reduction, Y samples behind
-    at16k : (window16,), what the networks hear
+    Attributes:
+        raw: (window,), the gated input at the device rate.
+        clean: (window,), the same after noise reduction, delayed by `sizes.held` samples.
+        at16k: (window16,), the input of HuBERT and of the F0 tracker.
+        held: (held,), the denoised end of the last block, faded into the next one.
     """
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: BlockSizes) -> None:
         self.sizes = sizes
         self.gate = Gate(sizes.zc)
         self.fade_in = ramp(sizes.held).numpy()
@@ -37,17 +39,24 @@ class Intake:
         self.held: Samples = np.zeros(sizes.held, np.float32)
 
     def reset(self) -> None:
-        """Silence, as in a new object."""
+        """Fill every ring with zeros, as in a new object."""
         self.gate.reset()
         for ring in (self.raw, self.clean, self.at16k, self.held):
             ring[:] = 0
 
-    def heard(self, controls: Controls) -> Samples:
-        """The ring whose loudness the output is compared with."""
+    def loudness_reference(self, controls: Controls) -> Samples:
+        """The ring whose loudness is mixed into the output: `clean` with noise reduction, else `raw`."""
         return self.clean if controls.input_denoise else self.raw
 
-    def take(self, block: Samples, controls: Controls) -> Samples:
-        """Take in a block, float32 (B,);  returns `at16k`, which the next call changes."""
+    def push(self, block: Samples, controls: Controls) -> Samples:
+        """Append a block to the rings.
+
+        Args:
+            block: float32 (block,) at the device rate, not modified.
+            controls: the settings of this block.
+        Returns:
+            `at16k`, float32 (window16,). The next call overwrites it.
+        """
         sizes = self.sizes
         gated = self.gate(block, controls.gate_db)
         shift(self.raw, sizes.block)
@@ -56,19 +65,23 @@ class Intake:
         self.clean[-sizes.block :] = self._clean_block(controls.input_denoise)
         shift(self.at16k, sizes.block16)
         ring, fresh = (self.clean, sizes.block) if controls.input_denoise else (self.raw, len(gated))
-        # 10 ms more than is new are made again, and the 10 ms before those only warm the resampler up.
+        # The original resamples the new samples and the 20 ms before them: the first 10 ms of the result are dropped
+        # because the resampler starts there, the next 10 ms replace samples of the block before.
         piece = torch.from_numpy(ring[-fresh - 2 * sizes.zc :])
         new = resample(piece, sizes.rate, 16000).numpy()[160:]
         self.at16k[-len(new) :] = new
         return self.at16k
 
     def _clean_block(self, denoise: bool) -> Samples:
-        """The next B samples of the clean ring; without noise reduction the raw ones, so that it can start any time."""
+        """The next float32 (block,) of the clean ring.
+
+        Without noise reduction these are samples of the raw ring, so that noise reduction can be switched on later.
+        """
         sizes = self.sizes
-        wanted = self.raw[-sizes.held - sizes.block :]
+        samples = self.raw[-sizes.held - sizes.block :]
         if denoise:
-            quiet = reduce_noise(torch.from_numpy(wanted), torch.from_numpy(self.raw), sizes.zc).numpy()
-            quiet[: sizes.held] = quiet[: sizes.held] * self.fade_in + self.held * (1 - self.fade_in)
-            wanted = quiet
-        self.held[:] = wanted[sizes.block :]
-        return wanted[: sizes.block]
+            reduced = reduce_noise(torch.from_numpy(samples), torch.from_numpy(self.raw), sizes.zc).numpy()
+            reduced[: sizes.held] = reduced[: sizes.held] * self.fade_in + self.held * (1 - self.fade_in)
+            samples = reduced
+        self.held[:] = samples[sizes.block :]
+        return samples[: sizes.block]

@@ -1,4 +1,4 @@
-"""A block out: its noise reduced if asked for, its loudness mixed, joined to the block before where both fit best."""
+"""The output side of a block: noise reduction, loudness mix and the SOLA crossfade (docs/spec/07 §7.6)."""
 
 from __future__ import annotations
 
@@ -6,71 +6,94 @@ import numpy as np
 import torch
 
 from rvc.realtime.block_input import shift
-from rvc.realtime.block_sizes import Sizes
-from rvc.realtime.controls import Controls
+from rvc.realtime.block_sizes import BlockSizes
+from rvc.realtime.controls import Controls, Crossfade
 from rvc.realtime.dsp.denoise import reduce_noise
 from rvc.realtime.dsp.loudness import Samples, gain, loudness
 from rvc.realtime.dsp.sola import correlation, crossfade, phase_vocoder, ramp
 from rvc.realtime.tap import Tap
 
 
-class Outlet:
-    """Holds back the Y samples that the next block is joined to, and what was said, as the reference for its noise."""
+class BlockOutput:
+    """The state between two output blocks.
 
-    def __init__(self, sizes: Sizes) -> None:
+    Attributes:
+        held: float32 (held,), the end of the last block, crossfaded into the next one (`sola_buffer` in traces).
+        recent: float32 (window,), the converted sound so far, the reference of the output's noise reduction.
+    """
+
+    def __init__(self, sizes: BlockSizes) -> None:
         self.sizes = sizes
         self.fade_in = ramp(sizes.held)
         self.held = torch.zeros(sizes.held)
-        self.said: Samples = np.zeros(sizes.window, np.float32)
+        self.recent: Samples = np.zeros(sizes.window, np.float32)
 
     def reset(self) -> None:
-        """Silence, as in a new object."""
+        """Fill both buffers with zeros, as in a new object."""
         self.held = torch.zeros(self.sizes.held)
-        self.said[:] = 0
+        self.recent[:] = 0
 
-    def give(self, voice: torch.Tensor, heard: Samples, controls: Controls, tap: Tap) -> Samples:
+    def push(self, converted: torch.Tensor, reference: Samples, controls: Controls, tap: Tap) -> Samples:
         """Finish one block.
 
-        voice   : float32 (B + Y + S,), the converted sound at the device rate
-        heard   : float32 (window,), the input's ring
-        returns : float32 (B,)
+        Args:
+            converted: float32 (block + held + search,), the synthesizer's output at the device rate.
+            reference: float32 (window,), the input ring whose loudness is mixed in.
+            controls: the settings of this block.
+            tap: receives `rms_in`, `rms_out`, `infer_wav`, `sola.cor`, `sola.offset`, `sola_buffer` and `out`.
+        Returns:
+            float32 (block,) at the device rate.
         """
-        voice = self.finish(voice, heard, controls, tap)
-        fit, offset = self.fit(voice)
-        tap("sola.cor", fit.numpy())
+        mixed = self.mix(converted, reference, controls, tap)
+        scores, offset = self.best_offset(mixed)
+        tap("sola.cor", scores.numpy())
         tap("sola.offset", np.array([offset], np.int64))
-        out = self.join(voice, offset, controls.crossfade)
+        out = self.join(mixed, offset, controls.crossfade)
         tap("sola_buffer", self.held.numpy())
         tap("out", out)
         return out
 
-    def finish(self, voice: torch.Tensor, heard: Samples, controls: Controls, tap: Tap) -> torch.Tensor:
-        """`infer_wav`: the voice with its noise reduced and its loudness mixed, where that is asked for; same shape."""
+    def mix(self, converted: torch.Tensor, reference: Samples, controls: Controls, tap: Tap) -> torch.Tensor:
+        """Reduce noise and mix the input's loudness in, where the settings ask for it (`infer_wav`); same shape."""
         sizes = self.sizes
-        shift(self.said, sizes.block)
-        self.said[-sizes.block :] = voice[-sizes.block :].numpy()
+        shift(self.recent, sizes.block)
+        self.recent[-sizes.block :] = converted[-sizes.block :].numpy()
         if controls.output_denoise:
-            voice = reduce_noise(voice, torch.from_numpy(self.said), sizes.zc)
+            converted = reduce_noise(converted, torch.from_numpy(self.recent), sizes.zc)
         if controls.rms_mix_rate < 1:
-            before = loudness(heard[sizes.extra :][: len(voice)], sizes.zc)
-            after = loudness(voice.numpy(), sizes.zc)
+            before = loudness(reference[sizes.extra :][: len(converted)], sizes.zc)
+            after = loudness(converted.numpy(), sizes.zc)
             tap("rms_in", before)
             tap("rms_out", after)
-            voice = voice * gain(before, after, controls.rms_mix_rate, len(voice))
-        tap("infer_wav", voice.numpy())
-        return voice
+            converted = converted * gain(before, after, controls.rms_mix_rate, len(converted))
+        tap("infer_wav", converted.numpy())
+        return converted
 
-    def fit(self, voice: torch.Tensor) -> tuple[torch.Tensor, int]:
-        """How well each of the first S + 1 places fits what is held back, float32 (S + 1,), and the first best one."""
-        fit = correlation(voice[: self.sizes.held + self.sizes.search], self.held)
-        return fit, int(fit.argmax())
+    def best_offset(self, converted: torch.Tensor) -> tuple[torch.Tensor, int]:
+        """Correlate the held samples with the block.
 
-    def join(self, voice: torch.Tensor, offset: int, how: str) -> Samples:
-        """The block from `offset` on, its beginning faded in over what was held back; what follows it is held."""
+        Args:
+            converted: float32 (block + held + search,).
+        Returns:
+            The correlation at each offset, float32 (search + 1,), and the first offset with the largest one.
+        """
+        scores = correlation(converted[: self.sizes.held + self.sizes.search], self.held)
+        return scores, int(scores.argmax())
+
+    def join(self, converted: torch.Tensor, offset: int, kind: Crossfade) -> Samples:
+        """Crossfade the held samples into the block at `offset`, and hold the samples after the block.
+
+        Args:
+            converted: float32 (block + held + search,).
+            offset: 0 to `sizes.search` samples.
+            kind: which crossfade.
+        Returns:
+            float32 (block,).
+        """
         sizes = self.sizes
-        sound = voice[offset:].clone()
-        blend = phase_vocoder if how == "phase-vocoder" else crossfade
-        sound[: sizes.held] = blend(self.held, sound[: sizes.held], self.fade_in)
-        self.held = sound[sizes.block : sizes.block + sizes.held].clone()
-        out: Samples = sound[: sizes.block].numpy()
+        samples = converted[offset:].clone()
+        blend = phase_vocoder if kind is Crossfade.PHASE_VOCODER else crossfade
+        samples[: sizes.held] = blend(self.held, samples[: sizes.held], self.fade_in)
+        self.held = samples[sizes.block : sizes.block + sizes.held].clone()
+        out: Samples = samples[: sizes.block].numpy()
         return out

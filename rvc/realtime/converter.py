@@ -1,4 +1,4 @@
-"""The window of 16 kHz sound to its newest part in another voice: the order of the stages for one block."""
+"""The networks of one block: 16 kHz window → content features → F0 → retrieval → synthesizer → waveform."""
 
 from __future__ import annotations
 
@@ -6,106 +6,154 @@ import torch
 
 from rvc.content import features
 from rvc.nn.synthesizer import heads, resize_frames, resize_source
-from rvc.realtime.block_context import Turn
-from rvc.realtime.block_sizes import Sizes
-from rvc.realtime.dsp.formant import Formant
+from rvc.realtime.block_context import BlockContext
+from rvc.realtime.block_sizes import BlockSizes
+from rvc.realtime.dsp.formant import FormantShift
 from rvc.realtime.dsp.loudness import Samples
-from rvc.realtime.f0_cache import PitchCache
+from rvc.realtime.f0_cache import F0Cache
 from rvc.retrieval import search as retrieval
 from rvc.retrieval.search import Index
 
-Pitch = tuple[torch.Tensor, torch.Tensor]  # coarse int64 (1, p) and Hz float32 (1, p)
+Pitch = tuple[torch.Tensor, torch.Tensor]  # F0 bins int64 (1, p) and Hz float32 (1, p)
 
 
-class Converter:
-    """Content, pitch and voice of one block; the pitch caches are its only memory."""
+class BlockConverter:
+    """Converts the window of one block; the F0 cache is its only state."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: BlockSizes) -> None:
         self.sizes = sizes
-        self.cache = PitchCache()
+        self.cache = F0Cache()
 
     def reset(self) -> None:
-        """Forget the pitch, as in a new object."""
+        """Clear the F0 cache, as in a new object."""
         self.cache.reset()
 
     @torch.inference_mode()
-    def convert(self, at16k: Samples, turn: Turn) -> torch.Tensor:
+    def convert(self, at16k: Samples, context: BlockContext) -> torch.Tensor:
         """Convert one block.
 
-        at16k   : float32 (window16,), left untouched
-        returns : `waveform.model`, float32 (return_length · rate // 100,) at the voice's rate
+        Args:
+            at16k: float32 (window16,), not modified.
+            context: the block's models, settings, noise and tap.
+        Returns:
+            `waveform.model`, float32 (return_length · rate // 100,) at the voice's rate.
         """
-        formant = Formant.of(turn.controls.formant, self.sizes.return_length, turn.models.voice.rate)
+        voice = context.models.voice
+        formant = FormantShift.of(context.controls.formant, self.sizes.return_length, voice.rate)
         frames = len(at16k) // 160
-        heard = features.extract(torch.from_numpy(at16k)[None], turn.models.hubert, turn.models.voice.version).cpu()
-        turn.tap("hubert.features", heard)
-        content = self.content(heard, turn)[:, :frames]
-        turn.tap("content", content)
-        pitch = self.pitch(at16k, frames, formant, turn) if turn.models.voice.f0 else None
-        raw = self.speak(content, pitch, formant, turn)
-        turn.tap("waveform.raw", raw[None])
-        model = formant.play(raw)
-        turn.tap("waveform.model", model)
-        return model
+        extracted = features.extract(torch.from_numpy(at16k)[None], context.models.hubert, voice.version).cpu()
+        context.tap("hubert.features", extracted)
+        content = self.content(extracted, context)[:, :frames]
+        context.tap("content", content)
+        pitch = self.f0(at16k, frames, formant, context) if voice.f0 else None
+        raw = self.synthesize(content, pitch, formant, context)
+        context.tap("waveform.raw", raw[None])
+        waveform = formant.restore_duration(raw)
+        context.tap("waveform.model", waveform)
+        return waveform
 
-    def content(self, heard: torch.Tensor, turn: Turn) -> torch.Tensor:
-        """Features (1, n, C) with the last one twice, the newer part retrieved, and each frame doubled: (1, ≥p, C)."""
-        heard = torch.cat([heard, heard[:, -1:]], dim=1)
-        if turn.models.index is not None and turn.controls.index_rate != 0:
-            newer = heard[0, self.sizes.skip_head // 2 :]
-            newer.copy_(torch.from_numpy(retrieve(newer.numpy(), turn.models.index, turn)))
-        return heard.repeat_interleave(2, dim=1)
+    def content(self, extracted: torch.Tensor, context: BlockContext) -> torch.Tensor:
+        """Repeat the last frame, blend the frames after the context with the index, and double every frame.
 
-    def pitch(self, at16k: Samples, frames: int, formant: Formant, turn: Turn) -> Pitch:
-        """The newest part tracked, the rest remembered, `frames` of it for the synthesizer."""
-        controls, block = turn.controls, self.sizes.block16
+        Args:
+            extracted: float32 (1, n, C), one frame per 20 ms.
+            context: the block's models, settings and tap.
+        Returns:
+            float32 (1, 2 · (n + 1), C), one frame per 10 ms.
+        """
+        extended = torch.cat([extracted, extracted[:, -1:]], dim=1)
+        if context.models.index is not None and context.controls.index_rate != 0:
+            newer = extended[0, self.sizes.skip_head // 2 :]
+            newer.copy_(torch.from_numpy(blend_neighbors(newer.numpy(), context.models.index, context)))
+        return extended.repeat_interleave(2, dim=1)
+
+    def f0(self, at16k: Samples, frames: int, formant: FormantShift, context: BlockContext) -> Pitch:
+        """Track the newest part of the window and append it to the cache.
+
+        Args:
+            at16k: float32 (window16,).
+            frames: p, the number of frames of 10 ms in the window.
+            formant: the shift, by which F0 is lowered and scaled.
+            context: the block's models, settings, noise and tap.
+        Returns:
+            F0 bins int64 (1, p) and Hz float32 (1, p), the newest `frames` of the cache.
+        """
+        controls, block = context.controls, self.sizes.block16
         semitones = controls.transpose - controls.formant
-        fresh = turn.models.track(at16k, block, controls.f0_method, semitones, turn.draw)
+        fresh = context.models.track(at16k, block, controls.f0_method, semitones, context.draw)
         self.cache.push(*fresh, block // 160)
         coarse = torch.from_numpy(self.cache.coarse[None, -frames:])
-        hz = torch.from_numpy(formant.scale(self.cache.hz[None, -frames:]))
-        turn.tap("f0.coarse", coarse)
-        turn.tap("f0.hz", hz)
+        hz = torch.from_numpy(formant.scale_f0(self.cache.hz[None, -frames:]))
+        context.tap("f0.coarse", coarse)
+        context.tap("f0.hz", hz)
         return coarse, hz
 
-    def speak(self, content: torch.Tensor, pitch: Pitch | None, formant: Formant, turn: Turn) -> torch.Tensor:
-        """Content and pitch of the whole window to the samples of its heard part, float32 (made · upp,)."""
+    def synthesize(
+        self, content: torch.Tensor, pitch: Pitch | None, formant: FormantShift, context: BlockContext
+    ) -> torch.Tensor:
+        """Synthesize the frames after the context.
+
+        Args:
+            content: float32 (1, p, C).
+            pitch: F0 bins and Hz of the window, None for a voice without F0.
+            formant: the shift, which sets how many frames are synthesized.
+            context: the block's models, settings, noise and tap.
+        Returns:
+            float32 (formant.synthesized · upp,) at the voice's rate.
+        """
         flow_head, dec_head = heads(self.sizes.skip_head)
-        net, tap = turn.models.voice.synthesizer, turn.tap
-        g = net.speaker(turn.controls.speaker)
+        net, tap = context.models.voice.synthesizer, context.tap
+        g = net.speaker(context.controls.speaker)
         tap("spk.g", g)
         m, logs = net.encode(content, pitch[0] if pitch else None, flow_head)
         tap("enc_p.m", m)
         tap("enc_p.logs", logs)
-        z_p = net.prior(m, logs, torch.from_numpy(turn.draw("noise.z", tuple(m.shape))))
+        z_p = net.prior(m, logs, torch.from_numpy(context.draw("noise.z", tuple(m.shape))))
         tap("z_p", z_p)
         z = net.flow(z_p, g)
         tap("flow.z", z)
-        z = resize_frames(z[:, :, dec_head : dec_head + formant.frames], formant.made)
-        return net.generate(z, g, self.source(pitch[1], formant, turn) if pitch else None).cpu()
+        z = resize_frames(z[:, :, dec_head : dec_head + formant.frames], formant.synthesized)
+        return net.generate(z, g, self.source(pitch[1], formant, context) if pitch else None).cpu()
 
-    def source(self, hz: torch.Tensor, formant: Formant, turn: Turn) -> torch.Tensor:
-        """The excitation of the heard part, float32 (1, 1, made · upp)."""
-        net, head = turn.models.voice.synthesizer, self.sizes.skip_head
-        noise = torch.from_numpy(turn.draw("noise.nsf", (1, formant.frames * net.upp, 1)))
-        heard = hz[:, head : head + formant.frames]
-        sine, source = net.source(heard, noise, turn.models.profile.generation)
-        turn.tap("nsf.sine", sine)
-        turn.tap("nsf.source", source)
-        return resize_source(source, formant.made * net.upp)
+    def source(self, hz: torch.Tensor, formant: FormantShift, context: BlockContext) -> torch.Tensor:
+        """The NSF source of the synthesized frames.
+
+        Args:
+            hz: float32 (1, p), the F0 of the window.
+            formant: the shift, which sets the number of frames.
+            context: the block's models, noise and tap.
+        Returns:
+            float32 (1, 1, formant.synthesized · upp).
+        """
+        net, head = context.models.voice.synthesizer, self.sizes.skip_head
+        noise = torch.from_numpy(context.draw("noise.nsf", (1, formant.frames * net.upp, 1)))
+        synthesized = hz[:, head : head + formant.frames]
+        sine, source = net.source(synthesized, noise, context.models.profile.generation)
+        context.tap("nsf.sine", sine)
+        context.tap("nsf.source", source)
+        return resize_source(source, formant.synthesized * net.upp)
 
 
-def retrieve(frames: Samples, index: Index, turn: Turn) -> Samples:
-    """Frames (n, C) moved towards the voice's own; left alone, all of them, when any lacks a neighbour."""
-    distances, ids = index.search(frames)
-    turn.tap("retrieval.distances", distances)
-    turn.tap("retrieval.ids", ids)
+def blend_neighbors(content: Samples, index: Index, context: BlockContext) -> Samples:
+    """Blend content features with the index vectors nearest to them.
+
+    Args:
+        content: float32 (n, C), one frame per 20 ms.
+        index: the voice's retrieval index.
+        context: the block's models, settings and tap.
+    Returns:
+        float32 (n, C): the blend, or `content` itself when any of its frames has fewer neighbors than the search
+        asks for, as in the original.
+    """
+    distances, ids = index.search(content)
+    context.tap("retrieval.distances", distances)
+    context.tap("retrieval.ids", ids)
     if (ids < 0).any():
-        return frames
-    shares = retrieval.weights(distances, turn.models.exact_hits)
-    turn.tap("retrieval.weights", shares)
-    mean = retrieval.mean(shares, ids, index)
-    turn.tap("retrieval.mean", mean)
-    blended = retrieval.blend(frames, mean, turn.controls.index_rate)
-    turn.tap("retrieval.blended", blended)
-    return blended.reshape(frames.shape)
+        return content
+    weights = retrieval.weights(distances, context.models.exact_hits)
+    context.tap("retrieval.weights", weights)
+    mean = retrieval.mean(weights, ids, index)
+    context.tap("retrieval.mean", mean)
+    blended = retrieval.blend(content, mean, context.controls.index_rate)
+    context.tap("retrieval.blended", blended)
+    return blended.reshape(content.shape)

@@ -1,4 +1,4 @@
-"""The pitch of the whole window, remembered from block to block, since each block only tracks its newest part."""
+"""The F0 of the whole window, kept from block to block, since only the newest part is tracked (docs/spec/07 §7.5)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from rvc.realtime.block_sizes import CACHE_FRAMES
 Coarse = npt.NDArray[np.int64]
 Hertz = npt.NDArray[np.float32]
 
-FIRST, LAST = 3, 1  # frames of a fresh track that are not believed: they lean on the tail's cut edges
+# Frames at the two ends of a new track that are not used, since the ends of the tracked part distort them; the numbers
+# are the original's (docs/spec/07 §7.5).
+DROPPED_FIRST, DROPPED_LAST = 3, 1
 
 
-class PitchCache:
-    """The last 1024 frames of 10 ms: coarse int64 and Hz float32, 0 where nothing was tracked yet.
+class F0Cache:
+    """The last 1024 frames of 10 ms: F0 bins (coarse pitch) int64 and Hz float32, 0 where nothing was tracked yet.
 
-    A coarse 0, which no tracked frame has, reaches the text encoder in the first blocks; so it does in the original.
+    A tracked frame never has bin 0. In the first blocks bin 0 reaches the text encoder, as it does in the original.
     """
 
     def __init__(self) -> None:
@@ -24,15 +26,19 @@ class PitchCache:
         self.hz: Hertz = np.zeros(CACHE_FRAMES, np.float32)
 
     def reset(self) -> None:
+        """Fill both caches with zeros, as in a new object."""
         self.coarse[:] = 0
         self.hz[:] = 0
 
     def push(self, coarse: Coarse, hz: Hertz, shift: int) -> None:
-        """Let `shift` frames pass, and lay the fresh track's frames 3 … −1 over the end.
+        """Move the caches by `shift` frames and overwrite their end with a new track, less its first 3 and last frame.
 
-        coarse int64 (F,), hz float32 (F,): the track of the newest sound, F at least 5
+        Args:
+            coarse: int64 (F,), F at least 5.
+            hz: float32 (F,).
+            shift: frames in a block.
         """
         for cache, fresh in ((self.coarse, coarse), (self.hz, hz)):
             cache[:-shift] = cache[shift:]
-            kept = fresh[FIRST:-LAST]
+            kept = fresh[DROPPED_FIRST:-DROPPED_LAST]
             cache[-len(kept) :] = kept

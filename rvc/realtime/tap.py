@@ -1,14 +1,14 @@
-"""Taps of a stream: every name of docs/spec/00 §0.4 under `rt.{block}.`."""
+"""Taps of a stream: callables that receive every intermediate tensor of docs/spec/00 §0.4 under `rt.{block}.{name}`."""
 
 from __future__ import annotations
 
 from rvc.trace import T, Tap, no_tap
 
-__all__ = ["Tap", "no_tap", "within"]
+__all__ = ["Tap", "for_block", "no_tap"]
 
 
-def within(tap: Tap, block: int) -> Tap:
-    """A tap for one block: it takes names without the prefix `rt.{block}.`."""
+def for_block(tap: Tap, block: int) -> Tap:
+    """A tap for one block that adds the prefix `rt.{block}.` to each name before it calls `tap`."""
     if tap is no_tap:
         return no_tap
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from rvc.nn.synthesizer import resize_frames, resize_source
-from rvc.realtime.block_sizes import Sizes
+from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.controls import Controls
 from rvc.realtime.stream import Stream
 from rvc.retrieval.search import Index
 from rvc.trace import Recorder
 from tests.unit.tiny import tiny_models
 
-SIZES = Sizes.of(40000, block=0.1, crossfade=0.03, extra=0.41)  # skip_head 41, odd
+SIZES = BlockSizes.of(40000, block=0.1, crossfade=0.03, extra=0.41)  # skip_head 41, odd
 
 
 def heard(models, controls, blocks=2, sizes=SIZES):
@@ -88,7 +88,7 @@ def test_the_index_rate_may_rise_between_two_blocks():
 @pytest.mark.parametrize("extra", [0.41, 0.1])
 def test_the_flow_with_24_frames_of_context_is_the_flow_of_all(plain, formant, extra):
     """Encoder, flow and generator uncut, on the same draws, give the same heard part, and only that is generated."""
-    sizes = Sizes.of(40000, block=0.1, crossfade=0.03, extra=extra)
+    sizes = BlockSizes.of(40000, block=0.1, crossfade=0.03, extra=extra)
     arrays = heard(plain, Controls(formant=formant), sizes=sizes)
     trace = {name: torch.from_numpy(value) for name, value in arrays.items()}
     net, head, length = plain.voice.synthesizer, sizes.skip_head, sizes.return_length

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from parity import voices
 from rvc.pipeline.voice_networks import VoiceNetworks
-from rvc.realtime import Controls, Sizes, Stream, load, measure
+from rvc.realtime import BlockSizes, Controls, Stream, load_models, measure
 from rvc.trace import Recorder
 
 INPUTS = Path(__file__).parents[2] / "goldens" / "inputs"
@@ -22,7 +22,7 @@ INPUTS = Path(__file__).parents[2] / "goldens" / "inputs"
 def test_the_original_windows_defaults_run_at_full_size():
     parts = VoiceNetworks(voices.make_voice("v2-40k-f0"), voices.make_hubert(), rmvpe=voices.make_rmvpe())
     trace = Recorder()
-    stream = Stream(load(parts, "webui-2026", Controls()), Sizes.of(40000), tap=trace)
+    stream = Stream(load_models(parts, "webui-2026", Controls()), BlockSizes.of(40000), tap=trace)
     sung, rate = soundfile.read(INPUTS / "sung_scale.flac", dtype="float32")
     sound = soxr.resample(sung[rate // 2 :], rate, 40000)[:30000]
     out = np.concatenate([stream.block(block) for block in np.split(sound, 3)])

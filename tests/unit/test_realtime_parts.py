@@ -10,7 +10,7 @@ import torch
 from scipy.signal import get_window
 
 from rvc.errors import BadInput
-from rvc.realtime.block_sizes import Sizes
+from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.dsp.denoise import reduce_noise
 from rvc.realtime.dsp.gate import Gate
 from rvc.realtime.dsp.loudness import gain, loudness
@@ -25,7 +25,7 @@ def noise(length, seed=0):
 
 
 def test_sizes_of_the_original_at_40k():
-    sizes = Sizes.of(40000)
+    sizes = BlockSizes.of(40000)
     assert (sizes.zc, sizes.block, sizes.block16, sizes.fade, sizes.held, sizes.search, sizes.extra) == (
         400,
         10000,
@@ -39,19 +39,19 @@ def test_sizes_of_the_original_at_40k():
 
 
 def test_latency_is_the_formula_of_the_original():
-    assert Sizes.of(40000).latency() == pytest.approx(0.25 + 0.05 + 0.01)
-    assert Sizes.of(40000, crossfade=0.03).latency(denoised=True) == pytest.approx(0.25 + 0.03 + 0.01 + 0.03)
-    assert Sizes.of(48000).latency(denoised=True, device=0.1) == pytest.approx(0.1 + 0.25 + 0.05 + 0.01 + 0.04)
+    assert BlockSizes.of(40000).latency() == pytest.approx(0.25 + 0.05 + 0.01)
+    assert BlockSizes.of(40000, crossfade=0.03).latency(denoised=True) == pytest.approx(0.25 + 0.03 + 0.01 + 0.03)
+    assert BlockSizes.of(48000).latency(denoised=True, device=0.1) == pytest.approx(0.1 + 0.25 + 0.05 + 0.01 + 0.04)
 
 
 def test_block_times_round_half_to_even():
-    assert Sizes.of(40000, block=0.125).block == 12 * 400
-    assert Sizes.of(40000, block=0.135).block == 14 * 400
+    assert BlockSizes.of(40000, block=0.125).block == 12 * 400
+    assert BlockSizes.of(40000, block=0.135).block == 14 * 400
 
 
 @pytest.mark.parametrize("rate", [16000, 22000, 32000, 40000, 44100, 48000, 96000])
 def test_every_length_is_whole_frames(rate):
-    sizes = Sizes.of(rate, block=0.11, crossfade=0.03, extra=1.0)
+    sizes = BlockSizes.of(rate, block=0.11, crossfade=0.03, extra=1.0)
     for length in (sizes.block, sizes.fade, sizes.held, sizes.search, sizes.extra, sizes.window):
         assert length % sizes.zc == 0
     assert sizes.window16 * rate == sizes.window * 16000
@@ -70,11 +70,11 @@ def test_every_length_is_whole_frames(rate):
 )
 def test_sizes_that_do_not_fit_are_refused(rate, times, word):
     with pytest.raises(BadInput, match=word):
-        Sizes.of(rate, **times)
+        BlockSizes.of(rate, **times)
 
 
 def test_blocks_let_the_delay_out():
-    sizes = Sizes.of(40000)
+    sizes = BlockSizes.of(40000)
     assert sizes.blocks(0) == 0
     assert sizes.blocks(1) == 1
     assert sizes.blocks(10000 - sizes.delay()) == 1

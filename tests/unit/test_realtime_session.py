@@ -20,7 +20,7 @@ from rvc.cli import live_session
 from rvc.cli.main import main
 from rvc.cli.stream_session import Stop
 from rvc.errors import BadInput
-from rvc.realtime.block_sizes import Sizes
+from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.io.sinks import to_pcm
 from rvc.realtime.io.sources import FileSource, PipeSource, blocks, device_rate
 from rvc.trace import Recorder
@@ -104,7 +104,7 @@ def test_the_output_is_whole_blocks_and_the_delay_aligns_it(files, capsys):
     """The input's loudness is mixed in, so the output's swells must lie on the input's once the delay is cut off."""
     assert stream(files, "--json") == 0
     told = json.loads(capsys.readouterr().out)
-    sizes = Sizes.of(16000, block=0.1, crossfade=0.04, extra=0.3)
+    sizes = BlockSizes.of(16000, block=0.1, crossfade=0.04, extra=0.3)
     out, rate = soundfile.read(files.folder / "out.wav", dtype="float32")
     assert rate == told["device_rate"] == 16000
     assert told["model_rate"] == 40000

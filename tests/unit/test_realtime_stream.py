@@ -8,15 +8,15 @@ import torch
 
 from rvc.errors import BadInput
 from rvc.noise import Seeded, Tape
-from rvc.realtime.block_sizes import Sizes
+from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.controls import Controls
-from rvc.realtime.dsp.formant import Formant
-from rvc.realtime.f0_cache import PitchCache
+from rvc.realtime.dsp.formant import FormantShift
+from rvc.realtime.f0_cache import F0Cache
 from rvc.realtime.stream import Stream
 from rvc.trace import Recorder
 from tests.unit.tiny import Silence, tiny_models
 
-SIZES = Sizes.of(40000, block=0.1, crossfade=0.03, extra=0.4)
+SIZES = BlockSizes.of(40000, block=0.1, crossfade=0.03, extra=0.4)
 
 
 def speech(samples, seed=0):
@@ -176,7 +176,7 @@ def test_empty_caches_are_zero_and_fill_from_the_end(models):
 
 
 def test_pitch_frames_three_to_minus_one_are_believed():
-    cache = PitchCache()
+    cache = F0Cache()
     cache.push(np.arange(100, 130), np.arange(100.0, 130.0).astype(np.float32), 10)
     np.testing.assert_array_equal(cache.coarse[-26:], np.arange(103, 129))
     assert (cache.coarse[:-26] == 0).all()
@@ -185,15 +185,15 @@ def test_pitch_frames_three_to_minus_one_are_believed():
 
 
 def test_formant_lengths_of_the_original():
-    one = Formant.of(1.0, 30, 40000)
-    assert (one.made, one.played) == (32, 423)
-    none = Formant.of(0.0, 30, 40000)
-    assert (none.made, none.played) == (30, 400)
+    one = FormantShift.of(1.0, 30, 40000)
+    assert (one.synthesized, one.played_hop) == (32, 423)
+    none = FormantShift.of(0.0, 30, 40000)
+    assert (none.synthesized, none.played_hop) == (30, 400)
     for semitones in np.arange(-2, 2.01, 0.05):
-        shift = Formant.of(float(semitones), 30, 48000)
-        made = torch.zeros(shift.made * 480)
-        assert len(shift.play(made)) >= 30 * 480
-        assert len(shift.play(made)) == 30 * 480 or shift.played == 480
+        shift = FormantShift.of(float(semitones), 30, 48000)
+        made = torch.zeros(shift.synthesized * 480)
+        assert len(shift.restore_duration(made)) >= 30 * 480
+        assert len(shift.restore_duration(made)) == 30 * 480 or shift.played_hop == 480
 
 
 def test_pitch_is_lowered_by_the_formant_and_scaled_by_the_frames(models):
@@ -299,7 +299,7 @@ def partials(second):
 
 @pytest.mark.parametrize("block", [0.05, 0.1, 0.17, 0.25, 0.5])
 def test_a_steady_tone_sounds_as_it_does_at_once_whatever_the_block(models, block):
-    sizes = Sizes.of(40000, block=block, crossfade=0.04, extra=0.8)
+    sizes = BlockSizes.of(40000, block=block, crossfade=0.04, extra=0.8)
     blocks = int(np.ceil(3.0 / block))
     tone = (0.2 * np.sin(2 * np.pi * 200 * np.arange(blocks * sizes.block) / 40000)).astype(np.float32)
     out = run(Stream(models, sizes, Controls(rms_mix_rate=1.0), noise=Silence()), tone)

@@ -17,11 +17,11 @@ from rvc.audio import resampling
 from rvc.f0 import postprocessing
 from rvc.realtime import block_input, block_output, converter
 from rvc.realtime import f0_cache as caches
-from rvc.realtime.block_input import Intake
-from rvc.realtime.block_output import Outlet
-from rvc.realtime.converter import Converter
+from rvc.realtime.block_input import BlockInput
+from rvc.realtime.block_output import BlockOutput
+from rvc.realtime.converter import BlockConverter
 from rvc.realtime.dsp import denoise, gate, loudness, sola
-from rvc.realtime.dsp.formant import Formant
+from rvc.realtime.dsp.formant import FormantShift
 
 AGAIN = (  # faults of shared code that are tried in a stream as well
     "hubert-gelu-tanh",
@@ -94,11 +94,11 @@ def _shifted(by: int) -> Any:
         at16k = original(self, block, controls)
         return np.roll(at16k, by)
 
-    return around(Intake, "take", take)
+    return around(BlockInput, "push", take)
 
 
 def _taken(change: Any) -> Any:
-    return around(Intake, "take", lambda f, self, block, controls: f(self, change(block), controls))
+    return around(BlockInput, "push", lambda f, self, block, controls: f(self, change(block), controls))
 
 
 def _stale(original: Any, ring: Any, by: int) -> None:
@@ -109,19 +109,19 @@ def _stale(original: Any, ring: Any, by: int) -> None:
 def _head(change: Any) -> Any:
     """Another `skip_head` for the retrieval."""
 
-    def content(original: Any, self: Any, heard: Any, turn: Any) -> Any:
+    def content(original: Any, self: Any, heard: Any, context: Any) -> Any:
         right = self.sizes
         self.sizes = _Other(right, change(right.skip_head))
         try:
-            return original(self, heard, turn)
+            return original(self, heard, context)
         finally:
             self.sizes = right
 
-    return around(Converter, "content", content)
+    return around(BlockConverter, "content", content)
 
 
 class _Other:
-    """Sizes with another `skip_head`."""
+    """Block sizes with another `skip_head`."""
 
     def __init__(self, sizes: Any, skip_head: int) -> None:
         self._sizes, self.skip_head = sizes, skip_head
@@ -139,21 +139,21 @@ def _heads(flow_by: int, dec_by: int) -> Any:
 
 
 def _pushed(change: Any) -> Any:
-    return around(caches.PitchCache, "push", lambda f, self, coarse, hz, by: f(self, *change(coarse, hz, by)))
+    return around(caches.F0Cache, "push", lambda f, self, coarse, hz, by: f(self, *change(coarse, hz, by)))
 
 
 def _formant(made: Any = None, played: Any = None) -> Any:
     def of(original: Any, semitones: float, frames: int, rate: int) -> Any:
         right, factor = original(semitones, frames, rate), 2 ** (semitones / 12)
-        other = replace(right, made=made(frames * factor)) if made else right
-        return replace(other, played=played(factor * right.rate)) if played else other
+        other = replace(right, synthesized=made(frames * factor)) if made else right
+        return replace(other, played_hop=played(factor * right.hop)) if played else other
 
-    return around(Formant, "of", of)
+    return around(FormantShift, "of", of)
 
 
 def _scaled(original: Any, self: Any, hz: Any) -> Any:
     """By the exact factor, not by the whole frames that are made."""
-    return hz * np.float32(self.played / self.rate)
+    return hz * np.float32(self.played_hop / self.hop)
 
 
 def _late(original: Any, self: Any, voice: Any) -> Any:
@@ -166,11 +166,11 @@ def _other_fit(change: Any) -> Any:
         found, offset = original(self, voice)
         return change(found), offset
 
-    return around(Outlet, "fit", fit)
+    return around(BlockOutput, "best_offset", fit)
 
 
 def _joined(change: Any) -> Any:
-    return after(Outlet, "join", change)
+    return after(BlockOutput, "join", change)
 
 
 def _held_early(original: Any, self: Any, voice: Any, offset: int, how: str) -> Any:
@@ -194,16 +194,16 @@ def _finished(change: Any) -> Any:
 
         return change(original(self, voice, heard, controls, other))
 
-    return around(Outlet, "finish", finish)
+    return around(BlockOutput, "mix", finish)
 
 
 def _two_deviations(original: Any, *given: Any) -> Any:
-    with replaced(denoise, "SPREAD", 2.0):
+    with replaced(denoise, "THRESHOLD_DEVIATIONS", 2.0):
         return original(*given)
 
 
 def _kept(original: Any, *given: Any) -> Any:
-    with replaced(denoise, "KEPT", 0.101):
+    with replaced(denoise, "REDUCED_GAIN", 0.101):
         return original(*given)
 
 
@@ -244,7 +244,7 @@ FAULTS = [
         "live-in-half",
         "rt.input16k",
         "the ring in half precision",
-        after(Intake, "take", reduced_precision.half),
+        after(BlockInput, "push", reduced_precision.half),
         ("heard live",),
         ("half precision",),
     ),
@@ -321,7 +321,7 @@ FAULTS = [
         "live-content-late",
         "rt.content",
         "one frame late",
-        after(Converter, "content", lambda x: x.roll(1, 1)),
+        after(BlockConverter, "content", lambda x: x.roll(1, 1)),
         (),
         ("shift by 1 frame",),
     ),
@@ -329,7 +329,7 @@ FAULTS = [
         "live-content-half",
         "rt.content",
         "half precision",
-        after(Converter, "content", reduced_precision.half),
+        after(BlockConverter, "content", reduced_precision.half),
         (),
         ("half precision",),
     ),
@@ -337,7 +337,7 @@ FAULTS = [
         "live-content-fixed-12",
         "rt.content",
         "20.12 fixed point",
-        after(Converter, "content", reduced_precision.fixed(12)),
+        after(BlockConverter, "content", reduced_precision.fixed(12)),
         (),
         ("fixed point",),
     ),
@@ -345,7 +345,7 @@ FAULTS = [
         "live-content-fixed-14",
         "rt.content",
         "18.14 fixed point",
-        after(Converter, "content", reduced_precision.fixed(14)),
+        after(BlockConverter, "content", reduced_precision.fixed(14)),
         (),
         ("fixed point",),
     ),
@@ -353,7 +353,7 @@ FAULTS = [
         "live-content-fixed-16",
         "rt.content",
         "16.16 fixed point",
-        after(Converter, "content", reduced_precision.fixed(16)),
+        after(BlockConverter, "content", reduced_precision.fixed(16)),
         (),
         ("fixed point",),
     ),
@@ -361,7 +361,7 @@ FAULTS = [
         "live-content-fp24",
         "rt.content",
         "24-bit floats, cut off",
-        after(Converter, "content", reduced_precision.fp24_cut),
+        after(BlockConverter, "content", reduced_precision.fp24_cut),
         (),
         ("fewer bits",),
     ),
@@ -369,7 +369,7 @@ FAULTS = [
         "live-content-fixed-10",
         "rt.content",
         "22.10 fixed point",
-        after(Converter, "content", reduced_precision.fixed(10)),
+        after(BlockConverter, "content", reduced_precision.fixed(10)),
         (),
         ("fixed point",),
     ),
@@ -387,8 +387,12 @@ FAULTS = [
         _pushed(lambda coarse, hz, by: (coarse, hz, by + 1)),
         ("f0", "voiced live"),
     ),
-    Fault("live-first-4", "rt.f0", "four fresh frames are dropped", put(caches, "FIRST", 4), ("f0", "voiced live")),
-    Fault("live-last-2", "rt.f0", "the last two frames are dropped", put(caches, "LAST", 2), ("f0", "voiced live")),
+    Fault(
+        "live-first-4", "rt.f0", "four fresh frames are dropped", put(caches, "DROPPED_FIRST", 4), ("f0", "voiced live")
+    ),
+    Fault(
+        "live-last-2", "rt.f0", "the last two frames are dropped", put(caches, "DROPPED_LAST", 2), ("f0", "voiced live")
+    ),
     Fault(
         "live-hz-2-decimals",
         "rt.f0",
@@ -439,7 +443,7 @@ FAULTS = [
         "live-source-head",
         "rt.nsf",
         "the source begins one frame early",
-        around(Converter, "source", lambda f, self, hz, *rest: f(self, hz.roll(1, 1), *rest)),
+        around(BlockConverter, "source", lambda f, self, hz, *rest: f(self, hz.roll(1, 1), *rest)),
         ("f0", "voiced live"),
     ),
     Fault(
@@ -449,14 +453,14 @@ FAULTS = [
         "live-formant-pitch",
         "rt.f0",
         "pitch follows the exact factor",
-        around(Formant, "scale", _scaled),
+        around(FormantShift, "scale_f0", _scaled),
         ("formant", "f0", "voiced live"),
     ),
     Fault(
         "live-formant-half",
         "rt.formant",
         "half precision",
-        after(Formant, "play", reduced_precision.half),
+        after(FormantShift, "restore_duration", reduced_precision.half),
         ("heard live",),
         ("half precision",),
     ),
@@ -464,7 +468,7 @@ FAULTS = [
         "live-formant-16-bit",
         "rt.formant",
         "16 bits",
-        after(Formant, "play", reduced_precision.pcm16),
+        after(FormantShift, "restore_duration", reduced_precision.pcm16),
         ("heard live",),
         ("fixed point",),
     ),
@@ -472,7 +476,7 @@ FAULTS = [
         "live-formant-gain",
         "rt.formant",
         "a ten-thousandth louder",
-        after(Formant, "play", lambda x: x * 1.0001),
+        after(FormantShift, "restore_duration", lambda x: x * 1.0001),
         ("heard live",),
         ("gain",),
     ),
@@ -480,7 +484,7 @@ FAULTS = [
         "live-formant-unplayed",
         "rt.formant",
         "the waveform is not resampled",
-        around(Formant, "play", lambda f, self, x: x[: self.frames * self.rate]),
+        around(FormantShift, "restore_duration", lambda f, self, x: x[: self.frames * self.hop]),
         ("formant",),
         ("another length",),
     ),
@@ -527,7 +531,7 @@ FAULTS = [
         "live-sola-late",
         "rt.sola",
         "the joint is one sample late",
-        around(Outlet, "fit", _late),
+        around(BlockOutput, "best_offset", _late),
         ("heard live",),
         ("offset",),
     ),
@@ -612,7 +616,7 @@ FAULTS = [
         "live-held-early",
         "rt.out",
         "what is held back begins one sample early",
-        around(Outlet, "join", _held_early),
+        around(BlockOutput, "join", _held_early),
         ("heard live",),
         ("shift by 1 sample",),
     ),
@@ -628,25 +632,25 @@ FAULTS = [
         "rt.z_p",
         "the noise comes one frame late",
         around(
-            Converter,
-            "speak",
-            lambda f, self, content, pitch, formant_, turn: f(self, content, pitch, formant_, _LateNoise(turn)),
+            BlockConverter,
+            "synthesize",
+            lambda f, self, content, pitch, formant_, context: f(self, content, pitch, formant_, _LateNoise(context)),
         ),
     ),
 ]
 
 
 class _LateNoise:
-    """A turn whose noise for the latent comes one frame late."""
+    """A block context whose noise for the latent comes one frame late."""
 
-    def __init__(self, turn: Any) -> None:
-        self._turn = turn
+    def __init__(self, context: Any) -> None:
+        self._context = context
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._turn, name)
+        return getattr(self._context, name)
 
     def draw(self, name: str, shape: tuple[int, ...], *rest: Any) -> Any:
-        drawn = self._turn.draw(name, shape, *rest)
+        drawn = self._context.draw(name, shape, *rest)
         return np.roll(drawn, 1, -1) if name == "noise.z" else drawn
 
 

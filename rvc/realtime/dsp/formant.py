@@ -1,4 +1,8 @@
-"""The formant shift: more or fewer frames are made, at a pitch moved the other way, and played at another rate."""
+"""The formant shift: synthesize more or fewer frames at a changed F0, then resample them to the block's duration.
+
+For a shift of `s` semitones, F0 is lowered by `s`, 2^(s/12) times as many frames are synthesized, and resampling raises
+F0 back to its value while the spectral envelope moves by `s` (docs/spec/07 §7.5).
+"""
 
 from __future__ import annotations
 
@@ -13,36 +17,42 @@ from rvc.realtime.dsp.loudness import Samples
 
 
 @dataclass(frozen=True)
-class Formant:
+class FormantShift:
     """Lengths for one shift.
 
-    frames : frames of 10 ms that are heard, `return_length`
-    made   : frames that are synthesised for them, `return_length2`
-    rate   : 10 ms of the voice's rate in samples
-    played : how many of the synthesised samples last 10 ms
+    Attributes:
+        frames: frames of 10 ms in the result (`return_length` in docs/spec/07).
+        synthesized: frames that the synthesizer makes for them (`return_length2`).
+        hop: samples in 10 ms at the voice's rate.
+        played_hop: synthesized samples that become 10 ms of the result (`upp_res`).
     """
 
     frames: int
-    made: int
-    rate: int
-    played: int
+    synthesized: int
+    hop: int
+    played_hop: int
 
     @classmethod
-    def of(cls, semitones: float, frames: int, rate: int) -> Formant:
-        """semitones : the shift;  frames : `return_length`;  rate : the voice's in Hz."""
+    def of(cls, semitones: float, frames: int, rate: int) -> FormantShift:
+        """The lengths for a shift in semitones, `frames` frames of 10 ms, and a voice's rate in Hz."""
         factor = 2 ** (semitones / 12)
         return cls(frames, math.ceil(frames * factor), rate // 100, int(factor * rate // 100))
 
-    def scale(self, hz: Samples) -> Samples:
-        """Pitch in Hz, float32, as the synthesizer must hear it for what is played at another rate."""
-        return hz * np.float32(self.made) / np.float32(self.frames)  # in the reference's order, to the last bit
+    def scale_f0(self, hz: Samples) -> Samples:
+        """Scale F0 by synthesized/frames, for the synthesizer; float32, same shape."""
+        return (
+            hz * np.float32(self.synthesized) / np.float32(self.frames)
+        )  # the original's order, equal to the last bit
 
-    def play(self, waveform: torch.Tensor) -> torch.Tensor:
-        """float32 (made·rate,) → (frames·rate,).
+    def restore_duration(self, waveform: torch.Tensor) -> torch.Tensor:
+        """Resample the synthesized frames to the block's duration.
 
-        The waveform itself without a shift, and, a frame too long, where a shift is less than a sample in 10 ms: the
-        original's, whose loudness mix hears that frame.
+        Args:
+            waveform: float32 (synthesized · hop,).
+        Returns:
+            float32 (frames · hop,). Where the shift is too small to change the hop, `waveform` itself, which then may
+            be one frame longer; the original does the same.
         """
-        if self.played == self.rate:
+        if self.played_hop == self.hop:
             return waveform
-        return resample(waveform[: self.frames * self.played], self.played, self.rate)
+        return resample(waveform[: self.frames * self.played_hop], self.played_hop, self.hop)

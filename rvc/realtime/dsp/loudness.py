@@ -1,4 +1,4 @@
-"""Loudness along time: the root mean square of 40 ms, every 10 ms, and the mix of the input's into the output."""
+"""Loudness over time, and the gain that mixes the input's loudness into the output (docs/spec/07 §7.6)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import torch
 
 Samples = npt.NDArray[np.float32]
 
-QUIETEST = 1e-3  # the output's loudness is never taken to be below this, so that silence is not divided by
+QUIETEST = 1e-3  # amplitude; the output's loudness is raised to this before the division (docs/spec/07 §7.6)
 
 
 def loudness(samples: Samples, zc: int) -> Samples:
-    """Root mean square of 4·zc samples centred on every zc-th, zeros beyond both ends.
+    """Root mean square of 40 ms every 10 ms, centered, with zeros beyond both ends.
 
-    samples : float32 (N,);  returns : float32 (1 + N//zc,)
+    Args:
+        samples: float32 (N,).
+        zc: samples in 10 ms.
+    Returns:
+        float32 (1 + N//zc,).
     """
     padded = np.pad(samples, 2 * zc)
     frames = np.lib.stride_tricks.sliding_window_view(padded, 4 * zc)[::zc]
@@ -23,18 +27,32 @@ def loudness(samples: Samples, zc: int) -> Samples:
 
 
 def stretch(values: Samples, length: int) -> torch.Tensor:
-    """Values to one for each of `length` samples: linear over length + 1 with the ends aligned, the last dropped."""
+    """Interpolate linearly to `length` values.
+
+    The interpolation makes length + 1 values with the ends aligned and drops the last, as the original does.
+
+    Args:
+        values: float32 (frames,).
+        length: number of samples.
+    Returns:
+        float32 (length,).
+    """
     line = torch.from_numpy(values)[None, None]
-    whole = torch.nn.functional.interpolate(line, size=length + 1, mode="linear", align_corners=True)
-    return whole[0, 0, :-1]
+    interpolated = torch.nn.functional.interpolate(line, size=length + 1, mode="linear", align_corners=True)
+    return interpolated[0, 0, :-1]
 
 
 def gain(before: Samples, after: Samples, rate: float, length: int) -> torch.Tensor:
-    """What `after`'s sound is multiplied by so that `rate` 0 gives it the loudness of `before`, 1 leaves it alone.
+    """The gain of the loudness mix.
 
-    before, after : float32 (frames,), loudness of the input and of the output
-    returns : float32 (length,)
+    Args:
+        before: float32 (frames,), loudness of the input.
+        after: float32 (frames,), loudness of the output.
+        rate: 0 gives the output the input's loudness, 1 leaves it unchanged.
+        length: number of samples of the output.
+    Returns:
+        float32 (length,), the factors for the output's samples.
     """
-    wanted, found = stretch(before, length), stretch(after, length).clamp(min=QUIETEST)
-    ratio: torch.Tensor = (wanted / found) ** (1.0 - rate)
+    target, current = stretch(before, length), stretch(after, length).clamp(min=QUIETEST)
+    ratio: torch.Tensor = (target / current) ** (1.0 - rate)
     return ratio

@@ -1,4 +1,4 @@
-"""The joint between two blocks: where they fit best, and how one becomes the other."""
+"""SOLA: the offset at which two blocks fit best, and the crossfades that join them (docs/spec/07 §7.6 and §7.7)."""
 
 from __future__ import annotations
 
@@ -6,49 +6,57 @@ import math
 
 import torch
 
-QUIET = 1e-8  # added to the energy so that silence has a correlation of 0
+QUIET = 1e-8  # added to the energy under the root, so that silence has the correlation 0 (docs/spec/07 §7.6)
 
 
 def ramp(held: int) -> torch.Tensor:
-    """The window that fades a new block in over Y = `held` samples: sin² from 0 to 1, both ends included; float32."""
+    """The fade-in of a block: sin² from 0 to 1, both ends included; float32 (held,)."""
     return torch.sin(math.pi / 2 * torch.linspace(0.0, 1.0, held)) ** 2
 
 
 def correlation(new: torch.Tensor, held: torch.Tensor) -> torch.Tensor:
-    """How well `held` fits at each lag into the beginning of `new`, relative to the energy found there.
+    """Correlate the held samples with the start of a block, relative to the block's energy at each lag.
 
-    new  : float32 (at least Y + S,), its first Y + S samples are searched;  held : float32 (Y,)
-    returns : float32 (S + 1,), where S is 10 ms: len(new) - Y when called with exactly the searched samples
+    Args:
+        new: float32 (Y + S,), the samples to search; S is the largest lag.
+        held: float32 (Y,), the end of the block before.
+    Returns:
+        float32 (S + 1,), one value for each lag.
     """
     frames = new.unfold(0, held.shape[0], 1)
     energy = (new * new).unfold(0, held.shape[0], 1).sum(dim=1)
-    fit: torch.Tensor = (frames @ held) / torch.sqrt(energy + QUIET)
-    return fit
+    scores: torch.Tensor = (frames @ held) / torch.sqrt(energy + QUIET)
+    return scores
 
 
 def crossfade(held: torch.Tensor, new: torch.Tensor, fade_in: torch.Tensor) -> torch.Tensor:
-    """`held` becomes `new`: each float32 (Y,), amplitudes weighted with sin² and cos²."""
+    """Crossfade `held` into `new`, each float32 (Y,), with the weights 1 − fade_in and fade_in; float32 (Y,)."""
     return new * fade_in + held * (1 - fade_in)
 
 
 def phase_vocoder(held: torch.Tensor, new: torch.Tensor, fade_in: torch.Tensor) -> torch.Tensor:
-    """`held` becomes `new` with each partial's phase led from the one to the other (classic WebUI's option).
+    """Crossfade with each partial's phase interpolated from `held` to `new`, an option of the classic WebUI.
 
-    held, new, fade_in : float32 (Y,);  returns : float32 (Y,)
+    Args:
+        held: float32 (Y,), the end of the block before.
+        new: float32 (Y,), the start of the block.
+        fade_in: float32 (Y,), from 0 to 1.
+    Returns:
+        float32 (Y,).
     """
     length = held.shape[0]
     fade_out = 1 - fade_in
     window = torch.sqrt(fade_out * fade_in)
     before, after = torch.fft.rfft(held * window), torch.fft.rfft(new * window)
     amplitude = before.abs() + after.abs()
-    # Every bin but DC, and but Nyquist where there is one, stands for its mirror image too.
+    # Every bin except DC, and except Nyquist for an even length, also stands for its mirror image.
     amplitude[1 : -1 if length % 2 == 0 else None] *= 2
     start = before.angle()
     turn = after.angle() - start
     turn = turn - 2 * math.pi * torch.floor(turn / 2 / math.pi + 0.5)
     speed = 2 * math.pi * torch.arange(length // 2 + 1) + turn
     time = torch.arange(length)[:, None] / length
-    # float32 angles up to π·Y: the reference's, and its accuracy of 1e-4.
+    # Angles up to π·Y in float32 limit the accuracy to 1e-4, as in the original.
     partials: torch.Tensor = (amplitude * torch.cos(speed * time + start)).sum(dim=1) * window / length
     faded: torch.Tensor = held * fade_out**2 + new * fade_in**2
     return faded + partials

@@ -1,4 +1,4 @@
-"""Where a stream's sound comes from: a file or raw samples from a pipe, always mono float32 at the device's rate."""
+"""Inputs of a stream: a file or raw samples from a pipe, always as mono float32 at the device rate."""
 
 from __future__ import annotations
 
@@ -16,27 +16,34 @@ from rvc.realtime.dsp.loudness import Samples
 
 PcmFormat = Literal["s16le", "f32le"]
 DTYPES: dict[PcmFormat, np.dtype[Any]] = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
-CHUNK = 1 << 16  # samples of a file in memory at a time
+CHUNK = 1 << 16  # samples per channel that are read from a file at a time
 
 
 def device_rate(rate: int) -> int:
-    """The rate at which a file is streamed when none is asked for: its own, doubled until 10 ms are whole samples."""
+    """The default device rate for a file or a device of `rate` Hz: its own, doubled until 10 ms are whole samples."""
     while rate % 100 or rate < 8000:
         rate *= 2
     return rate
 
 
 def mono(samples: npt.NDArray[np.float32]) -> Samples:
-    """float32 (N, channels) to (N,): the mean over channels, as the realtime original takes it."""
-    found: Samples = samples.mean(axis=1, dtype=np.float32)
-    return found
+    """The mean over channels, as the realtime original takes it: float32 (N, channels) to float32 (N,)."""
+    mean: Samples = samples.mean(axis=1, dtype=np.float32)
+    return mean
 
 
 class FileSource:
     """A sound file, read and resampled piece by piece, so that memory does not grow with its length."""
 
     def __init__(self, path: Path, rate: int | None = None) -> None:
-        """rate : the device's in Hz; the file's own where none is given.  Raises BadInput for what is no sound file."""
+        """Open a file.
+
+        Args:
+            path: a file in any format that libsndfile reads.
+            rate: device rate in Hz; `device_rate` of the file's own without it.
+        Raises:
+            BadInput: there is no such file, or it cannot be read as sound.
+        """
         if not path.is_file():
             raise BadInput(f"there is no file {path}")
         try:
@@ -63,24 +70,40 @@ class FileSource:
 
 
 class PipeSource:
-    """Raw little-endian samples from a pipe, channels interleaved; what is not finite becomes silence."""
+    """Raw little-endian samples from a pipe, channels interleaved; samples that are not finite become 0."""
 
     def __init__(self, pipe: BinaryIO, rate: int, form: PcmFormat, channels: int, block: int) -> None:
-        """block : samples read at a time, each after the one before was used."""
+        """Read from `pipe`, which the caller opens and closes.
+
+        Args:
+            pipe: raw samples.
+            rate: Hz.
+            form: format of the samples.
+            channels: number of interleaved channels.
+            block: samples per channel to read at a time; the next are read after these were used.
+        """
         self.pipe, self.rate, self.dtype, self.channels, self.block = pipe, rate, DTYPES[form], channels, block
 
     def __iter__(self) -> Iterator[Samples]:
+        """Pieces of at most `block` samples, float32 (n,)."""
         frame = self.dtype.itemsize * self.channels
         while data := self.pipe.read(self.block * frame):
-            whole = np.frombuffer(data[: len(data) // frame * frame], self.dtype).reshape(-1, self.channels)
+            interleaved = np.frombuffer(data[: len(data) // frame * frame], self.dtype).reshape(-1, self.channels)
             scale = np.float32(1 / 32768) if self.dtype.kind == "i" else np.float32(1)
-            samples = mono(whole.astype(np.float32) * scale)
+            samples = mono(interleaved.astype(np.float32) * scale)
             samples[~np.isfinite(samples)] = 0
             yield samples
 
 
 def blocks(pieces: Iterator[Samples], size: int) -> Iterator[tuple[Samples, int]]:
-    """Pieces of any length to blocks of `size`, the last filled up with zeros, each with how many samples are real."""
+    """Cut pieces of any length into blocks, the last one filled up with zeros.
+
+    Args:
+        pieces: float32 (n,) each.
+        size: samples in a block.
+    Yields:
+        A block, float32 (size,), which the next step overwrites, and how many of its samples come from `pieces`.
+    """
     block, filled = np.empty(size, np.float32), 0
     for piece in pieces:
         while len(piece):

@@ -1,4 +1,4 @@
-"""The files a stream needs, loaded once and kept."""
+"""Load the files that a stream needs, once, and keep them in memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rvc.f0 import F0Weights
 from rvc.f0.block_tracking import Draw, track_tail
 from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.profiles import Profile, named
-from rvc.realtime.block_context import Models, Track
+from rvc.realtime.block_context import F0Tracker, Models
 from rvc.realtime.controls import Controls
 from rvc.realtime.dsp.loudness import Samples
 from rvc.realtime.f0_cache import Coarse, Hertz
@@ -16,24 +16,31 @@ from rvc.retrieval.search import ExactHits
 NETWORKS = ("rmvpe", "crepe", "crepe-tiny", "fcpe")
 
 
-def load(parts: VoiceNetworks, profile: str, controls: Controls, exact_hits: ExactHits = "finite") -> Models:
-    """Everything for these sliders; the index too where one is named, since its rate may be raised at any time.
+def load_models(parts: VoiceNetworks, profile: str, controls: Controls, exact_hits: ExactHits = "finite") -> Models:
+    """Load every network that a stream with these settings runs.
 
-    parts  : with `keep`
-    raises : RvcError for a file that is missing, damaged, or does not fit
+    The index is loaded wherever `parts` names one, even for an index rate of 0, since the rate may be raised later.
+
+    Args:
+        parts: the voice and its files, created with `keep=True`.
+        profile: name of the original to reproduce.
+        controls: the settings of the first block.
+        exact_hits: the weight of an index vector at distance 0, "finite" or the original's "nan".
+    Raises:
+        RvcError: a file is missing, damaged, or does not fit the voice.
     """
     config = Config.of(profile, f0_method=controls.f0_method, index_rate=1.0, speaker=controls.speaker)
     parts.check(config)
     weights = parts.f0_weights()
     if parts.f0 and controls.f0_method in NETWORKS:
         weights.network(controls.f0_method)
-    _ = parts.voice.synthesizer  # built now, not in the first block
+    _ = parts.voice.synthesizer  # built here rather than in the first block
     with parts.borrow_hubert(hurried=True) as hubert, parts.borrow_index(config) as index:
         return Models(parts.voice, hubert, tracker(weights, named(profile)), named(profile), index, exact_hits)
 
 
-def tracker(weights: F0Weights, profile: Profile) -> Track:
-    """The pitch tracker of a profile; a method's network is loaded when the method is first asked for."""
+def tracker(weights: F0Weights, profile: Profile) -> F0Tracker:
+    """The F0 tracker of a profile; the network of an F0 method is loaded when the method is first used."""
 
     def track(at16k: Samples, block16: int, method: str, semitones: float, draw: Draw) -> tuple[Coarse, Hertz]:
         return track_tail(

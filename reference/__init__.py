@@ -1,1 +1,1 @@
-"""The originals, driven from outside as black boxes; the only writer of goldens. Knows nothing of `rvc`."""
+"""The original implementations, run as black boxes and recorded: the only writer of goldens. Never imports `rvc`."""

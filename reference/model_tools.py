@@ -1,9 +1,9 @@
-"""The WebUIs' own model tools on synthetic checkpoints: what they write, as digests.
+"""Run the WebUIs' own model tools on synthetic checkpoints and write digests of the files they make.
 
 python -m reference.model_tools --checkout DIR [--original webui-2026|webui-classic] OUT.json [KIND …]
 
-Extraction of a small voice from a training checkpoint, for every kind, and merges of two voices. OUT holds, for each
-call, its arguments, what it answered, and `parity.voices.exported_models.summary` of the file it wrote.
+The tools extract a small voice from a training checkpoint, for every kind, and merge two voices. OUT holds, for each
+call, its arguments, its return value, and `parity.voices.exported_models.summary` of the file it wrote.
 """
 
 import argparse
@@ -35,89 +35,98 @@ MERGES = (  # kind, share of the first, speakers of the second
     ("v1-32k-nof0", 0.0, 109),
     ("v1-32k-nof0", 1.0, 109),
 )
-WORDS = "extracted for the record"
+INFO = "extracted for the record"  # the `info` text stored in a voice; goldens/tools hold it
 
 
 def extractions(run: Any, kinds: list[str], written: Path) -> Iterator[dict[str, Any]]:
-    """`extract_small_model` with words and without, and the small voice a training saves by itself."""
+    """`extract_small_model` with an info text and without, and the small voice that training saves (`savee`)."""
     for kind in kinds:
         facts = Kind(kind)
         with tempfile.TemporaryDirectory() as folder:
             source = exported_models.training(kind, Path(folder))
-            for info in (WORDS, "") if kind == kinds[0] else (WORDS,):
+            for info in (INFO, "") if kind == kinds[0] else (INFO,):
                 answer = run.extract_small_model(
                     str(source), "made", f"{facts.rate}k", int(facts.f0), info, facts.version
                 )
-                yield said({"tool": "extract", "kind": kind, "info": info}, answer, written / "made.pth")
+                yield record_of({"tool": "extract", "kind": kind, "info": info}, answer, written / "made.pth")
             weights = torch.load(source, weights_only=True)["model"]
             settings = exported_models.settings(kind)
-            told = SimpleNamespace(**{name: SimpleNamespace(**table) for name, table in settings.items()})
-            arguments = (f"{facts.rate}k", int(facts.f0), "made", exported_models.EPOCH, facts.version, told)
-            yield said({"tool": "training", "kind": kind}, run.savee(weights, *arguments), written / "made.pth")
+            hyperparameters = SimpleNamespace(**{name: SimpleNamespace(**table) for name, table in settings.items()})
+            arguments = (f"{facts.rate}k", int(facts.f0), "made", exported_models.EPOCH, facts.version, hyperparameters)
+            answer = run.savee(weights, *arguments)
+            yield record_of({"tool": "training", "kind": kind}, answer, written / "made.pth")
 
 
 def merges(run: Any, kinds: list[str], written: Path) -> Iterator[dict[str, Any]]:
-    """`merge` of a synthetic voice and its cousin."""
+    """`merge` of a synthetic voice and a second voice of the same kind (`exported_models.cousin`)."""
     for kind, share, speakers in MERGES:
         if kind not in kinds:
             continue
         facts = Kind(kind)
         with tempfile.TemporaryDirectory() as folder:
             pair = str(make_voice(kind)), str(exported_models.cousin(kind, Path(folder), speakers))
-            pitch = run.i18n("是" if facts.f0 else "否")  # it compares with the words of its own radio button
-            answer = run.merge(*pair, share, f"{facts.rate}k", pitch, WORDS, "made", facts.version)
-            about = {"tool": "merge", "kind": kind, "ratio": share, "speakers": speakers, "info": WORDS}
-            yield said(about, answer, written / "made.pth")
+            pitch = run.i18n(
+                "是" if facts.f0 else "否"
+            )  # the tool compares this with the translated label of its radio button
+            answer = run.merge(*pair, share, f"{facts.rate}k", pitch, INFO, "made", facts.version)
+            about = {"tool": "merge", "kind": kind, "ratio": share, "speakers": speakers, "info": INFO}
+            yield record_of(about, answer, written / "made.pth")
 
 
-def said(about: dict[str, Any], answer: object, path: Path) -> dict[str, Any]:
-    """One call's record; a tool answers with text, and a traceback in it is a refusal."""
+def record_of(about: dict[str, Any], answer: object, path: Path) -> dict[str, Any]:
+    """One call's record: its arguments, the text it returned and a digest of the file it wrote, which is deleted.
+
+    Raises:
+        Refusal: the tool wrote no file; its text, often a traceback, is in the message.
+    """
     if not path.exists():
-        raise Refusal(f"{about} wrote nothing and answered: {answer}")
+        raise Refusal(f"{about} wrote nothing and returned: {answer}")
     made = exported_models.summary(path)
     path.unlink()
     return {**about, "answer": str(answer), "written": made}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 written, 2 the checkout is not the original, or a tool refused."""
+    """Exit code 0: written; 2: the checkout is not the original, or a tool failed."""
     parser = argparse.ArgumentParser(prog="python -m reference.model_tools", description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("kinds", nargs="*", default=list(KINDS))
     parser.add_argument("--original", choices=WHERE, default="webui-2026")
     parser.add_argument("--checkout", type=Path, required=True)
-    given = parser.parse_args(arguments)
-    module, repository, commit = WHERE[given.original]
-    folder, out = given.checkout.resolve(), given.out.resolve()
+    options = parser.parse_args(arguments)
+    module, repository, commit = WHERE[options.original]
+    folder, out = options.checkout.resolve(), options.out.resolve()
     sys.dont_write_bytecode = True
     try:
         checkout.check(folder, module.replace(".", "/") + ".py", repository, commit)
-        calls = in_scratch(
+        calls = in_scratch_folder(
             folder,
-            lambda run, written: [*extractions(run, given.kinds, written), *merges(run, given.kinds, written)],
+            lambda run, written: [*extractions(run, options.kinds, written), *merges(run, options.kinds, written)],
             module,
         )
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2
-    record = {"original": given.original, "name": repository, "commit": commit, "torch": torch.__version__}
+    record = {"original": options.original, "name": repository, "commit": commit, "torch": torch.__version__}
     out.write_text(json.dumps({**record, "calls": calls}, indent=1) + "\n", encoding="utf-8")
-    print(f"{len(calls)} calls of {given.original}'s tools in {given.out}")
+    print(f"{len(calls)} calls of {options.original}'s tools in {options.out}")
     return 0
 
 
-def in_scratch(folder: Path, ask: Callable[[Any, Path], list[dict[str, Any]]], module: str) -> list[dict[str, Any]]:
-    """`ask` of the tools' module, imported in a working directory of links, and the folder it writes to."""
-    home = os.getcwd()
+def in_scratch_folder(
+    folder: Path, call: Callable[[Any, Path], list[dict[str, Any]]], module: str
+) -> list[dict[str, Any]]:
+    """Import the tools' module in a scratch folder of links to the checkout; return `call(module, output folder)`."""
+    previous = os.getcwd()
     with tempfile.TemporaryDirectory(prefix="rvc-reference-") as name:
         scratch = Path(name)
-        checkout.lay(folder, scratch)
+        checkout.link(folder, scratch)
         sys.path.insert(0, str(folder))
         os.chdir(scratch)
         try:
-            return ask(importlib.import_module(module), scratch / "assets" / "weights")
+            return call(importlib.import_module(module), scratch / "assets" / "weights")
         finally:
-            os.chdir(home)
+            os.chdir(previous)
             sys.path.remove(str(folder))
 
 

@@ -1,4 +1,4 @@
-"""A case in, a golden folder out: run an original and propose what it computed; put a proposal in place when told why.
+"""Record goldens: run an original on a case, propose the tensors it computed, and accept proposals with a reason.
 
 python -m reference.record [--original rvc-python] [CASE …]
 python -m reference.record --original webui-2026|webui-classic --checkout DIR [CASE …]
@@ -23,9 +23,9 @@ import soxr
 from parity.goldens import store
 from parity.goldens.trace_file import Trace
 from reference.hooks.interception import Refusal
-from reference.originals import opened
+from reference.originals import open_original
 from reference.originals.base import THREADS, Original
-from reference.recording import cases, environment, proposal, voice_files
+from reference.recording import case_weights, cases, environment, proposal
 from reference.recording.cases import Spec
 from reference.recording.options import PROFILES
 
@@ -36,32 +36,32 @@ SOURCE = {"source": "made for this project by reference/inputs.py, see goldens/R
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 done, 1 a proposal is further from the committed golden than the original from itself, 2 refused."""
+    """Exit code 0: done; 1: a proposal differs from its golden by more than the original's own spread; 2: refused."""
     parser = argparse.ArgumentParser(
         prog="python -m reference.record", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("cases", nargs="*", metavar="CASE")
     parser.add_argument("--original", choices=PROFILES, default="rvc-python")
     parser.add_argument("--checkout", type=Path, metavar="DIR")
-    parser.add_argument("--accept", metavar="REASON", help="put the proposals in place; the reason is kept with them")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--accept", metavar="REASON", help="put the proposals in place; the reason is stored with them")
+    options = parser.parse_args(arguments)
     try:
-        if given.accept is not None:
-            return accept(given.cases, given.accept)
-        specs = cases.chosen(cases.read(), given.original, given.cases)
-        return propose(specs, given.original, given.checkout)
+        if options.accept is not None:
+            return accept(options.cases, options.accept)
+        specs = cases.select(cases.read(), options.original, options.cases)
+        return propose(specs, options.original, options.checkout)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2
 
 
 def propose(specs: list[Spec], profile: str, checkout: Path | None) -> int:
-    """Record each case into out/proposed and say what it changes."""
+    """Record each case into out/proposed and print how it differs from the committed golden."""
     if not specs:
         raise Refusal(f"cases.toml has no case for {profile}; add one")
     allowed = proposal.spread()
     changed, failed = 0, list[str]()
-    with opened(profile, voice_files.for_opening(specs), checkout) as original:
+    with open_original(profile, case_weights.to_open_with(specs), checkout) as original:
         for spec in specs:
             try:
                 lines = propose_one(spec, original, allowed)
@@ -83,9 +83,12 @@ def propose(specs: list[Spec], profile: str, checkout: Path | None) -> int:
 def propose_one(spec: Spec, original: Original, allowed: Any) -> list[proposal.Line]:
     """One case: its tensors and provenance into out/proposed, compared with what is committed."""
     if not spec.audio.is_file():
-        raise Refusal(f"{spec.name} wants goldens/inputs/{spec.input}, which is missing; restore it")
-    original.weights = voice_files.of(spec).resolved()
-    trace = live(spec, original) if spec.realtime else original.convert(spec.audio, spec.wishes, spec.name)
+        raise Refusal(f"{spec.name} needs goldens/inputs/{spec.input}, which is missing; restore it")
+    original.weights = case_weights.of_case(spec).resolved()
+    if spec.realtime:
+        trace = record_stream(spec, original)
+    else:
+        trace = original.convert(spec.audio, spec.absolute_options, spec.name)
     store.save_case(PROPOSED / spec.name, trace, meta(spec, original))
     committed = COMMITTED / spec.name
     old = store.open_case(committed) if committed.is_dir() else None
@@ -93,8 +96,8 @@ def propose_one(spec: Spec, original: Original, allowed: Any) -> list[proposal.L
     return proposal.compare(old, trace, network, allowed)
 
 
-def live(spec: Spec, original: Original) -> Trace:
-    """A stream: some blocks of the input, brought to the stream's rate, through the original's realtime window."""
+def record_stream(spec: Spec, original: Original) -> Trace:
+    """Resample the input to the stream's rate and send some blocks of it through the original's realtime window."""
     table = spec.realtime
     sound, rate = soundfile.read(spec.audio, dtype="float32")
     target = table["rate"]
@@ -110,7 +113,7 @@ def live(spec: Spec, original: Original) -> Trace:
 
 
 def meta(spec: Spec, original: Original) -> dict[str, Any]:
-    """The story of a golden, as case.json tells it."""
+    """The content of case.json: what was recorded, from which original, with which libraries and processor."""
     checkout = "" if original.profile == "rvc-python" else f" --original {original.profile} --checkout DIR"
     options = spec.options.table()
     if options["f0_file"] is None:
@@ -121,8 +124,8 @@ def meta(spec: Spec, original: Original) -> dict[str, Any]:
         "name": spec.name,
         "why": spec.why,
         "profile": spec.profile,
-        "input": {"file": spec.input, "sha256": voice_files.sha256(spec.audio)} | SOURCE,
-        "voice": voice_files.voice(spec),
+        "input": {"file": spec.input, "sha256": case_weights.sha256(spec.audio)} | SOURCE,
+        "voice": case_weights.voice_facts(spec),
         "options": options,
         "seed": spec.name,
         "original": original.version()
@@ -136,11 +139,11 @@ def meta(spec: Spec, original: Original) -> dict[str, Any]:
 
 
 def accept(names: list[str], reason: str) -> int:
-    """Move proposals into goldens/cases, whole or not at all, with the reason; others are left alone."""
+    """Move proposals into goldens/cases with the reason, each in one step; other cases are not touched."""
     if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
         raise Refusal("CI is set, and CI never writes goldens; accept a proposal on a machine of your own")
     if len(reason.strip()) < 10:
-        raise Refusal(f"the reason is {reason!r}; say in a sentence why these goldens are right")
+        raise Refusal(f"the reason is {reason!r}; state in a sentence why these goldens are right")
     specs = {spec.name: spec for spec in cases.read()}
     folders = [PROPOSED / name for name in names] or store.cases(PROPOSED)
     if not folders:
@@ -152,7 +155,7 @@ def accept(names: list[str], reason: str) -> int:
         case = store.open_case(folder).check()
         spec = specs.get(case.name)
         if spec is None or not fits(case, spec):
-            raise Refusal(f"cases.toml says something else about {case.name} than its proposal; record it again")
+            raise Refusal(f"the entry of {case.name} in cases.toml differs from its proposal; record it again")
         proposals.append(case)
     for case in proposals:
         store.save_case(COMMITTED / case.name, {name: case[name] for name in case}, case.meta | {"accepted": reason})
@@ -162,7 +165,7 @@ def accept(names: list[str], reason: str) -> int:
 
 
 def fits(case: store.Case, spec: Spec) -> bool:
-    """Whether the proposal was made from today's entry of cases.toml."""
+    """True if the proposal was recorded from the current entry of cases.toml."""
     options = {name: value for name, value in spec.options.table().items() if value is not None}
     options |= {"realtime": spec.realtime} if spec.realtime else {}
     same_voice = case.voice["kind"] == spec.voice and case.input["file"] == spec.input

@@ -1,11 +1,11 @@
-"""Drive an original's realtime window unheard, some blocks at a time, and say how long each took.
+"""Time an original's realtime window without taps, some blocks at a time.
 
 python -m reference.run_blocks IN --original webui-2026 --checkout DIR --model voice.pth --hubert DIR [--rmvpe FILE]
     [--block-time S] [--crossfade-time S] [--extra-time S] [--threads N]
 
-IN is a mono file at the stream's rate. It says one JSON line when ready; then for each line N on stdin the next N
-blocks of IN, again and again, are converted, and one line {"ms": [...]} answers. No tap is laid, and the original draws
-its own noise: the rival of `nox -s bench`.
+IN is a mono file at the stream's rate. The program prints one JSON line when it is ready. For each line N on stdin it
+converts the next N blocks of IN (starting over at its end) and prints one line {"ms": [...]}. No tap is installed and
+the original draws its own noise, so that the times are those of the original alone (`nox -s bench`).
 """
 
 import argparse
@@ -21,9 +21,9 @@ import numpy as np
 import soundfile
 
 from reference.hooks.interception import Refusal
-from reference.originals import opened
-from reference.originals.base import need
-from reference.run_live import chosen, parser
+from reference.originals import open_original
+from reference.originals.base import require_file
+from reference.run_live import options_and_weights, parser
 
 TIMES = {"block_time": 0.25, "crossfade_time": 0.05, "extra_time": 2.5}  # seconds, the window's own defaults
 
@@ -38,42 +38,42 @@ def arguments_parser() -> argparse.ArgumentParser:
     return made
 
 
-def serve(block: Callable[[Any], Any], sound: Any, size: int, say: Callable[[dict[str, Any]], None]) -> None:
-    """Answer each line N of stdin with the milliseconds of the next N blocks."""
-    place = 0
+def serve(block: Callable[[Any], Any], sound: Any, size: int, send: Callable[[dict[str, Any]], None]) -> None:
+    """For each line N of stdin, convert the next N blocks and send their durations in milliseconds."""
+    position = 0
     for line in sys.stdin:
         milliseconds = []
         for _ in range(int(line)):
-            piece = np.take(sound, range(place, place + size), mode="wrap")
-            place += size
+            piece = np.take(sound, range(position, position + size), mode="wrap")
+            position += size
             start = time.perf_counter()
             with contextlib.redirect_stdout(io.StringIO()):
                 block(piece)
             milliseconds.append((time.perf_counter() - start) * 1000)
-        say({"ms": milliseconds})
+        send({"ms": milliseconds})
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 when stdin ends, 2 a file or an option does not fit."""
-    given = arguments_parser().parse_args(arguments)
-    options, weights = chosen(given)
-    channel = sys.stdout
+    """Exit code 0: stdin ended; 2: a file or an option does not fit."""
+    namespace = arguments_parser().parse_args(arguments)
+    options, weights = options_and_weights(namespace)
+    output = sys.stdout  # the original's own prints are redirected below
 
-    def say(words: dict[str, Any]) -> None:
-        print(json.dumps(words), file=channel, flush=True)
+    def send(message: dict[str, Any]) -> None:
+        print(json.dumps(message), file=output, flush=True)
 
     try:
-        sound, rate = soundfile.read(need(given.input, "IN", "a stream"), dtype="float32")
-        settings: dict[str, Any] = {name: getattr(given, name) for name in TIMES}
+        sound, rate = soundfile.read(require_file(namespace.input, "IN", "a stream"), dtype="float32")
+        settings: dict[str, Any] = {name: getattr(namespace, name) for name in TIMES}
         settings |= {"device_rate": rate, "f0_method": options.f0_method, "transpose": options.transpose}
         settings |= {"index_rate": options.index_rate, "rms_mix_rate": options.rms_mix_rate, "formant": 0.0}
         settings |= {"input_gate_db": -60, "input_denoise": False, "output_denoise": False}
-        with opened(given.original, weights, given.checkout, given.threads) as original:
+        with open_original(namespace.original, weights, namespace.checkout, namespace.threads) as original:
             window = original.window()
             with contextlib.redirect_stdout(io.StringIO()):
-                size = window.begin(settings, original.weights.model, original.weights.index)
-            say({"block_samples": size, "rate": rate})
-            serve(window.unheard, sound, size, say)
+                size = window.start(settings, original.weights.model, original.weights.index)
+            send({"block_samples": size, "rate": rate})
+            serve(window.convert_untapped, sound, size, send)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2

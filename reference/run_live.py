@@ -1,4 +1,4 @@
-"""Run an original on a user's own files and write what every stage computed: a trace, stored nowhere else.
+"""Run an original on a user's own files and write every stage's tensors to one trace file.
 
 python -m reference.run_live IN TRACE.safetensors --model voice.pth --hubert DIR [--rmvpe FILE] [--index FILE]
     [--original rvc-python|webui-2026|webui-classic] [--checkout DIR] [options of python -m rvc convert]
@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 from reference.hooks.interception import Refusal
-from reference.originals import opened
-from reference.originals.base import need
+from reference.originals import open_original
+from reference.originals.base import require_file
 from reference.recording.options import PROFILES, Options, Weights, Window
 
 
 def parser(trace: bool = True) -> argparse.ArgumentParser:
-    """The command line; the options are those of `python -m rvc convert`."""
+    """The argument parser; the options are those of `python -m rvc convert`."""
     made = argparse.ArgumentParser(prog="python -m reference.run_live", description=__doc__)
     made.add_argument("input", type=Path)
     if trace:
@@ -41,36 +41,36 @@ def parser(trace: bool = True) -> argparse.ArgumentParser:
     return made
 
 
-def chosen(given: argparse.Namespace) -> tuple[Options, Weights]:
-    """The command line as a conversion's options and its files; retrieval is on where there is an index."""
-    rate = given.index_rate if given.index_rate is not None else (0.75 if given.index else 0.0)
+def options_and_weights(namespace: argparse.Namespace) -> tuple[Options, Weights]:
+    """A conversion's options and files from the parsed command line; with --index, the default index rate is 0.75."""
+    rate = namespace.index_rate if namespace.index_rate is not None else (0.75 if namespace.index else 0.0)
     options = Options(
-        f0_method=given.f0_method,
-        transpose=given.transpose,
+        f0_method=namespace.f0_method,
+        transpose=namespace.transpose,
         index_rate=rate,
-        protect=given.protect,
-        rms_mix_rate=given.rms_mix_rate,
-        resample_rate=given.resample_rate,
-        filter_radius=given.filter_radius,
-        speaker=given.speaker,
-        window=Window(*given.window),
+        protect=namespace.protect,
+        rms_mix_rate=namespace.rms_mix_rate,
+        resample_rate=namespace.resample_rate,
+        filter_radius=namespace.filter_radius,
+        speaker=namespace.speaker,
+        window=Window(*namespace.window),
     )
-    return options, Weights(given.model, given.hubert, given.rmvpe, given.index)
+    return options, Weights(namespace.model, namespace.hubert, namespace.rmvpe, namespace.index)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 written, 2 a file or an option does not fit."""
-    given = parser().parse_args(arguments)
-    options, weights = chosen(given)
-    trace = given.trace.resolve()
+    """Exit code 0: written; 2: a file or an option does not fit."""
+    namespace = parser().parse_args(arguments)
+    options, weights = options_and_weights(namespace)
+    trace = namespace.trace.resolve()
     try:
-        audio = need(given.input, "IN", "a conversion")
-        with opened(given.original, weights, given.checkout) as original:
-            record = original.convert(audio, options, given.seed)
+        audio = require_file(namespace.input, "IN", "a conversion")
+        with open_original(namespace.original, weights, namespace.checkout) as original:
+            record = original.convert(audio, options, namespace.seed)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2
-    about = {"original": given.original, "seed": given.seed, "options": json.dumps(options.table())}
+    about = {"original": namespace.original, "seed": namespace.seed, "options": json.dumps(options.table())}
     record.write(trace, about)  # `python -m parity live` converts with the same options
     return 0
 

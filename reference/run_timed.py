@@ -1,8 +1,8 @@
-"""Run an original once, unheard, and print how long its stages took: the rival of `nox -s bench`.
+"""Run an original once without taps and print how long its stages took, for `nox -s bench`.
 
 python -m reference.run_timed IN --model voice.pth --hubert DIR [--rmvpe FILE] [--index FILE] [the options of run_live]
 
-No tap is laid: the original draws its own noise and nothing is copied. Only four of its calls are timed.
+The original draws its own noise and no tensor is copied. Four durations are measured: total, F0, features, synthesizer.
 """
 
 import argparse
@@ -15,13 +15,13 @@ from typing import Any
 
 from parity.goldens.trace_file import Trace
 from reference.hooks.interception import Refusal, replaced
-from reference.originals import opened
-from reference.originals.base import need
-from reference.run_live import chosen, parser
+from reference.originals import open_original
+from reference.originals.base import require_file
+from reference.run_live import options_and_weights, parser
 
 
 class Stopwatch:
-    """Stands where the taps would be and keeps seconds instead of tensors."""
+    """Has the interface of `OfflineTaps` and records seconds instead of tensors."""
 
     seconds: dict[str, float]
 
@@ -30,11 +30,11 @@ class Stopwatch:
         self.seconds = {"total": 0.0, "f0": 0.0, "features": 0.0, "synthesizer": 0.0}
         Stopwatch.seconds = self.seconds
 
-    def hubert(self, *_heard: Any) -> None:
-        """Nothing is kept of what is heard."""
+    def hubert(self, *_tensors: Any) -> None:
+        """The tap on HuBERT; records nothing."""
 
     def timed(self, stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """`call`, its seconds added to `stage`."""
+        """Return `call` with a clock: its duration is added to `stage`."""
 
         def run(*arguments: Any, **named: Any) -> Any:
             start = time.perf_counter()
@@ -46,15 +46,17 @@ class Stopwatch:
         return run
 
     @contextmanager
-    def laid(self) -> Iterator[Trace]:
-        """The clocks are in place while the block runs."""
+    def installed(self) -> Iterator[Trace]:
+        """Install the clocks while the block runs."""
         original, start = self.vc.pipeline, time.perf_counter()
         with ExitStack() as stack:
             stack.enter_context(replaced(original, get_f0=self.timed("f0", original.get_f0)))
             stack.enter_context(replaced(original, vc=self.timed("features", original.vc)))
             stack.enter_context(replaced(self.vc.net_g, infer=self.timed("synthesizer", self.vc.net_g.infer)))
             yield Trace()
-        self.seconds["features"] -= self.seconds["synthesizer"]  # a segment is features, retrieval, synthesizer
+        self.seconds["features"] -= self.seconds[
+            "synthesizer"
+        ]  # `vc` converts a segment: features, retrieval, synthesizer
         self.seconds["total"] = time.perf_counter() - start
 
 
@@ -67,19 +69,19 @@ def arguments_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 timed, 2 a file or an option does not fit."""
-    given = arguments_parser().parse_args(arguments)
-    options, weights = chosen(given)
+    """Exit code 0: timed; 2: a file or an option does not fit."""
+    namespace = arguments_parser().parse_args(arguments)
+    options, weights = options_and_weights(namespace)
     try:
-        audio = need(given.input, "IN", "a conversion")
-        with opened(given.original, weights, given.checkout, given.threads) as original:
+        audio = require_file(namespace.input, "IN", "a conversion")
+        with open_original(namespace.original, weights, namespace.checkout, namespace.threads) as original:
             module = sys.modules[type(original).__module__]
             with replaced(module, OfflineTaps=Stopwatch):
                 original.convert(audio, options, "timed")
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2
-    print(json.dumps({"original": given.original, "seconds": Stopwatch.seconds}))
+    print(json.dumps({"original": namespace.original, "seconds": Stopwatch.seconds}))
     return 0
 
 

@@ -1,14 +1,15 @@
-"""How far an original is from itself: the same conversions in ways that must not matter.
+"""Measure an original's own spread: the same conversions with other threads, instruction sets and precisions.
 
 python -m reference.spread [--original …] [--checkout DIR] [--variant NAME …] [--machine NAME] [--out DIR] [CASE …]
     [--of PROFILE] [--seed WORD]
 
-Each variant runs in a process of its own and writes VARIANT/CASE/chained.safetensors (the whole conversion or stream
-with the golden's noise) and isolated.safetensors (each network on the golden's own inputs; not of streams). What is
-there already is not run again. On another machine than the recording's, `--machine NAME` puts NAME before each variant;
---of PROFILE runs the networks of --original on another original's cases, which is one runtime against another; --seed
-WORD draws other noise than any golden's (`python -m parity.calibrate --fresh`).
-`python -m parity.spread out/spread` turns them into parity/data/spread.json, from which the judge's limits follow.
+Each variant runs in a process of its own and writes VARIANT/CASE/chained.safetensors (the complete conversion or stream
+with the golden's noise) and isolated.safetensors (each network on the golden's own inputs; not for streams). Files that
+exist already are not computed again.
+--machine NAME   prefix of the variants' names, for a machine other than the one that recorded the goldens
+--of PROFILE     run the networks of --original on another original's cases, which compares two runtimes
+--seed WORD      draw noise that no golden has (`python -m parity.calibrate --fresh`)
+`python -m parity.spread out/spread` makes parity/data/spread.json of them, from which the judge's limits follow.
 """
 
 import argparse
@@ -23,10 +24,10 @@ import torch
 
 from parity.goldens import store
 from reference.hooks.interception import Refusal
-from reference.originals import opened
+from reference.originals import open_original
 from reference.originals.base import Original
-from reference.record import COMMITTED, ROOT, live
-from reference.recording import cases, environment, voice_files
+from reference.record import COMMITTED, ROOT, record_stream
+from reference.recording import case_weights, cases, environment
 from reference.recording.options import PROFILES
 from reference.variants import float64_truth, isolated
 
@@ -36,7 +37,7 @@ PLAIN = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_E
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run that must not matter."""
+    """One way to run the original that should not change its result."""
 
     environment: dict[str, str] = field(default_factory=dict)
     threads: int = 2
@@ -57,87 +58,93 @@ VARIANTS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 measured, 2 refused."""
+    """Exit code 0: measured; 2: refused."""
     parser = argparse.ArgumentParser(prog="python -m reference.spread", description="Run an original against itself.")
     parser.add_argument("cases", nargs="*", metavar="CASE")
     parser.add_argument("--original", choices=PROFILES, default="rvc-python")
     parser.add_argument("--checkout", type=Path, metavar="DIR")
-    parser.add_argument("--variant", action="append", choices=VARIANTS, help="repeat it; all unless said")
-    parser.add_argument("--of", choices=PROFILES, metavar="PROFILE", help="another original's cases, networks alone")
-    parser.add_argument("--seed", default="", metavar="WORD", help="draw fresh noise; runs whole conversions only")
-    parser.add_argument("--machine", default="", metavar="NAME", help="put before the variants' names")
+    parser.add_argument("--variant", action="append", choices=VARIANTS, help="may be repeated; default: all")
+    parser.add_argument(
+        "--of", choices=PROFILES, metavar="PROFILE", help="cases of another original; runs the networks only"
+    )
+    parser.add_argument("--seed", default="", metavar="WORD", help="draw fresh noise; runs complete conversions only")
+    parser.add_argument("--machine", default="", metavar="NAME", help="prefix of the variants' names")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "spread")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        specs = cases.chosen(cases.read(), given.of or given.original, given.cases)
-        names = given.variant or list(VARIANTS)
-        if given.child:
-            folder = given.out.resolve() / "-".join(filter(None, (given.machine, names[0])))
-            variant = replace(VARIANTS[names[0]], chained=VARIANTS[names[0]].chained and not given.of)
-            measure(specs, variant, given.original, given.checkout, folder, given.seed)
+        specs = cases.select(cases.read(), options.of or options.original, options.cases)
+        names = options.variant or list(VARIANTS)
+        if options.child:
+            folder = options.out.resolve() / "-".join(filter(None, (options.machine, names[0])))
+            variant = replace(VARIANTS[names[0]], chained=VARIANTS[names[0]].chained and not options.of)
+            measure(specs, variant, options.original, options.checkout, folder, options.seed)
             return 0
         for name in names:
-            child(name, given, [spec.name for spec in specs])
+            run_variant(name, options, [spec.name for spec in specs])
         return 0
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2
 
 
-def child(name: str, given: argparse.Namespace, names: list[str]) -> None:
-    """One variant in a process that has its environment from the start: libraries read it when they load."""
-    command = [sys.executable, "-m", "reference.spread", "--child", "--variant", name, "--original", given.original]
-    command += ["--machine", given.machine] if given.machine else []
-    command += ["--seed", given.seed] if given.seed else []
-    command += ["--of", given.of] if given.of else []
-    command += ["--out", str(given.out), *(["--checkout", str(given.checkout)] if given.checkout else []), *names]
+def run_variant(name: str, options: argparse.Namespace, names: list[str]) -> None:
+    """Run one variant in its own process, because libraries read their environment variables when they load."""
+    command = [sys.executable, "-m", "reference.spread", "--child", "--variant", name, "--original", options.original]
+    command += ["--machine", options.machine] if options.machine else []
+    command += ["--seed", options.seed] if options.seed else []
+    command += ["--of", options.of] if options.of else []
+    command += ["--out", str(options.out), *(["--checkout", str(options.checkout)] if options.checkout else []), *names]
     print(f"{name}: {', '.join(names)}", flush=True)
     done = subprocess.run(command, env=os.environ | VARIANTS[name].environment, check=False)
     if done.returncode:
-        raise Refusal(f"variant {name} failed with exit code {done.returncode}; its message stands above")
+        raise Refusal(f"variant {name} failed with exit code {done.returncode}; its message is printed above")
 
 
 def measure(
     specs: list[cases.Spec], variant: Variant, profile: str, checkout: Path | None, out: Path, seed: str = ""
 ) -> None:
-    """Every case of one variant into the folder `out`."""
-    wanted = [spec for spec in specs if not _done(spec, variant, out, seed)]
-    if not wanted:
+    """Run every case of one variant into the folder `out`; existing files are not computed again."""
+    missing = [spec for spec in specs if not _is_done(spec, variant, out, seed)]
+    if not missing:
         return
     with (
-        opened(profile, voice_files.for_opening(wanted), checkout, variant.threads) as original,
+        open_original(profile, case_weights.to_open_with(missing), checkout, variant.threads) as original,
         isolated.onednn(variant.onednn),
     ):
-        for spec in wanted:
+        for spec in missing:
             golden = store.open_case(COMMITTED / spec.name)
-            if golden.input["sha256"] != voice_files.sha256(spec.audio):
-                raise Refusal(f"{spec.input} is not what {spec.name} was recorded from; record the case again first")
-            _one(spec, golden, variant, original, out / spec.name, seed)
+            if golden.input["sha256"] != case_weights.sha256(spec.audio):
+                raise Refusal(
+                    f"{spec.input} differs from the file that {spec.name} was recorded from; record the case again"
+                )
+            _measure_case(spec, golden, variant, original, out / spec.name, seed)
         about = {"environment": environment.describe() | variant.environment | {"dtype": str(variant.dtype)[6:]}}
         about["environment"]["onednn"] = str(variant.onednn)
         (out / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
-def _done(spec: cases.Spec, variant: Variant, out: Path, seed: str) -> bool:
-    """Whether a case was run already, or has nothing that this variant can run."""
+def _is_done(spec: cases.Spec, variant: Variant, out: Path, seed: str) -> bool:
+    """True if a case has run already, or has nothing that this variant can run."""
     if spec.realtime and seed:
-        return True  # a stream's noise follows the case's name
+        return True  # a stream's noise is seeded with the case's name only
     if spec.realtime or seed:
         return not variant.chained or (out / spec.name / "chained.safetensors").is_file()
     return (out / spec.name / "isolated.safetensors").is_file()
 
 
-def _one(spec: cases.Spec, golden: store.Case, variant: Variant, original: Original, folder: Path, seed: str) -> None:
-    original.weights = voice_files.of(spec).resolved()
+def _measure_case(
+    spec: cases.Spec, golden: store.Case, variant: Variant, original: Original, folder: Path, seed: str
+) -> None:
+    original.weights = case_weights.of_case(spec).resolved()
     if spec.realtime:
-        live(spec, original).write(folder / "chained.safetensors")
+        record_stream(spec, original).write(folder / "chained.safetensors")
         return
-    chained = original.convert(spec.audio, spec.wishes, spec.name + seed)
+    chained = original.convert(spec.audio, spec.absolute_options, spec.name + seed)
     if variant.chained:
         chained.write(folder / "chained.safetensors")
     if not seed:
-        alone = isolated.run(*original.parts(), golden, variant.dtype)
+        alone = isolated.run(*original.networks(), golden, variant.dtype)
         if variant.dtype == torch.float64:
             alone.update(float64_truth.small_stages(golden, original.weights.index))
         alone.write(folder / "isolated.safetensors")

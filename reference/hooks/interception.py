@@ -1,7 +1,7 @@
-"""Listening to a program that does not know it is heard: stand-ins, and the locals of a running function.
+"""Recording the values of a program from outside: stand-ins for its names, and the local variables of its functions.
 
-Nothing here changes a file or a value of the original. A stand-in takes the place of a name in one module's namespace
-while a block runs, calls what stood there, reports the result and hands it on.
+No file of the original is changed. A stand-in replaces a name in one module's namespace while a block runs, calls the
+object it replaces, passes the result to a tap, and returns the result unchanged. On exit the name is restored.
 """
 
 import sys
@@ -10,18 +10,21 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-ABSENT = object()
+ABSENT = object()  # marks a name that the owner did not define itself
 
 
 class Refusal(Exception):
-    """A sentence for the person at the keyboard: what was found, what was expected, what to do."""
+    """A request that cannot be met; the message states what was found, what was expected, and what to do.
+
+    The commands of this package print it to stderr and exit with code 2.
+    """
 
 
 class StandIn:
-    """Looks like `original` (a module), except for the names given."""
+    """A module's stand-in: `replacements` by name, every other attribute from the module itself."""
 
-    def __init__(self, original: Any, **instead: Any) -> None:
-        self.__dict__.update(instead)
+    def __init__(self, original: Any, **replacements: Any) -> None:
+        self.__dict__.update(replacements)
         self.__dict__["_original"] = original
 
     def __getattr__(self, name: str) -> Any:
@@ -30,7 +33,7 @@ class StandIn:
 
 @contextmanager
 def replaced(owner: Any, **names: Any) -> Iterator[None]:
-    """Give `owner` (a module or an object) other values for some names while the block runs."""
+    """Set attributes of `owner` (a module or an object) while the block runs, and restore them afterwards."""
     before = {name: vars(owner).get(name, ABSENT) for name in names}
     for name, value in names.items():
         setattr(owner, name, value)
@@ -44,19 +47,19 @@ def replaced(owner: Any, **names: Any) -> Iterator[None]:
                 setattr(owner, name, value)
 
 
-def heard(function: Callable[..., Any], hear: Callable[[Any], None]) -> Callable[..., Any]:
-    """`function`, whose result is reported to `hear` before it is handed on."""
+def tapped(function: Callable[..., Any], tap: Callable[[Any], None]) -> Callable[..., Any]:
+    """Return `function` with a tap: each result is passed to `tap` before it is returned."""
 
     def call(*arguments: Any, **named: Any) -> Any:
         result = function(*arguments, **named)
-        hear(result)
+        tap(result)
         return result
 
     return call
 
 
 def frame_of(function_name: str, *, within: int = 12) -> FrameType | None:
-    """The nearest running function of that name among the callers, if any is near enough."""
+    """The nearest of the `within` calling frames that runs a function of that name, or None."""
     frame: FrameType | None = sys._getframe(1)
     for _ in range(within):
         if frame is None:
@@ -68,12 +71,12 @@ def frame_of(function_name: str, *, within: int = 12) -> FrameType | None:
 
 
 def locals_of(function_name: str) -> dict[str, Any]:
-    """The local variables, right now, of the nearest running function of that name; empty when it is not running."""
+    """The current local variables of the nearest calling function of that name; empty when none is running."""
     frame = frame_of(function_name)
     return dict(frame.f_locals) if frame is not None else {}
 
 
 def refuse_failure(answer: Any) -> None:
-    """VC.vc_single turns any exception into (traceback text, (None, None)); say it instead of recording it."""
+    """Raise Refusal if the original failed: `VC.vc_single` returns (traceback text, (None, None)) for any exception."""
     if isinstance(answer, tuple) and answer and isinstance(answer[0], str) and "Traceback" in answer[0]:
         raise Refusal(f"the original failed:\n{answer[0]}")

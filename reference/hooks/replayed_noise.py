@@ -1,4 +1,4 @@
-"""Random draws as inputs: the originals ask torch and numpy for noise and get it from the stream fixed forever."""
+"""Random draws as inputs: what the originals draw from torch and numpy comes from the fixed random stream."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from reference.hooks.interception import Refusal
 
 
 class Draws:
-    """Answers `torch.randn_like` and `torch.rand` of the synthesizer's module, and remembers what it answered.
+    """Replaces `torch.randn_like` and `torch.rand` in the synthesizer's module, and records every draw.
 
-    In every synthesizer call the draws come in this order: the prior's noise, like `enc_p.m` (1, 192, p); the start
-    phase, one uniform number without influence; the source's noise, like the sine (1, samples, 1). A voice without F0
-    draws only the first.
+    A synthesizer call draws in this order: the prior's noise, shaped like `enc_p.m` (1, 192, p); the start phase, one
+    uniform number without effect; the source's noise, shaped like the sine (1, samples, 1). A voice without F0 draws
+    only the first.
     """
 
     def __init__(self, record: Trace, seed: str) -> None:
@@ -24,11 +24,11 @@ class Draws:
         self.waiting: list[str] = []
 
     def begin(self, prefix: str) -> None:
-        """The draws of the next synthesizer call are named `{prefix}noise.z` and `{prefix}noise.nsf`."""
+        """Name the draws of the next synthesizer call `{prefix}noise.z` and `{prefix}noise.nsf`."""
         self.prefix, self.waiting = prefix, ["noise.z", "noise.nsf"]
 
     def randn_like(self, like: torch.Tensor, **_: Any) -> torch.Tensor:
-        """A standard normal draw shaped as `like`, from the stream named `{seed}/{prefix}noise.…`."""
+        """Standard normal numbers shaped like `like`, from the stream named `{seed}/{prefix}noise.…`."""
         if not self.waiting:
             raise Refusal(f"the original drew noise a third time in {self.prefix}; two draws were expected")
         name = self.prefix + self.waiting.pop(0)
@@ -37,7 +37,7 @@ class Draws:
         return torch.from_numpy(drawn.copy()).to(like)
 
     def rand(self, *shape: int, **_: Any) -> torch.Tensor:
-        """The start phase: the original overwrites its only element with zero before use, so any number will do."""
+        """The start phase. The original sets its only element to zero before use, so its value has no effect."""
         name = f"{self.prefix}noise.phase"
         drawn = random_stream.normal(f"{self.seed}/{name}", tuple(shape))
         self.record(name, drawn)
@@ -45,7 +45,7 @@ class Draws:
 
 
 class Dither:
-    """Keeps what `scipy.stats.triang.rvs` gave CREPE's decoder: cents for each frame, batch after batch."""
+    """Replaces `scipy.stats.triang.rvs` and records the dither of CREPE's decoder: cents per frame, batch by batch."""
 
     def __init__(self, rvs: Any) -> None:
         self.rvs, self.batches = rvs, list[Any]()

@@ -1,6 +1,6 @@
-"""Stage name → where that value lives inside the offline originals, and the taps laid there from outside.
+"""Taps on the offline originals: for each stage, the place in the original's code where its value is recorded.
 
-The three offline originals are one pipeline that grew apart, so one table serves them all:
+The three offline originals are versions of one pipeline, so one table holds for all of them:
 
     audio16k.raw           what `load_audio` returns to `VC.vc_single`
     audio16k               argument `audio` of `Pipeline.pipeline`
@@ -10,12 +10,12 @@ The three offline originals are one pipeline that grew apart, so one table serve
     f0.filled              the same after interpolation, before transposition (2026 only)
     f0.hz, f0.coarse       locals `pitchf`, `pitch` of `Pipeline.pipeline`
     noise.crepe            what `scipy.stats.triang.rvs` returned while the pipeline ran
-    seg*.audio             what HuBERT is given; seg*.hubert.features: what it answers
+    seg*.audio             HuBERT's input; seg*.hubert.features: its output
     seg*.retrieval.*       locals `score`, `ix`, `weight`, `npy` of `vc` when it calls the synthesizer
-    seg*.retrieval.blended, seg*.content.upsampled    into and out of the first `F.interpolate` of `vc`
+    seg*.retrieval.blended, seg*.content.upsampled    input and output of the first `F.interpolate` of `vc`
     seg*.content.protected argument `phone` of `net_g.infer`
     seg*.enc_p.*, seg*.spk.g, seg*.z_p, seg*.flow.z, seg*.nsf.*    forward hooks on `net_g`
-    seg*.waveform.segment.full    what `vc` returns; seg*.waveform.segment: what `np.concatenate` is given
+    seg*.waveform.segment.full    what `vc` returns; seg*.waveform.segment: the argument of `np.concatenate`
     waveform.*             what `np.concatenate`, `change_rms`, `librosa.resample` and `Pipeline.pipeline` return
 """
 
@@ -32,15 +32,19 @@ import scipy.stats
 import torch
 
 from parity.goldens.trace_file import Trace, snapshot
-from reference.hooks.interception import StandIn, heard, locals_of, replaced
+from reference.hooks.interception import StandIn, locals_of, replaced, tapped
 from reference.hooks.replayed_noise import Dither, Draws
 
 
 class OfflineTaps:
-    """Hears one offline conversion.
+    """Records one offline conversion.
 
-    vc       : the original's VC object, voice loaded
-    modules  : the module that defines VC; pipeline: the one that defines Pipeline; models: the synthesizer's
+    Args:
+        vc: the original's VC object with a voice loaded.
+        modules: the module that defines VC.
+        pipeline: the module that defines Pipeline.
+        models: the module that defines the synthesizer.
+        seed: the key of the noise in the fixed random stream.
     """
 
     def __init__(self, vc: Any, *, modules: ModuleType, pipeline: ModuleType, models: ModuleType, seed: str) -> None:
@@ -52,45 +56,45 @@ class OfflineTaps:
 
     @property
     def prefix(self) -> str:
-        """`seg0.` for the first segment."""
+        """The prefix of the current segment's tensors: `seg0.` for the first."""
         return f"seg{self.segment}."
 
     @contextmanager
-    def laid(self) -> Iterator[Trace]:
-        """The taps are in place while the block runs, and gone afterwards whatever happened."""
+    def installed(self) -> Iterator[Trace]:
+        """Install the taps while the block runs, and remove them afterwards, also after an error."""
         original, pipeline = self.vc.pipeline, self.pipeline
         dither = Dither(scipy.stats.triang.rvs)
         with ExitStack() as stack:
             for owner, names in (
-                (self.modules, {"load_audio": heard(self.modules.load_audio, partial(self.record, "audio16k.raw"))}),
-                (original, {"pipeline": self.whole(original.pipeline), "vc": self.one_segment(original.vc)}),
+                (self.modules, {"load_audio": tapped(self.modules.load_audio, partial(self.record, "audio16k.raw"))}),
+                (original, {"pipeline": self.tap_pipeline(original.pipeline), "vc": self.tap_segment(original.vc)}),
                 (pipeline, self.pipeline_names()),
                 (self.models, {"torch": StandIn(torch, randn_like=self.draws.randn_like, rand=self.draws.rand)}),
-                (self.vc.net_g, {"infer": self.synthesizer(self.vc.net_g.infer)}),
+                (self.vc.net_g, {"infer": self.tap_synthesizer(self.vc.net_g.infer)}),
                 (scipy.stats.triang, {"rvs": dither}),
             ):
                 stack.enter_context(replaced(owner, **names))
             stack.enter_context(synthesizer_hooks(self.vc.net_g, self.record, lambda: self.prefix))
-            np.random.seed(seed_number(self.draws.seed))  # noqa: NPY002 (torchcrepe draws from the global one)
+            np.random.seed(seed_number(self.draws.seed))  # noqa: NPY002 (torchcrepe draws from the global generator)
             yield self.record
         if (cents := dither.cents()) is not None:
             self.record("noise.crepe", cents)
 
     def pipeline_names(self) -> dict[str, Any]:
-        """Stand-ins for names that the pipeline's module looks up while it runs."""
+        """Stand-ins for names in the namespace of the pipeline's module."""
         original = self.pipeline
         return {
             "np": StandIn(original.np, concatenate=self.concatenate, interp=self.interp),
             "F": StandIn(original.F, interpolate=self.interpolate),
             "librosa": StandIn(
-                original.librosa, resample=heard(original.librosa.resample, partial(self.record, "waveform.resampled"))
+                original.librosa, resample=tapped(original.librosa.resample, partial(self.record, "waveform.resampled"))
             ),
-            "change_rms": heard(original.change_rms, partial(self.record, "waveform.rmsmixed")),
+            "change_rms": tapped(original.change_rms, partial(self.record, "waveform.rmsmixed")),
             "pow": self.power,
         }
 
-    def whole(self, run: Any) -> Any:
-        """`Pipeline.pipeline`: its argument `audio` and its result."""
+    def tap_pipeline(self, run: Any) -> Any:
+        """`Pipeline.pipeline`: records its argument `audio` and its result."""
         parameters = inspect.signature(run)
 
         def call(*arguments: Any, **named: Any) -> Any:
@@ -101,13 +105,13 @@ class OfflineTaps:
 
         return call
 
-    def one_segment(self, run: Any) -> Any:
-        """`Pipeline.vc`: a segment begins, and before the first one all that the whole file gave."""
+    def tap_segment(self, run: Any) -> Any:
+        """`Pipeline.vc`: records its result, and before the first segment the stages that belong to the file."""
 
         def call(*arguments: Any, **named: Any) -> Any:
             self.segment += 1
             if self.segment == 0:
-                self.whole_file(locals_of("pipeline"))
+                self.record_file_stages(locals_of("pipeline"))
             self.draws.begin(self.prefix)
             self.upsampling = True
             result = run(*arguments, **named)
@@ -116,34 +120,34 @@ class OfflineTaps:
 
         return call
 
-    def whole_file(self, found: dict[str, Any]) -> None:
-        """What the pipeline holds when it calls its first segment."""
-        self.record("highpassed", found["audio"])
-        self.record("padded", found["audio_pad"])
-        if "audio_sum" in found:
-            self.record("quiet.profile", found["audio_sum"])
-        if found["opt_ts"]:
-            self.record("segment.cuts", torch.tensor([int(cut) for cut in found["opt_ts"]]))
-        if found["pitch"] is not None:
-            self.record("f0.hz", found["pitchf"])
-            self.record("f0.coarse", found["pitch"])
+    def record_file_stages(self, variables: dict[str, Any]) -> None:
+        """Record the file's stages from the local variables of `pipeline` when it calls its first segment."""
+        self.record("highpassed", variables["audio"])
+        self.record("padded", variables["audio_pad"])
+        if "audio_sum" in variables:
+            self.record("quiet.profile", variables["audio_sum"])
+        if variables["opt_ts"]:
+            self.record("segment.cuts", torch.tensor([int(cut) for cut in variables["opt_ts"]]))
+        if variables["pitch"] is not None:
+            self.record("f0.hz", variables["pitchf"])
+            self.record("f0.coarse", variables["pitch"])
 
     def interp(self, *arguments: Any, **named: Any) -> Any:
-        """`np.interp` in `get_f0`: with a local `uv` it is about to fill frames, else it reads a curve file."""
-        found = locals_of("get_f0")
-        if "uv" in found:
-            self.record("f0.raw", found["f0"])
+        """`np.interp` in `get_f0`: fills unvoiced frames where a local `uv` exists, else reads a curve file."""
+        variables = locals_of("get_f0")
+        if "uv" in variables:
+            self.record("f0.raw", variables["f0"])
         return self.pipeline.np._original.interp(*arguments, **named)
 
     def power(self, *arguments: Any) -> Any:
-        """`pow(2, key / 12)` in `get_f0`: the curve is whole, and about to be transposed."""
-        found = locals_of("get_f0")
-        if "f0" in found:
-            self.record("f0.filled" if "f0.raw" in self.record else "f0.raw", found["f0"])
+        """`pow(2, key / 12)` in `get_f0`: the curve is complete and not yet transposed."""
+        variables = locals_of("get_f0")
+        if "f0" in variables:
+            self.record("f0.filled" if "f0.raw" in self.record else "f0.raw", variables["f0"])
         return pow(*arguments)
 
     def interpolate(self, *arguments: Any, **named: Any) -> Any:
-        """`F.interpolate`: the first in a segment doubles the frames of the blended features."""
+        """`F.interpolate`: the first call in a segment doubles the frames of the blended features."""
         result = self.pipeline.F._original.interpolate(*arguments, **named)
         if self.upsampling and "feats" in locals_of("vc"):
             self.upsampling = False
@@ -160,34 +164,34 @@ class OfflineTaps:
         self.record("waveform.concat", result)
         return result
 
-    def synthesizer(self, run: Any) -> Any:
-        """`net_g.infer`: its content, and what retrieval left in the locals of `vc`."""
+    def tap_synthesizer(self, run: Any) -> Any:
+        """`net_g.infer`: records its content argument, and retrieval's results from the local variables of `vc`."""
 
         def call(phone: Any, *arguments: Any, **named: Any) -> Any:
-            found = locals_of("vc")
-            if "score" in found:
+            variables = locals_of("vc")
+            if "score" in variables:
                 names = (("distances", "score"), ("ids", "ix"), ("weights", "weight"), ("mean", "npy"))
                 for name, local in names:
-                    self.record(f"{self.prefix}retrieval.{name}", found[local])
+                    self.record(f"{self.prefix}retrieval.{name}", variables[local])
             self.record(self.prefix + "content.protected", phone)
             return run(phone, *arguments, **named)
 
         return call
 
-    def hubert(self, given: Any, answered: Any) -> None:
-        """HuBERT's input (1, L) and the features the pipeline goes on with (1, n, C)."""
-        self.record(self.prefix + "audio", given)
-        self.record(self.prefix + "hubert.features", answered)
+    def hubert(self, source: Any, features: Any) -> None:
+        """Record HuBERT's input (1, L) and the features that the pipeline continues with (1, n, C)."""
+        self.record(self.prefix + "audio", source)
+        self.record(self.prefix + "hubert.features", features)
 
 
 def seed_number(text: str) -> int:
-    """32 bits of a seed text for numpy's global generator, which CREPE's dither comes from."""
+    """32 bits of the SHA-256 of a text, the seed of numpy's global generator, which CREPE's dither is drawn from."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
 @contextmanager
 def synthesizer_hooks(net: Any, record: Trace, prefix: Any) -> Iterator[None]:
-    """Forward hooks on the synthesizer's own modules: encoder, flow and source; `prefix()` names the moment."""
+    """Forward hooks on the synthesizer's encoder, flow and source; `prefix()` returns the current tensor prefix."""
 
     def encoder(_module: Any, _arguments: Any, output: Any) -> None:
         record(prefix() + "enc_p.m", output[0])

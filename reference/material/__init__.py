@@ -1,1 +1,1 @@
-"""Material for the inputs: synthetic singing."""
+"""Generators of the inputs: synthetic singing."""

@@ -1,4 +1,4 @@
-"""One file for each original: how it is imported from where it lies, given its files, and asked for one conversion."""
+"""One file per original: how it is imported, how it gets its weight files, and how it is called."""
 
 from pathlib import Path
 
@@ -12,8 +12,20 @@ WHERE = {
 }
 
 
-def opened(profile: str, weights: Weights, checkout: Path | None = None, threads: int = THREADS) -> Original:
-    """The original of a profile. One process opens one original: two of them share their modules' names."""
+def open_original(profile: str, weights: Weights, checkout: Path | None = None, threads: int = THREADS) -> Original:
+    """The original of a profile, not yet entered; use it as a context manager.
+
+    A process opens one original only, because the modules of two originals have the same names. Each is imported on
+    demand, because each needs packages that the others lack.
+
+    Args:
+        profile: one of `reference.recording.options.PROFILES`.
+        weights: the files to load.
+        checkout: the folder of a WebUI's checkout; rvc-python is an installed package and needs none.
+        threads: number of torch threads.
+    Raises:
+        Refusal: a WebUI is requested without a checkout.
+    """
     weights = weights.resolved()
     if profile == "rvc-python":
         from reference.originals.rvc_python import RvcPython

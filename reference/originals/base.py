@@ -1,4 +1,4 @@
-"""What the originals have in common when they are driven: a scratch folder, numbers for the window, a plain answer."""
+"""What driving an original needs in every case: a scratch folder, the segmentation window, output suppression."""
 
 import contextlib
 import functools
@@ -21,18 +21,18 @@ from parity.goldens.trace_file import Trace
 from reference.hooks.interception import Refusal, replaced
 from reference.recording.options import Options, Seconds, Weights, Window
 
-THREADS = 2
+THREADS = 2  # torch threads; the goldens were recorded with two
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def set_window(config: Any, window: Window) -> None:
-    """The original's configuration object speaks of x_pad, x_query, x_center, x_max."""
+    """Set `x_pad`, `x_query`, `x_center` and `x_max` of the original's configuration object."""
     for name, seconds in (("pad", window.pad), ("query", window.query), ("center", window.center), ("max", window.max)):
         setattr(config, f"x_{name}", Seconds(seconds))
 
 
-def quietly(method: Method) -> Method:
-    """What an original prints and the deprecations it was written before are not news; its tracebacks stay."""
+def suppress_output(method: Method) -> Method:
+    """Decorator: discard what an original prints to stdout, and its warnings; exceptions pass through."""
 
     @functools.wraps(method)
     def call(*arguments: Any, **named: Any) -> Any:
@@ -44,7 +44,7 @@ def quietly(method: Method) -> Method:
 
 
 class Original(ABC):
-    """One original in this process: opened once, asked any number of times."""
+    """One original in this process: opened once, then used for any number of conversions."""
 
     profile: str
 
@@ -52,13 +52,13 @@ class Original(ABC):
         self.weights, self.threads = weights, threads
         self.scratch = tempfile.TemporaryDirectory(prefix="rvc-reference-")
         self.folder = Path(self.scratch.name)
-        self.home = os.getcwd()
+        self.previous_folder = os.getcwd()
 
     def __enter__(self) -> "Original":
-        """Import it, with its working directory in a scratch folder, on the CPU, in float32, without a network."""
+        """Import the original with a scratch folder as working directory, on the CPU, without network access."""
         torch.set_num_threads(self.threads)
         os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", CUDA_VISIBLE_DEVICES="")
-        sys.dont_write_bytecode = True  # no traces in the user's checkout
+        sys.dont_write_bytecode = True  # write no .pyc files into the user's checkout
         logging.getLogger("numba").setLevel(logging.WARNING)
         os.chdir(self.folder)
         try:
@@ -69,44 +69,56 @@ class Original(ABC):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        os.chdir(self.home)
+        os.chdir(self.previous_folder)
         self.scratch.cleanup()
 
     @abstractmethod
     def open(self) -> None:
-        """Import the original and lay its files where it looks for them."""
+        """Import the original and put its files where it looks for them."""
 
     @abstractmethod
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
-        """One conversion of the file `audio`: every tensor of docs/spec/00 §0.3 that the original computes."""
+        """Convert the file `audio`; returns every tensor of docs/spec/00 §0.3 that the original computes."""
 
-    @quietly
+    @suppress_output
     def stream(self, samples: Any, settings: dict[str, Any], seed: str) -> Trace:
-        """The realtime loop of an original that has one: every tensor of docs/spec/00 §0.4, block by block."""
+        """Run the original's realtime loop; returns every tensor of docs/spec/00 §0.4, block by block.
+
+        Args:
+            samples: float32 (N,) at the stream's rate.
+            settings: see `reference.originals.gui.RealtimeWindow.run`.
+            seed: the key of the noise in the fixed random stream.
+        Raises:
+            Refusal: the original has no realtime loop.
+        """
         return cast(Trace, self.window().run(samples, settings, self.weights.model, self.weights.index, seed))
 
     def window(self) -> Any:
-        """The realtime window of an original that has one, not started."""
+        """The original's realtime window (`reference.originals.gui.RealtimeWindow`), not started."""
         raise Refusal(f"{self.profile} has no realtime loop; stream through webui-2026 or webui-classic")
 
     @abstractmethod
-    def parts(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
+    def networks(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
         """(synthesizer, its module, HuBERT as (source, version) → features) of the last conversion."""
 
     @abstractmethod
     def version(self) -> dict[str, str]:
-        """Which original this is: name, version or commit, where it is published."""
+        """Which original this is, as case.json stores it: `name`, `version` and, of a checkout, `commit`."""
 
 
 @contextmanager
 def command_line(*arguments: str) -> Iterator[None]:
-    """The originals' configuration reads sys.argv."""
+    """Set sys.argv while the block runs, because the originals' configuration parses it."""
     with replaced(sys, argv=["original", *arguments]):
         yield
 
 
-def need(path: Path | None, option: str, why: str) -> Path:
-    """The file, or one sentence about the option that names it."""
+def require_file(path: Path | None, option: str, why: str) -> Path:
+    """The absolute path of an existing file.
+
+    Raises:
+        Refusal: the path is None or does not exist; the message names the option and `why` it is needed.
+    """
     if path is None or not path.exists():
         raise Refusal(f"{why} needs a file, but {option} is {path or 'missing'}; name it with {option}")
     return path.resolve()

@@ -1,9 +1,9 @@
-"""The WebUIs' realtime window without its window: the script's own classes, driven block by block.
+"""The WebUIs' realtime script without a window or a sound card: its own classes, called block by block.
 
-The script defines its GUI class under `if __name__ == "__main__"` and opens it at once. It is executed with a
-FreeSimpleGUI and a sounddevice that stop it there; its classes stay. The settings are then put where the window would
-have put them, `start_vc` runs as after a click on the button, and `audio_callback` gets one block after another, as a
-sound card would call it.
+The script defines its GUI class under `if __name__ == "__main__"` and opens the window at once. It is executed with
+stand-ins of FreeSimpleGUI and sounddevice that raise at that point, after the classes are defined. Then the settings
+are set as the window would set them, `start_vc` is called as by a click on the button, and `audio_callback` is called
+with one block after another, as a sound card would call it.
 """
 
 import sys
@@ -23,7 +23,7 @@ from reference.hooks.interception import Refusal, StandIn, locals_of, replaced
 from reference.hooks.replayed_noise import Draws
 from reference.hooks.taps import synthesizer_hooks
 
-# The words of `python -m rvc stream` → the names the window's configuration has for them.
+# Option of `python -m rvc stream` → attribute of the window's configuration.
 SETTINGS = {
     "formant": "formant",
     "transpose": "pitch",
@@ -41,11 +41,11 @@ SETTINGS = {
 
 
 class Stopped(BaseException):
-    """The script reached the point where it would open a window or a sound card."""
+    """Raised where the script would open a window or a sound card."""
 
 
-def classes(script: Path) -> dict[str, Any]:
-    """The script's names after it was executed up to its window."""
+def execute_script(script: Path) -> dict[str, Any]:
+    """Execute the script until it opens its window; returns its global names, which hold its classes."""
 
     def stop(name: str) -> Any:
         if name.startswith("__"):
@@ -64,12 +64,16 @@ def classes(script: Path) -> dict[str, Any]:
     raise Refusal(f"{script.name} opened no window, so it is not the realtime script; check the checkout")
 
 
-class Live:
+class RealtimeWindow:
     """One stream through the original's realtime window.
 
-    names      : what `classes` returned; config: the original's configuration object
-    realtime   : the module that defines RVC; models: the synthesizer's
-    set_hubert : lays the tap on HuBERT, given a function of (input, features); returns a context manager
+    Args:
+        names: what `execute_script` returned.
+        config: the original's configuration object.
+        realtime: the module that defines RVC.
+        models: the module that defines the synthesizer.
+        hubert_tap: called with the RVC object and a tap of (input, features); returns a context manager that installs
+            the tap on HuBERT.
     """
 
     def __init__(
@@ -78,9 +82,9 @@ class Live:
         config: Any,
         realtime: ModuleType,
         models: ModuleType,
-        set_hubert: Callable[[Any, Callable[[Any, Any], None]], Any],
+        hubert_tap: Callable[[Any, Callable[[Any, Any], None]], Any],
     ) -> None:
-        self.names, self.realtime, self.models, self.set_hubert = names, realtime, models, set_hubert
+        self.names, self.realtime, self.models, self.hubert_tap = names, realtime, models, hubert_tap
         self.gui = names["GUI"].__new__(names["GUI"])
         self.gui.gui_config, self.gui.config, self.gui.function = names["GUIConfig"](), config, "vc"
         self.gui.__dict__.update(start_stream=lambda: None, get_device_channels=lambda: 1)
@@ -89,33 +93,39 @@ class Live:
 
     @property
     def prefix(self) -> str:
-        """`rt.0.` for the first block."""
+        """The prefix of the current block's tensors: `rt.0.` for the first."""
         return f"rt.{self.block}."
 
     def run(
         self, samples: NDArray[np.float32], settings: dict[str, Any], model: Path, index: Path | None, seed: str
     ) -> Trace:
-        """Every block of `samples` (N,) at the stream's rate, the last one zero-padded.
+        """Convert `samples` block by block, the last block zero-padded, and record every stage.
 
-        settings : the words of SETTINGS; `device_rate` in Hz (0: the voice's); `changes`: block → settings from it on
+        Args:
+            samples: float32 (N,) at the stream's rate.
+            settings: the keys of SETTINGS; `device_rate` in Hz (0: the voice's own rate); `changes`: block number to
+                the settings that change before that block.
+            model: the voice's .pth file.
+            index: the voice's index, or None.
+            seed: the key of the noise in the fixed random stream.
         """
         changes = {int(block): table for block, table in settings.get("changes", {}).items()}
-        size = self.begin(settings, model, index)
+        size = self.start(settings, model, index)
         self.record = Trace()
         self.draws = Draws(self.record, seed)
         count = -(-len(samples) // size)
         padded = np.pad(samples, (0, count * size - len(samples)))
         with ExitStack() as stack:
-            self.lay(stack)
+            self.install_taps(stack)
             for self.block in range(count):
-                self.apply(changes.get(self.block, {}), live=True)
-                self.one(padded[self.block * size : (self.block + 1) * size])
+                self.apply_settings(changes.get(self.block, {}), running=True)
+                self.convert_block(padded[self.block * size : (self.block + 1) * size])
         return self.record
 
-    def begin(self, settings: dict[str, Any], model: Path, index: Path | None) -> int:
-        """Start the conversion as the window's button does; returns the samples of a block at the stream's rate."""
+    def start(self, settings: dict[str, Any], model: Path, index: Path | None) -> int:
+        """Start the conversion as the window's button does; returns the block size in samples at the stream's rate."""
         rate = int(settings.get("device_rate", 0))
-        self.apply({name: value for name, value in settings.items() if name in SETTINGS})
+        self.apply_settings({name: value for name, value in settings.items() if name in SETTINGS})
         window = self.gui.gui_config
         window.pth_path, window.index_path = str(model), str(index or "")
         window.sr_type = "sr_device" if rate else "sr_model"
@@ -123,24 +133,28 @@ class Live:
         self.gui.start_vc()
         return int(self.gui.block_frame)
 
-    def unheard(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A block in, a block out, float32 (B,) each, with no tap laid and the original's own noise."""
+    def convert_untapped(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Convert one block, float32 (B,) to float32 (B,), without taps and with the original's own noise."""
         out = np.zeros((len(block), 1), np.float32)
         self.gui.audio_callback(block[:, None].copy(), out, len(block), None, None)
         return out[:, 0]
 
-    def apply(self, table: dict[str, Any], live: bool = False) -> None:
-        """Settings as the window would set them; while the stream runs also to the running voice."""
+    def apply_settings(self, table: dict[str, Any], running: bool = False) -> None:
+        """Set settings as the window does; while the stream is running, also on the loaded voice.
+
+        Raises:
+            Refusal: a name is not in SETTINGS.
+        """
         change = {"transpose": "change_key", "formant": "change_formant", "index_rate": "change_index_rate"}
         for name, value in table.items():
             if name not in SETTINGS:
                 raise Refusal(f"realtime settings hold {name!r}, but only {', '.join(SETTINGS)} are known")
             setattr(self.gui.gui_config, SETTINGS[name], value)
-            if live and name in change:
+            if running and name in change:
                 getattr(self.gui.rvc, change[name])(value)
 
-    def one(self, block: NDArray[np.float32]) -> None:
-        """A block in, a block out, as the sound card would ask for it."""
+    def convert_block(self, block: NDArray[np.float32]) -> None:
+        """Convert one block, float32 (B,), by the sound card's callback, and record it."""
         self.record(self.prefix + "in", block)
         self.draws.begin(self.prefix)
         self.doubling = True
@@ -149,8 +163,8 @@ class Live:
         self.record(self.prefix + "sola_buffer", self.gui.sola_buffer)
         self.record(self.prefix + "out", out[:, 0])
 
-    def lay(self, stack: ExitStack) -> None:
-        """Taps on the callback, on RVC.infer and on the synthesizer."""
+    def install_taps(self, stack: ExitStack) -> None:
+        """Install taps on the callback, on `RVC.infer`, on HuBERT and on the synthesizer until `stack` is closed."""
         rvc, realtime, models = self.gui.rvc, self.realtime, self.models
         noise = StandIn(torch, randn_like=self.draws.randn_like, rand=self.draws.rand)
         for owner, names in (
@@ -163,15 +177,15 @@ class Live:
         before = self.names["torch"]
         self.names["torch"] = StandIn(before, argmax=self.argmax)
         stack.callback(self.names.__setitem__, "torch", before)
-        stack.enter_context(self.set_hubert(rvc, self.hubert))
+        stack.enter_context(self.hubert_tap(rvc, self.hubert))
         stack.enter_context(synthesizer_hooks(rvc.net_g, self.record, lambda: self.prefix))
 
-    def hubert(self, _given: Any, features: Any) -> None:
-        """The features without the copy of the last frame."""
+    def hubert(self, _source: Any, features: Any) -> None:
+        """Record the features, without the copy of the last frame that the loop appends."""
         self.record(self.prefix + "hubert.features", features)
 
     def infer(self, run: Any) -> Any:
-        """`RVC.infer`: the ring at 16 kHz in, the voice at its own rate out."""
+        """`RVC.infer`: records its input, the ring at 16 kHz, and its result at the voice's rate."""
 
         def call(ring: Any, *arguments: Any, **named: Any) -> Any:
             self.record(self.prefix + "input16k", ring)
@@ -182,19 +196,19 @@ class Live:
         return call
 
     def interpolate(self, run: Any, features: Any, *arguments: Any, **named: Any) -> Any:
-        """The first `F.interpolate` of RVC.infer doubles the frames; before it retrieval is done."""
-        found = locals_of("infer")
-        if self.doubling and "feats" in found:
+        """The first `F.interpolate` of RVC.infer doubles the frames; retrieval has finished before it."""
+        variables = locals_of("infer")
+        if self.doubling and "feats" in variables:
             self.doubling = False
-            if "weight" in found:
+            if "weight" in variables:
                 for name, local in (("distances", "score"), ("ids", "ix"), ("weights", "weight"), ("mean", "npy")):
-                    self.record(f"{self.prefix}retrieval.{name}", found[local])
-                rows = snapshot(features).transpose(0, 2, 1)[:, int(found["skip_head"]) // 2 :]
-                self.record(self.prefix + "retrieval.blended", rows)
+                    self.record(f"{self.prefix}retrieval.{name}", variables[local])
+                frames = snapshot(features).transpose(0, 2, 1)[:, int(variables["skip_head"]) // 2 :]
+                self.record(self.prefix + "retrieval.blended", frames)
         return run(features, *arguments, **named)
 
     def synthesizer(self, run: Any) -> Any:
-        """`net_g.infer`: its arguments, and what the generator gave."""
+        """`net_g.infer`: records its arguments and the generator's output."""
 
         def call(phone: Any, lengths: Any, *arguments: Any, **named: Any) -> Any:
             self.record(self.prefix + "content", phone)
@@ -208,7 +222,7 @@ class Live:
         return call
 
     def argmax(self, correlation: Any, *arguments: Any, **named: Any) -> Any:
-        """`torch.argmax` of the callback: SOLA's normalised correlation and the offset it chooses."""
+        """`torch.argmax` of the callback: records SOLA's normalized correlation and the offset that it selects."""
         offset = self.names["torch"]._original.argmax(correlation, *arguments, **named)
         self.record(self.prefix + "infer_wav", locals_of("audio_callback")["infer_wav"])
         self.record(self.prefix + "sola.cor", correlation)

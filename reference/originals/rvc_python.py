@@ -1,4 +1,4 @@
-"""rvc-python 0.1.5 from the registry: its submodules, without the package's own __init__ (which wants fairseq)."""
+"""rvc-python 0.1.5 from PyPI: its submodules, without the package's own __init__, which imports fairseq."""
 
 import importlib
 import importlib.metadata
@@ -14,7 +14,7 @@ from parity.goldens.trace_file import Trace
 from reference.hooks.interception import Refusal, refuse_failure
 from reference.hooks.taps import OfflineTaps
 from reference.originals import stand_ins
-from reference.originals.base import Original, need, quietly, set_window
+from reference.originals.base import Original, require_file, set_window, suppress_output
 from reference.recording.options import Options
 
 VERSION = "0.1.5"
@@ -26,15 +26,15 @@ class RvcPython(Original):
     profile = "rvc-python"
     vc: Any
 
-    @quietly
+    @suppress_output
     def open(self) -> None:
         stand_ins.torchaudio_extension()
         stand_ins.fairseq(self.weights.hubert.resolve())
         package = self.package()
-        self.lay(package)
-        bare = ModuleType("rvc_python")
-        bare.__path__ = [str(package)]
-        sys.modules["rvc_python"] = bare
+        self.copy_files(package)
+        namespace = ModuleType("rvc_python")
+        namespace.__path__ = [str(package)]
+        sys.modules["rvc_python"] = namespace
         self.modules = importlib.import_module("rvc_python.modules.vc.modules")
         self.pipeline = importlib.import_module("rvc_python.modules.vc.pipeline")
         self.models = importlib.import_module("rvc_python.lib.infer_pack.models")
@@ -43,7 +43,11 @@ class RvcPython(Original):
 
     @staticmethod
     def package() -> Path:
-        """The installed package's folder, found without importing it."""
+        """The installed package's folder, located without importing it.
+
+        Raises:
+            Refusal: rvc-python is not installed, or in another version.
+        """
         try:
             installed = importlib.metadata.version("rvc-python")
         except importlib.metadata.PackageNotFoundError:
@@ -56,8 +60,8 @@ class RvcPython(Original):
         assert spec is not None and spec.submodule_search_locations
         return Path(next(iter(spec.submodule_search_locations)))
 
-    def lay(self, package: Path) -> None:
-        """Its library folder, in scratch: on the CPU it rewrites its own configuration, and must not do so in place."""
+    def copy_files(self, package: Path) -> None:
+        """Copy its library folder into the scratch folder, because on the CPU it rewrites its own configuration."""
         shutil.copytree(package / "configs", self.folder / "configs")
         train = self.folder / "modules" / "train"
         train.mkdir(parents=True)
@@ -67,19 +71,19 @@ class RvcPython(Original):
         if self.weights.rmvpe is not None:
             (base / "rmvpe.pt").symlink_to(self.weights.rmvpe.resolve())
 
-    @quietly
+    @suppress_output
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
         set_window(self.vc.config, options.window)
         if options.f0_method == "rmvpe":
-            need(self.weights.rmvpe, "--rmvpe", "F0 method rmvpe")
-        index = str(need(self.weights.index, "--index", "retrieval")) if options.index_rate else ""
+            require_file(self.weights.rmvpe, "--rmvpe", "F0 method rmvpe")
+        index = str(require_file(self.weights.index, "--index", "retrieval")) if options.index_rate else ""
         self.vc.get_vc(str(self.weights.model.resolve()), voice_version(self.weights.model))
-        self.pipeline.cache_harvest_f0.cache_clear()  # it remembers by path, not by content
+        self.pipeline.cache_harvest_f0.cache_clear()  # its cache is keyed by path, not by content
         taps = OfflineTaps(self.vc, modules=self.modules, pipeline=self.pipeline, models=self.models, seed=seed)
         if self.vc.hubert_model is None:
             self.vc.hubert_model = self.modules.load_hubert(self.vc.config, str(self.folder))
-        self.vc.hubert_model.hear = taps.hubert
-        with taps.laid() as record:
+        self.vc.hubert_model.tap = taps.hubert
+        with taps.installed() as record:
             answer = self.vc.vc_single(
                 sid=options.speaker,
                 input_audio_path=str(audio.resolve()),
@@ -97,7 +101,7 @@ class RvcPython(Original):
             refuse_failure(answer)
         return record
 
-    def parts(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
+    def networks(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
         return self.vc.net_g, self.models, self.vc.hubert_model.features
 
     def version(self) -> dict[str, str]:
@@ -105,8 +109,7 @@ class RvcPython(Original):
 
 
 def voice_version(model: Path) -> str:
-    """`v1` or `v2`: rvc-python does not read it from the file but asks its caller."""
+    """`v1` or `v2`, from the model file; rvc-python takes it as an argument instead of reading it."""
     import torch
 
-    found = torch.load(model, map_location="cpu", weights_only=True).get("version", "v1")
-    return str(found)
+    return str(torch.load(model, map_location="cpu", weights_only=True).get("version", "v1"))

@@ -1,4 +1,4 @@
-"""Packages that an original imports and cannot have here, answered from outside before the original is imported."""
+"""Stand-ins for packages that an original imports and that cannot be installed here; install them before it."""
 
 import importlib
 import sys
@@ -11,9 +11,9 @@ import torch
 
 
 def torchaudio_extension() -> None:
-    """Stand in for torchaudio's compiled part, which the registry builds for another torch; nothing here uses it.
+    """Stand in for torchaudio's compiled part, which PyPI's wheel builds for another version of torch; nothing uses it.
 
-    Must run before anything imports torchaudio; transformers does.
+    Must run before torchaudio is imported, and so before transformers is.
     """
     module = ModuleType("torchaudio._extension")
     module.__dict__.update(
@@ -27,35 +27,35 @@ def torchaudio_extension() -> None:
 
 
 class FairseqHubert(torch.nn.Module):
-    """A transformers HuBERT that answers the two calls a fairseq HuBERT is asked: extract_features and final_proj."""
+    """A transformers HuBERT with the two methods of fairseq's that the originals call: extract_features, final_proj."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.model = load_hubert(folder)
-        self.hear: Callable[[Any, Any], None] | None = None
-        self.given: Any = None
+        self.tap: Callable[[Any, Any], None] | None = None
+        self.last_source: Any = None
 
     def extract_features(self, source: Any, padding_mask: Any = None, output_layer: int = 12, **_: Any) -> Any:
-        """(features (1, n, 768) after `output_layer` layers, padding mask), as fairseq's HubertModel answers."""
+        """(features (1, n, 768) after `output_layer` layers, padding mask), as fairseq's HubertModel returns them."""
         states = self.model(source, output_hidden_states=True).hidden_states
-        self.given = source
-        if output_layer == 12 and self.hear is not None:
-            self.hear(source, states[12])
+        self.last_source = source
+        if output_layer == 12 and self.tap is not None:
+            self.tap(source, states[12])
         return states[output_layer], padding_mask
 
     def features(self, source: Any, version: str) -> Any:
-        """(1, n, 256 or 768) as the pipelines ask for them, in the precision of `source`."""
+        """The features that the pipelines use, (1, n, 256 or 768), computed in the precision of `source`, (1, L)."""
         self.model.to(source.dtype)
         states = self.model(source, output_hidden_states=True).hidden_states
-        answer = self.model.final_proj(states[9]) if version == "v1" else states[12]
+        features = self.model.final_proj(states[9]) if version == "v1" else states[12]
         self.model.float()
-        return answer
+        return features
 
     def final_proj(self, features: Any) -> Any:
-        """(1, n, 768) to (1, n, 256); a v1 voice goes on with this."""
+        """(1, n, 768) to (1, n, 256), the content features of a v1 voice."""
         projected = self.model.final_proj(features)
-        if self.hear is not None:
-            self.hear(self.given, projected)
+        if self.tap is not None:
+            self.tap(self.last_source, projected)
         return projected
 
 
@@ -74,7 +74,7 @@ def load_hubert(folder: Path) -> Any:
 
 
 def fairseq(folder: Path) -> None:
-    """`fairseq.checkpoint_utils.load_model_ensemble_and_task` that answers with a FairseqHubert of `folder`."""
+    """Install a module `fairseq` whose `load_model_ensemble_and_task` returns a FairseqHubert of `folder`."""
     package, utils = ModuleType("fairseq"), ModuleType("fairseq.checkpoint_utils")
     data, dictionary = ModuleType("fairseq.data"), ModuleType("fairseq.data.dictionary")
 

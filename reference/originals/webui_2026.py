@@ -12,7 +12,7 @@ from parity.goldens.trace_file import Trace
 from reference.hooks.interception import refuse_failure, replaced
 from reference.hooks.taps import OfflineTaps
 from reference.originals import stand_ins
-from reference.originals.base import THREADS, Original, command_line, need, quietly, set_window
+from reference.originals.base import THREADS, Original, command_line, require_file, set_window, suppress_output
 from reference.recording import checkout
 from reference.recording.options import Options, Weights
 
@@ -29,13 +29,13 @@ class Webui2026(Original):
     def __init__(self, weights: Weights, folder: Path, threads: int = THREADS) -> None:
         super().__init__(weights, threads)
         self.checkout = folder.resolve()
-        self.live: dict[str, Any] | None = None  # the realtime script's names, once asked for
+        self.script_names: dict[str, Any] | None = None  # global names of the realtime script, after its first use
 
-    @quietly
+    @suppress_output
     def open(self) -> None:
         checkout.check(self.checkout, "infer/vc/pipeline.py", REPOSITORY, COMMIT)
         stand_ins.torchaudio_extension()
-        checkout.lay(self.checkout, self.folder)
+        checkout.link(self.checkout, self.folder)
         os.environ.update(weight_root="", rmvpe_root=str(self.folder / "assets" / "rmvpe"), RVC_CUDA_GRAPH="0")
         if self.weights.rmvpe is not None:
             (self.folder / "assets" / "rmvpe" / "rmvpe.pt").symlink_to(self.weights.rmvpe)
@@ -51,15 +51,15 @@ class Webui2026(Original):
         self.config = config
         self.vc = self.modules.VC(config)
 
-    @quietly
+    @suppress_output
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
         set_window(self.config, options.window)
         if options.f0_method == "rmvpe":
-            need(self.weights.rmvpe, "--rmvpe", "F0 method rmvpe")
-        index = str(need(self.weights.index, "--index", "retrieval")) if options.index_rate else ""
-        self.vc.get_vc(str(self.weights.model).lstrip("/"))  # it joins weight_root, here "", and "/"
+            require_file(self.weights.rmvpe, "--rmvpe", "F0 method rmvpe")
+        index = str(require_file(self.weights.index, "--index", "retrieval")) if options.index_rate else ""
+        self.vc.get_vc(str(self.weights.model).lstrip("/"))  # it prepends weight_root, here "", and "/"
         taps = OfflineTaps(self.vc, modules=self.modules, pipeline=self.pipeline, models=self.models, seed=seed)
-        with taps.laid() as record, hear_hubert(self.pipeline, None, taps.hubert):
+        with taps.installed() as record, hubert_tap(self.pipeline, None, taps.hubert):
             answer = self.vc.vc_single(
                 options.speaker,
                 str(audio.resolve()),
@@ -74,23 +74,23 @@ class Webui2026(Original):
             refuse_failure(answer)
         return record
 
-    @quietly
+    @suppress_output
     def window(self) -> Any:
         """The realtime window, not started."""
         from reference.originals import gui
 
-        if self.live is None:
-            self.live = gui.classes(self.checkout / "realtime_gui.py")
+        if self.script_names is None:
+            self.script_names = gui.execute_script(self.checkout / "realtime_gui.py")
         realtime = sys.modules["infer.rtrvc"]
-        return gui.Live(self.live, self.config, realtime, self.models, partial(hear_hubert, realtime))
+        return gui.RealtimeWindow(self.script_names, self.config, realtime, self.models, partial(hubert_tap, realtime))
 
-    def parts(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
+    def networks(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
         hubert = self.vc.hubert_model
 
         def features(source: Any, version: str) -> Any:
-            answer = self.hubert_module.extract_hubert_features(hubert.to(source.dtype), source, version)
+            extracted = self.hubert_module.extract_hubert_features(hubert.to(source.dtype), source, version)
             hubert.float()
-            return answer
+            return extracted
 
         return self.vc.net_g, self.models, features
 
@@ -98,13 +98,13 @@ class Webui2026(Original):
         return {"name": REPOSITORY, "version": COMMIT[:7], "commit": COMMIT}
 
 
-def hear_hubert(module: Any, _owner: Any, hear: Callable[[Any, Any], None]) -> Any:
-    """A tap on `extract_hubert_features(model, source, version, …)`, as that module calls it."""
+def hubert_tap(module: Any, _rvc: Any, tap: Callable[[Any, Any], None]) -> Any:
+    """Context manager: a tap of (source, features) on `extract_hubert_features`, in the namespace of `module`."""
     run = module.extract_hubert_features
 
     def call(model: Any, source: Any, *arguments: Any, **named: Any) -> Any:
         features = run(model, source, *arguments, **named)
-        hear(source, features)
+        tap(source, features)
         return features
 
     return replaced(module, extract_hubert_features=call)

@@ -1,4 +1,4 @@
-"""The classic WebUI (2023-24), from a checkout of kingfree's fork at 33ef97e that the user names."""
+"""The classic WebUI (2023-24): kingfree's fork at 33ef97e, from a checkout that the user names."""
 
 import importlib
 import os
@@ -12,7 +12,7 @@ from parity.goldens.trace_file import Trace
 from reference.hooks.interception import refuse_failure, replaced
 from reference.hooks.taps import OfflineTaps
 from reference.originals import stand_ins
-from reference.originals.base import THREADS, Original, command_line, need, quietly, set_window
+from reference.originals.base import THREADS, Original, command_line, require_file, set_window, suppress_output
 from reference.recording import checkout
 from reference.recording.options import Options, Weights
 
@@ -21,7 +21,7 @@ REPOSITORY = "kingfree/Retrieval-based-Voice-Conversion-WebUI"
 
 
 class WebuiClassic(Original):
-    """The `webui-classic` profile's original; its HuBERT is transformers', since fairseq no longer installs."""
+    """The `webui-classic` profile's original, with transformers' HuBERT because fairseq no longer installs."""
 
     profile = "webui-classic"
     vc: Any
@@ -29,14 +29,14 @@ class WebuiClassic(Original):
     def __init__(self, weights: Weights, folder: Path, threads: int = THREADS) -> None:
         super().__init__(weights, threads)
         self.checkout = folder.resolve()
-        self.live: dict[str, Any] | None = None  # the realtime script's names, once asked for
+        self.script_names: dict[str, Any] | None = None  # global names of the realtime script, after its first use
 
-    @quietly
+    @suppress_output
     def open(self) -> None:
         checkout.check(self.checkout, "infer/modules/vc/pipeline.py", REPOSITORY, COMMIT)
         stand_ins.torchaudio_extension()
         stand_ins.fairseq(self.weights.hubert)
-        checkout.lay(self.checkout, self.folder, copied=("configs",))  # it rewrites configs/inuse on the CPU
+        checkout.link(self.checkout, self.folder, copied=("configs",))  # it rewrites configs/inuse on the CPU
         for version in ("v1", "v2"):
             (self.folder / "configs" / "inuse" / version).mkdir(parents=True, exist_ok=True)
         os.environ.update(weight_root="", rmvpe_root=str(self.folder / "assets" / "rmvpe"), index_root="")
@@ -50,20 +50,22 @@ class WebuiClassic(Original):
         self.models = importlib.import_module("infer.lib.infer_pack.models")
         self.vc = self.modules.VC(self.config)
 
-    @quietly
+    @suppress_output
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
         set_window(self.config, options.window)
         if options.f0_method == "rmvpe":
-            need(self.weights.rmvpe, "--rmvpe", "F0 method rmvpe")
-        index = str(need(self.weights.index, "--index", "retrieval")) if options.index_rate else ""
-        curve = SimpleNamespace(name=options.f0_file) if options.f0_file else None  # what the page gives
-        self.vc.get_vc(str(self.weights.model).lstrip("/"))  # it joins weight_root, here "", and "/"
-        self.pipeline.cache_harvest_f0.cache_clear()  # it remembers by path, not by content
+            require_file(self.weights.rmvpe, "--rmvpe", "F0 method rmvpe")
+        index = str(require_file(self.weights.index, "--index", "retrieval")) if options.index_rate else ""
+        curve = (
+            SimpleNamespace(name=options.f0_file) if options.f0_file else None
+        )  # the web page passes an object with a `name`
+        self.vc.get_vc(str(self.weights.model).lstrip("/"))  # it prepends weight_root, here "", and "/"
+        self.pipeline.cache_harvest_f0.cache_clear()  # its cache is keyed by path, not by content
         taps = OfflineTaps(self.vc, modules=self.modules, pipeline=self.pipeline, models=self.models, seed=seed)
         if self.vc.hubert_model is None:
             self.vc.hubert_model = self.modules.load_hubert(self.config)
-        self.vc.hubert_model.hear = taps.hubert
-        with taps.laid() as record:
+        self.vc.hubert_model.tap = taps.hubert
+        with taps.installed() as record:
             answer = self.vc.vc_single(
                 options.speaker,
                 str(audio.resolve()),
@@ -81,25 +83,25 @@ class WebuiClassic(Original):
             refuse_failure(answer)
         return record
 
-    @quietly
+    @suppress_output
     def window(self) -> Any:
         """The realtime window, not started."""
         from reference.originals import gui
 
-        if self.live is None:
-            self.live = gui.classes(self.checkout / "gui_v1.py")
+        if self.script_names is None:
+            self.script_names = gui.execute_script(self.checkout / "gui_v1.py")
         realtime = sys.modules["infer.lib.rtrvc"]
-        window = gui.Live(self.live, self.config, realtime, self.models, hear_hubert)
+        window = gui.RealtimeWindow(self.script_names, self.config, realtime, self.models, hubert_tap)
         window.gui.gui_config.n_cpu = 1
         return window
 
-    def parts(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
+    def networks(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
         return self.vc.net_g, self.models, self.vc.hubert_model.features
 
     def version(self) -> dict[str, str]:
         return {"name": REPOSITORY, "version": COMMIT[:7], "commit": COMMIT}
 
 
-def hear_hubert(rvc: Any, hear: Callable[[Any, Any], None]) -> Any:
-    """A tap on the HuBERT of a running voice."""
-    return replaced(rvc.model, hear=hear)
+def hubert_tap(rvc: Any, tap: Callable[[Any, Any], None]) -> Any:
+    """Context manager: a tap of (source, features) on the HuBERT of a loaded voice."""
+    return replaced(rvc.model, tap=tap)

@@ -1,4 +1,4 @@
-"""The cases of cases.toml, read and checked: which input, which voice, which original, which options, and why."""
+"""Read and check cases.toml: input, voice, original, options and reason of every case."""
 
 import tomllib
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ class Spec:
     profile: str
     voice: str  # kind, such as v2-40k-f0
     input: str  # a file of goldens/inputs
-    index: str | None  # one of parity.voices.INDEXES; the voice's version unless said
+    index: str | None  # one of parity.voices.INDEXES; default: the voice's version
     options: Options
     realtime: dict[str, Any] = field(default_factory=dict)
 
@@ -32,14 +32,18 @@ class Spec:
         return GOLDENS / "inputs" / self.input
 
     @property
-    def wishes(self) -> Options:
-        """The options as an original is asked them, which runs in a folder of its own: a curve's path is absolute."""
+    def absolute_options(self) -> Options:
+        """The options with an absolute path of the F0 curve, because an original runs in a scratch folder."""
         curve = self.options.f0_file
         return replace(self.options, f0_file=str(HERE.parent / curve)) if curve else self.options
 
 
 def read(path: Path = HERE / "cases.toml") -> list[Spec]:
-    """Every case, in the file's order; a misspelt field, a repeated name or a missing input is one sentence."""
+    """Every case, in the file's order.
+
+    Raises:
+        Refusal: a field is misspelled or missing, a name occurs twice, or the original lacks the F0 method.
+    """
     entries = tomllib.loads(path.read_text(encoding="utf-8")).get("case", [])
     specs = [_spec(entry) for entry in entries]
     names = [spec.name for spec in specs]
@@ -52,14 +56,17 @@ def _spec(entry: dict[str, Any]) -> Spec:
     name = entry.get("name", "a case without a name")
     if unknown := sorted(set(entry) - FIELDS):
         raise Refusal(f"{name} has the field {unknown[0]!r}, but only {', '.join(sorted(FIELDS))} are known")
-    for wanted in ("name", "why", "profile", "voice", "input"):
-        if wanted not in entry:
-            raise Refusal(f"{name} lacks the field {wanted!r}; every case says it")
+    for required in ("name", "why", "profile", "voice", "input"):
+        if required not in entry:
+            raise Refusal(f"{name} lacks the field {required!r}; every case has it")
     options = Options.read(entry.get("options", {}))
     if entry["profile"] not in PROFILES:
         raise Refusal(f"{name} has profile {entry['profile']!r}, but the originals are {', '.join(PROFILES)}")
     if options.f0_method not in METHODS[entry["profile"]]:
-        raise Refusal(f"{name} asks {entry['profile']} for {options.f0_method}, which that original does not have")
+        raise Refusal(
+            f"{name} has profile {entry['profile']} and F0 method {options.f0_method}, which that original lacks; "
+            f"it has {', '.join(METHODS[entry['profile']])}"
+        )
     return Spec(
         name=entry["name"],
         why=entry["why"],
@@ -73,17 +80,17 @@ def _spec(entry: dict[str, Any]) -> Spec:
 
 
 def changes(text: str) -> dict[str, dict[str, float]]:
-    """`"3:transpose=-4 3:formant=1"`: what the window's sliders are moved to before a block, by block."""
-    found: dict[str, dict[str, float]] = {}
-    for word in text.split():
-        block, _, move = word.partition(":")
-        name, _, value = move.partition("=")
-        found.setdefault(block, {})[name] = float(value)
-    return found
+    """Parse `"3:transpose=-4 3:formant=1"`: block number to the settings that change before that block."""
+    by_block: dict[str, dict[str, float]] = {}
+    for change in text.split():
+        block, _, assignment = change.partition(":")
+        name, _, value = assignment.partition("=")
+        by_block.setdefault(block, {})[name] = float(value)
+    return by_block
 
 
-def chosen(specs: list[Spec], profile: str, names: list[str]) -> list[Spec]:
-    """The cases of one original, or those named among them."""
+def select(specs: list[Spec], profile: str, names: list[str]) -> list[Spec]:
+    """The cases of one original, or the named ones of them."""
     of_profile = [spec for spec in specs if spec.profile == profile]
     if not names:
         return of_profile
@@ -92,5 +99,5 @@ def chosen(specs: list[Spec], profile: str, names: list[str]) -> list[Spec]:
         if name not in by_name:
             raise Refusal(f"cases.toml has no case {name}; it has {', '.join(by_name)}")
         if by_name[name].profile != profile:
-            raise Refusal(f"{name} is recorded from {by_name[name].profile}; say --original {by_name[name].profile}")
+            raise Refusal(f"{name} is recorded from {by_name[name].profile}; add --original {by_name[name].profile}")
     return [by_name[name] for name in names]

@@ -1,4 +1,4 @@
-"""A checkout that a user names: is it the right one, and a working directory that looks like it."""
+"""Check the checkout that a user names, and make a scratch folder of links to it."""
 
 import shutil
 import subprocess
@@ -8,9 +8,18 @@ from reference.hooks.interception import Refusal
 
 
 def check(checkout: Path, witness: str, repository: str, commit: str) -> None:
-    """The folder must be that repository and, where git can tell, at that commit and without changes."""
+    """Require that the folder is that repository and, if it has a .git, at that commit without local changes.
+
+    Args:
+        checkout: the folder.
+        witness: path of a file that only this repository has.
+        repository: OWNER/NAME on GitHub.
+        commit: the full hash.
+    Raises:
+        Refusal: one of these does not hold.
+    """
     if not (checkout / witness).is_file():
-        raise Refusal(f"{checkout} has no {witness}; --checkout wants a checkout of {repository} at {commit[:7]}")
+        raise Refusal(f"{checkout} has no {witness}; --checkout needs a checkout of {repository} at {commit[:7]}")
     if not (checkout / ".git").exists():
         return
     head = _git(checkout, "rev-parse", "HEAD").strip()
@@ -21,13 +30,13 @@ def check(checkout: Path, witness: str, repository: str, commit: str) -> None:
         raise Refusal(f"{checkout} has local changes ({changed[0]}, …), but an original is recorded as published")
 
 
-def _git(checkout: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", str(checkout), *words], capture_output=True, text=True, check=True)
+def _git(checkout: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(checkout), *arguments], capture_output=True, text=True, check=True)
     return done.stdout
 
 
-def lay(checkout: Path, folder: Path, copied: tuple[str, ...] = ()) -> None:
-    """Links to the checkout's entries, copies of what the original rewrites, and a fresh, empty `assets`."""
+def link(checkout: Path, folder: Path, copied: tuple[str, ...] = ()) -> None:
+    """Fill `folder` with links to the checkout's entries, copies of those in `copied`, and an empty `assets`."""
     for entry in checkout.iterdir():
         if entry.name in copied:
             shutil.copytree(entry, folder / entry.name)

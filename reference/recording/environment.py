@@ -1,4 +1,4 @@
-"""Where a golden was made: library versions, processor, threads. Goldens differ in their last bits between these."""
+"""The environment of a recording: library versions, processor and threads, which change a golden's last bits."""
 
 import importlib.metadata
 import platform
@@ -27,9 +27,9 @@ LIBRARIES = (
 
 
 def describe() -> dict[str, str]:
-    """Plain texts by name; a library that is not installed is left out."""
+    """Name to text, as case.json stores it; a library that is not installed is omitted."""
     backends: Any = torch.backends
-    found = {
+    facts = {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
@@ -41,22 +41,22 @@ def describe() -> dict[str, str]:
     }
     for library in LIBRARIES:
         try:
-            found[library] = importlib.metadata.version(library)
+            facts[library] = importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:
             continue
     if ffmpeg := shutil.which("ffmpeg"):
-        said = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=False).stdout.split()
-        found["ffmpeg"] = said[2] if len(said) > 2 else "unknown"
-    return found
+        output = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=False).stdout.split()
+        facts["ffmpeg"] = output[2] if len(output) > 2 else "unknown"  # "ffmpeg version 7.1 …"
+    return facts
 
 
 def processor() -> str:
-    """The processor's name and the vector instructions that change how sums are made."""
+    """The processor's name and those of its vector instruction sets that change the order of sums."""
     path = Path("/proc/cpuinfo")
     if not path.is_file():
         return platform.processor() or platform.machine()
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     values = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    wanted = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
-    flags = [flag for flag in values.get("flags", "").split() if flag in wanted]
+    relevant = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
+    flags = [flag for flag in values.get("flags", "").split() if flag in relevant]
     return f"{values.get('model name', platform.machine())} ({' '.join(flags)})"

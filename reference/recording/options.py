@@ -1,4 +1,4 @@
-"""What a conversion is asked to do, in the words of `python -m rvc convert`, and which files it is given."""
+"""Options and weight files of one conversion, named like the options of `python -m rvc convert`."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +29,10 @@ class Seconds(float):
 
 @dataclass(frozen=True)
 class Window:
-    """Seconds: padding at both ends, search range around a cut, distance of cuts, longest uncut input."""
+    """Segmentation in seconds: padding at both ends, search range around a cut, distance of cuts, longest uncut input.
+
+    The defaults are those of the WebUIs on a CPU.
+    """
 
     pad: float = 1.0
     query: float = 6.0
@@ -39,7 +42,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Options:
-    """One conversion. Nothing is left to an original's own defaults, so that a golden says all it was made with."""
+    """All options of one conversion; none is left to an original's own default, so case.json records every one."""
 
     f0_method: str = "rmvpe"
     transpose: int = 0  # semitones
@@ -54,7 +57,11 @@ class Options:
 
     @classmethod
     def read(cls, table: dict[str, Any]) -> "Options":
-        """From a TOML or JSON table; an unknown word is an error."""
+        """Options from a TOML or JSON table.
+
+        Raises:
+            Refusal: the table has an unknown key.
+        """
         known = set(cls.__dataclass_fields__)
         if unknown := sorted(set(table) - known):
             raise Refusal(f"options hold {', '.join(unknown)}, but only {', '.join(sorted(known))} are known")
@@ -81,14 +88,14 @@ class Weights:
     index: Path | None = None
 
     def resolved(self) -> "Weights":
-        """The same with absolute paths: an original runs in a folder of its own."""
+        """The same files with absolute paths, because an original runs in a scratch folder."""
         rmvpe, index = (path and path.resolve() for path in (self.rmvpe, self.index))
         return Weights(self.model.resolve(), self.hubert.resolve(), rmvpe, index)
 
     def files(self) -> list[Path]:
-        """Every file there is, a folder's files in sorted order."""
-        found: list[Path] = []
+        """Every file; a folder stands for its files in sorted order."""
+        files: list[Path] = []
         for path in (self.model, self.hubert, self.rmvpe, self.index):
             if path is not None:
-                found += sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
-        return found
+                files += sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+        return files

@@ -1,4 +1,4 @@
-"""What a proposal changes, in words: stage by stage bit-identical, within the original's own spread, or changed."""
+"""Compare a proposal with the committed golden: each stage bit-identical, within the original's spread, or changed."""
 
 import json
 from collections.abc import Mapping
@@ -12,47 +12,54 @@ from parity import stages
 from parity.goldens.store import Case
 
 SPREAD = Path(__file__).parents[2] / "parity" / "data" / "spread.json"
-MARGIN = 5.0  # the spread was sampled on a few machines; the same margin as the judge's
-UNMEASURED = {"float": 3e-5, "wave": 5e-5, "hz": 2e-6}  # relative RMS
-UNMEASURED_NETWORK = {"float": 3e-3, "wave": 5e-4, "hz": 2e-6}  # F0 from a network moves the source's phase
-FLOOR = 5e-7  # four steps of float32: nothing is closer to itself on another processor
+MARGIN = 5.0  # factor on the measured spread, which comes from a few machines; the judge uses the same factor
+UNMEASURED = {"float": 3e-5, "wave": 5e-5, "hz": 2e-6}  # relative RMS allowed for tensors without a measured spread
+UNMEASURED_NETWORK = {"float": 3e-3, "wave": 5e-4, "hz": 2e-6}  # the same with F0 from a network, which moves the phase
+FLOOR = 5e-7  # least relative RMS allowed: about four steps of float32, the spread between two processors
 NETWORKS = ("rmvpe", "crepe", "crepe-tiny", "fcpe")
 IDENTICAL, WITHIN, CHANGED, NEW, GONE = "bit-identical", "within the original's own spread", "changed", "new", "gone"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One stage: its worst tensor decides."""
+    """The result of one stage: the state of its worst tensor, and a description of the difference."""
 
     stage: str
     state: str
-    said: str
+    detail: str
 
 
 def compare(old: Case | None, new: Mapping[str, Any], network: bool, allowed: Mapping[Any, float]) -> list[Line]:
-    """Each stage of the new recording beside the committed one, in flow order."""
+    """Compare each stage of the new recording with the committed one, in the order of the conversion.
+
+    Args:
+        old: the committed golden, None if there is none.
+        new: tensors by name.
+        network: True if F0 comes from a network; its spread is larger.
+        allowed: the result of `spread`.
+    """
     if old is None:
         return [Line("all", NEW, f"{len(new)} tensors; nothing is committed under this name")]
     by_stage: dict[str, list[tuple[str, str]]] = {}
     for name in in_order({*new, *old}):
         stage = stages.stage_of(name)
-        found = by_stage.setdefault(stage.name if stage else "given", [])
-        found.append(_tensor(name, old, new, network, allowed))
+        results = by_stage.setdefault(stage.name if stage else "input", [])
+        results.append(_compare_tensor(name, old, new, network, allowed))
     order = [IDENTICAL, WITHIN, NEW, GONE, CHANGED]
     lines = []
-    for stage_name, found in by_stage.items():
-        state = max((state for state, _ in found), key=order.index)
-        lines.append(Line(stage_name, state, next(said for one, said in found if one == state)))
+    for stage_name, results in by_stage.items():
+        worst = max((state for state, _ in results), key=order.index)
+        lines.append(Line(stage_name, worst, next(detail for state, detail in results if state == worst)))
     return lines
 
 
 def in_order(names: set[str]) -> list[str]:
-    """What is given first, then the flow's order."""
-    flow = stages.names(stages.prefixes_of(names))
-    return sorted(name for name in names if stages.stage_of(name) is None) + [name for name in flow if name in names]
+    """Inputs first, then the order of the conversion."""
+    order = stages.names(stages.prefixes_of(names))
+    return sorted(name for name in names if stages.stage_of(name) is None) + [name for name in order if name in names]
 
 
-def _tensor(name: str, old: Case, new: Mapping[str, Any], network: bool, allowed: Any) -> tuple[str, str]:
+def _compare_tensor(name: str, old: Case, new: Mapping[str, Any], network: bool, allowed: Any) -> tuple[str, str]:
     if name not in old:
         return NEW, f"{name} is not in the committed golden"
     if name not in new:
@@ -72,17 +79,17 @@ def _tensor(name: str, old: Case, new: Mapping[str, Any], network: bool, allowed
     if kind == "pcm":
         limit = 64 if network else 8
         return (WITHIN if np.abs(gap).max() <= limit else CHANGED), f"{name}: {int(np.abs(gap).max())} steps of {limit}"
-    centred = before - before.mean() if kind == "wave" else before
-    size = float(np.sqrt(np.mean(np.square(centred.astype(np.float64)))))
+    centered = before - before.mean() if kind == "wave" else before
+    size = float(np.sqrt(np.mean(np.square(centered.astype(np.float64)))))
     relative = float(np.sqrt(np.mean(np.square(gap)))) / size if size else float("inf")
-    typed = (UNMEASURED_NETWORK if network else UNMEASURED).get(kind, 0.0)
-    limit = allowed.get((local, network, "relative_rms"), allowed.get((local, None, "relative_rms"), typed))
+    unmeasured = (UNMEASURED_NETWORK if network else UNMEASURED).get(kind, 0.0)
+    limit = allowed.get((local, network, "relative_rms"), allowed.get((local, None, "relative_rms"), unmeasured))
     limit = max(limit, FLOOR)
     return (WITHIN if relative <= limit else CHANGED), f"{name}: relative RMS {relative:.2g}, spread allows {limit:.2g}"
 
 
 def spread(path: Path = SPREAD) -> dict[tuple[str, bool | None, str], float]:
-    """How far the original is from itself, chained, times the margin: (tensor, F0 from a network, metric) → limit."""
+    """Limits from parity/data/spread.json, chained: (tensor, F0 from a network, metric) to spread times `MARGIN`."""
     if not path.is_file():
         return {}
     entries = json.loads(path.read_text(encoding="utf-8"))["entries"]
@@ -94,8 +101,8 @@ def spread(path: Path = SPREAD) -> dict[tuple[str, bool | None, str], float]:
 
 
 def table(name: str, lines: list[Line]) -> str:
-    """For a person to read: one row for each stage that is not bit-identical, and how many are."""
+    """A text table: how many stages are bit-identical, and one row for each stage that is not."""
     same = sum(line.state == IDENTICAL for line in lines)
     rows = [f"{name}: {same} of {len(lines)} stages bit-identical"]
-    rows += [f"  {line.stage:20} {line.state:34} {line.said}" for line in lines if line.state != IDENTICAL]
+    rows += [f"  {line.stage:20} {line.state:34} {line.detail}" for line in lines if line.state != IDENTICAL]
     return "\n".join(rows)

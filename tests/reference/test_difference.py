@@ -1,4 +1,4 @@
-"""A proposal beside the committed golden: identical, within the original's own spread, changed, new or gone."""
+"""A proposal compared with the committed golden: identical, within the original's own spread, changed, new or gone."""
 
 from pathlib import Path
 from typing import Any
@@ -40,28 +40,28 @@ def state(golden: store.Case, new: dict[str, Any]) -> dict[str, str]:
     return {line.stage: line.state for line in proposal.compare(golden, new, False, allowed)}
 
 
-def test_the_same_bits(golden: store.Case) -> None:
-    assert state(golden, dict(golden)) == {"given": IDENTICAL, "audio16k": IDENTICAL, "seg.audio": IDENTICAL}
+def test_equal_bits_are_identical(golden: store.Case) -> None:
+    assert state(golden, dict(golden)) == {"input": IDENTICAL, "audio16k": IDENTICAL, "seg.audio": IDENTICAL}
 
 
-def test_last_bits_are_within_and_more_is_changed(golden: store.Case) -> None:
+def test_a_difference_in_the_last_bits_is_within_the_spread_and_a_larger_one_is_not(golden: store.Case) -> None:
     near = golden["audio16k"] * np.float32(1 + 1e-6)
     far = golden["audio16k"] * np.float32(1 + 1e-3)
     assert state(golden, dict(golden) | {"audio16k": near})["audio16k"] == WITHIN
     assert state(golden, dict(golden) | {"audio16k": far})["audio16k"] == CHANGED
 
 
-def test_one_sample_less_is_changed(golden: store.Case) -> None:
+def test_a_missing_sample_is_a_change(golden: store.Case) -> None:
     assert state(golden, dict(golden) | {"audio16k": golden["audio16k"][:-1]})["audio16k"] == CHANGED
 
 
-def test_a_nan_is_changed(golden: store.Case) -> None:
-    spoiled = golden["audio16k"].copy()
-    spoiled[3] = np.nan
-    assert state(golden, dict(golden) | {"audio16k": spoiled})["audio16k"] == CHANGED
+def test_a_nan_is_a_change(golden: store.Case) -> None:
+    with_nan = golden["audio16k"].copy()
+    with_nan[3] = np.nan
+    assert state(golden, dict(golden) | {"audio16k": with_nan})["audio16k"] == CHANGED
 
 
-def test_gone_and_new(golden: store.Case) -> None:
+def test_missing_and_additional_tensors_are_reported(golden: store.Case) -> None:
     assert state(golden, {"audio16k.raw": golden["audio16k.raw"]})["audio16k"] == GONE
     assert state(golden, dict(golden) | {"highpassed": np.zeros(3)})["highpassed"] == NEW
     assert proposal.compare(None, {"audio16k": 1}, False, {})[0].state == NEW

@@ -1,4 +1,4 @@
-"""Recording puts nothing in place by itself, accepting is whole or not at all, and CI never writes goldens."""
+"""Recording changes no golden by itself, accepting needs a reason, and CI never writes goldens."""
 
 from pathlib import Path
 
@@ -24,22 +24,22 @@ def test_ci_never_writes_goldens(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "CI never writes goldens" in capsys.readouterr().err
 
 
-def test_nothing_proposed_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_accepting_without_a_proposal_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert record.main(["--accept", "because it is right"]) == 2
     assert "holds no proposal; record first" in capsys.readouterr().err
 
 
-def test_a_reason_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reason_that_is_too_short_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert record.main(["--accept", "ok"]) == 2
-    assert "say in a sentence" in capsys.readouterr().err
+    assert "state in a sentence" in capsys.readouterr().err
 
 
-def test_a_webui_needs_its_checkout(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_an_unknown_case_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert record.main(["--original", "webui-2026", "no-such-case"]) == 2
     assert "cases.toml has no case no-such-case" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:
 
-    with pytest.raises(Refusal, match="wants a checkout of somebody/something at 1234567"):
+    with pytest.raises(Refusal, match="needs a checkout of somebody/something at 1234567"):
         checkout.check(tmp_path, "infer/vc/pipeline.py", "somebody/something", "1234567890")

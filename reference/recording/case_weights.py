@@ -1,4 +1,4 @@
-"""The synthetic voices as files for an original: which ones a case needs, and their hashes."""
+"""The weight files of a case: which synthetic voices and networks it needs, and their hashes."""
 
 import hashlib
 from dataclasses import replace
@@ -11,29 +11,29 @@ from parity.voices.synthesizer import Kind
 from reference.recording.cases import Spec
 from reference.recording.options import Weights
 
-NETWORK = ("rmvpe",)  # F0 methods whose weights are files of ours; CREPE's and FCPE's come inside their packages
+WITH_WEIGHT_FILE = ("rmvpe",)  # F0 methods with synthetic weights; CREPE's and FCPE's are part of their packages
 
 
-def of(spec: Spec) -> Weights:
-    """The files of a case, made in the cache when they are not there."""
+def of_case(spec: Spec) -> Weights:
+    """The files of a case; missing ones are generated in the cache folder."""
     return Weights(
         model=voices.make_voice(spec.voice),
         hubert=voices.make_hubert(),
-        rmvpe=voices.make_rmvpe() if spec.options.f0_method in NETWORK else None,
+        rmvpe=voices.make_rmvpe() if spec.options.f0_method in WITH_WEIGHT_FILE else None,
         index=voices.make_index(spec.index) if spec.index else None,
     )
 
 
-def for_opening(specs: list[Spec]) -> Weights:
-    """The files an original is opened with: those of the first case, and RMVPE's if any case asks for it."""
-    first = of(specs[0])
-    needed = any(spec.options.f0_method in NETWORK for spec in specs)
+def to_open_with(specs: list[Spec]) -> Weights:
+    """The files to open an original with: those of the first case, and RMVPE's if any case needs it."""
+    first = of_case(specs[0])
+    needed = any(spec.options.f0_method in WITH_WEIGHT_FILE for spec in specs)
     return replace(first, rmvpe=voices.make_rmvpe() if needed else None)
 
 
-def voice(spec: Spec) -> dict[str, Any]:
-    """The voice as case.json tells it: its kind, what follows from it, and the sha256 of every weight file."""
-    kind, files = Kind(spec.voice), of(spec)
+def voice_facts(spec: Spec) -> dict[str, Any]:
+    """The entry `voice` of case.json: kind, rate, version, F0, index, and the sha256 of every weight file."""
+    kind, files = Kind(spec.voice), of_case(spec)
     roles = {"voice": files.model, "rmvpe": files.rmvpe, "index": files.index}
     hashes = {role: sha256(path) for role, path in roles.items() if path is not None}
     hashes |= {f"hubert/{path.name}": sha256(path) for path in sorted(files.hubert.iterdir()) if path.is_file()}
@@ -49,6 +49,6 @@ def voice(spec: Spec) -> dict[str, Any]:
 
 @cache
 def sha256(path: Path) -> str:
-    """Of a file's bytes, read once in a run."""
+    """The hexadecimal SHA-256 of a file; cached for the life of the process."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,8 +1,8 @@
-"""`python -m parity.accuracy`: the command of `parity.calibration.accuracy`, under its short name."""
+"""`python -m parity.accuracy`, the same as `rvc-parity accuracy`."""
 
 import sys
 
-from parity.calibration.accuracy import main
+from parity.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["accuracy", *sys.argv[1:]]))

@@ -1,8 +1,8 @@
-"""`python -m parity.calibrate`: the command of `parity.calibration.leave_one_out`, under its short name."""
+"""`python -m parity.calibrate`, the same as `rvc-parity calibrate`."""
 
 import sys
 
-from parity.calibration.leave_one_out import main
+from parity.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["calibrate", *sys.argv[1:]]))

@@ -1,8 +1,8 @@
-"""`python -m parity.coverage`: the command of `parity.calibration.coverage`, under its short name."""
+"""`python -m parity.coverage`, the same as `rvc-parity coverage`."""
 
 import sys
 
-from parity.calibration.coverage import main
+from parity.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["coverage", *sys.argv[1:]]))

@@ -1,8 +1,8 @@
-"""`python -m parity.spread`: the command of `parity.calibration.spread`, under its short name."""
+"""`python -m parity.spread`, the same as `rvc-parity spread`."""
 
 import sys
 
-from parity.calibration.spread import main
+from parity.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["spread", *sys.argv[1:]]))

@@ -1,14 +1,11 @@
-"""How well pitch is tracked, ours beside the original's, where the pitch is known: python -m parity.accuracy.
+"""The accuracy of F0 methods, of `rvc` beside the originals, on inputs whose true F0 is known.
 
-Parity says that two trackers agree; this says whether they are right. The sung inputs are our own synthesis, so their
-F0 is known in every frame. Figures are mir_eval's: raw pitch accuracy within 50 cents, voicing recall and false
-alarm; an octave error is a frame whose chroma is right and whose pitch is not. A method that no original has is
-measured alone.
+The sung inputs were synthesized, so their F0 is known in every frame. The measures are mir_eval's: raw pitch accuracy
+within 50 cents, voicing recall and voicing false alarm; an octave error is a frame whose chroma is right and whose
+pitch is not. A method that no original has is measured without one beside it.
 """
 
-import argparse
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,21 +14,22 @@ import numpy as np
 import soundfile
 from safetensors.numpy import load_file
 
-from parity.errors import ParityError, UsageError
+from parity.errors import UsageError
 from parity.goldens import store
 from parity.goldens.recipes import Array
 from parity.goldens.store import Case
-from parity.runs.run import GOLDENS, OUT
 
-INPUTS = GOLDENS.parent / "inputs"
-ALONE = ("dio", "crepe-tiny")  # of no original
-SUNG = ("sung_glide", "sung_scale")
-PARTS = {"sung_turn": ("sung_glide", 55)}  # a file cut out of another: (that file, first frame of 10 ms)
+INPUTS = store.GOLDENS.parent / "inputs"
+WITHOUT_ORIGINAL = ("dio", "crepe-tiny")  # F0 methods that no original has
+SUNG = ("sung_glide", "sung_scale")  # inputs with a file of their true F0
+EXCERPTS = {"sung_turn": ("sung_glide", 55)}  # an input cut out of another: (that input, its first frame of 10 ms)
+ALLOWED_LOSS = 0.01  # raw pitch accuracy that `rvc` may lie below its original: one frame in a hundred
+Track = Callable[[Array, str], Array]  # samples at 16 kHz, method → Hz per 10 ms, 0 where unvoiced
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Shares of frames, 0 to 1."""
+    """Fractions of frames, 0 to 1."""
 
     raw_pitch: float
     recall: float
@@ -43,10 +41,10 @@ class Accuracy:
 
 
 def truth(case: Case) -> Array | None:
-    """The known F0 of a case's input, Hz per 10 ms, or None where nobody knows it."""
+    """The true F0 of a case's input: float64 (frames,), Hz per 10 ms, or None where it is not known."""
     stem = Path(str(case.input["file"])).stem
-    whole, first = PARTS.get(stem, (stem, 0))
-    path = INPUTS / f"{whole}.f0.safetensors"
+    source, first = EXCERPTS.get(stem, (stem, 0))
+    path = INPUTS / f"{source}.f0.safetensors"
     if not path.exists():
         return None
     frames = len(case["audio16k"]) // 160
@@ -54,7 +52,7 @@ def truth(case: Case) -> Array | None:
 
 
 def accuracy(known: Array, tracked: Array) -> Accuracy:
-    """`tracked` against `known`, both Hz per frame, 0 where unvoiced."""
+    """The accuracy of `tracked`, measured by `known`; both (frames,), Hz, 0 where unvoiced, cut to the shorter one."""
     count = min(len(known), len(tracked))
     voiced = [np.asarray(hz[:count] > 0) for hz in (known, tracked)]
     cents = [mir_eval.melody.hz2cents(np.maximum(hz[:count], 0.0)) for hz in (known, tracked)]
@@ -65,7 +63,7 @@ def accuracy(known: Array, tracked: Array) -> Accuracy:
 
 
 def rows(goldens: Path, run: Path) -> Iterator[tuple[str, str, Accuracy, Accuracy]]:
-    """(method, case, the original's accuracy, ours) for every offline golden of known pitch that was judged."""
+    """(method, case, accuracy of the original, of `rvc`) for every offline golden of known F0 with a trace in `run`."""
     for folder in store.cases(goldens, None):
         case = store.open_case(folder)
         if "realtime" in case.options or "f0.raw" not in case:
@@ -79,37 +77,34 @@ def rows(goldens: Path, run: Path) -> Iterator[tuple[str, str, Accuracy, Accurac
         yield method, case.name, accuracy(known, raw[0]), accuracy(known, raw[1])
 
 
-def unmatched() -> Iterator[tuple[str, str, Accuracy]]:
-    """(method, input, our accuracy) for every method that no original has."""
-    from parity.rvc_bridge import extra_methods
-
-    for method in ALONE:
+def without_original(track: Track) -> Iterator[tuple[str, str, Accuracy]]:
+    """(method, input, accuracy of `rvc`) for every method that no original has."""
+    for method in WITHOUT_ORIGINAL:
         for stem in SUNG:
             known = np.asarray(load_file(INPUTS / f"{stem}.f0.safetensors")["hz"], np.float64)
             samples = soundfile.read(INPUTS / f"{stem}.flac", dtype="float64")[0]
-            yield method, stem, accuracy(known, extra_methods.track(samples, method))
+            yield method, stem, accuracy(known, track(samples, method))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """0 said, 1 a tracker of ours is worse than its original by more than a frame in a hundred, 2 nothing to say."""
-    parser = argparse.ArgumentParser(prog="python -m parity.accuracy", description=__doc__.split("\n")[0])
-    parser.add_argument("--goldens", type=Path, default=GOLDENS)
-    parser.add_argument("--run", type=Path, default=OUT, help="the folder of a run of the judge (default out/parity)")
-    given = parser.parse_args(arguments)
-    try:
-        found, alone = sorted(rows(given.goldens, given.run)), list(unmatched())
-        if not found:
-            raise UsageError(f"{given.run} holds no trace of a sung golden; run: nox -s parity")
-    except ParityError as error:
-        print(f"parity: {error}", file=sys.stderr)
-        return 2
+def report(goldens: Path, run: Path, track: Track) -> int:
+    """Print the accuracy of every method.
+
+    Args:
+        goldens: the folder of goldens.
+        run: the folder of a finished run of the judge.
+        track: `rvc`'s F0, for the methods that no original has.
+    Returns:
+        0, or 1 where a method of `rvc` lies more than ALLOWED_LOSS below its original.
+    Raises:
+        UsageError: the run holds no trace of a sung golden.
+    """
+    compared, alone = sorted(rows(goldens, run)), list(without_original(track))
+    if not compared:
+        raise UsageError(f"{run} holds no trace of a sung golden; run: nox -s parity")
     print(f"{'sung, known F0':34}{'':10}{'pitch':>8}{'recall':>8}{'alarm':>8}{'octave':>8}")
-    for method, name, original, ours in found:
-        print(f"{method:11}{name:23}{'original':10}{original}\n{'':34}{'ours':10}{ours}")
+    for method, name, original, ours in compared:
+        print(f"{method:11}{name:23}{'original':10}{original}\n{'':34}{'rvc':10}{ours}")
     for method, name, ours in alone:
-        print(f"{method:11}{name:23}no original\n{'':34}{'ours':10}{ours}")
-    return 1 if any(ours.raw_pitch < original.raw_pitch - 0.01 for *_, original, ours in found) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        print(f"{method:11}{name:23}no original\n{'':34}{'rvc':10}{ours}")
+    worse = any(ours.raw_pitch < original.raw_pitch - ALLOWED_LOSS for *_, original, ours in compared)
+    return 1 if worse else 0

@@ -5,16 +5,12 @@ network, a method's tracker, a profile's choice) or between two of them, so ever
 must be covered, and each cell that is left out is listed with the goldens that hold its three pairs.
 """
 
-import argparse
 import itertools
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from parity.errors import ParityError
 from parity.goldens import store
-from parity.runs.run import GOLDENS
 from parity.voices import KINDS
 
 METHODS = ("pm", "harvest", "dio", "crepe", "crepe-tiny", "rmvpe", "fcpe")
@@ -117,16 +113,13 @@ def left_out(cells: Iterable[Cell], have: Covered) -> Iterator[str]:
             yield f"{cell.kind:12}{cell.method:9}{cell.profile:15}{held}".rstrip()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """0 every value and pair of values is covered, 1 one is not, 2 the goldens cannot be read."""
-    parser = argparse.ArgumentParser(prog="python -m parity.coverage", description=__doc__.split("\n")[0])
-    parser.add_argument("--goldens", type=Path, default=GOLDENS)
-    given = parser.parse_args(arguments)
-    try:
-        cells, have = existing(), covered(given.goldens)
-    except ParityError as error:
-        print(f"parity: {error}", file=sys.stderr)
-        return 2
+def report(goldens: Path) -> int:
+    """Print the tables, the cells without a golden, and the counts.
+
+    Returns:
+        0, or 1 where a value or a pair of values is not covered.
+    """
+    cells, have = existing(), covered(goldens)
     for profile in ORIGINALS:
         print(table(profile, have) + "\n")
     print(
@@ -147,7 +140,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for pair in pairs:
         print(f"not covered: {' with '.join(pair)}")
     return 1 if values or pairs else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

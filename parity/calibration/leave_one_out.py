@@ -9,9 +9,7 @@ against the first of them, with the committed limits. Exit codes: 0 at most one 
 1 more, 2 nothing to calibrate with.
 """
 
-import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -20,7 +18,7 @@ from typing import Any
 
 from parity import stages
 from parity.calibration import spread
-from parity.errors import ParityError, UsageError
+from parity.errors import UsageError
 from parity.goldens import store, trace_file
 from parity.goldens.recipes import Array
 from parity.judge import limits as tolerance
@@ -156,50 +154,45 @@ def measured(limits: tolerance.Limits) -> tuple[int, int, list[str]]:
     return total, total - len(missing), sorted(set(missing))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m parity.calibrate", description="Leave one variant out, judge it.")
-    parser.add_argument("--spread", type=Path, default=tolerance.SPREAD)
-    parser.add_argument("--traces", type=Path, help="what python -m reference.spread wrote")
-    parser.add_argument("--fresh", type=Path, help="what python -m reference.spread --seed WORD wrote")
-    parser.add_argument("--goldens", type=Path, default=Path("goldens") / "cases")
-    parser.add_argument("--out", type=Path, default=Path("out") / "calibrate.json")
-    given = parser.parse_args(arguments)
-    try:
-        return _run(given)
-    except ParityError as error:
-        print(f"parity.calibrate: {error}", file=sys.stderr)
-        return 2
+def report(
+    spread_file: Path, goldens: Path, out: Path, *, traces: Path | None = None, fresh: Path | None = None
+) -> int:
+    """Judge every variant by the others, print the false alarms and write the result.
 
-
-def _run(given: argparse.Namespace) -> int:
-    document = tolerance.read(given.spread)
-    if given.fresh:
-        checks = list(from_fresh(given.fresh, given.goldens))
+    Args:
+        spread_file: the measured spread.
+        goldens: the folder of goldens.
+        out: the JSON file to write.
+        traces: the variants' traces; without them each entry of the spread is one check.
+        fresh: variants that were run on noise of no golden, judged against the first one instead.
+    Returns:
+        0, or 1 where more than ALLOWED of the checks are false alarms.
+    Raises:
+        UsageError: there is nothing to check.
+    """
+    document = tolerance.read(spread_file)
+    if fresh:
+        checks = list(from_fresh(fresh, goldens))
     else:
-        checks = list(from_traces(document, given.traces, given.goldens) if given.traces else from_spread(document))
+        checks = list(from_traces(document, traces, goldens) if traces else from_spread(document))
     if not checks:
-        raise UsageError(f"{given.spread} has no entry that two variants share; measure more: python -m parity.spread")
-    found = summary(checks)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    for name, row in found["by_variant"].items():
+        raise UsageError(f"{spread_file} has no entry that two variants share; measure more: python -m parity.spread")
+    result = summary(checks)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    for name, row in result["by_variant"].items():
         print(f"{name:24} {row['checks']:6} checks  {row['alarms']:4} false alarms")
-    for check in found["false_alarms"][:20]:
+    for check in result["false_alarms"][:20]:
         times = compare.ratio(check["value"], check["limit"])
         where = f" in {check['case']}" if check["case"] else ""
         what = f"{check['tensor']} {check['mode']} {check['metric']}"
         print(f"  {check['variant']}: {what} {times:.3g} times its limit{where}")
     total, known, rest = measured(tolerance.Limits(document))
     print(f"{known} of {total} limits are measured; not run: {', '.join(rest[:6])}{', …' if len(rest) > 6 else ''}")
-    share = found["share_of_limit"]
+    share = result["share_of_limit"]
     print(
-        f"{found['alarms']} false alarms in {found['checks']} checks ({found['rate']:.2e} each, allowed "
+        f"{result['alarms']} false alarms in {result['checks']} checks ({result['rate']:.2e} each, allowed "
         f"{ALLOWED:g}); half of the checks stay below {100 * share['median']:.2g} % of their limit, 99 % below "
         f"{100 * share['p99']:.2g} %"
     )
-    return 0 if found["rate"] <= ALLOWED else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return 0 if result["rate"] <= ALLOWED else 1

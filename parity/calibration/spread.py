@@ -12,9 +12,7 @@ measured in place and adds to it. Of decisions those flips are counted that thei
 explained, what depends on it says nothing about arithmetic and is left out.
 """
 
-import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -117,26 +115,22 @@ def values(case: Case, made: Mapping[str, Array], mode: str) -> Iterator[tuple[s
         yield from ((name, metric, value) for metric, value in found.items())
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """0 written, 2 nothing to measure."""
-    parser = argparse.ArgumentParser(prog="python -m parity.spread", description="Measure an original against itself.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--keep", action="store_true", help="add to what other machines measured")
-    parser.add_argument("--goldens", type=Path, default=Path("goldens") / "cases")
-    parser.add_argument("--out", type=Path, default=limits.SPREAD)
-    given = parser.parse_args(arguments)
-    try:
-        before = limits.read(given.out) if given.keep else None
-        document = measure(given.folder, given.goldens, before)
-    except ParityError as error:
-        print(f"parity.spread: {error}", file=sys.stderr)
-        return 2
-    fresh = given.out.with_name(f".{given.out.name}.new")
+def write(folder: Path, goldens: Path, out: Path, *, keep: bool = False) -> int:
+    """Measure the variants and write the document by one rename.
+
+    Args:
+        folder: the variants' traces.
+        goldens: the folder of goldens.
+        out: the file to write.
+        keep: add to the measurements that `out` already holds.
+    Returns:
+        0.
+    Raises:
+        UsageError: there is nothing to measure.
+    """
+    document = measure(folder, goldens, limits.read(out) if keep else None)
+    fresh = out.with_name(f".{out.name}.new")
     fresh.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    fresh.replace(given.out)
-    print(f"{given.out}: {len(document['entries'])} entries from {len(document['variants'])} variants")
+    fresh.replace(out)
+    print(f"{out}: {len(document['entries'])} entries from {len(document['variants'])} variants")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,7 @@
-"""What is judged: anything that can run one stage on given inputs, or a whole conversion, and hand over its tensors.
+"""The protocol of a candidate: a program that runs single stages on given inputs, or a whole conversion.
 
-Stages of a segment get the pitch of that segment: `f0.hz` and `f0.coarse` cut to its frames. `segment.cuts` goes with
-every stage that has to know where its segment lies.
+The stages of a segment read the F0 of that segment: `f0.hz` and `f0.coarse` are cut to its frames. `segment.cuts` is
+an input of every segment stage, because some have to know where their segment lies in the file.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,63 +18,122 @@ Tensors = dict[str, Array]
 
 
 class CandidateError(ParityError):
-    """The candidate failed on one call; the judge records it and goes on. `partial` is what it had made by then."""
+    """One call of a candidate failed; the judge records the failure and continues with the next call.
+
+    Attributes:
+        partial: the tensors that the call had made before it failed, by full name.
+    """
 
     def __init__(self, sentence: str, partial: Tensors | None = None) -> None:
         super().__init__(sentence)
         self.partial: Tensors = dict(partial or {})
 
 
-class Lacks(CandidateError):
-    """The candidate says that it cannot do this stage for this case; the judge reads it as not tested."""
+class NotOffered(CandidateError):
+    """The candidate does not have this stage for this case; its cells become "not tested"."""
 
 
 class Candidate(Protocol):
-    """An implementation under judgement."""
+    """An implementation that is judged."""
 
     @property
-    def about(self) -> dict[str, object]:
-        """name, version, and if it has them command, runtime, environment, declares."""
-        ...
-
-    def offers(self, stage: stages.Stage) -> bool:
-        """Whether this stage can be run alone; what is not offered reads "not tested"."""
+    def about(self) -> Mapping[str, object]:
+        """name and version; optionally command, runtime, environment, declares. It is `candidate` in verdict.json."""
         ...
 
     @property
     def chains(self) -> bool:
-        """Whether a whole conversion can be run."""
+        """Whether `run` is available."""
+        ...
+
+    def takes(self, case: Case) -> bool:
+        """Whether the candidate implements this case's profile; a case that it does not take is not tested."""
+        ...
+
+    def offers(self, stage: stages.Stage) -> bool:
+        """Whether `run_stage` is available for this stage; a stage that is not offered is not tested."""
         ...
 
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
-        """The tensors the stage makes under `prefix`, by full name; raises CandidateError."""
+        """Run one stage on the inputs that `inputs` returns.
+
+        Args:
+            case: the golden, for its options and its voice.
+            stage: a row of the stage table that `offers` accepts.
+            prefix: "" for a stage of the file, "seg0." for one of the first segment, "rt.0." for the first block.
+            inputs: full name → array.
+        Returns:
+            full name → array, the tensors of `stage.makes` under `prefix`.
+        Raises:
+            NotOffered: the candidate does not have the stage for this case.
+            CandidateError: the call failed.
+        """
         ...
 
     def run(self, case: Case) -> Tensors:
-        """The whole conversion of `audio16k.raw` with the golden's noise: every tensor it made, by full name."""
+        """Run the whole conversion on the case's input (`audio16k.raw`, or the blocks) with the golden's noise.
+
+        Returns:
+            full name → array, every tensor that the conversion made.
+        Raises:
+            CandidateError: the conversion failed; `partial` holds what it had made.
+        """
         ...
 
 
-def inputs(case: Case, stage: stages.Stage, prefix: str, source: Mapping[str, Array] | None = None) -> Tensors:
-    """What a stage reads, from the golden or from `source` (a chained run; noise always comes from the golden).
+class DeclinedCase:
+    """The candidate for a case whose profile it does not take: it offers nothing, so every cell is not tested."""
 
-    Pitch is cut to the segment's frames. A name that `source` lacks is left out.
-    """
-    tensors: Mapping[str, Array] = case if source is None else {**_given(case), **source}
-    found = {name: tensors[name] for name in stages.reads(stage, prefix, tensors)}
-    if prefix.startswith("seg"):
-        frames = _frames(prefix, tensors, case)
-        found |= {name: found[name][:, frames] for name in ("f0.hz", "f0.coarse") if name in found and frames}
-    if stage.scope == "segment" and "segment.cuts" in tensors:
-        found["segment.cuts"] = tensors["segment.cuts"]
-    return {name: np.ascontiguousarray(value) for name, value in found.items()}
+    chains = False
+
+    def __init__(self, program: Candidate) -> None:
+        self.about = program.about
+
+    def takes(self, case: Case) -> bool:
+        """Always False."""
+        return False
+
+    def offers(self, stage: stages.Stage) -> bool:
+        """Always False."""
+        return False
+
+    def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
+        """Never called, because no stage is offered."""
+        raise NotImplementedError
+
+    def run(self, case: Case) -> Tensors:
+        """Never called, because `chains` is False."""
+        raise NotImplementedError
 
 
-def _given(case: Case) -> Tensors:
+def input_tensors(case: Case) -> Tensors:
+    """The tensors of a case that no stage makes: its audio and its noise."""
     return {name: case[name] for name in case if stages.stage_of(name) is None}
 
 
+def inputs(case: Case, stage: stages.Stage, prefix: str, source: Mapping[str, Array] | None = None) -> Tensors:
+    """The tensors that a stage reads.
+
+    Args:
+        case: the golden.
+        stage: the stage.
+        prefix: where it runs, such as "seg0.".
+        source: tensors of a chained run to read instead of the golden's; audio and noise still come from the golden.
+    Returns:
+        full name → contiguous array. F0 is cut to the segment's frames; a name that `source` lacks is left out.
+    """
+    tensors: Mapping[str, Array] = case if source is None else {**input_tensors(case), **source}
+    chosen = {name: tensors[name] for name in stages.reads(stage, prefix, tensors)}
+    if prefix.startswith("seg"):
+        frames = _frames(prefix, tensors, case)
+        chosen |= {name: chosen[name][:, frames] for name in ("f0.hz", "f0.coarse") if name in chosen and frames}
+    if stage.scope == "segment" and "segment.cuts" in tensors:
+        chosen["segment.cuts"] = tensors["segment.cuts"]
+    return {name: np.ascontiguousarray(value) for name, value in chosen.items()}
+
+
 def _frames(prefix: str, tensors: Mapping[str, Array], case: Case) -> slice | None:
+    """The 10 ms frames of a segment within the file's F0; None where its length is not known."""
     first = 0
     number = int(prefix[3:-1])
     if number and "segment.cuts" in tensors and len(tensors["segment.cuts"]) >= number:
@@ -87,7 +146,7 @@ def _frames(prefix: str, tensors: Mapping[str, Array], case: Case) -> slice | No
 
 
 def steps(case: Case) -> Iterable[tuple[stages.Stage, str]]:
-    """Every stage of a case with its prefix, in flow order, that makes a tensor the case has."""
+    """Every stage of a case with its prefix, in flow order, that makes at least one tensor of the case."""
     present = set(case) | set(stages.expected(case.facts))
     for stage, prefix in stages.walk(stages.prefixes_of(case)):
         if any(prefix + row.name in (case if row.when == "optional" else present) for row in stage.makes):

@@ -1,8 +1,8 @@
 """Any program as the candidate: JSON lines on its stdin and stdout, tensors in safetensors files.
 
 Each request is one line {"id": N, "op": …}, each answer one line {"id": N, "ok": true, …} or
-{"id": N, "ok": false, "error": SENTENCE}; {"id": N, "ok": false, "lacks": SENTENCE} says that a stage is not there for
-this case, and reads "not tested". Nothing else may be printed to stdout; stderr is free.
+{"id": N, "ok": false, "error": SENTENCE}; {"id": N, "ok": false, "lacks": SENTENCE} declares that the stage does not
+exist for this case, which the verdict shows as "not tested". Nothing else may be printed to stdout; stderr is free.
 
     hello      → protocol                              ← name, version, protocol, stages, chain, …
     run_stage  → stage, prefix, case, inputs, outputs  ← (writes the file `outputs`)
@@ -10,19 +10,13 @@ this case, and reads "not tested". Nothing else may be printed to stdout; stderr
     time       → case, inputs, repeat                  ← seconds: [one for each repeat]
     bye                                                ← (the program ends)
 
-`inputs` and `outputs` are paths of safetensors files. `case` says profile, options, voice and files (paths of the
-weights by role). docs/verifying-a-port.md walks through it.
+`inputs` and `outputs` are paths of safetensors files. `case` holds profile, options, voice and files (paths of the
+weights by role). docs/verifying-a-port.md explains each field.
 """
 
-import contextlib
-import json
-import os
-import queue
-import shlex
-import subprocess
+import difflib
 import tempfile
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +25,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from parity import stages
-from parity.candidates.candidate import CandidateError, Lacks, Tensors
+from parity.candidates.candidate import Tensors, input_tensors
+from parity.candidates.process import CALL_TIMEOUT, AdapterProcess, ProtocolError
 from parity.goldens import closed_schema
-from parity.goldens.recipes import Array
 from parity.goldens.store import Case
 
 PROTOCOL = "rvc-parity/1"
-TIMEOUT = 600.0  # seconds for one call; a whole conversion on a slow machine takes a few minutes
-HELLO_TIMEOUT = 60.0
+HELLO_TIMEOUT = 60.0  # seconds for the handshake, during which an adapter imports its libraries
+VoiceFiles = Callable[[Case], Mapping[str, str]]  # case → role (model, hubert, …) → path of the weights
 
 _NAMES = {"type": "array", "items": {"type": "string"}}
-HELLO: dict[str, Any] = {
+HELLO: dict[str, Any] = {  # the schema of the answer to hello
     "type": "object",
     "required": ["id", "ok", "protocol", "name", "version", "stages", "chain"],
     "additionalProperties": False,
@@ -61,136 +55,21 @@ HELLO: dict[str, Any] = {
 }
 
 
-class ProtocolError(CandidateError):
-    """The candidate broke the protocol; `code` names how."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-
-
-class Program:
-    """A running candidate: one request at a time, each with a time limit."""
-
-    def __init__(self, command: str, timeout: float = TIMEOUT) -> None:
-        """Raises ProtocolError "cannot-start" where the command cannot be run."""
-        self.command, self.timeout = command, timeout
-        self._count = 0
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        self._said: list[str] = []
-        try:
-            self._process = subprocess.Popen(
-                shlex.split(command),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                bufsize=1,
-            )
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise ProtocolError(
-                "cannot-start",
-                f"{command!r} cannot be started ({reason}); give the command that starts the adapter, with its path",
-            ) from None
-        threading.Thread(target=self._listen, daemon=True).start()
-        threading.Thread(target=self._overhear, daemon=True).start()
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        with contextlib.suppress(ValueError):  # closed while we were reading
-            for line in self._process.stdout:
-                self._lines.put(line)
-        self._lines.put(None)
-
-    def _overhear(self) -> None:
-        assert self._process.stderr is not None
-        with contextlib.suppress(ValueError):
-            for line in self._process.stderr:
-                self._said = [*self._said[-9:], line.rstrip()]
-
-    def ask(self, op: str, timeout: float | None = None, **fields: Any) -> dict[str, Any]:
-        """Send one request and wait for its answer. Raises ProtocolError: hang, crash, not-json, wrong-id, refused."""
-        self._count += 1
-        limit = self.timeout if timeout is None else timeout
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps({"id": self._count, "op": op, **fields}) + "\n")
-            self._process.stdin.flush()
-        except (BrokenPipeError, OSError, ValueError):
-            raise self._crashed(op) from None
-        try:
-            line = self._lines.get(timeout=limit)
-        except queue.Empty:
-            self.stop()
-            raise ProtocolError(
-                "hang", f"no answer to {op} within {limit:g} s; does the adapter flush its stdout after each line?"
-            ) from None
-        if line is None:
-            raise self._crashed(op)
-        return self._answer(op, line)
-
-    def _answer(self, op: str, line: str) -> dict[str, Any]:
-        try:
-            answer = json.loads(line)
-        except json.JSONDecodeError:
-            raise ProtocolError(
-                "not-json", f"the answer to {op} is {_short(line)}, not one line of JSON; send logs to stderr"
-            ) from None
-        if not isinstance(answer, dict) or answer.get("id") != self._count:
-            raise ProtocolError(
-                "wrong-id",
-                f"the answer to {op} is {_short(line)}, but its id must be {self._count}; "
-                "answer each request once, in order",
-            )
-        if answer.get("ok") is not True and "lacks" in answer:
-            raise Lacks(str(answer["lacks"]))
-        if answer.get("ok") is not True:
-            raise ProtocolError("refused", f"the adapter refused {op}: {answer.get('error', 'it gave no reason')}")
-        return answer
-
-    def _crashed(self, op: str) -> ProtocolError:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
-        last = f"; its last words: {self._said[-1]}" if self._said else ""
-        status = self._process.returncode
-        return ProtocolError("crash", f"the adapter ended with exit status {status} during {op}{last}")
-
-    def stop(self) -> None:
-        """End the program, politely if it listens."""
-        if self._process.poll() is None:
-            with contextlib.suppress(BrokenPipeError, OSError, ValueError):
-                assert self._process.stdin is not None
-                self._process.stdin.write(json.dumps({"id": 0, "op": "bye"}) + "\n")
-                self._process.stdin.close()
-            try:
-                self._process.wait(2)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                with contextlib.suppress(OSError, ValueError):
-                    pipe.close()
-
-
-def _short(line: str) -> str:
-    text = line.strip()
-    return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
 class External:
-    """A candidate behind the protocol. Started when first asked, started again after a crash."""
+    """A candidate behind the protocol. It starts at the first request and is started again after a crash."""
 
-    def __init__(
-        self, command: str, files: Mapping[str, Mapping[str, str]] | None = None, timeout: float = TIMEOUT
-    ) -> None:
+    def __init__(self, command: str, voice_files: VoiceFiles, timeout: float = CALL_TIMEOUT) -> None:
+        """Nothing is started yet.
+
+        Args:
+            command: the command line that starts the adapter.
+            voice_files: the weights of a case; `parity.rvc_bridge.voice_files.paths` makes the synthetic ones.
+            timeout: seconds that one call may take.
+        """
         self.command, self.timeout = command, timeout
-        self._program: Program | None = None
+        self._voice_files = voice_files
+        self._process: AdapterProcess | None = None
         self._hello: dict[str, Any] | None = None
-        self._files = files
         self._folder = tempfile.TemporaryDirectory(prefix="rvc-parity-")
 
     def __enter__(self) -> "External":
@@ -201,68 +80,70 @@ class External:
 
     def close(self) -> None:
         """End the program and remove the exchanged files."""
-        if self._program is not None:
-            self._program.stop()
-            self._program = None
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
         self._folder.cleanup()
 
     @property
     def hello(self) -> dict[str, Any]:
-        """The handshake, checked. Raises ProtocolError."""
+        """The answer to hello, checked. Raises ProtocolError."""
         if self._hello is None:
-            self._hello = check_hello(self._running().ask("hello", HELLO_TIMEOUT, protocol=PROTOCOL))
+            self._hello = _handshake(self._running())
         return self._hello
 
-    def _running(self) -> Program:
-        if self._program is None or self._program._process.poll() is not None:
-            if self._program is not None:
-                self._program.stop()
-            self._program = Program(self.command, self.timeout)
+    def _running(self) -> AdapterProcess:
+        if self._process is None or not self._process.running:
+            if self._process is not None:
+                self._process.stop()
+            self._process = AdapterProcess(self.command, self.timeout)
             if self._hello is not None:  # started again after a crash
-                check_hello(self._program.ask("hello", HELLO_TIMEOUT, protocol=PROTOCOL))
-        return self._program
+                _handshake(self._process)
+        return self._process
 
     @property
     def about(self) -> dict[str, object]:
-        """What the handshake says."""
-        said = self.hello
-        declares = {name: said[name] for name in ("stages", "chain", "dtypes", "profiles", "noise") if name in said}
-        found: dict[str, object] = {
-            "name": said["name"],
-            "version": said["version"],
+        """name, version, command and declares; runtime where the handshake has it. Raises ProtocolError."""
+        hello = self.hello
+        declares = {name: hello[name] for name in ("stages", "chain", "dtypes", "profiles", "noise") if name in hello}
+        about: dict[str, object] = {
+            "name": hello["name"],
+            "version": hello["version"],
             "command": self.command,
             "declares": declares,
         }
-        return found | ({"runtime": said["runtime"]} if "runtime" in said else {})
+        return about | ({"runtime": hello["runtime"]} if "runtime" in hello else {})
 
     @property
     def chains(self) -> bool:
-        """Whether it declares whole conversions."""
+        """Whether the handshake declares whole conversions."""
         return bool(self.hello["chain"])
 
     def offers(self, stage: stages.Stage) -> bool:
-        """Whether it declares this stage."""
+        """Whether the handshake declares this stage."""
         return stage.name in self.hello["stages"]
 
     def takes(self, case: Case) -> bool:
-        """Whether it declares this case's profile; one that declares none takes all."""
+        """Whether the handshake declares this case's profile; without the field `profiles` it takes every case."""
         profiles = self.hello.get("profiles")
         return profiles is None or case.profile in profiles
 
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
-        """One stage on given inputs."""
+        """The request run_stage. Raises NotOffered and ProtocolError."""
         return self._exchange("run_stage", case, inputs, stage=stage.name, prefix=prefix)
 
     def run(self, case: Case) -> Tensors:
-        """The whole conversion."""
-        given = {name: case[name] for name in case if stages.stage_of(name) is None}
-        return self._exchange("run", case, given)
+        """The request run, with the case's audio and noise. Raises ProtocolError."""
+        return self._exchange("run", case, input_tensors(case))
 
     def time(self, case: Case, repeat: int = 3) -> list[float]:
-        """Seconds of whole conversions, as the candidate measures them."""
-        given = {name: case[name] for name in case if stages.stage_of(name) is None}
-        source = self._write(given)
-        answer = self._running().ask("time", None, case=self.describe(case), inputs=str(source), repeat=repeat)
+        """The request time: seconds of `repeat` whole conversions, measured by the candidate itself.
+
+        Raises:
+            ProtocolError: "missing-field", the answer does not hold `repeat` numbers.
+        """
+        source = self._write_inputs(input_tensors(case))
+        answer = self._running().request("time", None, case=self.describe(case), inputs=str(source), repeat=repeat)
         seconds = answer.get("seconds")
         numbers = isinstance(seconds, list) and all(isinstance(second, (int, float)) for second in seconds)
         if not numbers or not isinstance(seconds, list) or len(seconds) != repeat:
@@ -271,49 +152,50 @@ class External:
             )
         return [float(second) for second in seconds]
 
-    def _write(self, given: Mapping[str, Array]) -> Path:
+    def _write_inputs(self, inputs: Tensors) -> Path:
         source = Path(self._folder.name) / "inputs.safetensors"
-        save_file({name: np.ascontiguousarray(value) for name, value in given.items()}, source)
+        save_file({name: np.ascontiguousarray(value) for name, value in inputs.items()}, source)
         return source
 
-    def _exchange(self, op: str, case: Case, given: Mapping[str, Array], **fields: str) -> Tensors:
-        self.hello  # noqa: B018 (a candidate that has not said hello is asked first)
-        source, target = self._write(given), Path(self._folder.name) / "outputs.safetensors"
+    def _exchange(self, op: str, case: Case, inputs: Tensors, **fields: str) -> Tensors:
+        self.hello  # noqa: B018 (the handshake comes before every other request)
+        source, target = self._write_inputs(inputs), Path(self._folder.name) / "outputs.safetensors"
         target.unlink(missing_ok=True)
-        self._running().ask(op, None, case=self.describe(case), inputs=str(source), outputs=str(target), **fields)
+        self._running().request(op, None, case=self.describe(case), inputs=str(source), outputs=str(target), **fields)
         return read_outputs(target, op)
 
     def describe(self, case: Case) -> dict[str, Any]:
-        """What a candidate is told about a case."""
-        files = self._files[case.name] if self._files is not None and case.name in self._files else None
-        if files is None:
-            from parity.rvc_bridge import voice_files as made
-
-            files = made.paths(case)
+        """The field `case` of a request: name, profile, options, voice (kind, rate, version, f0) and files."""
         return {
             "name": case.name,
             "profile": case.profile,
             "options": case.options,
             "voice": {key: case.voice.get(key) for key in ("kind", "rate", "version", "f0")},
-            "files": dict(files),
+            "files": dict(self._voice_files(case)),
         }
 
 
+def _handshake(process: AdapterProcess) -> dict[str, Any]:
+    return check_hello(process.request("hello", HELLO_TIMEOUT, protocol=PROTOCOL))
+
+
 def check_hello(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """The handshake, or a ProtocolError: missing-field, wrong-protocol, unknown-stage."""
+    """The answer to hello, checked against HELLO, the protocol's version and the stage table.
+
+    Raises:
+        ProtocolError: missing-field, wrong-protocol, unknown-stage or nothing-offered.
+    """
     if wrong := closed_schema.check(dict(answer), HELLO):
         raise ProtocolError("missing-field", f"the answer to hello does not fit: {wrong[0]}")
     if answer["protocol"] != PROTOCOL:
         raise ProtocolError(
             "wrong-protocol",
-            f"the adapter speaks {answer['protocol']!r}, this judge {PROTOCOL!r}; "
+            f"the adapter uses the protocol {answer['protocol']!r}, this judge uses {PROTOCOL!r}; "
             "use the adapter that belongs to this version",
         )
     known = [stage.name for stage in (*stages.OFFLINE, *stages.REALTIME)]
     for name in answer["stages"]:
         if name not in known:
-            import difflib
-
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; stages are {', '.join(known[:8])}, …"
             raise ProtocolError("unknown-stage", f"the adapter declares the stage {name!r}, which does not exist{hint}")
@@ -326,7 +208,11 @@ def check_hello(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_outputs(path: Path, op: str) -> Tensors:
-    """The tensors a candidate wrote. Raises ProtocolError: missing-output, short-write."""
+    """The tensors that a candidate wrote for the request `op`.
+
+    Raises:
+        ProtocolError: missing-output, there is no such file; short-write, it is not a complete safetensors file.
+    """
     if not path.is_file():
         raise ProtocolError(
             "missing-output", f"{op} was answered with ok, but the file named in outputs was not written"
@@ -335,13 +221,12 @@ def read_outputs(path: Path, op: str) -> Tensors:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name).copy() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        size = os.path.getsize(path)
         raise ProtocolError(
             "short-write",
-            f"the outputs of {op} ({size} bytes) are not a whole safetensors file "
-            f"({_last(error)}); close the file before answering",
+            f"the outputs of {op} ({path.stat().st_size} bytes) are not a complete safetensors file "
+            f"({_last_line(error)}); close the file before answering",
         ) from None
 
 
-def _last(error: Exception) -> str:
+def _last_line(error: Exception) -> str:
     return str(error).splitlines()[-1][:100] if str(error) else type(error).__name__

@@ -23,6 +23,7 @@ from parity.goldens import case_schema, closed_schema, recipes
 from parity.goldens.recipes import Array
 
 JSON_NAME, DATA_NAME = "case.json", "tensors.safetensors"
+GOLDENS = Path("goldens") / "cases"  # the committed goldens, from the root of the repository
 
 
 def digest(value: Array) -> str:

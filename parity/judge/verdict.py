@@ -7,7 +7,7 @@ from typing import Any
 
 from parity import stages
 from parity.candidates import candidate
-from parity.candidates.candidate import Candidate, CandidateError, Lacks, Tensors
+from parity.candidates.candidate import Candidate, CandidateError, NotOffered, Tensors
 from parity.errors import GoldenError, ParityError, UsageError
 from parity.goldens.store import Case
 from parity.judge import blame
@@ -60,7 +60,7 @@ def isolated(case: Case, program: Candidate, only: str | None = None) -> tuple[T
             fresh = program.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix))
         except GoldenError:
             raise
-        except Lacks as error:
+        except NotOffered as error:
             trouble |= dict.fromkeys(names, f"not tested: {error}")
             continue
         except ParityError as error:

@@ -23,14 +23,12 @@ from parity.goldens import store
 from parity.mutants import catalogue, schedule, summary
 from parity.mutants.schedule import Job
 from parity.mutants.trial import Outcome
-from parity.runs import run as running
 
 OUT = Path("out") / "mutants.json"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m parity.mutants", description="Prove the judge by planted bugs.")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
     parser.add_argument("--only", help="faults whose name contains this, or whose stage begins so")
     parser.add_argument("--slice", default="1/1", help="I/N: the I-th of N parts of the work")
     parser.add_argument("--resume", action="store_true", help="keep what out/mutants/ holds and try only the rest")
@@ -38,17 +36,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--null", type=int, default=100, help="runs without a fault, which have to accuse nobody")
     parser.add_argument("--recompute", action="store_true", help="compute every stage in every trial")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after about so long; --resume goes on")
-    parser.add_argument("--goldens", type=Path, default=running.GOLDENS)
+    parser.add_argument("--goldens", type=Path, default=store.GOLDENS)
     parser.add_argument("--out", type=Path, default=OUT)
-    given = parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m parity.mutants`; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m parity.mutants", description="Prove the judge by planted bugs.")
+    add_options(parser)
     try:
-        return _run(given)
+        return execute(parser.parse_args(arguments))
     except ParityError as error:
         print(f"parity.mutants: {error}", file=sys.stderr)
         return 2
 
 
-def _run(given: argparse.Namespace) -> int:
+def execute(given: argparse.Namespace) -> int:
+    """Try the faults that the options choose; returns the exit code. Raises ParityError for a wrong option."""
     folders = store.cases(given.goldens)
     if not folders:
         raise UsageError(f"there is no case below {given.goldens}; is this the root of the repository?")

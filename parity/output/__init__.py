@@ -1,1 +1,1 @@
-"""Outputs of a run: JSON, JUnit, Markdown, the table, and the comparison of two verdicts."""
+"""Outputs of a run: verdict.json, junit.xml, summary.md, the printed table, the changes between two verdicts."""

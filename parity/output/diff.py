@@ -1,32 +1,35 @@
-"""What changed between two verdicts: cells that got better or worse, came or went."""
+"""What changed between two verdicts: cells that broke, were mended, disappeared, are new, got worse or better."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from parity.errors import UsageError
-from parity.output.documents import bad
+from parity.output.verdict_json import Json, cell_failed
 
-Key = tuple[str, str, str, str]
-NOTICED = 1.5  # a value that moved by less than this factor within its limit is noise
+Key = tuple[str, str, str, str]  # case, tensor, mode, metric
+Row = dict[str, Any]  # case, tensor, mode, metric, before and after: {"state", "value"} None without the cell
+NOTICED = 1.5  # factor by which a value must change to be listed; two runs on one machine differ by less
+SHOWN = 40  # cells of each kind that `text` lists
 
 
-def read(path: Path) -> dict[str, Any]:
-    """A verdict.json, or the one inside a folder."""
+def read(path: Path) -> Json:
+    """The document of a verdict.json, or of the one in a folder. Raises UsageError for any other file."""
     path = path / "verdict.json" if path.is_dir() else path
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document: Json = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"there is no {path}; make one with python -m parity run --out FOLDER") from None
     except json.JSONDecodeError as error:
         raise UsageError(f"{path} is not JSON ({error}); make it again with python -m parity run") from None
     if document.get("format") != "rvc-verdict/1":
-        found = document.get("format", "no verdict")
-        raise UsageError(f"{path} is {found!r}, expected rvc-verdict/1; make it again with python -m parity run")
+        other = document.get("format", "no verdict")
+        raise UsageError(f"{path} is {other!r}, expected rvc-verdict/1; make it again with python -m parity run")
     return document
 
 
-def _cells(document: dict[str, Any]) -> dict[Key, dict[str, Any]]:
+def _cells(document: Json) -> dict[Key, Json]:
     return {
         (case["name"], cell["tensor"], cell["mode"], cell["metric"]): cell
         for case in document["cases"]
@@ -35,11 +38,11 @@ def _cells(document: dict[str, Any]) -> dict[Key, dict[str, Any]]:
     }
 
 
-def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """broken, mended, gone, new, worse, better: lists of cells with both values."""
+def changes(before: Json, after: Json) -> dict[str, list[Row]]:
+    """Kind of change (broken, mended, gone, new, worse, better) → its cells, sorted."""
     old, new = _cells(before), _cells(after)
     kinds = ("broken", "mended", "gone", "new", "worse", "better")
-    found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
+    rows: dict[str, list[Row]] = {kind: [] for kind in kinds}
     for key in sorted(old.keys() | new.keys()):
         a, b = old.get(key), new.get(key)
         row = {
@@ -52,15 +55,15 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[dic
         }
         kind = _kind(a, b)
         if kind:
-            found[kind].append(row)
-    return found
+            rows[kind].append(row)
+    return rows
 
 
-def _kind(a: dict[str, Any] | None, b: dict[str, Any] | None) -> str | None:
+def _kind(a: Json | None, b: Json | None) -> str | None:
     if a is None or b is None:
         return "new" if a is None else "gone"
-    if bad(a) != bad(b):
-        return "broken" if bad(b) else "mended"
+    if cell_failed(a) != cell_failed(b):
+        return "broken" if cell_failed(b) else "mended"
     x, y = a["value"], b["value"]
     if x is None or y is None or x == y:
         return None
@@ -69,22 +72,18 @@ def _kind(a: dict[str, Any] | None, b: dict[str, Any] | None) -> str | None:
     return "better" if x > NOTICED * y else None
 
 
-def report(before: Path, after: Path, as_json: bool) -> int:
-    """Print what changed; 0 when nothing broke and nothing went, else 1."""
-    found = changes(read(before), read(after))
-    if as_json:
-        print(json.dumps(found, indent=1))
-    else:
-        print(", ".join(f"{len(rows)} {kind}" for kind, rows in found.items()))
-        for kind in ("broken", "gone", "mended", "new", "worse", "better"):
-            for row in found[kind][:40]:
-                sides = [
-                    f"{side['state']} {_number(side['value'])}" if side else "absent"
-                    for side in (row["before"], row["after"])
-                ]
-                print(f"{kind:7} {row['case']} {row['tensor']} {row['mode']} {row['metric']}: {sides[0]} → {sides[1]}")
-    return 1 if found["broken"] or found["gone"] else 0
+def text(rows_by_kind: Mapping[str, Sequence[Row]]) -> str:
+    """The counts of each kind, then at most SHOWN cells of each."""
+    lines = [", ".join(f"{len(rows)} {kind}" for kind, rows in rows_by_kind.items())]
+    for kind in ("broken", "gone", "mended", "new", "worse", "better"):
+        for row in rows_by_kind[kind][:SHOWN]:
+            before, after = _side(row["before"]), _side(row["after"])
+            lines.append(f"{kind:7} {row['case']} {row['tensor']} {row['mode']} {row['metric']}: {before} → {after}")
+    return "\n".join(lines)
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+def _side(cell: Mapping[str, Any] | None) -> str:
+    if cell is None:
+        return "absent"
+    value = cell["value"]
+    return f"{cell['state']} {'' if value is None else f'{value:.3g}'}"

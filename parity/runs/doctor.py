@@ -1,7 +1,7 @@
-"""The adapter examined before any number is compared: does it start, speak, declare, and hand over whole tensors?
+"""The examination of an adapter before it is judged: handshake, form of its tensors, repeatability, use of its inputs.
 
-Each finding has a code of its own; docs/verifying-a-port.md lists them. Stages are tried on the shortest golden that
-has what they read.
+Each finding has a code; docs/verifying-a-port.md lists them. A stage is examined on the shortest golden that has the
+tensors it reads and makes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,8 +12,9 @@ import numpy as np
 
 from parity import stages
 from parity.candidates import candidate
-from parity.candidates.candidate import Lacks, Tensors
-from parity.candidates.external import External, ProtocolError
+from parity.candidates.candidate import NotOffered, Tensors
+from parity.candidates.external import External
+from parity.candidates.process import ProtocolError
 from parity.errors import UsageError
 from parity.goldens import store
 from parity.goldens.recipes import Array
@@ -28,26 +29,28 @@ CODES = {
     "wrong-id": "an answer has another id than its request",
     "refused": "a declared operation was refused",
     "missing-field": "an answer lacks a field, or has one of the wrong kind",
-    "wrong-protocol": "the adapter speaks another version",
+    "wrong-protocol": "the adapter uses another version of the protocol",
     "unknown-stage": "a declared stage does not exist",
     "nothing-offered": "neither a stage nor a conversion is declared",
     "missing-output": "the outputs were not written, or lack a tensor of the stage",
-    "short-write": "the outputs are not a whole safetensors file",
+    "short-write": "the outputs are not a complete safetensors file",
     "strange-output": "the outputs hold a tensor that the stage does not make",
-    "wrong-dtype": "a tensor has another dtype than the stage table says",
+    "wrong-dtype": "a tensor has another dtype than the stage table states",
     "wrong-shape": "a tensor has another shape than the golden",
     "byte-order": "a tensor's bytes are in the wrong order",
     "not-finite": "a tensor holds NaN or infinity",
     "changes": "the same request gives other bits the second time",
-    "deaf": "a stage gives the same tensor for other inputs",
+    "ignores-inputs": "a stage gives the same tensor for other inputs",
     "undeclared-stage": "a stage was run that was not declared",
     "no-case": "no golden has what this stage reads",
 }
+_NO_AUDIO = 1 << 40  # samples: the length of a case without offline audio, which sorts it behind all others
+_SWAPPED_ERROR = 0.01  # relative RMS below which byte-swapped values count as the golden's; an unrelated tensor has 1
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: `code` is "" where it is well."""
+    """One result of the examination; `code` is "" where nothing is wrong."""
 
     where: str
     code: str
@@ -55,12 +58,21 @@ class Finding:
 
     @property
     def well(self) -> bool:
-        """Whether there is nothing to mend."""
+        """Whether there is nothing to fix."""
         return not self.code
 
 
 def examine(program: External, goldens: Path) -> Iterator[Finding]:
-    """Every finding, in the order in which a porter would mend them; ends at the first that makes the rest useless."""
+    """Examine the handshake, then each declared stage, an undeclared one, and the whole conversion.
+
+    Args:
+        program: the adapter.
+        goldens: the folder of goldens.
+    Yields:
+        findings in the order in which a porter would fix them; only the handshake's where that fails.
+    Raises:
+        UsageError: there is no golden of a profile that the adapter declares.
+    """
     try:
         hello = program.hello
     except ProtocolError as error:
@@ -75,18 +87,19 @@ def examine(program: External, goldens: Path) -> Iterator[Finding]:
         raise UsageError(f"there is no golden below {goldens} for {which}; is this the root of the repository?")
     for stage in (*stages.OFFLINE, *stages.REALTIME):
         if program.offers(stage):
-            yield _stage(program, stage, cases)
-    yield from _undeclared(program, cases[0])
+            yield _examine_stage(program, stage, cases)
+    yield from _examine_undeclared(program, cases[0])
     if program.chains:
-        yield _chain(program, cases[0])
+        yield _examine_conversion(program, cases[0])
 
 
 def _length(case: Case) -> int:
-    return int(case.entry("audio16k.raw")["shape"][0]) if "audio16k.raw" in case else 1 << 40
+    """Samples of the case's input at 16 kHz."""
+    return int(case.entry("audio16k.raw")["shape"][0]) if "audio16k.raw" in case else _NO_AUDIO
 
 
-def _place(stage: stages.Stage, cases: Sequence[Case]) -> tuple[Case, str] | None:
-    """The first case that has what a stage reads and makes, and the prefix to try."""
+def _first_place(stage: stages.Stage, cases: Sequence[Case]) -> tuple[Case, str] | None:
+    """The first case that has a tensor of the stage, and the prefix where it has it."""
     for case in cases:
         for other, prefix in candidate.steps(case):
             if other == stage and any(prefix + row.name in case for row in stage.makes):
@@ -94,53 +107,55 @@ def _place(stage: stages.Stage, cases: Sequence[Case]) -> tuple[Case, str] | Non
     return None
 
 
-def _stage(program: External, stage: stages.Stage, cases: Sequence[Case]) -> Finding:
-    found = _place(stage, cases)
-    if found is None:
+def _examine_stage(program: candidate.Candidate, stage: stages.Stage, cases: Sequence[Case]) -> Finding:
+    place = _first_place(stage, cases)
+    if place is None:
         return Finding(stage.name, "no-case", f"no golden of this profile has the stage {stage.name} to try it on")
-    case, prefix = found
-    given = candidate.inputs(case, stage, prefix)
+    case, prefix = place
+    inputs = candidate.inputs(case, stage, prefix)
     try:
-        made = program.run_stage(case, stage, prefix, given)
+        made = program.run_stage(case, stage, prefix, inputs)
         names = [prefix + row.name for row in stage.makes if prefix + row.name in case and row.when != "optional"]
-        for check in (_complete, _formed):
+        for check in (_check_names, _check_form):
             if finding := check(case, stage, prefix, names, made):
                 return finding
-        again = program.run_stage(case, stage, prefix, given)
+        repeated = program.run_stage(case, stage, prefix, inputs)
         for name in names:
-            if name not in again or not np.array_equal(made[name], again[name]):
+            if name not in repeated or not np.array_equal(made[name], repeated[name]):
                 return Finding(
                     stage.name,
                     "changes",
                     f"{name} has other bits when {stage.name} is run again on the "
-                    "same inputs; is noise drawn inside, or memory uninitialised?",
+                    "same inputs; is noise drawn inside, or memory uninitialized?",
                 )
-        if deaf := _deaf(program, case, stage, prefix, given, made, names):
-            return deaf
+        if finding := _check_dependence(program, case, stage, prefix, inputs, made, names):
+            return finding
     except ProtocolError as error:
         return Finding(stage.name, error.code, str(error))
-    except Lacks as lacks:
-        return Finding(stage.name, "", f"not there for {case.name}: {lacks}")
+    except NotOffered as error:
+        return Finding(stage.name, "", f"not there for {case.name}: {error}")
     return Finding(stage.name, "", f"{', '.join(names)}: form and repetition are right")
 
 
-def _complete(case: Case, stage: stages.Stage, prefix: str, names: Sequence[str], made: Tensors) -> Finding | None:
+def _check_names(case: Case, stage: stages.Stage, prefix: str, names: Sequence[str], made: Tensors) -> Finding | None:
+    """The outputs must hold `names` and nothing that the stage does not make."""
     for name in names:
         if name not in made:
             has = ", ".join(made) or "nothing"
             return Finding(stage.name, "missing-output", f"{stage.name} must write {name}; its outputs hold {has}")
-    mine = {prefix + row.name for row in stage.makes}
-    strange = sorted(set(made) - mine)
+    allowed = {prefix + row.name for row in stage.makes}
+    strange = sorted(set(made) - allowed)
     if strange:
         return Finding(
             stage.name,
             "strange-output",
-            f"{stage.name} wrote {strange[0]}, which it does not make; it makes {', '.join(sorted(mine))}",
+            f"{stage.name} wrote {strange[0]}, which it does not make; it makes {', '.join(sorted(allowed))}",
         )
     return None
 
 
-def _formed(case: Case, stage: stages.Stage, prefix: str, names: Sequence[str], made: Tensors) -> Finding | None:
+def _check_form(case: Case, stage: stages.Stage, prefix: str, names: Sequence[str], made: Tensors) -> Finding | None:
+    """Each output must have the golden's dtype and shape, its byte order, and no NaN or infinity."""
     for name in names:
         state, sentence = metrics.form(name, case[name], made[name])
         if state in ("dtype", "shape", "empty"):
@@ -154,44 +169,54 @@ def _formed(case: Case, stage: stages.Stage, prefix: str, names: Sequence[str], 
     return None
 
 
-def _swapped(ours: Array, golden: Array) -> bool:
+def _swapped(made: Array, golden: Array) -> bool:
     """Whether the values are the golden's with their bytes in the other order."""
-    if ours.dtype.itemsize == 1 or not golden.size or not np.any(golden):
+    if made.dtype.itemsize == 1 or not golden.size or not np.any(golden):
         return False
     with np.errstate(all="ignore"):
-        other = ours.byteswap().astype(np.float64)
-        if not np.isfinite(other).all():
+        swapped = made.byteswap().astype(np.float64)
+        if not np.isfinite(swapped).all():
             return False
-        near = metrics.rms(other - golden) <= 0.01 * metrics.rms(golden)
-        return near and not metrics.rms(ours.astype(np.float64) - golden) <= 0.01 * metrics.rms(golden)
+        allowed = _SWAPPED_ERROR * metrics.rms(golden)
+        return metrics.rms(swapped - golden) <= allowed and not metrics.rms(made.astype(np.float64) - golden) <= allowed
 
 
-def _deaf(
-    program: External, case: Case, stage: stages.Stage, prefix: str, given: Tensors, made: Tensors, names: Sequence[str]
+def _check_dependence(
+    program: candidate.Candidate,
+    case: Case,
+    stage: stages.Stage,
+    prefix: str,
+    inputs: Tensors,
+    made: Tensors,
+    names: Sequence[str],
 ) -> Finding | None:
-    """Other inputs must give other outputs: floats are halved, so that they stay in range."""
-    floats = {name: (value * 0.5).astype(value.dtype) for name, value in given.items() if value.dtype.kind == "f"}
-    if not any(np.any(given[name] != value) for name, value in floats.items()):
+    """Other inputs must give other outputs. Floating-point inputs are halved, which keeps them in range."""
+    halved = {name: (value * 0.5).astype(value.dtype) for name, value in inputs.items() if value.dtype.kind == "f"}
+    if not any(np.any(inputs[name] != value) for name, value in halved.items()):
         return None
-    other = program.run_stage(case, stage, prefix, {**given, **floats})
+    other = program.run_stage(case, stage, prefix, {**inputs, **halved})
     if all(name in other and np.array_equal(other[name], made[name]) for name in names):
         return Finding(
             stage.name,
-            "deaf",
+            "ignores-inputs",
             f"{stage.name} gives the same {names[0]} for inputs half as large; does it read the file named in inputs?",
         )
     return None
 
 
-def _undeclared(program: External, case: Case) -> Iterator[Finding]:
-    """A stage that was not declared has to be refused."""
+def _examine_undeclared(program: candidate.Candidate, case: Case) -> Iterator[Finding]:
+    """The first stage of the case that is not declared has to be refused."""
     for stage, prefix in candidate.steps(case):
         if not program.offers(stage):
             try:
                 program.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix))
             except ProtocolError as error:
                 if error.code != "refused":
-                    yield Finding("undeclared", error.code, f"asked for {stage.name}, which is not declared: {error}")
+                    yield Finding(
+                        "undeclared", error.code, f"{stage.name} was requested, which is not declared: {error}"
+                    )
+                return
+            except NotOffered:
                 return
             yield Finding(
                 "undeclared",
@@ -201,7 +226,7 @@ def _undeclared(program: External, case: Case) -> Iterator[Finding]:
             return
 
 
-def _chain(program: External, case: Case) -> Finding:
+def _examine_conversion(program: candidate.Candidate, case: Case) -> Finding:
     try:
         made = program.run(case)
     except ProtocolError as error:
@@ -215,7 +240,8 @@ def _chain(program: External, case: Case) -> Finding:
             f"tensors for blame; its outputs hold {has}",
         )
     for name, value in made.items():
-        if name in case and (finding := _formed(case, stages.stage_of(name) or stages.OFFLINE[0], "", [name], made)):
+        stage = stages.stage_of(name) if stages.known(name) else None
+        if name in case and (finding := _check_form(case, stage or stages.OFFLINE[0], "", [name], made)):
             return Finding("run", finding.code, finding.sentence)
         if not stages.known(name):
             return Finding(
@@ -226,15 +252,15 @@ def _chain(program: External, case: Case) -> Finding:
     return Finding("run", "", f"{len(made)} tensors of a whole conversion, well formed")
 
 
-def report(findings: Sequence[Finding], say: Callable[[str], None] = print) -> int:
-    """Print what was found; 0 where all is well, else 1."""
+def report(findings: Sequence[Finding], write: Callable[[str], None] = print) -> int:
+    """Print the findings, one a line; returns 0 where nothing is wrong, else 1."""
     for finding in findings:
-        mark = "ok  " if finding.well else "MEND"
-        say(f"{mark}  {finding.where:18}  {finding.code:16}  {finding.sentence}".rstrip())
-    bad = [finding for finding in findings if not finding.well]
-    say(
-        "the adapter is well; judge it: python -m parity check --candidate …"
-        if not bad
-        else f"{len(bad)} to mend; docs/verifying-a-port.md explains each code"
+        mark = "ok " if finding.well else "FIX"
+        write(f"{mark}  {finding.where:18}  {finding.code:16}  {finding.sentence}".rstrip())
+    wrong = [finding for finding in findings if not finding.well]
+    write(
+        "the adapter is ready to be judged: rvc-parity check --candidate …"
+        if not wrong
+        else f"{len(wrong)} to fix; docs/verifying-a-port.md explains each code"
     )
-    return 1 if bad else 0
+    return 1 if wrong else 0

@@ -1,4 +1,4 @@
-"""Judging two dumps: a golden or a trace on one side, a trace on the other; no program is run."""
+"""The judgment of two dumps: a golden or a trace on one side, a trace on the other; no program is run."""
 
 import datetime
 import json
@@ -8,90 +8,137 @@ from pathlib import Path
 from typing import Any
 
 from parity import stages
-from parity.candidates.candidate import Candidate
+from parity.candidates.candidate import Candidate, Tensors
 from parity.errors import TraceError, UsageError
 from parity.goldens import store, trace_file
-from parity.goldens.recipes import Array
 from parity.goldens.store import Case, MemoryCase
-from parity.judge import ledger, verdict, waivers
-from parity.judge import limits as tolerance
-from parity.output import documents
+from parity.judge import ledger, verdict
+from parity.judge.limits import load as load_limits
+from parity.judge.limits import network_f0
+from parity.judge.waivers import Waivers
+from parity.output import files, verdict_json
+from parity.output.verdict_json import Json
 from parity.rvc_bridge import counterfactual
 
+_NO_SHA256 = "0" * 64  # the input file of a trace is not at hand
+_DEFAULT_RATE = 40000  # Hz; the most common voice, for a trace whose tensors do not show the rate
 
-def compare(golden: Path, candidate: Path, only_stage: str | None = None, out: Path | None = None) -> dict[str, Any]:
-    """The verdict document over a candidate's trace; a golden is a case's folder or an original's trace."""
+
+def compare(
+    golden: Path,
+    candidate: Path,
+    only_stage: str | None = None,
+    out: Path | None = None,
+    waivers: Waivers | None = None,
+) -> Json:
+    """Judge a candidate's trace.
+
+    Args:
+        golden: the folder of a golden, its case.json, or an original's trace.
+        candidate: the trace to judge, a safetensors file.
+        only_stage: only this stage.
+        out: receives verdict.json, junit.xml, summary.md and traces/; nothing is written without it.
+        waivers: known failures; none unless given.
+    Returns:
+        the document of verdict.json.
+    Raises:
+        UsageError: there is no such stage, or the trace shares no tensor with the golden.
+        GoldenError: the golden cannot be read.
+        TraceError: a trace cannot be read.
+    """
     verdict.refuse_unknown(only_stage)
-    case = open_either(golden)
+    case = open_golden_or_trace(golden)
     made = trace_file.read(candidate)
     if not any(name in made for name in case):
         raise UsageError(
             f"{candidate} holds none of the tensors of {golden} (it has {', '.join(list(made)[:3])}, …); "
             "are they named as in docs/spec/00-overview.md?"
         )
-    about: dict[str, Any] = {"name": candidate.stem, "version": "a trace", "command": None}
-    return judge(case, dict(made), about, f"python -m parity compare {golden} {candidate}", only_stage, out)
+    about: dict[str, object] = {"name": candidate.stem, "version": "a trace", "command": None}
+    command = f"python -m parity compare {golden} {candidate}"
+    return judge(case, dict(made), about, command, only_stage, out, waivers=waivers)
 
 
 def judge(
     case: Case,
-    made: dict[str, Array],
-    about: Mapping[str, Any],
+    made: Tensors,
+    about: Mapping[str, object],
     command: str,
     only_stage: str | None = None,
     out: Path | None = None,
     program: Candidate | None = None,
-) -> dict[str, Any]:
-    """The verdict document of one chained trace against one case; `program` made it, where that is known."""
+    waivers: Waivers | None = None,
+) -> Json:
+    """Judge one chained trace against one case.
+
+    Args:
+        case: the golden side.
+        made: full name → array, the candidate's tensors.
+        about: name and version of the candidate.
+        command: the command line that reproduces this judgment.
+        only_stage: only this stage.
+        out: receives the files of the run; nothing is written without it.
+        program: the candidate that made the tensors, where it can be run.
+        waivers: known failures; none unless given.
+    Returns:
+        the document of verdict.json, of one case.
+    """
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
-    limits, waive = tolerance.load(), waivers.Waivers()
+    limits, waivers = load_limits(), waivers if waivers is not None else Waivers()
     names = [name for name in ledger.expected_tensors(case) if stages.stage_of(name) is not None]
-    alone = dict.fromkeys(names, "not tested: two dumps show only the chained run")
-    found = verdict.judge_tensors(
+    case_verdict = verdict.judge_tensors(
         case,
         {},
         made,
         limits,
-        waive,
+        waivers,
         only_stage,
-        alone,
+        dict.fromkeys(names, "not tested: two dumps show only the chained run"),
         oracle=counterfactual.Ours(case, program),
         hear=counterfactual.hear(case, program),
     )
-    found.match(case, limits, counterfactual.conversion(case, program))
-    traces = documents.write_traces(out, found) if out else {}
-    wall = time.monotonic() - begin
-    document = documents.case_document(found, case if not isinstance(case, MemoryCase) else None, traces, wall, command)
-    network = {found.name: tolerance.network_f0(case.options)}
-    state = verdict.overall([found], waive, False)
-    whole = documents.document(
-        state,
+    case_verdict.match(case, limits, counterfactual.conversion(case, program))
+    traces = files.write_traces(out, case_verdict) if out else {}
+    golden = case if not isinstance(case, MemoryCase) else None
+    document = verdict_json.case_document(case_verdict, golden, traces, time.monotonic() - begin, command)
+    run_document = verdict_json.run_document(
+        verdict.overall([case_verdict], waivers, complete=False),
         about,
         [document],
-        [found],
-        documents.limits_used([found], limits, network),
-        [],
+        [case_verdict],
+        verdict_json.limits_used([case_verdict], limits, {case_verdict.name: network_f0(case.options)}),
+        waivers.document(),
         started,
         time.monotonic() - begin,
     )
     if out:
-        documents.write(out, whole)
-    return whole
+        files.write(out, run_document)
+    return run_document
 
 
-def open_either(path: Path) -> Case:
-    """A golden's folder, or a trace as an original's dump."""
+def open_golden_or_trace(path: Path) -> Case:
+    """The golden of a folder (or of its case.json), every tensor checked; any other path is read as a trace."""
     if path.is_dir() or path.name == store.JSON_NAME:
         return store.open_case(path if path.is_dir() else path.parent).check()
     return from_trace(path)
 
 
 def from_trace(path: Path, voice: Mapping[str, Any] | None = None) -> MemoryCase:
-    """A trace as the golden side: what it cannot say (rate, padding) is read off its tensors."""
+    """A trace as the golden side.
+
+    Profile and options come from the file's metadata where the writer stored them; rate, version and padding are
+    derived from the tensors' shapes.
+
+    Args:
+        path: a safetensors file of tensors named as in the stage table; others are ignored.
+        voice: fields of case.json's `voice` that are known and replace the derived ones.
+    Raises:
+        TraceError: the file cannot be read, or holds no tensor of the stage table.
+    """
     tensors = {name: value for name, value in trace_file.read(path).items() if stages.known(name)}
     if not any(stages.stage_of(name) for name in tensors):
         raise TraceError(f"{path} holds no tensor of docs/spec/00-overview.md; record one with --trace")
-    about = _told(path)
+    about = _metadata(path)
     prefixes = stages.prefixes_of(tensors)
     segments = sum(prefix.startswith("seg") for prefix in prefixes)
     document = {
@@ -106,7 +153,7 @@ def from_trace(path: Path, voice: Mapping[str, Any] | None = None) -> MemoryCase
             "index": "unknown" if any(name.endswith("retrieval.ids") for name in tensors) else None,
             **(voice or {}),
         },
-        "input": {"file": str(path), "sha256": "0" * 64},
+        "input": {"file": str(path), "sha256": _NO_SHA256},
         "options": _options(about, tensors),
         "seed": about.get("seed", ""),
         "segments": segments,
@@ -117,47 +164,51 @@ def from_trace(path: Path, voice: Mapping[str, Any] | None = None) -> MemoryCase
     return MemoryCase(document, tensors)
 
 
-def _told(path: Path) -> dict[str, str]:
-    """What a trace's header says, be it written by `reference` or by `python -m rvc convert --trace`."""
+def _metadata(path: Path) -> dict[str, str]:
+    """`original` and `options` of a trace's metadata, written by `reference` or by `rvc convert --trace`.
+
+    `rvc` stores one JSON object under the key `rvc`; its fields `profile` and `options` take the place of `original`
+    and `options`.
+    """
     about = trace_file.metadata(path)
     try:
-        ours: dict[str, Any] = json.loads(about.get("rvc", "{}"))
+        written_by_rvc: dict[str, Any] = json.loads(about.get("rvc", "{}"))
     except json.JSONDecodeError:
         return about
-    return (
-        about
-        | ({"original": ours["profile"]} if "profile" in ours else {})
-        | ({"options": json.dumps(ours["options"])} if "options" in ours else {})
-    )
+    if "profile" in written_by_rvc:
+        about["original"] = written_by_rvc["profile"]
+    if "options" in written_by_rvc:
+        about["options"] = json.dumps(written_by_rvc["options"])
+    return about
 
 
-def _options(about: Mapping[str, str], tensors: Mapping[str, Array]) -> dict[str, Any]:
+def _options(about: Mapping[str, str], tensors: Mapping[str, Any]) -> Json:
+    """The options in a trace's metadata; without them, the ones that its tensors show.
+
+    The F0 method of a trace without metadata is unknown. "rmvpe" selects the wider limits of F0 networks.
+    """
     if "options" in about:
-        found: dict[str, Any] = json.loads(about["options"])
-        return {name: value for name, value in found.items() if value is not None}
-    pad = 1.0
+        stored: Json = json.loads(about["options"])
+        return {name: value for name, value in stored.items() if value is not None}
+    pad = 1.0  # seconds, the padding of float32 devices (docs/spec/06 §6.2)
     if "padded" in tensors and "highpassed" in tensors:
         pad = (len(tensors["padded"]) - len(tensors["highpassed"])) / 2 / stages.SR16
-    # Without its options a trace may have a network's F0; the wider limits are for that.
-    found = {"window": [pad, 6.0, 38.0, 41.0], "f0_method": "rmvpe"}
-    return found | ({"rms_mix_rate": 0.25} if "waveform.rmsmixed" in tensors else {})
+    options: Json = {"window": [pad, 6.0, 38.0, 41.0], "f0_method": "rmvpe"}  # query, center, max: as above
+    return options | ({"rms_mix_rate": 0.25} if "waveform.rmsmixed" in tensors else {})
 
 
-def _version(tensors: Mapping[str, Array]) -> str:
-    """v1 voices hear 256 channels of content, v2 voices 768."""
-    return (
-        "v1"
-        if any(name.endswith("hubert.features") and value.shape[-1] == 256 for name, value in tensors.items())
-        else "v2"
-    )
+def _version(tensors: Mapping[str, Any]) -> str:
+    """v1 voices read 256 content channels, v2 voices 768."""
+    features = [value for name, value in tensors.items() if name.endswith("hubert.features")]
+    return "v1" if any(value.shape[-1] == 256 for value in features) else "v2"
 
 
-def _rate(tensors: Mapping[str, Array]) -> int:
-    """The voice's rate: the samples of a segment over its frames."""
+def _rate(tensors: Mapping[str, Any]) -> int:
+    """The voice's sampling rate in Hz: the samples of a segment divided by its 10 ms frames, times 100."""
     for name, wave in tensors.items():
         prefix, local = stages.split(name)
         if local in ("waveform.segment.full", "nsf.source"):
-            for other in ("enc_p.m", "flow.z", "z_p"):
-                if prefix + other in tensors:
-                    return int(wave.size // tensors[prefix + other].shape[-1] * 100)
-    return 40000
+            for latent in ("enc_p.m", "flow.z", "z_p"):
+                if prefix + latent in tensors:
+                    return int(wave.size // tensors[prefix + latent].shape[-1] * 100)
+    return _DEFAULT_RATE

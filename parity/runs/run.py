@@ -1,171 +1,156 @@
-"""The run: every golden against one candidate, one after another, then everything that is written about it."""
+"""The run: one candidate judged on every golden, one case after another, and the files that report it."""
 
 import datetime
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
-from parity import stages
 from parity.candidates import candidate
-from parity.candidates.candidate import Candidate, Tensors
+from parity.candidates.candidate import Candidate, DeclinedCase
 from parity.errors import GoldenError, UsageError
 from parity.goldens import store
 from parity.goldens.store import Case
-from parity.judge import limits as tolerance
-from parity.judge import verdict, waivers
+from parity.judge import verdict
+from parity.judge.limits import Limits, network_f0
+from parity.judge.limits import load as load_limits
 from parity.judge.verdict import CaseVerdict
-from parity.output import documents as render
+from parity.judge.waivers import Waivers
+from parity.judge.waivers import load as load_waivers
+from parity.output import files, verdict_json
+from parity.output.verdict_json import Json
 from parity.rvc_bridge import counterfactual
 from parity.voices import cache
-
-GOLDENS = Path("goldens") / "cases"
-OUT = Path("out") / "parity"
 
 
 def run(
     program: Candidate,
-    goldens: Path = GOLDENS,
-    out: Path = OUT,
+    goldens: Path,
+    out: Path,
     only_case: str | None = None,
     only_stage: str | None = None,
     command: str = "python -m parity run",
-    waive: waivers.Waivers | None = None,
-    limits: tolerance.Limits | None = None,
-) -> dict[str, Any]:
-    """Judge every golden below `goldens`; writes into `out` and returns verdict.json's document.
+    waivers: Waivers | None = None,
+    limits: Limits | None = None,
+) -> Json:
+    """Judge every golden below `goldens` and write the run's files into `out`.
 
-    Raises UsageError where there is no golden, no case of that name, no stage of that name, or no case with that stage.
+    Args:
+        program: the candidate.
+        goldens: a folder with one folder for each golden.
+        out: receives verdict.json, junit.xml, summary.md and traces/.
+        only_case: only cases whose name contains this text.
+        only_stage: only this stage, or the stages whose name begins with it and a dot.
+        command: the command line of this run, to which `reproduce` appends the case and the stage.
+        waivers: known failures; those of parity/data/waivers.json unless given.
+        limits: the limits to judge by; those of parity/data/spread.json unless given.
+    Returns:
+        the document of verdict.json.
+    Raises:
+        UsageError: there is no golden, no case of that name, no stage of that name, or no case with that stage.
     """
     verdict.refuse_unknown(only_stage)
+    folders = _chosen(goldens, only_case, only_stage)
+    limits = limits if limits is not None else load_limits()
+    waivers = waivers if waivers is not None else load_waivers()
+    started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
+    documents: list[Json] = []
+    verdicts: list[CaseVerdict] = []
+    networks: dict[str, bool] = {}
+    for folder in tqdm(folders, desc="parity", unit="case", file=sys.stderr, disable=not sys.stderr.isatty()):
+        case_verdict, document = _judge_folder(folder, program, limits, waivers, only_stage, out, command)
+        networks[case_verdict.name] = network_f0(document.get("options", {}))
+        case_verdict.traces.clear()  # written to disk; a run over all goldens would not fit in memory
+        verdicts.append(case_verdict)
+        documents.append(document)
+    run_document = verdict_json.run_document(
+        verdict.overall(verdicts, waivers, complete=only_case is None and only_stage is None),
+        program.about,
+        documents,
+        verdicts,
+        verdict_json.limits_used(verdicts, limits, networks),
+        waivers.document(),
+        started,
+        time.monotonic() - begin,
+    )
+    files.write(out, run_document)
+    return run_document
+
+
+def _chosen(goldens: Path, only_case: str | None, only_stage: str | None) -> list[Path]:
+    """The folders of the cases to judge; those of one voice are neighbors, so that each voice is loaded once."""
     folders = store.cases(goldens, only_case)
     if not folders:
         what = f"case whose name contains {only_case!r}" if only_case else "case"
         raise UsageError(f"there is no {what} below {goldens}; is this the root of the repository?")
-    folders = [folder for folder in folders if _has(folder, only_stage)]
+    folders = [folder for folder in folders if _has_stage(folder, only_stage)]
     if not folders:
-        raise UsageError(f"none of the cases asked for has the stage {only_stage}; leave out --case to find one")
-    limits = limits if limits is not None else tolerance.load()
-    waive = waive if waive is not None else waivers.load()
-    started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
-    documents: list[dict[str, Any]] = []
-    verdicts: list[CaseVerdict] = []
-    networks: dict[str, bool] = {}
-    for folder in tqdm(_ordered(folders), desc="parity", unit="case", file=sys.stderr, disable=not sys.stderr.isatty()):
-        found, document = _one(folder, program, limits, waive, only_stage, out, command)
-        networks[found.name] = tolerance.network_f0(document.get("options", {}))
-        found.traces.clear()
-        verdicts.append(found)
-        documents.append(document)
-    state = verdict.overall(verdicts, waive, only_case is None and only_stage is None)
-    whole = render.document(
-        state,
-        program.about,
-        documents,
-        verdicts,
-        render.limits_used(verdicts, limits, networks),
-        waive.document(),
-        started,
-        time.monotonic() - begin,
-    )
-    render.write(out, whole)
-    return whole
+        raise UsageError(f"none of the chosen cases has the stage {only_stage}; leave out --case to search all cases")
+    return sorted(folders, key=lambda folder: (_voice(folder), folder.name))
 
 
-def _has(folder: Path, only_stage: str | None) -> bool:
-    """Whether a golden has the stage; one that cannot be opened stays, to be called unreadable."""
+def _has_stage(folder: Path, only_stage: str | None) -> bool:
+    """Whether a golden has the stage. A golden that cannot be opened counts, to be reported as unreadable."""
     try:
         return verdict.has(store.open_case(folder), only_stage)
     except GoldenError:
         return True
 
 
-class Declined:
-    """A candidate on a case whose profile it does not declare: every cell reads "not tested"."""
-
-    chains = False
-
-    def __init__(self, program: Candidate) -> None:
-        self.about = program.about
-
-    def offers(self, stage: stages.Stage) -> bool:
-        """Nothing."""
-        return False
-
-    def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
-        """Never called."""
-        raise NotImplementedError
-
-    def run(self, case: Case) -> Tensors:
-        """Never called."""
-        raise NotImplementedError
+def _voice(folder: Path) -> str:
+    try:
+        return str(store.open_case(folder).voice.get("kind"))
+    except GoldenError:
+        return ""
 
 
-def _ordered(folders: Sequence[Path]) -> list[Path]:
-    """Cases of one voice together, so that each voice is loaded once."""
-
-    def voice(folder: Path) -> str:
-        try:
-            return str(store.open_case(folder).voice.get("kind"))
-        except GoldenError:
-            return ""
-
-    return sorted(folders, key=lambda folder: (voice(folder), folder.name))
-
-
-def _one(
+def _judge_folder(
     folder: Path,
     program: Candidate,
-    limits: tolerance.Limits,
-    waive: waivers.Waivers,
+    limits: Limits,
+    waivers: Waivers,
     only_stage: str | None,
     out: Path,
     command: str,
-) -> tuple[CaseVerdict, dict[str, Any]]:
+) -> tuple[CaseVerdict, Json]:
     begin = time.monotonic()
     case: Case | None = None
     try:
         case = store.open_case(folder).check()
-        declined = not getattr(program, "takes", lambda case: True)(case)
-        program = Declined(program) if declined else program
-        found = verdict.judge(
-            case,
-            program,
-            limits,
-            waive,
-            only_stage,
-            counterfactual.Ours(case, program),
-            counterfactual.hear(case, program),
-        )
-        found.match(case, limits, counterfactual.conversion(case, program))
-        if (
-            found.state == "nothing"
-            and not program.chains
-            and not any(program.offers(stage) for stage, _ in candidate.steps(case))
-        ):
-            found.state = "declined"  # it says beforehand that it has none of these stages
-        if declined:
-            found.state, found.sentence = "declined", f"the candidate does not declare the profile {case.profile}"
-        if found.state == "differs" and (other := cache.other_than_recorded(case.voice)):
-            found.sentence = f"{found.sentence}; {other}"
+        case_verdict = _judge(case, program, limits, waivers, only_stage)
     except GoldenError as error:
-        found = verdict.unreadable(folder.name, error)
-    traces = render.write_traces(out, found)
-    reproduce = f"{command} --case {found.name}" + (f" --stage {found.first['stage']}" if found.first else "")
-    return found, render.case_document(found, case, traces, time.monotonic() - begin, reproduce)
+        case_verdict = verdict.unreadable(folder.name, error)
+    traces = files.write_traces(out, case_verdict)
+    reproduce = f"{command} --case {case_verdict.name}"
+    if case_verdict.first:
+        reproduce += f" --stage {case_verdict.first['stage']}"
+    return case_verdict, verdict_json.case_document(case_verdict, case, traces, time.monotonic() - begin, reproduce)
 
 
-def report(document: dict[str, Any], as_json: bool, say: Callable[[str], None] = print) -> int:
-    """Print the table or the JSON; returns the exit code."""
-    import json
+def _judge(case: Case, program: Candidate, limits: Limits, waivers: Waivers, only_stage: str | None) -> CaseVerdict:
+    taken = program.takes(case)
+    judged = program if taken else DeclinedCase(program)
+    case_verdict = verdict.judge(
+        case,
+        judged,
+        limits,
+        waivers,
+        only_stage,
+        counterfactual.Ours(case, judged),
+        counterfactual.hear(case, judged),
+    )
+    case_verdict.match(case, limits, counterfactual.conversion(case, judged))
+    if not taken:
+        case_verdict.state = "declined"
+        case_verdict.sentence = f"the candidate does not declare the profile {case.profile}"
+    elif case_verdict.state == "nothing" and _offers_nothing(judged, case):
+        case_verdict.state = "declined"
+    if case_verdict.state == "differs" and (other := cache.other_than_recorded(case.voice)):
+        case_verdict.sentence = f"{case_verdict.sentence}; {other}"
+    return case_verdict
 
-    if as_json:
-        say(json.dumps(document, indent=1))
-    else:
-        say(render.table(document))
-        say("")
-        say(render.closing(document))
-    return int(document["exit_code"])
+
+def _offers_nothing(program: Candidate, case: Case) -> bool:
+    """Whether the candidate declares beforehand that it has none of the case's stages."""
+    return not program.chains and not any(program.offers(stage) for stage, _ in candidate.steps(case))

@@ -1,16 +1,25 @@
-"""Our rvc on a user's own files against an original's trace of the same files; nothing is stored."""
+"""`rvc` on a user's own files, compared with an original's trace of the same files; nothing is stored."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from parity.errors import UsageError
+from parity.output.verdict_json import Json
 from parity.runs import dumps
 
 
-def judge(trace: Path | None, files: Mapping[str, Path]) -> dict[str, Any]:
-    """The verdict document of a chained run; `trace` is what `python -m reference.run_live` wrote."""
-    from parity.rvc_bridge.offline import RvcTorch
+def judge(trace: Path | None, files: Mapping[str, Path]) -> Json:
+    """Convert the audio of a trace with `rvc` and judge that conversion against the trace.
+
+    Args:
+        trace: what `python -m reference.run_live` wrote.
+        files: role (model, hubert, index, rmvpe, crepe, fcpe) → path.
+    Returns:
+        the document of verdict.json.
+    Raises:
+        UsageError: the trace or a file is missing, or the trace holds no input audio.
+    """
+    from parity.rvc_bridge.offline import RvcTorch  # imports torch
 
     if trace is None:
         raise UsageError(
@@ -21,9 +30,8 @@ def judge(trace: Path | None, files: Mapping[str, Path]) -> dict[str, Any]:
         if not path.exists():
             raise UsageError(f"there is no {role} at {path}; give the file that the original was run with")
     program = RvcTorch(files)
-    case = dumps.from_trace(trace)
-    program_rate = program.parts(case).rate
-    case = dumps.from_trace(trace, {"rate": program_rate, "version": program.parts(case).version})
+    voice = program.parts(dumps.from_trace(trace))
+    case = dumps.from_trace(trace, {"rate": voice.rate, "version": voice.version})
     if "audio16k.raw" not in case:
         raise UsageError(f"{trace} holds no audio16k.raw, from which our run has to start; record it again")
     command = "python -m parity live --trace " + str(trace)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from parity import stages, voices
-from parity.candidates.candidate import CandidateError, Lacks, Tensors
+from parity.candidates.candidate import CandidateError, NotOffered, Tensors
 from parity.errors import GoldenError
 from parity.goldens.recipes import Array
 from parity.goldens.store import Case
@@ -93,6 +93,10 @@ class RvcTorch:
         """Our pipeline runs whole conversions, where its device is."""
         return self.absent is None
 
+    def takes(self, case: Case) -> bool:
+        """Every case: `rvc` has all profiles."""
+        return True
+
     def offers(self, stage: stages.Stage) -> bool:
         """Every stage has an address here, but the gated ring, which no original shows."""
         return stage.name in STAGES or stage.name in realtime.STAGES
@@ -100,7 +104,7 @@ class RvcTorch:
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
         """One stage on given inputs."""
         if self.absent is not None:
-            raise Lacks(self.absent)
+            raise NotOffered(self.absent)
         try:
             if stage.scope == "block":
                 return realtime.run_stage(self.stream(case), stage.name, prefix, inputs)

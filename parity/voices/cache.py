@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from parity.errors import GoldenError, ParityError
 from parity.voices.draw import Array
-from parity.voices.kinds import Recipe, digest, recipe
+from parity.voices.kinds import WeightFile, digest, weights
 
 _RECORD = "made.json"
 
@@ -55,14 +55,14 @@ def path_of(name: str) -> Path:
 
 @functools.cache  # a file is hashed once in a process
 def _path_of(name: str, root: Path) -> Path:
-    how = recipe(name)
+    how = weights(name)
     entry = root / "voices" / f"{name}-{pinned()[name][:12]}"
     if not _intact(entry, how.file):
         make(name, how, entry)
     return entry / how.file
 
 
-def make(name: str, how: Recipe, entry: Path) -> None:
+def make(name: str, how: WeightFile, entry: Path) -> None:
     """Draw, check and write the weights called `name`, and put them at `entry` in one step."""
     tensors = draw(name, how)
     check(name, digest(tensors, how.facts))
@@ -79,8 +79,8 @@ def make(name: str, how: Recipe, entry: Path) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def draw(name: str, how: Recipe) -> dict[str, Array]:
-    """All tensors of a recipe, with a progress bar on a terminal."""
+def draw(name: str, how: WeightFile) -> dict[str, Array]:
+    """All tensors of an entry, with a progress bar on a terminal."""
     tensors: dict[str, Array] = {}
     with tqdm(total=how.elements, desc=name, unit="", unit_scale=True, disable=None, leave=False) as bar:
         for key, values in how.draw():

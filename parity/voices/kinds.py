@@ -1,4 +1,7 @@
-"""What can be made: for each name its tensors, its facts, and how they are written as the originals' own file."""
+"""The registry of synthetic weights: for each name its tensors, its facts, and how they are written as a file.
+
+Each file has the format of the originals' own, so that code that loads one also loads a user's real one.
+"""
 
 import hashlib
 import json
@@ -12,19 +15,21 @@ import numpy as np
 from parity.errors import UsageError
 from parity.voices import hubert, index, rmvpe, synthesizer
 from parity.voices.draw import Array, Named
+from parity.voices.synthesizer import KINDS, Kind
 
 Tensors = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """One file (or folder) of synthetic weights.
+class WeightFile:
+    """How one file (or folder) of synthetic weights is made.
 
-    file    : its name inside its folder of the cache
-    draw    : the tensors, one by one
-    facts   : what the file says besides its tensors
-    write   : writes tensors and facts to a path
-    elements: how many numbers it holds, for the progress bar
+    Attributes:
+        file: its name in its folder of the cache.
+        draw: makes its tensors one by one.
+        facts: what the file holds besides its tensors.
+        write: writes tensors and facts to a path.
+        elements: how many numbers it holds, for the progress bar.
     """
 
     file: str
@@ -34,35 +39,15 @@ class Recipe:
     elements: int
 
 
-def recipe(name: str) -> Recipe:
-    """The recipe called `name`: a kind of voice such as "v2-40k-f0", "hubert", "rmvpe", or "index-v2" and its like."""
-    if name == "hubert":
-        facts = {"config.json": hubert.CONFIG, "preprocessor_config.json": hubert.PREPROCESSOR}
-        return Recipe("hubert", hubert.tensors, facts, _write_hubert, 94_568_576)
-    if name == "rmvpe":
-        return Recipe("rmvpe.pt", rmvpe.tensors, {}, _write_rmvpe, 90_472_917)
-    if name in INDEXES:
-        short = name.removeprefix("index-")
-        return Recipe(f"{name}.index", lambda: index.tensors(short), {"nprobe": 1}, _write_index, 2_000_000)
-    if name in synthesizer.KINDS:
-        kind = synthesizer.Kind(name)
-        said: dict[str, object] = {
-            "config": kind.config,
-            "info": "synthetic weights from a fixed stream; no speaker was trained",
-            "sr": f"{kind.rate}k",
-            "f0": int(kind.f0),
-            "version": kind.version,
-        }
-        return Recipe(f"{name}.pth", lambda: synthesizer.tensors(name), said, _write_voice, 28_000_000)
-    raise UsageError(f"there are no synthetic weights called {name!r}; choose one of {', '.join(ALL)}")
-
-
-INDEXES = tuple(f"index-{name}" for name in index.NAMES)
-ALL = (*synthesizer.KINDS, "hubert", "rmvpe", *INDEXES)
+def weights(name: str) -> WeightFile:
+    """The entry of WEIGHTS called `name`. Raises UsageError for a name that is none."""
+    if name not in WEIGHTS:
+        raise UsageError(f"there are no synthetic weights called {name!r}; choose one of {', '.join(WEIGHTS)}")
+    return WEIGHTS[name]
 
 
 def digest(tensors: Tensors, facts: Mapping[str, object]) -> str:
-    """A sha256 of what a file means, whatever library wrote it: names, dtypes, shapes, little-endian bytes, facts."""
+    """The sha256 of a file's content, whatever library wrote it: names, dtypes, shapes, little-endian bytes, facts."""
     total = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name in sorted(tensors):
         values = np.ascontiguousarray(tensors[name])
@@ -95,3 +80,28 @@ def _write_hubert(tensors: Tensors, facts: Mapping[str, object], path: Path) -> 
 
 def _write_index(tensors: Tensors, facts: Mapping[str, object], path: Path) -> None:
     index.write(tensors, str(path))
+
+
+def _voice(name: str) -> WeightFile:
+    kind = Kind(name)
+    facts: dict[str, object] = {
+        "config": kind.config,
+        "info": "synthetic weights from a fixed stream; no speaker was trained",
+        "sr": f"{kind.rate}k",
+        "f0": int(kind.f0),
+        "version": kind.version,
+    }
+    return WeightFile(f"{name}.pth", lambda: synthesizer.tensors(name), facts, _write_voice, 28_000_000)
+
+
+def _index(name: str) -> WeightFile:
+    return WeightFile(f"index-{name}.index", lambda: index.tensors(name), {"nprobe": 1}, _write_index, 2_000_000)
+
+
+_HUBERT_FILES = {"config.json": hubert.CONFIG, "preprocessor_config.json": hubert.PREPROCESSOR}
+WEIGHTS: dict[str, WeightFile] = {
+    **{name: _voice(name) for name in KINDS},
+    "hubert": WeightFile("hubert", hubert.tensors, _HUBERT_FILES, _write_hubert, 94_568_576),
+    "rmvpe": WeightFile("rmvpe.pt", rmvpe.tensors, {}, _write_rmvpe, 90_472_917),
+    **{f"index-{name}": _index(name) for name in index.NAMES},
+}

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from parity import stages
 from parity.candidates.candidate import Candidate, Tensors
+from parity.goldens import store
 from parity.goldens.store import Case
 from parity.mutants import catalogue
 from parity.mutants.fault import Fault
@@ -65,7 +66,7 @@ def judged(root: Path) -> list[Path]:
     goldens = root / "goldens"
     goldens.mkdir()
     for case in CASES:
-        (goldens / case).symlink_to((judging.GOLDENS / case).resolve())
+        (goldens / case).symlink_to((store.GOLDENS / case).resolve())
     faults = {fault.name: fault for fault in catalogue()}
     programs: dict[str, Candidate] = {"rvc": RvcTorch()}
     programs |= {name: Planted(words, faults[name]) for words, name in PLANTED.items()}

@@ -121,6 +121,9 @@ class Player:
     def about(self) -> dict[str, object]:
         return {"name": "player", "version": "1"}
 
+    def takes(self, case: Case) -> bool:
+        return True
+
     def offers(self, stage: stages.Stage) -> bool:
         return stage.name not in self.lacks
 

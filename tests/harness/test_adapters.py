@@ -12,6 +12,7 @@ from parity.candidates import external
 from parity.goldens import store
 from parity.runs import doctor
 from parity.runs import run as running
+from parity.rvc_bridge import voice_files
 
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT / "goldens" / "cases"
@@ -33,7 +34,7 @@ def built(folder: Path, fault: int = 0) -> str:
 
 
 def judged(command: str, folder: Path, case: str = CASE) -> dict[str, Any]:
-    with external.External(command) as program:
+    with external.External(command, voice_files.paths) as program:
         return running.run(program, GOLDENS, folder / "out", case)
 
 
@@ -55,7 +56,7 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_the_c_adapter_is_well(tmp_path: Path, small: Path) -> None:
-    with external.External(built(tmp_path)) as program:
+    with external.External(built(tmp_path), voice_files.paths) as program:
         found = list(doctor.examine(program, small))
     assert [finding.code for finding in found] == ["", "", "", ""]
     assert found[0].sentence == "stages.c 1 offers 3 stages"
@@ -95,7 +96,7 @@ def test_the_wrong_side_protected_is_blamed_on_protection(tmp_path: Path) -> Non
 
 
 def test_the_onnx_adapter_is_well_and_right(tmp_path: Path, small: Path) -> None:
-    with external.External(ONNX) as program:
+    with external.External(ONNX, voice_files.paths) as program:
         found = list(doctor.examine(program, small))
         assert [finding.code for finding in found if not finding.well] == []
         document = running.run(program, small, tmp_path / "out")
@@ -108,7 +109,7 @@ def test_the_missing_factor_of_an_onnx_export_is_named(
     tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RVC_ONNX_TEMPERATURE", "1.0")
-    with external.External(ONNX) as program:
+    with external.External(ONNX, voice_files.paths) as program:
         document = running.run(program, small, tmp_path / "out", only_stage="z_p")
     assert accused(document) == {"z_p"}
     assert causes(document) == {"missing 0.66666"}

@@ -6,6 +6,7 @@ import pytest
 
 from parity.calibration import coverage
 from parity.calibration.coverage import NO_METHOD, Cell
+from parity.cli import main as command_line
 from rvc.profiles import METHODS, PROFILES
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
@@ -17,7 +18,7 @@ def test_the_methods_are_those_of_the_profiles():
 
 
 def test_the_committed_goldens_hold_every_value_and_every_pair(capsys):
-    assert coverage.main([]) == 0
+    assert command_line.main(["coverage"]) == 0
     said = capsys.readouterr().out
     cells, have = coverage.existing(), coverage.covered(GOLDENS)
     assert said.count("left out") - 1 == len(cells) - len(have.keys() & set(cells))
@@ -31,7 +32,7 @@ def test_a_lost_golden_is_noticed(lost, monkeypatch, capsys):
     have = coverage.covered(GOLDENS)
     del have[lost]
     monkeypatch.setattr(coverage, "covered", lambda _: have)
-    assert coverage.main([]) == 1
+    assert command_line.main(["coverage"]) == 1
     said = capsys.readouterr().out
     assert f"not covered: {lost.sides()[0][0]} with {lost.sides()[0][1]}" in said or (
         f"not covered: {lost.kind} with {lost.profile}" in said
@@ -42,7 +43,7 @@ def test_a_lost_golden_is_noticed(lost, monkeypatch, capsys):
 def test_a_lost_value_is_named(monkeypatch, capsys):
     have = {cell: names for cell, names in coverage.covered(GOLDENS).items() if cell.method != "fcpe"}
     monkeypatch.setattr(coverage, "covered", lambda _: have)
-    assert coverage.main([]) == 1
+    assert command_line.main(["coverage"]) == 1
     assert "not covered: fcpe\n" in capsys.readouterr().out
 
 

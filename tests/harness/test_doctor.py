@@ -19,7 +19,8 @@ SAID = {
     "wrong-id": ("wrong-id", None),
     "wrong-protocol": (
         "wrong-protocol",
-        "the adapter speaks 'rvc-parity/0', this judge 'rvc-parity/1'; use the adapter that belongs to this version",
+        "the adapter uses the protocol 'rvc-parity/0', this judge uses 'rvc-parity/1'; "
+        "use the adapter that belongs to this version",
     ),
     "unknown-stage": (
         "unknown-stage",
@@ -36,7 +37,7 @@ SAID = {
     ),
     "crash": (
         "crash",
-        "the adapter ended with exit status 1 during run_stage; its last words: segmentation fault, or so",
+        "the adapter ended with exit status 1 during run_stage; the last line on its stderr: segmentation fault, or so",
     ),
     "hang": ("hang", "no answer to run_stage within 8 s; does the adapter flush its stdout after each line?"),
     "refused": ("refused", "the adapter refused run_stage: no memory left for this"),
@@ -63,10 +64,10 @@ SAID = {
     "changes": (
         "changes",
         "seg0.flow.z has other bits when flow is run again on the same inputs; is noise drawn "
-        "inside, or memory uninitialised?",
+        "inside, or memory uninitialized?",
     ),
-    "deaf": (
-        "deaf",
+    "ignores-inputs": (
+        "ignores-inputs",
         "flow gives the same seg0.flow.z for inputs half as large; does it read the file named in inputs?",
     ),
     "undeclared-stage": (
@@ -97,7 +98,8 @@ def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_fault_has_its_code_and_sentence(fault: str, goldens: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, sentence = SAID[fault]
     monkeypatch.setattr(external, "HELLO_TIMEOUT", 1.0 if fault == "hang-hello" else 60.0)
-    with external.External(adapter(fault, goldens), timeout=8.0 if fault == "hang" else 60.0) as program:
+    timeout = 8.0 if fault == "hang" else 60.0
+    with external.External(adapter(fault, goldens), lambda case: {}, timeout) as program:
         bad = [finding for finding in doctor.examine(program, goldens) if not finding.well]
     assert [finding.code for finding in bad][:1] == [code]
     assert sentence is None or bad[0].sentence == sentence
@@ -108,7 +110,7 @@ def test_a_well_adapter(goldens: Path, capsys: pytest.CaptureFixture[str]) -> No
     command = adapter("none", goldens)
     assert command_line.main(["doctor", "--candidate", command, "--goldens", str(goldens)]) == 0
     out = capsys.readouterr().out
-    assert "fake 1 offers 1 stages" in out and "the adapter is well" in out
+    assert "fake 1 offers 1 stages" in out and "the adapter is ready to be judged" in out
 
 
 def test_check_runs_the_adapter(goldens: Path, tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ ROW = {"cell": "small/seg0.flow.z/*/*", "because": "known since the last release
 def waived(folder: Path, row: dict[str, str], **options: Any) -> dict[str, Any]:
     golden(folder)
     value = changed("seg0.flow.z", tensors()["seg0.flow.z"] * np.float32(1.01))
-    return running.run(Player(value, **options), folder, folder / "out", waive=waivers.Waivers([row]))
+    return running.run(Player(value, **options), folder, folder / "out", waivers=waivers.Waivers([row]))
 
 
 def test_a_waiver_waives_and_is_counted(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_an_ended_waiver_is_a_failure(tmp_path: Path) -> None:
 
 def test_a_waiver_that_waives_nothing_is_a_failure(tmp_path: Path) -> None:
     golden(tmp_path)
-    document = running.run(Player(tensors()), tmp_path, tmp_path / "out", waive=waivers.Waivers([ROW]))
+    document = running.run(Player(tensors()), tmp_path, tmp_path / "out", waivers=waivers.Waivers([ROW]))
     assert document["exit_code"] == 1
     assert document["sentence"] == "the waiver for small/seg0.flow.z/*/* waives nothing any more; delete it"
 

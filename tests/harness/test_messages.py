@@ -2,7 +2,6 @@
 
 import ast
 import json
-from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +14,9 @@ from small_case import META, Player, golden, tensors
 from parity import stages, voices
 from parity.calibration import accuracy, leave_one_out, spread
 from parity.candidates import external
-from parity.candidates.candidate import Lacks
-from parity.candidates.external import ProtocolError
+from parity.candidates.candidate import NotOffered
+from parity.candidates.process import ProtocolError, check_answer
+from parity.cli import main as command_line
 from parity.errors import ParityError
 from parity.goldens import store, trace_file
 from parity.judge import limits, waivers
@@ -26,7 +26,7 @@ from parity.runs import run as running
 from parity.voices import cache, index, kinds
 
 PARITY = Path(__file__).parents[2] / "parity"
-REFUSALS = ("UsageError", "TraceError", "ParityError", "GoldenError", "ProtocolError", "Lacks", "Finding")
+REFUSALS = ("UsageError", "TraceError", "ParityError", "GoldenError", "ProtocolError", "NotOffered", "Finding")
 # What only we can meet, who write this repository: a stage without an address, a trial that goes wrong, our own data.
 OURS = {"rvc_bridge/offline.py", "rvc_bridge/realtime.py"}
 NOT_MET = ("mutants", "adapters")  # refusals that only the authors of the catalog can meet
@@ -108,7 +108,7 @@ REFUSED: dict[str, tuple[Where, str]] = {
     ),
     "a stage that no case has": (
         lambda here: [golden(here), running.run(Player(tensors()), here, here / "out", only_stage="rt.sola")],
-        "none of the cases asked for has the stage rt.sola; leave out --case to find one",
+        "none of the chosen cases has the stage rt.sola; leave out --case to search all cases",
     ),
     "a stage of two dumps that is none": (
         lambda here: dumps.compare(here / "a", here / "b", "genrator"),
@@ -171,9 +171,7 @@ REFUSED: dict[str, tuple[Where, str]] = {
         "python -m parity.spread",
     ),
     "a spread of one variant": (
-        lambda here: leave_one_out._run(
-            Namespace(spread=spread_of(here, {}), traces=None, fresh=None, goldens=here, out=here / "c.json")
-        ),
+        lambda here: leave_one_out.report(spread_of(here, {}), here, here / "c.json"),
         "{}/a.json has no entry that two variants share; measure more: python -m parity.spread",
     ),
     "a golden of nothing": (
@@ -213,7 +211,7 @@ REFUSED: dict[str, tuple[Where, str]] = {
     ),
     "no such index": (
         lambda here: voices.make_index("v3"),
-        "there are no synthetic weights called 'index-v3'; choose one of " + ", ".join(kinds.ALL),
+        "there are no synthetic weights called 'index-v3'; choose one of " + ", ".join(kinds.WEIGHTS),
     ),
     "no such counts": (
         lambda here: list(index.tensors("v3")),
@@ -260,38 +258,42 @@ def stage(name: str) -> stages.Stage:
 
 def test_what_the_doctor_says_of_a_whole_conversion(tmp_path: Path) -> None:
     case, right = golden(tmp_path), tensors()
-    assert doctor._chain(Chain({"f0.raw": right["f0.raw"]}), case).sentence == (
+    assert doctor._examine_conversion(Chain({"f0.raw": right["f0.raw"]}), case).sentence == (
         "a whole conversion must write waveform.final, and every stage's tensors for blame; its outputs hold f0.raw"
     )
     odd = {"waveform.final": right["waveform.final"], "mel": np.zeros((2, 3), np.float32)}
-    assert doctor._chain(Chain(odd), case).sentence == (
+    assert doctor._examine_conversion(Chain(odd), case).sentence == (
         "mel is no name of the stage table (docs/spec/00-overview.md), float32[2, 3]"
     )
-    assert doctor._chain(Chain({"waveform.final": right["waveform.final"]}), case).sentence == (
+    assert doctor._examine_conversion(Chain({"waveform.final": right["waveform.final"]}), case).sentence == (
         "1 tensors of a whole conversion, well formed"
     )
 
 
 def test_what_the_doctor_says_of_a_stage(tmp_path: Path) -> None:
     case, right = golden(tmp_path), tensors()
-    assert doctor._stage(Chain(right), stage("flow"), [case]).sentence == ("seg0.flow.z: form and repetition are right")
-    assert doctor._stage(Chain(right, Lacks("no flow here")), stage("flow"), [case]).sentence == (
+    assert doctor._examine_stage(Chain(right), stage("flow"), [case]).sentence == (
+        "seg0.flow.z: form and repetition are right"
+    )
+    assert doctor._examine_stage(Chain(right, NotOffered("no flow here")), stage("flow"), [case]).sentence == (
         "not there for small: no flow here"
     )
-    assert doctor._stage(Chain(right), stage("rt.sola"), [case]).sentence == (
+    assert doctor._examine_stage(Chain(right), stage("rt.sola"), [case]).sentence == (
         "no golden of this profile has the stage rt.sola to try it on"
     )
     crash = Chain(right, ProtocolError("crash", "the adapter ended"))
     crash.lacks = ("audio16k",)
-    assert next(iter(doctor._undeclared(crash, case))).sentence == (
-        "asked for audio16k, which is not declared: the adapter ended"
+    assert next(iter(doctor._examine_undeclared(crash, case))).sentence == (
+        "audio16k was requested, which is not declared: the adapter ended"
     )
 
 
 def test_what_is_said_of_strange_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = golden(tmp_path)
-    with external.External("true", {"small": {}}) as program:
-        monkeypatch.setattr(program, "_running", lambda: SimpleNamespace(ask=lambda *_, **__: {"seconds": [1, "2"]}))
+    with external.External("true", lambda case: {}) as program:
+        monkeypatch.setattr(
+            program, "_running", lambda: SimpleNamespace(request=lambda *_, **__: {"seconds": [1, "2"]})
+        )
         with pytest.raises(ProtocolError) as raised:
             program.time(case, 2)
     assert str(raised.value) == "the answer to time has seconds = [1, '2']; expected 2 numbers"
@@ -299,12 +301,11 @@ def test_what_is_said_of_strange_answers(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(ProtocolError) as raised:
         external.read_outputs(short, "run")
     assert str(raised.value) == (
-        "the outputs of run (4 bytes) are not a whole safetensors file (Error while "
+        "the outputs of run (4 bytes) are not a complete safetensors file (Error while "
         "deserializing header: header too small); close the file before answering"
     )
-    speaker = SimpleNamespace(_count=3)
     with pytest.raises(ProtocolError) as raised:
-        external.Program._answer(speaker, "run", '{"id": 2, "ok": true}')  # type: ignore[arg-type]
+        check_answer("run", 3, '{"id": 2, "ok": true}')
     assert str(raised.value) == (
         """the answer to run is '{"id": 2, "ok": true}', but its id must be 3; """
         "answer each request once, in order"
@@ -318,7 +319,7 @@ def test_other_bits_on_this_machine_end_a_case_and_not_each_of_its_stages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RVC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "pinned", lambda: dict.fromkeys(kinds.ALL, 64 * "0"))
+    monkeypatch.setattr(cache, "pinned", lambda: dict.fromkeys(kinds.WEIGHTS, 64 * "0"))
     golden(tmp_path / "goldens")
 
     class Ours(Player):
@@ -363,8 +364,8 @@ def test_a_damaged_entry_that_cannot_be_replaced(tmp_path: Path, monkeypatch: py
 def test_accuracy_wants_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(accuracy, "unmatched", lambda: iter(()))
-    assert accuracy.main(["--goldens", str(tmp_path), "--run", str(tmp_path)]) == 2
+    monkeypatch.setattr(accuracy, "without_original", lambda track: iter(()))
+    assert command_line.main(["accuracy", "--goldens", str(tmp_path), "--run", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"parity: {tmp_path} holds no trace of a sung golden; run: nox -s parity\n"
 
 

@@ -17,7 +17,6 @@ from parity.mutants import Fault, catalogue, schedule, summary
 from parity.mutants.cached_stages import Memory
 from parity.mutants.fault import around, cost, fits, put, replaced
 from parity.mutants.trial import Outcome, checks, run
-from parity.runs.run import GOLDENS
 from rvc.audio import segments
 from rvc.content import alignment
 
@@ -34,7 +33,7 @@ def program():
 
 @pytest.fixture(scope="module")
 def cases():
-    return sorted((store.open_case(folder) for folder in store.cases(GOLDENS)), key=cost)
+    return sorted((store.open_case(folder) for folder in store.cases(store.GOLDENS)), key=cost)
 
 
 def named(name: str) -> Fault:

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from small_case import META, Player, changed, golden, judge, tensors
 
-from parity.candidates.candidate import CandidateError, Lacks
+from parity.candidates.candidate import CandidateError, NotOffered
 from parity.errors import GoldenError, UsageError
 from parity.goldens import store
 from parity.judge import verdict_schema
@@ -219,7 +219,7 @@ def test_a_case_with_nothing_to_compare_fails_beside_others(tmp_path: Path) -> N
     class Half(Player):
         def run_stage(self, case: Any, *rest: Any) -> Any:
             if case.name == "other":
-                raise Lacks("not for this one")
+                raise NotOffered("not for this one")
             return super().run_stage(case, *rest)
 
     document = running.run(Half(tensors(), chains=False), tmp_path, tmp_path / "out")

@@ -12,8 +12,7 @@ from safetensors.numpy import load_file
 
 from parity import voices
 from parity.errors import ParityError, UsageError
-from parity.voices import __main__ as command
-from parity.voices import cache, kinds, rmvpe
+from parity.voices import cache, command, kinds, rmvpe
 from parity.voices.draw import Draw
 
 slow = pytest.mark.slow
@@ -28,20 +27,20 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def shapes(name):
-    return {key: values.shape for key, values in kinds.recipe(name).draw()}
+    return {key: values.shape for key, values in kinds.weights(name).draw()}
 
 
 # ---- what is drawn ----
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n == "index-v2" else slow) for n in kinds.ALL])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n == "index-v2" else slow) for n in kinds.WEIGHTS])
 def test_this_machine_draws_the_pinned_bits(name):
-    how = kinds.recipe(name)
+    how = kinds.weights(name)
     cache.check(name, kinds.digest(dict(how.draw()), how.facts))
 
 
 def test_everything_that_can_be_made_is_pinned():
-    assert set(cache.pinned()) == set(kinds.ALL)
+    assert set(cache.pinned()) == set(kinds.WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +77,7 @@ def test_hubert_and_rmvpe_have_the_specified_numbers():
 
 def test_no_kind_shares_its_weights_with_another():
     def first(kind):
-        return next(v for n, v in kinds.recipe(kind).draw() if n == "enc_p.encoder.attn_layers.0.conv_q.weight")
+        return next(v for n, v in kinds.weights(kind).draw() if n == "enc_p.encoder.attn_layers.0.conv_q.weight")
 
     assert (first("v2-40k-f0") != first("v2-48k-f0")).any()
 
@@ -130,7 +129,7 @@ def test_a_voice_is_written_as_an_exported_small_model(own_cache):
     ]
     assert (held["sr"], held["f0"], held["version"]) == ("40k", 1, "v2")
     assert {tensor.dtype for tensor in held["weight"].values()} == {torch.float16}
-    for name, values in kinds.recipe("v2-40k-f0").draw():
+    for name, values in kinds.weights("v2-40k-f0").draw():
         np.testing.assert_array_equal(held["weight"][name].numpy(), values, err_msg=name)
 
 
@@ -159,7 +158,7 @@ def test_rmvpe_is_a_bare_state_dict(own_cache):
 @pytest.mark.parametrize("name", voices.INDEXES)
 def test_an_index_is_an_ivf_flat_file_with_its_vectors_in_order(name, own_cache):
     index = faiss.read_index(str(voices.make_index(name)))
-    drawn = dict(kinds.recipe(f"index-{name}").draw())
+    drawn = dict(kinds.weights(f"index-{name}").draw())
     assert isinstance(index, faiss.IndexIVFFlat)
     assert (index.nlist, index.nprobe, index.metric_type, index.is_trained) == (64, 1, faiss.METRIC_L2, True)
     assert index.ntotal == len(drawn["vectors"]) >= 2000
@@ -172,7 +171,7 @@ def test_an_index_is_an_ivf_flat_file_with_its_vectors_in_order(name, own_cache)
 
 @pytest.mark.parametrize("name", voices.INDEXES)
 def test_no_vector_of_an_index_is_an_anchor(name):
-    drawn = dict(kinds.recipe(f"index-{name}").draw())
+    drawn = dict(kinds.weights(f"index-{name}").draw())
     nearest = [((drawn["vectors"] - centre) ** 2).sum(axis=1).min() for centre in drawn["centroids"]]
     assert min(nearest) > 0.1
 

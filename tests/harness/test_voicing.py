@@ -12,7 +12,7 @@ from parity.goldens import store
 from parity.goldens.recipes import Array
 from parity.judge import limits, verdict, waivers
 from parity.judge.decisions import voicing
-from parity.output import documents
+from parity.output import table
 
 CENTS = 20 * np.arange(360) + 1997.3794084376191
 FRAME = 40  # voiced in the small case
@@ -121,7 +121,7 @@ def test_the_terminal_names_what_was_explained() -> None:
     cell = {"state": "explained", "tensor": "f0.raw", "mode": "chained", "flips": [{"sentence": "it was near"}]}
     stage = {"stage": "f0.raw", "cells": [cell, cell], "blame": "knife-edge"}
     counts = dict.fromkeys(("expected", "compared", "waived", "not_tested", "failed"), 0)
-    said = documents.closing(
+    lines = table.closing(
         {
             "counts": counts,
             "state": "pass",
@@ -129,9 +129,9 @@ def test_the_terminal_names_what_was_explained() -> None:
             "cases": [{"name": "small", "state": "pass", "stages": [stage]}],
         }
     )
-    assert said.split("\n")[1:] == [
+    assert lines.split("\n")[1:] == [
         "",
-        "decided otherwise where the golden stood on the edge:",
+        "decisions that differ because the golden lies on a decision boundary:",
         "  small f0.raw (chained): it was near",
         "",
         "pass: all hold",

@@ -126,6 +126,10 @@ class Replay:
     def __post_init__(self) -> None:
         self.about = {"name": self.name, "version": "1"}
 
+    def takes(self, case: Case) -> bool:
+        """Every case."""
+        return True
+
     def offers(self, stage: stages.Stage) -> bool:
         """Whether a stage can be run alone."""
         return stage.name not in self.lacks
@@ -234,5 +238,5 @@ def judged(
             store.save_case(goldens / case, made, meta(case, f"a tone with pauses, number {number}", profile, method))
         alone[case], whole[case] = fault(made) if fault else (near(made, 2e-7, 1, NETWORKS), near(made, 3e-7, 2))
     out = root / name
-    run.run(Replay(alone, whole, name, lacks), goldens, out, waive=waivers.Waivers([]), limits=tolerance.Limits())
+    run.run(Replay(alone, whole, name, lacks), goldens, out, waivers=waivers.Waivers([]), limits=tolerance.Limits())
     return out

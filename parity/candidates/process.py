@@ -1,0 +1,174 @@
+"""The process of an adapter: one JSON line for each request on its stdin, one for each answer on its stdout."""
+
+import contextlib
+import json
+import queue
+import shlex
+import subprocess
+import threading
+from typing import Any
+
+from parity.candidates.candidate import CandidateError, NotOffered
+
+CALL_TIMEOUT = 600.0  # seconds for one call: a whole conversion on a slow machine takes a few minutes
+EXIT_TIMEOUT = 2.0  # seconds that an adapter has to end after `bye` before it is killed
+CRASH_TIMEOUT = 5.0  # seconds to wait for the exit status of an adapter that closed its stdout
+STDERR_LINES = 10  # last lines of stderr that are kept for the message about a crash
+_LINE_SHOWN = 60  # characters of a wrong answer that a message quotes
+
+
+class ProtocolError(CandidateError):
+    """The candidate broke the protocol.
+
+    Attributes:
+        code: which rule it broke, one of `parity.runs.doctor.CODES`.
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class AdapterProcess:
+    """A running adapter: one request at a time, each with a time limit."""
+
+    def __init__(self, command: str, timeout: float = CALL_TIMEOUT) -> None:
+        """Start the adapter.
+
+        Args:
+            command: a shell-like command line, split by `shlex` and run without a shell.
+            timeout: seconds that one call may take.
+        Raises:
+            ProtocolError: "cannot-start", the command cannot be run.
+        """
+        self.command, self.timeout = command, timeout
+        self._count = 0
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._stderr: list[str] = []
+        try:
+            self._process = subprocess.Popen(
+                shlex.split(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                bufsize=1,
+            )
+        except OSError as error:
+            raise self._cannot_start(error.strerror or str(error)) from None
+        except ValueError as error:  # an unclosed quotation mark
+            raise self._cannot_start(str(error)) from None
+        threading.Thread(target=self._read_stdout, daemon=True).start()
+        threading.Thread(target=self._read_stderr, daemon=True).start()
+
+    def _cannot_start(self, reason: str) -> ProtocolError:
+        return ProtocolError(
+            "cannot-start",
+            f"{self.command!r} cannot be started ({reason}); give the command that starts the adapter, with its path",
+        )
+
+    def _read_stdout(self) -> None:
+        assert self._process.stdout is not None
+        with contextlib.suppress(ValueError):  # the pipe was closed by `stop`
+            for line in self._process.stdout:
+                self._lines.put(line)
+        self._lines.put(None)
+
+    def _read_stderr(self) -> None:
+        assert self._process.stderr is not None
+        with contextlib.suppress(ValueError):  # the pipe was closed by `stop`
+            for line in self._process.stderr:
+                self._stderr = [*self._stderr[1 - STDERR_LINES :], line.rstrip()]
+
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
+    def request(self, op: str, timeout: float | None = None, **fields: Any) -> dict[str, Any]:
+        """Send one request and wait for its answer.
+
+        Args:
+            op: the operation, such as "run_stage".
+            timeout: seconds to wait, `self.timeout` unless given.
+            fields: JSON fields of the request.
+        Returns:
+            the fields of the answer.
+        Raises:
+            NotOffered: the answer has the field `lacks`.
+            ProtocolError: hang, crash, not-json, wrong-id or refused.
+        """
+        self._count += 1
+        limit = self.timeout if timeout is None else timeout
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps({"id": self._count, "op": op, **fields}) + "\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            raise self._crashed(op) from None
+        try:
+            line = self._lines.get(timeout=limit)
+        except queue.Empty:
+            self.stop()
+            raise ProtocolError(
+                "hang", f"no answer to {op} within {limit:g} s; does the adapter flush its stdout after each line?"
+            ) from None
+        if line is None:
+            raise self._crashed(op)
+        return check_answer(op, self._count, line)
+
+    def _crashed(self, op: str) -> ProtocolError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(CRASH_TIMEOUT)
+        last = f"; the last line on its stderr: {self._stderr[-1]}" if self._stderr else ""
+        status = self._process.returncode
+        return ProtocolError("crash", f"the adapter ended with exit status {status} during {op}{last}")
+
+    def stop(self) -> None:
+        """End the process: `bye` first, and a kill where it does not end within EXIT_TIMEOUT."""
+        if self.running:
+            with contextlib.suppress(OSError, ValueError):
+                assert self._process.stdin is not None
+                self._process.stdin.write(json.dumps({"id": 0, "op": "bye"}) + "\n")
+                self._process.stdin.close()
+            try:
+                self._process.wait(EXIT_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    pipe.close()
+
+
+def check_answer(op: str, number: int, line: str) -> dict[str, Any]:
+    """The fields of one answer line.
+
+    Raises:
+        NotOffered: the answer has the field `lacks`.
+        ProtocolError: not-json, wrong-id (another id than `number`) or refused.
+    """
+    try:
+        answer = json.loads(line)
+    except json.JSONDecodeError:
+        raise ProtocolError(
+            "not-json", f"the answer to {op} is {_quoted(line)}, not one line of JSON; send logs to stderr"
+        ) from None
+    if not isinstance(answer, dict) or answer.get("id") != number:
+        raise ProtocolError(
+            "wrong-id",
+            f"the answer to {op} is {_quoted(line)}, but its id must be {number}; answer each request once, in order",
+        )
+    if answer.get("ok") is not True and "lacks" in answer:
+        raise NotOffered(str(answer["lacks"]))
+    if answer.get("ok") is not True:
+        raise ProtocolError("refused", f"the adapter refused {op}: {answer.get('error', 'it gave no reason')}")
+    return answer
+
+
+def _quoted(line: str) -> str:
+    text = line.strip()
+    return repr(text if len(text) <= _LINE_SHOWN else text[: _LINE_SHOWN - 3] + "...")

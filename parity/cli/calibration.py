@@ -1,0 +1,108 @@
+"""The commands that measure the goldens and the limits: coverage, accuracy, calibrate, spread."""
+
+import argparse
+from pathlib import Path
+
+from parity.calibration import accuracy, coverage, leave_one_out, spread
+from parity.cli.command import RUN_FOLDER, Command, add_goldens
+from parity.judge import limits
+
+_CALIBRATE_OUT = Path("out") / "calibrate.json"
+
+COVERAGE = Command(
+    "coverage",
+    "show which combinations of voice, F0 method and profile the goldens cover",
+    """Print which cells of voice kind x F0 method x profile have a golden, which are left out, and which goldens hold
+the pairs of values of those.
+
+exit codes: 0 every value and every pair of values is covered, 1 one is not, 2 usage or bad input""",
+    add_goldens,
+    lambda options: coverage.report(options.goldens),
+)
+
+
+def _add_accuracy_options(parser: argparse.ArgumentParser) -> None:
+    add_goldens(parser)
+    parser.add_argument(
+        "--run", type=Path, default=RUN_FOLDER, metavar="FOLDER", help=f"a run of the judge (default {RUN_FOLDER})"
+    )
+
+
+def _accuracy(options: argparse.Namespace) -> int:
+    from parity.rvc_bridge import extra_methods  # imports torch
+
+    return accuracy.report(options.goldens, options.run, extra_methods.track)
+
+
+ACCURACY = Command(
+    "accuracy",
+    "measure the F0 of rvc and of the originals where the true F0 is known",
+    """Print raw pitch accuracy, voicing recall, voicing false alarm and octave errors (mir_eval) of each F0 method on
+sung inputs that were synthesized from a known F0. Reads the traces of a finished run.
+
+exit codes: 0 no method of rvc is worse than its original by more than 0.01 raw pitch accuracy, 1 one is,
+2 usage or bad input""",
+    _add_accuracy_options,
+    _accuracy,
+)
+
+
+def _add_calibrate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--spread", type=Path, default=limits.SPREAD, metavar="FILE", help="the measured spread of the originals"
+    )
+    parser.add_argument(
+        "--traces", type=Path, metavar="FOLDER", help="traces of the variants, written by python -m reference.spread"
+    )
+    parser.add_argument(
+        "--fresh",
+        type=Path,
+        metavar="FOLDER",
+        help="variants run on noise of no golden, written by python -m reference.spread --seed WORD",
+    )
+    add_goldens(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=_CALIBRATE_OUT,
+        metavar="FILE",
+        help=f"the result as JSON (default {_CALIBRATE_OUT})",
+    )
+
+
+CALIBRATE = Command(
+    "calibrate",
+    "count false alarms: judge each variant of an original by the others",
+    """Leave one out: judge every legitimate variant of an original (threads, instruction sets, runtimes) by limits that
+are derived from the other variants, and count how often it fails. Without --traces each entry of the spread is one
+check; with --traces every case and segment is one; with --fresh each variant is judged against the first one.
+
+exit codes: 0 at most one false alarm in a thousand checks, 1 more, 2 nothing to calibrate with""",
+    _add_calibrate_options,
+    lambda options: leave_one_out.report(
+        options.spread, options.goldens, options.out, traces=options.traces, fresh=options.fresh
+    ),
+)
+
+
+def _add_spread_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="traces, written by python -m reference.spread")
+    parser.add_argument("--keep", action="store_true", help="add to the measurements of other machines in --out")
+    add_goldens(parser)
+    parser.add_argument(
+        "--out", type=Path, default=limits.SPREAD, metavar="FILE", help="the file to write (default spread.json)"
+    )
+
+
+SPREAD = Command(
+    "spread",
+    "measure how far variants of an original differ from its goldens",
+    """Compare the traces of an original's variants with the goldens and write the worst differences of each tensor,
+from which the limits are derived.
+
+  python -m reference.spread && rvc-parity spread out/spread
+
+exit codes: 0 written, 2 nothing to measure""",
+    _add_spread_options,
+    lambda options: spread.write(options.folder, options.goldens, options.out, keep=options.keep),
+)

@@ -1,0 +1,105 @@
+"""A command of `rvc-parity`, and the options and outputs that several commands share."""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from parity.errors import UsageError
+from parity.goldens import store
+from parity.judge.waivers import Waivers
+from parity.judge.waivers import load as load_waivers
+from parity.output import table
+from parity.output.verdict_json import Json
+
+RUN_FOLDER = Path("out") / "parity"  # where `run` and `check` write unless --out names another folder
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: the word after `rvc-parity`.
+        summary: one line for the list of commands.
+        description: the text of its --help, laid out as it is printed.
+        add_options: adds its arguments to a parser.
+        execute: runs it and returns the exit code; may raise ParityError, which is exit code 2.
+    """
+
+    name: str
+    summary: str
+    description: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    execute: Callable[[argparse.Namespace], int]
+
+
+def add_goldens(parser: argparse.ArgumentParser) -> None:
+    """--goldens FOLDER."""
+    parser.add_argument(
+        "--goldens", type=Path, default=store.GOLDENS, metavar="FOLDER", help=f"the goldens (default {store.GOLDENS})"
+    )
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """--case TEXT and --stage NAME."""
+    parser.add_argument("--case", metavar="TEXT", help="only cases whose name contains TEXT")
+    add_stage(parser)
+
+
+def add_stage(parser: argparse.ArgumentParser) -> None:
+    """--stage NAME."""
+    parser.add_argument("--stage", metavar="NAME", help="only this stage, or all stages whose name begins with NAME.")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument("--json", action="store_true", help="print the document of verdict.json instead of the table")
+
+
+def add_candidate(parser: argparse.ArgumentParser, timeout: float) -> None:
+    """--candidate COMMAND and --timeout SECONDS."""
+    parser.add_argument(
+        "--candidate", required=True, metavar="COMMAND", help="the command line that starts the adapter, quoted"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=timeout,
+        metavar="SECONDS",
+        help=f"how long one call may take (default {timeout:g})",
+    )
+
+
+def add_waivers(parser: argparse.ArgumentParser) -> None:
+    """--waivers FILE."""
+    parser.add_argument(
+        "--waivers",
+        type=Path,
+        metavar="FILE",
+        help="known failures that are no failure of the run: a JSON list of "
+        '{"cell": "case/tensor/mode/metric", "because": TEXT, "until": "YYYY-MM-DD"}; the cell may hold *',
+    )
+
+
+def read_waivers(path: Path | None) -> Waivers:
+    """The waivers of a file that the user names, or the repository's own.
+
+    Raises:
+        UsageError: there is no such file, or it is not a list of waivers.
+    """
+    if path is None:
+        return load_waivers()
+    if not path.is_file():
+        raise UsageError(f"there is no file of waivers at {path}; rvc-parity check --help shows the format")
+    return load_waivers(path)
+
+
+def print_verdict(document: Json, as_json: bool) -> int:
+    """Print the table and the closing lines, or the JSON; returns the exit code of the run."""
+    if as_json:
+        print(json.dumps(document, indent=1))
+    else:
+        print(f"{table.text(document)}\n\n{table.closing(document)}")
+    return int(document["exit_code"])

@@ -1,0 +1,162 @@
+"""The commands that end in a verdict: run, check, compare, live."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from parity.candidates.external import External
+from parity.candidates.process import CALL_TIMEOUT
+from parity.cli.command import (
+    RUN_FOLDER,
+    Command,
+    add_candidate,
+    add_choice,
+    add_goldens,
+    add_json,
+    add_stage,
+    add_waivers,
+    print_verdict,
+    read_waivers,
+)
+from parity.runs import dumps, user_files
+from parity.runs.run import run
+from parity.rvc_bridge import voice_files
+
+VOICE_ROLES = ("model", "hubert", "index", "rmvpe", "crepe", "fcpe")
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    add_choice(parser)
+    add_goldens(parser)
+    parser.add_argument(
+        "--out", type=Path, default=RUN_FOLDER, metavar="FOLDER", help=f"where to write (default {RUN_FOLDER})"
+    )
+    add_waivers(parser)
+    add_json(parser)
+
+
+def _reproduce(command: str, options: argparse.Namespace) -> str:
+    """The command line that verdict.json repeats for each case."""
+    return f"{command} --waivers {shlex.quote(str(options.waivers))}" if options.waivers else command
+
+
+def _add_rvc_options(parser: argparse.ArgumentParser) -> None:
+    _add_run_options(parser)
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        metavar="NAME",
+        help="cpu, cuda or mps (default cpu); a device that this machine lacks leaves every cell not tested",
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from parity.rvc_bridge.offline import RvcTorch  # imports torch
+
+    program = RvcTorch(device=options.device)
+    if program.absent is not None:
+        print(f"not tested: {program.absent}", file=sys.stderr)
+    command, waivers = _reproduce("python -m parity run", options), read_waivers(options.waivers)
+    document = run(program, options.goldens, options.out, options.case, options.stage, command, waivers)
+    return print_verdict(document, options.json)
+
+
+RUN = Command(
+    "run",
+    "judge this project's own rvc on every golden",
+    """Run rvc of this project on every golden, each stage on the golden's own inputs (isolated) and as one conversion
+(chained), and judge every tensor. Writes verdict.json, junit.xml, summary.md and the tensors (traces/).
+
+  rvc-parity run
+  rvc-parity run --case two-segments-rpy --stage flow
+  RVC_TILES=0 rvc-parity run      without the AMX kernels""",
+    _add_rvc_options,
+    _run,
+)
+
+
+def _add_check_options(parser: argparse.ArgumentParser) -> None:
+    add_candidate(parser, CALL_TIMEOUT)
+    _add_run_options(parser)
+
+
+def _check(options: argparse.Namespace) -> int:
+    waivers = read_waivers(options.waivers)
+    with External(options.candidate, voice_files.paths, options.timeout) as program:
+        program.hello  # noqa: B018 (an adapter without a handshake is bad input, before any case is opened)
+        command = _reproduce(f"python -m parity check --candidate {shlex.quote(options.candidate)}", options)
+        document = run(program, options.goldens, options.out, options.case, options.stage, command, waivers)
+    return print_verdict(document, options.json)
+
+
+CHECK = Command(
+    "check",
+    "judge any program on every golden, through its adapter",
+    """Start an adapter, run what it declares on every golden and judge every tensor. The protocol, JSON lines and
+safetensors files, is in docs/verifying-a-port.md. Stages that the adapter does not declare are not tested.
+
+  rvc-parity check --candidate "./my-port --parity"
+  rvc-parity check --candidate "./my-port --parity" --case two-segments-rpy --stage flow
+  rvc-parity check --candidate "./my-port --parity" --waivers known-failures.json""",
+    _add_check_options,
+    _check,
+)
+
+
+def _add_compare_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "golden", type=Path, metavar="GOLDEN_OR_TRACE", help="the folder of a golden, or an original's trace"
+    )
+    parser.add_argument("trace", type=Path, metavar="TRACE", help="the trace to judge, a safetensors file")
+    add_stage(parser)
+    add_waivers(parser)
+    add_json(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="also write verdict.json, junit.xml, summary.md and traces/ here"
+    )
+
+
+def _compare(options: argparse.Namespace) -> int:
+    waivers = read_waivers(options.waivers) if options.waivers else None
+    document = dumps.compare(options.golden, options.trace, options.stage, options.out, waivers)
+    return print_verdict(document, options.json)
+
+
+COMPARE = Command(
+    "compare",
+    "judge a dump of tensors against a golden or another dump",
+    """Judge a trace, a safetensors file with tensors named as in docs/spec/00-overview.md, without running a program.
+Both sides must have used the same noise, which the goldens hold (seg0.noise.z, seg0.noise.nsf).
+
+  rvc-parity compare goldens/cases/two-segments-rpy mine.safetensors
+  rvc-parity compare original.safetensors mine.safetensors --stage flow""",
+    _add_compare_options,
+    _compare,
+)
+
+
+def _add_live_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--trace", type=Path, help="the original's trace, made by python -m reference.run_live")
+    for role in VOICE_ROLES:
+        parser.add_argument(f"--{role}", type=Path, required=role == "model", help=f"the {role} that it was run with")
+    add_json(parser)
+
+
+def _live(options: argparse.Namespace) -> int:
+    chosen = vars(options)
+    files = {role: chosen[role] for role in VOICE_ROLES if chosen[role]}
+    return print_verdict(user_files.judge(options.trace, files), options.json)
+
+
+LIVE = Command(
+    "live",
+    "judge this project's rvc on your own voice against an original's trace",
+    """Convert the audio of an original's trace with rvc and your own files, and judge the conversion against the trace.
+Nothing is stored.
+
+  python -m reference.run_live in.wav original.safetensors --model alto.pth --hubert hubert/
+  rvc-parity live --trace original.safetensors --model alto.pth --hubert hubert/""",
+    _add_live_options,
+    _live,
+)

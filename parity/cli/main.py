@@ -1,0 +1,70 @@
+"""`rvc-parity COMMAND`, also `python -m parity COMMAND`.
+
+Exit codes: 0 pass, 1 differs, 2 usage or bad input, 3 nothing comparable.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from parity.cli.calibration import ACCURACY, CALIBRATE, COVERAGE, SPREAD
+from parity.cli.command import Command
+from parity.cli.judgment import CHECK, COMPARE, LIVE, RUN
+from parity.cli.tools import DIFF, DOCTOR, MUTANTS, VOICES
+from parity.errors import ParityError
+
+PROGRAM = "rvc-parity"
+COMMANDS = (RUN, CHECK, DOCTOR, COMPARE, DIFF, COVERAGE, ACCURACY, CALIBRATE, SPREAD, MUTANTS, VOICES, LIVE)
+
+_DESCRIPTION = "Judge an implementation of RVC, stage by stage, against goldens recorded from the original programs."
+_EPILOG = f"""first steps for a port:
+  {PROGRAM} doctor --candidate COMMAND     does the adapter follow the protocol?
+  {PROGRAM} check --candidate COMMAND      does it compute what the originals compute?
+  {PROGRAM} compare GOLDEN TRACE           the same for a dump of tensors, without an adapter
+
+exit codes: 0 pass, 1 differs, 2 usage or bad input, 3 nothing comparable
+{PROGRAM} COMMAND --help shows the options of a command; docs/verifying-a-port.md is the guide."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: what follows the program's name, `sys.argv[1:]` unless given.
+    Returns:
+        the exit code.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser(arguments[0] if arguments else None).parse_args(arguments)
+    command: Command = options.command
+    try:
+        return command.execute(options)
+    except ParityError as error:
+        print(f"parity: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the program that reads our output has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+
+
+def _parser(selected: str | None) -> argparse.ArgumentParser:
+    """The parser of all commands, with the options of the selected one: those of `mutants` import torch."""
+
+    def layout(prog: str) -> argparse.HelpFormatter:
+        return argparse.RawDescriptionHelpFormatter(prog, max_help_position=28)
+
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=_DESCRIPTION, epilog=_EPILOG, formatter_class=layout)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    for command in COMMANDS:
+        subparser = subparsers.add_parser(
+            command.name, help=command.summary, description=command.description, formatter_class=layout
+        )
+        subparser.set_defaults(command=command)
+        if command.name == selected:
+            command.add_options(subparser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

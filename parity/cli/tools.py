@@ -1,0 +1,99 @@
+"""The commands around a verdict: doctor, diff, mutants, voices."""
+
+import argparse
+import json
+from pathlib import Path
+
+from parity.candidates.external import External
+from parity.cli.command import Command, add_candidate, add_goldens
+from parity.output import diff
+from parity.runs import doctor
+from parity.rvc_bridge import voice_files
+from parity.voices import command as voices_command
+
+_DOCTOR_TIMEOUT = 120.0  # seconds for one call: the examined goldens are the shortest ones
+
+
+def _add_doctor_options(parser: argparse.ArgumentParser) -> None:
+    add_candidate(parser, _DOCTOR_TIMEOUT)
+    add_goldens(parser)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    with External(options.candidate, voice_files.paths, options.timeout) as program:
+        return doctor.report(list(doctor.examine(program, options.goldens)))
+
+
+DOCTOR = Command(
+    "doctor",
+    "examine an adapter: does it follow the protocol?",
+    """Examine an adapter before its numbers are judged: handshake, dtype, shape and byte order of its tensors, the same
+result for the same request, another result for other inputs. docs/verifying-a-port.md explains each code.
+
+  rvc-parity doctor --candidate "./my-port --parity"
+
+exit codes: 0 nothing to fix, 1 something to fix, 2 usage or bad input""",
+    _add_doctor_options,
+    _doctor,
+)
+
+
+def _add_diff_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("before", type=Path, metavar="RUN_A", help="a run's folder, or its verdict.json")
+    parser.add_argument("after", type=Path, metavar="RUN_B", help="the later run")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+
+
+def _diff(options: argparse.Namespace) -> int:
+    changes = diff.changes(diff.read(options.before), diff.read(options.after))
+    print(json.dumps(changes, indent=1) if options.json else diff.text(changes))
+    return 1 if changes["broken"] or changes["gone"] else 0
+
+
+DIFF = Command(
+    "diff",
+    "list what changed between two verdicts",
+    """List the cells that broke, were mended, disappeared, are new, got worse or got better from one run to another.
+
+  rvc-parity diff out/before out/parity
+
+exit codes: 0 nothing broke and nothing disappeared, 1 otherwise, 2 usage or bad input""",
+    _add_diff_options,
+    _diff,
+)
+
+
+def _add_mutants_options(parser: argparse.ArgumentParser) -> None:
+    from parity.mutants import __main__ as mutants_command  # imports torch
+
+    mutants_command.add_options(parser)
+
+
+def _mutants(options: argparse.Namespace) -> int:
+    from parity.mutants import __main__ as mutants_command  # imports torch
+
+    return mutants_command.execute(options)
+
+
+MUTANTS = Command(
+    "mutants",
+    "prove the judge: plant known faults into rvc and judge each",
+    """Plant every fault of the catalog into rvc, judge it on a golden, and print for each stage how many faults were
+caught, blamed on the right stage and given the right cause. Writes out/mutants.json and one file a job into
+out/mutants/, from which --resume continues.
+
+  rvc-parity mutants --only flow
+  rvc-parity mutants --slice 1/8 --minutes 50 --resume
+
+exit codes: 0 every target is met, 1 otherwise, 2 usage or bad input""",
+    _add_mutants_options,
+    _mutants,
+)
+
+VOICES = Command(
+    "voices",
+    "write the synthetic weights that the goldens were recorded with",
+    voices_command.DESCRIPTION,
+    voices_command.add_options,
+    voices_command.execute,
+)

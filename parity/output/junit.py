@@ -1,0 +1,36 @@
+"""junit.xml, which continuous integration services display: one test suite for each case, one test for each stage."""
+
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+from parity.output.verdict_json import case_failed, cell_failed
+
+
+def document(verdict: Mapping[str, Any]) -> str:
+    """The JUnit XML of a verdict.json document; a case without stages is one test called "case"."""
+    suites = ElementTree.Element("testsuites", name="parity")
+    for case in verdict["cases"]:
+        _add_case(suites, case)
+    ElementTree.indent(suites)
+    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _add_case(suites: ElementTree.Element, case: Mapping[str, Any]) -> None:
+    suite = ElementTree.SubElement(suites, "testsuite", name=case["name"])
+    tests = [(stage["prefix"] + stage["stage"], stage) for stage in case["stages"]] or [("case", None)]
+    failures = skipped = 0
+    for name, stage in tests:
+        test = ElementTree.SubElement(suite, "testcase", classname=case["name"], name=name)
+        sentences = [cell["sentence"] or "" for cell in (stage or {}).get("cells", []) if cell_failed(cell)]
+        if stage is None and case_failed(case):
+            sentences = [case["sentence"] or ""]
+        if sentences:
+            failures += 1
+            text = ElementTree.SubElement(test, "failure", message=sentences[0])
+            text.text = "\n".join(sentences)
+        elif stage is not None and stage["blame"] == "not tested":
+            skipped += 1
+            ElementTree.SubElement(test, "skipped", message=stage["sentence"] or "not tested")
+    for key, value in (("tests", len(tests)), ("failures", failures), ("skipped", skipped)):
+        suite.set(key, str(value))

@@ -1,0 +1,159 @@
+"""The documents of verdict.json: one for a run, one for each case and one for each stage.
+
+`parity.judge.verdict_schema.SCHEMA` is their schema; docs/verdict-schema.json publishes it.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from parity import stages
+from parity.goldens import closed_schema
+from parity.goldens.store import Case
+from parity.judge import ledger
+from parity.judge.blame import StageVerdict
+from parity.judge.limits import Limits
+from parity.judge.verdict import CaseVerdict
+from parity.judge.verdict_schema import FORMAT, PASSING, SCHEMA
+
+Json = dict[str, Any]
+
+NEUTRAL_CASE_STATES = ("pass", "declined")  # case states that are no failure of the candidate
+
+
+def cell_failed(cell: Mapping[str, Any]) -> bool:
+    """Whether a cell of verdict.json failed: it neither passed nor was left untested."""
+    return cell["state"] not in (*PASSING, "not tested")
+
+
+def case_failed(case: Mapping[str, Any]) -> bool:
+    """Whether a case of verdict.json failed: it neither passed nor was declined by the candidate."""
+    return case["state"] not in NEUTRAL_CASE_STATES
+
+
+def stage_document(verdict: StageVerdict) -> Json:
+    """One stage of a case, with all its cells."""
+    times = {mode: _finite(verdict.times_limit(mode)) for mode in ("isolated", "chained")}
+    return {
+        "stage": verdict.stage.name,
+        "prefix": verdict.prefix,
+        "blame": verdict.blame,
+        "sentence": verdict.sentence,
+        "times_limit": times,
+        "own": verdict.own,
+        "inherited": verdict.inherited,
+        "reads": list(verdict.reads),
+        "first": verdict.first.document() if verdict.first else None,
+        "shape": verdict.shape,
+        "cause": verdict.cause,
+        "drift_cents": verdict.drift,
+        "magnitude": verdict.magnitude,
+        "cells": [cell.document() for cell in verdict.cells],
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity: a ratio to a limit of 0 becomes null."""
+    return value if value is not None and abs(value) < float("inf") else None
+
+
+def case_document(
+    verdict: CaseVerdict, case: Case | None, traces: Mapping[str, str | None], wall: float, reproduce: str
+) -> Json:
+    """One case of a run.
+
+    Args:
+        verdict: the judgment of the case.
+        case: its golden, which adds the recording's metadata; None for a golden that cannot be opened and for a trace.
+        traces: mode → path of the candidate's trace, relative to the run's folder; None where the mode made nothing.
+        wall: seconds that the judgment took.
+        reproduce: the command line that judges this case alone.
+    """
+    document: Json = {
+        "name": verdict.name,
+        "state": verdict.state,
+        "sentence": verdict.sentence,
+        "counts": verdict.ledger.counts(),
+        "first": verdict.first,
+        "stages": [stage_document(stage) for stage in verdict.stages],
+        "traces": {"isolated": traces.get("isolated"), "chained": traces.get("chained")},
+        "wall_s": round(wall, 3),
+        "reproduce": reproduce,
+    }
+    if verdict.matches:
+        document["matches"] = verdict.matches
+    if case is None:
+        return document
+    document |= {
+        "folder": os.path.relpath(case.folder),
+        "why": case.why,
+        "profile": case.profile,
+        "voice": case.voice,
+        "input": case.input,
+        "options": case.options,
+        "original": case.meta["original"],
+        "environment": case.meta["environment"],
+    }
+    if "audio16k.raw" in case:
+        document["seconds"] = case.entry("audio16k.raw")["shape"][0] / stages.SR16
+    return document
+
+
+def limits_used(verdicts: Iterable[CaseVerdict], limits: Limits, networks: Mapping[str, bool]) -> list[Json]:
+    """The document of every limit that judged a cell, each once.
+
+    Args:
+        verdicts: the judged cases.
+        limits: the limits they were judged with.
+        networks: case name → whether the F0 of that case comes from a network, which has limits of its own.
+    """
+    documents: dict[tuple[str, str, str, bool], Json] = {}
+    for verdict in verdicts:
+        network = networks.get(verdict.name, False)
+        for cell in verdict.ledger.cells:
+            if cell.metric != "form":
+                limit = limits.find(cell.tensor, cell.mode, cell.metric, network)
+                documents.setdefault((limit.tensor, limit.mode, limit.metric, limit.network_f0), limit.document())
+    return list(documents.values())
+
+
+def run_document(
+    state: tuple[str, int, str],
+    about: Mapping[str, Any],
+    cases: Sequence[Json],
+    verdicts: Sequence[CaseVerdict],
+    limits: Sequence[Json],
+    waivers: Sequence[Json],
+    started: str,
+    seconds: float,
+) -> Json:
+    """The document of a run, as verdict.json holds it.
+
+    Args:
+        state: state, exit code and sentence of the run.
+        about: `Candidate.about`.
+        cases: `case_document` of each case.
+        verdicts: the judged cases, whose cells are counted.
+        limits: `limits_used`.
+        waivers: each waiver with the number of its uses.
+        started: ISO 8601 time, UTC.
+        seconds: duration of the run.
+    Raises:
+        AssertionError: the document does not fit the published schema.
+    """
+    document = {
+        "format": FORMAT,
+        "state": state[0],
+        "exit_code": state[1],
+        "sentence": state[2],
+        "candidate": dict(about),
+        "started": started,
+        "seconds": round(seconds, 3),
+        "counts": ledger.counts(cell for verdict in verdicts for cell in verdict.ledger.cells),
+        "cases": list(cases),
+        "limits": list(limits),
+        "waivers": list(waivers),
+    }
+    if wrong := closed_schema.check(document, SCHEMA):
+        raise AssertionError(f"the verdict does not fit its own schema: {wrong[0]}")
+    return document

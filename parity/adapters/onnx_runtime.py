@@ -23,7 +23,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
 from parity.adapters import modules
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.voices import cache
 
 VERSION = "1"

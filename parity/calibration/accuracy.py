@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from parity.errors import UsageError
 from parity.goldens import store
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 
 INPUTS = store.GOLDENS.parent / "inputs"

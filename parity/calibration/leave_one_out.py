@@ -20,7 +20,7 @@ from parity import stages
 from parity.calibration import spread
 from parity.errors import UsageError
 from parity.goldens import store, trace_file
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.judge import limits as tolerance
 from parity.judge import metrics as compare
 
@@ -98,7 +98,7 @@ def from_fresh(folder: Path, goldens: Path) -> Iterator[Check]:
     for path in sorted((folder / names[0]).glob("*/chained.safetensors")) if names else ():
         golden = store.open_case(goldens / path.parent.name)
         case = store.MemoryCase(
-            golden.meta, {name: value for name, value in trace_file.read(path).items() if stages.known(name)}
+            golden.meta, {name: value for name, value in trace_file.read(path).items() if stages.is_known(name)}
         )
         for variant in names[1:]:
             other = folder / variant / path.parent.name / path.name

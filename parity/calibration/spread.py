@@ -19,8 +19,8 @@ from typing import Any
 
 from parity import stages
 from parity.errors import ParityError, UsageError
-from parity.goldens import store, trace_file
-from parity.goldens.recipes import Array
+from parity.goldens import store, time_axes, trace_file
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge import ledger, limits, metrics
 from parity.judge.decisions import margins, phase_wraps
@@ -85,8 +85,7 @@ def _values(case: Case, made: dict[str, Array], mode: str) -> dict[Key, float]:
 
 def entry_name(name: str) -> str:
     """`seg0.flow.z` → `flow.z`, `rt.3.flow.z` → `rt.flow.z`."""
-    prefix, local = stages.split(name)
-    return f"rt.{local}" if prefix.startswith("rt.") else local
+    return stages.TensorName.parse(name).unnumbered
 
 
 def values(case: Case, made: Mapping[str, Array], mode: str) -> Iterator[tuple[str, str, float]]:
@@ -100,7 +99,7 @@ def values(case: Case, made: Mapping[str, Array], mode: str) -> Iterator[tuple[s
         state, sentence = metrics.form(name, case[name], made[name])
         if state:
             raise ParityError(f"a variant that must not matter changes the form of {case.name}: {sentence}")
-        numbers = metrics.compare(name, case[name], made[name], ledger.clock(case, name))
+        numbers = metrics.compare(name, case[name], made[name], time_axes.axis(name, case.document, case))
         if numbers.values.get("unequal"):
             flips = margins.flips(name, case, {**case, **made}, mode == "chained")
             touched.add(name)
@@ -110,7 +109,7 @@ def values(case: Case, made: Mapping[str, Array], mode: str) -> Iterator[tuple[s
         if (other := phase_wraps.otherwise(case, name)) is not None and (
             mode == "isolated" or phase_wraps.same_pitch(case, made)
         ):
-            apart = metrics.compare(name, other[0], made[name], ledger.clock(case, name)).values
+            apart = metrics.compare(name, other[0], made[name], time_axes.axis(name, case.document, case)).values
             found = {metric: min(value, apart[metric]) for metric, value in found.items()}
         yield from ((name, metric, value) for metric, value in found.items())
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from parity import stages
 from parity.errors import ParityError
-from parity.goldens.recipes import Array
+from parity.goldens import time_axes
+from parity.goldens.arrays import Array
+from parity.goldens.arrays import Tensors as Tensors
 from parity.goldens.store import Case
-
-Tensors = dict[str, Array]
+from parity.stages import Scope
 
 
 class CandidateError(ParityError):
@@ -108,7 +109,7 @@ class DeclinedCase:
 
 def input_tensors(case: Case) -> Tensors:
     """The tensors of a case that no stage makes: its audio and its noise."""
-    return {name: case[name] for name in case if stages.stage_of(name) is None}
+    return {name: case[name] for name in case if stages.is_input(name)}
 
 
 def inputs(case: Case, stage: stages.Stage, prefix: str, source: Mapping[str, Array] | None = None) -> Tensors:
@@ -124,20 +125,17 @@ def inputs(case: Case, stage: stages.Stage, prefix: str, source: Mapping[str, Ar
     """
     tensors: Mapping[str, Array] = case if source is None else {**input_tensors(case), **source}
     chosen = {name: tensors[name] for name in stages.reads(stage, prefix, tensors)}
-    if prefix.startswith("seg"):
+    if stages.scope_of(prefix) is Scope.SEGMENT:
         frames = _frames(prefix, tensors, case)
         chosen |= {name: chosen[name][:, frames] for name in ("f0.hz", "f0.coarse") if name in chosen and frames}
-    if stage.scope == "segment" and "segment.cuts" in tensors:
+    if stage.scope is Scope.SEGMENT and "segment.cuts" in tensors:
         chosen["segment.cuts"] = tensors["segment.cuts"]
     return {name: np.ascontiguousarray(value) for name, value in chosen.items()}
 
 
 def _frames(prefix: str, tensors: Mapping[str, Array], case: Case) -> slice | None:
     """The 10 ms frames of a segment within the file's F0; None where its length is not known."""
-    first = 0
-    number = int(prefix[3:-1])
-    if number and "segment.cuts" in tensors and len(tensors["segment.cuts"]) >= number:
-        first = int(tensors["segment.cuts"][number - 1]) // stages.FRAME
+    first = time_axes.first_frame(stages.index_of(prefix), tensors.get("segment.cuts"))
     for name in ("content.protected", "content.upsampled"):
         for holder in (tensors, case):
             if prefix + name in holder:
@@ -149,5 +147,5 @@ def steps(case: Case) -> Iterable[tuple[stages.Stage, str]]:
     """Every stage of a case with its prefix, in flow order, that makes at least one tensor of the case."""
     present = set(case) | set(stages.expected(case.facts))
     for stage, prefix in stages.walk(stages.prefixes_of(case)):
-        if any(prefix + row.name in (case if row.when == "optional" else present) for row in stage.makes):
+        if any(prefix + row.name in (case if row.optional else present) for row in stage.makes):
             yield stage, prefix

@@ -193,7 +193,7 @@ def check_hello(answer: Mapping[str, Any]) -> dict[str, Any]:
             f"the adapter uses the protocol {answer['protocol']!r}, this judge uses {PROTOCOL!r}; "
             "use the adapter that belongs to this version",
         )
-    known = [stage.name for stage in (*stages.OFFLINE, *stages.REALTIME)]
+    known = [stage.name for stage in stages.every()]
     for name in answer["stages"]:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from parity import stages
-from parity.goldens import random_stream
+from parity.goldens import random_stream, time_axes
+from parity.goldens.arrays import Array
+from parity.stages import Scope, TensorKind, TensorName
 
-Array = NDArray[Any]
 Recipe = dict[str, Any]
 Get = Callable[[str], Array]
 
@@ -94,8 +94,9 @@ def same_bits(one: Array, other: Array) -> bool:
 def _guesses(
     name: str, value: Array, tensors: Mapping[str, Array], meta: Mapping[str, Any]
 ) -> Iterator[tuple[Recipe, dict[str, Array]]]:
-    prefix, local = stages.split(name)
-    if stages.tensor(name).kind == "noise":
+    parsed = TensorName.parse(name)
+    prefix, local = parsed.prefix, parsed.local
+    if stages.tensor(name).kind is TensorKind.NOISE:
         yield {"how": "noise", "key": f"{meta['seed']}/{name}"}, {}
     if local == "audio16k.raw":
         steps = value * 32768
@@ -111,7 +112,7 @@ def _guesses(
         yield {"how": "repeat", "of": prefix + "retrieval.blended", "axis": 1, "times": 2}, {}
         yield {"how": "repeat", "of": features, "axis": 1, "times": 2}, {}
     if local == "content.protected" and "f0.hz" in tensors:
-        start = _frames_before(prefix, tensors)
+        start = _first_frame(prefix, tensors)
         hz = tensors["f0.hz"][0, start : start + value.shape[1]]
         weight = np.where(hz < 1, np.float32(meta["options"].get("protect", 0.5)), np.float32(1))
         parts = {f"{name}#kept": weight.astype(np.float32), f"{name}#source": (1 - weight).astype(np.float32)}
@@ -132,7 +133,7 @@ def _slices(
         "f0.filled": [("f0.raw", 0, 0)],
         "f0.hz": [("f0.filled", 0, 0), ("f0.raw", 0, 0)],
         "highpassed": [("padded", 0, pad)],
-        "audio": [("padded", 0, _frames_before(prefix, tensors) * stages.FRAME)],
+        "audio": [("padded", 0, _first_frame(prefix, tensors) * stages.FRAME)],
         "content.protected": [(prefix + "content.upsampled", 1, 0)],
         "waveform.segment": [(prefix + "waveform.segment.full", 0, pad * rate // stages.SR16)],
         "waveform.rmsmixed": [("waveform.concat", 0, 0)],
@@ -142,16 +143,14 @@ def _slices(
     for base, axis, start in starts.get(local, []):
         length = max(value.shape, default=0) if axis == 0 else value.shape[axis]
         yield {"how": "slice", "of": base, "axis": axis, "start": start, "stop": start + length}
-    if local == "spk.g" and prefix not in ("seg0.", "rt.0."):
-        first = ("seg0." if prefix.startswith("seg") else "rt.0.") + local
+    if local == "spk.g" and stages.index_of(prefix):
+        first = stages.prefix(stages.scope_of(prefix)) + local
         yield {"how": "slice", "of": first, "axis": 0, "start": 0, "stop": 1}
     if local == "waveform.concat":
-        segments = [prefix for prefix in stages.prefixes_of(tensors) if prefix.startswith("seg")]
+        segments = [other for other in stages.prefixes_of(tensors) if stages.scope_of(other) is Scope.SEGMENT]
         yield {"how": "join", "of": [f"{segment}waveform.segment" for segment in segments]}
 
 
-def _frames_before(prefix: str, tensors: Mapping[str, Array]) -> int:
-    """The first pitch frame of a segment: the cut before it, floored to a frame."""
-    number = int(prefix[3:-1]) if prefix.startswith("seg") else 0
-    cuts = tensors.get("segment.cuts", np.zeros(0, np.int64))
-    return int(cuts[number - 1]) // stages.FRAME if 0 < number <= len(cuts) else 0
+def _first_frame(prefix: str, tensors: Mapping[str, Array]) -> int:
+    """The pitch frame in which the segment of a prefix begins."""
+    return time_axes.first_frame(stages.index_of(prefix), tensors.get("segment.cuts"))

@@ -19,8 +19,9 @@ from safetensors.numpy import save_file
 
 from parity import stages
 from parity.errors import GoldenError as GoldenError  # part of what this module offers
-from parity.goldens import case_schema, closed_schema, recipes
-from parity.goldens.recipes import Array
+from parity.goldens import case_schema, closed_schema, recipes, time_axes
+from parity.goldens.arrays import Array
+from parity.stages import Scope
 
 JSON_NAME, DATA_NAME = "case.json", "tensors.safetensors"
 GOLDENS = Path("goldens") / "cases"  # the committed goldens, from the root of the repository
@@ -183,7 +184,7 @@ def open_case(folder: str | Path) -> Case:
     if wrong := closed_schema.check(document, case_schema.SCHEMA):
         raise GoldenError(f"{path} does not fit the schema of {case_schema.FORMAT}: {wrong[0]}")
     for name in document["tensors"]:
-        if not stages.known(name):
+        if not stages.is_known(name):
             raise GoldenError(f"{path} holds {name!r}, which the stage table does not know{_nearest(name, document)}")
     return Case(folder, document)
 
@@ -211,8 +212,8 @@ def save_case(folder: str | Path, tensors: Mapping[str, Array], meta: Mapping[st
     folder = Path(folder)
     prefixes = stages.prefixes_of(tensors)
     counted = {
-        "segments": sum(prefix.startswith("seg") for prefix in prefixes),
-        "blocks": sum(prefix.startswith("rt.") for prefix in prefixes),
+        "segments": sum(stages.scope_of(prefix) is Scope.SEGMENT for prefix in prefixes),
+        "blocks": sum(stages.scope_of(prefix) is Scope.BLOCK for prefix in prefixes),
     }
     meta = counted | dict(meta)
     if wrong := closed_schema.check(meta, case_schema.META_SCHEMA):
@@ -232,15 +233,15 @@ def save_case(folder: str | Path, tensors: Mapping[str, Array], meta: Mapping[st
 
 def _in_order(values: Mapping[str, Array]) -> list[str]:
     flow = stages.names(stages.prefixes_of(values))
-    given = [name for name in values if stages.stage_of(name) is None]
-    return sorted(given) + [name for name in flow if name in values]
+    inputs = [name for name in values if stages.is_input(name)]
+    return sorted(inputs) + [name for name in flow if name in values]
 
 
 def _refuse_bad(case: str, values: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
     if not values:
         raise GoldenError(f"{case} holds no tensor at all; was the original run?")
     for name, value in values.items():
-        if not stages.known(name):
+        if not stages.is_known(name):
             near = _nearest(name, meta)
             raise GoldenError(f"{case} was recorded with {name!r}, which the stage table does not know{near}")
         row = stages.tensor(name)
@@ -265,27 +266,10 @@ def _entry(name: str, value: Array, recipe: recipes.Recipe, meta: Mapping[str, A
         "shape": list(value.shape),
         "axes": list(row.axes),
         "unit": row.unit,
-        "step": step(name, meta),
+        "step": time_axes.step(name, meta),
         "sha256": digest(value),
         "stored": recipe,
     }
-
-
-def step(name: str, meta: Mapping[str, Any]) -> float | None:
-    """Seconds between two elements of a tensor along its time axis; None where it has none."""
-    row = stages.tensor(name)
-    if row.time_axis is None:
-        return None
-    axis = row.axes[row.time_axis]
-    if axis in stages.STEPS:
-        return stages.STEPS[axis]
-    rate = int(meta["voice"]["rate"])
-    options = meta["options"]
-    if axis == "sample.out" and int(options.get("resample_rate", 0)) >= stages.SR16:
-        rate = int(options["resample_rate"])
-    if axis == "sample.device":
-        rate = int(options.get("realtime", {}).get("rate", rate))
-    return 1 / rate
 
 
 def _write(folder: Path, document: Mapping[str, Any], data: Mapping[str, Array]) -> None:

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from parity import stages
 from parity.errors import TraceError
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 
 Value = TypeVar("Value")
 
@@ -69,7 +69,7 @@ def metadata(path: str | Path) -> dict[str, str]:
 
 def strangers(names: Mapping[str, Any] | set[str]) -> list[str]:
     """Names that the stage table does not know."""
-    return sorted(name for name in names if not stages.known(name))
+    return sorted(name for name in names if not stages.is_known(name))
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from parity import stages
 from parity.candidates import candidate
 from parity.candidates.candidate import Candidate, Tensors
 from parity.errors import ParityError
-from parity.goldens.recipes import Array
+from parity.goldens import time_axes
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge import ledger as cells
 from parity.judge import limits as tolerance
@@ -76,7 +77,7 @@ def explain_flips(
         chain = cell.mode == "chained"
         made = whole if chain else {**case, **alone}
         flips = margins.flips(cell.tensor, case, made, chain)
-        stage, prefix = stages.stage_of(cell.tensor), stages.split(cell.tensor)[0]
+        stage, prefix = stages.stage_of(cell.tensor), stages.TensorName.parse(cell.tensor).prefix
         siblings = {prefix + row.name for row in stage.makes} - {cell.tensor} if stage else set()
         sources = siblings | (stages.upstream(cell.tensor, case) if chain else set())
         explained = (
@@ -225,7 +226,7 @@ def _remembered(verdict: StageVerdict) -> list[str]:
     if block is None or int(block[1]) == 0:
         return []
     before = f"rt.{int(block[1]) - 1}."
-    return [before + stages.split(name)[1] for name in (*verdict.reads, *verdict.tensors)]
+    return [before + stages.TensorName.parse(name).local for name in (*verdict.reads, *verdict.tensors)]
 
 
 def _otherwise_given(case: Case, whole: Tensors, name: str) -> bool:
@@ -323,13 +324,13 @@ def _describe(
     ]
     verdict.own = metrics.number(max(own)) if own else None
     if (mode, name) in ledger.numbers and name in made:
-        row, clock = stages.tensor(name), cells.clock(case, name)
+        row, axis = stages.tensor(name), time_axes.axis(name, case.document, case)
         if row.kind == "decision":
-            verdict.first = metrics.first_above(row, case[name], made[name], 0.0, clock)
+            verdict.first = metrics.first_above(row, case[name], made[name], 0.0, axis)
         else:
             limit = limits.find(name, mode, "worst_frame", tolerance.network_f0(case.options)).limit
             scale = metrics.rms(case[name].astype("f8") - (case[name].mean() if row.kind in ("wave", "pcm") else 0))
-            verdict.first = metrics.first_above(row, case[name], made[name], limit * scale, clock)
+            verdict.first = metrics.first_above(row, case[name], made[name], limit * scale, axis)
         verdict.shape = _stream_shape(ledger, mode, name) or error_shape.shape(
             ledger.curves[mode, name], _seams(case, name)
         )
@@ -348,21 +349,21 @@ def _describe(
 
 
 def _stream_shape(ledger: Ledger, mode: str, name: str) -> dict[str, str] | None:
-    prefix, local = stages.split(name)
-    if not prefix.startswith("rt."):
+    parsed = stages.TensorName.parse(name)
+    if parsed.scope is not stages.Scope.BLOCK:
         return None
     blocks = [
         curve
         for (where, other), curve in ledger.curves.items()
-        if where == mode and other.startswith("rt.") and stages.split(other)[1] == local
+        if where == mode and stages.TensorName.parse(other).unnumbered == parsed.unnumbered
     ]
     return error_shape.over_blocks(blocks)
 
 
 def _seams(case: Case, name: str) -> list[int]:
-    if stages.split(name)[0] or "segment.cuts" not in case:
+    if stages.TensorName.parse(name).prefix or "segment.cuts" not in case:
         return []
-    step = cells.clock(case, name).step
+    step = time_axes.axis(name, case.document, case).step
     return [int(cut / stages.SR16 / max(step or 0.01, 0.01)) for cut in case["segment.cuts"]]
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parity import stages
-from parity.goldens import store
-from parity.goldens.recipes import Array
+from parity.goldens import time_axes
+from parity.goldens.arrays import Array, Curve
 from parity.goldens.store import Case
 from parity.judge import limits as tolerance
 from parity.judge import metrics as compare
-from parity.judge.metrics import Clock, Numbers, Worst
+from parity.judge.metrics import Numbers, Worst
 from parity.judge.verdict_schema import PASSING
 
 Tensors = Mapping[str, Array]
@@ -81,7 +81,7 @@ class Ledger:
 
     case: str
     cells: list[Cell] = field(default_factory=list)
-    curves: dict[tuple[str, str], compare.Curve] = field(default_factory=dict)  # (mode, tensor) → error of each frame
+    curves: dict[tuple[str, str], Curve] = field(default_factory=dict)  # (mode, tensor) → error of each frame
     numbers: dict[tuple[str, str], Numbers] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
@@ -118,25 +118,14 @@ def expected_tensors(case: Case) -> list[str]:
     """What a candidate must make: all that the stage table asks of this case and all else that the golden has."""
     flow = stages.names(stages.prefixes_of(case))
     wanted = set(stages.expected(case.facts)) - set(case.meta.get("absent", {}))
-    optional = {name for name in case if stages.tensor(name).when == "optional"}
+    optional = {name for name in case if stages.tensor(name).optional}
     return [name for name in flow if name in wanted or (name in case and name not in optional)]
 
 
 def optional_tensors(case: Case) -> list[str]:
     """What a golden has beyond the stage table's demands: judged where a candidate makes it, never missed."""
     flow = stages.names(stages.prefixes_of(case))
-    return [name for name in flow if name in case and stages.tensor(name).when == "optional"]
-
-
-def clock(case: Case, name: str) -> Clock:
-    """Where a tensor of this case lies in the input file."""
-    row, prefix = stages.tensor(name), stages.split(name)[0]
-    pad = float(case.options.get("window", [1.0])[0])
-    start = -pad if row.lead else 0.0
-    number = int(prefix[3:-1]) if prefix.startswith("seg") else 0
-    if number and "segment.cuts" in case:
-        start += int(case["segment.cuts"][number - 1]) // stages.FRAME * stages.FRAME / stages.SR16
-    return Clock(store.step(name, case.document), start)
+    return [name for name in flow if name in case and stages.tensor(name).optional]
 
 
 def judge_tensor(
@@ -152,7 +141,7 @@ def judge_tensor(
     if state or ours is None:
         sentence = f"{sentence} ({case.name}, {mode})"
         return [Cell(name, mode, metric, state, sentence=sentence) for metric in ("form", *metrics)], None
-    numbers = compare.compare(name, golden, ours, clock(case, name))
+    numbers = compare.compare(name, golden, ours, time_axes.axis(name, case.document, case))
     network = tolerance.network_f0(case.options)
     found = [Cell(name, mode, "form", "same")]
     for metric in metrics:

@@ -110,7 +110,7 @@ def any_name(local: str) -> str:
     """A full name that has this local part; `rt.f0.hz` is the stream's `rt.0.f0.hz`."""
     if local.startswith("rt."):
         return f"rt.0.{local.removeprefix('rt.')}"
-    return next(prefix + local for prefix in ("", "seg0.", "rt.0.") if stages.known(prefix + local))
+    return next(prefix + local for prefix in ("", "seg0.", "rt.0.") if stages.is_known(prefix + local))
 
 
 def network_f0(options: Mapping[str, Any]) -> bool:
@@ -136,7 +136,7 @@ class Limits:
             found = {variant: max(found.get(variant, 0.0), own.get(variant, 0.0)) for variant in {**found, **own}}
         if found:
             return _derived(name, mode, metric, network, found)
-        local = stages.split(name)[1]
+        local = stages.TensorName.parse(name).local
         limit, because = _typed(name, mode, metric, network)
         return Limit(local, mode, metric, limit, f"not measured; {because}", None, network)
 
@@ -151,8 +151,8 @@ class Limits:
 
 def _addresses(name: str, mode: str) -> list[tuple[str, str]]:
     """Where a tensor's spread may stand, as (tensor, mode), the nearest first."""
-    prefix, local = stages.split(name)
-    live = prefix.startswith("rt.")
+    parsed = stages.TensorName.parse(name)
+    local, live = parsed.local, parsed.scope is stages.Scope.BLOCK
     found = [(f"rt.{local}", mode)] if live else []
     if mode == "isolated" and (local == "f0.raw" or (live and local == "f0.hz")):
         return [*found, (f"rt.{local}", "chained"), (local, "chained")]  # what a pitch method hears never differed
@@ -160,7 +160,7 @@ def _addresses(name: str, mode: str) -> list[tuple[str, str]]:
 
 
 def _derived(name: str, mode: str, metric: str, network: bool, found: Mapping[str, float]) -> Limit:
-    local, row = stages.split(name)[1], stages.tensor(name)
+    local, row = stages.TensorName.parse(name).local, stages.tensor(name)
     variant = max(found, key=lambda key: found[key])
     spread = found[variant]
     floor = _floor(row, metric)
@@ -229,7 +229,7 @@ _PLAIN: dict[str, tuple[float, str]] = {
 
 def _typed(name: str, mode: str, metric: str, network: bool) -> tuple[float, str]:
     """The limits of the first proof, each with its reason."""
-    local = stages.split(name)[1]
+    local = stages.TensorName.parse(name).local
     row = stages.tensor(name)
     wave = row.kind in ("wave", "pcm")
     if metric == "unequal":

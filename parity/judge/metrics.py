@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from parity import stages
-from parity.goldens.recipes import Array
-
-Curve = NDArray[np.float64]
+from parity.goldens.arrays import Array, Curve
+from parity.goldens.time_axes import TimeAxis
 
 METRICS: dict[str, tuple[str, ...]] = {
     "float": ("relative_rms", "worst_frame"),
@@ -27,18 +25,6 @@ METRICS: dict[str, tuple[str, ...]] = {
     "noise": (),
 }
 MAY_BE_EMPTY = ("segment.cuts",)
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Where a tensor lies in the input file: seconds per element, seconds of its first element."""
-
-    step: float | None
-    start: float = 0.0
-
-    def time(self, place: float) -> float | None:
-        """Seconds into the input file of an element of the time axis; negative inside the padding."""
-        return None if self.step is None else round(self.start + place * self.step, 6)
 
 
 @dataclass(frozen=True)
@@ -122,19 +108,19 @@ def metrics(name: str) -> tuple[str, ...]:
     return METRICS[stages.tensor(name).kind]
 
 
-def compare(name: str, golden: Array, ours: Array, clock: Clock | None = None) -> Numbers:
+def compare(name: str, golden: Array, ours: Array, axis: TimeAxis | None = None) -> Numbers:
     """How far `ours` is from `golden`; both of the form that `form` has accepted."""
     row = stages.tensor(name)
-    clock = clock or Clock(None)
+    axis = axis or TimeAxis(None)
     if golden.size == 0:
         return Numbers(dict.fromkeys(metrics(name), 0.0), 0.0, None)
     exact, other = golden.astype(np.float64), ours.astype(np.float64)
     gap = other - exact
     size = np.abs(gap)
     if row.kind == "decision":
-        return Numbers({"unequal": float((size > 0).sum())}, float(size.max()), _worst(row, size, exact, other, clock))
+        return Numbers({"unequal": float((size > 0).sum())}, float(size.max()), _worst(row, size, exact, other, axis))
     scale = rms(exact - exact.mean()) if row.kind in ("wave", "pcm") else rms(exact)
-    frames = per_frame(row, gap, clock)
+    frames = per_frame(row, gap, axis)
     values = {
         "relative_rms": ratio(rms(gap), scale),
         "worst_frame": ratio(float(frames.max()), scale),
@@ -143,7 +129,7 @@ def compare(name: str, golden: Array, ours: Array, clock: Clock | None = None) -
     return Numbers(
         {metric: values[metric] for metric in metrics(name)},
         float(size.max()),
-        _worst(row, size, exact, other, clock),
+        _worst(row, size, exact, other, axis),
         frames / scale if scale else frames,
     )
 
@@ -161,55 +147,55 @@ def ratio(error: float, scale: float) -> float:
     return math.inf if error else 0.0
 
 
-def hop(row: stages.Tensor, clock: Clock) -> int:
+def hop(row: stages.Tensor, axis: TimeAxis) -> int:
     """Elements of the time axis in one frame: 10 ms of a waveform, one element of anything else."""
-    if row.time_axis is None or clock.step is None or clock.step > 0.005:
+    if row.time_axis is None or axis.step is None or axis.step > 0.005:
         return 1
-    return max(1, round(0.01 / clock.step))
+    return max(1, round(0.01 / axis.step))
 
 
-def per_frame(row: stages.Tensor, gap: Array, clock: Clock) -> Curve:
+def per_frame(row: stages.Tensor, gap: Array, axis: TimeAxis) -> Curve:
     """The RMS of the difference in each frame along the time axis, float64 (T,)."""
     if row.time_axis is None or gap.ndim <= row.time_axis:
         return np.array([rms(gap)])
     rows = np.moveaxis(gap, row.time_axis, 0).reshape(gap.shape[row.time_axis], -1)
     energy = np.einsum("ij,ij->i", rows, rows)
-    step = hop(row, clock)
+    step = hop(row, axis)
     starts = np.arange(0, len(rows), step)
     widths = np.diff(np.append(starts, len(rows))) * rows.shape[1]
     return np.asarray(np.sqrt(np.add.reduceat(energy, starts) / widths))
 
 
-def place(row: stages.Tensor, index: tuple[int, ...], ours: float, golden: float, clock: Clock) -> Worst:
+def place(row: stages.Tensor, index: tuple[int, ...], ours: float, golden: float, axis: TimeAxis) -> Worst:
     """A place of an array with its frame, its time and the samples of the input that it covers."""
     if row.time_axis is None or len(index) <= row.time_axis:
         return Worst(0, None, index, ours, golden)
-    step = hop(row, clock)
+    step = hop(row, axis)
     frame = index[row.time_axis] // step
-    begin = clock.time(frame * step)
-    end = clock.time((frame + 1) * step)
+    begin = axis.seconds(frame * step)
+    end = axis.seconds((frame + 1) * step)
     samples = None if begin is None or end is None else (round(begin * stages.SR16), round(end * stages.SR16))
     return Worst(frame, begin, index, ours, golden, samples)
 
 
-def _worst(row: stages.Tensor, size: Array, exact: Array, other: Array, clock: Clock) -> Worst:
+def _worst(row: stages.Tensor, size: Array, exact: Array, other: Array, axis: TimeAxis) -> Worst:
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(size)), size.shape))
-    return place(row, index, float(other[index]), float(exact[index]), clock)
+    return place(row, index, float(other[index]), float(exact[index]), axis)
 
 
-def first_above(row: stages.Tensor, golden: Array, ours: Array, allowed: float, clock: Clock) -> Worst | None:
+def first_above(row: stages.Tensor, golden: Array, ours: Array, allowed: float, axis: TimeAxis) -> Worst | None:
     """The first frame whose RMS error exceeds `allowed` (in the tensor's unit), at its worst element."""
     exact, other = golden.astype(np.float64), ours.astype(np.float64)
     gap = np.abs(other - exact)
-    over = np.flatnonzero(per_frame(row, gap, clock) > allowed)
+    over = np.flatnonzero(per_frame(row, gap, axis) > allowed)
     if not over.size:
         return None
     if row.time_axis is None:
-        return _worst(row, gap, exact, other, clock)
-    step = hop(row, clock)
+        return _worst(row, gap, exact, other, axis)
+    step = hop(row, axis)
     begin = int(over[0]) * step
     piece = (slice(None),) * row.time_axis + (slice(begin, begin + step),)
     local = [int(i) for i in np.unravel_index(int(np.argmax(gap[piece])), gap[piece].shape)]
     local[row.time_axis] += begin
     index = tuple(local)
-    return place(row, index, float(other[index]), float(exact[index]), clock)
+    return place(row, index, float(other[index]), float(exact[index]), axis)

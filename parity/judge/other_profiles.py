@@ -12,7 +12,7 @@ from parity.candidates import candidate
 from parity.candidates.candidate import Tensors
 from parity.errors import ParityError
 from parity.goldens import case_schema, store
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge import ledger
 from parity.judge import limits as tolerance
@@ -44,7 +44,7 @@ def nearest(case: Case, whole: Tensors, first: str, limits: tolerance.Limits, ou
     """
     if first not in WHERE_PROFILES_PART or case.facts.blocks:
         return None
-    given = {name: case[name] for name in case if stages.stage_of(name) is None}
+    given = {name: case[name] for name in case if stages.is_input(name)}
     found = []
     for profile in PROFILES:
         if profile == case.profile:
@@ -54,7 +54,9 @@ def nearest(case: Case, whole: Tensors, first: str, limits: tolerance.Limits, ou
             made = ours(store.MemoryCase(meta, given))
         except ParityError:
             continue
-        other = store.MemoryCase(meta, {**given, **{name: value for name, value in made.items() if stages.known(name)}})
+        other = store.MemoryCase(
+            meta, {**given, **{name: value for name, value in made.items() if stages.is_known(name)}}
+        )
         if (distance := _distance(other, whole, limits)) is not None:
             found.append(Match(profile, distance, case.profile))
     return min(found, key=lambda match: match.distance, default=None)

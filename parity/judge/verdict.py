@@ -87,8 +87,8 @@ def wanted(stage: stages.Stage, only: str | None) -> bool:
 
 def refuse_unknown(only: str | None) -> None:
     """Raise UsageError for a `--stage ONLY` that means no stage at all."""
-    names = [stage.name for stage in (*stages.OFFLINE, *stages.REALTIME)]
-    if any(wanted(stage, only) for stage in (*stages.OFFLINE, *stages.REALTIME)):
+    names = [stage.name for stage in stages.every()]
+    if any(wanted(stage, only) for stage in stages.every()):
         return
     near = difflib.get_close_matches(str(only), names, 1)
     meant = f" (did you mean {near[0]!r}?)" if near else ""
@@ -145,7 +145,7 @@ def judge_tensors(
     blame.explain_flips(case, ledger, alone, whole, limits, program, hear)
     ledger.cells = [waivers.apply(case.name, cell) for cell in ledger.cells]
     found = blame.accuse(case, ledger, alone, whole, limits, program, oracle)
-    strangers = sorted(name for name in {*alone, *whole} if not stages.known(name))
+    strangers = sorted(name for name in {*alone, *whole} if not stages.is_known(name))
     return _conclude(case, ledger, found, {"isolated": alone, "chained": whole}, strangers)
 
 

@@ -183,7 +183,7 @@ def _tracks(case: Case) -> list[Any]:
 
 def fits(fault: Fault, case: Case) -> bool:
     """Whether a case has all that a fault needs; a stage of blocks is judged on a stream, any other on a file."""
-    live = fault.stage.startswith("rt.")
+    live = stages.stage_named(fault.stage) in stages.realtime()
     return live == bool(case.facts.blocks) and all(NEEDS[need](case) for need in fault.needs)
 
 
@@ -192,6 +192,6 @@ SLOW_PITCH = {"harvest": 4, "crepe": 4, "rmvpe": 2, "fcpe": 2}  # times the cost
 
 def cost(case: Case) -> int:
     """Samples that the networks hear, weighed by the pitch method: what a run of this case costs."""
-    names = [name for name in case if stages.split(name)[1] in ("audio", "padded", "input16k")]
+    names = [name for name in case if stages.TensorName.parse(name).local in ("audio", "padded", "input16k")]
     heard = sum(int(case.entry(name)["shape"][-1]) for name in names)
     return heard * (SLOW_PITCH.get(str(case.options.get("f0_method")), 1) if case.facts.f0 else 1)

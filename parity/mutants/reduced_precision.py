@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 
 
 def like(change: Any) -> Any:

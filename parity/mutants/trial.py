@@ -147,14 +147,13 @@ def _needed(found: verdict.CaseVerdict, mine: Sequence[StageVerdict]) -> list[st
 
 def local(name: str) -> str:
     """A tensor without the number of its segment or block: `flow.z`, `rt.flow.z`."""
-    prefix, rest = stages.split(name)
-    return f"rt.{rest}" if prefix.startswith("rt.") else rest
+    return stages.TensorName.parse(name).unnumbered
 
 
 def checks() -> list[str]:
     """Everything that can be removed from the judge: a metric, a mode, the look at one tensor."""
-    offline = [row.name for stage in stages.OFFLINE for row in stage.makes if row.when != "optional"]
-    live = [f"rt.{row.name}" for stage in stages.REALTIME for row in stage.makes if row.name not in UNSEEN]
+    offline = [row.name for stage in stages.offline() for row in stage.makes if not row.optional]
+    live = [f"rt.{row.name}" for stage in stages.realtime() for row in stage.makes if row.name not in UNSEEN]
     return [*METRICS, *MODES, *offline, *live]
 
 

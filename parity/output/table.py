@@ -22,7 +22,7 @@ def stage_lines(verdict: Mapping[str, Any]) -> list[tuple[str, ...]]:
         for stage in case["stages"]:
             by_stage.setdefault(stage["stage"], []).extend(stage["cells"])
     lines: list[tuple[str, ...]] = []
-    order = [stage.name for stage in (*stages.OFFLINE, *stages.REALTIME)]
+    order = [stage.name for stage in stages.every()]
     for name, cells in sorted(by_stage.items(), key=lambda item: order.index(item[0])):
         states = [cell["state"] for cell in cells]
         lines.append(

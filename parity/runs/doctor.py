@@ -17,7 +17,7 @@ from parity.candidates.external import External
 from parity.candidates.process import ProtocolError
 from parity.errors import UsageError
 from parity.goldens import store
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge import metrics
 
@@ -85,7 +85,7 @@ def examine(program: External, goldens: Path) -> Iterator[Finding]:
     if not cases:
         which = ", ".join(hello.get("profiles", [])) or "any profile"
         raise UsageError(f"there is no golden below {goldens} for {which}; is this the root of the repository?")
-    for stage in (*stages.OFFLINE, *stages.REALTIME):
+    for stage in stages.every():
         if program.offers(stage):
             yield _examine_stage(program, stage, cases)
     yield from _examine_undeclared(program, cases[0])
@@ -115,7 +115,7 @@ def _examine_stage(program: candidate.Candidate, stage: stages.Stage, cases: Seq
     inputs = candidate.inputs(case, stage, prefix)
     try:
         made = program.run_stage(case, stage, prefix, inputs)
-        names = [prefix + row.name for row in stage.makes if prefix + row.name in case and row.when != "optional"]
+        names = [prefix + row.name for row in stage.makes if prefix + row.name in case and not row.optional]
         for check in (_check_names, _check_form):
             if finding := check(case, stage, prefix, names, made):
                 return finding
@@ -240,10 +240,10 @@ def _examine_conversion(program: candidate.Candidate, case: Case) -> Finding:
             f"tensors for blame; its outputs hold {has}",
         )
     for name, value in made.items():
-        stage = stages.stage_of(name) if stages.known(name) else None
-        if name in case and (finding := _check_form(case, stage or stages.OFFLINE[0], "", [name], made)):
+        stage = stages.stage_of(name) if stages.is_known(name) else None
+        if name in case and (finding := _check_form(case, stage or stages.offline()[0], "", [name], made)):
             return Finding("run", finding.code, finding.sentence)
-        if not stages.known(name):
+        if not stages.is_known(name):
             return Finding(
                 "run",
                 "strange-output",

@@ -135,12 +135,12 @@ def from_trace(path: Path, voice: Mapping[str, Any] | None = None) -> MemoryCase
     Raises:
         TraceError: the file cannot be read, or holds no tensor of the stage table.
     """
-    tensors = {name: value for name, value in trace_file.read(path).items() if stages.known(name)}
+    tensors = {name: value for name, value in trace_file.read(path).items() if stages.is_known(name)}
     if not any(stages.stage_of(name) for name in tensors):
         raise TraceError(f"{path} holds no tensor of docs/spec/00-overview.md; record one with --trace")
     about = _metadata(path)
     prefixes = stages.prefixes_of(tensors)
-    segments = sum(prefix.startswith("seg") for prefix in prefixes)
+    segments = sum(stages.scope_of(prefix) is stages.Scope.SEGMENT for prefix in prefixes)
     document = {
         "name": path.stem,
         "why": "an original's trace",
@@ -206,9 +206,9 @@ def _version(tensors: Mapping[str, Any]) -> str:
 def _rate(tensors: Mapping[str, Any]) -> int:
     """The voice's sampling rate in Hz: the samples of a segment divided by its 10 ms frames, times 100."""
     for name, wave in tensors.items():
-        prefix, local = stages.split(name)
-        if local in ("waveform.segment.full", "nsf.source"):
+        parsed = stages.TensorName.parse(name)
+        if parsed.local in ("waveform.segment.full", "nsf.source"):
             for latent in ("enc_p.m", "flow.z", "z_p"):
-                if prefix + latent in tensors:
-                    return int(wave.size // tensors[prefix + latent].shape[-1] * 100)
+                if (sibling := str(parsed.sibling(latent))) in tensors:
+                    return int(wave.size // tensors[sibling].shape[-1] * 100)
     return _DEFAULT_RATE

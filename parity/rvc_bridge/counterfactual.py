@@ -14,7 +14,7 @@ from parity import stages, voices
 from parity.candidates import candidate
 from parity.candidates.candidate import Candidate, CandidateError, Tensors
 from parity.errors import ParityError
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case, MemoryCase
 from parity.judge import metrics
 from parity.judge.decisions.voicing import Hear, Heard

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from rvc import f0
 from rvc.noise import Seeded
 

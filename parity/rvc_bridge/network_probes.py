@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from parity.candidates.candidate import Tensors
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge.diagnosis.causes import Guess
 from rvc.f0 import mel, pm, rmvpe, salience

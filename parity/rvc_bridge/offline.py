@@ -16,7 +16,7 @@ import torch
 from parity import stages, voices
 from parity.candidates.candidate import CandidateError, NotOffered, Tensors
 from parity.errors import GoldenError
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.goldens.trace_file import Trace
 from parity.judge.diagnosis.causes import Guess
@@ -106,7 +106,7 @@ class RvcTorch:
         if self.absent is not None:
             raise NotOffered(self.absent)
         try:
-            if stage.scope == "block":
+            if stage.scope is stages.Scope.BLOCK:
                 return realtime.run_stage(self.stream(case), stage.name, prefix, inputs)
             return STAGES[stage.name](self, case, prefix, {name: value.copy() for name, value in inputs.items()})
         except GoldenError:
@@ -125,7 +125,7 @@ class RvcTorch:
             except Exception as error:
                 made = {name: value for name, value in heard.items() if not name.endswith(".in")}
                 raise CandidateError(f"{type(error).__name__}: {error}", made) from error
-        noise = {name: case[name] for name in case if stages.tensor(name).kind == "noise"}
+        noise = {name: case[name] for name in case if stages.tensor(name).kind is stages.TensorKind.NOISE}
         trace = Trace()
         try:
             raw = case["audio16k.raw"].copy()
@@ -200,7 +200,7 @@ def absent(device: str) -> str | None:
 
 def _made(trace: Trace) -> Tensors:
     """A trace without what was given to the run."""
-    return {name: value for name, value in trace.items() if not stages.known(name) or stages.stage_of(name)}
+    return {name: value for name, value in trace.items() if not stages.is_known(name) or stages.stage_of(name)}
 
 
 def voice_files(case: Case) -> dict[str, Path]:
@@ -222,7 +222,7 @@ def _piece(case: Case, prefix: str, window: Window, given: Mapping[str, Array]) 
     length = case.entry("highpassed")["shape"][0]
     source = given if "segment.cuts" in given else case
     cuts = source["segment.cuts"] if "segment.cuts" in source else np.zeros(0, np.int64)
-    return segments.spans(length, cuts, window)[int(prefix[3:-1])]
+    return segments.spans(length, cuts, window)[stages.index_of(prefix)]
 
 
 def _cuts(self: RvcTorch, case: Case, prefix: str, given: Tensors) -> Tensors:
@@ -394,7 +394,7 @@ def _trim(self: RvcTorch, case: Case, prefix: str, given: Tensors) -> Tensors:
 def _concat(self: RvcTorch, case: Case, prefix: str, given: Tensors) -> Tensors:
     window = self.config(case).window
     silence = np.zeros(window.pad_frames * self.parts(case).rate // 100, np.float32)
-    prefixes = [p for p in stages.prefixes_of(given) if p.startswith("seg")]
+    prefixes = [p for p in stages.prefixes_of(given) if stages.scope_of(p) is stages.Scope.SEGMENT]
     waves = [np.concatenate([silence, given[p + "waveform.segment"], silence]) for p in prefixes]
     _, joined = _spoken(self, case, waves, [_piece(case, p, window, given) for p in prefixes])
     return {"waveform.concat": joined}

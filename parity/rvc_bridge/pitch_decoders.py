@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge.decisions.voicing import Heard
 from parity.judge.diagnosis.causes import Guess

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge.decisions.voicing import Heard
 from rvc.f0 import crepe, fcpe, rmvpe, salience

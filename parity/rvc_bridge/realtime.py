@@ -14,6 +14,7 @@ import torch
 from parity.candidates.candidate import CandidateError, Tensors
 from parity.goldens.store import Case
 from parity.goldens.trace_file import Trace
+from parity.stages import Scope, TensorName, index_of
 from rvc.audio.resampling import resample
 from rvc.content import features
 from rvc.nn.synthesizer import heads, resize_frames, resize_source
@@ -49,7 +50,7 @@ class Live:
         rate = int(self.settings.get("rate") or parts.rate)
         times = {ours: self.settings[name] for name, ours in TIMES.items() if name in self.settings}
         self.sizes = BlockSizes.of(rate, **times)
-        self.blocks = sum(name.endswith(".in") and name.startswith("rt.") for name in case)
+        self.blocks = sum(TensorName.parse(name).scope is Scope.BLOCK and name.endswith(".in") for name in case)
 
     def controls(self, block: int) -> Controls:
         """How the sliders stand in a block: the case's options, and the changes up to there."""
@@ -242,5 +243,5 @@ def run_stage(live: Live, stage: str, prefix: str, given: Tensors) -> Tensors:
         raise CandidateError(f"the stream has no stage {stage}")
     trace = Trace()
     with torch.inference_mode():
-        STAGES[stage](live, int(prefix.split(".")[1]), {name: np.array(value) for name, value in given.items()}, trace)
+        STAGES[stage](live, index_of(prefix), {name: np.array(value) for name, value in given.items()}, trace)
     return {name: value for name, value in trace.items() if ".noise." not in name}

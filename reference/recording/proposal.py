@@ -56,7 +56,7 @@ def compare(old: Case | None, new: Mapping[str, Any], network: bool, allowed: Ma
 def in_order(names: set[str]) -> list[str]:
     """Inputs first, then the order of the conversion."""
     order = stages.names(stages.prefixes_of(names))
-    return sorted(name for name in names if stages.stage_of(name) is None) + [name for name in order if name in names]
+    return sorted(name for name in names if stages.is_input(name)) + [name for name in order if name in names]
 
 
 def _compare_tensor(name: str, old: Case, new: Mapping[str, Any], network: bool, allowed: Any) -> tuple[str, str]:
@@ -72,7 +72,7 @@ def _compare_tensor(name: str, old: Case, new: Mapping[str, Any], network: bool,
         return IDENTICAL, ""
     kind = stages.tensor(name).kind
     gap = after.astype(np.float64) - before.astype(np.float64)
-    local = stages.split(name)[1]
+    local = stages.TensorName.parse(name).local
     if kind == "decision":
         limit, count = allowed.get((local, network, "unequal"), 0.0), int((gap != 0).sum())
         return (WITHIN if count <= limit else CHANGED), f"{name}: {count} of {gap.size} differ, spread allows {limit:g}"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity import stages
+from parity.goldens import time_axes
 from parity.goldens.store import Case
 
 Array = NDArray[Any]
@@ -111,5 +112,4 @@ def _vectors(index: Path) -> Array:
 
 
 def _first_frame(golden: Case, prefix: str) -> int:
-    number = int(prefix.removeprefix("seg").rstrip("."))
-    return int(golden["segment.cuts"][number - 1]) // stages.FRAME if number else 0
+    return time_axes.first_frame(stages.index_of(prefix), golden.get("segment.cuts"))

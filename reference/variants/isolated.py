@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from parity import stages
+from parity.goldens import time_axes
 from parity.goldens.trace_file import Trace
 from reference.hooks.interception import StandIn, replaced
 
@@ -90,8 +91,7 @@ def _source(net: Any, models: Any, hz: torch.Tensor, noise: torch.Tensor) -> tup
 
 
 def _first_frame(recorded: Arrays, prefix: str) -> int:
-    number = int(prefix.removeprefix("seg").rstrip("."))
-    return int(recorded["segment.cuts"][number - 1]) // FRAME if number else 0
+    return time_axes.first_frame(stages.index_of(prefix), recorded.get("segment.cuts"))
 
 
 @contextmanager

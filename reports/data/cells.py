@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from parity.judge.verdict_schema import PASSING
-from reports.data import timeline
+from parity.goldens import time_axes
+from parity.judge.states import PASSING
+from parity.stages import Scope, TensorName
 
 Json = dict[str, Any]
 
@@ -69,8 +70,9 @@ def severity(case: Json) -> tuple[int, float]:
 
 def moment(case: Json, tensor: str, time: float | None) -> float:
     """Where on a page's time axis something lies: a block of a live stream counts its own time from its own start."""
-    if tensor.startswith("rt."):
-        return int(tensor.split(".")[1]) * timeline.block_seconds({"options": case.get("options", {})})
+    parsed = TensorName.parse(tensor)
+    if parsed.scope is Scope.BLOCK:
+        return time_axes.block_start(parsed.index, {"options": case.get("options", {})})
     return time or 0.0
 
 

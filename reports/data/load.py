@@ -8,7 +8,7 @@ from typing import Any
 
 from parity.errors import ParityError
 from parity.goldens import closed_schema, store, trace_file
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.judge import verdict_schema
 from reports.errors import ReportError
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from parity import stages
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
+from parity.goldens.time_axes import TimeAxis
 from parity.judge import metrics
 
 LOW, HIGH, STEP = -12.0, 2.0, 0.25  # powers of ten of a histogram
@@ -17,28 +18,28 @@ LOW, HIGH, STEP = -12.0, 2.0, 0.25  # powers of ten of a histogram
 
 def common(name: str, golden: Array, ours: Array) -> tuple[Array, Array] | None:
     """Both arrays as far as both reach in time, or None where they cannot be laid over each other."""
-    axis = stages.tensor(name).time_axis
-    if axis is None or golden.ndim != ours.ndim or not golden.size or not ours.size:
+    time_axis = stages.tensor(name).time_axis
+    if time_axis is None or golden.ndim != ours.ndim or not golden.size or not ours.size:
         return None
-    count = min(golden.shape[axis], ours.shape[axis])
-    cut = (slice(None),) * axis + (slice(count),)
+    count = min(golden.shape[time_axis], ours.shape[time_axis])
+    cut = (slice(None),) * time_axis + (slice(count),)
     left, right = golden[cut], ours[cut]
     return (left, right) if left.shape == right.shape else None
 
 
-def over_time(name: str, golden: Array, ours: Array, clock: metrics.Clock) -> tuple[Array, float]:
+def over_time(name: str, golden: Array, ours: Array, axis: TimeAxis) -> tuple[Array, float]:
     """Relative RMS error of each frame, float32 (T,), and the seconds from one frame to the next.
 
     golden, ours : one shape, as `common` gives them
     For decisions: infinity where any differs, else 0. A NaN of ours stays NaN.
     """
     row = stages.tensor(name)
-    step = metrics.hop(row, clock) * (clock.step or 0.01)
+    step = metrics.hop(row, axis) * (axis.step or 0.01)
     if row.kind == "decision":
-        differs = metrics.per_frame(row, (golden != ours).astype("f8"), clock)
+        differs = metrics.per_frame(row, (golden != ours).astype("f8"), axis)
         return np.where(differs > 0, np.inf, 0.0).astype("f4"), step
     with np.errstate(invalid="ignore"):
-        return metrics.compare(name, golden, ours, clock).frames.astype("f4"), step
+        return metrics.compare(name, golden, ours, axis).frames.astype("f4"), step
 
 
 def histogram(name: str, golden: Array, ours: Array, limit: float | None) -> dict[str, Any] | None:

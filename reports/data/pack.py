@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 
 KINDS = {"f4": np.float32, "i4": np.int32, "u1": np.uint8}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from reports.data import cells, formatting, pack, timeline
 from reports.data.load import Evidence, Json
 from reports.pages import headline as blame

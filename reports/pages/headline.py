@@ -30,8 +30,8 @@ def headline(case: Json) -> str:
 
 
 def _moment(prefix: str, seconds: float) -> str:
-    if prefix.startswith("rt."):
-        return f", first in block {prefix[3:-1]}"
+    if stages.scope_of(prefix) is stages.Scope.BLOCK:
+        return f", first in block {stages.index_of(prefix)}"
     return f", first at {seconds:.2f} s" if seconds >= 0 else ", from the very beginning"
 
 
@@ -135,7 +135,7 @@ _WORDS = {"origin": "Origin", "amplifies": "Amplifies what it is given", "knife-
 def _lines(stage: Json) -> Iterator[str]:
     if stage["sentence"]:
         yield stage["sentence"]
-    table = next((row for row in stages.OFFLINE + stages.REALTIME if row.name == stage["stage"]), None)
+    table = next((row for row in stages.every() if row.name == stage["stage"]), None)
     if table:
         yield f"This stage: {table.what}."
     if stage["own"] is not None:
@@ -187,17 +187,17 @@ def beginning(case: Json, rows: list[Json]) -> Json:
     """Where a page opens: at the first diverging frame of the accused stage, else at the tensor nearest its limit."""
     names = [row["name"] for row in rows]
     first = case["first"]
-    if first and stages.split(first["tensor"])[1] in names:
+    if first and stages.TensorName.parse(first["tensor"]).local in names:
         return {
-            "stage": stages.split(first["tensor"])[1],
+            "stage": stages.TensorName.parse(first["tensor"]).local,
             "time": cells.moment(case, first["tensor"], first["time_s"]),
             "mode": "chained",
         }
     nearest = nearest_limit(case)
-    if nearest and stages.split(nearest["tensor"])[1] in names:
+    if nearest and stages.TensorName.parse(nearest["tensor"]).local in names:
         worst = nearest.get("worst") or {}
         return {
-            "stage": stages.split(nearest["tensor"])[1],
+            "stage": stages.TensorName.parse(nearest["tensor"]).local,
             "time": cells.moment(case, nearest["tensor"], worst.get("time_s")),
             "mode": nearest["mode"],
         }

@@ -15,7 +15,7 @@ def columns(verdict: Json) -> list[str]:
         place = -1
         order = list(found)
         for _, cell in cells.of_case(case):
-            local = stages.split(cell["tensor"])[1]
+            local = stages.TensorName.parse(cell["tensor"]).local
             if local in order:
                 place = order.index(local)
             else:  # a tensor that an earlier case lacks goes behind the one it follows here
@@ -61,9 +61,9 @@ def build(verdict: Json) -> dict[str, Any]:
 def _row(case: Json, names: list[str]) -> dict[str, Any]:
     grouped: dict[str, list[Json]] = {}
     for _, cell in cells.of_case(case):
-        grouped.setdefault(stages.split(cell["tensor"])[1], []).append(cell)
+        grouped.setdefault(stages.TensorName.parse(cell["tensor"]).local, []).append(cell)
     accused = [stage["stage"] for stage in blame.origins(case)]
-    first = stages.split(case["first"]["tensor"])[1] if case["first"] else ""
+    first = stages.TensorName.parse(case["first"]["tensor"]).local if case["first"] else ""
     fields = {
         "profile": case.get("profile", ""),
         "method": str(case.get("options", {}).get("f0_method", "")),
@@ -115,7 +115,12 @@ def _cell(found: list[Json], first: bool, case: Json, name: str) -> dict[str, An
 
 def _stage(name: str, cases: list[Json]) -> dict[str, Any]:
     """One line of the table of stages: how many checks of a tensor hold, and the one nearest to its limit."""
-    found = [cell for case in cases for _, cell in cells.of_case(case) if stages.split(cell["tensor"])[1] == name]
+    found = [
+        cell
+        for case in cases
+        for _, cell in cells.of_case(case)
+        if stages.TensorName.parse(cell["tensor"]).local == name
+    ]
     numbered = [cell for cell in found if cells.times(cell) is not None]
     nearest = max(numbered, key=lambda cell: cells.times(cell) or 0.0, default=None)
     count = {state: sum(cell["state"] == state for cell in found) for state in ("same", "close")}

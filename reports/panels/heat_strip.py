@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from parity import stages
-from parity.goldens import store
-from parity.goldens.recipes import Array
-from parity.judge import metrics
+from parity.goldens import time_axes
+from parity.goldens.arrays import Array
 from parity.judge.verdict_schema import MODES
 from reports.data import cells, formatting, measure, timeline
 from reports.data.load import Evidence
@@ -21,14 +20,14 @@ def build(case: Json, limits: list[Json], evidence: Evidence, numbers: Numbers) 
     """One row per tensor (its segments side by side) in the order of the flow, as the page's script reads them."""
     grouped: dict[str, list[tuple[Json, Json]]] = {}
     for stage, cell in cells.of_case(case):
-        grouped.setdefault(stages.split(cell["tensor"])[1], []).append((stage, cell))
+        grouped.setdefault(stages.TensorName.parse(cell["tensor"]).local, []).append((stage, cell))
     return [_row(local, pairs, limits, evidence, numbers) for local, pairs in grouped.items()]
 
 
 def _row(local: str, pairs: list[tuple[Json, Json]], limits: list[Json], evidence: Evidence, numbers: Numbers) -> Json:
     blames = {stage["blame"] for stage, _ in pairs}
     name = pairs[0][1]["tensor"]
-    made_by = stages.stage_of(name) if stages.known(name) else None
+    made_by = stages.stage_of(name) if stages.is_known(name) else None
     modes = {mode: [cell for _, cell in pairs if cell["mode"] == mode] for mode in MODES}
     return {
         "name": local,
@@ -53,7 +52,7 @@ def _mode(local: str, found: list[Json], limits: list[Json], evidence: Evidence,
     pieces: list[Json] = []
     histograms: list[Json] = []
     for name in dict.fromkeys(cell["tensor"] for cell in found):
-        if name not in golden or name not in ours or not stages.known(name):
+        if name not in golden or name not in ours or not stages.is_known(name):
             continue
         both = measure.common(name, golden[name], ours[name])
         if both is None:
@@ -85,10 +84,12 @@ def _word(speaker: Json, found: list[Json], evidence: Evidence) -> str:
 
 def _piece(name: str, both: tuple[Array, Array], own: list[Json], evidence: Evidence, numbers: Numbers) -> Json:
     begin = timeline.start(name, evidence.meta, evidence.golden)
-    clock = metrics.Clock(store.step(name, evidence.meta), begin)
-    values, step = measure.over_time(name, *both, clock)
-    if name.startswith("rt."):  # a block's ring reaches into the past: one colour for the block
-        values, step = np.array([np.max(values)], "f4"), timeline.block_seconds(evidence.meta)
+    axis = time_axes.TimeAxis(time_axes.step(name, evidence.meta), begin)
+    values, step = measure.over_time(name, *both, axis)
+    if (
+        stages.TensorName.parse(name).scope is stages.Scope.BLOCK
+    ):  # a block's ring reaches into the past: one colour for the block
+        values, step = np.array([np.max(values)], "f4"), time_axes.block_seconds(evidence.meta)
     ratios = _ratios(values, own)
     return {"start": begin, "step": step, "count": len(ratios), "values": numbers.add(ratios)}
 

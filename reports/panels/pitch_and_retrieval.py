@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from parity import stages
+from parity.goldens import time_axes
 from parity.judge import metrics
 from reports.data import measure, timeline
 from reports.data.load import Evidence
@@ -42,7 +43,7 @@ def pitch(evidence: Evidence, numbers: Numbers) -> Json | None:
 def _live_pitch(evidence: Evidence, numbers: Numbers) -> Json | None:
     """The last frames of each block, one block after another: what is new in it."""
     ours = evidence.chained or evidence.isolated
-    fresh = round(timeline.block_seconds(evidence.meta) / timeline.FRAME)
+    fresh = round(time_axes.block_seconds(evidence.meta) / timeline.FRAME)
     names = [f"rt.{n}.f0.hz" for n in range(int(evidence.meta["blocks"]))]
     if fresh < 1 or not names or not all(name in evidence.golden and name in ours for name in names):
         return None
@@ -64,7 +65,9 @@ def retrieval(evidence: Evidence, numbers: Numbers) -> list[Json] | None:
     ours, pieces = evidence.chained or evidence.isolated, []
     for prefix in stages.prefixes_of(name for name in evidence.golden if ".retrieval." in name):
         names = {part: f"{prefix}retrieval.{part}" for part in ("ids", "distances", "weights")}
-        if prefix.startswith("rt.") or not all(name in evidence.golden and name in ours for name in names.values()):
+        if stages.scope_of(prefix) is stages.Scope.BLOCK or not all(
+            name in evidence.golden and name in ours for name in names.values()
+        ):
             continue
         sides = {part: (evidence.golden[name], ours[name]) for part, name in names.items()}
         if any(side.ndim != 2 or side.shape[1] != NEIGHBOURS for both in sides.values() for side in both):

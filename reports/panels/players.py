@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.judge import metrics
 from reports.data import pack, timeline
 from reports.data.load import Evidence

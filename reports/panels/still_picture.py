@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from reports.data import color_scale, timeline
 from reports.data.load import Evidence
 from reports.panels.players import Sound

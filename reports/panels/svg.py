@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 460, 200, 42, 24, 16
 ROUND = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000)

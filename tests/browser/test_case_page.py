@@ -67,7 +67,7 @@ def test_numbers_shown_equal_the_verdicts(watched: Watched, report: Report, case
                 cell
                 for stage in judged["stages"]
                 for cell in stage["cells"]
-                if stages.split(cell["tensor"])[1] == name and cell["mode"] == mode
+                if stages.TensorName.parse(cell["tensor"]).local == name and cell["mode"] == mode
             ]
             failed = any(cell["state"] == "differs" for cell in cells)
             assert (mark == "bad") == failed, f"{name} ({mode}) looks {mark}"

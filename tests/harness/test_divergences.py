@@ -14,9 +14,8 @@ from parity.judge.diagnosis import causes, realtime
 
 ROOT = Path(__file__).parents[2]
 PROBES = (
-    *sorted((ROOT / "parity").glob("cause*.py")),
-    ROOT / "parity" / "candidates" / "probes.py",
-    ROOT / "parity" / "candidates" / "decoders.py",
+    *sorted((ROOT / "parity" / "judge" / "diagnosis").glob("*.py")),
+    *sorted((ROOT / "parity" / "rvc_bridge").glob("*.py")),
 )
 # D26's other half happens on a GPU alone; the goldens state every option, so D28's defaults leave no tensor. Both have
 # probes for what a tensor can show of them.

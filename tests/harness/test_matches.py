@@ -78,7 +78,7 @@ def test_without_a_sound_nothing_matches(tmp_path: Path) -> None:
 def test_our_own_conversion_under_another_profile(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path("goldens/cases/v2-40k-rmvpe-rpy")
     case = store.open_case(folder)
-    given = {name: case[name] for name in case if stages.stage_of(name) is None}
+    given = {name: case[name] for name in case if stages.is_input(name)}
     made = counterfactual.pipeline().run(store.MemoryCase({**case.meta, "profile": "webui-2026"}, given))
     path = trace_file.Trace(given | made).write(tmp_path / "mine.safetensors")
     assert command_line.main(["compare", str(folder), str(path)]) == 1

@@ -104,7 +104,7 @@ REFUSED: dict[str, tuple[Where, str]] = {
     "a stage that is none": (
         lambda here: running.run(Player(tensors()), here, here / "out", only_stage="flwo"),
         "there is no stage 'flwo' (did you mean 'flow'?); the stages are "
-        + ", ".join(stage.name for stage in (*stages.OFFLINE, *stages.REALTIME)),
+        + ", ".join(stage.name for stage in stages.every()),
     ),
     "a stage that no case has": (
         lambda here: [golden(here), running.run(Player(tensors()), here, here / "out", only_stage="rt.sola")],
@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[Where, str]] = {
     "a stage of two dumps that is none": (
         lambda here: dumps.compare(here / "a", here / "b", "genrator"),
         "there is no stage 'genrator' (did you mean 'generator'?); the stages are "
-        + ", ".join(stage.name for stage in (*stages.OFFLINE, *stages.REALTIME)),
+        + ", ".join(stage.name for stage in stages.every()),
     ),
     "two dumps that share nothing": (
         lambda here: dumps.compare(golden(here).folder, dump(here, mel=np.zeros(3, np.float32))),
@@ -253,7 +253,7 @@ class Chain(Player):
 
 
 def stage(name: str) -> stages.Stage:
-    return next(row for row in (*stages.OFFLINE, *stages.REALTIME) if row.name == name)
+    return next(row for row in stages.every() if row.name == name)
 
 
 def test_what_the_doctor_says_of_a_whole_conversion(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from parity.mutants.trial import Outcome, checks, run
 from rvc.audio import segments
 from rvc.content import alignment
 
-STAGES = {stage.name for stage in stages.OFFLINE + stages.REALTIME}
+STAGES = {stage.name for stage in stages.every()}
 FAULTS = catalogue()
 
 

@@ -51,4 +51,4 @@ def test_a_network_that_makes_something_else_is_not(case: store.Case) -> None:
     oracle = counterfactual.Ours(foreign)
     assert list(oracle(foreign, "spk.g", "seg0.", "seg0.spk.g", {})) == []
     assert oracle.refused
-    assert stages.known("seg0.spk.g")
+    assert stages.is_known("seg0.spk.g")

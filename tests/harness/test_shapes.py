@@ -121,7 +121,7 @@ def test_a_stream_is_described_by_all_its_blocks() -> None:
     for block, size in enumerate((1e-6, 1e-5, 1e-4)):
         ledger.curves["chained", f"rt.{block}.out"] = np.full(30, size)
         ledger.curves["chained", f"rt.{block}.flow.z"] = np.full(30, 1e-3)
-    assert stages.known("rt.0.out")
+    assert stages.is_known("rt.0.out")
     found = _stream_shape(ledger, "chained", "rt.2.out")
     assert found is not None and found["kind"] == "growing"
     assert _stream_shape(ledger, "chained", "rt.2.flow.z") is None

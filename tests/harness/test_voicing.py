@@ -9,7 +9,7 @@ from small_case import META, Player, golden, tensors
 
 from parity.candidates.candidate import Tensors
 from parity.goldens import store
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.judge import limits, verdict, waivers
 from parity.judge.decisions import voicing
 from parity.output import table

@@ -169,7 +169,11 @@ def near(golden: Tensors, size: float, seed: int = 1, only: tuple[str, ...] | No
     noise = np.random.default_rng(seed)
     found = dict(golden)
     for name, value in golden.items():
-        if value.dtype.kind != "f" or stages.stage_of(name) is None or (only and stages.split(name)[1] not in only):
+        if (
+            value.dtype.kind != "f"
+            or stages.stage_of(name) is None
+            or (only and stages.TensorName.parse(name).local not in only)
+        ):
             continue
         scale = float(np.sqrt(np.mean(np.square(value, dtype="f8"))))
         found[name] = (value + size * scale * noise.standard_normal(value.shape) * (value != 0)).astype(value.dtype)

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from parity import stages
-from parity.goldens import store
-from parity.judge import ledger as judge
+from parity.goldens import store, time_axes
+from parity.goldens.time_axes import TimeAxis
 from reports.data import cells, formatting, load, measure, pack, timeline
 from reports.pages import assembly
 from reports.pages import case as page
@@ -43,7 +43,7 @@ def unpacked(built: dict[str, Any]) -> dict[str, Any]:
 def test_time_of_every_tensor_is_the_judges(folder: Path) -> None:
     case = store.open_case(folder.parent / "goldens" / "tone-right")
     for name in case:
-        assert timeline.start(name, case.meta, case) == judge.clock(case, name).start, name
+        assert timeline.start(name, case.meta, case) == time_axes.axis(name, case.meta, case).start, name
 
 
 def test_later_segments_begin_at_their_floored_cut() -> None:
@@ -62,7 +62,9 @@ def test_strip_reaches_exactly_what_the_judge_measured(
     checked = 0
     for row in data["rows"]:
         for mode, found in row["modes"].items():
-            own = [cell for _, cell in cells.of_case(case) if stages.split(cell["tensor"])[1] == row["name"]]
+            own = [
+                cell for _, cell in cells.of_case(case) if stages.TensorName.parse(cell["tensor"]).local == row["name"]
+            ]
             frame = [cell for cell in own if cell["mode"] == mode and cell["metric"] == "worst_frame"]
             mean = [cell for cell in own if cell["mode"] == mode and cell["metric"] == "relative_rms"]
             if not found or not found["pieces"] or not frame:
@@ -84,7 +86,7 @@ def test_every_state_comes_from_the_verdict(folder: Path, document: dict[str, An
                 states = {
                     cell["state"]
                     for _, cell in cells.of_case(case)
-                    if stages.split(cell["tensor"])[1] == row["name"] and cell["mode"] == mode
+                    if stages.TensorName.parse(cell["tensor"]).local == row["name"] and cell["mode"] == mode
                 }
                 if found is None:
                     assert states == {"not tested"}, (name, row["name"], mode)
@@ -131,7 +133,7 @@ def test_nan_of_ours_is_shown_not_hidden() -> None:
     golden = np.ones((1, 4, 50), np.float32)
     ours = golden.copy()
     ours[0, 2, 7] = np.nan
-    values, step = measure.over_time("seg0.flow.z", golden, ours, judge.Clock(0.01))
+    values, step = measure.over_time("seg0.flow.z", golden, ours, TimeAxis(0.01))
     assert step == 0.01
     assert np.flatnonzero(np.isnan(values)).tolist() == [7]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from parity import stages
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 
 Tensors = Mapping[str, Array]
 Flip = dict[str, Any]
@@ -24,7 +24,7 @@ DISTANCE_SLACK = 4e-6  # relative: a sum of 768 squares in float32, in another o
 def flips(name: str, golden: Tensors, ours: Tensors, inherited: bool) -> list[Flip]:
     """Every element of a decision tensor that differs, with its margin; `inherited` in a chained run, where the
     candidate's own inputs count as upstream. At most 1000 are looked at; more are no knife-edge."""
-    local = stages.split(name)[1]
+    local = stages.TensorName.parse(name).local
     judge = _JUDGES.get(local)
     different = np.argwhere(golden[name] != ours[name])
     if judge is None or len(different) > 1000:
@@ -79,7 +79,7 @@ def _coarse(name: str, index: tuple[int, ...], golden: Tensors, ours: Tensors, i
 
 
 def _neighbour(name: str, index: tuple[int, ...], golden: Tensors, ours: Tensors, inherited: bool) -> Flip:
-    prefix = stages.split(name)[0]
+    prefix = stages.TensorName.parse(name).prefix
     row, rank = index
     distances = golden[prefix + "retrieval.distances"][row].astype(np.float64)
     own = ours.get(prefix + "retrieval.distances")
@@ -114,7 +114,7 @@ def _cut(name: str, index: tuple[int, ...], golden: Tensors, ours: Tensors, inhe
 
 
 def _offset(name: str, index: tuple[int, ...], golden: Tensors, ours: Tensors, inherited: bool) -> Flip:
-    cor = stages.split(name)[0] + "sola.cor"
+    cor = stages.TensorName.parse(name).prefix + "sola.cor"
     if cor not in golden or cor not in ours or golden[cor].shape != ours[cor].shape:
         return _flip(index, golden[name], ours[name], None, None)
     line = golden[cor].ravel().astype(np.float64)

@@ -15,7 +15,7 @@ import numpy as np
 from parity import stages
 from parity.candidates import candidate
 from parity.candidates.candidate import Tensors
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge import limits as tolerance
 from parity.judge import metrics
@@ -35,8 +35,9 @@ def otherwise(case: Case, name: str) -> tuple[Array, str] | None:
 
     None where the original has no such decision, or where both ways are the same.
     """
-    prefix, local = stages.split(name)
-    if local not in TENSORS or not prefix.startswith("seg") or case.profile not in GENERATION_A:
+    parsed = stages.TensorName.parse(name)
+    prefix, local = parsed.prefix, parsed.local
+    if local not in TENSORS or parsed.scope is not stages.Scope.SEGMENT or case.profile not in GENERATION_A:
         return None
     stage = stages.stage_of(name)
     given: Tensors = candidate.inputs(case, stage, prefix) if stage else {}
@@ -91,7 +92,7 @@ def explain(case: Case, ledger: Ledger, mode: str, made: Mapping[str, Array], li
     wrong = {cell.tensor for cell in ledger.cells if cell.mode == mode and cell.state == "differs"}
     if mode == "chained" and not same_pitch(case, made):
         return
-    for name in sorted(name for name in wrong if stages.split(name)[1] in TENSORS):
+    for name in sorted(name for name in wrong if stages.TensorName.parse(name).local in TENSORS):
         other = otherwise(case, name)
         if other is None or metrics.form(name, case[name], made.get(name))[0]:
             continue

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.judge.decisions.margins import Flip
 
 SLACK = 5e-6  # of a salience between 0 and 1; AVX2 moves RMVPE's by 3e-7 and CREPE's periodicity by 3e-7

@@ -14,7 +14,7 @@ import numpy as np
 from parity import stages
 from parity.candidates import candidate
 from parity.candidates.candidate import Tensors
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 
 ENOUGH, ENOUGH_IN_GENERAL = 0.95, 0.97  # of the error's energy

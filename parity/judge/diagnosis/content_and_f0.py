@@ -11,7 +11,7 @@ from scipy import signal
 
 from parity import stages
 from parity.candidates.candidate import Tensors
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge.diagnosis import waveform
 from parity.judge.diagnosis.causes import Guess, given_of
@@ -32,7 +32,7 @@ MEL = (77.75496616579426, 1064.4082331636394)
 
 def guesses(case: Case, stage: str, prefix: str, name: str, given: Tensors, ours: Array) -> Iterator[Guess]:
     """Every prediction for one tensor of one stage; a formula that does not fit the shapes at hand is left out."""
-    alike = _LIVE.get(stages.split(name)[1], "") if stage == "rt.retrieval" else stage.removeprefix("rt.")
+    alike = _LIVE.get(stages.TensorName.parse(name).local, "") if stage == "rt.retrieval" else stage.removeprefix("rt.")
     family = FAMILIES.get(alike)
     if family is None:
         return
@@ -348,7 +348,7 @@ def _coarse(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> 
 def _audio(case: Case, prefix: str, name: str, given: Tensors, ours: Array) -> Iterator[Guess]:
     padded = given["padded"]
     cuts = [0, *(int(cut) // 160 * 160 for cut in given.get("segment.cuts", []))]
-    start = cuts[int(prefix[3:-1])]
+    start = cuts[stages.index_of(prefix)]
     length = ours.shape[1]
     for by in (-160, 160, -80, 80, -320, 320):
         piece = padded[max(start + by, 0) : start + by + length]

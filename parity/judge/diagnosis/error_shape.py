@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from parity.goldens.recipes import Array
-from parity.judge.metrics import Curve, ratio, rms
+from parity import stages
+from parity.goldens.arrays import Array, Curve
+from parity.judge.metrics import ratio, rms
 
 _TELLS = {
     "none": "no error to describe",
@@ -73,7 +74,7 @@ def drift_cents(tensors: Mapping[str, Array], golden: Mapping[str, Array], prefi
 
     prefix : of the block, where it is a stream's pitch
     """
-    name = prefix + "f0.hz" if prefix.startswith("rt.") else "f0.hz"
+    name = prefix + "f0.hz" if stages.scope_of(prefix) is stages.Scope.BLOCK else "f0.hz"
     if name not in tensors or name not in golden or tensors[name].shape != golden[name].shape:
         return None
     ours, theirs = tensors[name].astype(np.float64), golden[name].astype(np.float64)

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge.diagnosis.causes import Guess
+from parity.stages import TensorName
 
 UNRESAMPLED = ("waveform.rmsmixed", "waveform.concat")
 
@@ -47,7 +48,7 @@ def _formant(case: Case, name: str) -> float:
     shift = float(live.get("formant", 0.0))
     for change in str(live.get("changes") or "").split():
         at, setting = change.split(":")
-        if setting.startswith("formant=") and int(at) <= int(name.split(".")[1]):
+        if setting.startswith("formant=") and int(at) <= TensorName.parse(name).index:
             shift = float(setting.removeprefix("formant="))
     return shift
 

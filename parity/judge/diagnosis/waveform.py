@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from parity.candidates.candidate import Tensors
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge.diagnosis.causes import Guess, given_of
 

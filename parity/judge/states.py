@@ -1,0 +1,71 @@
+"""The states of a verdict as enumerations. Their values are the strings of verdict.json."""
+
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """How a stage was run."""
+
+    ISOLATED = "isolated"  # on the golden's own inputs
+    CHAINED = "chained"  # within a whole conversion
+
+
+class Metric(StrEnum):
+    """What a cell measures."""
+
+    FORM = "form"  # dtype, shape and presence
+    RELATIVE_RMS = "relative_rms"  # RMS of the difference over RMS of the golden
+    WORST_FRAME = "worst_frame"  # the same in the frame where the difference is largest
+    UNEQUAL = "unequal"  # the number of decisions that differ
+    STEPS = "steps"  # the largest difference of two 16-bit samples
+
+
+class CellState(StrEnum):
+    """The result of one check."""
+
+    SAME = "same"  # equal bit by bit
+    CLOSE = "close"  # within the limit
+    EXPLAINED = "explained"  # a decision that differs within its margin
+    DIFFERS = "differs"  # beyond the limit
+    MISSING = "missing"
+    SHAPE = "shape"
+    DTYPE = "dtype"
+    NAN = "nan"
+    EMPTY = "empty"
+    ERROR = "error"  # the stage failed, crashed or timed out
+    WAIVED = "waived"  # beyond the limit, and a waiver names the cell
+    NOT_TESTED = "not tested"  # the candidate declares that it lacks the stage
+
+    @property
+    def passes(self) -> bool:
+        """Whether the cell was compared, or waived, and is accepted."""
+        return self in PASSING
+
+    @property
+    def failed(self) -> bool:
+        """Whether the cell makes its case differ."""
+        return self not in PASSING and self is not CellState.NOT_TESTED
+
+
+PASSING = (CellState.SAME, CellState.CLOSE, CellState.EXPLAINED, CellState.WAIVED)
+
+
+class Blame(StrEnum):
+    """The role of a stage in what differs."""
+
+    CLEAN = "clean"
+    ORIGIN = "origin"  # the error arises here
+    AMPLIFIES = "amplifies"  # an input error within its limit becomes an output error beyond it
+    INHERITED = "inherited"  # the error came with the inputs
+    KNIFE_EDGE = "knife-edge"  # a decision differs within its margin
+    NOT_TESTED = "not tested"
+
+
+class CaseState(StrEnum):
+    """The result of one case, and of a run (`PASS`, `DIFFERS` or `NOTHING`)."""
+
+    PASS = "pass"
+    DIFFERS = "differs"
+    UNREADABLE = "unreadable"  # the golden cannot be opened
+    NOTHING = "nothing"  # no cell was compared
+    DECLINED = "declined"  # the candidate declares that it does not support the case

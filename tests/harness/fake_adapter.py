@@ -41,6 +41,7 @@ def answer(request: dict, case: store.Case) -> dict:
             "nothing-offered": {"stages": []},
             "missing-field": {"name": None},
             "misspelt": {"chian": True},
+            "other-profile": {"profiles": ["webui-classic"]},
         }.get(FAULT, {})
         return {key: value for key, value in (HELLO | changes).items() if value is not None}
     if FAULT == "crash":

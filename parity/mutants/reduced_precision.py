@@ -80,6 +80,9 @@ def fixed(bits: int) -> Any:
     return like(lambda value: np.rint(value.astype(np.float64) * 2.0**bits) / 2.0**bits)
 
 
+in_12_bits = fixed(12)  # coarser than the weights of the synthetic voices, which are float16 numbers already
+
+
 def text(digits: int) -> Any:
     """Written as decimal text with so many places, and read again."""
     return like(lambda value: np.round(value.astype(np.float64), digits))

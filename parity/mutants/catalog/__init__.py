@@ -1,1 +1,73 @@
-"""The catalog of planted faults."""
+"""The catalog of faults: one file for each stage, or for a few stages that follow one another.
+
+A new file is added to `OFFLINE` or `REALTIME` below. It defines `FAULTS`, coarse and small errors together.
+"""
+
+from collections.abc import Sequence
+from types import ModuleType
+
+from parity.mutants.catalog.offline import (
+    content_alignment,
+    content_encoder,
+    f0_postprocessing,
+    f0_tracking,
+    flow,
+    generator,
+    joining,
+    output,
+    preparation,
+    prior,
+    retrieval,
+    segmentation,
+    source,
+    speaker,
+    text_encoder,
+)
+from parity.mutants.catalog.realtime import block_input, content, f0, formant, loudness, shared_code, voice
+from parity.mutants.catalog.realtime import joining as block_joining
+from parity.mutants.catalog.report_order import REPORT_ORDER
+from parity.mutants.fault import Fault
+
+OFFLINE: tuple[ModuleType, ...] = (
+    preparation,
+    segmentation,
+    f0_tracking,
+    f0_postprocessing,
+    content_encoder,
+    retrieval,
+    content_alignment,
+    speaker,
+    text_encoder,
+    prior,
+    flow,
+    source,
+    generator,
+    joining,
+    output,
+)
+REALTIME: tuple[ModuleType, ...] = (block_input, content, f0, voice, formant, loudness, block_joining)
+
+
+def catalogue() -> list[Fault]:
+    """Every fault, in the order in which reports list them: that of `REPORT_ORDER`, then new ones in flow order.
+
+    Raises:
+        ValueError: two faults have the same name.
+    """
+    offline: list[Fault] = [fault for module in OFFLINE for fault in module.FAULTS]
+    realtime: list[Fault] = [fault for module in REALTIME for fault in module.FAULTS]
+    faults = [*offline, *realtime, *shared_code.faults(offline)]
+    refuse_duplicates([fault.name for fault in faults])
+    place = {name: number for number, name in enumerate(REPORT_ORDER)}
+    return sorted(faults, key=lambda fault: place.get(fault.name, len(place)))
+
+
+def refuse_duplicates(names: Sequence[str]) -> None:
+    """Raise ValueError where a name occurs twice."""
+    if len(names) != len(set(names)):
+        raise ValueError(
+            "two faults have the same name: " + ", ".join(sorted({n for n in names if names.count(n) > 1}))
+        )
+
+
+__all__ = ["OFFLINE", "REALTIME", "catalogue", "refuse_duplicates"]

@@ -1,0 +1,1 @@
+"""Faults of a conversion of a file, in flow order of their stages."""

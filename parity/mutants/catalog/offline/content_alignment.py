@@ -1,0 +1,209 @@
+"""Faults between retrieval and the voice: upsampling to frames of 10 ms, protection of unvoiced frames."""
+
+from typing import Any
+
+import numpy as np
+
+from parity.mutants import reduced_precision
+from parity.mutants.fault import Fault
+from parity.mutants.needs import Need
+from parity.mutants.patches import (
+    after,
+    around,
+)
+from rvc.content import alignment
+
+
+def _upsample_linearly(original: Any, features: Any) -> Any:
+    n = features.shape[1]
+    at = np.clip((np.arange(2 * n) + 0.5) / 2 - 0.5, 0, n - 1)
+    low = np.floor(at).astype(int)
+    part = (at - low).astype(np.float32)[:, None]
+    return features[:, low] * (1 - part) + features[:, np.minimum(low + 1, n - 1)] * part
+
+
+def _upsample_half_frame_early(original: Any, features: Any) -> Any:
+    doubled = original(features)
+    return np.concatenate([doubled[:, 1:], doubled[:, -1:]], axis=1)
+
+
+def _protect_with(change: Any) -> Any:
+    def protect(original: Any, blended: Any, unblended: Any, hz: Any, amount: float) -> Any:
+        return change(original, blended, unblended, hz, amount)
+
+    return protect
+
+
+def _protect_voiced_frames(f: Any, blended: Any, unblended: Any, hz: Any, amount: float) -> Any:
+    return f(blended, unblended, np.where(hz > 0, 0.5, 200).astype(np.float32), amount)
+
+
+def _change_protection(amount: Any = None, change: Any = None) -> Any:
+    def protect(original: Any, blended: Any, unblended: Any, hz: Any, given: float) -> Any:
+        made = original(blended, unblended, hz, amount(given) if amount else given)
+        return change(made) if change else made
+
+    return around(alignment, "protect", protect)
+
+
+def _last_frame_in_fp24(made: Any) -> Any:
+    made = made.copy()
+    made[:, -1] = reduced_precision.fp24(made[:, -1])
+    return made
+
+
+FAULTS = [
+    Fault(
+        "upsample-fp24",
+        "content.upsampled",
+        "24-bit floats",
+        after(alignment, "upsample", reduced_precision.fp24),
+        causes=("fewer bits",),
+        also=("content.protected",),
+    ),
+    Fault(
+        "upsample-fixed-16",
+        "content.upsampled",
+        "16.16 fixed point",
+        after(alignment, "upsample", reduced_precision.fixed(16)),
+        causes=("fixed point",),
+        also=("content.protected",),
+    ),
+    Fault(
+        "upsample-fp24-cut",
+        "content.upsampled",
+        "24-bit floats, cut off",
+        after(alignment, "upsample", reduced_precision.fp24_cut),
+        causes=("fewer bits",),
+        also=("content.protected",),
+    ),
+    Fault(
+        "upsample-half",
+        "content.upsampled",
+        "half precision",
+        after(alignment, "upsample", reduced_precision.half),
+        causes=("half precision",),
+        also=("content.protected",),
+    ),
+    Fault(
+        "upsample-linear",
+        "content.upsampled",
+        "linear instead of nearest, as in rvc-rs",
+        around(alignment, "upsample", _upsample_linearly),
+        causes=("linear upsampling",),
+        also=("content.protected",),
+    ),
+    Fault(
+        "upsample-tiled",
+        "content.upsampled",
+        "the sequence is repeated, not each frame",
+        around(alignment, "upsample", lambda f, x: np.concatenate([x, x], axis=1)),
+        causes=("tiled",),
+        also=("content.protected",),
+    ),
+    Fault(
+        "upsample-early",
+        "content.upsampled",
+        "half a frame early",
+        around(alignment, "upsample", _upsample_half_frame_early),
+        causes=("half a frame early", "shift by 1 frame"),
+        also=("content.protected",),
+    ),
+    Fault(
+        "upsample-tail-fp24",
+        "content.upsampled",
+        "a loop's tail, the last frame, in 24-bit floats",
+        after(alignment, "upsample", _last_frame_in_fp24),
+        also=("content.protected",),
+    ),
+    Fault(
+        "protect-missing",
+        "content.protected",
+        "no protection",
+        around(alignment, "protect", _protect_with(lambda f, a, b, hz, amount: a)),
+        needs=(Need.PROTECTED,),
+        causes=("missing protect",),
+    ),
+    Fault(
+        "protect-exchanged",
+        "content.protected",
+        "1 - p instead of p",
+        around(
+            alignment,
+            "protect",
+            _protect_with(
+                lambda f, a, b, hz, amount: (
+                    f(a, b, hz, min(1 - amount, 0.4999))
+                    if amount > 0.5
+                    else np.where((hz < 1)[..., None], a * np.float32(1 - amount) + b * np.float32(amount), a)
+                )
+            ),
+        ),
+        needs=(Need.PROTECTED,),
+        causes=("exchanged protect", "another protect", "missing protect"),
+    ),
+    Fault(
+        "protect-voiced",
+        "content.protected",
+        "voiced frames are protected",
+        around(alignment, "protect", _protect_with(_protect_voiced_frames)),
+        needs=(Need.PROTECTED,),
+        causes=("protect on voiced frames",),
+    ),
+    Fault(
+        "protect-late",
+        "content.protected",
+        "voicing is one frame off",
+        around(alignment, "protect", _protect_with(lambda f, a, b, hz, amount: f(a, b, np.roll(hz, 1, 1), amount))),
+        needs=(Need.PROTECTED,),
+        causes=("protect one frame off",),
+    ),
+    Fault(
+        "protect-amount",
+        "content.protected",
+        "a thousandth more",
+        around(alignment, "protect", _protect_with(lambda f, a, b, hz, amount: f(a, b, hz, amount + 1e-3))),
+        needs=(Need.PROTECTED,),
+        causes=("another protect",),
+    ),
+    Fault(
+        "protect-after-blend",
+        "content.protected",
+        "the copy is taken after the blend, as in wok",
+        around(alignment, "protect", _protect_with(lambda f, a, b, hz, amount: f(a, a, hz, amount) * np.float32(1))),
+        needs=(Need.PROTECTED,),
+        causes=("missing protect",),
+    ),
+    Fault(
+        "protect-half-amount",
+        "content.protected",
+        "the amount in half precision",
+        _change_protection(lambda amount: float(np.float16(amount))),
+        needs=(Need.PROTECTED, Need.PROTECT_ABOVE_0),
+        causes=("another protect",),
+    ),
+    Fault(
+        "protect-12-bit",
+        "content.protected",
+        "the amount in 12 bits",
+        _change_protection(reduced_precision.slider(12)),
+        needs=(Need.PROTECTED, Need.PROTECT_ABOVE_0),
+        causes=("another protect",),
+    ),
+    Fault(
+        "protect-fp24",
+        "content.protected",
+        "24-bit floats",
+        _change_protection(change=reduced_precision.fp24),
+        needs=(Need.PROTECTED, Need.PROTECT_ABOVE_0),
+        causes=("fewer bits",),
+    ),
+    Fault(
+        "protect-fixed-16",
+        "content.protected",
+        "16.16 fixed point",
+        _change_protection(change=reduced_precision.fixed(16)),
+        needs=(Need.PROTECTED, Need.PROTECT_ABOVE_0),
+        causes=("fixed point",),
+    ),
+]

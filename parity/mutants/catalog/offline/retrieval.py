@@ -1,0 +1,410 @@
+"""Faults of retrieval: search, weights, mean, blending."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from parity.goldens.store import Case
+from parity.mutants import reduced_precision
+from parity.mutants.fault import Fault
+from parity.mutants.needs import Need
+from parity.mutants.patches import (
+    after,
+    around,
+)
+from rvc.retrieval import search as retrieval
+
+Index = retrieval.Index
+
+
+def _search_with(change: Any) -> Any:
+    def search(original: Any, self: Any, features: Any) -> Any:
+        distances, ids = original(self, features)
+        return change(distances, ids)
+
+    return search
+
+
+@contextmanager
+def _search_every_list(program: RvcTorch, case: Case) -> Iterator[None]:
+    with program.parts(case).borrow_index(program.config(case)) as index:
+        if index is None:
+            raise ValueError("this case has no index")
+        before, index.faiss.nprobe = index.faiss.nprobe, index.faiss.nlist
+        try:
+            yield
+        finally:
+            index.faiss.nprobe = before
+
+
+def _normalize_per_frame(raw: Any) -> Any:
+    return (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _weights_with(raw: Any) -> Any:
+    return lambda original, distances, *rest: _normalize_per_frame(raw(distances.astype(np.float64)))
+
+
+def _nearest_only(k: int) -> Any:
+    return lambda d: np.where(np.arange(d.shape[1]) < k, 1 / d**2, 0)
+
+
+def _mean_with(change: Any) -> Any:
+    return lambda original, weights, ids, index: change(original, weights, ids, index)
+
+
+def _mean_of_half_vectors(original: Any, weights: Any, ids: Any, index: Any) -> Any:
+    vectors = index.vectors(ids).astype(np.float16).astype(np.float32)
+    return (vectors * weights[..., None]).sum(axis=1)
+
+
+def _blend_at_rate(rate: Any) -> Any:
+    return lambda original, features, mean, given, *rest: original(features, mean, rate(given))
+
+
+def _change_search(query: Any = None, distances: Any = None) -> Any:
+    def search(original: Any, self: Any, features: Any) -> Any:
+        found, ids = original(self, query(features) if query else features)
+        return (distances(found) if distances else found), ids
+
+    return around(Index, "search", search)
+
+
+def _distances_by_expansion(original: Any, self: Any, features: Any) -> Any:
+    """|x|² − 2 x·y + |y|² in float32, as a matrix product gives it."""
+    _, ids = original(self, features)
+    there = self.vectors(ids)
+    cross = np.einsum("nc,nkc->nk", features, there)
+    made = np.square(features).sum(1)[:, None] - 2 * cross + np.square(there).sum(2)
+    return np.maximum(made, 0).astype(np.float32), ids
+
+
+def _weights_from_distances(raw: Any, more: float = 0.0) -> Any:
+    def weights(original: Any, distances: Any, *rest: Any) -> Any:
+        made = raw(distances.astype(np.float64))
+        return (made / (made.sum(axis=1, keepdims=True) + more)).astype(np.float32)
+
+    return around(retrieval, "weights", weights)
+
+
+def _change_mean_weights(change: Any) -> Any:
+    return around(retrieval, "mean", lambda f, shares, *rest: f(change(shares), *rest))
+
+
+def _change_blend(rate: Any = None, change: Any = None) -> Any:
+    def blend(original: Any, features: Any, mean: Any, given: float, *rest: Any) -> Any:
+        made = original(features, mean, rate(given) if rate else given, *rest)
+        return change(made) if change else made
+
+    return around(retrieval, "blend", blend)
+
+
+FAULTS = [
+    Fault(
+        "search-root",
+        "retrieval.search",
+        "distances are not squared",
+        around(Index, "search", _search_with(lambda d, i: (np.sqrt(d), i))),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("root of distances",),
+    ),
+    Fault(
+        "search-exact",
+        "retrieval.search",
+        "every list is searched: more accurate, but not what the original does",
+        _search_every_list,
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("exact search",),
+    ),
+    Fault(
+        "search-reversed",
+        "retrieval.search",
+        "neighbors sorted farthest first",
+        around(Index, "search", _search_with(lambda d, i: (d[:, ::-1].copy(), i[:, ::-1].copy()))),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("reversed neighbours",),
+    ),
+    Fault(
+        "search-nearest",
+        "retrieval.search",
+        "k = 1, as in wok",
+        around(Index, "search", _search_with(lambda d, i: (np.repeat(d[:, :1], 8, 1), np.repeat(i[:, :1], 8, 1)))),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("nearest only",),
+    ),
+    Fault(
+        "search-ids-from-1",
+        "retrieval.search",
+        "ids are counted from 1",
+        around(Index, "search", _search_with(lambda d, i: (d, i + 1))),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("ids from 1", "offset"),
+    ),
+    Fault(
+        "search-exchanged",
+        "retrieval.search",
+        "the ids of the last two neighbors are exchanged",
+        around(Index, "search", _search_with(lambda d, i: (d, i[:, [0, 1, 2, 3, 4, 5, 7, 6]]))),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+    ),
+    Fault(
+        "search-one-late",
+        "retrieval.search",
+        "neighbors come one frame late",
+        around(Index, "search", _search_with(lambda d, i: (np.roll(d, 1, 0), np.roll(i, 1, 0)))),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("shift by 1 frame",),
+    ),
+    Fault(
+        "search-half-distances",
+        "retrieval.search",
+        "distances in half precision",
+        _change_search(distances=reduced_precision.half),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("half precision",),
+    ),
+    Fault(
+        "search-half-query",
+        "retrieval.search",
+        "the query in half precision",
+        _change_search(reduced_precision.half),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+    ),
+    Fault(
+        "search-quiet",
+        "retrieval.search",
+        "the query over 32767",
+        _change_search(reduced_precision.over_32767),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+    ),
+    Fault(
+        "search-fixed",
+        "retrieval.search",
+        "distances in sixteenths",
+        _change_search(distances=reduced_precision.fixed(4)),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("fixed point",),
+    ),
+    Fault(
+        "search-expanded",
+        "retrieval.search",
+        "distances of TF32 products",
+        around(Index, "search", lambda f, self, x: _distances_by_expansion(f, self, reduced_precision.tf32(x))),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+    ),
+    Fault(
+        "weights-1/d",
+        "retrieval.weights",
+        "1/d instead of 1/d²",
+        around(retrieval, "weights", _weights_with(lambda d: 1 / d)),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("1/d instead of 1/d²",),
+    ),
+    Fault(
+        "weights-root",
+        "retrieval.weights",
+        "the root is taken first",
+        around(retrieval, "weights", _weights_with(lambda d: 1 / np.sqrt(d))),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("root before weighting",),
+    ),
+    Fault(
+        "weights-k-7",
+        "retrieval.weights",
+        "only seven neighbors count",
+        around(retrieval, "weights", _weights_with(_nearest_only(7))),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("fewer neighbours",),
+    ),
+    Fault(
+        "weights-k-4",
+        "retrieval.weights",
+        "only four neighbors count",
+        around(retrieval, "weights", _weights_with(_nearest_only(4))),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("fewer neighbours",),
+    ),
+    Fault(
+        "weights-uniform",
+        "retrieval.weights",
+        "all weights are equal",
+        around(retrieval, "weights", _weights_with(np.ones_like)),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("equal weights",),
+    ),
+    Fault(
+        "weights-epsilon",
+        "retrieval.weights",
+        "0.1 is added to distances",
+        around(retrieval, "weights", _weights_with(lambda d: 1 / (d + 0.1) ** 2)),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("epsilon",),
+    ),
+    Fault(
+        "weights-over-frames",
+        "retrieval.weights",
+        "normalized over frames",
+        around(
+            retrieval, "weights", lambda f, d, *rest: (1 / d**2 / (1 / d**2).sum(0, keepdims=True)).astype(np.float32)
+        ),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("normalised over frames",),
+    ),
+    Fault(
+        "weights-1e-2",
+        "retrieval.weights",
+        "0.01 is added to distances",
+        _weights_from_distances(lambda d: 1 / (d + 1e-2) ** 2),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("epsilon",),
+    ),
+    Fault(
+        "weights-sum-1e-9",
+        "retrieval.weights",
+        "1e-9 is added to the sum",
+        _weights_from_distances(lambda d: 1 / d**2, 1e-9),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("gain", "epsilon of the sum"),
+    ),
+    Fault(
+        "weights-16-bit",
+        "retrieval.weights",
+        "kept in 16 bits",
+        after(retrieval, "weights", reduced_precision.fixed(16)),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("fixed point",),
+    ),
+    Fault(
+        "weights-half",
+        "retrieval.weights",
+        "half precision",
+        after(retrieval, "weights", reduced_precision.half),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("half precision",),
+    ),
+    Fault(
+        "mean-unweighted",
+        "retrieval.mean",
+        "a plain mean",
+        around(retrieval, "mean", _mean_with(lambda f, w, i, index: f(np.full_like(w, 1 / 8), i, index))),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+    ),
+    Fault(
+        "mean-next-row",
+        "retrieval.mean",
+        "vectors of the next id",
+        around(retrieval, "mean", _mean_with(lambda f, w, i, index: f(w, np.minimum(i + 1, index.total - 1), index))),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+    ),
+    Fault(
+        "mean-half",
+        "retrieval.mean",
+        "the vectors are kept in half precision",
+        around(retrieval, "mean", _mean_with(_mean_of_half_vectors)),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+    ),
+    Fault(
+        "mean-late",
+        "retrieval.mean",
+        "one frame late",
+        after(retrieval, "mean", lambda x: np.roll(x, 1, 0)),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("shift by 1 frame",),
+    ),
+    Fault(
+        "mean-half-weights",
+        "retrieval.mean",
+        "weights in half precision",
+        _change_mean_weights(reduced_precision.half),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+    ),
+    Fault(
+        "mean-16-bit-weights",
+        "retrieval.mean",
+        "weights in 16 bits",
+        _change_mean_weights(reduced_precision.fixed(16)),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+    ),
+    Fault(
+        "mean-fixed-16",
+        "retrieval.mean",
+        "16.16 fixed point",
+        after(retrieval, "mean", reduced_precision.fixed(16)),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("fixed point",),
+    ),
+    Fault(
+        "mean-fp24",
+        "retrieval.mean",
+        "24-bit floats, cut off",
+        after(retrieval, "mean", reduced_precision.fp24_cut),
+        needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
+        causes=("fewer bits",),
+    ),
+    Fault(
+        "blend-exchanged",
+        "retrieval.blended",
+        "1 - rate instead of rate",
+        around(retrieval, "blend", _blend_at_rate(lambda rate: 1 - rate)),
+        needs=(Need.INDEX, Need.INDEX_RATE_NOT_HALF),
+        causes=("exchanged index rate", "another index rate"),
+    ),
+    Fault(
+        "blend-off",
+        "retrieval.blended",
+        "the index has no effect",
+        around(retrieval, "blend", _blend_at_rate(lambda rate: 0.0)),
+        needs=(Need.INDEX,),
+        causes=("missing retrieval", "another index rate"),
+    ),
+    Fault(
+        "blend-0.7",
+        "retrieval.blended",
+        "another tool's default",
+        around(retrieval, "blend", _blend_at_rate(lambda rate: 0.7 if rate != 0.7 else 0.75)),
+        needs=(Need.INDEX,),
+        causes=("another index rate", "exchanged index rate"),
+    ),
+    Fault(
+        "blend-subtle",
+        "retrieval.blended",
+        "the rate is rounded to 255ths",
+        around(retrieval, "blend", _blend_at_rate(lambda rate: round(rate * 255) / 255 + 1e-4)),
+        needs=(Need.INDEX,),
+        causes=("another index rate",),
+    ),
+    Fault(
+        "blend-16-bit-rate",
+        "retrieval.blended",
+        "the rate in 16 bits",
+        _change_blend(reduced_precision.slider(16)),
+        needs=(Need.INDEX,),
+        causes=("another index rate",),
+    ),
+    Fault(
+        "blend-slider",
+        "retrieval.blended",
+        "a slider's step too much",
+        _change_blend(lambda rate: rate + 1e-5),
+        needs=(Need.INDEX,),
+        causes=("another index rate",),
+    ),
+    Fault(
+        "blend-fp24",
+        "retrieval.blended",
+        "24-bit floats",
+        _change_blend(change=reduced_precision.fp24),
+        needs=(Need.INDEX,),
+        causes=("fewer bits",),
+    ),
+    Fault(
+        "blend-fixed-16",
+        "retrieval.blended",
+        "16.16 fixed point",
+        _change_blend(change=reduced_precision.fixed(16)),
+        needs=(Need.INDEX,),
+        causes=("fixed point",),
+    ),
+]

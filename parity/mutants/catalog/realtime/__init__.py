@@ -1,0 +1,1 @@
+"""Faults of the realtime stream, in flow order of their stages."""

@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from parity.errors import ParityError, UsageError
 from parity.goldens import store
-from parity.mutants import catalogue, schedule, summary
+from parity.mutants import schedule, summary
+from parity.mutants.catalog import catalogue
 from parity.mutants.schedule import Job
 from parity.mutants.trial import Outcome
 

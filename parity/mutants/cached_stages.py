@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from parity.mutants.fault import replaced
+from parity.mutants.patches import replaced
 from rvc.content import features
 from rvc.nn.synthesizer import Synthesizer
 from rvc.pipeline.voice_networks import VoiceNetworks

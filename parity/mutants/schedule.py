@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from parity import stages
 from parity.errors import ParityError
 from parity.goldens import store
 from parity.goldens.store import Case
 from parity.judge import limits as tolerance
-from parity.mutants import catalogue
 from parity.mutants import trial as trials
-from parity.mutants.fault import cost, fits
+from parity.mutants.catalog import catalogue
+from parity.mutants.fault import fits
 
 SMALL = 120_000  # samples: goldens up to this long are run without a fault; the three others cost as much as the rest
 
@@ -39,6 +40,17 @@ VARIANTS = (
         (("ATEN_CPU_CAPABILITY", "avx2"), ("ONEDNN_MAX_CPU_ISA", "AVX2"), ("MKL_ENABLE_INSTRUCTIONS", "AVX2")),
     ),
 )
+
+
+# Duration of a run by F0 method, relative to `pm`, which costs little beside the voice's networks.
+F0_COST = {"harvest": 4, "crepe": 4, "rmvpe": 2, "fcpe": 2}
+
+
+def cost(case: Case) -> int:
+    """A number that grows with the duration of a run: samples given to the networks, times the F0 method's factor."""
+    names = [name for name in case if stages.split(name)[1] in ("audio", "padded", "input16k")]
+    samples = sum(int(case.entry(name)["shape"][-1]) for name in names)
+    return samples * (F0_COST.get(str(case.options.get("f0_method")), 1) if case.facts.f0 else 1)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def run(fault: Fault, case: Case, program: RvcTorch, limits: tolerance.Limits, m
     with ExitStack() as stack:
         if memory is not None:
             stack.enter_context(memory.trial([fault.stage, *fault.also]))
-        with fault.lay(program, case):
+        with fault.patch.apply(program, case):
             found = verdict.judge(case, program, limits, waivers.Waivers())
     refuse_misfit(fault, found)
     give_reasons(case, found, program.guesses)

@@ -39,11 +39,11 @@ class Planted(RvcTorch):
         return {**super().about, "name": f"rvc, {self._words}"}
 
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
-        with self._fault.lay(self, case):
+        with self._fault.patch.apply(self, case):
             return super().run_stage(case, stage, prefix, inputs)
 
     def run(self, case: Case) -> Tensors:
-        with self._fault.lay(self, case):
+        with self._fault.patch.apply(self, case):
             return super().run(case)
 
 

@@ -15,7 +15,9 @@ from parity.judge import limits
 from parity.judge import metrics as compare
 from parity.mutants import Fault, catalogue, schedule, summary
 from parity.mutants.cached_stages import Memory
-from parity.mutants.fault import around, cost, fits, put, replaced
+from parity.mutants.fault import fits
+from parity.mutants.patches import around, put, replaced
+from parity.mutants.schedule import cost
 from parity.mutants.trial import Outcome, checks, run
 from rvc.audio import segments
 from rvc.content import alignment
@@ -55,26 +57,32 @@ def test_every_stage_that_we_offer_has_faults():
     assert STAGES - {fault.stage for fault in FAULTS} == {"rt.input_wav"}  # no original shows it, so none runs it alone
 
 
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_every_replaced_attribute_of_a_module_or_class_exists(fault):
+    for holder, name in fault.patch.targets:
+        assert hasattr(holder, name), f"{holder.__name__} has no {name}"
+
+
 def test_every_fault_fits_our_code(program, cases):
     """Laid on the case it is tried on, and lifted: what it replaces is there."""
     plan = {fault.name: case_for(fault, cases) for fault in FAULTS}
     for fault in sorted(FAULTS, key=lambda fault: plan[fault.name].name):
         program.parts(plan[fault.name])
-        with fault.lay(program, plan[fault.name]):
+        with fault.patch.apply(program, plan[fault.name]):
             pass
 
 
 def test_a_fault_is_lifted():
     before = alignment.upsample
-    with around(alignment, "upsample", lambda f, x: x)(None, None):
+    with around(alignment, "upsample", lambda f, x: x).apply(None, None):
         assert alignment.upsample is not before
     assert alignment.upsample is before
 
 
 def test_a_fault_whose_code_is_gone_is_refused():
-    for lay in (put(alignment, "dilate", 1), around(alignment, "dilate", lambda f, x: x)):
-        with pytest.raises(ParityError, match=r"rvc\.content has no dilate any more, which a fault replaces; plant it"):
-            lay(None, None).__enter__()
+    for patch in (put(alignment, "dilate", 1), around(alignment, "dilate", lambda f, x: x)):
+        with pytest.raises(ParityError, match=r"replaces dilate of rvc\.content\.alignment, which does not exist"):
+            patch.apply(None, None).__enter__()
 
 
 def test_a_fault_that_python_refuses_is_no_catch(program, cases):

@@ -50,11 +50,18 @@ gen-short-biases gen-last-slope-0.011 gen-16-bit live-kernel-half live-in-16-bit
 live-in-late live-ring-stale live-gate-off live-gate-later live-gate-power live-denoise-spread live-skip-head-late
 live-skip-head-early live-skip-head-whole live-content-late live-content-half live-content-fixed-12
 live-content-fixed-14 live-content-fixed-16 live-content-fp24 live-content-fixed-10 live-cache-unshifted
-live-cache-late live-first-4 live-last-2 live-hz-1.05946 live-coarse-cut live-flow-head live-dec-head
-live-source-head live-formant-longer live-formant-pitch live-formant-half live-formant-16-bit live-formant-gain
-live-formant-unplayed live-mix-floor live-mix-root live-infer-half live-infer-gain live-infer-16-bit live-sola-late
-live-sola-half live-sola-fixed-16 live-sola-quiet live-sola-unrooted live-sola-gain live-ramp-open live-ramp-linear
-live-ramp-half live-denoise-out live-out-half live-out-16-bit live-out-gain live-held-early live-vocoder-off
-live-noise-late
+live-cache-late live-first-4 live-last-2 live-hz-2-decimals live-hz-half live-hz-1.05946 live-hz-3-decimals
+live-coarse-cut live-flow-head live-dec-head live-source-head live-formant-longer live-formant-pitch
+live-formant-half live-formant-16-bit live-formant-gain live-formant-unplayed live-mix-floor live-mix-exchanged
+live-mix-root live-infer-half live-infer-gain live-infer-16-bit live-sola-late live-sola-half live-sola-fixed-16
+live-sola-quiet live-sola-unrooted live-sola-gain live-ramp-open live-ramp-linear live-ramp-half live-denoise-out
+live-out-half live-out-16-bit live-out-gain live-held-early live-vocoder-off live-noise-late live-hubert-gelu-tanh
+live-hubert-half-layer live-hubert-tf32-out live-hubert-short-norms live-hubert-late live-search-half-distances
+live-search-exchanged live-weights-1/d live-weights-sum-1e-9 live-weights-16-bit live-mean-fp24
+live-blend-16-bit-rate live-speaker-fixed-14 live-speaker-fixed-12 live-speaker-text live-enc-eps-1e-6
+live-enc-short-pitch live-enc-m-half live-enc-logs-half live-enc-gelu live-prior-two-thirds live-prior-0.6667
+live-prior-half-noise live-prior-0.66667 live-prior-fp24 live-flow-fp24 live-flow-short-bias live-flow-short-speaker
+live-flow-flip-after live-source-noise-0.00301 live-source-half live-source-short-linear live-source-phase-early
+live-gen-half-latent live-gen-half-source live-gen-gain live-gen-last-slope
 """
 REPORT_ORDER = tuple(_NAMES.split())

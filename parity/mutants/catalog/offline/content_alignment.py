@@ -1,55 +1,61 @@
 """Faults between retrieval and the voice: upsampling to frames of 10 ms, protection of unvoiced frames."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
+from parity.goldens.recipes import Array
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import (
-    after,
-    around,
-)
+from parity.mutants.patches import Original, Patch, after, around
 from rvc.content import alignment
 
 
-def _upsample_linearly(original: Any, features: Any) -> Any:
+def _upsample_linearly(original: Original, features: Array) -> Array:
+    """(1, n, C) to (1, 2n, C) by linear interpolation without aligned corners."""
     n = features.shape[1]
     at = np.clip((np.arange(2 * n) + 0.5) / 2 - 0.5, 0, n - 1)
     low = np.floor(at).astype(int)
     part = (at - low).astype(np.float32)[:, None]
-    return features[:, low] * (1 - part) + features[:, np.minimum(low + 1, n - 1)] * part
+    return np.asarray(features[:, low] * (1 - part) + features[:, np.minimum(low + 1, n - 1)] * part)
 
 
-def _upsample_half_frame_early(original: Any, features: Any) -> Any:
+def _upsample_half_frame_early(original: Original, features: Array) -> Array:
     doubled = original(features)
     return np.concatenate([doubled[:, 1:], doubled[:, -1:]], axis=1)
 
 
-def _protect_with(change: Any) -> Any:
-    def protect(original: Any, blended: Any, unblended: Any, hz: Any, amount: float) -> Any:
-        return change(original, blended, unblended, hz, amount)
-
-    return protect
-
-
-def _protect_voiced_frames(f: Any, blended: Any, unblended: Any, hz: Any, amount: float) -> Any:
-    return f(blended, unblended, np.where(hz > 0, 0.5, 200).astype(np.float32), amount)
+def _last_frame_in_fp24(features: Array) -> Array:
+    features = features.copy()
+    features[:, -1] = reduced_precision.fp24(features[:, -1])
+    return features
 
 
-def _change_protection(amount: Any = None, change: Any = None) -> Any:
-    def protect(original: Any, blended: Any, unblended: Any, hz: Any, given: float) -> Any:
-        made = original(blended, unblended, hz, amount(given) if amount else given)
-        return change(made) if change else made
+def _protect_unvoiced_with_1_minus_p(
+    original: Original, blended: Array, unblended: Array, hz: Array, amount: float
+) -> Array:
+    if amount > 0.5:
+        return np.asarray(original(blended, unblended, hz, min(1 - amount, 0.4999)))
+    mixed = blended * np.float32(1 - amount) + unblended * np.float32(amount)
+    return np.where((hz < 1)[..., None], mixed, blended)
+
+
+def _protect_voiced_frames(original: Original, blended: Array, unblended: Array, hz: Array, amount: float) -> Array:
+    """Exchange voiced and unvoiced frames: 0.5 Hz counts as unvoiced, 200 Hz as voiced."""
+    return np.asarray(original(blended, unblended, np.where(hz > 0, 0.5, 200).astype(np.float32), amount))
+
+
+def _change_protection(
+    amount: Callable[[float], float] | None = None, change: Callable[[Array], Array] | None = None
+) -> Patch:
+    """Change the amount of protection, or the protected features."""
+
+    def protect(original: Original, blended: Array, unblended: Array, hz: Array, right: float) -> Array:
+        protected: Array = original(blended, unblended, hz, amount(right) if amount else right)
+        return change(protected) if change else protected
 
     return around(alignment, "protect", protect)
-
-
-def _last_frame_in_fp24(made: Any) -> Any:
-    made = made.copy()
-    made[:, -1] = reduced_precision.fp24(made[:, -1])
-    return made
 
 
 FAULTS = [
@@ -120,7 +126,7 @@ FAULTS = [
         "protect-missing",
         "content.protected",
         "no protection",
-        around(alignment, "protect", _protect_with(lambda f, a, b, hz, amount: a)),
+        around(alignment, "protect", lambda f, a, b, hz, amount: a),
         needs=(Need.PROTECTED,),
         causes=("missing protect",),
     ),
@@ -131,13 +137,7 @@ FAULTS = [
         around(
             alignment,
             "protect",
-            _protect_with(
-                lambda f, a, b, hz, amount: (
-                    f(a, b, hz, min(1 - amount, 0.4999))
-                    if amount > 0.5
-                    else np.where((hz < 1)[..., None], a * np.float32(1 - amount) + b * np.float32(amount), a)
-                )
-            ),
+            _protect_unvoiced_with_1_minus_p,
         ),
         needs=(Need.PROTECTED,),
         causes=("exchanged protect", "another protect", "missing protect"),
@@ -146,7 +146,7 @@ FAULTS = [
         "protect-voiced",
         "content.protected",
         "voiced frames are protected",
-        around(alignment, "protect", _protect_with(_protect_voiced_frames)),
+        around(alignment, "protect", _protect_voiced_frames),
         needs=(Need.PROTECTED,),
         causes=("protect on voiced frames",),
     ),
@@ -154,7 +154,7 @@ FAULTS = [
         "protect-late",
         "content.protected",
         "voicing is one frame off",
-        around(alignment, "protect", _protect_with(lambda f, a, b, hz, amount: f(a, b, np.roll(hz, 1, 1), amount))),
+        around(alignment, "protect", lambda f, a, b, hz, amount: f(a, b, np.roll(hz, 1, 1), amount)),
         needs=(Need.PROTECTED,),
         causes=("protect one frame off",),
     ),
@@ -162,7 +162,7 @@ FAULTS = [
         "protect-amount",
         "content.protected",
         "a thousandth more",
-        around(alignment, "protect", _protect_with(lambda f, a, b, hz, amount: f(a, b, hz, amount + 1e-3))),
+        around(alignment, "protect", lambda f, a, b, hz, amount: f(a, b, hz, amount + 1e-3)),
         needs=(Need.PROTECTED,),
         causes=("another protect",),
     ),
@@ -170,7 +170,7 @@ FAULTS = [
         "protect-after-blend",
         "content.protected",
         "the copy is taken after the blend, as in wok",
-        around(alignment, "protect", _protect_with(lambda f, a, b, hz, amount: f(a, a, hz, amount) * np.float32(1))),
+        around(alignment, "protect", lambda f, a, b, hz, amount: f(a, a, hz, amount) * np.float32(1)),
         needs=(Need.PROTECTED,),
         causes=("missing protect",),
     ),

@@ -64,8 +64,9 @@ def _one_layer_in_half(net: Hubert) -> Iterator[Change]:
 
 def _norms_in_12_bits(net: Hubert) -> Iterator[Change]:
     for layer in net.layers:
-        yield layer.final_norm, "weight", reduced_precision.in_12_bits(layer.final_norm.weight)
-        yield layer.final_norm, "bias", reduced_precision.in_12_bits(layer.final_norm.bias)
+        norm: Any = layer.final_norm
+        yield norm, "weight", reduced_precision.in_12_bits(norm.weight)
+        yield norm, "bias", reduced_precision.in_12_bits(norm.bias)
 
 
 def _position_bias_in_12_bits(net: Hubert) -> Iterator[Change]:

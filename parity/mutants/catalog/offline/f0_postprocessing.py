@@ -1,7 +1,6 @@
 """Faults after the F0 method: filling, transposition, coarse bins."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -9,7 +8,7 @@ from parity.goldens.recipes import Array
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import Original, Patch, after, around
+from parity.mutants.patches import Original, Patch, around
 from rvc.config import Config
 from rvc.f0 import postprocessing
 
@@ -69,12 +68,12 @@ def _round_to_notes(hz: Array) -> Array:
 
 def _quantize_with(change: Callable[[Array], Array]) -> Patch:
     """Quantize by `change`, which takes float64 hertz."""
-    return around(postprocessing, "quantise", lambda original, f0: change(np.asarray(f0, np.float64)))
+    return around(postprocessing, "quantize", lambda original, f0: change(np.asarray(f0, np.float64)))
 
 
 def _change_quantized_f0(change: Callable[[Array], Array]) -> Patch:
     """Change the F0 that is quantized, float64 hertz."""
-    return around(postprocessing, "quantise", lambda original, f0: original(change(np.asarray(f0, np.float64))))
+    return around(postprocessing, "quantize", lambda original, f0: original(change(np.asarray(f0, np.float64))))
 
 
 def _quantize_to_int32(original: Original, f0: Array) -> Array:
@@ -266,7 +265,7 @@ FAULTS = [
         causes=("half precision",),
     ),
     Fault(
-        "coarse-int32", "f0.coarse", "bins are 32-bit integers", around(postprocessing, "quantise", _quantize_to_int32)
+        "coarse-int32", "f0.coarse", "bins are 32-bit integers", around(postprocessing, "quantize", _quantize_to_int32)
     ),
     Fault(
         "coarse-truncated",
@@ -328,7 +327,7 @@ FAULTS = [
         "coarse-late",
         "f0.coarse",
         "one frame late",
-        around(postprocessing, "quantise", _bins_one_frame_late),
+        around(postprocessing, "quantize", _bins_one_frame_late),
         needs=(Need.VOICED,),
         causes=("shift by 1 frame",),
     ),

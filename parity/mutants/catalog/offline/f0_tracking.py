@@ -334,7 +334,7 @@ FAULTS = [
         "track-later",
         "f0.raw",
         "the pipeline gives the F0 method its input one frame late",
-        around(offline, "find_pitch", lambda f, padded, *rest: f(np.roll(padded, -160), *rest)),
+        around(offline, "track_f0", lambda f, padded, *rest: f(np.roll(padded, -160), *rest)),
         needs=(Need.PM, Need.VOICED),
         causes=("shift by 1 frame",),
     ),

@@ -1,6 +1,6 @@
 """Faults of the generator."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -8,51 +8,60 @@ import torch
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import Changes, after, around, in_voice, put
+from parity.mutants.patches import Change, Original, Patch, after, around, in_voice, put
 from rvc.nn import generator
 from rvc.nn.generator import Generator, Stage
+from rvc.nn.synthesizer import Synthesizer
 from rvc.nn.upsample import NoiseConv
 
-
-def _mean_over(count: float) -> Any:
-    return lambda original, self, *given: original(self, *given) * (3 / count)
+Tensor = torch.Tensor
 
 
-def _pad_last_upsampler(voice: Any) -> Iterator[tuple[Any, str, Any]]:
+def _mean_over(count: float) -> Patch:
+    """Divide the sum of a stage's three residual blocks by another number."""
+    return around(Stage, "__call__", lambda original, self, *args: original(self, *args) * (3 / count))
+
+
+def _pad_last_upsampler(voice: Synthesizer) -> Iterator[Change]:
     for stage in voice.generator.stages[-1:]:
         yield stage.up, "pad", stage.up.pad + 1
 
 
-def _pad_first_source_convolution(voice: Any) -> Iterator[tuple[Any, str, Any]]:
+def _pad_first_source_convolution(voice: Synthesizer) -> Iterator[Change]:
     for stage in voice.generator.stages[:1]:
         if stage.noise is not None:
             yield stage.noise, "pad", stage.noise.pad + 1
 
 
-def _drop_upsampler_bias(voice: Any) -> Iterator[tuple[Any, str, Any]]:
+def _drop_upsampler_bias(voice: Synthesizer) -> Iterator[Change]:
     product = voice.generator.stages[0].up.product
+    assert product.bias is not None  # every upsampler has one
     yield product, "bias", torch.zeros_like(product.bias)
 
 
-def _repeat_second_block(voice: Any) -> Iterator[tuple[Any, str, Any]]:
+def _repeat_second_block(voice: Synthesizer) -> Iterator[Change]:
+    """Run the residual block of kernel size 7 instead of that of kernel size 11."""
     for stage in voice.generator.stages:
         yield stage, "blocks", [stage.blocks[0], stage.blocks[1], stage.blocks[1]]
 
 
-def _invert_tanh(samples: Any) -> Any:
+def _invert_tanh(samples: Tensor) -> Tensor:
     return torch.atanh(samples.double().clamp(-1 + 1e-9, 1 - 1e-9)).float()
 
 
-def _block_biases_in_12_bits(voice: Any) -> Changes:
+def _block_biases_in_12_bits(voice: Synthesizer) -> Iterator[Change]:
     for stage in voice.generator.stages:
         for conv in stage.convs():
             yield conv, "bias", reduced_precision.in_12_bits(conv.bias)
 
 
-def _change_generator_input(place: int, change: Any) -> Any:
-    def generate(original: Any, self: Any, *given: Any, **named: Any) -> Any:
-        changed = [change(value) if at == place and value is not None else value for at, value in enumerate(given)]
-        return original(self, *changed, **named)
+def _change_generator_input(place: int, change: Callable[[Tensor], Tensor]) -> Patch:
+    """Change one input: the latent (place 0), the speaker (1) or the source (2)."""
+
+    def generate(original: Original, self: Generator, *args: Any, **kwargs: Any) -> Tensor:
+        changed = [change(value) if at == place and value is not None else value for at, value in enumerate(args)]
+        samples: Tensor = original(self, *changed, **kwargs)
+        return samples
 
     return around(Generator, "__call__", generate)
 
@@ -125,7 +134,7 @@ FAULTS = [
         "gen-summed",
         "generator",
         "the blocks' mean is a thousandth too large",
-        around(Stage, "__call__", _mean_over(3 / 1.001)),
+        _mean_over(3 / 1.001),
     ),
     Fault("gen-up-shifted", "generator", "the last upsampler pads one more", in_voice(_pad_last_upsampler)),
     Fault(

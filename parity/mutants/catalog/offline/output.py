@@ -1,65 +1,60 @@
 """Faults after the networks: loudness mix, resampling, 16-bit integers."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
+import soxr
 
+from parity.goldens.recipes import Array
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import (
-    after,
-    around,
-    put,
-)
+from parity.mutants.patches import Original, Patch, after, around, put
 from rvc.audio import output
 
 
-def _interpolate_between_corners(original: Any, values: Any, length: int, first: int, last: int) -> Any:
+def _interpolate_between_corners(original: Original, values: Array, length: int, first: int, last: int) -> Array:
+    """Interpolate with aligned corners, as the realtime program does."""
     at = np.arange(first, last) * (len(values) - 1) / max(length - 1, 1)
     return np.interp(at, np.arange(len(values)), values).astype(np.float32)
 
 
-def _resample_linearly(original: Any, samples: Any, source: int, target: int) -> Any:
+def _rms_with_offset(offset: float) -> Patch:
+    """Add a number under the root."""
+    return after(output, "rms", lambda x: np.sqrt(np.square(x) + np.float32(offset)))
+
+
+def _change_mix_rate(change: Callable[[float], float]) -> Patch:
+    return around(output, "mix_loudness", lambda original, x, high, rate, mix: original(x, high, rate, change(mix)))
+
+
+def _resample_linearly(original: Original, samples: Array, source: int, target: int) -> Array:
     right = original(samples, source, target)
     at = np.arange(len(right)) * source / target
     return np.interp(at, np.arange(len(samples)), samples).astype(np.float32)
 
 
-def _resample_at_medium_quality(original: Any, samples: Any, source: int, target: int) -> Any:
-    import soxr
+def _resample_at_quality(quality: str) -> Patch:
+    """Resample at another quality of soxr, cut or padded to the same length."""
 
-    right = original(samples, source, target)
-    made = soxr.resample(samples, source, target, quality="MQ")
-    return np.pad(made[: len(right)], (0, max(len(right) - len(made), 0)))
-
-
-def _scale_to_int16_range(waveform: Any) -> Any:
-    peak = np.abs(waveform).max() / np.float32(0.99)
-    return waveform * (np.float32(32768) / max(peak, np.float32(1)))
-
-
-def _rms_with_offset(offset: float) -> Any:
-    return after(output, "rms", lambda x: np.sqrt(np.square(x) + np.float32(offset)))
-
-
-def _change_mix_rate(change: Any) -> Any:
-    return around(output, "mix_loudness", lambda f, x, high, rate, mix: f(x, high, rate, change(mix)))
-
-
-def _resample_at_quality(quality: str) -> Any:
-    def resample(original: Any, samples: Any, source: int, target: int) -> Any:
-        import soxr
-
+    def resample(original: Original, samples: Array, source: int, target: int) -> Array:
         right = original(samples, source, target)
-        made = soxr.resample(samples, source, target, quality=quality)
-        return np.pad(made[: len(right)], (0, max(len(right) - len(made), 0)))
+        resampled = soxr.resample(samples, source, target, quality=quality)
+        return np.pad(resampled[: len(right)], (0, max(len(right) - len(resampled), 0)))
 
     return around(output, "resample", resample)
 
 
-def _change_resampler_input(change: Any) -> Any:
-    return around(output, "resample", lambda f, samples, source, target: f(change(samples), source, target))
+def _change_resampler_input(change: Callable[[Array], Array]) -> Patch:
+    return around(
+        output, "resample", lambda original, samples, source, target: original(change(samples), source, target)
+    )
+
+
+def _scale_to_int16_range(waveform: Array) -> Array:
+    """Samples times 32768, divided by their peak over 0.99 where that is above 1."""
+    peak = np.abs(waveform).max() / np.float32(0.99)
+    return np.asarray(waveform * (np.float32(32768) / max(peak, np.float32(1))))
 
 
 FAULTS = [
@@ -157,7 +152,7 @@ FAULTS = [
         "resample-medium",
         "resampled",
         "soxr MQ instead of HQ",
-        around(output, "resample", _resample_at_medium_quality),
+        _resample_at_quality("MQ"),
         needs=(Need.OUTPUT_RESAMPLED,),
         causes=("another resampling quality",),
     ),

@@ -1,20 +1,21 @@
 """Faults of sampling the prior."""
 
-from typing import Any
+from collections.abc import Callable
+
+import torch
 
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
-from parity.mutants.patches import around, put
+from parity.mutants.patches import Patch, around, put
 from rvc.nn import synthesizer as network
 from rvc.nn.synthesizer import Synthesizer
 
-
-def _prior_by(make: Any) -> Any:
-    return lambda original, self, m, logs, noise: make(m, logs, noise)
+Tensor = torch.Tensor
 
 
-def _change_prior(make: Any) -> Any:
-    return around(Synthesizer, "prior", lambda f, self, m, logs, noise: make(f, self, m, logs, noise))
+def _prior_by(formula: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Patch:
+    """Compute z_p by `formula(m, logs, noise)`."""
+    return around(Synthesizer, "prior", lambda original, self, m, logs, noise: formula(m, logs, noise))
 
 
 FAULTS = [
@@ -37,21 +38,21 @@ FAULTS = [
         "prior-no-exp",
         "z_p",
         "logs without exp",
-        around(Synthesizer, "prior", _prior_by(lambda m, logs, noise: m + logs * noise * 0.66666)),
+        _prior_by(lambda m, logs, noise: m + logs * noise * 0.66666),
         causes=("missing exponential",),
     ),
     Fault(
         "prior-variance",
         "z_p",
         "exp(logs / 2)",
-        around(Synthesizer, "prior", _prior_by(lambda m, logs, noise: m + (logs / 2).exp() * noise * 0.66666)),
+        _prior_by(lambda m, logs, noise: m + (logs / 2).exp() * noise * 0.66666),
         causes=("variance for deviation",),
     ),
     Fault(
         "prior-noise-late",
         "z_p",
         "the noise comes one frame late",
-        around(Synthesizer, "prior", _prior_by(lambda m, logs, noise: m + logs.exp() * noise.roll(1, 2) * 0.66666)),
+        _prior_by(lambda m, logs, noise: m + logs.exp() * noise.roll(1, 2) * 0.66666),
     ),
     Fault("prior-0.6667", "z_p", "0.6667", put(network, "TEMPERATURE", 0.6667), causes=("another noise scale",)),
     Fault("prior-0.66667", "z_p", "0.66667", put(network, "TEMPERATURE", 0.66667), causes=("another noise scale",)),
@@ -59,7 +60,9 @@ FAULTS = [
         "prior-fp24",
         "z_p",
         "24-bit floats, cut off",
-        _change_prior(lambda f, self, m, logs, noise: reduced_precision.fp24_cut(f(self, m, logs, noise))),
+        around(
+            Synthesizer, "prior", lambda f, self, m, logs, noise: reduced_precision.fp24_cut(f(self, m, logs, noise))
+        ),
         causes=("fewer bits",),
     ),
     Fault(
@@ -73,18 +76,18 @@ FAULTS = [
         "prior-half-noise",
         "z_p",
         "the noise in half precision",
-        _change_prior(lambda f, self, m, logs, noise: f(self, m, logs, reduced_precision.half(noise))),
+        around(Synthesizer, "prior", lambda f, self, m, logs, noise: f(self, m, logs, reduced_precision.half(noise))),
     ),
     Fault(
         "prior-half-m",
         "z_p",
         "m in half precision",
-        _change_prior(lambda f, self, m, logs, noise: f(self, reduced_precision.half(m), logs, noise)),
+        around(Synthesizer, "prior", lambda f, self, m, logs, noise: f(self, reduced_precision.half(m), logs, noise)),
     ),
     Fault(
         "prior-clamped",
         "z_p",
         "logs is clamped at 0",
-        _change_prior(lambda f, self, m, logs, noise: f(self, m, logs.clamp(max=0.0), noise)),
+        around(Synthesizer, "prior", lambda f, self, m, logs, noise: f(self, m, logs.clamp(max=0.0), noise)),
     ),
 ]

@@ -1,34 +1,48 @@
 """Faults of retrieval: search, weights, mean, blending."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
+from parity.goldens.recipes import Array
 from parity.goldens.store import Case
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import (
-    after,
-    around,
-)
+from parity.mutants.patches import Original, Patch, after, around
+from parity.rvc_bridge.offline import RvcTorch
 from rvc.retrieval import search as retrieval
+from rvc.retrieval.search import Index
 
-Index = retrieval.Index
+Neighbors = tuple[Array, Array]  # distances float32 (frames, 8) and ids int64 (frames, 8)
 
 
-def _search_with(change: Any) -> Any:
-    def search(original: Any, self: Any, features: Any) -> Any:
+def _change_neighbors(change: Callable[[Array, Array], Neighbors]) -> Patch:
+    """Replace the result of the search by `change(distances, ids)`."""
+
+    def search(original: Original, self: Index, features: Array) -> Neighbors:
         distances, ids = original(self, features)
         return change(distances, ids)
 
-    return search
+    return around(Index, "search", search)
+
+
+def _change_search(
+    query: Callable[[Array], Array] | None = None, distances: Callable[[Array], Array] | None = None
+) -> Patch:
+    """Change the query, or the distances that the search returns."""
+
+    def search(original: Original, self: Index, features: Array) -> Neighbors:
+        exact, ids = original(self, query(features) if query else features)
+        return (distances(exact) if distances else exact), ids
+
+    return around(Index, "search", search)
 
 
 @contextmanager
 def _search_every_list(program: RvcTorch, case: Case) -> Iterator[None]:
+    """faiss's `nprobe` is a property of a SWIG object, which `replaced` cannot restore."""
     with program.parts(case).borrow_index(program.config(case)) as index:
         if index is None:
             raise ValueError("this case has no index")
@@ -39,64 +53,66 @@ def _search_every_list(program: RvcTorch, case: Case) -> Iterator[None]:
             index.faiss.nprobe = before
 
 
-def _normalize_per_frame(raw: Any) -> Any:
-    return (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
+def _distances_by_expansion(original: Original, self: Index, features: Array) -> Neighbors:
+    """|x|² − 2 x·y + |y|² in float32, as a matrix product gives it."""
+    _, ids = original(self, features)
+    vectors = self.vectors(ids)
+    cross = np.einsum("nc,nkc->nk", features, vectors)
+    squared = np.square(features).sum(1)[:, None] - 2 * cross + np.square(vectors).sum(2)
+    return np.maximum(squared, 0).astype(np.float32), ids
 
 
-def _weights_with(raw: Any) -> Any:
-    return lambda original, distances, *rest: _normalize_per_frame(raw(distances.astype(np.float64)))
+def _normalize_per_frame(raw: Array) -> Array:
+    return np.asarray((raw / raw.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def _nearest_only(k: int) -> Any:
+def _weights_with(raw: Callable[[Array], Array]) -> Patch:
+    """Weights proportional to `raw(distances)`, with a sum of 1 in each frame."""
+    return around(
+        retrieval, "weights", lambda original, distances, *rest: _normalize_per_frame(raw(distances.astype(np.float64)))
+    )
+
+
+def _nearest_only(k: int) -> Callable[[Array], Array]:
     return lambda d: np.where(np.arange(d.shape[1]) < k, 1 / d**2, 0)
 
 
-def _mean_with(change: Any) -> Any:
-    return lambda original, weights, ids, index: change(original, weights, ids, index)
+def _weights_from_distances(raw: Callable[[Array], Array], added_to_sum: float = 0.0) -> Patch:
+    """Weights proportional to `raw(distances)`, divided by their sum plus a number."""
 
-
-def _mean_of_half_vectors(original: Any, weights: Any, ids: Any, index: Any) -> Any:
-    vectors = index.vectors(ids).astype(np.float16).astype(np.float32)
-    return (vectors * weights[..., None]).sum(axis=1)
-
-
-def _blend_at_rate(rate: Any) -> Any:
-    return lambda original, features, mean, given, *rest: original(features, mean, rate(given))
-
-
-def _change_search(query: Any = None, distances: Any = None) -> Any:
-    def search(original: Any, self: Any, features: Any) -> Any:
-        found, ids = original(self, query(features) if query else features)
-        return (distances(found) if distances else found), ids
-
-    return around(Index, "search", search)
-
-
-def _distances_by_expansion(original: Any, self: Any, features: Any) -> Any:
-    """|x|² − 2 x·y + |y|² in float32, as a matrix product gives it."""
-    _, ids = original(self, features)
-    there = self.vectors(ids)
-    cross = np.einsum("nc,nkc->nk", features, there)
-    made = np.square(features).sum(1)[:, None] - 2 * cross + np.square(there).sum(2)
-    return np.maximum(made, 0).astype(np.float32), ids
-
-
-def _weights_from_distances(raw: Any, more: float = 0.0) -> Any:
-    def weights(original: Any, distances: Any, *rest: Any) -> Any:
-        made = raw(distances.astype(np.float64))
-        return (made / (made.sum(axis=1, keepdims=True) + more)).astype(np.float32)
+    def weights(original: Original, distances: Array, *rest: object) -> Array:
+        unscaled = raw(distances.astype(np.float64))
+        return np.asarray((unscaled / (unscaled.sum(axis=1, keepdims=True) + added_to_sum)).astype(np.float32))
 
     return around(retrieval, "weights", weights)
 
 
-def _change_mean_weights(change: Any) -> Any:
-    return around(retrieval, "mean", lambda f, shares, *rest: f(change(shares), *rest))
+def _mean_of_half_vectors(original: Original, weights: Array, ids: Array, index: Index) -> Array:
+    """The weighted mean of vectors that are stored in float16."""
+    vectors = index.vectors(ids).astype(np.float16).astype(np.float32)
+    return np.asarray((vectors * weights[..., None]).sum(axis=1))
 
 
-def _change_blend(rate: Any = None, change: Any = None) -> Any:
-    def blend(original: Any, features: Any, mean: Any, given: float, *rest: Any) -> Any:
-        made = original(features, mean, rate(given) if rate else given, *rest)
-        return change(made) if change else made
+def _change_mean_weights(change: Callable[[Array], Array]) -> Patch:
+    """Change the weights that the mean is taken with."""
+    return around(retrieval, "mean", lambda original, weights, *rest: original(change(weights), *rest))
+
+
+def _blend_at_rate(rate: Callable[[float], float]) -> Patch:
+    """Blend at another rate, computed from the right one."""
+    return around(
+        retrieval, "blend", lambda original, features, mean, right, *rest: original(features, mean, rate(right))
+    )
+
+
+def _change_blend(
+    rate: Callable[[float], float] | None = None, change: Callable[[Array], Array] | None = None
+) -> Patch:
+    """Change the rate, or the blended features."""
+
+    def blend(original: Original, features: Array, mean: Array, right: float, *rest: object) -> Array:
+        blended: Array = original(features, mean, rate(right) if rate else right, *rest)
+        return change(blended) if change else blended
 
     return around(retrieval, "blend", blend)
 
@@ -106,7 +122,7 @@ FAULTS = [
         "search-root",
         "retrieval.search",
         "distances are not squared",
-        around(Index, "search", _search_with(lambda d, i: (np.sqrt(d), i))),
+        _change_neighbors(lambda d, i: (np.sqrt(d), i)),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("root of distances",),
     ),
@@ -114,7 +130,7 @@ FAULTS = [
         "search-exact",
         "retrieval.search",
         "every list is searched: more accurate, but not what the original does",
-        _search_every_list,
+        Patch(_search_every_list),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("exact search",),
     ),
@@ -122,7 +138,7 @@ FAULTS = [
         "search-reversed",
         "retrieval.search",
         "neighbors sorted farthest first",
-        around(Index, "search", _search_with(lambda d, i: (d[:, ::-1].copy(), i[:, ::-1].copy()))),
+        _change_neighbors(lambda d, i: (d[:, ::-1].copy(), i[:, ::-1].copy())),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("reversed neighbours",),
     ),
@@ -130,7 +146,7 @@ FAULTS = [
         "search-nearest",
         "retrieval.search",
         "k = 1, as in wok",
-        around(Index, "search", _search_with(lambda d, i: (np.repeat(d[:, :1], 8, 1), np.repeat(i[:, :1], 8, 1)))),
+        _change_neighbors(lambda d, i: (np.repeat(d[:, :1], 8, 1), np.repeat(i[:, :1], 8, 1))),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("nearest only",),
     ),
@@ -138,7 +154,7 @@ FAULTS = [
         "search-ids-from-1",
         "retrieval.search",
         "ids are counted from 1",
-        around(Index, "search", _search_with(lambda d, i: (d, i + 1))),
+        _change_neighbors(lambda d, i: (d, i + 1)),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("ids from 1", "offset"),
     ),
@@ -146,14 +162,14 @@ FAULTS = [
         "search-exchanged",
         "retrieval.search",
         "the ids of the last two neighbors are exchanged",
-        around(Index, "search", _search_with(lambda d, i: (d, i[:, [0, 1, 2, 3, 4, 5, 7, 6]]))),
+        _change_neighbors(lambda d, i: (d, i[:, [0, 1, 2, 3, 4, 5, 7, 6]])),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
     ),
     Fault(
         "search-one-late",
         "retrieval.search",
         "neighbors come one frame late",
-        around(Index, "search", _search_with(lambda d, i: (np.roll(d, 1, 0), np.roll(i, 1, 0)))),
+        _change_neighbors(lambda d, i: (np.roll(d, 1, 0), np.roll(i, 1, 0))),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("shift by 1 frame",),
     ),
@@ -198,7 +214,7 @@ FAULTS = [
         "weights-1/d",
         "retrieval.weights",
         "1/d instead of 1/d²",
-        around(retrieval, "weights", _weights_with(lambda d: 1 / d)),
+        _weights_with(lambda d: 1 / d),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("1/d instead of 1/d²",),
     ),
@@ -206,7 +222,7 @@ FAULTS = [
         "weights-root",
         "retrieval.weights",
         "the root is taken first",
-        around(retrieval, "weights", _weights_with(lambda d: 1 / np.sqrt(d))),
+        _weights_with(lambda d: 1 / np.sqrt(d)),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("root before weighting",),
     ),
@@ -214,7 +230,7 @@ FAULTS = [
         "weights-k-7",
         "retrieval.weights",
         "only seven neighbors count",
-        around(retrieval, "weights", _weights_with(_nearest_only(7))),
+        _weights_with(_nearest_only(7)),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("fewer neighbours",),
     ),
@@ -222,7 +238,7 @@ FAULTS = [
         "weights-k-4",
         "retrieval.weights",
         "only four neighbors count",
-        around(retrieval, "weights", _weights_with(_nearest_only(4))),
+        _weights_with(_nearest_only(4)),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("fewer neighbours",),
     ),
@@ -230,7 +246,7 @@ FAULTS = [
         "weights-uniform",
         "retrieval.weights",
         "all weights are equal",
-        around(retrieval, "weights", _weights_with(np.ones_like)),
+        _weights_with(np.ones_like),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("equal weights",),
     ),
@@ -238,7 +254,7 @@ FAULTS = [
         "weights-epsilon",
         "retrieval.weights",
         "0.1 is added to distances",
-        around(retrieval, "weights", _weights_with(lambda d: 1 / (d + 0.1) ** 2)),
+        _weights_with(lambda d: 1 / (d + 0.1) ** 2),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("epsilon",),
     ),
@@ -288,21 +304,21 @@ FAULTS = [
         "mean-unweighted",
         "retrieval.mean",
         "a plain mean",
-        around(retrieval, "mean", _mean_with(lambda f, w, i, index: f(np.full_like(w, 1 / 8), i, index))),
+        around(retrieval, "mean", lambda f, w, i, index: f(np.full_like(w, 1 / 8), i, index)),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
     ),
     Fault(
         "mean-next-row",
         "retrieval.mean",
         "vectors of the next id",
-        around(retrieval, "mean", _mean_with(lambda f, w, i, index: f(w, np.minimum(i + 1, index.total - 1), index))),
+        around(retrieval, "mean", lambda f, w, i, index: f(w, np.minimum(i + 1, index.total - 1), index)),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
     ),
     Fault(
         "mean-half",
         "retrieval.mean",
         "the vectors are kept in half precision",
-        around(retrieval, "mean", _mean_with(_mean_of_half_vectors)),
+        around(retrieval, "mean", _mean_of_half_vectors),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
     ),
     Fault(
@@ -347,7 +363,7 @@ FAULTS = [
         "blend-exchanged",
         "retrieval.blended",
         "1 - rate instead of rate",
-        around(retrieval, "blend", _blend_at_rate(lambda rate: 1 - rate)),
+        _blend_at_rate(lambda rate: 1 - rate),
         needs=(Need.INDEX, Need.INDEX_RATE_NOT_HALF),
         causes=("exchanged index rate", "another index rate"),
     ),
@@ -355,7 +371,7 @@ FAULTS = [
         "blend-off",
         "retrieval.blended",
         "the index has no effect",
-        around(retrieval, "blend", _blend_at_rate(lambda rate: 0.0)),
+        _blend_at_rate(lambda rate: 0.0),
         needs=(Need.INDEX,),
         causes=("missing retrieval", "another index rate"),
     ),
@@ -363,7 +379,7 @@ FAULTS = [
         "blend-0.7",
         "retrieval.blended",
         "another tool's default",
-        around(retrieval, "blend", _blend_at_rate(lambda rate: 0.7 if rate != 0.7 else 0.75)),
+        _blend_at_rate(lambda rate: 0.7 if rate != 0.7 else 0.75),
         needs=(Need.INDEX,),
         causes=("another index rate", "exchanged index rate"),
     ),
@@ -371,7 +387,7 @@ FAULTS = [
         "blend-subtle",
         "retrieval.blended",
         "the rate is rounded to 255ths",
-        around(retrieval, "blend", _blend_at_rate(lambda rate: round(rate * 255) / 255 + 1e-4)),
+        _blend_at_rate(lambda rate: round(rate * 255) / 255 + 1e-4),
         needs=(Need.INDEX,),
         causes=("another index rate",),
     ),

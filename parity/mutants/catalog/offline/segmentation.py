@@ -93,7 +93,7 @@ def _f0_slice_one_frame_early(original: Original, length: int, cuts: Array, wind
 
 def _change_segment(change: Callable[[Array], Array]) -> Patch:
     """Change the samples that segments are cut from."""
-    return around(offline, "listen", lambda original, padded, *rest: original(change(padded), *rest))
+    return around(offline, "extract_content", lambda original, padded, *rest: original(change(padded), *rest))
 
 
 FAULTS = [

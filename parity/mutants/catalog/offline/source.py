@@ -1,70 +1,79 @@
 """Faults of the NSF source."""
 
-from typing import Any
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import Changes, after, around, in_voice, put
+from parity.mutants.patches import Change, Original, Patch, after, around, in_voice, put
 from rvc.nn import source
 from rvc.nn.source import Source
+from rvc.nn.synthesizer import Synthesizer
+
+Tensor = torch.Tensor
+Excitation = tuple[Tensor, Tensor]  # nsf.sine and nsf.source
 
 
-def _sine_with_phase_lag(lag: int) -> Any:
-    def sine(original: Any, f0: Any, rate: int, upp: int) -> Any:
+def _sine_with_phase_lag(lag: int) -> Patch:
+    """The sine of a phase that is `lag` samples behind."""
+
+    def sine(original: Original, f0: Tensor, rate: int, upp: int) -> Tensor:
         steps = (f0.double() / rate).repeat_interleave(upp)
         phase = torch.cumsum(steps, 0) - lag * steps
         return (torch.sin(2 * torch.pi * (phase % 1)) * 0.1).float()
 
-    return sine
+    return around(source, "sine_a", sine)
 
 
-def _sine_of_interpolated_f0(original: Any, f0: Any, rate: int, upp: int) -> Any:
+def _sine_of_interpolated_f0(original: Original, f0: Tensor, rate: int, upp: int) -> Tensor:
     track = F.interpolate(f0[None, None], scale_factor=upp, mode="linear", align_corners=False)[0, 0]
     return (torch.sin(2 * torch.pi * (torch.cumsum(track.double() / rate, 0) % 1)) * 0.1).float()
 
 
-def _sine_by_float32_sum(original: Any, f0: Any, rate: int, upp: int) -> Any:
-    """A plain running sum in float32, never brought back below one."""
-    import numpy as np
-
+def _sine_by_float32_sum(original: Original, f0: Tensor, rate: int, upp: int) -> Tensor:
+    """The sine of a running sum in float32 that is never brought back below one."""
     steps = (f0 / rate).repeat_interleave(upp).numpy()
     return torch.from_numpy(np.sin(np.float32(2 * np.pi) * np.cumsum(steps, dtype=np.float32)) * np.float32(0.1))
 
 
-def _cosine(original: Any, f0: Any, rate: int, upp: int) -> Any:
+def _cosine(original: Original, f0: Tensor, rate: int, upp: int) -> Tensor:
     phase = torch.cumsum((f0.double() / rate).repeat_interleave(upp), 0) % 1
     return (torch.cos(2 * torch.pi * phase) * 0.1).float()
 
 
-def _treat_all_as_voiced(original: Any, self: Any, f0: Any, noise: Any, generation: str) -> Any:
+def _treat_all_as_voiced(original: Original, self: Source, f0: Tensor, noise: Tensor, generation: str) -> Excitation:
+    """Give unvoiced frames an F0 of 1e-30 Hz: the noise level of voiced frames, and hardly a sine."""
     held = torch.where(f0 > 0, f0, torch.full_like(f0, 1e-30))
-    return original(self, held, noise, generation)
+    excitation: Excitation = original(self, held, noise, generation)
+    return excitation
 
 
-def _sine_as_source(original: Any, self: Any, *given: Any) -> Any:
-    sine, _ = original(self, *given)
+def _sine_as_source(original: Original, self: Source, *args: object) -> Excitation:
+    sine, _ = original(self, *args)
     return sine, sine.transpose(1, 2).contiguous()
 
 
-def _source_without_tanh(original: Any, self: Any, *given: Any) -> Any:
-    sine, bent = original(self, *given)
+def _source_without_tanh(original: Original, self: Source, *args: object) -> Excitation:
+    sine, bent = original(self, *args)
     return sine, torch.atanh(bent.double().clamp(-1 + 1e-9, 1 - 1e-9)).float()
 
 
-def _linear_layer_in_12_bits(voice: Any) -> Changes:
-    yield voice._source, "weight", reduced_precision.in_12_bits(voice._source.weight)
-    yield voice._source, "bias", reduced_precision.in_12_bits(voice._source.bias)
+def _linear_layer_in_12_bits(voice: Synthesizer) -> Iterator[Change]:
+    linear = voice._source
+    assert linear is not None  # the fault needs voiced frames, hence a voice with F0
+    yield linear, "weight", reduced_precision.in_12_bits(linear.weight)
+    yield linear, "bias", reduced_precision.in_12_bits(linear.bias)
 
 
-def _change_source(change: Any) -> Any:
-    """A fault in nsf.source alone."""
+def _change_source(change: Callable[[Tensor], Tensor]) -> Patch:
+    """Change nsf.source alone."""
 
-    def excite(original: Any, self: Any, *given: Any) -> Any:
-        sine, bent = original(self, *given)
+    def excite(original: Original, self: Source, *args: object) -> Excitation:
+        sine, bent = original(self, *args)
         return sine, change(bent)
 
     return around(Source, "__call__", excite)
@@ -75,7 +84,7 @@ FAULTS = [
         "source-phase-early",
         "nsf",
         "the sum excludes the current sample",
-        around(source, "sine_a", _sine_with_phase_lag(1)),
+        _sine_with_phase_lag(1),
         needs=(Need.GENERATION_A, Need.VOICED),
         causes=("phase one sample early",),
     ),

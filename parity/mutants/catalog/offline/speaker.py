@@ -1,18 +1,17 @@
 """Faults of the speaker embedding."""
 
-from typing import Any
+from collections.abc import Callable
+
+import torch
 
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import (
-    after,
-    around,
-)
+from parity.mutants.patches import Patch, after, around
 from rvc.nn.synthesizer import Synthesizer
 
 
-def _change_embedding(change: Any) -> Any:
+def _change_embedding(change: Callable[[torch.Tensor], torch.Tensor]) -> Patch:
     return after(Synthesizer, "speaker", change)
 
 

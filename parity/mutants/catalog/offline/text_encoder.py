@@ -9,35 +9,41 @@ from torch.nn import functional as F
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import Changes, after, around, in_voice, namespace, put
+from parity.mutants.patches import Change, Changes, Original, Patch, after, around, in_voice, namespace, put
 from rvc.nn import encoder
 from rvc.nn.encoder import Attention, Block, Encoder
+from rvc.nn.synthesizer import Synthesizer
+
+Outputs = tuple[torch.Tensor, torch.Tensor]  # m and logs, float32 (1, C, frames)
 
 
-def _exchange_gamma_and_beta(voice: Any) -> Iterator[tuple[Any, str, Any]]:
+def _exchange_gamma_and_beta(voice: Synthesizer) -> Iterator[Change]:
     for block in voice.encoder.blocks:
         yield block, "norm_1", block.norm_1[::-1]
         yield block, "norm_2", block.norm_2[::-1]
 
 
-def _change_attention(name: str, change: Callable[[Any], Any]) -> Callable[[Any], Iterator[tuple[Any, str, Any]]]:
-    def all_of(voice: Any) -> Iterator[tuple[Any, str, Any]]:
+def _change_attention(name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Changes:
+    """Change one tensor of every attention."""
+
+    def changes(voice: Synthesizer) -> Iterator[Change]:
         for block in voice.encoder.blocks:
             yield block.attention, name, change(getattr(block.attention, name))
 
-    return all_of
+    return changes
 
 
-def _interleave_heads(original: Any, self: Any, x: Any, *rest: Any) -> Any:
+def _interleave_heads(original: Original, self: Attention, x: torch.Tensor, *rest: Any) -> Any:
+    """Take every `heads`-th channel as one head instead of `width` channels in a row."""
     count, width = x.shape[0], self.heads * self.width
     moved = self.qkv(x).view(count, 3, self.width, self.heads).transpose(2, 3).reshape(count, 3 * width)
     return original(_AttentionWithProjection(self, moved), x, *rest)
 
 
 class _AttentionWithProjection:
-    """An attention whose queries, keys and values are given."""
+    """An attention whose queries, keys and values are computed already."""
 
-    def __init__(self, attention: Any, qkv: Any) -> None:
+    def __init__(self, attention: Attention, qkv: torch.Tensor) -> None:
         self._attention, self.qkv = attention, _KnownProduct(qkv, attention.qkv.dtype)
 
     def __getattr__(self, name: str) -> Any:
@@ -45,49 +51,55 @@ class _AttentionWithProjection:
 
 
 class _KnownProduct:
-    """A layer whose product is known already."""
+    """A dense layer whose result is computed already."""
 
-    def __init__(self, made: Any, dtype: Any) -> None:
-        self.made, self.dtype = made, dtype
+    def __init__(self, product: torch.Tensor, dtype: torch.dtype) -> None:
+        self.product, self.dtype = product, dtype
 
-    def __call__(self, x: Any) -> Any:
-        return self.made
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return self.product
 
 
-def _exchange_m_and_logs(original: Any, self: Any, *given: Any, **named: Any) -> Any:
-    m, logs = original(self, *given, **named)
+def _exchange_m_and_logs(original: Original, self: Encoder, *args: Any, **kwargs: Any) -> Outputs:
+    m, logs = original(self, *args, **kwargs)
     return logs, m
 
 
-def _next_pitch_row(original: Any, self: Any, content: Any, coarse: Any, keep: int = 0) -> Any:
-    return original(self, content, None if coarse is None else (coarse + 1).clamp(max=255), keep)
+def _next_pitch_row(
+    original: Original, self: Encoder, content: torch.Tensor, coarse: torch.Tensor | None, keep: int = 0
+) -> Outputs:
+    outputs: Outputs = original(self, content, None if coarse is None else (coarse + 1).clamp(max=255), keep)
+    return outputs
 
 
-def _same_pitch_everywhere(original: Any, self: Any, content: Any, coarse: Any, keep: int = 0) -> Any:
-    return original(self, content, None if coarse is None else torch.ones_like(coarse), keep)
+def _same_pitch_everywhere(
+    original: Original, self: Encoder, content: torch.Tensor, coarse: torch.Tensor | None, keep: int = 0
+) -> Outputs:
+    outputs: Outputs = original(self, content, None if coarse is None else torch.ones_like(coarse), keep)
+    return outputs
 
 
-def _pitch_table_in_12_bits(voice: Any) -> Changes:
+def _pitch_table_in_12_bits(voice: Synthesizer) -> Iterator[Change]:
     yield voice.encoder, "pitch", reduced_precision.in_12_bits(voice.encoder.pitch)
 
 
-def _relative_keys_in_12_bits(voice: Any) -> Changes:
+def _relative_keys_in_12_bits(voice: Synthesizer) -> Iterator[Change]:
     for block in voice.encoder.blocks:
         yield block.attention, "near_k", reduced_precision.in_12_bits(block.attention.near_k)
 
 
-def _norms_in_12_bits(voice: Any) -> Changes:
+def _norms_in_12_bits(voice: Synthesizer) -> Iterator[Change]:
     for block in voice.encoder.blocks:
         yield block, "norm_2", tuple(map(reduced_precision.in_12_bits, block.norm_2))
 
 
-def _change_one_output(place: int, change: Any) -> Any:
-    """A fault in one of m and logs."""
+def _change_one_output(place: int, change: Callable[[torch.Tensor], torch.Tensor]) -> Patch:
+    """Change m (place 0) or logs (place 1)."""
 
-    def encode(original: Any, self: Any, *given: Any, **named: Any) -> Any:
-        made = list(original(self, *given, **named))
-        made[place] = change(made[place])
-        return tuple(made)
+    def encode(original: Original, self: Encoder, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
+        outputs = list(original(self, *args, **kwargs))
+        outputs[place] = change(outputs[place])
+        return tuple(outputs)
 
     return around(Encoder, "__call__", encode)
 

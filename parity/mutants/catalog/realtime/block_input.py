@@ -1,50 +1,56 @@
 """Faults of a block's input: rings, gate, noise reduction, resampling to 16 kHz."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
+import torch
 
+from parity.goldens.recipes import Array
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import after, around, put, replaced
+from parity.mutants.patches import Original, Patch, after, around, put, replaced
 from rvc.audio import resampling
 from rvc.realtime import block_input
-from rvc.realtime.block_input import Intake
+from rvc.realtime.block_input import BlockInput
+from rvc.realtime.controls import Controls
 from rvc.realtime.dsp import denoise, gate
 
 
-def _resample_with_half_kernel(original: Any, samples: Any, source: int, target: int) -> Any:
+def _resample_with_half_kernel(original: Original, samples: torch.Tensor, source: int, target: int) -> torch.Tensor:
     right = resampling.kernel
 
-    def kernel(source: int, target: int) -> Any:
+    def kernel(source: int, target: int) -> tuple[torch.Tensor, int]:
         columns, width = right(source, target)
         return reduced_precision.half(columns), width
 
     with replaced(resampling, "kernel", kernel):
-        return original(samples, source, target)
+        resampled: torch.Tensor = original(samples, source, target)
+        return resampled
 
 
-def _shift_input(by: int) -> Any:
-    def take(original: Any, self: Any, block: Any, controls: Any) -> Any:
+def _shift_input(by: int) -> Patch:
+    """Delay the ring at 16 kHz by so many samples."""
+
+    def push(original: Original, self: BlockInput, block: Array, controls: Controls) -> Array:
         at16k = original(self, block, controls)
         return np.roll(at16k, by)
 
-    return around(Intake, "take", take)
+    return around(BlockInput, "push", push)
 
 
-def _change_input_block(change: Any) -> Any:
-    return around(Intake, "take", lambda f, self, block, controls: f(self, change(block), controls))
+def _change_input_block(change: Callable[[Array], Array]) -> Patch:
+    return around(BlockInput, "push", lambda original, self, block, controls: original(self, change(block), controls))
 
 
-def _shift_one_sample_less(original: Any, ring: Any, by: int) -> None:
-    """A ring that moves one sample too little."""
+def _shift_one_sample_less(original: Original, ring: Array, by: int) -> None:
     original(ring, by - 1)
 
 
-def _denoise_at_two_deviations(original: Any, *given: Any) -> Any:
-    with replaced(denoise, "SPREAD", 2.0):
-        return original(*given)
+def _denoise_at_two_deviations(original: Original, *args: object) -> torch.Tensor:
+    with replaced(denoise, "THRESHOLD_DEVIATIONS", 2.0):
+        cleaned: torch.Tensor = original(*args)
+        return cleaned
 
 
 FAULTS = [
@@ -76,7 +82,7 @@ FAULTS = [
         "live-in-half",
         "rt.input16k",
         "the ring in half precision",
-        after(Intake, "take", reduced_precision.half),
+        after(BlockInput, "push", reduced_precision.half),
         needs=(Need.BLOCK_AUDIBLE,),
         causes=("half precision",),
     ),

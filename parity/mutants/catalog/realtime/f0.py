@@ -1,25 +1,28 @@
 """Faults of F0 in a stream: the F0 cache, rounding, coarse bins."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
+from parity.goldens.recipes import Array
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import after, around, put
+from parity.mutants.patches import Original, Patch, after, around, put
 from rvc.f0 import postprocessing
 from rvc.realtime import f0_cache
-from rvc.realtime.dsp.formant import Formant
+from rvc.realtime.dsp.formant import FormantShift
+from rvc.realtime.f0_cache import F0Cache
 
 
-def _change_pushed_f0(change: Any) -> Any:
-    return around(f0_cache.PitchCache, "push", lambda f, self, coarse, hz, by: f(self, *change(coarse, hz, by)))
+def _change_pushed_f0(change: Callable[[Array, Array, int], tuple[Array, Array, int]]) -> Patch:
+    """Change (coarse, hertz, frames to move) that a block pushes into the cache."""
+    return around(F0Cache, "push", lambda original, self, coarse, hz, by: original(self, *change(coarse, hz, by)))
 
 
-def _scale_by_exact_factor(original: Any, self: Any, hz: Any) -> Any:
-    """By the exact factor, not by the whole frames that are made."""
-    return hz * np.float32(self.played / self.rate)
+def _scale_by_exact_factor(original: Original, self: FormantShift, hz: Array) -> Array:
+    """Scale by the ratio of samples instead of the ratio of synthesized frames."""
+    return hz * np.float32(self.played_hop / self.hop)
 
 
 FAULTS = [
@@ -41,14 +44,14 @@ FAULTS = [
         "live-first-4",
         "rt.f0",
         "the first four tracked frames are dropped",
-        put(f0_cache, "FIRST", 4),
+        put(f0_cache, "DROPPED_FIRST", 4),
         needs=(Need.F0, Need.BLOCKS_VOICED),
     ),
     Fault(
         "live-last-2",
         "rt.f0",
         "the last two frames are dropped",
-        put(f0_cache, "LAST", 2),
+        put(f0_cache, "DROPPED_LAST", 2),
         needs=(Need.F0, Need.BLOCKS_VOICED),
     ),
     Fault(
@@ -85,14 +88,14 @@ FAULTS = [
         "live-coarse-cut",
         "rt.f0",
         "bins are cut off",
-        around(postprocessing, "quantise_realtime", lambda f, f0: f(f0 * np.float32(0.997))),
+        around(postprocessing, "quantize_realtime", lambda f, f0: f(f0 * np.float32(0.997))),
         needs=(Need.F0, Need.BLOCKS_VOICED),
     ),
     Fault(
         "live-formant-pitch",
         "rt.f0",
         "F0 is scaled by the exact factor",
-        around(Formant, "scale", _scale_by_exact_factor),
+        around(FormantShift, "scale_f0", _scale_by_exact_factor),
         needs=(Need.FORMANT_SHIFT, Need.F0, Need.BLOCKS_VOICED),
     ),
 ]

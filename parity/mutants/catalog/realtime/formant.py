@@ -1,26 +1,24 @@
 """Faults of the formant shift."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import (
-    after,
-    around,
-)
-from rvc.realtime.dsp.formant import Formant
+from parity.mutants.patches import Original, Patch, after, around
+from rvc.realtime.dsp.formant import FormantShift
 
 
-def _change_formant(made: Any = None, played: Any = None) -> Any:
-    def of(original: Any, semitones: float, frames: int, rate: int) -> Any:
-        right, factor = original(semitones, frames, rate), 2 ** (semitones / 12)
-        other = replace(right, made=made(frames * factor)) if made else right
-        return replace(other, played=played(factor * right.rate)) if played else other
+def _round_played_hop(rounded: Callable[[float], int]) -> Patch:
+    """Round the synthesized samples in 10 ms in another way."""
 
-    return around(Formant, "of", of)
+    def of(original: Original, semitones: float, frames: int, rate: int) -> FormantShift:
+        right: FormantShift = original(semitones, frames, rate)
+        return replace(right, played_hop=rounded(2 ** (semitones / 12) * right.hop))
+
+    return around(FormantShift, "of", of)
 
 
 FAULTS = [
@@ -28,14 +26,14 @@ FAULTS = [
         "live-formant-longer",
         "rt.formant",
         "samples in 10 ms are rounded up",
-        _change_formant(played=math.ceil),
+        _round_played_hop(math.ceil),
         needs=(Need.FORMANT_SHIFT,),
     ),
     Fault(
         "live-formant-half",
         "rt.formant",
         "half precision",
-        after(Formant, "play", reduced_precision.half),
+        after(FormantShift, "restore_duration", reduced_precision.half),
         needs=(Need.BLOCK_AUDIBLE,),
         causes=("half precision",),
     ),
@@ -43,7 +41,7 @@ FAULTS = [
         "live-formant-16-bit",
         "rt.formant",
         "16 bits",
-        after(Formant, "play", reduced_precision.pcm16),
+        after(FormantShift, "restore_duration", reduced_precision.pcm16),
         needs=(Need.BLOCK_AUDIBLE,),
         causes=("fixed point",),
     ),
@@ -51,7 +49,7 @@ FAULTS = [
         "live-formant-gain",
         "rt.formant",
         "a ten-thousandth louder",
-        after(Formant, "play", lambda x: x * 1.0001),
+        after(FormantShift, "restore_duration", lambda x: x * 1.0001),
         needs=(Need.BLOCK_AUDIBLE,),
         causes=("gain",),
     ),
@@ -59,7 +57,7 @@ FAULTS = [
         "live-formant-unplayed",
         "rt.formant",
         "the waveform is not resampled",
-        around(Formant, "play", lambda f, self, x: x[: self.frames * self.rate]),
+        around(FormantShift, "restore_duration", lambda f, self, x: x[: self.frames * self.hop]),
         needs=(Need.FORMANT_SHIFT,),
         causes=("another length",),
     ),

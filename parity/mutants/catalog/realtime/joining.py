@@ -1,50 +1,52 @@
 """Faults of joining blocks: SOLA, crossfade, phase vocoder."""
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from parity.goldens.recipes import Array
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import (
-    after,
-    around,
-    put,
-)
+from parity.mutants.patches import Original, Patch, after, around, put
 from rvc.realtime import block_output
-from rvc.realtime.block_output import Outlet
+from rvc.realtime.block_output import BlockOutput
 from rvc.realtime.dsp import sola
 
-
-def _offset_one_sample_late(original: Any, self: Any, voice: Any) -> Any:
-    fit, offset = original(self, voice)
-    return fit, min(offset + 1, len(fit) - 1)
+Tensor = torch.Tensor
 
 
-def _change_correlation(change: Any) -> Any:
-    def fit(original: Any, self: Any, voice: Any) -> Any:
-        found, offset = original(self, voice)
-        return change(found), offset
-
-    return around(Outlet, "fit", fit)
+def _offset_one_sample_late(original: Original, self: BlockOutput, converted: Tensor) -> tuple[Tensor, int]:
+    correlation, offset = original(self, converted)
+    return correlation, min(offset + 1, len(correlation) - 1)
 
 
-def _change_output(change: Any) -> Any:
-    return after(Outlet, "join", change)
+def _change_correlation(change: Callable[[Tensor], Tensor]) -> Patch:
+    """Change the recorded correlation and leave the offset."""
+
+    def best_offset(original: Original, self: BlockOutput, converted: Tensor) -> tuple[Tensor, int]:
+        correlation, offset = original(self, converted)
+        return change(correlation), offset
+
+    return around(BlockOutput, "best_offset", best_offset)
 
 
-def _keep_tail_one_sample_early(original: Any, self: Any, voice: Any, offset: int, how: str) -> Any:
-    """What is held back begins one sample early."""
-    out = original(self, voice, offset, how)
+def _change_output(change: Callable[[Array], Array]) -> Patch:
+    return after(BlockOutput, "join", change)
+
+
+def _keep_tail_one_sample_early(
+    original: Original, self: BlockOutput, converted: Tensor, offset: int, kind: str
+) -> Array:
+    out: Array = original(self, converted, offset, kind)
     block = self.sizes.block
-    self.held = voice[offset + block - 1 : offset + block - 1 + self.sizes.held].clone()
+    self.held = converted[offset + block - 1 : offset + block - 1 + self.sizes.held].clone()
     return out
 
 
-def _ramp_without_end(original: Any, held: int) -> Any:
+def _ramp_without_end(original: Original, held: int) -> Tensor:
     return torch.sin(math.pi / 2 * torch.arange(held) / held) ** 2
 
 
@@ -53,7 +55,7 @@ FAULTS = [
         "live-sola-late",
         "rt.sola",
         "the joint is one sample late",
-        around(Outlet, "fit", _offset_one_sample_late),
+        around(BlockOutput, "best_offset", _offset_one_sample_late),
         needs=(Need.BLOCK_AUDIBLE,),
         causes=("offset",),
     ),
@@ -150,7 +152,7 @@ FAULTS = [
         "live-held-early",
         "rt.out",
         "the tail kept for the next block begins one sample early",
-        around(Outlet, "join", _keep_tail_one_sample_early),
+        around(BlockOutput, "join", _keep_tail_one_sample_early),
         needs=(Need.BLOCK_AUDIBLE,),
         causes=("shift by 1 sample",),
     ),

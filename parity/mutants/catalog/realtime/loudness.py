@@ -1,38 +1,48 @@
 """Faults of noise reduction and loudness mix of a block's output."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
+import torch
 
+from parity.goldens.recipes import Array
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import around, put, replaced
+from parity.mutants.patches import Original, Patch, around, put, replaced
 from rvc.realtime import block_output
-from rvc.realtime.block_output import Outlet
+from rvc.realtime.block_output import BlockOutput
+from rvc.realtime.controls import Controls
 from rvc.realtime.dsp import denoise, loudness
+from rvc.realtime.tap import Tap
 
 
-def _change_finished(change: Any) -> Any:
-    """The output as it comes to the joint, the tap included."""
+def _change_mixed(change: Callable[[torch.Tensor], torch.Tensor]) -> Patch:
+    """Change infer_wav, both what is recorded and what is joined."""
 
-    def finish(original: Any, self: Any, voice: Any, heard: Any, controls: Any, tap: Any) -> Any:
-        def other(name: str, value: Any) -> Any:
+    def mix(
+        original: Original, self: BlockOutput, converted: torch.Tensor, reference: Array, controls: Controls, tap: Tap
+    ) -> torch.Tensor:
+        def changed(name: str, value: torch.Tensor) -> object:
             return tap(name, change(value) if name == "infer_wav" else value)
 
-        return change(original(self, voice, heard, controls, other))
+        return change(original(self, converted, reference, controls, changed))
 
-    return around(Outlet, "finish", finish)
-
-
-def _denoise_to_0_101(original: Any, *given: Any) -> Any:
-    with replaced(denoise, "KEPT", 0.101):
-        return original(*given)
+    return around(BlockOutput, "mix", mix)
 
 
-def _change_gain(change: Any) -> Any:
+def _denoise_to_0_101(original: Original, *args: object) -> torch.Tensor:
+    with replaced(denoise, "REDUCED_GAIN", 0.101):
+        cleaned: torch.Tensor = original(*args)
+        return cleaned
+
+
+def _change_gain(change: Callable[[Array, Array, float], tuple[Array, Array, float]]) -> Patch:
+    """Change what the gain is computed from: both loudness profiles and the mix rate."""
     return around(
-        block_output, "gain", lambda f, before, behind, rate, length: f(*change(before, behind, rate), length)
+        block_output,
+        "gain",
+        lambda original, before, behind, rate, length: original(*change(before, behind, rate), length),
     )
 
 
@@ -62,7 +72,7 @@ FAULTS = [
         "live-infer-half",
         "rt.infer_wav",
         "half precision",
-        _change_finished(reduced_precision.half),
+        _change_mixed(reduced_precision.half),
         needs=(Need.LOUDNESS_MIX, Need.BLOCK_AUDIBLE),
         causes=("half precision",),
     ),
@@ -70,7 +80,7 @@ FAULTS = [
         "live-infer-gain",
         "rt.infer_wav",
         "two ten-thousandths louder",
-        _change_finished(lambda x: x * 1.0002),
+        _change_mixed(lambda x: x * 1.0002),
         needs=(Need.LOUDNESS_MIX, Need.BLOCK_AUDIBLE),
         causes=("gain",),
     ),
@@ -78,7 +88,7 @@ FAULTS = [
         "live-infer-16-bit",
         "rt.infer_wav",
         "16 bits",
-        _change_finished(reduced_precision.pcm16),
+        _change_mixed(reduced_precision.pcm16),
         needs=(Need.LOUDNESS_MIX, Need.BLOCK_AUDIBLE),
         causes=("fixed point",),
     ),

@@ -4,15 +4,20 @@ from typing import Any
 
 import numpy as np
 
+from parity.goldens.recipes import Array
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import around
+from parity.mutants.patches import Original, Patch, around
 from rvc.realtime import converter
-from rvc.realtime.converter import Converter
+from rvc.realtime.block_context import BlockContext
+from rvc.realtime.converter import BlockConverter
+from rvc.realtime.dsp.formant import FormantShift
 
 
-def _change_heads(flow_by: int, dec_by: int) -> Any:
-    def heads(original: Any, skip_head: int) -> Any:
+def _change_heads(flow_by: int, dec_by: int) -> Patch:
+    """Add frames to the head that is cut before the flow, and to the head that is cut before the generator."""
+
+    def heads(original: Original, skip_head: int) -> tuple[int, int]:
         flow_head, dec_head = original(skip_head)
         return flow_head + flow_by, dec_head + dec_by
 
@@ -20,17 +25,23 @@ def _change_heads(flow_by: int, dec_by: int) -> Any:
 
 
 class _LateNoise:
-    """A turn whose noise for the latent comes one frame late."""
+    """A block's context whose noise for the latent comes one frame late."""
 
-    def __init__(self, turn: Any) -> None:
-        self._turn = turn
+    def __init__(self, context: BlockContext) -> None:
+        self._context = context
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._turn, name)
+        return getattr(self._context, name)
 
-    def draw(self, name: str, shape: tuple[int, ...], *rest: Any) -> Any:
-        drawn = self._turn.draw(name, shape, *rest)
+    def draw(self, name: str, shape: tuple[int, ...], *rest: Any) -> Array:
+        drawn = self._context.draw(name, shape, *rest)
         return np.roll(drawn, 1, -1) if name == "noise.z" else drawn
+
+
+def _synthesize_with_late_noise(
+    original: Original, self: BlockConverter, content: Any, f0: Any, formant: FormantShift, context: BlockContext
+) -> Any:
+    return original(self, content, f0, formant, _LateNoise(context))
 
 
 FAULTS = [
@@ -46,17 +57,13 @@ FAULTS = [
         "live-noise-late",
         "rt.z_p",
         "the noise comes one frame late",
-        around(
-            Converter,
-            "speak",
-            lambda f, self, content, pitch, formant_, turn: f(self, content, pitch, formant_, _LateNoise(turn)),
-        ),
+        around(BlockConverter, "synthesize", _synthesize_with_late_noise),
     ),
     Fault(
         "live-source-head",
         "rt.nsf",
         "the source begins one frame early",
-        around(Converter, "source", lambda f, self, hz, *rest: f(self, hz.roll(1, 1), *rest)),
+        around(BlockConverter, "source", lambda f, self, hz, *rest: f(self, hz.roll(1, 1), *rest)),
         needs=(Need.F0, Need.BLOCKS_VOICED),
     ),
     Fault(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 
 

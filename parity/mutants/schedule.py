@@ -48,7 +48,7 @@ F0_COST = {"harvest": 4, "crepe": 4, "rmvpe": 2, "fcpe": 2}
 
 def cost(case: Case) -> int:
     """A number that grows with the duration of a run: samples given to the networks, times the F0 method's factor."""
-    names = [name for name in case if stages.split(name)[1] in ("audio", "padded", "input16k")]
+    names = [name for name in case if stages.TensorName.parse(name).local in ("audio", "padded", "input16k")]
     samples = sum(int(case.entry(name)["shape"][-1]) for name in names)
     return samples * (F0_COST.get(str(case.options.get("f0_method")), 1) if case.facts.f0 else 1)
 

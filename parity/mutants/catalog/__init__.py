@@ -13,18 +13,26 @@ from parity.mutants.catalog.offline import (
     f0_tracking,
     flow,
     generator,
-    joining,
     output,
     preparation,
     prior,
     retrieval,
+    segment_joining,
     segmentation,
     source,
     speaker,
     text_encoder,
 )
-from parity.mutants.catalog.realtime import block_input, content, f0, formant, loudness, shared_code, voice
-from parity.mutants.catalog.realtime import joining as block_joining
+from parity.mutants.catalog.realtime import (
+    block_input,
+    block_joining,
+    content,
+    f0,
+    formant,
+    loudness,
+    shared_code,
+    voice,
+)
 from parity.mutants.catalog.report_order import REPORT_ORDER
 from parity.mutants.fault import Fault
 
@@ -42,7 +50,7 @@ OFFLINE: tuple[ModuleType, ...] = (
     flow,
     source,
     generator,
-    joining,
+    segment_joining,
     output,
 )
 REALTIME: tuple[ModuleType, ...] = (block_input, content, f0, voice, formant, loudness, block_joining)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault

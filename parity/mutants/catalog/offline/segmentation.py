@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need

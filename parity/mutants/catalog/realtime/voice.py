@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.goldens.recipes import Array
+from parity.goldens.arrays import Array
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
 from parity.mutants.patches import Original, Patch, around

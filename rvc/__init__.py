@@ -1,4 +1,4 @@
-"""RVC: a recording in another voice, exactly as its originals compute it.
+"""RVC: convert a recording to another voice, exactly as the original programs compute it.
 
     voice = rvc.load_voice("voice.pth", hubert="hubert_base", rmvpe="rmvpe.pt", index="voice.index")
     voice.convert("in.wav", transpose=3).write("out.wav")
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Config", "Converted", "LoadedVoice", "RvcError", "convert", "load_voice"]
 
-HOMES = {
+MODULES = {
     "Config": "rvc.config",
     "Converted": "rvc.api",
     "LoadedVoice": "rvc.api",
@@ -31,9 +31,9 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use, so that `python -m rvc --help` need not wait for the networks."""
-    if name in HOMES:
+    """Import a public name on first use, so that `rvc --help` does not import NumPy and torch."""
+    if name in MODULES:
         import importlib
 
-        return getattr(importlib.import_module(HOMES[name]), name)
+        return getattr(importlib.import_module(MODULES[name]), name)
     raise AttributeError(f"module 'rvc' has no attribute {name!r}")

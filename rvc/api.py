@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rvc import profiles
 from rvc.audio import output, preparation, tools
 from rvc.audio.decoding import refuse_odd_values
 from rvc.config import Config
@@ -143,9 +144,10 @@ def load_voice(
     rmvpe: str | Path | None = None,
     crepe: str | Path | None = None,
     fcpe: str | Path | None = None,
-    profile: str = "webui-2026",
+    profile: str = profiles.DEFAULT,
     device: str = "cpu",
     precision: str = "float32",
+    **f0_weights: str | Path | None,
 ) -> LoadedVoice:
     """Open a voice for many conversions; networks are loaded when they are first needed.
 
@@ -159,13 +161,13 @@ def load_voice(
         profile: the original to reproduce.
         device: "cpu", "cuda", "mps" or "auto"; parity is shown on "cpu".
         precision: "float32", "bfloat16" or "int8"; parity is shown for "float32".
+        f0_weights: weight files of other registered F0 methods, by role (`rvc.f0.registry`).
     Raises:
         RvcError: the voice file is missing, damaged or not a voice; the message is one sentence.
     """
     from rvc.voices.folder import find_voice
 
     path, own_index = find_voice(model)
-    networks = VoiceNetworks(
-        path, hubert, index or own_index, rmvpe=rmvpe, crepe=crepe, fcpe=fcpe, device=device, precision=precision
-    )
+    weights: dict[str, Any] = {"rmvpe": rmvpe, "crepe": crepe, "fcpe": fcpe, **f0_weights}
+    networks = VoiceNetworks(path, hubert, index or own_index, device=device, precision=precision, **weights)
     return LoadedVoice(networks, profile)

@@ -1,25 +1,38 @@
-"""Refusals: found, expected, what to do, in one sentence, so that a refusal is never mistaken for a bug."""
+"""The errors of rvc, one hierarchy:
+
+    RvcError              any of the following, and states that no input should lead to
+    ├── BadInput          a value, an option, an audio file or an index that cannot be used
+    ├── BadCheckpoint     a weight file that is damaged, hostile, of another kind, or does not fit its network
+    └── MissingExtra      an option that needs a package which is not installed
+
+Each message is one sentence: what was found, what was expected, what to do.
+"""
 
 from __future__ import annotations
 
 
 class RvcError(Exception):
-    """A sentence for the user; the command line prints it on stderr and ends with exit code 2."""
+    """An error to show to the user; the command line prints it on stderr and ends with exit code 2."""
 
 
 class BadInput(RvcError):
-    """A value, a file of sound or an option that cannot be used as given."""
+    """A value, an option, an audio file or an index that cannot be used."""
 
 
 class BadCheckpoint(RvcError):
-    """A weight file that is damaged, hostile, of another kind, or does not fit the network it names."""
+    """A weight file that is damaged, hostile, of another kind, or does not fit the network it is loaded into."""
 
 
 class MissingExtra(RvcError):
     """An option needs a package that is not installed."""
 
     def __init__(self, extra: str, what: str | None = None) -> None:
-        """extra : name of the optional dependency in pyproject.toml;  what : what needs it, as the user named it."""
+        """Compose the message.
+
+        Args:
+            extra: the optional dependency in pyproject.toml that installs the package.
+            what: the option that needs it, as the user named it; None takes `extra`.
+        """
         self.extra = extra
         super().__init__(
             f"{what or extra} needs a package that is not installed; in the project's folder: pip install '.[{extra}]'"
@@ -27,5 +40,6 @@ class MissingExtra(RvcError):
 
 
 def printable(text: str) -> str:
-    """Text out of a file as one line that cannot command a terminal: anything not printable is spelt out."""
+    """Text from a file as one line without control characters: those are replaced by their escape sequences, so that
+    they cannot command a terminal."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -18,7 +18,8 @@ from parity.candidates.candidate import Tensors
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge.diagnosis.causes import Guess
-from rvc.f0 import mel, pm, rmvpe, salience
+from rvc.f0 import mel, salience
+from rvc.f0.methods import pm, rmvpe
 from rvc.nn import encoder, generator, hubert, residual_blocks
 from rvc.nn.hubert import Hubert
 from rvc.nn.kernels.conv import from_rows, to_rows

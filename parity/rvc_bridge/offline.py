@@ -26,7 +26,7 @@ from rvc.audio.segments import Span, Window
 from rvc.config import Config
 from rvc.content import alignment, features
 from rvc.errors import BadInput
-from rvc.f0 import postprocessing
+from rvc.f0 import postprocessing, registry
 from rvc.noise import Seeded, Tape
 from rvc.pipeline import offline
 from rvc.pipeline.timing import Stopwatch
@@ -44,7 +44,7 @@ class SharedVoiceNetworks(VoiceNetworks):
     def _get(self, name: str, load: Callable[[], Any]) -> Any:
         if name in ("synthesizer", "index"):
             return super()._get(name, load)
-        roles = ("hubert",) if name == "hubert" else ("rmvpe", "crepe", "fcpe")
+        roles = ("hubert",) if name == "hubert" else tuple(registry.weight_files())
         key = (name, str([self.device, *(self.paths.get(role) for role in roles)]))
         if key not in self.shared:
             self.shared[key] = load()

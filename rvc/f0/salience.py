@@ -1,20 +1,24 @@
-"""From how strongly each 20-cent bin sounds to a pitch: salience (F, 360) → f0 (F,) in Hz, 0 where unvoiced."""
+"""From the salience of 20-cent bins to F0: salience (F, 360) → f0 (F,) in Hz, 0 where unvoiced."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-BINS = 360
-CENTS = 20 * np.arange(BINS) + 1997.3794084376191  # above 10 Hz, float64 (360,)
+BINS = 360  # of 20 cents each, the output of CREPE, RMVPE and FCPE
+LOWEST_CENTS = 1997.3794084376191  # cents above 10 Hz of the first bin: 31.70 Hz (docs/spec/03 §3.5)
+CENTS = 20 * np.arange(BINS) + LOWEST_CENTS  # cents above 10 Hz, float64 (360,)
 REACH = 4  # bins averaged on either side of the strongest
 
 
 def decode(salience: npt.NDArray[np.float32], threshold: float) -> npt.NDArray[np.float64]:
-    """RMVPE's reading: the mean of nine bins around the strongest, weighted by salience.
+    """Decode salience as RMVPE does: the mean of nine bins around the strongest, weighted by salience.
 
-    salience : float32 (F, 360);  threshold : a frame whose strongest bin is not above it is unvoiced
-    returns  : float64 (F,), Hz; 0 where unvoiced
+    Args:
+        salience: float32 (F, 360), 0 to 1.
+        threshold: a frame whose strongest bin is not above it is unvoiced.
+    Returns:
+        float64 (F,), Hz, 0 where unvoiced.
     """
     strongest = salience.argmax(axis=1)
     window = strongest[:, None] + np.arange(2 * REACH + 1)  # indices into arrays padded by REACH

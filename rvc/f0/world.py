@@ -1,4 +1,4 @@
-"""Pitch by WORLD's Harvest and DIO, through pyworld: samples (L,) → f0 (L // 160 + 1,)."""
+"""What the two methods of the WORLD vocoder share: their parameters and the call of pyworld."""
 
 from __future__ import annotations
 
@@ -6,66 +6,40 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import medfilt
 
 from rvc.f0.optional_packages import package
 
-RATE = 16000
-HOP = 160
-PERIOD = 10.0  # milliseconds
-FLOOR, CEILING = 50.0, 1100.0
-MEDIAN = 3  # frames, whatever the filter radius says
+RATE = 16000  # Hz
+PERIOD = 10.0  # milliseconds from one frame to the next
+FLOOR, CEILING = 50.0, 1100.0  # Hz, the range that is searched (docs/spec/03)
 
 Samples = npt.NDArray[np.floating[Any]]
+Track = npt.NDArray[np.float64]
 
 
-def harvest(samples: Samples, filter_radius: int = 3) -> npt.NDArray[np.float64]:
-    """Harvest refined by StoneMask; a radius above 2 asks for a median of three frames, with zeros beyond the ends.
+def estimate(method: str, audio: Track) -> tuple[Track, Track]:
+    """Run one of WORLD's estimators.
 
-    samples : float (L,) at 16 kHz;  returns : float64 (L // 160 + 1,), Hz, 0 where unvoiced
+    Args:
+        method: "harvest" or "dio", the name of pyworld's function and of the optional dependency.
+        audio: float64 (L,) at 16 kHz, contiguous.
+    Returns:
+        F0 in Hz, 0 where unvoiced, and the time of each frame in seconds, both float64 (L // 160 + 1,).
+    Raises:
+        MissingExtra: pyworld is not installed.
     """
-    world = package("pyworld", "harvest")
-    audio = np.ascontiguousarray(samples, np.float64)
-    f0, times = world.harvest(audio, RATE, f0_floor=FLOOR, f0_ceil=CEILING, frame_period=PERIOD)
-    f0 = world.stonemask(audio, f0, times, RATE)
-    return np.asarray(medfilt(f0, MEDIAN) if filter_radius > 2 else f0)
+    estimator = getattr(package("pyworld", method), method)
+    f0, times = estimator(audio, RATE, f0_floor=FLOOR, f0_ceil=CEILING, frame_period=PERIOD)
+    return f0, times
 
 
-def dio(samples: Samples) -> npt.NDArray[np.float64]:
-    """DIO refined by StoneMask and rounded to 0.1 Hz.
+def refine(method: str, audio: Track, f0: Track, times: Track) -> Track:
+    """WORLD's StoneMask: move each frame's F0 to the nearby instantaneous frequency.
 
-    samples : float (L,) at 16 kHz;  returns : float64 (L // 160 + 1,), Hz, 0 where unvoiced
+    Args:
+        method: the name of the optional dependency, for the message where pyworld is missing.
+        audio: float64 (L,) at 16 kHz.
+        f0, times: as returned by `estimate`.
     """
-    world = package("pyworld", "dio")
-    audio = np.ascontiguousarray(samples, np.float64)
-    f0, times = world.dio(audio, RATE, f0_floor=FLOOR, f0_ceil=CEILING, frame_period=PERIOD)
-    return np.asarray(np.round(world.stonemask(audio, f0, times, RATE), 1))
-
-
-def harvest_realtime(samples: Samples, workers: int = 1) -> npt.NDArray[np.float64]:
-    """Harvest without StoneMask, always with the median; cut into parts when the original had several workers.
-
-    samples : float (L,);  workers : parts to cut the tail into (the parts run one after the other here)
-    returns : float64 (L // 160 + 1,)
-    """
-    audio = np.ascontiguousarray(samples, np.float64)
-    frames = len(audio) // HOP
-    if workers <= 1:
-        return np.asarray(medfilt(_plain(audio), MEDIAN))
-    per_part = (frames - 1) // workers + 1
-    parts = (frames - 1) // per_part + 1
-    f0 = np.zeros(frames + 1)
-    for i in range(parts):
-        first, last = i == 0, i == parts - 1
-        start = max(HOP * (per_part * i - 2), 0)
-        heard = _plain(audio[start : HOP * (per_part * (i + 1) + 2)])
-        heard = heard[:-3] if first else heard[2:] if last else heard[2:-3]
-        stretch = f0[per_part * i : per_part * i + len(heard)]
-        stretch[:] = heard[: len(stretch)]
-    return np.asarray(medfilt(f0, MEDIAN))
-
-
-def _plain(audio: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    world = package("pyworld", "harvest")
-    f0, _ = world.harvest(audio, RATE, f0_floor=FLOOR, f0_ceil=CEILING, frame_period=PERIOD)
-    return np.asarray(f0)
+    refined: Track = package("pyworld", method).stonemask(audio, f0, times, RATE)
+    return refined

@@ -1,4 +1,4 @@
-"""The networks that one voice needs, loaded when first asked for and, unless kept, let go when their stage is done."""
+"""The networks of one voice, loaded when first needed and, unless they are kept, released after their stage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rvc.config import Config
 from rvc.errors import BadInput
-from rvc.f0 import postprocessing
+from rvc.f0 import postprocessing, registry, tracking
 from rvc.f0.network_files import F0Weights
 from rvc.nn.kernels.conv import PRECISIONS
 from rvc.noise import NoiseSource
@@ -27,12 +27,11 @@ if TYPE_CHECKING:
     from rvc.nn.synthesizer import Synthesizer
     from rvc.retrieval.search import Index
 
-WIDTHS = {"v1": 256, "v2": 768}
-NETWORKS = ("crepe", "crepe-tiny", "rmvpe", "fcpe")  # F0 methods with weights
+WIDTHS = {"v1": 256, "v2": 768}  # channels of the content features, by model version (docs/spec/00 §0.2)
 
 
 class VoiceNetworks:
-    """A voice file and the files that it is heard with."""
+    """A voice file and the networks that convert to it."""
 
     def __init__(
         self,
@@ -40,23 +39,35 @@ class VoiceNetworks:
         hubert: str | Path | None = None,
         index: str | Path | None = None,
         *,
-        rmvpe: str | Path | None = None,
-        crepe: str | Path | None = None,
-        fcpe: str | Path | None = None,
         device: str = "cpu",
         precision: str = "float32",
         keep: bool = True,
+        **f0_weights: str | Path | None,
     ) -> None:
-        """Paths are opened when first needed, the voice file at once.
+        """Open the voice file; other files are opened when they are first needed.
 
-        keep   : True for a voice used again and again; False frees each network after its stage, and of HuBERT and
-                 RMVPE holds little more than a layer at a time
-        device : "cpu", "cuda" or "mps";  precision : "float32" is the one that parity is shown for
+        Args:
+            model: the voice file.
+            hubert: a transformers folder or hubert_base.pt; None searches $RVC_HUBERT, the voice's folder and "assets".
+            index: the retrieval index; None converts without retrieval.
+            device: "cpu", "cuda", "mps" or "auto".
+            precision: "float32", "bfloat16" or "int8"; parity is shown for "float32".
+            keep: True keeps each network for further conversions; False releases it after its stage, and holds little
+                more than one layer of HuBERT and RMVPE at a time.
+            f0_weights: weight files of F0 methods by role, such as rmvpe="rmvpe.pt"; a role that is left out is
+                searched for as `hubert` is, or taken from the installed package that contains the weights.
+        Raises:
+            TypeError: a keyword is not the role of a registered F0 method.
+            BadCheckpoint: the voice file is missing or damaged, or is not a voice.
+            BadInput: this machine does not have the device.
         """
         self.model = Path(model)
-        hubert = hubert or default_paths.find("hubert", self.model)
-        rmvpe = rmvpe or default_paths.find("rmvpe", self.model)
-        named = {"hubert": hubert, "index": index, "rmvpe": rmvpe, "crepe": crepe, "fcpe": fcpe}
+        roles = registry.weight_files()
+        if unknown := set(f0_weights) - set(roles):
+            raise TypeError(f"unexpected keyword {min(unknown)!r}; weight files of F0 methods are {', '.join(roles)}")
+        named = {"hubert": hubert, "index": index} | {role: f0_weights.get(role) for role in roles}
+        for role in ("hubert", *(role for role, methods in roles.items() if methods[0].needs_file)):
+            named[role] = named[role] or default_paths.find(role, self.model)
         self.paths = {name: Path(path) for name, path in named.items() if path is not None}
         self.device = resolve_device(device)
         self.precision = precision
@@ -70,7 +81,11 @@ class VoiceNetworks:
         self.speakers: int = self.voice.speakers
 
     def check(self, config: Config) -> None:
-        """Raises BadInput for a wish that this voice or these files cannot fulfil, before anything long is begun."""
+        """Check that this voice and these files can do a conversion, before any network is loaded.
+
+        Raises:
+            BadInput: the voice lacks the speaker, a file is missing, or an option or the F0 file cannot be used.
+        """
         if not 0 <= config.speaker < self.speakers:
             known = "only speaker 0" if self.speakers == 1 else f"speakers 0 to {self.speakers - 1}"
             raise BadInput(f"speaker is {config.speaker}, but {self.model.name} has {known}")
@@ -78,8 +93,9 @@ class VoiceNetworks:
             raise BadInput("no HuBERT was named; give a transformers folder or hubert_base.pt with --hubert")
         if not self.paths["hubert"].exists():
             raise BadInput(f"there is no HuBERT at {self.paths['hubert']}")
-        if self.f0 and config.f0_method == "rmvpe" and "rmvpe" not in self.paths:
-            raise BadInput("the F0 method rmvpe needs its weights; give --rmvpe rmvpe.pt, or another --f0-method")
+        method = registry.named(config.f0_method)
+        if self.f0 and method.needs_file and method.network is not None and method.network.role not in self.paths:
+            raise method.missing_file()
         for name, path in self.paths.items():
             if not path.exists():
                 raise BadInput(f"there is no file {path} for --{name}")
@@ -91,7 +107,7 @@ class VoiceNetworks:
             self._get("index", self._load_index)
 
     def notes(self, config: Config) -> list[str]:
-        """What a user should know about this conversion, one sentence each."""
+        """Options that have no effect in this conversion, one sentence each."""
         notes = []
         if "index" in self.paths and config.index_rate == 0:
             notes.append("the index is not used, since the index rate is 0")
@@ -102,12 +118,20 @@ class VoiceNetworks:
     def track(
         self, padded: npt.NDArray[np.float64], config: Config, noise: NoiseSource
     ) -> npt.NDArray[np.floating[Any]]:
-        """`f0.raw`: the method's own output, float (≥ P,), in Hz."""
-        from rvc import f0
+        """`f0.raw`: the F0 that the method itself returns, float (≥ P,), Hz, 0 where unvoiced.
 
+        Args:
+            padded: float64 (L,) at 16 kHz, P = L // 160.
+            config: gives the method and its filter radius.
+            noise: the source of CREPE's dither.
+        Raises:
+            BadInput: the sound is too short for the method.
+            MissingExtra: the method's package is not installed.
+            BadCheckpoint: the method's weights are damaged or of another network.
+        """
         method = config.f0_method
         with self._borrow("f0", self._f0_weights) as weights:
-            return f0.track(padded, method, weights=weights, noise=noise, filter_radius=config.filter_radius)
+            return tracking.track(padded, method, weights=weights, noise=noise, filter_radius=config.filter_radius)
 
     @contextmanager
     def borrow_hubert(self, hurried: bool = False) -> Iterator[Hubert]:
@@ -117,7 +141,7 @@ class VoiceNetworks:
 
     @contextmanager
     def borrow_index(self, config: Config) -> Iterator[Index | None]:
-        """The index, or None where the conversion asks for none."""
+        """The retrieval index for as long as the block lasts, or None for a conversion without retrieval."""
         if not self._retrieves(config):
             yield None
             return
@@ -126,21 +150,25 @@ class VoiceNetworks:
 
     @contextmanager
     def borrow_synthesizer(self) -> Iterator[Synthesizer]:
-        """The voice's own networks."""
+        """The voice's synthesizer, for as long as the block lasts."""
         with self._borrow("synthesizer", self._build) as synthesizer:
             yield synthesizer
 
     def f0_weights(self) -> F0Weights:
-        """The pitch networks, each opened when first asked for; they stay."""
+        """The networks of F0 methods, each loaded when it is first needed; they are kept."""
         weights: F0Weights = self._get("f0", self._f0_weights)
         return weights
 
     def load(self, config: Config) -> None:
-        """Load everything that such a conversion needs, for those who want the first one to be as fast as the next."""
+        """Load every network that a conversion uses, so that the first conversion is as fast as later ones.
+
+        Raises:
+            RvcError: a file is missing or damaged, or does not fit.
+        """
         self.check(config)
         self._get("hubert", self._load_hubert)
         self._get("synthesizer", self._build)
-        if self.f0 and config.f0_method in NETWORKS:
+        if self.f0 and registry.named(config.f0_method).is_neural:
             self.f0_weights().network(config.f0_method)
 
     def loaded(self) -> set[str]:
@@ -151,8 +179,7 @@ class VoiceNetworks:
         return "index" in self.paths and config.index_rate != 0
 
     def _f0_weights(self) -> F0Weights:
-        get = self.paths.get
-        return F0Weights(get("rmvpe"), get("crepe"), get("fcpe"), self.device, lean=self._is_lean)
+        return F0Weights(self.paths, self.device, lean=self._is_lean)
 
     @property
     def _is_lean(self) -> bool:
@@ -178,11 +205,11 @@ class VoiceNetworks:
         with self._lock:
             if name not in self._loaded:
                 if not self.keep:
-                    give_back()  # what the stage before this one has let go
+                    give_back()  # memory that the previous stage released
                     forget_code()
                 self._loaded[name] = load()
                 if not self.keep:
-                    give_back()  # what only the laying out needed
+                    give_back()  # memory that only the loading needed
                     forget_code()
             return self._loaded[name]
 
@@ -197,7 +224,11 @@ class VoiceNetworks:
 
 
 def resolve_device(device: str) -> str:
-    """ "auto" made definite.  Raises BadInput for a device that this machine does not have."""
+    """The device to use: "auto" becomes the first of cuda, mps and cpu that this machine has.
+
+    Raises:
+        BadInput: this machine does not have the device.
+    """
     import torch
 
     have = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

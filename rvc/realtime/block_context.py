@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from rvc.f0.block_tracking import Draw
+from rvc.f0.tracking import Draw
 from rvc.noise import Kind, NoiseSource
 from rvc.profiles import Profile
 from rvc.realtime.controls import Controls

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from rvc.config import Config
-from rvc.f0 import F0Weights
-from rvc.f0.block_tracking import Draw, track_tail
+from rvc.f0 import registry
+from rvc.f0.network_files import F0Weights
+from rvc.f0.tracking import Draw, track_block
 from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.profiles import Profile, named
 from rvc.realtime.block_context import F0Tracker, Models
@@ -12,8 +13,6 @@ from rvc.realtime.controls import Controls
 from rvc.realtime.dsp.loudness import Samples
 from rvc.realtime.f0_cache import Coarse, Hertz
 from rvc.retrieval.search import ExactHits
-
-NETWORKS = ("rmvpe", "crepe", "crepe-tiny", "fcpe")
 
 
 def load_models(parts: VoiceNetworks, profile: str, controls: Controls, exact_hits: ExactHits = "finite") -> Models:
@@ -32,7 +31,7 @@ def load_models(parts: VoiceNetworks, profile: str, controls: Controls, exact_hi
     config = Config.of(profile, f0_method=controls.f0_method, index_rate=1.0, speaker=controls.speaker)
     parts.check(config)
     weights = parts.f0_weights()
-    if parts.f0 and controls.f0_method in NETWORKS:
+    if parts.f0 and registry.named(controls.f0_method).is_neural:
         weights.network(controls.f0_method)
     _ = parts.voice.synthesizer  # built here rather than in the first block
     with parts.borrow_hubert(hurried=True) as hubert, parts.borrow_index(config) as index:
@@ -43,7 +42,7 @@ def tracker(weights: F0Weights, profile: Profile) -> F0Tracker:
     """The F0 tracker of a profile; the network of an F0 method is loaded when the method is first used."""
 
     def track(at16k: Samples, block16: int, method: str, semitones: float, draw: Draw) -> tuple[Coarse, Hertz]:
-        return track_tail(
+        return track_block(
             at16k, block16, method, semitones, weights=weights, draw=draw, fill_unvoiced=profile.fill_unvoiced
         )
 

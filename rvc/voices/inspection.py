@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint, BadInput, RvcError
+from rvc.f0 import registry
 from rvc.voices.voice import contents, load_voice
 from rvc.weights import checkpoint
 
@@ -94,32 +96,15 @@ def _network(path: Path) -> Report | None:
     if any(name.startswith("discriminators.") for name in names):
         said = ["a discriminator, which only training uses; the voice is in the G_*.pth beside it"]
         return {"kind": "discriminator"} | _about(tensors) | {"missing": [], "odd": said}
-    if any(name.startswith("unet.") for name in names):
-        return {"kind": "RMVPE"} | _about(tensors) | _checked(lambda: _f0_network("rmvpe", tensors))
-    if {"conv1.weight", "classifier.weight"} <= names:
-        size = "CREPE" if tensors["classifier.weight"].shape[1] == 2048 else "CREPE (tiny)"
-        return {"kind": size} | _about(tensors) | _checked(lambda: _f0_network("crepe", tensors))
-    if any(name.startswith(("input_stack.", "net.layers.", "stack.")) for name in names):
-        return {"kind": "FCPE"} | _about(tensors) | _checked(lambda: _f0_network("fcpe", tensors))
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for method in registry.METHODS.values():
+        network = method.network
+        if network is not None and network.recognize is not None and registry.resolve(network.recognize)(shapes):
+            check = partial(registry.resolve(network.check or network.build), tensors)
+            return {"kind": network.title} | _about(tensors) | _checked(check)
     if any("pos_conv" in name for name in names):
         return _hubert(path)
     return None
-
-
-def _f0_network(method: str, tensors: dict[str, Tensor]) -> None:
-    """Build the network, for the sake of its refusals."""
-    if method == "rmvpe":
-        from rvc.nn.rmvpe import check
-
-        check(tensors)
-    elif method == "crepe":
-        from rvc.nn.crepe import Crepe
-
-        Crepe(tensors)
-    else:
-        from rvc.nn.fcpe import Fcpe
-
-        Fcpe(tensors)
 
 
 def _hubert(path: Path) -> Report:

@@ -7,8 +7,12 @@ from pathlib import Path
 
 NAMES = {
     "hubert": ("hubert_base", "hubert", "contentvec", "hubert_base.pt", "hubert/hubert_base.pt"),
-    "rmvpe": ("rmvpe.pt", "rmvpe/rmvpe.pt"),
 }
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """The files that are searched for: of HuBERT, or of an F0 method's weights."""
+    return NAMES.get(kind) or (f"{kind}.pt", f"{kind}/{kind}.pt")
 
 
 def find(kind: str, voice: Path) -> Path | None:
@@ -20,7 +24,7 @@ def find(kind: str, voice: Path) -> Path | None:
     if named:
         return Path(named)
     for folder in (voice.parent, Path(os.environ.get("RVC_ASSETS", "assets"))):
-        for name in NAMES[kind]:
+        for name in names(kind):
             path = folder / name
             if path.is_file() or (path / "config.json").is_file():
                 return path

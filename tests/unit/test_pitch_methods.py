@@ -7,19 +7,20 @@ import numpy as np
 import pytest
 import torch
 
-from rvc import f0
 from rvc.errors import BadCheckpoint, BadInput, MissingExtra
-from rvc.f0 import block_tracking, crepe, fcpe, optional_packages, pm, world
+from rvc.f0 import optional_packages, registry, tracking
+from rvc.f0.methods import crepe, fcpe, harvest, pm
+from rvc.f0.network_files import F0Weights, load
 from rvc.noise import Seeded
 
 RATE = 16000
-SHIPPED = {"pm": "parselmouth", "harvest": "pyworld", "dio": "pyworld", "crepe-tiny": "torchcrepe", "fcpe": "torchfcpe"}
 
 
 def needs(method):
     """Skip where the optional package is not installed."""
-    missing = importlib.util.find_spec(SHIPPED[method]) is None
-    return pytest.mark.skipif(missing, reason=f"the optional {SHIPPED[method]} is not installed")
+    package = registry.named(method).package.module
+    missing = importlib.util.find_spec(package) is None
+    return pytest.mark.skipif(missing, reason=f"the optional {package} is not installed")
 
 
 def sung(seconds=1.5):
@@ -47,10 +48,10 @@ def sung(seconds=1.5):
 def test_a_sung_glide_is_followed(method, cents):
     sound, truth = sung()
     before = sound.copy()
-    heard = f0.track(sound, method, weights=f0.F0Weights(), noise=Seeded(0))
+    heard = tracking.track(sound, method, weights=F0Weights(), noise=Seeded(0))
     assert np.array_equal(sound, before)
     assert heard.dtype == (np.float32 if method in ("crepe-tiny", "fcpe") else np.float64)
-    assert len(heard) == len(sound) // 160 + (method != "pm")
+    assert len(heard) == registry.named(method).frames.of(len(sound))
     heard, voiced = heard[: len(truth)], truth > 0
     assert (heard[voiced] > 0).mean() > 0.97
     found = voiced & (heard > 0)
@@ -61,19 +62,20 @@ def test_a_sung_glide_is_followed(method, cents):
 
 @pytest.mark.parametrize("method", ["crepe-tiny", "fcpe"])
 def test_the_weights_package_is_never_imported(method):
-    if importlib.util.find_spec(SHIPPED[method]) is None:
-        pytest.skip(f"the optional {SHIPPED[method]} is not installed")
-    f0.load(method)
-    assert SHIPPED[method] not in sys.modules
+    package = registry.named(method).package.module
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"the optional {package} is not installed")
+    load(method)
+    assert package not in sys.modules
 
 
 def test_an_unknown_method_and_a_sound_that_is_not_finite_are_refused():
     with pytest.raises(BadInput, match="no F0 method 'yin'"):
-        f0.track(np.zeros(1600), "yin", weights=f0.F0Weights())
+        tracking.track(np.zeros(1600), "yin", weights=F0Weights())
     with pytest.raises(BadInput, match="not finite"):
-        f0.track(np.full(1600, np.nan), "pm", weights=f0.F0Weights())
+        tracking.track(np.full(1600, np.nan), "pm", weights=F0Weights())
     with pytest.raises(BadInput, match="dither"):
-        f0.track(np.zeros(1600), "crepe-tiny", weights=f0.F0Weights(), noise=None)
+        tracking.track(np.zeros(1600), "crepe-tiny", weights=F0Weights(), noise=None)
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
@@ -84,7 +86,7 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     with pytest.raises(BadCheckpoint, match="--fcpe FILE"):
         optional_packages.shipped_file("numpy", "assets/none.pt", "fcpe")
     with pytest.raises(BadCheckpoint, match="there is no weight file"):
-        f0.load("crepe", "nowhere.pth")
+        load("crepe", "nowhere.pth")
 
 
 @needs("pm")
@@ -103,13 +105,13 @@ def test_pm_is_centred_between_zeros():
 @needs("pm")
 @pytest.mark.parametrize("count", [800, 4800, 4801, 4960])
 def test_realtime_pm_starts_on_the_tails_first_sample(count):
-    assert pm.track_realtime(sung()[0][9000 : 9000 + count]).shape == (count // 160 + 1,)
+    assert pm.track_block(sung()[0][9000 : 9000 + count]).shape == (count // 160 + 1,)
 
 
 @needs("harvest")
 def test_the_median_is_asked_for_by_the_radius_and_always_three_wide():
     sound, _ = sung(0.5)
-    plain, three, nine = (world.harvest(sound, radius) for radius in (2, 3, 9))
+    plain, three, nine = (harvest.track(sound, radius) for radius in (2, 3, 9))
     assert np.array_equal(three, nine)
     assert not np.array_equal(plain, three)
     stacked = np.stack((np.r_[0, plain[:-1]], plain, np.r_[plain[1:], 0]))
@@ -121,7 +123,7 @@ def test_the_median_is_asked_for_by_the_radius_and_always_three_wide():
 def test_realtime_harvest_in_parts_covers_every_frame(workers):
     sound, truth = sung()
     tail, wanted = sound[12000:32000], truth[75:200]
-    heard = world.harvest_realtime(tail, workers)
+    heard = harvest.track_block(tail, workers)
     assert heard.shape == (126,)
     found = (heard[:125] > 0) & (wanted > 0)
     assert found.mean() > 0.9
@@ -129,10 +131,10 @@ def test_realtime_harvest_in_parts_covers_every_frame(workers):
 
 
 def test_tails_are_a_block_and_50_ms_rounded_up_for_rmvpe():
-    assert block_tracking.tail_length(4000, "pm") == 4800
-    assert block_tracking.tail_length(4000, "rmvpe") == 4960
-    assert block_tracking.tail_length(4480, "rmvpe") == 10080
-    assert block_tracking.tail_length(4320, "rmvpe") == 4960
+    assert tracking.block_length(4000, "pm") == 4800
+    assert tracking.block_length(4000, "rmvpe") == 4960
+    assert tracking.block_length(4480, "rmvpe") == 10080
+    assert tracking.block_length(4320, "rmvpe") == 4960
 
 
 @needs("pm")
@@ -141,8 +143,8 @@ def test_a_tail_is_filled_moved_and_quantised_in_float32():
     at16k = sound[:12800].astype(np.float32)  # ends inside the tone: its beginning is silent
 
     def track(fill, semitones):
-        return block_tracking.track_tail(
-            at16k, 8000, "pm", semitones, weights=f0.F0Weights(), draw=Seeded(0).draw, fill_unvoiced=fill
+        return tracking.track_block(
+            at16k, 8000, "pm", semitones, weights=F0Weights(), draw=Seeded(0).draw, fill_unvoiced=fill
         )
 
     coarse, hz = track(False, 0)
@@ -158,8 +160,8 @@ def test_a_tail_is_filled_moved_and_quantised_in_float32():
 @needs("crepe-tiny")
 def test_dither_moves_each_frame_by_its_cents():
     sound, _ = sung(0.5)
-    network = f0.load("crepe-tiny")
-    frames = crepe.frames_of(len(sound))
+    network = load("crepe-tiny")
+    frames = registry.named("crepe-tiny").frames.of(len(sound))
     still = crepe.track(sound, network, np.zeros(frames, np.float32))
     moved = crepe.track(sound, network, np.full(frames, 10, np.float32))
     voiced = still > 0
@@ -178,7 +180,7 @@ def test_the_filters_of_three_use_what_there_is_at_the_ends():
 @needs("fcpe")
 @pytest.mark.parametrize("count", [1, 300, 432, 433, 1599, 1600, 4801])
 def test_fcpe_hears_any_length(count):
-    assert fcpe.track(np.ones(count) * 0.01, f0.load("fcpe")).shape == (count // 160 + 1,)
+    assert fcpe.track(np.ones(count) * 0.01, load("fcpe")).shape == (count // 160 + 1,)
 
 
 def test_fcpe_counts_edge_bins_again():
@@ -195,4 +197,4 @@ def test_fcpe_counts_edge_bins_again():
 def test_files_of_something_else_are_refused(tmp_path, method):
     torch.save({"x": torch.zeros(3)}, tmp_path / "x.pth")
     with pytest.raises(BadCheckpoint, match="lacks"):
-        f0.load(method, tmp_path / "x.pth")
+        load(method, tmp_path / "x.pth")

@@ -1,20 +1,26 @@
-"""The table of profiles, and what a conversion makes of it."""
+"""The table of profiles, and the options of a conversion that come from it."""
+
+import argparse
 
 import pytest
 
 from rvc.cli import options
 from rvc.config import Config
 from rvc.errors import BadInput
-from rvc.profiles import METHODS, PROFILES, named
+from rvc.f0.registry import METHODS
+from rvc.profiles import PROFILES, named
 
 
-def test_the_command_line_names_what_the_table_has():
-    assert tuple(PROFILES) == options.PROFILE_NAMES
-    assert METHODS == options.METHOD_NAMES
+def test_the_command_line_offers_what_the_tables_list():
+    parser = argparse.ArgumentParser()
+    options.add_conversion_options(parser)
+    choices = {action.dest: action.choices for action in parser._actions}
+    assert choices["profile"] == tuple(PROFILES)
+    assert choices["f0_method"] == tuple(METHODS)
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
-def test_every_default_is_one_the_original_has(profile):
+def test_every_default_method_is_one_that_the_original_has(profile):
     assert profile.has(profile.f0_method)
     assert Config.of(profile).extensions() == []
 
@@ -27,7 +33,7 @@ def test_every_default_is_one_the_original_has(profile):
         ("rvc-python", "harvest", 0.5, 1.0, 0.33),
     ],
 )
-def test_defaults_are_the_originals(name, method, index, rms, protect):
+def test_defaults_are_those_of_the_originals(name, method, index, rms, protect):
     config = Config.of(name)
     assert (config.f0_method, config.index_rate, config.rms_mix_rate, config.protect) == (method, index, rms, protect)
     assert (config.speaker, config.transpose, config.resample_rate, config.filter_radius) == (0, 0, 0, 3)
@@ -40,12 +46,12 @@ def test_an_unknown_profile_is_refused():
         named("applio")
 
 
-def test_wishes_win_and_none_is_no_wish():
+def test_an_option_overrides_the_default_and_none_does_not():
     config = Config.of("rvc-python", protect=0.1, index_rate=None)
     assert (config.protect, config.index_rate) == (0.1, 0.5)
 
 
-def test_what_the_original_lacks_is_announced(tmp_path):
+def test_an_option_without_an_original_is_announced(tmp_path):
     config = Config.of("webui-2026", f0_method="harvest", f0_file=tmp_path)
     assert config.extensions() == [
         "harvest has no original under webui-2026; it runs as an extension",
@@ -54,7 +60,7 @@ def test_what_the_original_lacks_is_announced(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wish", "sentence"),
+    ("option", "sentence"),
     [
         ({"protect": 2}, "protect is 2; expected 0 to 1"),
         ({"index_rate": float("nan")}, "index_rate is nan; expected 0 to 1"),
@@ -65,12 +71,12 @@ def test_what_the_original_lacks_is_announced(tmp_path):
         ({"exact_hits": "inf"}, "exact_hits is 'inf'; expected finite or nan"),
     ],
 )
-def test_a_wish_that_cannot_be_is_refused(wish, sentence):
+def test_a_value_outside_its_range_is_refused(option, sentence):
     with pytest.raises(BadInput) as refused:
-        Config.of(**wish)
+        Config.of(**option)
     assert str(refused.value) == sentence
 
 
-def test_an_unknown_wish_is_refused():
+def test_an_unknown_option_is_refused():
     with pytest.raises(BadInput, match="a conversion has no option 'pitch'; its options are exact_hits, "):
         Config.of(pitch=3)

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from rvc.errors import BadCheckpoint, BadInput
-from rvc.f0 import F0Weights, mel
-from rvc.f0 import rmvpe as method
+from rvc.f0 import mel
+from rvc.f0.methods import rmvpe as method
+from rvc.f0.network_files import F0Weights
 from rvc.f0.salience import CENTS, decode
 from rvc.nn import rmvpe
 from rvc.nn.rmvpe import Rmvpe
@@ -105,7 +106,7 @@ def test_weights_are_asked_for():
 def test_a_given_file_is_opened_once(tmp_path):
     halves = {k: v.half() if v.is_floating_point() else v for k, v in plain.rmvpe_weights().items()}
     torch.save(halves, tmp_path / "r.pt")
-    weights = F0Weights(rmvpe=tmp_path / "r.pt")
+    weights = F0Weights({"rmvpe": tmp_path / "r.pt"})
     assert weights.network("rmvpe") is weights.network("rmvpe")
     assert len(method.track(np.zeros(1600), weights.network("rmvpe"))) == 11
 

@@ -6,7 +6,7 @@ import librosa
 import numpy as np
 import pytest
 
-from rvc.f0.crepe import moves
+from rvc.f0.methods.crepe import transitions
 from rvc.f0.viterbi import best_path
 
 
@@ -34,4 +34,4 @@ def test_librosa_finds_the_same_path(spread, seed):
     logits[:39], logits[308:] = -np.inf, -np.inf
     chances = np.exp(logits - logits.max(axis=0))
     chances /= chances.sum(axis=0)
-    assert np.array_equal(best_path(chances, moves()), librosa.sequence.viterbi(chances, moves()))
+    assert np.array_equal(best_path(chances, transitions()), librosa.sequence.viterbi(chances, transitions()))

@@ -11,7 +11,8 @@ from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
 from parity.mutants.patches import Change, Network, Original, Patch, after, around, in_f0_network, namespace, put
-from rvc.f0 import crepe, fcpe, mel, pm, rmvpe, salience, world
+from rvc.f0 import mel, salience
+from rvc.f0.methods import crepe, fcpe, harvest, pm, rmvpe
 from rvc.nn import rmvpe as network
 from rvc.nn.fcpe import Fcpe
 from rvc.nn.rmvpe import Rmvpe
@@ -320,7 +321,7 @@ FAULTS = [
         "harvest-unrefined",
         "f0.raw",
         "no StoneMask",
-        around(world, "harvest", lambda f, x, radius=3: world.harvest_realtime(x)),
+        around(harvest, "track", lambda f, x, radius=3: harvest.track_block(x)),
         needs=(Need.HARVEST,),
     ),
     Fault(

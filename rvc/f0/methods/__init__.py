@@ -1,0 +1,1 @@
+"""F0 methods, one file each; `rvc.f0.registry` lists them."""

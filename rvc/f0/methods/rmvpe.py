@@ -1,0 +1,56 @@
+"""F0 by RMVPE: samples (L,) → f0 (L // 160 + 1,). docs/spec/03 §3.5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rvc.errors import BadInput
+from rvc.f0.mel import FFT, HOP, filterbank, log_mel
+from rvc.f0.salience import decode
+from rvc.nn.rmvpe import Rmvpe
+
+THRESHOLD = 0.03  # salience, 0 to 1; a frame whose strongest bin is not above it is unvoiced
+LOWEST, HIGHEST = 30.0, 8000.0  # Hz, the range of the mel filterbank
+
+
+def track(samples: npt.NDArray[np.floating], network: Rmvpe) -> npt.NDArray[np.float64]:
+    """Track the F0 every 10 ms.
+
+    Args:
+        samples: float (L,) at 16 kHz, more than 512 samples.
+        network: RMVPE with its weights.
+    Returns:
+        float64 (L // 160 + 1,), Hz, 0 where unvoiced; frame j is centered at sample 160·j.
+    Raises:
+        BadInput: the sound is too short to be reflected at its ends.
+    """
+    f0 = np.empty(len(samples) // HOP + 1)
+    for start, salience in network.salience(mel(samples).to(network.device)):
+        f0[start : start + len(salience)] = decode(salience.cpu().numpy(), THRESHOLD)
+    return f0
+
+
+def mel(samples: npt.NDArray[np.floating]) -> torch.Tensor:
+    """The log-mel spectrogram that RMVPE was trained on.
+
+    Args:
+        samples: float (L,) at 16 kHz, more than 512 samples.
+    Returns:
+        float32 (L // 160 + 1, 128), natural logarithm of magnitudes.
+    Raises:
+        BadInput: the sound is too short to be reflected at its ends.
+    """
+    if len(samples) <= FFT // 2:
+        raise BadInput(f"rmvpe needs more than {FFT // 2} samples at 16 kHz, found {len(samples)}; give a longer sound")
+    audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
+    framed = torch.nn.functional.pad(audio[None], (FFT // 2, FFT // 2), mode="reflect")[0]
+    return log_mel(framed, filterbank(LOWEST, HIGHEST, "htk"))
+
+
+def is_rmvpe(shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether tensors of these names belong to RMVPE."""
+    return any(name.startswith("unet.") for name in shapes)

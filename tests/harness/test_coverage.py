@@ -14,7 +14,7 @@ GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
 
 
 def test_the_methods_are_those_of_the_profiles():
-    assert coverage.METHODS == tuple(METHODS)
+    assert tuple(METHODS) == coverage.METHODS
     assert {name: profile.methods for name, profile in PROFILES.items()} == coverage.ORIGINALS
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn.kernels import amx
-from rvc.nn.kernels.dense import Dense, as_image, as_rows, on_tiles
+from rvc.nn.kernels.dense import Dense, as_image, as_rows, must_widen, on_tiles
 from rvc.weights.mapped_file import Tensors
 
 FOLDED = 32  # filters whose norm is folded at once: they stay in the cache
@@ -301,11 +301,12 @@ class Grouped:
     def __init__(self, weight: Tensor, groups: int, dtype: torch.dtype) -> None:
         """weight : float32 (out, in, 1, k);  dtype : what is computed in."""
         self.weight, self.groups = weight.to(dtype), groups
+        self.dtype = torch.float32 if must_widen(dtype, weight.device) else dtype
 
     def __call__(self, rows: Tensor, bias: Tensor) -> Tensor:
         """Rows (n, c) between k // 2 of zeros on either side → rows (n + 2·(k // 2) − k + 1, c), float32."""
-        image, around = as_image(rows.to(self.weight.dtype)), (0, self.weight.shape[3] // 2)
-        made = F.conv2d(image, self.weight, bias.to(image.dtype), padding=around, groups=self.groups)
+        image, around = as_image(rows.to(self.dtype)), (0, self.weight.shape[3] // 2)
+        made = F.conv2d(image, self.weight.to(self.dtype), bias.to(image.dtype), padding=around, groups=self.groups)
         return F.gelu(as_rows(made).float())
 
 
@@ -338,7 +339,7 @@ class Layer(nn.Module):
 
     def __init__(self, config: HubertConfig, parts: Parts, name: str) -> None:
         super().__init__()
-        self.heads, self.dtype, self.limbs = config.heads, parts.dtype, parts.limbs
+        self.heads, self.limbs = config.heads, parts.limbs
         self.qkv = parts.abreast(*(f"{name}.{part}" for part in ("q", "k", "v")))
         self.out, self.wide, self.narrow = (parts.dense(f"{name}.{part}") for part in ("out", "wide", "narrow"))
         self.attention_norm = parts.norm(f"{name}.attention_norm", config.eps)
@@ -353,18 +354,18 @@ class Layer(nn.Module):
     def attention(self, rows: Tensor) -> Tensor:
         """Let every frame look at every other, in 12 heads of 64."""
         q, k, v = self.qkv(rows).view(len(rows), 3, self.heads, -1).unbind(1)
-        heard: Tensor = self.out(attend(q, k, v, self.dtype, self.limbs).flatten(1))
+        heard: Tensor = self.out(attend(q, k, v, self.limbs).flatten(1))
         return heard
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, dtype: torch.dtype, limbs: int) -> Tensor:
-    """Attention without a mask or a relative bias: float (n, heads, width) → the same.
+def attend(q: Tensor, k: Tensor, v: Tensor, limbs: int) -> Tensor:
+    """Attention without a mask or a relative bias: float (n, heads, width) → the same, computed in their own type.
 
-    dtype : what is computed in;  limbs : how near tiles come to float32, whose result is float32
+    limbs : how near tiles come to float32, whose result is float32
     """
     if on_tiles(q.device):
         return amx.attend(q, k, v, limbs)
-    q, k, v = (part.to(dtype).transpose(0, 1)[None] for part in (q, k, v))
+    q, k, v = (part.transpose(0, 1)[None] for part in (q, k, v))
     mixed = F.scaled_dot_product_attention(q, k, v)
     return mixed[0].transpose(0, 1)
 

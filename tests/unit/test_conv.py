@@ -73,10 +73,10 @@ def test_large_weights_are_not_taken_for_infinite_ones():
 
 CALLS = """
 import torch
-from rvc.nn.conv import Conv
+from rvc.nn.kernels.conv import Conv
 conv = Conv(torch.randn(768, 192, 3), torch.zeros(768), dtype=torch.bfloat16)
 for rows in (55, 286, 1000, 3200):
-    x = torch.randn(rows, 192).to(torch.bfloat16)
+    x = torch.randn(rows, 192).to(conv.signal)
     conv.same(x)
     print("laid out for", rows, flush=True)
     conv.same(x)

@@ -177,11 +177,11 @@ def test_a_convolution_is_the_same_with_and_without(monkeypatch, dtype):
 def test_without_the_kernels_torch_computes_everything(why):
     """As on a processor without tiles, or where no compiler was at hand when the project was installed."""
     script = (
-        "import torch; from pathlib import Path; from rvc.nn import tiles\n"
-        + ("tiles.LIBRARY = Path('nowhere.so')\n" if why == "library" else "")
+        "import torch; from pathlib import Path; from rvc.nn.kernels import amx\n"
+        + ("amx.LIBRARY = Path('nowhere.so')\n" if why == "library" else "")
         + "from rvc.nn.kernels.conv import Conv\n"
         "made = Conv(torch.ones(32, 32, 3), None)\n"
-        "print(tiles.available(), made.tiles, float(made(torch.ones(5, 32))[0, 0]), tiles.state())"
+        "print(amx.available(), made.tiles, float(made(torch.ones(5, 32))[0, 0]), amx.state())"
     )
     environment = os.environ | ({"RVC_TILES": "0"} if why == "RVC_TILES" else {})
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)

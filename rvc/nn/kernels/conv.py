@@ -18,7 +18,9 @@ from torch.nn import functional as F
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn.kernels import amx
 from rvc.nn.kernels.amx import LIMBS
-from rvc.nn.kernels.int8 import Int8, int8_available
+from rvc.nn.kernels.bfloat16_weight import Bfloat16Weight
+from rvc.nn.kernels.int8 import Int8
+from rvc.nn.kernels.onednn import has_fused_convolutions, has_integer_convolutions, packs_bfloat16
 from rvc.weights.mapped_file import Tensors
 
 SHORT = {torch.float32: 128, torch.bfloat16: 512}  # rows up to which a signal is short
@@ -27,15 +29,7 @@ LONG = 2048  # rows of a signal that is not
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 
 
-def fused_available() -> bool:
-    """Whether this build of torch brings the packed, fused convolutions of oneDNN."""
-    ops: Any = torch.ops
-    wanted = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
-    there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return there and all(hasattr(ops.mkldnn, name) for name in wanted)
-
-
-FUSED = fused_available()
+FUSED = has_fused_convolutions()
 
 
 class Weights:
@@ -108,10 +102,12 @@ class Conv:
         self.dtype = dtype
         cpu = weight.device.type == "cpu"
         on_tiles = cpu and dtype in LIMBS and min(self.out, self.into) >= amx.SIDE and amx.available()
-        self.signal = torch.float32 if on_tiles or dtype == torch.int8 else dtype
+        widened = FUSED and cpu and dtype == torch.bfloat16 and not on_tiles and not packs_bfloat16()
+        self.signal = torch.float32 if on_tiles or widened or dtype == torch.int8 else dtype
         if self.bias is not None:
             self.bias = self.bias.to(self.signal)
-        self.packed = FUSED and cpu and self.dtype != torch.int8 and not on_tiles
+        self.packed = FUSED and cpu and self.dtype != torch.int8 and not on_tiles and not widened
+        self.bfloat16: Bfloat16Weight | None = None
         self.tiles: amx.Product | None = None
         self.int8: Int8 | None = None
         if on_tiles:
@@ -119,9 +115,12 @@ class Conv:
             self.tiles = amx.Product(weight[:, :, 0].permute(2, 0, 1), at, LIMBS[dtype])
             self.weight = weight.new_empty(0)  # not a part of it, which would hold all of it
         elif self.dtype == torch.int8:
-            if not (cpu and int8_available()):
+            if not (cpu and has_integer_convolutions()):
                 raise BadInput("int8 needs a CPU build of torch with oneDNN; choose --precision float32 or bfloat16")
             self.int8 = Int8(weight, self.dilation)
+            self.weight = weight.new_empty(0)  # not a part of it, which would hold all of it
+        elif widened:
+            self.bfloat16 = Bfloat16Weight(weight[:, :, 0], self.dilation)
             self.weight = weight.new_empty(0)  # not a part of it, which would hold all of it
         elif self.packed:
             ops: Any = torch.ops
@@ -151,6 +150,8 @@ class Conv:
             return self.int8.dense()
         if self.tiles is not None:
             return self.tiles.plain().permute(1, 2, 0)[:, :, None].contiguous()
+        if self.bfloat16 is not None:
+            return self.bfloat16.plain()[:, :, None]
         plain: Tensor = self.weight.to_dense() if self.packed else self.weight
         return plain.float()
 
@@ -212,6 +213,9 @@ class Conv:
             return rows(y)
         if self.int8 is not None:
             y = rows(self.int8(image(x), self.bias, pad))
+            return y if slope is None else F.leaky_relu_(y, slope)
+        if self.bfloat16 is not None:
+            y = self.bfloat16(x, self.bias, pad)
             return y if slope is None else F.leaky_relu_(y, slope)
         y = rows(F.conv2d(image(x), self.weight, self.bias, 1, (0, pad), (1, self.dilation)))
         return y if slope is None else F.leaky_relu_(y, slope)

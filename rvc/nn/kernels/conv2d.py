@@ -8,11 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rvc.nn.kernels.dense import packing
+from rvc.nn.kernels.onednn import has_fused_convolutions, has_packed_products
 
-PACKING = packing() and all(
-    hasattr(torch.ops.mkldnn, name) for name in ("_convolution_pointwise", "_reorder_convolution_weight")
-)
+PACKING = has_packed_products() and has_fused_convolutions()
 
 
 class Filter:

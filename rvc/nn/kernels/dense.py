@@ -7,7 +7,6 @@ cache. Where there is neither, the same object calls torch's linear.
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 import torch
@@ -16,24 +15,22 @@ from torch import Tensor, nn
 
 from rvc.nn.kernels import amx
 from rvc.nn.kernels.amx import LIMBS
+from rvc.nn.kernels.onednn import has_packed_products, packs_bfloat16
 
 ROWS = 1024  # a hint for the layout; any number of rows may come
 
 
-def packing() -> bool:
-    """Whether this build of torch brings oneDNN's packed products."""
-    ops: Any = torch.ops
-    known = all(hasattr(ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight"))
-    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return known and available and platform.machine() in ("x86_64", "AMD64")
-
-
-PACKING = packing()
+PACKING = has_packed_products()
 
 
 def on_tiles(device: torch.device) -> bool:
     """Whether products on this device are computed on tiles."""
     return device.type == "cpu" and amx.available()
+
+
+def must_widen(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether weights of this type can only be held on this device, and are widened to float32 for each product."""
+    return dtype == torch.bfloat16 and device.type == "cpu" and PACKING and not packs_bfloat16()
 
 
 class Dense(nn.Module):
@@ -54,13 +51,15 @@ class Dense(nn.Module):
         width, stride : of the windows of rows, side by side, that are multiplied
         limbs         : how near tiles come, as rvc.nn.kernels.amx has it; by default as near as `dtype` itself
 
-        On tiles bfloat16 is what numbers are multiplied in; rows come and go in float32.
+        On tiles bfloat16 is what numbers are multiplied in; rows come and go in float32. On a CPU without bfloat16
+        arithmetic the weight is held in bfloat16 and widened at each call, and everything else is float32.
         """
         super().__init__()
         self.width, self.stride, self.tiles = width, stride, on_tiles(weight.device)
-        self.dtype = torch.float32 if self.tiles else dtype
+        self.widened = must_widen(dtype, weight.device) and not self.tiles
+        self.dtype = torch.float32 if self.tiles or self.widened else dtype
         self.bias = None if bias is None else bias.to(self.dtype, copy=True)
-        self.packed = PACKING and weight.device.type == "cpu" and not self.tiles
+        self.packed = PACKING and weight.device.type == "cpu" and not self.tiles and not self.widened
         ops: Any = torch.ops
         if self.tiles:
             taps = weight.reshape(len(weight), width, -1).transpose(0, 1)
@@ -84,7 +83,7 @@ class Dense(nn.Module):
             act, variant = ("gelu", "none") if gelu else ("none", "")  # "none": the exact one, not tanh's
             product: Tensor = ops.mkldnn._linear_pointwise(rows, self.weight, self.bias, act, [], variant)
             return product
-        product = F.linear(rows, self.weight, self.bias)
+        product = F.linear(rows, self.weight.to(self.dtype), self.bias)
         return torch.ops.aten.gelu_(product) if gelu else product
 
 

@@ -1,6 +1,10 @@
 """A convolution in eight-bit integers: weights rounded once for each channel, what comes in rounded as it comes.
 
 The scale of what comes in is its own largest value, so nothing is calibrated beforehand and nothing is clipped.
+
+On a processor whose integer products saturate (see `onednn.adds_bytes_exactly`), the rounded signal is the sum of two
+halves of at most 128 each, whose pairs of products fit into 16 bits: 2 · 128 · 127 = 32512. The two convolutions add up
+to the exact integer sum in twice the time.
 """
 
 from __future__ import annotations
@@ -10,16 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rvc.nn.kernels.onednn import adds_bytes_exactly
+
 ZERO = 128  # unsigned bytes, their middle for 0: the kind of product that AVX-512 VNNI has
+HALF_ZERO = 64  # the same for signals in two halves, of which each stays within 0 … 128
 STEPS = 127
-
-
-def int8_available() -> bool:
-    """Whether this build of torch brings oneDNN's integer convolutions."""
-    ops: Any = torch.ops
-    there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    wanted = ("qconv_prepack", "qconv_pointwise", "qconv2d_pointwise")
-    return there and all(hasattr(ops.onednn, name) for name in wanted)
 
 
 class Int8:
@@ -32,9 +31,11 @@ class Int8:
         self.offset = torch.zeros(len(weight), dtype=torch.int32)
         self.dilation = dilation
         ops: Any = torch.ops
+        self.in_halves = not adds_bytes_exactly()
+        self.zero = HALF_ZERO if self.in_halves else ZERO
         # The scale of what comes in is not baked into the packed weights; their form depends on its zero alone.
         self.packed: Tensor = ops.onednn.qconv_prepack(
-            steps, self.scale, 1.0, ZERO, [1, 1], [0, 0], [1, dilation], 1, None
+            steps, self.scale, 1.0, self.zero, [1, 1], [0, 0], [1, dilation], 1, None
         )
         self.half = torch.tensor(ZERO + 0.5)
 
@@ -44,14 +45,22 @@ class Int8:
 
     def __call__(self, image: Tensor, bias: Tensor | None, pad: int, other: Tensor | None = None) -> Tensor:
         """float32 (1, I, 1, T), channels last, to float32 (1, O, 1, T'); added to `other` when there is one."""
-        ops: Any = torch.ops
         low, high = torch.aminmax(image)
         step = max(float(high), -float(low), 1e-12) / STEPS
         rounded = torch.add(self.half, image, alpha=1 / step).to(torch.uint8)
-        given = (rounded, step, ZERO, self.packed, self.scale, self.offset)
+        if not self.in_halves:
+            return self._product(rounded, step, bias, pad, other)
+        high_half = rounded.clamp(ZERO - HALF_ZERO, ZERO + HALF_ZERO - 1).sub_(ZERO - HALF_ZERO)
+        low_half = rounded.sub_(high_half)  # 64 wherever the other half holds the number itself
+        return self._product(low_half, step, None, pad, self._product(high_half, step, bias, pad, other))
+
+    def _product(self, signal: Tensor, step: float, bias: Tensor | None, pad: int, other: Tensor | None) -> Tensor:
+        """The convolution of a rounded signal, uint8 (1, I, 1, T), added to `other` in place when there is one."""
+        ops: Any = torch.ops
+        operands = (signal, step, self.zero, self.packed, self.scale, self.offset)
         place = ([1, 1], [0, pad], [1, self.dilation], 1, 1.0, 0, torch.float32)
         if other is None:
-            y: Tensor = ops.onednn.qconv_pointwise(*given, bias, *place, "none", [], "")
+            y: Tensor = ops.onednn.qconv_pointwise(*operands, bias, *place, "none", [], "")
         else:
-            y = ops.onednn.qconv2d_pointwise.binary(*given, other, bias, *place, 1.0, 0, "sum", 1.0, None, [], None)
+            y = ops.onednn.qconv2d_pointwise.binary(*operands, other, bias, *place, 1.0, 0, "sum", 1.0, None, [], None)
         return y

@@ -1,4 +1,4 @@
-"""`convert` on small real files: the same bytes with and without a trace, and one sentence for whatever is wrong."""
+"""`rvc convert` on small files: a trace changes no byte, and every error is one sentence."""
 
 import json
 import subprocess
@@ -40,15 +40,15 @@ def convert(files, out, *options, source="in.wav", model="voice.pth", method="pm
 
 def refusal(capsys, code):
     """The one sentence on stderr of a command that ended with 2."""
-    said = capsys.readouterr()
+    printed = capsys.readouterr()
     assert code == 2
-    assert said.out == ""
-    assert said.err.startswith("rvc: ")
-    assert said.err.count("\n") == 1
-    return said.err[5:-1]
+    assert printed.out == ""
+    assert printed.err.startswith("rvc: ")
+    assert printed.err.count("\n") == 1
+    return printed.err[5:-1]
 
 
-def test_listening_and_replaying_change_no_byte(files, tmp_path):
+def test_tracing_and_replaying_change_no_byte(files, tmp_path):
     window = ("--window", 0.5, 0.1, 0.4, 0.5)
     assert convert(files, tmp_path / "a.wav", *window) == 0
     assert convert(files, tmp_path / "b.wav", *window, "--trace", tmp_path / "t.safetensors") == 0
@@ -60,10 +60,18 @@ def test_listening_and_replaying_change_no_byte(files, tmp_path):
 
 
 def test_a_conversion_imports_nothing_that_it_does_not_use(files, tmp_path):
-    words = ["convert", files / "in.wav", tmp_path / "a.wav", "--model", files / "voice.pth", "--f0-method", "harvest"]
+    arguments = [
+        "convert",
+        files / "in.wav",
+        tmp_path / "a.wav",
+        "--model",
+        files / "voice.pth",
+        "--f0-method",
+        "harvest",
+    ]
     unused = {"librosa", "faiss", "matplotlib", "numba", "sklearn", "av", "parselmouth", "torchcrepe", "torchfcpe"}
     code = (
-        f"import sys; from rvc.cli.main import main; assert main({[str(word) for word in words]}) == 0; "
+        f"import sys; from rvc.cli.main import main; assert main({[str(word) for word in arguments]}) == 0; "
         f"print(sorted({unused} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -71,7 +79,7 @@ def test_a_conversion_imports_nothing_that_it_does_not_use(files, tmp_path):
     assert (tmp_path / "a.wav").exists()
 
 
-def test_a_trace_holds_every_row_of_the_specification(files, tmp_path):
+def test_a_trace_holds_every_tensor_of_the_specification(files, tmp_path):
     assert (
         convert(
             files,
@@ -91,9 +99,11 @@ def test_a_trace_holds_every_row_of_the_specification(files, tmp_path):
     trace = load_file(tmp_path / "t")
     cuts = len(trace["segment.cuts"])
     assert cuts == 2
-    found = {name: (value.dtype.name, value.ndim) for name, value in trace.items()}
-    expected = WHOLE | {f"seg{i}.{name}": kind for i in range(cuts + 1) for name, kind in SEGMENT.items()}
-    assert found == expected
+    kinds = {name: (value.dtype.name, value.ndim) for name, value in trace.items()}
+    expected = RECORDING_TENSORS | {
+        f"seg{i}.{name}": kind for i in range(cuts + 1) for name, kind in SEGMENT_TENSORS.items()
+    }
+    assert kinds == expected
     final, rate = soundfile.read(tmp_path / "a.wav", dtype="int16")
     assert np.array_equal(final, trace["waveform.final"])
     assert rate == 44100
@@ -109,12 +119,17 @@ def test_a_voice_without_f0_needs_no_pitch(files, tmp_path):
     assert np.array_equal(trace["seg0.content.protected"], trace["seg0.content.upsampled"])
 
 
-def test_json_tells_the_result(files, tmp_path, capsys):
+def test_json_prints_the_result(files, tmp_path, capsys):
     assert convert(files, tmp_path / "a.wav", "--json", "--protect", 0.2, "--profile", "rvc-python") == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["rate"], said["samples"], said["profile"], said["noise"]) == (40000, 39200, "rvc-python", "seed 0")
-    assert said["options"]["protect"] == 0.2
-    assert {"read", "audio", "f0", "features", "synthesizer", "output", "write", "total"} <= set(said["seconds"])
+    result = json.loads(capsys.readouterr().out)
+    assert (result["rate"], result["samples"], result["profile"], result["noise"]) == (
+        40000,
+        39200,
+        "rvc-python",
+        "seed 0",
+    )
+    assert result["options"]["protect"] == 0.2
+    assert {"read", "audio", "f0", "features", "synthesizer", "output", "write", "total"} <= set(result["seconds"])
 
 
 def test_protect_acts_on_unvoiced_frames_only_where_they_stay_unvoiced(files, tmp_path):
@@ -134,15 +149,15 @@ def test_protect_acts_on_unvoiced_frames_only_where_they_stay_unvoiced(files, tm
 
 def test_an_extension_is_announced(files, tmp_path, capsys):
     assert convert(files, tmp_path / "a.wav", method="dio") == 0
-    said = capsys.readouterr()
-    assert "note: dio has no original under webui-2026; it runs as an extension" in said.err
-    assert said.out.count("\n") == 1
+    printed = capsys.readouterr()
+    assert "note: dio has no original under webui-2026; it runs as an extension" in printed.err
+    assert printed.out.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     ("suffix", "kind", "subtype"), [("wav", "float", "FLOAT"), ("flac", "int16", "PCM_16"), ("flac", "float", "PCM_24")]
 )
-def test_other_formats(files, tmp_path, suffix, kind, subtype):
+def test_flac_and_float_hold_the_same_samples(files, tmp_path, suffix, kind, subtype):
     assert convert(files, tmp_path / "a.wav") == 0
     assert convert(files, tmp_path / f"b.{suffix}", "--format", kind) == 0
     assert soundfile.info(tmp_path / f"b.{suffix}").subtype == subtype
@@ -150,7 +165,7 @@ def test_other_formats(files, tmp_path, suffix, kind, subtype):
     assert soundfile.read(tmp_path / f"b.{suffix}")[0] == pytest.approx(integers, abs=1.01 / 32768)
 
 
-def test_silence_ends_in_a_sensible_result(files, tmp_path):
+def test_silence_is_converted(files, tmp_path):
     assert convert(files, tmp_path / "a.wav", source="silence.wav") == 0
     assert len(soundfile.read(tmp_path / "a.wav")[0]) == 39200
 
@@ -164,9 +179,9 @@ def test_silence_ends_in_a_sensible_result(files, tmp_path):
         ("text.wav", "{}/text.wav cannot be decoded as sound: "),
     ],
 )
-def test_a_recording_that_cannot_be_used(files, tmp_path, capsys, source, sentence):
-    said = refusal(capsys, convert(files, tmp_path / "a.wav", source=source))
-    assert said.startswith(sentence.format(files))
+def test_a_recording_that_cannot_be_used_is_refused(files, tmp_path, capsys, source, sentence):
+    message = refusal(capsys, convert(files, tmp_path / "a.wav", source=source))
+    assert message.startswith(sentence.format(files))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -183,11 +198,11 @@ def test_a_recording_that_cannot_be_used(files, tmp_path, capsys, source, senten
         (["--index-rate", 1.5], "index_rate is 1.5; expected 0 to 1"),
         (["--window", 1, 6, 3, 4], "the window's query (6.0 s) exceeds its center (3.0 s); make it smaller"),
         (["--f0-file", "no.csv"], "the F0 file no.csv cannot be read "),
-        (["--threads", 0], "--threads is 0; expected 1 or more"),
+        (["--threads", 0], "--threads is 0; expected 1 to 1024"),
         (["--noise", "no"], "there is no noise tape no; record one with --trace, or leave --noise out"),
         (
             ["--noise", "no", "--seed", 0],
-            "argument --seed: not allowed with argument --noise; see python -m rvc convert --help",
+            "argument --seed: not allowed with argument --noise; see rvc convert --help",
         ),
         (["--profile", "applio"], "argument --profile: invalid choice: 'applio' "),
         (["--transpose", 0.5], "argument --transpose: 0.5 is no whole number"),
@@ -195,16 +210,16 @@ def test_a_recording_that_cannot_be_used(files, tmp_path, capsys, source, senten
         (["--device", "cuda"], "this machine has no device 'cuda'; it has cpu"),
     ],
 )
-def test_a_wish_that_cannot_be_fulfilled(files, tmp_path, capsys, options, sentence, monkeypatch):
+def test_an_option_that_cannot_be_used_is_refused(files, tmp_path, capsys, options, sentence, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     assert refusal(capsys, convert(files, tmp_path / "a.wav", *options)).startswith(sentence)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_voice_is_said(files, tmp_path, capsys):
-    said = refusal(capsys, main(["convert", str(files / "in.wav"), str(tmp_path / "a.wav")]))
-    assert said == "no voice was named; give one with --model voice.pth"
+def test_a_missing_voice_is_refused(files, tmp_path, capsys):
+    message = refusal(capsys, main(["convert", str(files / "in.wav"), str(tmp_path / "a.wav")]))
+    assert message == "no voice was named; give one with --model voice.pth"
 
 
 @pytest.mark.parametrize(
@@ -215,19 +230,19 @@ def test_no_voice_is_said(files, tmp_path, capsys):
         ("", "OUT {} is a folder; name a file in it"),
     ],
 )
-def test_an_out_that_cannot_be_written(files, tmp_path, capsys, out, sentence):
+def test_an_output_that_cannot_be_written_is_refused(files, tmp_path, capsys, out, sentence):
     assert refusal(capsys, convert(files, tmp_path / out)) == sentence.format(tmp_path)
 
 
 def test_the_input_is_never_overwritten(files, capsys):
-    said = refusal(capsys, convert(files, files / "in.wav"))
-    assert said == f"{files}/in.wav is an input too, and would be overwritten; give another name or folder"
+    message = refusal(capsys, convert(files, files / "in.wav"))
+    assert message == f"{files}/in.wav is an input too, and would be overwritten; give another name or folder"
 
 
 def test_a_tape_for_another_input_is_refused(files, tmp_path, capsys):
     save_file({"seg0.noise.z": np.zeros((1, 16, 4), np.float32)}, tmp_path / "tape")
-    said = refusal(capsys, convert(files, tmp_path / "a.wav", "--noise", tmp_path / "tape"))
-    assert said.startswith(
+    message = refusal(capsys, convert(files, tmp_path / "a.wav", "--noise", tmp_path / "tape"))
+    assert message.startswith(
         f"seg0.noise.z in {tmp_path}/tape is float32 [1, 16, 4], but this conversion draws float32 [1, "
     )
     assert not (tmp_path / "a.wav").exists()
@@ -239,8 +254,8 @@ def test_an_index_of_another_width_is_refused(files, tmp_path, capsys):
     index_building.save(
         index_building.build(np.random.default_rng(0).random((50, 768), np.float32)), tmp_path / "v.index"
     )
-    said = refusal(capsys, convert(files, tmp_path / "a.wav", "--index", tmp_path / "v.index"))
-    assert said == (
+    message = refusal(capsys, convert(files, tmp_path / "a.wav", "--index", tmp_path / "v.index"))
+    assert message == (
         "content has 256 channels, but this voice's index v.index has 768; "
         "was the index built for another model version?"
     )
@@ -249,19 +264,19 @@ def test_an_index_of_another_width_is_refused(files, tmp_path, capsys):
 def test_a_folder_converts_and_one_bad_file_does_not_stop_the_rest(files, tmp_path, capsys):
     out = tmp_path / "out"
     code = main(["convert", str(files), str(out), "--model", str(files / "voice.pth"), "--f0-method", "pm"])
-    said = capsys.readouterr()
+    printed = capsys.readouterr()
     assert code == 1
     assert sorted(path.name for path in out.iterdir()) == ["in.wav", "silence.wav"]
-    assert said.out == f"2 of 5 files converted into {out}\n"
-    assert sorted(line.split(": ")[1] for line in said.err.splitlines()) == ["few.wav", "short.wav", "text.wav"]
+    assert printed.out == f"2 of 5 files converted into {out}\n"
+    assert sorted(line.split(": ")[1] for line in printed.err.splitlines()) == ["few.wav", "short.wav", "text.wav"]
     assert convert(files, tmp_path / "alone.wav") == 0
     assert (out / "in.wav").read_bytes() == (tmp_path / "alone.wav").read_bytes()
 
 
 def test_several_files_need_a_folder(files, tmp_path, capsys):
     arguments = ["convert", str(files / "in.wav"), str(files / "silence.wav"), str(tmp_path / "a.wav")]
-    said = refusal(capsys, main([*arguments, "--model", str(files / "voice.pth")]))
-    assert said == f"OUT {tmp_path}/a.wav is a file, but several files are to be converted; give a folder"
+    message = refusal(capsys, main([*arguments, "--model", str(files / "voice.pth")]))
+    assert message == f"OUT {tmp_path}/a.wav is a file, but several files are to be converted; give a folder"
 
 
 def test_a_config_file_gives_options_and_the_command_line_wins(files, tmp_path, capsys):
@@ -286,20 +301,20 @@ def test_a_config_file_gives_options_and_the_command_line_wins(files, tmp_path, 
         ("x = = 1", "cannot be read as TOML: "),
     ],
 )
-def test_a_config_file_that_cannot_be(files, tmp_path, capsys, text, sentence):
+def test_a_wrong_config_file_is_refused(files, tmp_path, capsys, text, sentence):
     (tmp_path / "c.toml").write_text(text)
-    said = refusal(capsys, convert(files, tmp_path / "a.wav", "--config", tmp_path / "c.toml"))
-    assert said.startswith(f"{tmp_path}/c.toml {sentence}")
+    message = refusal(capsys, convert(files, tmp_path / "a.wav", "--config", tmp_path / "c.toml"))
+    assert message.startswith(f"{tmp_path}/c.toml {sentence}")
 
 
-def test_a_voice_by_its_name(files, tmp_path, monkeypatch):
+def test_a_voice_is_opened_by_its_name(files, tmp_path, monkeypatch):
     monkeypatch.setenv("RVC_VOICES", str(files))
     assert (
         main(["convert", str(files / "in.wav"), str(tmp_path / "a.wav"), "--model", "voice", "--f0-method", "pm"]) == 0
     )
 
 
-def test_a_curve_replaces_the_pitch(files, tmp_path):
+def test_an_f0_file_replaces_the_pitch(files, tmp_path):
     (tmp_path / "curve.csv").write_text("0,220\n0.5,330\n")
     options = ("--f0-file", tmp_path / "curve.csv", "--profile", "webui-classic", "--trace", tmp_path / "t")
     assert convert(files, tmp_path / "a.wav", *options, "--transpose", 12) == 0
@@ -310,12 +325,12 @@ def test_a_curve_replaces_the_pitch(files, tmp_path):
 def test_a_crash_in_one_file_does_not_stop_a_folder(files, tmp_path, capsys, monkeypatch):
     from rvc.pipeline import file_conversion
 
-    whole = file_conversion.convert_file
+    convert_file = file_conversion.convert_file
 
     def crash(source, *rest, **options):
         if source.name == "in.wav":
             raise ZeroDivisionError("a bug")
-        return whole(source, *rest, **options)
+        return convert_file(source, *rest, **options)
 
     monkeypatch.setattr(file_conversion, "convert_file", crash)
     inputs = [str(files / "in.wav"), str(files / "silence.wav")]
@@ -333,9 +348,9 @@ def test_an_index_is_built_from_recordings_and_used(files, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["rows"] == 49
     inspect = ["index", "inspect", str(index), "--audio", str(files / "in.wav"), "--hubert", str(hubert), "--json"]
     assert main(inspect) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["frames_hit_exactly"] == 1
-    assert said["change_at_rate_1"]["relative_change"] == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["frames_hit_exactly"] == 1
+    assert facts["change_at_rate_1"]["relative_change"] == 0
     assert convert(files, tmp_path / "a.wav", "--index", index, "--trace", tmp_path / "t") == 0
     trace = load_file(tmp_path / "t")
     assert trace["seg0.retrieval.ids"].shape == trace["seg0.retrieval.weights"].shape == (149, 8)
@@ -343,23 +358,23 @@ def test_an_index_is_built_from_recordings_and_used(files, tmp_path, capsys):
     assert trace["seg0.retrieval.blended"].shape == (1, 149, 256)
 
 
-def test_an_exact_hit_is_nan_only_where_asked_for(files, tmp_path):
+def test_an_exact_hit_is_nan_only_with_the_option(files, tmp_path):
     from rvc.retrieval import index_building
 
     assert convert(files, tmp_path / "a.wav", "--trace", tmp_path / "t") == 0
     rows = load_file(tmp_path / "t")["seg0.hubert.features"][0]
     index_building.save(index_building.build(rows), tmp_path / "v.index")
-    shares = {}
-    for wish in ("finite", "nan"):
-        options = ("--index", tmp_path / "v.index", "--exact-hits", wish, "--trace", tmp_path / wish)
+    weights = {}
+    for choice in ("finite", "nan"):
+        options = ("--index", tmp_path / "v.index", "--exact-hits", choice, "--trace", tmp_path / choice)
         assert convert(files, tmp_path / "b.wav", *options) == 0
-        shares[wish] = load_file(tmp_path / wish)["seg0.retrieval.weights"]
-    assert np.isfinite(shares["finite"]).all()
-    assert np.isnan(shares["nan"]).any(axis=1).all()
+        weights[choice] = load_file(tmp_path / choice)["seg0.retrieval.weights"]
+    assert np.isfinite(weights["finite"]).all()
+    assert np.isnan(weights["nan"]).any(axis=1).all()
 
 
 F, D, I = "float32", "float64", "int64"
-WHOLE = {
+RECORDING_TENSORS = {
     "audio16k.raw": (F, 1),
     "audio16k": (F, 1),
     "highpassed": (D, 1),
@@ -375,7 +390,7 @@ WHOLE = {
     "waveform.resampled": (F, 1),
     "waveform.final": ("int16", 1),
 }
-SEGMENT = {
+SEGMENT_TENSORS = {
     "audio": (F, 2),
     "hubert.features": (F, 3),
     "content.upsampled": (F, 3),

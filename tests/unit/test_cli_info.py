@@ -1,4 +1,4 @@
-"""The small commands, and how quickly the menu comes."""
+"""`rvc profiles`, `rvc doctor` and `rvc audio`, and what `rvc --help` imports."""
 
 import json
 import subprocess
@@ -12,9 +12,9 @@ from rvc.cli.main import main
 
 def test_profiles_prints_the_table(capsys):
     assert main(["profiles"]) == 0
-    said = capsys.readouterr().out
-    assert "unvoiced frames (D1)" in said
-    assert "no original" in said
+    printed = capsys.readouterr().out
+    assert "unvoiced frames (D1)" in printed
+    assert "no original" in printed
 
 
 def test_profiles_in_json(capsys):
@@ -32,10 +32,10 @@ def test_the_doctor_names_what_is_missing(capsys, monkeypatch):
 
     monkeypatch.setattr(metadata, "version", version)
     assert main(["doctor"]) == 1
-    said = capsys.readouterr().out
-    assert "missing: pip install soxr" in said
-    assert "missing: in the project's folder, pip install '.[decoding]'" in said
-    assert "Install soxr first." in said
+    printed = capsys.readouterr().out
+    assert "missing: pip install soxr" in printed
+    assert "missing: in the project's folder, pip install '.[decoding]'" in printed
+    assert "Install soxr first." in printed
 
 
 def test_audio_describes_a_file(tmp_path, capsys):
@@ -46,12 +46,12 @@ def test_audio_describes_a_file(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["clipped"] == 0
 
 
-def test_audio_of_nothing_is_refused(tmp_path, capsys):
+def test_audio_of_a_missing_file_is_refused(tmp_path, capsys):
     assert main(["audio", str(tmp_path / "a.wav")]) == 2
     assert capsys.readouterr().err == f"rvc: there is no file {tmp_path}/a.wav\n"
 
 
-def test_the_menu_comes_without_the_networks():
+def test_help_imports_neither_numpy_nor_torch():
     heavy = "{'torch', 'numpy', 'scipy'} & set(sys.modules)"
     code = f"import sys; from rvc.cli.main import build; build(); sys.exit(bool({heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -63,6 +63,6 @@ def test_a_conversion_imports_neither_librosa_nor_faiss_nor_matplotlib():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_command_that_is_none_is_said(capsys):
+def test_an_unknown_command_is_refused(capsys):
     assert main(["sing"]) == 2
     assert capsys.readouterr().err.startswith("rvc: argument COMMAND: invalid choice: 'sing' ")

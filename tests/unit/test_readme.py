@@ -1,4 +1,4 @@
-"""The README's Python example runs as it stands, in a folder that holds the files it names."""
+"""The README's Python example runs unchanged in a folder that holds the files it names."""
 
 import doctest
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_the_example_runs(tmp_path, monkeypatch):
     samples, rate = soundfile.read(ROOT / "goldens" / "inputs" / "speech_word.flac", dtype="float32")
     soundfile.write(tmp_path / "in.wav", samples, rate)
     monkeypatch.chdir(tmp_path)
-    found = doctest.testfile(str(ROOT / "README.md"), module_relative=False, encoding="utf-8")
-    assert found.attempted >= 6, "the README holds no example any more"
-    assert found.failed == 0
+    results = doctest.testfile(str(ROOT / "README.md"), module_relative=False, encoding="utf-8")
+    assert results.attempted >= 6, "the README has lost its example"
+    assert results.failed == 0
     assert soundfile.info(tmp_path / "out.wav").samplerate == 40000

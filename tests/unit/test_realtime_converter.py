@@ -1,4 +1,4 @@
-"""What a block's stages read, frame by frame: retrieval's rows, the flow's context, the heard part's slices."""
+"""The frames that the stages of a block read: retrieval, the flow's context, and the slices that are synthesized."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.unit.tiny import tiny_models
 SIZES = BlockSizes.of(40000, block=0.1, crossfade=0.03, extra=0.41)  # skip_head 41, odd
 
 
-def heard(models, controls, blocks=2, sizes=SIZES):
+def traced(models, controls, blocks=2, sizes=SIZES):
     trace = Recorder()
     stream = Stream(models, sizes, controls, tap=trace)
     sound = np.random.default_rng(0).normal(size=blocks * sizes.block).astype(np.float32) * 0.2
@@ -41,7 +41,7 @@ def plain():
 
 
 def test_content_is_each_frame_twice_and_the_last_one_more_often(plain):
-    trace = heard(plain, Controls())
+    trace = traced(plain, Controls())
     features, content = trace["rt.1.hubert.features"][0], trace["rt.1.content"][0]
     frames = np.minimum(np.arange(len(content)) // 2, len(features) - 1)
     assert len(content) == SIZES.window16 // 160
@@ -50,24 +50,24 @@ def test_content_is_each_frame_twice_and_the_last_one_more_often(plain):
 
 def test_retrieval_begins_at_half_the_head_rounded_down():
     vectors = np.random.default_rng(1).normal(size=(64, 768)).astype(np.float32)
-    trace = heard(tiny_models(index=index_of(vectors, 1)), Controls(index_rate=0.4))
+    trace = traced(tiny_models(index=index_of(vectors, 1)), Controls(index_rate=0.4))
     features, content = trace["rt.1.hubert.features"][0], trace["rt.1.content"][0, ::2]
     first, rows = SIZES.skip_head // 2, np.concatenate([features, features[-1:]])
     assert first == 20
     np.testing.assert_array_equal(content[:first], features[:first])
-    for row, found in zip(rows[first:], content[first:], strict=False):
+    for row, blended in zip(rows[first:], content[first:], strict=False):
         apart = ((vectors - row) ** 2).sum(axis=1).astype(np.float64)
         nearest = np.argsort(apart)[:8]
         weight = 1 / apart[nearest] ** 2
         mean = (vectors[nearest] * (weight / weight.sum())[:, None]).sum(axis=0)
-        np.testing.assert_allclose(found, 0.4 * mean + 0.6 * row, atol=2e-5)
+        np.testing.assert_allclose(blended, 0.4 * mean + 0.6 * row, atol=2e-5)
     assert trace["rt.1.retrieval.ids"].shape == (len(rows) - first, 8)
     assert trace["rt.1.retrieval.blended"].shape == (1, len(rows) - first, 768)
 
 
-def test_one_missing_neighbour_leaves_the_whole_block_alone():
+def test_one_missing_neighbor_leaves_the_block_unchanged():
     vectors = np.random.default_rng(1).normal(size=(5, 768)).astype(np.float32)
-    trace = heard(tiny_models(index=index_of(vectors, 1)), Controls(index_rate=0.4))
+    trace = traced(tiny_models(index=index_of(vectors, 1)), Controls(index_rate=0.4))
     assert (trace["rt.1.retrieval.ids"] < 0).any()
     assert "rt.1.retrieval.blended" not in trace
     features, content = trace["rt.1.hubert.features"][0], trace["rt.1.content"][0, ::2]
@@ -86,10 +86,10 @@ def test_the_index_rate_may_rise_between_two_blocks():
 
 @pytest.mark.parametrize("formant", [0.0, 1.5, -2.0])
 @pytest.mark.parametrize("extra", [0.41, 0.1])
-def test_the_flow_with_24_frames_of_context_is_the_flow_of_all(plain, formant, extra):
-    """Encoder, flow and generator uncut, on the same draws, give the same heard part, and only that is generated."""
+def test_the_flow_with_24_frames_of_context_equals_the_flow_of_all_frames(plain, formant, extra):
+    """Networks that run on all frames with the same draws give the same result in the synthesized frames."""
     sizes = BlockSizes.of(40000, block=0.1, crossfade=0.03, extra=extra)
-    arrays = heard(plain, Controls(formant=formant), sizes=sizes)
+    arrays = traced(plain, Controls(formant=formant), sizes=sizes)
     trace = {name: torch.from_numpy(value) for name, value in arrays.items()}
     net, head, length = plain.voice.synthesizer, sizes.skip_head, sizes.return_length
     g = net.speaker(0)

@@ -1,4 +1,4 @@
-"""Once with networks of full size: what comes out is finite, audible, the same twice, and a block long."""
+"""One stream with networks of full size: its output is finite, audible, and equal in a second run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_original_windows_defaults_run_at_full_size():
     stream.tap = lambda name, value: value
     stream.reset()
     np.testing.assert_array_equal(np.concatenate([stream.block(block) for block in np.split(sound, 3)]), out)
-    figures = measure(stream, sound, warm=1)
-    assert figures["blocks"] == 2
-    assert figures["algorithmic_latency_seconds"] == pytest.approx(0.31)
-    assert figures["block_ms"]["p50"] > 0
+    report = measure(stream, sound, warm=1)
+    assert report["blocks"] == 2
+    assert report["algorithmic_latency_seconds"] == pytest.approx(0.31)
+    assert report["block_ms"]["p50"] > 0

@@ -1,4 +1,4 @@
-"""The block loop as a whole, with a voice of a few channels."""
+"""The stream of blocks, with a voice of a few channels."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def test_state_after_a_reset_equals_a_new_object(models, controls):
     np.testing.assert_array_equal(run(used, sound), run(Stream(models, SIZES, controls), sound))
 
 
-def test_warming_up_leaves_no_trace(models):
-    sound, heard = speech(3 * SIZES.block), Recorder()
-    warm = Stream(models, SIZES, noise=Seeded(4), tap=heard)
+def test_warming_up_changes_nothing_and_calls_no_tap(models):
+    sound, traced = speech(3 * SIZES.block), Recorder()
+    warm = Stream(models, SIZES, noise=Seeded(4), tap=traced)
     warm.warm_up()
-    assert not heard
+    assert not traced
     np.testing.assert_array_equal(run(warm, sound), run(Stream(models, SIZES, noise=Seeded(4)), sound))
 
 
@@ -81,26 +81,26 @@ def test_any_other_block_is_refused(models, block):
         Stream(models, SIZES).block(block)
 
 
-# listening ------------------------------------------------------------------------------------------------------------
+# tapping --------------------------------------------------------------------------------------------------------------
 
 
 def trace(models, controls, blocks=3, sizes=SIZES, noise=None):
-    heard = Recorder()
-    out = run(Stream(models, sizes, controls, noise=noise, tap=heard), speech(blocks * sizes.block))
-    return heard, out
+    traced = Recorder()
+    out = run(Stream(models, sizes, controls, noise=noise, tap=traced), speech(blocks * sizes.block))
+    return traced, out
 
 
 @pytest.mark.parametrize("controls", CONTROLS)
-def test_listening_changes_nothing_and_a_trace_is_a_tape(models, controls):
-    heard, out = trace(models, controls)
+def test_tapping_changes_nothing_and_a_trace_can_be_replayed(models, controls):
+    traced, out = trace(models, controls)
     sound = speech(3 * SIZES.block)
     np.testing.assert_array_equal(run(Stream(models, SIZES, controls), sound), out)
-    tape = Tape({name: value for name, value in heard.items() if "noise" in name})
+    tape = Tape({name: value for name, value in traced.items() if "noise" in name})
     np.testing.assert_array_equal(run(Stream(models, SIZES, controls, noise=tape), sound), out)
 
 
-def test_names_and_shapes_are_the_specifications(models):
-    heard, out = trace(models, Controls(formant=2.0, rms_mix_rate=0.5))
+def test_names_and_shapes_follow_the_specification(models):
+    traced, out = trace(models, Controls(formant=2.0, rms_mix_rate=0.5))
     p_len, frames = SIZES.window16 // 160, SIZES.return_length
     flow_head = SIZES.skip_head - 24
     made = int(np.ceil(frames * 2 ** (2 / 12)))
@@ -133,16 +133,16 @@ def test_names_and_shapes_are_the_specifications(models):
         "out": (4000,),
     }
     for number in range(3):
-        found = {name: value.shape for name, value in heard.items() if name.startswith(f"rt.{number}.")}
-        assert found == {f"rt.{number}.{name}": shape for name, shape in shapes.items()}
-    assert heard["rt.0.f0.coarse"].dtype == heard["rt.0.sola.offset"].dtype == np.int64
-    assert all(value.dtype == np.float32 for value in heard.values() if value.dtype.kind == "f")
-    np.testing.assert_array_equal(np.concatenate([heard[f"rt.{n}.out"] for n in range(3)]), out)
+        traced_shapes = {name: value.shape for name, value in traced.items() if name.startswith(f"rt.{number}.")}
+        assert traced_shapes == {f"rt.{number}.{name}": shape for name, shape in shapes.items()}
+    assert traced["rt.0.f0.coarse"].dtype == traced["rt.0.sola.offset"].dtype == np.int64
+    assert all(value.dtype == np.float32 for value in traced.values() if value.dtype.kind == "f")
+    np.testing.assert_array_equal(np.concatenate([traced[f"rt.{n}.out"] for n in range(3)]), out)
 
 
 def test_a_voice_without_f0_has_no_pitch_and_no_source():
-    heard, out = trace(tiny_models(f0=False), Controls(formant=1.0))
-    names = {name.split(".", 2)[2] for name in heard}
+    traced, out = trace(tiny_models(f0=False), Controls(formant=1.0))
+    names = {name.split(".", 2)[2] for name in traced}
     assert not {name for name in names if name.startswith(("f0", "nsf", "noise.nsf"))}
     assert np.isfinite(out).all()
     assert np.abs(out).max() > 0
@@ -152,30 +152,30 @@ def test_a_voice_without_f0_has_no_pitch_and_no_source():
 
 
 def test_the_16_khz_window_is_the_resampled_input(models):
-    """Only the newest samples, whose future is missing, differ from resampling the whole sound at once."""
+    """Only the newest samples, whose following input is missing, differ from resampling all of the sound at once."""
     from rvc.audio.resampling import resample
 
-    heard, _ = trace(models, Controls(), blocks=8)
-    whole = resample(torch.from_numpy(speech(8 * SIZES.block)), 40000, 16000).numpy()
-    window = heard["rt.7.input16k"]
-    late = resample(torch.from_numpy(speech(9 * SIZES.block)), 40000, 16000).numpy()[: len(whole)][-len(window) :]
+    traced, _ = trace(models, Controls(), blocks=8)
+    complete = resample(torch.from_numpy(speech(8 * SIZES.block)), 40000, 16000).numpy()
+    window = traced["rt.7.input16k"]
+    late = resample(torch.from_numpy(speech(9 * SIZES.block)), 40000, 16000).numpy()[: len(complete)][-len(window) :]
     np.testing.assert_allclose(window[:-20], late[:-20], atol=1e-6)
     assert np.abs(window[-20:] - late[-20:]).max() > 1e-4
 
 
 def test_empty_caches_are_zero_and_fill_from_the_end(models):
-    heard, _ = trace(models, Controls(), blocks=3)
+    traced, _ = trace(models, Controls(), blocks=3)
     p_len = SIZES.window16 // 160
     fresh = (SIZES.block16 + 800) // 160 + 1 - 4
     shift = SIZES.block16 // 160
     for number in range(3):
-        coarse = heard[f"rt.{number}.f0.coarse"][0]
+        coarse = traced[f"rt.{number}.f0.coarse"][0]
         known = min(fresh + number * shift, p_len)
         assert (coarse[: p_len - known] == 0).all()
         assert (coarse[p_len - known :] > 0).all()
 
 
-def test_pitch_frames_three_to_minus_one_are_believed():
+def test_the_first_three_and_the_last_frame_of_a_track_are_dropped():
     cache = F0Cache()
     cache.push(np.arange(100, 130), np.arange(100.0, 130.0).astype(np.float32), 10)
     np.testing.assert_array_equal(cache.coarse[-26:], np.arange(103, 129))
@@ -197,30 +197,30 @@ def test_formant_lengths_of_the_original():
 
 
 def test_pitch_is_lowered_by_the_formant_and_scaled_by_the_frames(models):
-    heard, _ = trace(models, Controls(transpose=5.0, formant=2.0))
+    traced, _ = trace(models, Controls(transpose=5.0, formant=2.0))
     made = int(np.ceil(SIZES.return_length * 2 ** (2 / 12)))
     expected = 200 * 2 ** ((5 - 2) / 12) * made / SIZES.return_length
-    np.testing.assert_allclose(heard["rt.2.f0.hz"][0, -4:], expected, rtol=1e-6)
+    np.testing.assert_allclose(traced["rt.2.f0.hz"][0, -4:], expected, rtol=1e-6)
 
 
 # the joints -----------------------------------------------------------------------------------------------------------
 
 
-def test_blocks_are_joined_where_they_fit(models):
-    """What is heard of a block is the sound itself from the offset on, its first 30 ms faded in over what was held."""
-    heard, out = trace(models, Controls(rms_mix_rate=1.0), blocks=4)
+def test_blocks_are_joined_at_the_best_correlation(models):
+    """A block's output is its sound from the offset on, its first 30 ms crossfaded with the held samples."""
+    traced, out = trace(models, Controls(rms_mix_rate=1.0), blocks=4)
     fade = np.sin(np.pi / 2 * np.linspace(0, 1, SIZES.held)) ** 2
     held = np.zeros(SIZES.held)
     for number in range(4):
-        sound = heard[f"rt.{number}.waveform.model"].astype(np.float64)
+        sound = traced[f"rt.{number}.waveform.model"].astype(np.float64)
         search = sound[: SIZES.held + SIZES.search]
         fit = [
             (search[i : i + SIZES.held] * held).sum() / np.sqrt((search[i : i + SIZES.held] ** 2).sum() + 1e-8)
             for i in range(SIZES.search + 1)
         ]
         offset = int(np.argmax(fit))
-        assert heard[f"rt.{number}.sola.offset"][0] == offset
-        np.testing.assert_allclose(heard[f"rt.{number}.sola.cor"], fit, atol=2e-5)
+        assert traced[f"rt.{number}.sola.offset"][0] == offset
+        np.testing.assert_allclose(traced[f"rt.{number}.sola.cor"], fit, atol=2e-5)
         sound = sound[offset:]
         sound[: SIZES.held] = sound[: SIZES.held] * fade + held * (1 - fade)
         held = sound[SIZES.block : SIZES.block + SIZES.held]
@@ -236,7 +236,7 @@ def jumps(sound, block):
     return bend[near].max(), bend[~near].max()
 
 
-def test_no_seam_is_heard_when_voice_key_formant_rate_or_gate_change(models):
+def test_no_discontinuity_when_voice_key_formant_rate_or_gate_change(models):
     other = tiny_models(rate=48000, seed=9)
     stream, parts = Stream(models, SIZES, noise=Silence()), []
     changes = [
@@ -266,17 +266,17 @@ def test_no_seam_is_heard_when_voice_key_formant_rate_or_gate_change(models):
 
 
 @pytest.mark.parametrize("crossfade", ["fade", "phase-vocoder"])
-def test_the_other_crossfade_joins_too(crossfade):
+def test_both_crossfades_join_without_a_discontinuity(crossfade):
     models = tiny_models(profile="webui-classic")
     out = run(Stream(models, SIZES, Controls(crossfade=crossfade)), speech(5 * SIZES.block))
     seam, elsewhere = jumps(out, SIZES.block)
     assert 0 < seam <= elsewhere
 
 
-# against the whole sound at once --------------------------------------------------------------------------------------
+# compared with one conversion of all samples --------------------------------------------------------------------------
 
 
-def spoken_at_once(models, seconds):
+def synthesized_at_once(models, seconds):
     """The same steady tone through the same networks, without blocks."""
     frames = int(seconds * 100)
     tone = np.sin(2 * np.pi * 200 * np.arange(frames * 160 + 80) / 16000).astype(np.float32) * 0.2
@@ -298,13 +298,13 @@ def partials(second):
 
 
 @pytest.mark.parametrize("block", [0.05, 0.1, 0.17, 0.25, 0.5])
-def test_a_steady_tone_sounds_as_it_does_at_once_whatever_the_block(models, block):
+def test_a_steady_tone_has_the_same_partials_for_every_block_length(models, block):
     sizes = BlockSizes.of(40000, block=block, crossfade=0.04, extra=0.8)
     blocks = int(np.ceil(3.0 / block))
     tone = (0.2 * np.sin(2 * np.pi * 200 * np.arange(blocks * sizes.block) / 40000)).astype(np.float32)
     out = run(Stream(models, sizes, Controls(rms_mix_rate=1.0), noise=Silence()), tone)
     stream, stray = partials(out[-40000:])
-    offline, _ = partials(spoken_at_once(models, 2.0)[20000:60000])
+    offline, _ = partials(synthesized_at_once(models, 2.0)[20000:60000])
     # Measured 0.002 to 0.011 and 0.005 to 0.021; the most at 50 ms, where nearly everything is a crossfade.
     assert np.linalg.norm(stream - offline) < 0.03 * np.linalg.norm(offline)
     assert stray < 0.05 * np.linalg.norm(offline)

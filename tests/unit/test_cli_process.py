@@ -1,4 +1,4 @@
-"""`python -m rvc` as a process, which ends without taking anything down: nothing that was said may be lost."""
+"""The command as a process, which ends without Python's shutdown: all of its output must arrive."""
 
 import subprocess
 import sys
@@ -9,17 +9,17 @@ import pytest
 FULL = Path("/dev/full")
 
 
-def rvc(*words, **where):
-    return subprocess.run([sys.executable, "-m", "rvc", *words], stderr=subprocess.PIPE, text=True, **where)
+def rvc(*arguments, **where):
+    return subprocess.run([sys.executable, "-m", "rvc", *arguments], stderr=subprocess.PIPE, text=True, **where)
 
 
-def test_all_that_is_said_arrives_in_a_pipe():
+def test_all_output_arrives_in_a_pipe():
     done = rvc("profiles", stdout=subprocess.PIPE)
     assert done.returncode == 0 and not done.stderr
     assert "webui-2026" in done.stdout and done.stdout.endswith("\n")
 
 
-def test_a_refusal_keeps_its_code():
+def test_a_refusal_has_the_exit_code_2():
     done = rvc("inspect", "no-such-voice.pth", stdout=subprocess.PIPE)
     assert done.returncode == 2 and done.stderr.startswith("rvc: ")
 

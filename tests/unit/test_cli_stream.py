@@ -1,4 +1,4 @@
-"""`python -m rvc stream` and `live`: files, pipes, signals and devices around the block loop."""
+"""`rvc stream` and `rvc live` with files, pipes, signals and devices."""
 
 from __future__ import annotations
 
@@ -14,15 +14,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
-import soxr
 
-from rvc.cli import live_session
+from rvc.cli.live_command import TypedCommands, meter
 from rvc.cli.main import main
-from rvc.cli.stream_session import Stop
 from rvc.errors import BadInput
 from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.io.sinks import to_pcm
-from rvc.realtime.io.sources import FileSource, PipeSource, blocks, device_rate
 from rvc.trace import Recorder
 from tests.unit.tiny import write_hubert, write_voice
 
@@ -45,87 +42,37 @@ def stream(files, *more, out="out.wav"):
     return main(["stream", str(files.folder / "in.wav"), str(files.folder / out), *files.voice, *more])
 
 
-# pieces and blocks ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("cuts", [(5,), (1, 2, 3, 30), (10, 10, 10), (), (0, 7, 0), (29, 2)])
-def test_blocks_lose_nothing_and_fill_up_with_zeros(cuts):
-    sound = np.arange(1, sum(cuts) + 1, dtype=np.float32)
-    pieces = iter(np.split(sound, np.cumsum(cuts))[:-1])
-    found = [(block.copy(), real) for block, real in blocks(pieces, 10)]
-    assert all(block.shape == (10,) for block, _ in found)
-    assert sum(real for _, real in found) == len(sound)
-    whole = np.concatenate([np.zeros(0), *(block for block, _ in found)])
-    np.testing.assert_array_equal(whole[: len(sound)], sound)
-    assert not whole[len(sound) :].any()
-
-
-def test_a_file_in_pieces_is_the_file_resampled_at_once(tmp_path):
-    sound = np.random.default_rng(0).normal(size=(150000, 2)).astype(np.float32) * 0.1
-    soundfile.write(tmp_path / "a.wav", sound, 44100, subtype="FLOAT")
-    pieces = np.concatenate(list(FileSource(tmp_path / "a.wav", 40000)))
-    at_once = soxr.resample(sound.mean(axis=1), 44100, 40000, quality="HQ")
-    assert abs(len(pieces) - len(at_once)) <= 1
-    np.testing.assert_allclose(pieces[:136000], at_once[:136000], atol=1e-6)
-
-
-def test_rates_whose_frames_are_not_whole_are_doubled():
-    assert [device_rate(rate) for rate in (48000, 44100, 22050, 11025, 16000, 6000)] == [
-        48000,
-        44100,
-        44100,
-        44100,
-        16000,
-        12000,
-    ]
-
-
-@pytest.mark.parametrize("form", ["s16le", "f32le"])
-def test_pipes_carry_both_formats(form):
-    samples = np.array([[0.5, 0.25], [-1.0, 1.0], [0.0, -0.5]], np.float32)
-    data = to_pcm(samples.ravel()).tobytes() if form == "s16le" else samples.tobytes()
-    source = PipeSource(io.BytesIO(data + b"\x01"), 48000, form, 2, 2)
-    np.testing.assert_allclose(np.concatenate(list(source)), samples.mean(axis=1), atol=1e-4)
-
-
-def test_what_is_not_finite_in_a_pipe_becomes_silence():
-    data = np.array([np.nan, 0.5, np.inf], np.float32).tobytes()
-    np.testing.assert_array_equal(next(iter(PipeSource(io.BytesIO(data), 48000, "f32le", 1, 3))), [0, 0.5, 0])
-
-
-def test_integers_round_and_clip():
-    assert to_pcm(np.array([0.5, 1.5, -1.5, 1 / 65536 * 1.1], np.float32)).tolist() == [16384, 32767, -32768, 1]
-
-
 # files ----------------------------------------------------------------------------------------------------------------
 
 
-def test_the_output_is_whole_blocks_and_the_delay_aligns_it(files, capsys):
+def test_the_output_has_complete_blocks_and_the_delay_aligns_it(files, capsys):
     """The input's loudness is mixed in, so the output's swells must lie on the input's once the delay is cut off."""
     assert stream(files, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
+    report = json.loads(capsys.readouterr().out)
     sizes = BlockSizes.of(16000, block=0.1, crossfade=0.04, extra=0.3)
     out, rate = soundfile.read(files.folder / "out.wav", dtype="float32")
-    assert rate == told["device_rate"] == 16000
-    assert told["model_rate"] == 40000
-    assert told["input_samples"] == 16480
-    assert told["delay_samples"] == sizes.fade + sizes.search == 800
-    assert told["delay_seconds"] == 0.05
-    assert told["algorithmic_latency_seconds"] == pytest.approx(0.15)
-    assert told["blocks"] == -(-(16480 + 800) // 1600)
-    assert len(out) == told["output_samples"] == told["blocks"] * 1600
-    assert set(told["block_ms"]) == {"p50", "p95", "p99", "max", "mean"}
-    assert told["block_ms"]["p50"] <= told["block_ms"]["p95"] <= told["block_ms"]["p99"] <= told["block_ms"]["max"]
-    assert told["missed_deadlines"] == 0 or told["block_ms"]["max"] > told["deadline_ms"] == 100
-    aligned = out[told["delay_samples"] :][:16480]
-    heard, said = (np.convolve(np.abs(x), np.ones(400) / 400, "same") for x in (files.tone, aligned))
+    assert rate == report["device_rate"] == 16000
+    assert report["model_rate"] == 40000
+    assert report["input_samples"] == 16480
+    assert report["delay_samples"] == sizes.fade + sizes.search == 800
+    assert report["delay_seconds"] == 0.05
+    assert report["algorithmic_latency_seconds"] == pytest.approx(0.15)
+    assert report["blocks"] == -(-(16480 + 800) // 1600)
+    assert len(out) == report["output_samples"] == report["blocks"] * 1600
+    assert set(report["block_ms"]) == {"p50", "p95", "p99", "max", "mean"}
+    assert (
+        report["block_ms"]["p50"] <= report["block_ms"]["p95"] <= report["block_ms"]["p99"] <= report["block_ms"]["max"]
+    )
+    assert report["missed_deadlines"] == 0 or report["block_ms"]["max"] > report["deadline_ms"] == 100
+    aligned = out[report["delay_samples"] :][:16480]
+    before, after = (np.convolve(np.abs(x), np.ones(400) / 400, "same") for x in (files.tone, aligned))
     lags = range(-400, 401, 16)
-    fits = [np.corrcoef(heard[500:-500], said[500 + lag : len(said) - 500 + lag])[0, 1] for lag in lags]
+    fits = [np.corrcoef(before[500:-500], after[500 + lag : len(after) - 500 + lag])[0, 1] for lag in lags]
     assert max(fits) > 0.9
     assert abs(lags[int(np.argmax(fits))]) <= sizes.search
 
 
-def test_trace_changes_nothing_and_is_a_tape(files, tmp_path):
+def test_a_trace_changes_nothing_and_can_be_replayed(files, tmp_path):
     from safetensors.numpy import load_file
 
     assert stream(files, "--formant", "1", "--seed", "5") == 0
@@ -136,8 +83,8 @@ def test_trace_changes_nothing_and_is_a_tape(files, tmp_path):
     assert (files.folder / "out.wav").read_bytes() == plain
     trace = load_file(tmp_path / "t.safetensors")
     out, _ = soundfile.read(files.folder / "out.wav", dtype="int16")
-    said = np.concatenate([trace[f"rt.{n}.out"] for n in range(len(out) // 1600)])
-    np.testing.assert_array_equal(to_pcm(said), out)
+    traced = np.concatenate([trace[f"rt.{n}.out"] for n in range(len(out) // 1600)])
+    np.testing.assert_array_equal(to_pcm(traced), out)
 
 
 def test_a_tape_may_end_with_the_input_but_not_before(files, tmp_path, capsys):
@@ -160,10 +107,10 @@ def test_a_tape_may_end_with_the_input_but_not_before(files, tmp_path, capsys):
 
 def test_a_file_is_resampled_to_the_device_rate(files, capsys):
     assert stream(files, "--device-rate", "44100", "--json", "--pcm-format", "f32le") == 0
-    told = json.loads(capsys.readouterr().out)
+    report = json.loads(capsys.readouterr().out)
     info = soundfile.info(files.folder / "out.wav")
     assert (info.samplerate, info.subtype) == (44100, "FLOAT")
-    assert abs(told["input_samples"] - 16480 * 44100 / 16000) <= 1
+    assert abs(report["input_samples"] - 16480 * 44100 / 16000) <= 1
 
 
 REFUSALS = [
@@ -181,13 +128,13 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("more", "words"), REFUSALS)
-def test_refusals_are_one_sentence_and_write_nothing(files, more, words, capsys):
+@pytest.mark.parametrize(("more", "part"), REFUSALS)
+def test_refusals_are_one_sentence_and_write_nothing(files, more, part, capsys):
     assert stream(files, *more, out="refused.wav") == 2
-    said = capsys.readouterr()
-    assert words in said.err
-    assert said.err.count("\n") == 1
-    assert not said.out
+    printed = capsys.readouterr()
+    assert part in printed.err
+    assert printed.err.count("\n") == 1
+    assert not printed.out
     assert not (files.folder / "refused.wav").exists()
     assert not list(files.folder.glob(".*"))
 
@@ -202,16 +149,16 @@ def test_the_input_is_not_overwritten(files, capsys):
 # pipes ----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_pipe_gives_what_the_file_gives(files, monkeypatch, capsys):
+def test_a_pipe_gives_the_same_samples_as_a_file(files, monkeypatch, capsys):
     assert stream(files, "--pcm-format", "f32le") == 0
     expected, _ = soundfile.read(files.folder / "out.wav", dtype="float32")
-    heard = io.BytesIO(files.tone.tobytes())
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=heard))
-    said = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=said))
+    stdin = io.BytesIO(files.tone.tobytes())
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stdin))
+    stdout = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=stdout))
     code = main(["stream", "-", "-", *files.voice, "--device-rate", "16000", "--pcm-format", "f32le", "--json"])
     assert code == 0
-    np.testing.assert_array_equal(np.frombuffer(said.getvalue(), np.float32), expected)
+    np.testing.assert_array_equal(np.frombuffer(stdout.getvalue(), np.float32), expected)
     assert json.loads(capsys.readouterr().err)["output_samples"] == len(expected)
 
 
@@ -237,7 +184,7 @@ def read(process, count):
 
 
 @pytest.mark.slow
-def test_each_block_is_flushed_and_a_listener_may_leave(running):
+def test_each_block_is_flushed_and_the_reader_may_close_the_pipe(running):
     block = np.zeros(1600, np.int16).tobytes()
     for _ in range(2):
         running.stdin.write(block)
@@ -252,39 +199,14 @@ def test_each_block_is_flushed_and_a_listener_may_leave(running):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_it_between_two_blocks(running):
+def test_ctrl_c_ends_the_stream_between_two_blocks(running):
     running.stdin.write(np.zeros(1600, np.int16).tobytes())
     assert len(read(running, 3200)) == 3200
     running.send_signal(signal.SIGINT)
-    rest, said = running.communicate(timeout=60)
+    rest, errors = running.communicate(timeout=60)
     assert running.returncode == 0
     assert len(rest) % 3200 == 0
-    assert "Traceback" not in said.decode()
-
-
-def test_a_stop_while_waiting_ends_the_input():
-    stop, before = Stop(), signal.getsignal(signal.SIGINT)  # a shell's background job starts with it ignored
-
-    def forever():
-        yield 1
-        signal.raise_signal(signal.SIGINT)
-        yield 2
-
-    with stop.heeded():
-        pieces = forever()
-        assert stop.next(pieces) == 1
-        assert stop.next(pieces) is None
-    assert stop.asked
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_a_stop_in_work_waits_for_the_block():
-    stop = Stop()
-    with stop.heeded():
-        signal.raise_signal(signal.SIGINT)  # does not raise
-        assert stop.next(iter([1])) is None
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+    assert "Traceback" not in errors.decode()
 
 
 # devices --------------------------------------------------------------------------------------------------------------
@@ -297,7 +219,7 @@ class FakeSound:
         pass
 
     def __init__(self, devices=("one",)):
-        self.devices, self.said, self.default_rate = devices, [], 16000.0
+        self.devices, self.played, self.default_rate = devices, [], 16000.0
 
     def query_devices(self, which=None, kind=None):
         if kind is None:
@@ -328,7 +250,7 @@ class FakeSound:
         return np.full((count, 2), 0.1, np.float32), False
 
     def write(self, samples):
-        self.said.append(samples)
+        self.played.append(samples)
         return False
 
 
@@ -342,14 +264,14 @@ def sound(monkeypatch):
 
 def test_live_converts_between_devices(files, sound, capsys):
     assert main(["live", *files.voice, "--seconds", "0.3", "--json"]) == 0
-    said = capsys.readouterr()
-    told = json.loads(said.out)
-    assert [block.shape for block in sound.said] == [(1600, 2)] * 3
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
+    assert [block.shape for block in sound.played] == [(1600, 2)] * 3
     assert sound.settings["samplerate"] == 16000
-    assert told["blocks"] == 3
-    assert told["algorithmic_latency_seconds"] == pytest.approx(0.03 + 0.1 + 0.04 + 0.01)
-    assert told["controls"]["transpose"] == 3
-    assert "'nonsense' is no setting" in said.err
+    assert report["blocks"] == 3
+    assert report["algorithmic_latency_seconds"] == pytest.approx(0.03 + 0.1 + 0.04 + 0.01)
+    assert report["controls"]["transpose"] == 3
+    assert "'nonsense' is no setting" in printed.err
 
 
 def test_live_lists_devices(sound, capsys):
@@ -357,7 +279,7 @@ def test_live_lists_devices(sound, capsys):
     assert "one" in capsys.readouterr().out
 
 
-def test_live_without_a_device_says_so(monkeypatch, capsys):
+def test_live_without_a_device_is_refused(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "sounddevice", FakeSound(devices=()))
     assert main(["live", "--list-devices"]) == 2
     assert capsys.readouterr().err == "rvc: this machine has no sound device; use stream with files or pipes\n"
@@ -374,22 +296,22 @@ def test_an_unknown_device_is_refused(files, sound, capsys):
     assert "--list-devices" in capsys.readouterr().err
 
 
-def test_settings_are_typed_in_by_name(files):
+def test_settings_can_be_typed_by_name(files):
     moved = {}
-    stream = SimpleNamespace(change=moved.update)
-    live_session.apply("gate", "-40", stream, None)
-    live_session.apply("input-denoise", "on", stream, None)
+    commands = TypedCommands(SimpleNamespace(change=moved.update), None)
+    commands.apply("gate", "-40")
+    commands.apply("input-denoise", "on")
     assert moved == {"gate_db": -40.0, "input_denoise": True}
     for name, value in (("gate", "x"), ("input-denoise", "maybe"), ("model", "")):
         with pytest.raises(BadInput):
-            live_session.apply(name, value, stream, None)
+            commands.apply(name, value)
 
 
 def test_the_meter_is_full_at_full_scale():
-    assert str(live_session.Meter(np.ones(4, np.float32))) == "█" * 20 + "    0.0 dB"
-    assert str(live_session.Meter(np.zeros(4, np.float32))).startswith("·" * 20)
+    assert meter(np.ones(4, np.float32)) == "█" * 20 + "    0.0 dB"
+    assert meter(np.zeros(4, np.float32)).startswith("·" * 20)
 
 
-def test_recording_nothing_is_no_tap():
-    """An empty recorder is false, which must not be mistaken for no recorder."""
+def test_an_empty_recorder_is_false():
+    """So the code compares a recorder with None instead of testing its truth."""
     assert not Recorder()

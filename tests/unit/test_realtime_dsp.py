@@ -1,4 +1,4 @@
-"""Each part of the block loop against its definition, written out slowly."""
+"""Signal processing of a block, compared with its definition computed by loops in float64."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import pytest
 import torch
 from scipy.signal import get_window
 
-from rvc.errors import BadInput
-from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.dsp.denoise import reduce_noise
 from rvc.realtime.dsp.gate import Gate
 from rvc.realtime.dsp.loudness import gain, loudness
@@ -21,70 +19,10 @@ def noise(length, seed=0):
     return np.random.default_rng(seed).normal(size=length).astype(np.float32)
 
 
-# sizes ----------------------------------------------------------------------------------------------------------------
-
-
-def test_sizes_of_the_original_at_40k():
-    sizes = BlockSizes.of(40000)
-    assert (sizes.zc, sizes.block, sizes.block16, sizes.fade, sizes.held, sizes.search, sizes.extra) == (
-        400,
-        10000,
-        4000,
-        2000,
-        1600,
-        400,
-        100000,
-    )
-    assert (sizes.window, sizes.window16, sizes.skip_head, sizes.return_length) == (112400, 44960, 250, 30)
-
-
-def test_latency_is_the_formula_of_the_original():
-    assert BlockSizes.of(40000).latency() == pytest.approx(0.25 + 0.05 + 0.01)
-    assert BlockSizes.of(40000, crossfade=0.03).latency(denoised=True) == pytest.approx(0.25 + 0.03 + 0.01 + 0.03)
-    assert BlockSizes.of(48000).latency(denoised=True, device=0.1) == pytest.approx(0.1 + 0.25 + 0.05 + 0.01 + 0.04)
-
-
-def test_block_times_round_half_to_even():
-    assert BlockSizes.of(40000, block=0.125).block == 12 * 400
-    assert BlockSizes.of(40000, block=0.135).block == 14 * 400
-
-
-@pytest.mark.parametrize("rate", [16000, 22000, 32000, 40000, 44100, 48000, 96000])
-def test_every_length_is_whole_frames(rate):
-    sizes = BlockSizes.of(rate, block=0.11, crossfade=0.03, extra=1.0)
-    for length in (sizes.block, sizes.fade, sizes.held, sizes.search, sizes.extra, sizes.window):
-        assert length % sizes.zc == 0
-    assert sizes.window16 * rate == sizes.window * 16000
-
-
-@pytest.mark.parametrize(
-    ("rate", "times", "word"),
-    [
-        (22050, {}, "22050"),
-        (7000, {}, "7000"),
-        (40000, {"block": 0.0}, "above 0"),
-        (40000, {"block": 0.004}, "10 ms"),
-        (40000, {"extra": 11.0}, "10.24"),
-        (40000, {"extra": 0.0, "crossfade": 0.01}, "40 ms"),
-    ],
-)
-def test_sizes_that_do_not_fit_are_refused(rate, times, word):
-    with pytest.raises(BadInput, match=word):
-        BlockSizes.of(rate, **times)
-
-
-def test_blocks_let_the_delay_out():
-    sizes = BlockSizes.of(40000)
-    assert sizes.blocks(0) == 0
-    assert sizes.blocks(1) == 1
-    assert sizes.blocks(10000 - sizes.delay()) == 1
-    assert sizes.blocks(10000 - sizes.delay() + 1) == 2
-
-
 # loudness -------------------------------------------------------------------------------------------------------------
 
 
-def test_loudness_is_the_root_mean_square_of_centred_frames():
+def test_loudness_is_the_root_mean_square_of_centered_frames():
     samples = noise(1000)
     values = loudness(samples, 100)
     assert values.shape == (11,)
@@ -93,14 +31,14 @@ def test_loudness_is_the_root_mean_square_of_centred_frames():
         assert value == pytest.approx(math.sqrt(np.mean(np.square(frame))), rel=1e-5)
 
 
-def test_rate_one_leaves_the_loudness_alone_and_zero_takes_the_inputs():
+def test_rate_one_keeps_the_loudness_and_zero_takes_the_inputs():
     quiet, loud = np.full(5, 0.1, np.float32), np.full(5, 0.4, np.float32)
     np.testing.assert_allclose(gain(quiet, loud, 1.0, 400), 1.0)
     np.testing.assert_allclose(gain(quiet, loud, 0.0, 400), 0.25, rtol=1e-6)
     np.testing.assert_allclose(gain(quiet, loud, 0.5, 400), 0.5, rtol=1e-6)
 
 
-def test_silence_is_not_blown_up():
+def test_silence_is_amplified_at_most_by_the_floor():
     factor = gain(np.full(5, 0.1, np.float32), np.zeros(5, np.float32), 0.0, 400)
     np.testing.assert_allclose(factor, 100.0, rtol=1e-5)
 
@@ -118,23 +56,23 @@ def test_gain_runs_linearly_with_its_ends_aligned():
 @pytest.mark.parametrize("zc", [320, 400, 441, 480])
 def test_gate_zeroes_the_pieces_below_the_threshold(zc):
     gate, past = Gate(zc), np.zeros(4 * zc, np.float32)
-    for turn in range(3):
-        block = noise(10 * zc, turn) * np.repeat(np.float32([1e-4, 1, 1] + [1e-4] * 7), zc)
-        whole = np.concatenate([past, block])
-        padded = np.pad(whole, 2 * zc)
-        columns = [np.sqrt(np.mean(padded[i * zc : (i + 4) * zc] ** 2)) for i in range(len(whole) // zc + 1)][2:]
+    for number in range(3):
+        block = noise(10 * zc, number) * np.repeat(np.float32([1e-4, 1, 1] + [1e-4] * 7), zc)
+        samples = np.concatenate([past, block])
+        padded = np.pad(samples, 2 * zc)
+        columns = [np.sqrt(np.mean(padded[i * zc : (i + 4) * zc] ** 2)) for i in range(len(samples) // zc + 1)][2:]
         level = 20 * np.log10(np.maximum(columns, 1e-5))
-        expected = whole[2 * zc - zc // 2 :].copy()
+        expected = samples[2 * zc - zc // 2 :].copy()
         for index, value in enumerate(np.maximum(level, level.max() - 80)):
             if value < -10:
                 expected[index * zc : (index + 1) * zc] = 0
-        given = block.copy()
+        before = block.copy()
         gated = gate(block, -10.0)
         assert gated.shape == (12 * zc,)
         assert 0 < np.count_nonzero(gated) < gated.size
         np.testing.assert_array_equal(gated, expected[zc // 2 :])
-        np.testing.assert_array_equal(block, given)
-        past = whole[-4 * zc :]
+        np.testing.assert_array_equal(block, before)
+        past = samples[-4 * zc :]
 
 
 def test_gate_at_minus_sixty_is_off():
@@ -142,7 +80,7 @@ def test_gate_at_minus_sixty_is_off():
     assert Gate(100)(block, -60.0) is block
 
 
-def test_gate_turned_on_late_hears_the_newest_past():
+def test_gate_switched_on_late_uses_the_newest_input():
     gate = Gate(100)
     gate(noise(1000, 1), -60.0)
     newest = noise(1000, 2)
@@ -153,7 +91,7 @@ def test_gate_turned_on_late_hears_the_newest_past():
 # noise reduction ------------------------------------------------------------------------------------------------------
 
 
-def gated_slowly(samples, reference, zc):
+def reduced_by_loops(samples, reference, zc):
     """The spectral gate by plain float64 Fourier sums and loops."""
     size, window = 4 * zc, get_window("hann", 4 * zc)
 
@@ -186,13 +124,13 @@ def gated_slowly(samples, reference, zc):
     return (out / np.maximum(weight, 1e-12))[2 * zc : 2 * zc + len(samples)]
 
 
-def test_noise_reduction_equals_the_slow_one():
+def test_noise_reduction_equals_its_definition():
     zc = 80
     reference = noise(30 * zc, 5) * 0.1
     samples = (reference[-12 * zc :] + np.sin(np.arange(12 * zc) * 0.3)).astype(np.float32)
-    ours = reduce_noise(torch.from_numpy(samples), torch.from_numpy(reference), zc).numpy()
-    assert ours.shape == samples.shape
-    np.testing.assert_allclose(ours, gated_slowly(samples, reference, zc), atol=1e-5)
+    result = reduce_noise(torch.from_numpy(samples), torch.from_numpy(reference), zc).numpy()
+    assert result.shape == samples.shape
+    np.testing.assert_allclose(result, reduced_by_loops(samples, reference, zc), atol=1e-5)
 
 
 def test_noise_reduction_of_silence_is_silence():
@@ -200,22 +138,22 @@ def test_noise_reduction_of_silence_is_silence():
     assert torch.count_nonzero(reduce_noise(silent, torch.zeros(8000), 100)) == 0
 
 
-# the joint ------------------------------------------------------------------------------------------------------------
+# SOLA ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_best_fit_is_found_where_it_was_planted():
+def test_correlation_peaks_at_the_true_offset():
     new = torch.from_numpy(noise(500))
     assert int(correlation(new, new[37:437]).argmax()) == 37
 
 
 def test_correlation_is_the_sum_over_the_energy():
     new, held = noise(130).astype(np.float64), noise(100, 1).astype(np.float64)
-    ours = correlation(torch.from_numpy(new.astype(np.float32)), torch.from_numpy(held.astype(np.float32))).numpy()
+    result = correlation(torch.from_numpy(new.astype(np.float32)), torch.from_numpy(held.astype(np.float32))).numpy()
     expected = [(new[i : i + 100] * held).sum() / math.sqrt((new[i : i + 100] ** 2).sum() + 1e-8) for i in range(31)]
-    np.testing.assert_allclose(ours, expected, atol=1e-5)
+    np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
-def test_nothing_held_means_no_shift():
+def test_zeros_held_give_the_offset_zero():
     assert int(correlation(torch.from_numpy(noise(500)), torch.zeros(400)).argmax()) == 0
 
 
@@ -243,5 +181,5 @@ def test_phase_vocoder_equals_its_definition(length):
         phase = (2 * np.pi * k + turn) * np.arange(length) / length + np.angle(before[k])
         expected += amplitude * np.cos(phase)
     expected = held * (1 - rise) ** 2 + new * rise**2 + expected * window / length
-    ours = phase_vocoder(*(torch.from_numpy(part.astype(np.float32)) for part in (held, new, rise)))
-    np.testing.assert_allclose(ours.numpy(), expected, atol=1e-4)
+    result = phase_vocoder(*(torch.from_numpy(part.astype(np.float32)) for part in (held, new, rise)))
+    np.testing.assert_allclose(result.numpy(), expected, atol=1e-4)

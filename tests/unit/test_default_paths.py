@@ -1,4 +1,4 @@
-"""Where HuBERT and RMVPE are looked for."""
+"""The default paths of HuBERT and RMVPE."""
 
 import pytest
 
@@ -12,11 +12,11 @@ def empty(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-def test_nothing_is_found_where_nothing_is(tmp_path):
+def test_there_is_no_default_in_an_empty_folder(tmp_path):
     assert find("hubert", tmp_path / "v.pth") is None
 
 
-def test_what_is_named_wins(tmp_path, monkeypatch):
+def test_an_environment_variable_overrides_a_file_beside_the_voice(tmp_path, monkeypatch):
     (tmp_path / "rmvpe.pt").touch()
     monkeypatch.setenv("RVC_RMVPE", "named.pt")
     assert str(find("rmvpe", tmp_path / "v.pth")) == "named.pt"
@@ -29,7 +29,7 @@ def test_a_folder_beside_the_voice_needs_its_config(tmp_path):
     assert find("hubert", tmp_path / "v.pth") == tmp_path / "hubert_base"
 
 
-def test_the_webuis_layout_is_known(tmp_path, monkeypatch):
+def test_the_webuis_assets_folder_is_searched(tmp_path, monkeypatch):
     (tmp_path / "assets" / "hubert").mkdir(parents=True)
     (tmp_path / "assets" / "hubert" / "hubert_base.pt").touch()
     assert find("hubert", tmp_path / "voices" / "v.pth").name == "hubert_base.pt"

@@ -1,0 +1,150 @@
+"""Run `rvc convert` for one recording, several, or a folder of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rvc.cli import options
+from rvc.cli.progress import ConversionProgress
+from rvc.errors import BadInput, RvcError
+
+log = logging.getLogger("rvc")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to convert and the file to write."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The files of one command; a batch goes on after a file that fails."""
+
+    jobs: list[Job]
+    batch: bool
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check all options and files, then convert.
+
+    Returns:
+        0, or 1 when some files of a batch could not be converted.
+    Raises:
+        RvcError: an option or a file cannot be used.
+    """
+    options.merge_config(args)
+    options.start(args)
+    plan = make_plan(args)
+    from rvc.pipeline.file_conversion import convert_file  # imports torch, which a wrong option should not wait for
+
+    config = options.conversion(args)
+    noise = options.noise_source(args)
+    networks = options.voice_networks(args, keep=plan.batch)
+    networks.check(config)
+    for sentence in config.extensions():
+        print(f"note: {sentence}", file=sys.stderr)
+    failures = 0
+    results: list[dict[str, Any]] = []
+    with ConversionProgress(len(plan.jobs), plan.batch) as progress:
+        for job in plan.jobs:
+            try:
+                result = convert_file(
+                    job.source,
+                    job.target,
+                    networks,
+                    config,
+                    noise,
+                    trace=args.trace,
+                    samples=args.format or "int16",
+                    progress=progress.segments(job.source),
+                )
+                results.append(asdict(result))
+                if not args.json and not plan.batch:
+                    print(result.sentence())
+            except Exception as error:
+                if not plan.batch:
+                    raise
+                log.debug("%s", job.source, exc_info=True)
+                message = str(error) if isinstance(error, RvcError) else f"unexpected {type(error).__name__}: {error}"
+                failures += 1
+                results.append({"input": str(job.source), "error": message})
+                progress.print_error(f"rvc: {job.source.name}: {message}")
+            progress.file_done()
+    if args.json:
+        print(json.dumps({"files": results, "failed": failures} if plan.batch else results[0], indent=2))
+    elif plan.batch:
+        print(f"{len(plan.jobs) - failures} of {len(plan.jobs)} files converted into {args.out}")
+    return 1 if failures else 0
+
+
+def make_plan(args: argparse.Namespace) -> Plan:
+    """Pair every input with its output, and create the output folder of a batch.
+
+    Raises:
+        BadInput: an output cannot be written, or a trace or tape was given for several files.
+    """
+    from rvc.audio.output import FORMATS, check_target  # imports NumPy, which `rvc --help` should not wait for
+
+    batch = len(args.inputs) > 1 or args.inputs[0].is_dir()
+    if not batch:
+        check_target(args.out)
+        refuse_overwriting(args.inputs, [args.out, args.trace])
+        if args.trace is not None:
+            check_target(args.trace, "TRACE", None)
+            if args.trace.resolve() == args.out.resolve():
+                raise BadInput(f"OUT and TRACE are both {args.out}; give them two names")
+        return Plan([Job(args.inputs[0], args.out)], batch=False)
+    if args.trace is not None or args.noise is not None:
+        raise BadInput("a trace or a tape belongs to one conversion; convert one file with it, or leave it out")
+    if (args.out.exists() and not args.out.is_dir()) or args.out.suffix.lower() in FORMATS:
+        raise BadInput(f"OUT {args.out} is a file, but several files are to be converted; give a folder")
+    if not args.out.is_dir() and not args.out.parent.is_dir():
+        raise BadInput(f"OUT's folder {args.out.parent} does not exist; make it first")
+    sources = [source for path in args.inputs for source in (recordings_in(path) if path.is_dir() else [path])]
+    jobs = [Job(source, target) for source, target in zip(sources, names_for(sources, args.out), strict=True)]
+    refuse_overwriting(sources, [job.target for job in jobs])
+    args.out.mkdir(exist_ok=True)
+    return Plan(jobs, batch=True)
+
+
+def recordings_in(folder: Path) -> list[Path]:
+    """The sound files in a folder, recognized by their extension.  Raises BadInput when there is none."""
+    import soundfile  # loads libsndfile, which only commands that read sound need
+
+    known = {f".{name.lower()}" for name in soundfile.available_formats()}
+    known |= {".m4a", ".aac", ".opus", ".oga", ".mp4", ".webm", ".wma", ".aif", ".mka"}  # read by PyAV or libsndfile
+    recordings = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in known)
+    if not recordings:
+        raise BadInput(f"the folder {folder} holds no sound files; give a folder of .wav, .flac or other recordings")
+    return recordings
+
+
+def names_for(sources: list[Path], folder: Path) -> list[Path]:
+    """The output of each input of a batch: STEM.wav as in the WebUI, or NAME.EXTENSION.wav where two stems are equal.
+
+    Raises:
+        BadInput: two inputs of different folders have the same name.
+    """
+    stems = [source.stem for source in sources]
+    targets = [folder / f"{source.stem if stems.count(source.stem) == 1 else source.name}.wav" for source in sources]
+    if len(set(targets)) < len(targets):
+        twice = next(target for target in targets if targets.count(target) > 1)
+        raise BadInput(f"two inputs would both be written to {twice}; convert their folders one after the other")
+    return targets
+
+
+def refuse_overwriting(sources: list[Path], targets: list[Path | None]) -> None:
+    """Raise BadInput when a target is also one of the inputs."""
+    inputs = {source.resolve() for source in sources}
+    for target in targets:
+        if target is not None and target.resolve() in inputs:
+            raise BadInput(f"{target} is an input too, and would be overwritten; give another name or folder")

@@ -1,0 +1,126 @@
+"""The commands `rvc inspect`, `rvc export` and `rvc merge`: their options, and how their results are printed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rvc.cli import options
+from rvc.errors import printable
+
+if TYPE_CHECKING:
+    from rvc.voices.voice import Voice
+
+
+def add_commands(commands: options.Commands) -> None:
+    """Add the three commands to the parser."""
+    inspect = commands.add_parser(
+        "inspect",
+        help="print what a model file is and what is wrong with it",
+        description="Print the kind, sizes and parameters of a model file, and what is missing or unusual in it.",
+    )
+    inspect.add_argument(
+        "file", metavar="FILE", type=Path, help="a voice, HuBERT (file or folder), RMVPE, CREPE, FCPE or an .index file"
+    )
+    inspect.set_defaults(run=run_inspect)
+    export = commands.add_parser(
+        "export",
+        help="write a voice in another format, or a small voice from a training checkpoint",
+        description="Write VOICE as OUT, in the format that OUT's name ends with. A training checkpoint (G_*.pth) "
+        "becomes a small voice: float16, without the tensors that only training uses. Sizes that no tensor shows are "
+        "read from the config.json beside it.",
+    )
+    export.add_argument("voice", metavar="VOICE", type=Path, help=".pth or .safetensors")
+    export.add_argument("out", metavar="OUT", type=Path, help=".pth or .safetensors")
+    export.add_argument("--speaker", metavar="ID", type=int, help="keep only this speaker (default: all)")
+    export.add_argument("--info", metavar="TEXT", help="the info text of the new voice (default: that of VOICE)")
+    export.set_defaults(run=run_export)
+    merge = commands.add_parser(
+        "merge",
+        help="write the weighted mean of two voices of the same kind",
+        description="Write the voice R·A + (1 − R)·B in float16, with A's config.",
+    )
+    merge.add_argument("a", metavar="A", type=Path, help="the first voice")
+    merge.add_argument("b", metavar="B", type=Path, help="the second voice, of the same version, rate and sizes")
+    merge.add_argument("out", metavar="OUT", type=Path, nargs="?", help="the new voice (default: A+B.pth beside A)")
+    merge.add_argument("--ratio", metavar="R", type=float, default=0.5, help="0 is B, 1 is A (default 0.5)")
+    merge.add_argument("--info", metavar="TEXT", help="the info text of the new voice (default: the ratio and names)")
+    merge.set_defaults(run=run_merge)
+    for parser in (inspect, export, merge):
+        options.add_output_options(parser)
+
+
+def run_inspect(args: argparse.Namespace) -> int:
+    """Print what FILE is.
+
+    Returns:
+        0, also when something is missing in the file.
+    Raises:
+        RvcError: the file does not exist, is damaged, or is no model.
+    """
+    from rvc.voices.inspection import inspect  # imports torch, which `rvc --help` should not wait for
+
+    print_report(inspect(args.file), args.json)
+    return 0
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """Write VOICE as OUT.  Raises RvcError."""
+    from rvc.voices.model_tools import export  # imports torch, which `rvc --help` should not wait for
+
+    voice = export(args.voice, args.out, speaker=args.speaker, info=args.info)
+    print_report(describe_file(args.out, voice), args.json)
+    return 0
+
+
+def run_merge(args: argparse.Namespace) -> int:
+    """Write the weighted mean of A and B.  Raises RvcError."""
+    from rvc.voices.model_tools import merge  # imports torch, which `rvc --help` should not wait for
+
+    out = args.out or args.a.with_name(f"{args.a.stem}+{args.b.stem}.pth")
+    voice = merge(args.a, args.b, out, args.ratio, info=args.info)
+    print_report(describe_file(out, voice), args.json)
+    return 0
+
+
+def describe_file(out: Path, voice: Voice) -> dict[str, Any]:
+    """The facts that `export` and `merge` print about the file they wrote."""
+    from rvc.weights.checkpoint import sha256  # imports torch, which `rvc --help` should not wait for
+
+    return {
+        "file": str(out),
+        "kind": voice.kind,
+        "version": voice.version,
+        "rate": voice.rate,
+        "f0": int(voice.f0),
+        "speakers": voice.speakers,
+        "info": voice.info,
+        "bytes": out.stat().st_size,
+        "sha256": sha256(out),
+    }
+
+
+def print_report(report: Mapping[str, Any], as_json: bool) -> None:
+    """Print a report as JSON or as one line for each entry."""
+    if as_json:
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+        return
+    width = max(len(name) for name in report)
+    for name, value in report.items():
+        lines = [printable(line) for line in _lines(value)]
+        print(f"{name:<{width}}  {lines[0] if lines else 'nothing'}")
+        for line in lines[1:]:
+            print(f"{'':<{width}}  {line}")
+
+
+def _lines(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return [f"{key}: {f'{item:,}' if isinstance(item, int) else item}" for key, item in value.items()]
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        return [" ".join(json.dumps(item) for item in value)]
+    if isinstance(value, list):
+        return list(value)
+    return [f"{value:,}" if isinstance(value, int) and value > 999999 else str(value)]

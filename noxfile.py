@@ -1,4 +1,4 @@
-"""The verbs of the project. `nox -l` is the menu; arguments after `--` go to the program behind the verb."""
+"""The sessions of the project. `nox -l` lists them; arguments after `--` are passed to the program of the session."""
 
 import shutil
 
@@ -13,22 +13,22 @@ CONSTRAINTS = ("-c", "constraints.txt")
 
 
 def install(session: nox.Session, *groups: str, extras: str = "all") -> None:
-    """The project with its extras and the named dependency groups, at the versions the goldens were recorded with."""
+    """Install the project with its extras and dependency groups, at the versions that recorded the goldens."""
     packages = nox.project.dependency_groups(GROUPS, *groups) if groups else ()
     session.install(*CONSTRAINTS, "-e", f".[{extras}]", *packages)
 
 
 def originals(session: nox.Session) -> None:
-    """The originals that the registry has and all they import; rvc-python's own wishes contradict each other."""
+    """Install rvc-python and what the originals import; --no-deps, because their requirements contradict each other."""
     session.install("-r", "reference/requirements.lock")
     session.install("--no-deps", "-r", "reference/originals.lock")
 
 
 @nox.session
 def parity(session: nox.Session) -> None:
-    """Compare every stage with what the originals computed, and hold speed and memory to their budgets."""
+    """Compare every stage with the goldens, and check the budgets of speed and memory."""
     arguments = list(session.posargs)
-    if "--live" in arguments:  # an original on the user's own files, ours beside it, nothing stored
+    if "--live" in arguments:  # compare `rvc` with an original on the user's own files; nothing is stored
         arguments.remove("--live")
         originals(session)
         install(session, "tests")
@@ -37,8 +37,8 @@ def parity(session: nox.Session) -> None:
     install(session, "tests", "adapters")
     session.run("python", "-m", "parity", "run", *arguments)
     if not arguments:
-        session.run("python", "-m", "parity.coverage")
-        session.run("python", "-m", "parity.accuracy")
+        session.run("python", "-m", "parity", "coverage")
+        session.run("python", "-m", "parity", "accuracy")
         session.run("python", "-m", "bench.budget")
 
 
@@ -51,7 +51,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Drive the report's pages in headless Chromium: every control, no console error, no request."""
+    """Test the report's pages in headless Chromium: every control, no console error, no network request."""
     if shutil.which("chromium") is None:
         session.error("no chromium on the PATH; install it (Debian: apt-get install chromium) and run this again")
     install(session, "tests", "browser")
@@ -60,29 +60,38 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style with ruff and types with mypy (strict over every room but tests)."""
-    install(session, "tests", "lint")
+    """Check style and layout with ruff, types with mypy, and build the documentation strictly."""
+    install(session, "tests", "lint", "docs")
     session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    session.run("mkdocs", "build", "--quiet", "--strict")
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation with its API reference: out/docs/index.html."""
+    session.install(*CONSTRAINTS, *nox.project.dependency_groups(GROUPS, "docs"))
+    session.run("mkdocs", "build", "--strict", *session.posargs)
 
 
 @nox.session(default=False)
 def record(session: nox.Session) -> None:
-    """Record goldens again from the originals: a proposal first, put in place by --accept "reason"."""
+    """Record goldens from the originals as proposals; --accept "reason" puts proposals in place."""
     originals(session)
     session.run("python", "-m", "reference.record", *session.posargs)
 
 
 @nox.session(default=False)
 def report(session: nox.Session) -> None:
-    """Turn the last verdict into pages to look at and listen to: out/report/index.html."""
+    """Make pages of the last verdict: out/report/index.html."""
     install(session)
     session.run("python", "-m", "reports", *(session.posargs or ("out/parity", "out/report")))
 
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure ours and the original in turn (--quick for a short look): time, memory, realtime, rivals, goals."""
+    """Measure `rvc` and the original in turn: time, memory, realtime, other runtimes, goals; --quick takes minutes."""
     originals(session)
     install(session, "tests", "adapters", "rivals")
     if not session.posargs:
@@ -92,13 +101,13 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def mutants(session: nox.Session) -> None:
-    """Plant real port bugs in our rvc one by one and print which check catches and blames each."""
+    """Plant bugs of real ports in `rvc` one by one and print whether the judge detects, blames and explains each."""
     install(session, "tests")
-    session.run("python", "-m", "parity.mutants", *session.posargs)
+    session.run("python", "-m", "parity", "mutants", *session.posargs)
 
 
 @nox.session(default=False)
 def calibrate(session: nox.Session) -> None:
-    """Leave each variant of the original out in turn and count how often the limits would refuse it."""
+    """Leave each variant of the originals out in turn and count how often the limits would refuse it."""
     install(session)
-    session.run("python", "-m", "parity.calibrate", *session.posargs)
+    session.run("python", "-m", "parity", "calibrate", *session.posargs)

@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say yet without a warning: the kernels for processors with matrix tiles."""
+"""The compiled kernels for processors with Intel AMX; setuptools declares extension modules here without a warning."""
 
 from setuptools import Extension, setup
 
@@ -13,8 +13,8 @@ setup(
                 "rvc/nn/kernels/amx_split.h",
             ],
             libraries=["m"],
-            extra_compile_args=["-O3", "-fopenmp"],  # not linked with OpenMP: torch brings its own
-            optional=True,  # without a C compiler the project installs without them
+            extra_compile_args=["-O3", "-fopenmp"],  # not linked with OpenMP, because torch loads its own
+            optional=True,  # without a C compiler the project is installed without the kernels
         )
     ]
 )

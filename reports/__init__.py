@@ -1,1 +1,1 @@
-"""Verdicts to pages that a person looks at and listens to. Nothing is judged here, every verdict is the judge's."""
+"""HTML pages made from verdicts and traces. This package judges nothing: every state on a page is the judge's."""

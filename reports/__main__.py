@@ -1,4 +1,4 @@
-"""python -m reports VERDICT_DIR... OUT_DIR: pages to look at and listen to, made from verdicts and traces alone."""
+"""Make HTML pages from verdicts and traces, with pictures and audio of both sides."""
 
 import argparse
 import re
@@ -13,12 +13,16 @@ from reports.data import load
 from reports.data.load import Json
 from reports.errors import ReportError
 from reports.pages import assembly, index, matrix
-from reports.pages import case as page
+from reports.pages import case as case_page
 from reports.panels import costs
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Render every page; returns the exit code, 0 or 2 for a usage or input error."""
+    """Run the command line.
+
+    Returns:
+        The exit code: 0, or 2 for a usage or input error.
+    """
     parser = argparse.ArgumentParser(prog="python -m reports", description=__doc__)
     parser.add_argument(
         "verdicts",
@@ -27,9 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="VERDICT_DIR",
         help="a folder with verdict.json and traces/; several are compared side by side",
     )
-    parser.add_argument("out", type=Path, metavar="OUT_DIR", help="where the pages go")
-    parser.add_argument("--case", help="only the cases whose name contains this; the index still lists all")
-    parser.add_argument("--golden", type=Path, help="the golden or trace that `parity compare` was given")
+    parser.add_argument("out", type=Path, metavar="OUT_DIR", help="folder of the pages")
+    parser.add_argument(
+        "--case", metavar="TEXT", help="only pages of cases whose name contains TEXT; the index still lists all cases"
+    )
+    parser.add_argument("--golden", type=Path, help="the golden or trace that `parity compare` compared with")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     options = parser.parse_args(arguments)
     try:
@@ -44,42 +50,54 @@ def main(arguments: list[str] | None = None) -> int:
 def run(
     folders: list[Path], out: Path, only: str | None = None, golden: Path | None = None, quiet: bool = False
 ) -> Path:
-    """Write all pages below `out` and return the one to open; raises ReportError."""
+    """Write all pages.
+
+    Args:
+        folders: folders with verdict.json; several are compared side by side.
+        out: folder of the pages.
+        only: makes pages only for cases whose name contains this.
+        golden: the golden or trace to compare with, where the verdict names none.
+        quiet: no progress bar.
+    Returns:
+        The page to open first.
+    Raises:
+        ReportError: a verdict cannot be read, or no case has `only` in its name.
+    """
     verdicts = {folder: load.verdict(folder) for folder in folders}
-    places = dict(zip(folders, _places(folders, list(verdicts.values())), strict=True)) if len(folders) > 1 else {}
-    work = [
+    places = (
+        dict(zip(folders, _folder_names(folders, list(verdicts.values())), strict=True)) if len(folders) > 1 else {}
+    )
+    selected = [
         (folder, case)
-        for folder, found in verdicts.items()
-        for case in found["cases"]
+        for folder, verdict in verdicts.items()
+        for case in verdict["cases"]
         if only is None or only in case["name"]
     ]
-    if only is not None and not work:
+    if only is not None and not selected:
         raise ReportError(
             f"no case has {only!r} in its name; the verdict holds {', '.join(_names(verdicts)) or 'none'}"
         )
-    for folder, case in tqdm(work, desc="pages", unit="case", disable=quiet or None):
-        built = page.build(case, verdicts[folder], load.evidence(case, folder, golden))
-        assembly.write(out / places.get(folder, "") / f"{case['name']}.html", assembly.case_page(built))
-    for folder, found in verdicts.items():
+    for folder, case in tqdm(selected, desc="pages", unit="case", disable=quiet or None):
+        page = case_page.build(case, verdicts[folder], load.evidence(case, folder, golden))
+        assembly.write(out / places.get(folder, "") / f"{case['name']}.html", assembly.case_page(page))
+    for folder, verdict in verdicts.items():
         up = "../index.html" if places else ""
-        text = assembly.index_page(index.build(found), costs.build(found.get("speed")), up)
+        text = assembly.index_page(index.build(verdict), costs.build(verdict.get("speed")), up)
         assembly.write(out / places.get(folder, "") / "index.html", text)
     if places:
-        assembly.write(
-            out / "index.html",
-            assembly.matrix_page(matrix.build({places[folder]: found for folder, found in verdicts.items()})),
-        )
+        comparison = matrix.build({places[folder]: verdict for folder, verdict in verdicts.items()})
+        assembly.write(out / "index.html", assembly.matrix_page(comparison))
     return out / "index.html"
 
 
 def _names(verdicts: dict[Path, Json]) -> Iterator[str]:
-    for found in verdicts.values():
-        yield from (case["name"] for case in found["cases"])
+    for verdict in verdicts.values():
+        yield from (case["name"] for case in verdict["cases"])
 
 
-def _places(folders: list[Path], verdicts: list[Json]) -> list[str]:
-    """A folder name for each candidate: its own name, with the verdict folder's or a number where two share it."""
-    wanted = [re.sub(r"[^\w.]+", "-", found["candidate"]["name"]).strip("-.") or "candidate" for found in verdicts]
+def _folder_names(folders: list[Path], verdicts: list[Json]) -> list[str]:
+    """A folder name for each candidate: its name, with the verdict folder's name or a number where two are equal."""
+    wanted = [re.sub(r"[^\w.]+", "-", verdict["candidate"]["name"]).strip("-.") or "candidate" for verdict in verdicts]
     if len(set(wanted)) < len(wanted):
         wanted = [f"{name}-{folder.resolve().name}" for name, folder in zip(wanted, folders, strict=True)]
     return [name if wanted.count(name) == 1 else f"{name}-{number + 1}" for number, name in enumerate(wanted)]

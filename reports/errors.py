@@ -1,7 +1,7 @@
-"""Refusals of the report: one sentence that says what was found, what was expected and what to do."""
+"""Errors of the report: each message names the problem, what was expected and what to do."""
 
 from parity.errors import ParityError
 
 
 class ReportError(ParityError):
-    """A report that cannot be made; the command line prints the sentence and leaves with exit code 2."""
+    """No report can be made from the input; the command line prints the message and exits with code 2."""

@@ -1,10 +1,10 @@
-// Puts a case's page together: state, panels, keyboard, address.
+// Starts the page of a case: state, panels, keyboard, address.
 "use strict";
 {
   const { Report } = globalThis;
   const { State, load, readHash, writeHash } = Report.state;
 
-  /** The shortest step of the chosen stage in seconds, at least a millisecond: what an arrow key moves by. */
+  /** Seconds that an arrow key moves the cursor by: one frame of the selected stage, at least 1 ms. */
   function stepOf(state) {
     const piece = state.row()?.modes[state.mode]?.pieces[0];
     return Math.max(0.001, piece ? piece.step : 0.01);
@@ -27,7 +27,7 @@
       ArrowUp: () => state.change({ stage: nextStage(state, -1) }),
       ArrowDown: () => state.change({ stage: nextStage(state, 1) }),
       Home: () => state.go(state.first), End: () => state.go(state.last),
-      " ": () => press("play"), 1: () => press("hear-original"), 2: () => press("hear-ours"), 3: () => press("hear-difference"),
+      " ": () => press("play"), 1: () => press("play-original"), 2: () => press("play-candidate"), 3: () => press("play-difference"),
       "+": () => state.zoom(0.5), "=": () => state.zoom(0.5), "-": () => state.zoom(2), f: () => press("fit"),
       m: () => press(state.mode === "chained" ? "mode-isolated" : "mode-chained"), w: () => press("to-worst"),
       b: () => view("blink"), s: () => view("split"), n: () => view("three"), l: () => press("spectrum-log"),
@@ -38,31 +38,31 @@
     };
   }
 
-  function wireKeys(state) {
+  function connectKeys(state) {
     const actions = keys(state);
     document.addEventListener("keydown", (event) => {
       const typing = /^(SELECT|TEXTAREA)$/.test(event.target.tagName) || event.target.matches?.("input[type=range], input[type=text], input[type=search], input[type=radio]");
       if (typing || event.ctrlKey || event.metaKey || event.altKey || !actions[event.key]) return;
-      if (event.key === " " && /^(BUTTON|SUMMARY|A|INPUT)$/.test(event.target.tagName)) return; // it has its own meaning there
+      if (event.key === " " && /^(BUTTON|SUMMARY|A|INPUT)$/.test(event.target.tagName)) return; // the space bar activates these elements
       event.preventDefault();
       actions[event.key](event);
     });
   }
 
-  /** Go to the worst moment of the chosen stage in the current mode. */
+  /** Move the cursor to the greatest error of the selected stage in the current mode. */
   function toWorst(state) {
-    let found = null;
+    let worst = null;
     for (const piece of state.row()?.modes[state.mode]?.pieces ?? []) {
       piece.values.forEach((value, frame) => {
         const size = Number.isNaN(value) ? Infinity : value, time = piece.start + (frame + 0.5) * piece.step;
-        const inside = time >= state.first && time <= state.last; // the padding is not on the page
-        if (inside && (!found || size > found.size)) found = { size, time };
+        const inside = time >= state.first && time <= state.last; // the page does not show the padding
+        if (inside && (!worst || size > worst.size)) worst = { size, time };
       });
     }
-    if (found) state.go(found.time);
+    if (worst) state.go(worst.time);
   }
 
-  function wireToolbar(state) {
+  function connectToolbar(state) {
     const on = (name, act) => document.getElementById(name)?.addEventListener("click", act);
     on("zoom-in", () => state.zoom(0.5));
     on("zoom-out", () => state.zoom(2));
@@ -74,15 +74,15 @@
     for (const mode of ["chained", "isolated"]) on(`mode-${mode}`, () => state.change({ mode }));
     const show = () => {
       for (const mode of ["chained", "isolated"]) document.getElementById(`mode-${mode}`).setAttribute("aria-pressed", String(state.mode === mode));
-      const chosen = state.selection ? `, selected ${state.selection.map((t) => t.toFixed(3)).join("–")} s` : "";
-      document.getElementById("where").textContent = `${state.cursor.toFixed(3)} s${chosen}`;
+      const selected = state.selection ? `, selected ${state.selection.map((t) => t.toFixed(3)).join("–")} s` : "";
+      document.getElementById("where").textContent = `${state.cursor.toFixed(3)} s${selected}`;
     };
-    state.listen(show);
+    state.subscribe(show);
     show();
   }
 
-  /** The address follows the cursor (without filling the history), and a changed address moves the cursor. */
-  function wireAddress(state) {
+  /** Write stage and cursor into the address without adding to the history; a changed address moves the cursor. */
+  function connectAddress(state) {
     let timer = 0;
     const follow = () => {
       const wanted = readHash(location.hash);
@@ -93,14 +93,14 @@
     };
     follow();
     window.addEventListener("hashchange", follow);
-    state.listen((_, fields) => {
+    state.subscribe((_, fields) => {
       if (!("cursor" in fields || "stage" in fields) || fields.playing) return;
       clearTimeout(timer);
-      timer = setTimeout(() => { try { history.replaceState(null, "", writeHash(state)); } catch { /* some viewers forbid it */ } }, 150);
+      timer = setTimeout(() => { try { history.replaceState(null, "", writeHash(state)); } catch { /* some viewers forbid changes of the address */ } }, 150);
     });
   }
 
-  async function buildSound(state, data) {
+  async function buildAudio(state, data) {
     if (!data.audio) return null;
     const audio = data.audio;
     audio.samples = await Report.player.decode(audio);
@@ -116,16 +116,16 @@
     if (data.f0) Report.pitch.build(state, data.f0);
     if (data.retrieval) Report.retrieval.build(state, data.retrieval);
     Report.details.build(state);
-    wireToolbar(state);
-    wireKeys(state);
-    wireAddress(state);
-    Report.theme.wire(() => requestAnimationFrame(() => state.change({}))); // after the new colours are known
-    Report.current = { state, player: await buildSound(state, data) };
+    connectToolbar(state);
+    connectKeys(state);
+    connectAddress(state);
+    Report.theme.connect(() => requestAnimationFrame(() => state.change({}))); // after the style sheet of the new theme applies
+    Report.current = { state, player: await buildAudio(state, data) };
     document.documentElement.dataset.ready = "yes";
   }
 
   main().catch((error) => {
-    document.getElementById("broken").textContent = `The interactive part failed: ${error.message}. The tables below still hold.`;
+    document.getElementById("broken").textContent = `The interactive panels failed: ${error.message}. The tables below are complete.`;
     throw error;
   });
 }

@@ -1,4 +1,4 @@
-// The comparison of candidates needs no more than its theme.
+// The comparison of candidates: only the theme is interactive.
 "use strict";
-Report.theme.wire();
+Report.theme.connect();
 document.documentElement.dataset.ready = "yes";

@@ -1,18 +1,18 @@
-// Pure arithmetic of the report pages: no document, no audio; tested with `node --test`.
+// Arithmetic of the report pages, without document and audio; tests/browser/test_arithmetic.py compares it with numpy.
 "use strict";
 {
   const Report = (globalThis.Report ??= {});
 
-  // ---- peaks that stay true at every zoom -------------------------------------------------------------------------
+  // ---- peaks of waveforms -------------------------------------------------------------------------
 
-  const FANOUT = 8; // each level of the pyramid keeps the least and greatest of 8 entries of the level below
+  const FANOUT = 8; // entries of one level of the pyramid that the level above reduces to minimum and maximum
 
-  /** A min–max pyramid over `samples` (Float32Array): `peaks(from, to)` is exact for any range, at any zoom. */
+  /** A min–max pyramid over `samples` (Float32Array): `peaks(from, to)` is exact for any range. */
   class Pyramid {
     constructor(samples) {
       this.samples = samples;
       this.levels = [{ low: samples, high: samples }];
-      while (this.levels.at(-1).low.length > FANOUT) this.levels.push(halveBy(FANOUT, this.levels.at(-1)));
+      while (this.levels.at(-1).low.length > FANOUT) this.levels.push(reduceBy(FANOUT, this.levels.at(-1)));
     }
 
     /** [least, greatest] of samples[from .. to), or null where the range holds none. */
@@ -26,7 +26,7 @@
         if (lows[index] < low) low = lows[index];
         if (highs[index] > high) high = highs[index];
       };
-      while (from < to) { // loose ends on this level, the whole blocks between them one level up
+      while (from < to) { // entries outside complete blocks are read on this level, complete blocks one level up
         while (from < to && from % FANOUT) take(from++);
         while (to > from && to % FANOUT) take(--to);
         if (from >= to) break;
@@ -37,7 +37,7 @@
     }
   }
 
-  function halveBy(fanout, below) {
+  function reduceBy(fanout, below) {
     const count = Math.ceil(below.low.length / fanout);
     const low = new Float32Array(count), high = new Float32Array(count);
     for (let block = 0; block < count; block++) {
@@ -69,14 +69,14 @@
       this.im = new Float64Array(size);
     }
 
-    /** Power |X|² of the Hann-windowed samples around `centre`, 1 for a full-scale sine: Float64Array (size/2 + 1). */
-    power(samples, centre, out) {
+    /** Power |X|² of the Hann-windowed samples around `center`, 1 for a full-scale sine: Float64Array (size/2 + 1). */
+    power(samples, center, out) {
       const { size, re, im, window } = this;
-      const start = Math.round(centre) - size / 2;
+      const start = Math.round(center) - size / 2;
       for (let n = 0; n < size; n++) re[n] = (samples[start + n] ?? 0) * window[n];
       im.fill(0);
       this.transform();
-      const scale = 16 / (size * size); // a Hann window has the mean 1/2, a sine has two sides
+      const scale = 16 / (size * size); // (mean 1/2 of the Hann window × 1/2 for each of the two sides of a sine)², inverted
       for (let k = 0; k <= size / 2; k++) out[k] = (re[k] * re[k] + im[k] * im[k]) * scale;
       return out;
     }
@@ -104,8 +104,8 @@
     }
   }
 
-  /** Level in dB of each of `columns` moments between `from` and `to` (samples): Float32Array (columns × bins).
-   *  Where columns lie further apart than half a window, the loudest of several windows is kept, so nothing is missed. */
+  /** Levels in dB of `columns` windows between the samples `from` and `to`: Float32Array (columns × bins).
+   *  Where columns are further apart than half a window, each column is the maximum of up to eight windows. */
   function spectrogram(samples, from, to, columns, size, floor = -140) {
     const fourier = new Fourier(size), bins = size / 2 + 1;
     const levels = new Float32Array(columns * bins), power = new Float64Array(bins), most = new Float64Array(bins);
@@ -122,14 +122,14 @@
   }
 
   /** Frequency in Hz at `share` (0 bottom, 1 top) of an axis that ends at `top`, and back. */
-  const LOWEST = 40; // Hz where a logarithmic axis begins
+  const LOWEST = 40; // Hz at the lower end of a logarithmic axis
   const hertzAt = (share, top, log) => (log ? LOWEST * (top / LOWEST) ** share : share * top);
   const shareOf = (hertz, top, log) =>
     log ? Math.log(Math.max(hertz, LOWEST) / LOWEST) / Math.log(top / LOWEST) : hertz / top;
 
-  // ---- what a person reads --------------------------------------------------------------------------------------------
+  // ---- numbers as text --------------------------------------------------------------------------------------------
 
-  /** "0.003×", "31×", "1.2e4×": how many times the limit, short. */
+  /** A multiple of a limit: "0.003×", "31×", "1.2e4×". */
   function times(ratio) {
     if (ratio === null || ratio === undefined || Number.isNaN(ratio)) return "—";
     if (ratio === Infinity) return "∞×";
@@ -150,16 +150,16 @@
 
   const seconds = (time) => `${time.toFixed(3)} s`;
 
-  const cents = (ours, original) => (ours > 0 && original > 0 ? 1200 * Math.log2(ours / original) : NaN);
+  const cents = (candidate, original) => (candidate > 0 && original > 0 ? 1200 * Math.log2(candidate / original) : NaN);
 
-  /** Round steps 1, 2, 5 × 10ⁿ that put at most `most` ticks between `from` and `to`. */
+  /** Ticks at multiples of 1, 2 or 5 × 10ⁿ, at most `most` between `from` and `to`. */
   function ticks(from, to, most) {
     const rough = (to - from) / Math.max(1, most);
     const base = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((m) => m * base).find((s) => s >= rough * 0.999);
-    const first = Math.ceil(from / step - 1e-9), last = Math.floor(to / step + 1e-9), found = [];
-    for (let n = first; n <= last; n++) found.push(Number((n * step).toPrecision(12)));
-    return { step, at: found };
+    const first = Math.ceil(from / step - 1e-9), last = Math.floor(to / step + 1e-9), at = [];
+    for (let n = first; n <= last; n++) at.push(Number((n * step).toPrecision(12)));
+    return { step, at };
   }
 
   /** The frame of a series {start, step, count} that covers `time`, or -1 outside it. */

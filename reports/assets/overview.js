@@ -1,20 +1,20 @@
-// The index: filters over cases, and counts of what is left on show.
+// The index: filters over cases, and the number of cases shown.
 "use strict";
 {
   const Report = (globalThis.Report ??= {});
 
-  function wire() {
+  function connectFilters() {
     const text = document.getElementById("filter-text"), states = document.getElementById("filter-state");
     const lists = [...document.querySelectorAll("select[data-field]")];
     const rows = [...document.querySelectorAll("tr[data-case]")], count = document.getElementById("filter-count");
     const apply = () => {
-      const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const terms = text.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       for (const row of rows) {
-        const fits = words.every((word) => row.dataset.text.includes(word)) && (!states.value || row.dataset.state === states.value)
+        const visible = terms.every((term) => row.dataset.text.includes(term)) && (!states.value || row.dataset.state === states.value)
           && lists.every((list) => !list.value || row.dataset[list.dataset.field] === list.value);
-        row.hidden = !fits;
-        shown += fits;
+        row.hidden = !visible;
+        shown += visible;
       }
       count.textContent = `${shown} of ${rows.length} cases`;
     };
@@ -26,7 +26,7 @@
     apply();
   }
 
-  Report.theme.wire();
-  wire();
+  Report.theme.connect();
+  connectFilters();
   document.documentElement.dataset.ready = "yes";
 }

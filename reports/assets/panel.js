@@ -1,31 +1,32 @@
-// One canvas on the common time axis: sharp on any screen, redrawn when the state changes, pointed at by mouse or touch.
+// One canvas on the common time axis: in device pixels, redrawn when the state changes, operated by mouse or touch.
 "use strict";
 {
   const Report = (globalThis.Report ??= {});
   const { ticks } = Report.numbers;
 
-  // A style is asked for once and forgotten when the theme changes: panels ask for thousands while the sound plays.
-  const known = new Map();
-  function colour(name) {
-    if (!known.has(name)) known.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
-    return known.get(name);
+  // Cache of CSS variables, cleared when the theme changes: panels read thousands per second while audio plays.
+  const cachedColors = new Map();
+  function color(name) {
+    if (!cachedColors.has(name)) cachedColors.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+    return cachedColors.get(name);
   }
-  new MutationObserver(() => known.clear()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => known.clear());
+  new MutationObserver(() => cachedColors.clear()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => cachedColors.clear());
 
-  const isDark = () => colour("scheme") === "dark";
+  const isDark = () => color("scheme") === "dark";
 
   /** A panel: `draw(context, box, state)` paints it; `box` has width, height and `x(time)`. */
   class Panel {
     constructor(canvas, state, draw, { height, cursor = true, grid = true } = {}) {
       Object.assign(this, { canvas, state, draw, height, cursor, grid, dirty: false });
       this.context = canvas.getContext("2d");
-      new ResizeObserver(() => this.soon()).observe(canvas);
-      state.listen(() => this.soon());
-      this.point();
+      new ResizeObserver(() => this.schedule()).observe(canvas);
+      state.subscribe(() => this.schedule());
+      this.connectPointer();
     }
 
-    soon() {
+    /** Paint before the next frame. */
+    schedule() {
       if (this.dirty) return;
       this.dirty = true;
       requestAnimationFrame(() => { this.dirty = false; this.paint(); });
@@ -59,23 +60,23 @@
 
     drawGrid(box) {
       const { context, state } = this;
-      context.fillStyle = colour("grid");
+      context.fillStyle = color("grid");
       for (const at of ticks(state.from, state.to, box.width / 90).at) context.fillRect(Math.round(box.x(at)), 0, 1, box.height);
     }
 
     drawSelection(box) {
       const [from, to] = this.state.selection.map(box.x);
-      this.context.fillStyle = colour("selection");
+      this.context.fillStyle = color("selection");
       this.context.fillRect(from, 0, to - from, box.height);
     }
 
     drawCursor(box) {
-      this.context.fillStyle = colour("cursor");
+      this.context.fillStyle = color("cursor");
       this.context.fillRect(Math.round(box.x(this.state.cursor)) - 0.5, 0, 1.5, box.height);
     }
 
-    /** Click: cursor. Drag: selection. Ctrl+wheel: zoom. Shift+wheel or a sideways wheel: pan. */
-    point() {
+    /** Click: cursor. Drag: selection. Ctrl+wheel: zoom. Shift+wheel or a horizontal wheel: pan. */
+    connectPointer() {
       const { canvas, state } = this;
       const timeAt = (event) => {
         const area = canvas.getBoundingClientRect();
@@ -109,12 +110,12 @@
     click(time) { this.state.change({ cursor: time, selection: null }); }
   }
 
-  /** Text with a halo of the background, legible over any picture. */
-  function label(context, text, x, y, { align = "left", fill = colour("text") } = {}) {
+  /** Text with an outline in the background color, legible over any picture. */
+  function label(context, text, x, y, { align = "left", fill = color("text") } = {}) {
     context.textAlign = align;
     context.lineJoin = "round";
     context.lineWidth = 3;
-    context.strokeStyle = colour("halo");
+    context.strokeStyle = color("halo");
     context.strokeText(text, x, y);
     context.fillStyle = fill;
     context.fillText(text, x, y);
@@ -132,5 +133,5 @@
     return element;
   }
 
-  Report.panel = { Panel, colour, isDark, label, make };
+  Report.panel = { Panel, color, isDark, label, make };
 }

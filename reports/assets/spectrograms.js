@@ -1,29 +1,27 @@
-// Spectrograms of original, ours and their difference in dB: side by side, blinking, or under a split slider.
+// Spectrograms of original, candidate and difference in dB: one above the other, alternating, or split by a slider.
 "use strict";
 {
   const Report = (globalThis.Report ??= {});
-  const { Panel, colour, isDark, label } = Report.panel;
+  const { Panel, color, isDark, label } = Report.panel;
   const { spectrogram, hertzAt, shareOf, ticks, LOWEST } = Report.numbers;
 
-  const RANGE = 90; // dB shown below the loudest
-  const CHANGE = 12; // dB to either side in the difference of levels
-  const FLOOR = -80; // dB below the loudest from which a level counts as silence when levels are compared
+  const { RANGE, CHANGE, FLOOR } = Report.SPECTROGRAM; // dB; see reports/panels/static_figure.py
 
   class Spectrograms {
     constructor(state, audio) {
-      Object.assign(this, { state, audio, view: "three", log: true, size: 1024, kind: "change", split: 0.5, shown: "ours" });
+      Object.assign(this, { state, audio, view: "three", log: true, size: 1024, kind: "change", split: 0.5, shown: "candidate" });
       this.cache = new Map();
       this.pictures = new Map();
       this.height = 110;
       this.panel = new Panel(document.getElementById("spectra"), state, (c, b) => this.draw(c, b), { height: 330, grid: false });
-      this.wire();
-      state.listen((_, fields) => { if ("cursor" in fields) this.readout(); });
+      this.connectControls();
+      state.subscribe((_, fields) => { if ("cursor" in fields) this.readout(); });
       new MutationObserver(() => this.pictures.clear()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { this.pictures.clear(); this.panel.soon(); });
+      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { this.pictures.clear(); this.panel.schedule(); });
     }
 
-    wire() {
-      const on = (name, event, act) => document.getElementById(name).addEventListener(event, (e) => { act(e.target); this.changed(); });
+    connectControls() {
+      const on = (name, event, act) => document.getElementById(name).addEventListener(event, (e) => { act(e.target); this.applyControls(); });
       on("spectrum-view", "change", (input) => { this.view = input.value; });
       on("spectrum-log", "change", (box) => { this.log = box.checked; });
       on("spectrum-size", "change", (list) => { this.size = Number(list.value); });
@@ -31,20 +29,20 @@
       on("spectrum-split", "input", (slider) => { this.split = Number(slider.value); });
     }
 
-    /** Show what the controls say; the timer of the blinking runs only while it blinks. */
-    changed() {
+    /** Redraw after a change of the controls; the timer runs only in the view that alternates. */
+    applyControls() {
       clearInterval(this.timer);
       document.getElementById("spectrum-split-label").hidden = this.view !== "split";
       if (this.view === "blink") {
         this.timer = setInterval(() => {
-          this.shown = this.shown === "ours" ? "original" : "ours";
-          this.panel.soon();
+          this.shown = this.shown === "candidate" ? "original" : "candidate";
+          this.panel.schedule();
         }, 700);
       }
-      this.panel.soon();
+      this.panel.schedule();
     }
 
-    /** Levels in dB of one signal in the current view; kept until view, width or window change. */
+    /** Levels in dB of one signal in the visible range; cached until range, width or window change. */
     levels(name, columns) {
       const { state, audio, size } = this;
       const key = [name, state.from, state.to, columns, size].join();
@@ -55,19 +53,19 @@
       return this.cache.get(key);
     }
 
-    /** The loudest level of the original over the whole sound: the 0 dB of all panels. */
+    /** The loudest level of the original over the complete audio: the 0 dB of all pictures. */
     get top() {
       if (this.loudest === undefined) {
-        const { audio } = this, whole = spectrogram(audio.samples.original, 0, audio.samples.original.length, 200, 1024, -220);
-        this.loudest = whole.levels.reduce((a, b) => Math.max(a, b), -120);
+        const { audio } = this, complete = spectrogram(audio.samples.original, 0, audio.samples.original.length, 200, 1024, -220);
+        this.loudest = complete.levels.reduce((a, b) => Math.max(a, b), -120);
       }
       return this.loudest;
     }
 
-    /** Index 0…255 of the colour table for one column and bin. */
+    /** Index 0…255 of the color table for one column and bin. */
     shade(name, columns) {
       if (name === "difference" && this.kind === "change") {
-        const a = this.levels("original", columns).levels, b = this.levels("ours", columns).levels, floor = this.top + FLOOR;
+        const a = this.levels("original", columns).levels, b = this.levels("candidate", columns).levels, floor = this.top - FLOOR;
         return (i) => 127.5 + ((Math.max(b[i], floor) - Math.max(a[i], floor)) / CHANGE) * 127.5;
       }
       const { levels } = this.levels(name, columns);
@@ -76,13 +74,13 @@
       return (i) => 255 + ((levels[i] + raise - this.top) / range) * 255;
     }
 
-    /** The greatest difference of levels in view, in dB. */
+    /** The greatest difference of levels in the visible range, in dB. */
     greatestChange(columns) {
-      const a = this.levels("original", columns), b = this.levels("ours", columns), floor = this.top + FLOOR;
-      if (a.change?.than !== b) {
+      const a = this.levels("original", columns), b = this.levels("candidate", columns), floor = this.top - FLOOR;
+      if (a.change?.comparedWith !== b) {
         let most = 0;
         for (let i = 0; i < a.levels.length; i++) most = Math.max(most, Math.abs(Math.max(b.levels[i], floor) - Math.max(a.levels[i], floor)));
-        a.change = { than: b, most };
+        a.change = { comparedWith: b, most };
       }
       return a.change.most;
     }
@@ -92,16 +90,16 @@
       if (this.pictures.has(key)) return this.pictures.get(key);
       const shade = this.shade(name, columns), bins = this.size / 2 + 1;
       const twoSided = name === "difference" && this.kind === "change";
-      const colours = new Uint32Array(Report.colours.tables[twoSided ? (isDark() ? "changeDark" : "changeLight") : "level"].buffer);
+      const colors = new Uint32Array(Report.colors.tables[twoSided ? (isDark() ? "changeDark" : "changeLight") : "level"].buffer);
       const canvas = new OffscreenCanvas(columns, rows), context = canvas.getContext("2d"), image = context.createImageData(columns, rows);
       const pixels = new Uint32Array(image.data.buffer);
       for (let row = 0; row < rows; row++) {
         const hertz = hertzAt(1 - (row + 0.5) / rows, this.audio.rate / 2, this.log);
-        const place = (hertz / (this.audio.rate / 2)) * (bins - 1), bin = Math.min(bins - 2, Math.floor(place)), part = place - bin;
+        const place = (hertz / (this.audio.rate / 2)) * (bins - 1), bin = Math.min(bins - 2, Math.floor(place)), fraction = place - bin;
         for (let column = 0; column < columns; column++) {
           const at = column * bins + bin;
-          const value = Math.max(0, Math.min(255, Math.round(shade(at) * (1 - part) + shade(at + 1) * part)));
-          pixels[row * columns + column] = colours[value];
+          const value = Math.max(0, Math.min(255, Math.round(shade(at) * (1 - fraction) + shade(at + 1) * fraction)));
+          pixels[row * columns + column] = colors[value];
         }
       }
       context.putImageData(image, 0, 0);
@@ -120,25 +118,25 @@
         context.drawImage(this.picture(name, columns, height), 0, top, box.width, height);
         context.restore();
       };
-      if (three) ["original", "ours", "difference"].forEach((name, i) => { lane(name, i * height); this.marks(context, box, i * height, height, this.title(name, columns)); });
+      if (three) ["original", "candidate", "difference"].forEach((name, i) => { lane(name, i * height); this.marks(context, box, i * height, height, this.title(name, columns)); });
       else if (this.view === "blink") { lane(this.shown, 0); this.marks(context, box, 0, height, this.shown); }
       else {
         lane("original", 0, 0, this.split);
-        lane("ours", 0, this.split, 1);
-        context.fillStyle = colour("cursor");
+        lane("candidate", 0, this.split, 1);
+        context.fillStyle = color("cursor");
         context.fillRect(box.width * this.split - 1, 0, 2, height);
         this.marks(context, box, 0, height, "");
         label(context, "original", Math.max(60, box.width * this.split - 8), 13, { align: "right" });
-        label(context, "ours", Math.min(box.width - 30, box.width * this.split + 8), 13);
+        label(context, "candidate", Math.min(box.width - 30, box.width * this.split + 8), 13);
       }
     }
 
     title(name, columns) {
       if (name !== "difference") return name;
-      if (this.kind === "error") return "level of the error itself (0 to −150 dB)";
+      if (this.kind === "error") return "level of the error (0 to −150 dB)";
       const most = this.greatestChange(columns);
       return most < 0.05 ? "difference of levels: none (below 0.05 dB everywhere)"
-        : `difference of levels, up to ${most.toFixed(1)} dB (±${CHANGE} dB; blue: ours quieter, orange: ours louder)`;
+        : `difference of levels, up to ${most.toFixed(1)} dB (±${CHANGE} dB; blue: candidate quieter, orange: candidate louder)`;
     }
 
     marks(context, box, top, height, title) {
@@ -152,19 +150,19 @@
       label(context, title, 6, top + 13);
     }
 
-    /** Level under the cursor, at the frequency last pointed at. */
+    /** Show the levels at the cursor, at the frequency of the pointer. */
     readout() {
       const { state, audio } = this, hertz = this.hertz ?? 1000;
       if (!this.fourier || this.fourier.size !== this.size) this.fourier = new Report.numbers.Fourier(this.size);
       const bin = Math.round((hertz / audio.rate) * this.size);
       const level = (name) => 10 * Math.log10(this.fourier.power(audio.samples[name], state.cursor * audio.rate, new Float64Array(this.size / 2 + 1))[bin] + 1e-30);
       const error = level("difference") - 20 * Math.log10(audio.differenceScale);
-      const [original, ours] = [level("original"), level("ours")];
+      const [original, candidate] = [level("original"), level("candidate")];
       document.getElementById("spectrum-readout").textContent =
-        `${Math.round(hertz)} Hz\noriginal ${original.toFixed(1)} dB\nours ${ours.toFixed(1)} dB\nchange ${(ours - original).toFixed(2)} dB\nerror ${error < -290 ? "none" : `${error.toFixed(0)} dB`}`;
+        `${Math.round(hertz)} Hz\noriginal ${original.toFixed(1)} dB\nours ${candidate.toFixed(1)} dB\nchange ${(candidate - original).toFixed(2)} dB\nerror ${error < -290 ? "none" : `${error.toFixed(0)} dB`}`;
     }
 
-    /** Remember the frequency under the pointer for the readout. */
+    /** Store the frequency under the pointer for the readout. */
     follow(canvas) {
       canvas.addEventListener("pointermove", (event) => {
         const area = canvas.getBoundingClientRect(), height = this.view === "three" ? this.height : this.height * 3;

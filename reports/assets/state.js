@@ -1,15 +1,17 @@
-// What all panels share: the data of the page, one cursor, one view, one chosen stage, and who wants to know.
+// The state that all panels share: data of the page, cursor, visible range, selected stage, and subscribers.
 "use strict";
 {
   const Report = (globalThis.Report ??= {});
 
-  const KINDS = { f4: Float32Array, i4: Int32Array, u1: Uint8Array };
+  const TYPED_ARRAYS = { f4: Float32Array, i4: Int32Array, u1: Uint8Array };
+
+  const SHORTEST_VIEW = 0.0005; // seconds
 
   /** Bytes of a base64 text. */
   function bytes(text) {
-    const raw = atob(text), found = new Uint8Array(raw.length);
-    for (let i = 0; i < raw.length; i++) found[i] = raw.charCodeAt(i);
-    return found;
+    const raw = atob(text), result = new Uint8Array(raw.length);
+    for (let i = 0; i < raw.length; i++) result[i] = raw.charCodeAt(i);
+    return result;
   }
 
   async function inflate(packed) {
@@ -17,25 +19,25 @@
     return new Response(stream).arrayBuffer();
   }
 
-  /** Replace every {"array": [kind, offset, count]} below `node` by a typed array over `buffer`. */
+  /** Replace every {"array": [dtype, offset, count]} below `node` by a typed array over `buffer`. */
   function attach(node, buffer) {
     if (node === null || typeof node !== "object") return node;
     if (Array.isArray(node.array)) {
-      const [kind, offset, count] = node.array;
-      return new KINDS[kind](buffer, offset, count);
+      const [dtype, offset, count] = node.array;
+      return new TYPED_ARRAYS[dtype](buffer, offset, count);
     }
     for (const key of Object.keys(node)) node[key] = attach(node[key], buffer);
     return node;
   }
 
-  /** The page's data: JSON beside one deflated block of numbers. */
+  /** The page's data: JSON, and one deflated block of arrays. */
   async function load() {
     const described = JSON.parse(document.getElementById("page-data").textContent);
-    const block = document.getElementById("page-numbers").textContent.trim();
+    const block = document.getElementById("page-arrays").textContent.trim();
     return attach(described, block ? await inflate(bytes(block)) : new ArrayBuffer(0));
   }
 
-  /** The shared state; `change` sets fields, keeps them in range and tells everyone who listens. */
+  /** The shared state; `change` sets fields, limits them to valid ranges and calls every subscriber. */
   class State {
     constructor(data) {
       this.data = data;
@@ -47,34 +49,35 @@
       this.from = data.first;
       this.to = data.last;
       this.selection = null;
-      this.listeners = new Set();
+      this.subscribers = new Set();
     }
 
-    listen(listener) { this.listeners.add(listener); }
+    /** Call `subscriber(state, fields)` after every change. */
+    subscribe(subscriber) { this.subscribers.add(subscriber); }
 
     change(fields) {
       Object.assign(this, fields);
       this.cursor = Math.min(this.last, Math.max(this.first, this.cursor));
       this.keepViewInside();
-      for (const listener of this.listeners) listener(this, fields);
+      for (const subscriber of this.subscribers) subscriber(this, fields);
     }
 
     keepViewInside() {
-      const least = 0.0005, whole = this.last - this.first;
-      const width = Math.min(whole, Math.max(least, this.to - this.from));
+      const total = this.last - this.first;
+      const width = Math.min(total, Math.max(SHORTEST_VIEW, this.to - this.from));
       this.from = Math.min(this.last - width, Math.max(this.first, this.from));
       this.to = this.from + width;
     }
 
     zoom(factor, around = this.cursor) {
       const share = (around - this.from) / (this.to - this.from);
-      const width = Math.max(0.0005, Math.min((this.to - this.from) * factor, this.last - this.first));
+      const width = Math.max(SHORTEST_VIEW, Math.min((this.to - this.from) * factor, this.last - this.first));
       this.change({ from: around - share * width, to: around - share * width + width });
     }
 
     pan(seconds) { this.change({ from: this.from + seconds, to: this.to + seconds }); }
 
-    /** Move the cursor, and the view with it when it would leave. */
+    /** Move the cursor, and center the visible range on it when it is outside. */
     go(time) {
       const width = this.to - this.from;
       const fields = { cursor: time };
@@ -85,10 +88,10 @@
     row(name = this.stage) { return this.data.rows.find((row) => row.name === name); }
   }
 
-  /** `#stage/time` of an address, or null; and the address of a state. */
+  /** Stage and cursor of an address `#stage/time`, or null; `writeHash` is the inverse. */
   function readHash(hash) {
-    const found = /^#([^/]+)\/(-?\d+(?:\.\d+)?)$/.exec(decodeURIComponent(hash));
-    return found && { stage: found[1], cursor: Number(found[2]) };
+    const parts = /^#([^/]+)\/(-?\d+(?:\.\d+)?)$/.exec(decodeURIComponent(hash));
+    return parts && { stage: parts[1], cursor: Number(parts[2]) };
   }
   const writeHash = (state) => `#${encodeURIComponent(state.stage)}/${state.cursor.toFixed(3)}`;
 

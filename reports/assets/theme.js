@@ -1,18 +1,18 @@
-// Light or dark: the system's choice until the person makes one.
+// Light or dark: the system's setting until a choice is made on the page.
 "use strict";
 {
   const Report = (globalThis.Report ??= {});
   const root = document.documentElement;
-  const kept = () => { try { return localStorage.getItem("report-theme"); } catch { return null; } };
-  const keep = (theme) => { try { localStorage.setItem("report-theme", theme); } catch { /* a page from disk may not remember */ } };
+  const stored = () => { try { return localStorage.getItem("report-theme"); } catch { return null; } };
+  const store = (theme) => { try { localStorage.setItem("report-theme", theme); } catch { /* pages opened from disk may have no storage */ } };
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
 
-  function wire(changed = () => {}) {
+  function connect(changed = () => {}) {
     const button = document.getElementById("theme");
     const show = () => { button.textContent = isDark() ? "☀ Light" : "☾ Dark"; };
     button.addEventListener("click", () => {
       root.dataset.theme = isDark() ? "light" : "dark";
-      keep(root.dataset.theme);
+      store(root.dataset.theme);
       show();
       changed();
     });
@@ -20,6 +20,6 @@
     show();
   }
 
-  if (kept()) root.dataset.theme = kept();
-  Report.theme = { wire, isDark };
+  if (stored()) root.dataset.theme = stored();
+  Report.theme = { connect, isDark };
 }

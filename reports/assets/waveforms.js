@@ -1,11 +1,11 @@
-// Waveforms of original, ours and difference with true peaks at every zoom.
+// Waveforms of original, candidate and difference with exact peaks at every zoom.
 "use strict";
 {
   const Report = (globalThis.Report ??= {});
-  const { Panel, colour, label } = Report.panel;
+  const { Panel, color, label } = Report.panel;
   const { Pyramid, short } = Report.numbers;
 
-  /** Draw one signal into the lane [top, top + height): a bar from least to greatest for each pixel, a line when zoomed in. */
+  /** Draw one signal into the lane [top, top + height): minimum to maximum of each pixel, or a line when zoomed in. */
   function drawLane(context, box, pyramid, rate, top, height, scale, fill) {
     const middle = top + height / 2, half = height / 2 - 2;
     const perPixel = ((box.time(1) - box.time(0)) * rate);
@@ -36,7 +36,7 @@
   }
 
   function build(state, audio) {
-    const lanes = ["original", "ours", "difference"].map((name) => ({ name, pyramid: new Pyramid(audio.samples[name]) }));
+    const lanes = ["original", "candidate", "difference"].map((name) => ({ name, pyramid: new Pyramid(audio.samples[name]) }));
     const loudest = Math.max(greatest(lanes[0].pyramid), greatest(lanes[1].pyramid)) || 1;
     for (const lane of lanes) lane.scale = 1 / loudest;
     lanes[2].scale = 1 / (greatest(lanes[2].pyramid) || 1);
@@ -45,20 +45,20 @@
     const panel = new Panel(document.getElementById("waves"), state, (context, box) => {
       lanes.forEach((lane, index) => {
         const top = index * height;
-        context.fillStyle = colour(index % 2 ? "lane" : "empty");
+        context.fillStyle = color(index % 2 ? "lane" : "empty");
         context.fillRect(0, top, box.width, height);
-        drawLane(context, box, lane.pyramid, audio.rate, top, height, lane.scale, colour(lane.name));
+        drawLane(context, box, lane.pyramid, audio.rate, top, height, lane.scale, color(lane.name));
         const note = lane.name === "difference" ? differenceNote(audio, gain) : "";
         label(context, lane.name + note, 6, top + 13);
       });
     }, { height: height * 3 });
-    state.listen(() => readout(state, audio, lanes));
+    state.subscribe(() => readout(state, audio, lanes));
     readout(state, audio, lanes);
     return panel;
   }
 
   function differenceNote(audio, gain) {
-    if (!audio.differencePeak) return ": none at all, every sample is equal";
+    if (!audio.differencePeak) return ": none, every sample is equal";
     return ` (drawn ${short(Math.max(1, gain), 2)}× taller, peak ${short(audio.differencePeak, 3)} of full scale)`;
   }
 
@@ -67,7 +67,7 @@
     const value = (index) => lanes[index].pyramid.samples[at];
     const difference = value(2) === undefined ? undefined : value(2) / audio.differenceScale;
     document.getElementById("wave-readout").textContent =
-      value(0) === undefined && value(1) === undefined ? "outside the sound"
+      value(0) === undefined && value(1) === undefined ? "outside the audio"
         : `sample ${at}\noriginal ${short(value(0))}\nours ${short(value(1))}\ndifference ${short(difference, 3)}`;
   }
 

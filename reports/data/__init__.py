@@ -1,1 +1,1 @@
-"""Data of the report: verdicts, traces and goldens as the pages read them."""
+"""Input of the report: verdicts, traces and goldens, and the numbers that the panels derive from them."""

@@ -1,35 +1,18 @@
-"""The judge's cells, gathered the way a page shows them. No state is changed or made here."""
+"""The judge's cells, grouped as a page shows them. No state is changed or made here."""
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from parity.goldens import time_axes
-from parity.judge.states import PASSING
 from parity.stages import Scope, TensorName
-
-Json = dict[str, Any]
-
-# Which state speaks for a group of cells: the first of these that occurs.
-LOUDEST = (
-    "nan",
-    "error",
-    "missing",
-    "shape",
-    "dtype",
-    "empty",
-    "differs",
-    "explained",
-    "waived",
-    "close",
-    "same",
-    "not tested",
-)
+from reports.data import states
+from reports.data.load import Json
+from reports.data.states import Mark
 
 
-def mark(state: str) -> str:
-    """ "good", "bad" or "quiet": how a state looks."""
-    return "good" if state in PASSING else "quiet" if state in ("not tested", "untested") else "bad"
+def mark(state: str) -> Mark:
+    """The mark of a cell's state."""
+    return states.CELLS[state].mark
 
 
 def of_case(case: Json) -> Iterator[tuple[Json, Json]]:
@@ -39,16 +22,20 @@ def of_case(case: Json) -> Iterator[tuple[Json, Json]]:
             yield stage, cell
 
 
-def loudest(cells: Iterable[Json]) -> Json | None:
-    """The cell that speaks for several: the worst state, and among those the farthest over its limit."""
-    found = list(cells)
-    if not found:
+def most_severe(cells: Iterable[Json]) -> Json | None:
+    """The cell that represents several: the most severe state, and among equals the one farthest over its limit."""
+    candidates = list(cells)
+    if not candidates:
         return None
-    return min(found, key=lambda cell: (LOUDEST.index(cell["state"]), -(times(cell) or 0.0)))
+    return max(candidates, key=lambda cell: (states.CELLS[cell["state"]].severity, limit_multiple(cell) or 0.0))
 
 
-def times(cell: Json) -> float | None:
-    """How many times its limit a cell is: infinite where nothing may differ but does, None without numbers."""
+def limit_multiple(cell: Json) -> float | None:
+    """The value of a cell divided by its limit.
+
+    Returns:
+        Infinity where nothing may differ but something does, None where the cell has no numbers.
+    """
     if cell.get("times_limit") is not None:
         return float(cell["times_limit"])
     if cell["value"] is None or cell["limit"] is None:
@@ -56,28 +43,27 @@ def times(cell: Json) -> float | None:
     return math.inf if cell["value"] > cell["limit"] else 0.0
 
 
-def worst_times(cells: Iterable[Json]) -> float | None:
+def worst_multiple(cells: Iterable[Json]) -> float | None:
     """The greatest multiple of a limit among cells, or None where no cell has one."""
-    return max((known for cell in cells if (known := times(cell)) is not None), default=None)
+    return max((known for cell in cells if (known := limit_multiple(cell)) is not None), default=None)
 
 
 def severity(case: Json) -> tuple[int, float]:
-    """Sorting key of cases, worst first when reversed: unreadable, nothing compared, differing, passing."""
-    order = {"unreadable": 3, "nothing": 3, "differs": 2, "pass": 1}[case["state"]]
-    worst = worst_times(cell for _, cell in of_case(case))
-    return order, worst if worst is not None else 0.0
+    """Sorting key of cases: the severity of the state, then the greatest multiple of a limit."""
+    worst = worst_multiple(cell for _, cell in of_case(case))
+    return states.CASES[case["state"]].severity, worst if worst is not None else 0.0
 
 
-def moment(case: Json, tensor: str, time: float | None) -> float:
-    """Where on a page's time axis something lies: a block of a live stream counts its own time from its own start."""
+def page_time(case: Json, tensor: str, time: float | None) -> float:
+    """Seconds on the time axis of a page. The times of a realtime block count from the start of the block."""
     parsed = TensorName.parse(tensor)
     if parsed.scope is Scope.BLOCK:
         return time_axes.block_start(parsed.index, {"options": case.get("options", {})})
     return time or 0.0
 
 
-def card(limits: list[Json], tensor: str, cell: Json) -> Json | None:
-    """The tolerance card behind a cell: same tensor, mode and metric, and the same limit where several exist."""
+def tolerance_card(limits: list[Json], tensor: str, cell: Json) -> Json | None:
+    """The entry of `limits` that belongs to a cell: same tensor, mode and metric, and the same limit if several do."""
     fitting = [
         limit
         for limit in limits

@@ -1,11 +1,11 @@
-"""Numbers and facts as a person reads them."""
+"""Numbers and facts as text for a page."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
 
 
-def short(value: float | None, digits: int = 3) -> str:
-    """A number with few digits; an exponent when it is far from 1."""
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with `digits` significant digits, in exponent form when it is far from 1; "—" for None."""
     if value is None:
         return "—"
     if isinstance(value, float) and value == int(value) and abs(value) < 1e6:
@@ -13,8 +13,8 @@ def short(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}g}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
 
 
-def times(ratio: float | None) -> str:
-    """How many times the limit: "0.31×", "420×", "1.2e4×"."""
+def multiple(ratio: float | None) -> str:
+    """A multiple of a limit: "0.31×", "420×", "1.2e4×"; "—" for None."""
     if ratio is None:
         return "—"
     if ratio == 0:
@@ -26,13 +26,13 @@ def times(ratio: float | None) -> str:
     return f"{ratio:.0f}×" if ratio >= 100 else f"{ratio:.2g}×"
 
 
-def share(ratio: float | None) -> str:
-    """A part of the limit in per cent: "35 %"."""
-    return "—" if ratio is None else f"{short(float(f'{100 * ratio:.2g}'))} %"
+def percent(ratio: float | None) -> str:
+    """A fraction of a limit in percent: "35 %"; "—" for None."""
+    return "—" if ratio is None else f"{number(float(f'{100 * ratio:.2g}'))} %"
 
 
-def tiny(ratio: float) -> str:
-    """The same in three characters or so, for a narrow cell: "1.4", "36k", "2M", "∞"."""
+def compact_multiple(ratio: float) -> str:
+    """A multiple of a limit in about three characters, for a narrow cell: "1.4", "36k", "2M", "∞"."""
     if math.isinf(ratio):
         return "∞"
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -41,8 +41,8 @@ def tiny(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}"
 
 
-def spoken(ratio: float | None) -> str:
-    """How many times the limit inside a sentence: "25 000 times its limit"."""
+def multiple_phrase(ratio: float | None) -> str:
+    """A multiple of a limit inside a sentence: "25 000 times its limit"."""
     if ratio is None:
         return "beyond any limit"
     if math.isinf(ratio):
@@ -54,40 +54,37 @@ def spoken(ratio: float | None) -> str:
 
 
 def sentence(text: str) -> str:
-    """The text with a capital and a full stop, so that several can stand in a row."""
+    """The text with a capital letter and a full stop, so that several sentences can follow each other."""
     text = text.strip()
-    return (
-        text
-        if not text
-        else text[0].upper() * (not _is_name(text))
-        + text[0] * _is_name(text)
-        + text[1:]
-        + "." * (text[-1] not in ".!?")
-    )
+    if not text:
+        return text
+    first = text[0] if _begins_with_name(text) else text[0].upper()
+    stop = "" if text[-1] in ".!?" else "."
+    return first + text[1:] + stop
 
 
-def _is_name(text: str) -> bool:
-    """Whether a text begins with the name of a tensor or a case, which keeps its small letter."""
+def _begins_with_name(text: str) -> bool:
+    """Whether a text begins with the name of a tensor or a case, which keeps its lower-case letter."""
     first = text.split(" ", 1)[0]
     return any(c in first for c in "._-0123456789")
 
 
-def flat(value: Any) -> str:
+def one_line(value: object) -> str:
     """A JSON value in one line: lists with commas, objects as name = value."""
     if isinstance(value, dict):
-        return "; ".join(f"{name} = {flat(item)}" for name, item in value.items()) or "none"
+        return "; ".join(f"{name} = {one_line(item)}" for name, item in value.items()) or "none"
     if isinstance(value, list):
-        return ", ".join(flat(item) for item in value) or "none"
+        return ", ".join(one_line(item) for item in value) or "none"
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return short(value, 6) if isinstance(value, float) else str(value)
+    return number(value, 6) if isinstance(value, float) else str(value)
 
 
-def facts(document: dict[str, Any]) -> list[tuple[str, str]]:
+def facts(document: Mapping[str, object]) -> list[tuple[str, str]]:
     """Name and value of each entry of a JSON object, for a list of facts."""
-    return [(str(name).replace("_", " "), flat(value)) for name, value in document.items()]
+    return [(str(name).replace("_", " "), one_line(value)) for name, value in document.items()]
 
 
 def plural(count: int, one: str) -> str:

@@ -1,7 +1,7 @@
-"""From a folder of verdicts to what the pages are made of: the judge's document, the goldens and the traces."""
+"""Reading of the input: the judge's document, the goldens and the traces."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,20 @@ from parity.goldens.arrays import Array
 from parity.judge import verdict_schema
 from reports.errors import ReportError
 
-Json = dict[str, Any]
+Json = dict[str, Any]  # an object of verdict.json; `verdict` checks it against the schema
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The arrays behind the verdict of one case; a side that cannot be read is empty and `gaps` says why."""
+    """The arrays behind the verdict of one case.
+
+    Attributes:
+        golden: the original's arrays by tensor name; empty where the golden cannot be read.
+        isolated: the candidate's arrays, each stage computed from the original's inputs.
+        chained: the candidate's arrays of a complete conversion.
+        meta: the meta of the golden, or what verdict.json holds of it.
+        gaps: one sentence for each golden, tensor or trace that cannot be read.
+    """
 
     golden: Mapping[str, Array]
     isolated: Mapping[str, Array]
@@ -25,13 +33,17 @@ class Evidence:
     meta: Json
     gaps: tuple[str, ...] = ()
 
-    def ours(self, mode: str) -> Mapping[str, Array]:
+    def candidate(self, mode: str) -> Mapping[str, Array]:
         """The candidate's arrays of a mode, "isolated" or "chained"."""
         return self.isolated if mode == "isolated" else self.chained
 
 
 def verdict(folder: Path) -> Json:
-    """`verdict.json` of `folder`, checked against its schema; raises ReportError."""
+    """Read `verdict.json` of `folder` and check it against its schema.
+
+    Raises:
+        ReportError: the file is missing, is not JSON, or does not fit the schema.
+    """
     path = folder / "verdict.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -47,9 +59,12 @@ def verdict(folder: Path) -> Json:
 
 
 def evidence(case: Json, folder: Path, original: Path | None = None) -> Evidence:
-    """Golden and traces of one case of a verdict; what is missing is said on the page instead of stopping it.
+    """Read golden and traces of one case. What cannot be read is noted in `gaps` and does not stop the page.
 
-    original : the golden's folder or an original's trace, where the verdict names none (`parity compare`)
+    Args:
+        case: a case of verdict.json.
+        folder: the folder of verdict.json.
+        original: the golden's folder or an original's trace, where the verdict names none (`parity compare`).
     """
     gaps: list[str] = []
     golden: Mapping[str, Array] = {}
@@ -61,7 +76,7 @@ def evidence(case: Json, folder: Path, original: Path | None = None) -> Evidence
     }
     try:
         opened = _golden(original or _find(case.get("folder", f"goldens/cases/{case['name']}"), folder))
-        golden, meta = Readable(opened, gaps), opened.meta
+        golden, meta = ReadableTensors(opened, gaps), opened.meta
     except ParityError as error:
         gaps.append(str(error))
     sides = {mode: _trace(case, mode, folder, gaps) for mode in verdict_schema.MODES}
@@ -71,13 +86,13 @@ def evidence(case: Json, folder: Path, original: Path | None = None) -> Evidence
 def _golden(path: Path) -> store.Case:
     if path.suffix != ".safetensors":
         return store.open_case(path)
-    from parity.runs import dumps
+    from parity.runs import dumps  # loads the judge's runs, which no other page needs
 
     return dumps.from_trace(path)
 
 
-class Readable(Mapping[str, Array]):
-    """A golden of which a spoiled tensor is left out, and the reason noted, instead of stopping the page."""
+class ReadableTensors(Mapping[str, Array]):
+    """The tensors of a golden without those that cannot be read; the reason for each is appended to `gaps`."""
 
     def __init__(self, case: store.Case, gaps: list[str]) -> None:
         self._case, self._values = case, dict[str, Array]()
@@ -90,7 +105,7 @@ class Readable(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         return self._values[name]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
     def __len__(self) -> int:
@@ -98,8 +113,8 @@ class Readable(Mapping[str, Array]):
 
 
 def _trace(case: Json, mode: str, folder: Path, gaps: list[str]) -> Mapping[str, Array]:
-    said = case.get("traces", {}).get(mode)
-    path = _find(said, folder) if said else folder / "traces" / case["name"] / f"{mode}.safetensors"
+    named = case.get("traces", {}).get(mode)
+    path = _find(named, folder) if named else folder / "traces" / case["name"] / f"{mode}.safetensors"
     try:
         return trace_file.read(path)
     except ParityError as error:
@@ -108,7 +123,7 @@ def _trace(case: Json, mode: str, folder: Path, gaps: list[str]) -> Mapping[str,
 
 
 def _find(named: str, folder: Path) -> Path:
-    """A path of verdict.json: relative to the working folder it was made in, or else to its own folder."""
+    """Resolve a path of verdict.json, which is relative to the working folder of the judge or to its own folder."""
     path = Path(named)
     if path.is_absolute() or path.exists():
         return path

@@ -1,1 +1,1 @@
-"""Report pages: index, matrix and case."""
+"""Pages of a report: index, comparison of candidates, and one page per case."""

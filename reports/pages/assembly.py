@@ -1,19 +1,25 @@
-"""Templates, styles and scripts put together into files that need nothing but themselves."""
+"""Templates, styles and scripts put together into HTML files that load nothing else."""
 
 import os
-from importlib import resources
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from reports.data import color_scale, pack
+from reports.data import pack, states
+from reports.data.color_scale import PACKAGE, color_scale, step_of
+from reports.pages.case import CasePage
+from reports.pages.index import IndexPage
+from reports.pages.matrix import MatrixPage
+from reports.panels import static_figure
+from reports.panels.costs import CostGroup
+from reports.panels.pitch_and_retrieval import NEIGHBORS
 
-ROOT = Path(str(resources.files("reports")))
 CASE_SCRIPTS = (
     "numbers",
-    "colours",
+    "colors",
     "theme",
     "state",
     "panel",
@@ -31,55 +37,64 @@ MATRIX_SCRIPTS = ("theme", "matrix")
 
 
 def _environment() -> Environment:
-    loader = FileSystemLoader(ROOT / "templates")
-    return Environment(
+    loader = FileSystemLoader(PACKAGE / "templates")
+    environment = Environment(
         loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["markup"] = Markup  # for text that this package made itself
+    return environment
 
 
 def asset(name: str) -> Markup:
-    """A style sheet or script as it stands inside a page."""
-    text = (ROOT / "assets" / name).read_text(encoding="utf-8")
-    return Markup(text)  # ours, and it holds no closing tag; tests/reports/test_render.py watches that
+    """The text of a style sheet or script of this package, as it stands inside a page."""
+    text = (PACKAGE / "assets" / name).read_text(encoding="utf-8")
+    return Markup(text)  # safe: tests/reports/test_command.py checks that no asset holds a closing tag
 
 
-def html(template: str, scripts: tuple[str, ...], **values: Any) -> str:
-    """A whole page."""
-    found = _environment().get_template(template)
-    shared = Markup(f"globalThis.Report = {{ STEPS: {pack.script_json(color_scale.steps())} }};")
-    return found.render(
-        css=asset("report.css"),
-        scripts=[shared, *(asset(f"{name}.js") for name in scripts)],
-        steps=color_scale.steps(),
-        step_of=color_scale.step_of,
-        **values,
+def html(template: str, scripts: Sequence[str], **values: object) -> str:
+    """Render a template.
+
+    Args:
+        template: name of the file in templates/.
+        scripts: names of files in assets/, without their suffix, in the order in which they run.
+        values: variables of the template.
+    """
+    constants = {
+        "STEPS": [asdict(step) for step in color_scale()],
+        "NEIGHBORS": NEIGHBORS,
+        "SPECTROGRAM": {"RANGE": static_figure.RANGE, "CHANGE": static_figure.CHANGE, "FLOOR": static_figure.FLOOR},
+    }
+    shared = Markup(f"globalThis.Report = {pack.script_json(constants)};")
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            css=asset("report.css"),
+            scripts=[shared, *(asset(f"{name}.js") for name in scripts)],
+            steps=color_scale(),
+            step_of=step_of,
+            **values,
+        )
     )
 
 
-def case_page(page: dict[str, Any]) -> str:
-    """The page of one case from what `reports.pages.case.build` gives."""
-    safe = page | {name: Markup(page[name]) for name in ("data_json", "numbers", "spectrum_svg")}
-    if page["audio"]:
-        safe["audio"] = {name: Markup(text) for name, text in page["audio"].items()}
-    return html("case.html", CASE_SCRIPTS, page=safe, costs=_safe_costs(page["costs"]))
+def case_page(page: CasePage) -> str:
+    """The page of one case."""
+    return html("case.html", CASE_SCRIPTS, page=page, costs=page.costs)
 
 
-def index_page(page: dict[str, Any], costs: list[dict[str, Any]], up: str = "") -> str:
-    """The index of one verdict; `up` is the address of the comparison it belongs to."""
-    return html("index.html", INDEX_SCRIPTS, page=page, costs=_safe_costs(costs), up=up)
+def index_page(page: IndexPage, costs: Sequence[CostGroup], up: str = "") -> str:
+    """The index of one verdict; `up` is the address of the comparison that it belongs to."""
+    return html("index.html", INDEX_SCRIPTS, page=page, costs=costs, up=up, case_states=states.CASES)
 
 
-def matrix_page(page: dict[str, Any]) -> str:
+def matrix_page(page: MatrixPage) -> str:
     """The comparison of several candidates."""
     return html("matrix.html", MATRIX_SCRIPTS, page=page)
 
 
-def _safe_costs(costs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [cost | {"svg": Markup(cost.get("svg", ""))} for cost in costs]
-
-
 def write(path: Path, text: str) -> None:
-    """Write a page whole: it is there, or it is as it was."""
+    """Write a page under a temporary name and rename it, so that no reader meets an incomplete file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_text(text, encoding="utf-8")

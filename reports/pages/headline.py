@@ -1,35 +1,54 @@
-"""What a newcomer reads first: what is wrong, where, how bad, and what to run. Said from the judge's own findings."""
+"""Headline, explanation and blame of a case: what differs, where, by how much, how to reproduce it."""
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from parity import stages
-from reports.data import cells, formatting
+from reports.data import cells, formatting, states
+from reports.data.load import Json
+from reports.data.states import Mark
 
-Json = dict[str, Any]
+
+@dataclass(frozen=True)
+class BlameCard:
+    """A card of the section "Blame"; `command` reproduces the result, "" for none."""
+
+    mark: Mark
+    title: str
+    lines: list[str]
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class StartView:
+    """Where a page opens: tensor without prefix, seconds, and mode. app.js reads it."""
+
+    stage: str
+    time: float
+    mode: str
 
 
 def headline(case: Json) -> str:
-    """One line: passes, or which stage is at fault, since when, and by how much."""
+    """One line: the case passes, or which stage is wrong, since when, and by how much."""
+    rendering = states.CASES[case["state"]]
     if case["state"] == "pass":
         return f"Passes: all {case['counts']['compared']} checks hold"
-    if case["state"] in ("unreadable", "nothing"):
-        return {"unreadable": "Could not be judged", "nothing": "Nothing was compared"}[case["state"]]
+    if rendering.headline:
+        return rendering.headline
     accused = origins(case)
     if not accused:
         return f"Differs in {formatting.plural(case['counts']['failed'], 'check')}; no stage is to blame alone"
     stage = accused[0]
-    ratio = _worst(stage)
     first = stage.get("first") or (
         case["first"] if case["first"] and case["first"]["stage"] == stage["stage"] else None
     )
-    when = _moment(stage["prefix"], first["time_s"]) if first and first.get("time_s") is not None else ""
+    when = _since(stage["prefix"], first["time_s"]) if first and first.get("time_s") is not None else ""
     more = f" (and {len(accused) - 1} more)" if len(accused) > 1 else ""
-    return f"{_named(stage)} is wrong{more}: {formatting.spoken(ratio)}{when}"
+    return f"{_stage_name(stage)} is wrong{more}: {formatting.multiple_phrase(_worst_multiple(stage))}{when}"
 
 
-def _moment(prefix: str, seconds: float) -> str:
+def _since(prefix: str, seconds: float) -> str:
     if stages.scope_of(prefix) is stages.Scope.BLOCK:
         return f", first in block {stages.index_of(prefix)}"
     return f", first at {seconds:.2f} s" if seconds >= 0 else ", from the very beginning"
@@ -38,35 +57,49 @@ def _moment(prefix: str, seconds: float) -> str:
 def explanation(case: Json) -> str:
     """The sentences below the headline."""
     accused = origins(case)
-    said = [case["sentence"]] if case["sentence"] else []
+    sentences = [case["sentence"]] if case["sentence"] else []
     if case["state"] == "differs" and accused and _cause(accused[0]):
-        said.append(accused[0]["cause"]["sentence"])
+        sentences.append(accused[0]["cause"]["sentence"])
     if case.get("matches"):
-        said.append(f"It would pass under the profile {case['matches']}.")
-    if case["state"] == "pass" and not said:
-        nearest = nearest_limit(case)
-        near = nearest and f"{nearest['tensor']} ({nearest['mode']}), at {formatting.share(cells.times(nearest))} of it"
-        said.append(f"Nearest to its limit: {near}" if near else "Every element is bit for bit the original's")
-    return " ".join(formatting.sentence(text) for text in said)
+        sentences.append(f"It would pass under the profile {case['matches']}.")
+    if case["state"] == "pass" and not sentences:
+        sentences.append(_nearest_sentence(case))
+    return " ".join(formatting.sentence(text) for text in sentences)
+
+
+def _nearest_sentence(case: Json) -> str:
+    nearest = nearest_limit(case)
+    if nearest is None:
+        return "Every element is bit for bit the original's"
+    percent = formatting.percent(cells.limit_multiple(nearest))
+    return f"Nearest to its limit: {nearest['tensor']} ({nearest['mode']}), at {percent} of it"
 
 
 def nearest_limit(case: Json) -> Json | None:
-    """The passing cell that is nearest to its limit."""
-    known = [cell for _, cell in cells.of_case(case) if cells.times(cell)]
-    return max(known, key=lambda cell: cells.times(cell) or 0.0, default=None)
+    """The cell with the greatest multiple of its limit; None where every multiple is 0 or unknown."""
+    known = [cell for _, cell in cells.of_case(case) if cells.limit_multiple(cell)]
+    return max(known, key=lambda cell: cells.limit_multiple(cell) or 0.0, default=None)
 
 
 def origins(case: Json) -> list[Json]:
-    """The stages accused of an error of their own, in the order of the flow, each stage once over all segments."""
-    found: dict[str, Json] = {}
+    """The stages accused of an error of their own in the order of the flow, each stage once over all segments."""
+    accused: dict[str, Json] = {}
     for stage in case["stages"]:
         if stage["blame"] == "origin":
-            found.setdefault(stage["stage"], stage)
-    return list(found.values())
+            accused.setdefault(stage["stage"], stage)
+    return list(accused.values())
+
+
+def accused_names(case: Json) -> str:
+    """The first accused stage and the number of the others: "flow and 2 more"; "" where no stage is accused."""
+    names = [str(stage["stage"]) for stage in origins(case)]
+    if not names:
+        return ""
+    return names[0] + (f" and {len(names) - 1} more" if names[1:] else "")
 
 
 def key_facts(case: Json) -> list[tuple[str, str]]:
-    """What stands in the banner beside the headline."""
+    """Name and value of each fact in the banner, beside the headline."""
     counts = case["counts"]
     facts = [("checks", f"{counts['passed']} hold, {counts['failed']} fail of {counts['expected']}")]
     if counts["waived"]:
@@ -75,77 +108,69 @@ def key_facts(case: Json) -> list[tuple[str, str]]:
         facts.append(("not tested", str(counts["not_tested"])))
     accused = origins(case)
     if case["state"] == "differs" and accused:
-        stage = accused[0]
-        cause = _cause(stage)
-        facts.append(("likely cause", cause["name"] if cause else "unknown"))
-        if stage.get("shape") and stage["shape"]["kind"] != "none":
-            facts.append(("shape of the error", stage["shape"]["kind"]))
-        heard = [
-            cell
-            for _, cell in cells.of_case(case)
-            if cell["tensor"] == "waveform.final" and cell["metric"] == "steps" and cell["mode"] == "chained"
-        ]
-        if heard and heard[0]["value"] is not None:
-            steps = heard[0]["value"]
-            said = f"up to {formatting.short(steps)} of 32768 steps" if steps else "nothing: every sample is equal"
-            facts.append(("in the sound", said))
-    inherited = sorted({stage["stage"] for stage in case["stages"] if stage["blame"] in ("inherited", "amplifies")})
+        facts += _accused_facts(case, accused[0])
+    inherited = {stage["stage"] for stage in case["stages"] if stage["blame"] in ("inherited", "amplifies")}
     if inherited:
         facts.append(("follow from it", formatting.plural(len(inherited), "stage")))
     return facts
 
 
-def cards(case: Json) -> Iterator[Json]:
-    """A card per accused stage, then what follows from it, then how to see it again."""
+def _accused_facts(case: Json, stage: Json) -> Iterator[tuple[str, str]]:
+    cause = _cause(stage)
+    yield "likely cause", cause["name"] if cause else "unknown"
+    if stage.get("shape") and stage["shape"]["kind"] != "none":
+        yield "shape of the error", stage["shape"]["kind"]
+    steps = next(
+        (
+            cell["value"]
+            for _, cell in cells.of_case(case)
+            if (cell["tensor"], cell["metric"], cell["mode"]) == ("waveform.final", "steps", "chained")
+        ),
+        None,
+    )
+    if steps is not None:
+        several = f"up to {formatting.number(steps)} of 32768 steps"
+        yield "in the waveform", several if steps else "nothing: every sample is equal"
+
+
+def cards(case: Json) -> Iterator[BlameCard]:
+    """A card per accused stage, then the stages that inherit its error, then the result for the case."""
     command = case.get("reproduce", "")
     for stage in case["stages"]:
-        if stage["blame"] in ("origin", "amplifies", "knife-edge"):
-            yield {
-                "state": "bad" if stage["blame"] != "knife-edge" else "quiet",
-                "title": f"{_WORDS[stage['blame']]}: {_named(stage)}",
-                "lines": list(_lines(stage)),
-                "command": command if stage["blame"] == "origin" else "",
-            }
-    inherited = list(dict.fromkeys(_named(stage) for stage in case["stages"] if stage["blame"] == "inherited"))
+        if stage["blame"] in states.BLAME_TITLES:
+            yield BlameCard(
+                Mark.BAD if stage["blame"] != "knife-edge" else Mark.QUIET,
+                f"{states.BLAME_TITLES[stage['blame']]}: {_stage_name(stage)}",
+                list(_lines(stage)),
+                command if stage["blame"] == "origin" else "",
+            )
+    inherited = list(dict.fromkeys(_stage_name(stage) for stage in case["stages"] if stage["blame"] == "inherited"))
     if inherited:
-        yield {
-            "state": "quiet",
-            "title": "Inherited",
-            "command": "",
-            "lines": [
-                "These are right on the original's own inputs and only pass on what they were given: "
-                + ", ".join(inherited)
-                + "."
-            ],
-        }
+        line = "These stages are right on the original's own inputs; their error comes from their inputs: "
+        yield BlameCard(Mark.QUIET, "Inherited", [f"{line}{', '.join(inherited)}."])
     if case["state"] == "pass":
-        yield {"state": "good", "title": "Nobody", "lines": ["No stage is accused."], "command": command}
+        yield BlameCard(Mark.GOOD, "No stage", ["No stage is accused."], command)
+    elif case["state"] == "declined":
+        yield BlameCard(Mark.QUIET, "Not judged", [case["sentence"] or "The candidate declines this case."])
     elif not origins(case):
-        yield {
-            "state": "bad",
-            "title": "Not assigned",
-            "lines": [case["sentence"] or "The judge accused no stage."],
-            "command": command,
-        }
-
-
-_WORDS = {"origin": "Origin", "amplifies": "Amplifies what it is given", "knife-edge": "On a knife's edge"}
+        yield BlameCard(Mark.BAD, "Not assigned", [case["sentence"] or "The judge accused no stage."], command)
 
 
 def _lines(stage: Json) -> Iterator[str]:
     if stage["sentence"]:
         yield stage["sentence"]
-    table = next((row for row in stages.every() if row.name == stage["stage"]), None)
-    if table:
-        yield f"This stage: {table.what}."
+    known = next((row for row in stages.every() if row.name == stage["stage"]), None)
+    if known:
+        yield f"This stage: {known.what}."
     if stage["own"] is not None:
-        own, inherited = formatting.short(stage["own"]), formatting.short(stage["inherited"])
+        own, inherited = formatting.number(stage["own"]), formatting.number(stage["inherited"])
         yield f"Error of its own: {own} relative RMS; inherited: {inherited}."
-    if _cause(stage):
-        explains = stage["cause"]["explains"]
+    cause = _cause(stage)
+    if cause:
+        explains = cause["explains"]
         share = f" (explains {100 * explains:.0f} % of the error)" if explains is not None else ""
-        number = f", divergence {stage['cause']['divergence']}" if stage["cause"].get("divergence") else ""
-        yield f"Likely cause: {stage['cause']['name']}{share}{number}. {stage['cause']['sentence']}"
+        divergence = f", divergence {cause['divergence']}" if cause.get("divergence") else ""
+        yield f"Likely cause: {cause['name']}{share}{divergence}. {cause['sentence']}"
     elif stage["blame"] == "origin":
         yield "Likely cause: unknown."
     if stage.get("shape"):
@@ -154,51 +179,47 @@ def _lines(stage: Json) -> Iterator[str]:
         first = stage["first"]
         when = f", {first['time_s']:.3f} s" if first["time_s"] is not None else ""
         yield (
-            f"First above its limit at frame {first['frame']}{when}: ours {formatting.short(first['ours'], 6)}, "
-            f"original {formatting.short(first['golden'], 6)}."
+            f"First above its limit at frame {first['frame']}{when}: candidate {formatting.number(first['ours'], 6)}, "
+            f"original {formatting.number(first['golden'], 6)}."
         )
     if stage.get("drift_cents") is not None:
-        drift, rest = formatting.short(stage["drift_cents"]), formatting.short(stage.get("magnitude"))
+        drift, rest = formatting.number(stage["drift_cents"]), formatting.number(stage.get("magnitude"))
         yield f"F0 drift in the waveform: {drift} cents; magnitudes apart from it: {rest}."
 
 
-def _named(stage: Json) -> str:
-    return (
-        f"{stage['stage']} ({stage['prefix'].rstrip('.')})"
-        if stage["prefix"] not in ("", "seg0.")
-        else str(stage["stage"])
-    )
+def _stage_name(stage: Json) -> str:
+    if stage["prefix"] in ("", "seg0."):
+        return str(stage["stage"])
+    return f"{stage['stage']} ({stage['prefix'].rstrip('.')})"
 
 
 def _cause(stage: Json) -> Json | None:
-    """The likely cause, if the judge has one better than "unknown"."""
+    """The likely cause, if the judge has one other than "unknown"."""
     cause: Json | None = stage.get("cause")
     return cause if cause and cause["name"] != "unknown" else None
 
 
-def _worst(stage: Json) -> float | None:
-    """The greatest multiple of a limit in a stage; infinity (a decision that flipped) only where there is no other."""
-    known = [ratio for cell in stage["cells"] if (ratio := cells.times(cell)) is not None]
+def _worst_multiple(stage: Json) -> float | None:
+    """The greatest finite multiple above 1 in a stage, else the greatest of all, which is infinite for a decision."""
+    known = [ratio for cell in stage["cells"] if (ratio := cells.limit_multiple(cell)) is not None]
     finite = [ratio for ratio in known if math.isfinite(ratio) and ratio > 1]
     return max(finite or known, default=None)
 
 
-def beginning(case: Json, rows: list[Json]) -> Json:
-    """Where a page opens: at the first diverging frame of the accused stage, else at the tensor nearest its limit."""
-    names = [row["name"] for row in rows]
+def start_view(case: Json, names: Sequence[str]) -> StartView:
+    """Where a page opens: at the first diverging frame, else at the tensor nearest its limit, else at the first line.
+
+    Args:
+        case: a case of the verdict.
+        names: the names of the lines of the heat strip.
+    """
     first = case["first"]
     if first and stages.TensorName.parse(first["tensor"]).local in names:
-        return {
-            "stage": stages.TensorName.parse(first["tensor"]).local,
-            "time": cells.moment(case, first["tensor"], first["time_s"]),
-            "mode": "chained",
-        }
+        local = stages.TensorName.parse(first["tensor"]).local
+        return StartView(local, cells.page_time(case, first["tensor"], first["time_s"]), "chained")
     nearest = nearest_limit(case)
     if nearest and stages.TensorName.parse(nearest["tensor"]).local in names:
         worst = nearest.get("worst") or {}
-        return {
-            "stage": stages.TensorName.parse(nearest["tensor"]).local,
-            "time": cells.moment(case, nearest["tensor"], worst.get("time_s")),
-            "mode": nearest["mode"],
-        }
-    return {"stage": names[0] if names else "", "time": 0.0, "mode": "chained"}
+        local = stages.TensorName.parse(nearest["tensor"]).local
+        return StartView(local, cells.page_time(case, nearest["tensor"], worst.get("time_s")), nearest["mode"])
+    return StartView(names[0] if names else "", 0.0, "chained")

@@ -1,148 +1,222 @@
-"""The index: cases × stages, worst first, and totals that are the verdict's own."""
+"""The index: cases × tensors, worst first, and totals that are the verdict's own."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from parity import stages
-from reports.data import cells, formatting
+from reports.data import cells, formatting, states
 from reports.data.load import Json
-from reports.pages import headline as blame
+from reports.data.states import Mark, Rendering
+from reports.pages import headline
+
+JUST_OVER = 1.001  # multiple of the limit that colors a failure without a number as over its limit
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """One colored cell of a table.
+
+    Attributes:
+        state: a cell's state of the schema, or `states.NO_CELL`.
+        ratio: the multiple of the limit that decides the color.
+        text: content of the cell.
+        title: tooltip.
+        link: address of the page that explains the cell, "" for none.
+        first: whether the case first diverges here.
+    """
+
+    state: str
+    ratio: float | None
+    text: str
+    title: str
+    link: str = ""
+    first: bool = False
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """One case of the table; `text` is what the text filter searches, `fields` are what the lists filter."""
+
+    name: str
+    state: str
+    rendering: Rendering
+    accused: str
+    headline: str
+    worst: str
+    fields: dict[str, str]
+    text: str
+    cells: list[HeatCell]
+
+
+@dataclass(frozen=True)
+class TensorLine:
+    """How many checks of one tensor hold, over all cases, and the one nearest to its limit."""
+
+    name: str
+    checks: int
+    same: int
+    close: int
+    failed: int
+    other: int
+    nearest: str
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A list on the index that filters cases by one field."""
+
+    field: str
+    label: str
+    values: list[str]
+
+
+@dataclass(frozen=True)
+class IndexPage:
+    """Everything that the template of the index needs."""
+
+    candidate: Json
+    rendering: Rendering
+    sentence: str
+    columns: list[str]
+    started: str
+    totals: list[tuple[str, int]]
+    rows: list[CaseRow]
+    filters: list[Filter]
+    waivers: list[Json]
+    stages: list[TensorLine]
 
 
 def columns(verdict: Json) -> list[str]:
     """The tensors of a verdict without their prefixes, in the order of the flow."""
-    found: dict[str, None] = {}
+    order: list[str] = []
     for case in verdict["cases"]:
         place = -1
-        order = list(found)
         for _, cell in cells.of_case(case):
             local = stages.TensorName.parse(cell["tensor"]).local
             if local in order:
                 place = order.index(local)
-            else:  # a tensor that an earlier case lacks goes behind the one it follows here
+            else:  # a tensor that earlier cases lack is inserted behind the one that it follows here
                 place += 1
                 order.insert(place, local)
-        found = dict.fromkeys(order)
-    return list(found)
+    return order
 
 
-def build(verdict: Json) -> dict[str, Any]:
-    """Everything the template of the index needs."""
+def build(verdict: Json) -> IndexPage:
+    """Collect the content of the index."""
     names = columns(verdict)
-    ordered = sorted(verdict["cases"], key=lambda case: (*(-part for part in cells.severity(case)), case["name"]))
-    counts = verdict["counts"]
-    by_state = {
-        state: sum(case["state"] == state for case in ordered) for state in ("differs", "unreadable", "nothing", "pass")
-    }
-    return {
-        "candidate": verdict["candidate"],
-        "state": verdict["state"],
-        "passed": verdict["state"] == "pass",
-        "sentence": verdict["sentence"],
-        "columns": names,
-        "started": verdict["started"],
-        "totals": [
-            ("cases", len(ordered)),
-            ("cases that pass", by_state["pass"]),
-            ("cases that differ", by_state["differs"] + by_state["unreadable"] + by_state["nothing"]),
-            ("checks expected", counts["expected"]),
-            ("compared", counts["compared"]),
-            ("passed", counts["passed"]),
-            ("failed", counts["failed"]),
-            ("waived", counts["waived"]),
-            ("not tested", counts["not_tested"]),
-        ],
-        "rows": [_row(case, names) for case in ordered],
-        "filters": _filters(ordered),
-        "waivers": verdict["waivers"],
-        "stages": [_stage(name, ordered) for name in names],
-    }
+    ordered = sorted(verdict["cases"], key=lambda case: (*(-key for key in cells.severity(case)), case["name"]))
+    return IndexPage(
+        candidate=verdict["candidate"],
+        rendering=states.VERDICTS[verdict["state"]],
+        sentence=verdict["sentence"],
+        columns=names,
+        started=verdict["started"],
+        totals=_totals(ordered, verdict["counts"]),
+        rows=[_row(case, names) for case in ordered],
+        filters=_filters(ordered),
+        waivers=verdict["waivers"],
+        stages=[_tensor_line(name, ordered) for name in names],
+    )
 
 
-def _row(case: Json, names: list[str]) -> dict[str, Any]:
+def _totals(cases: Sequence[Json], counts: Json) -> list[tuple[str, int]]:
+    marks = [states.CASES[case["state"]].mark for case in cases]
+    declined = marks.count(Mark.QUIET)
+    return [
+        ("cases", len(cases)),
+        ("cases that pass", marks.count(Mark.GOOD)),
+        ("cases that differ", marks.count(Mark.BAD)),
+        *([("cases declined", declined)] if declined else []),
+        ("checks expected", counts["expected"]),
+        ("compared", counts["compared"]),
+        ("passed", counts["passed"]),
+        ("failed", counts["failed"]),
+        ("waived", counts["waived"]),
+        ("not tested", counts["not_tested"]),
+    ]
+
+
+def _row(case: Json, names: Sequence[str]) -> CaseRow:
     grouped: dict[str, list[Json]] = {}
     for _, cell in cells.of_case(case):
         grouped.setdefault(stages.TensorName.parse(cell["tensor"]).local, []).append(cell)
-    accused = [stage["stage"] for stage in blame.origins(case)]
+    accused = [stage["stage"] for stage in headline.origins(case)]
     first = stages.TensorName.parse(case["first"]["tensor"]).local if case["first"] else ""
-    fields = {
+    fields = _fields(case)
+    return CaseRow(
+        name=case["name"],
+        state=case["state"],
+        rendering=states.CASES[case["state"]],
+        accused=headline.accused_names(case),
+        headline=headline.headline(case),
+        worst=formatting.multiple(cells.worst_multiple(cell for _, cell in cells.of_case(case))),
+        fields=fields,
+        text=" ".join([case["name"], case.get("why", ""), *accused, *fields.values()]).lower(),
+        cells=[_cell(grouped.get(name, []), name == first, case, name) for name in names],
+    )
+
+
+def _fields(case: Json) -> dict[str, str]:
+    return {
         "profile": case.get("profile", ""),
         "method": str(case.get("options", {}).get("f0_method", "")),
         "voice": str(case.get("voice", {}).get("kind", "")),
     }
-    return {
-        "name": case["name"],
-        "state": case["state"],
-        "mark": "good" if case["state"] == "pass" else "bad",
-        "accused": accused[0] + (f" and {len(accused) - 1} more" if accused[1:] else "") if accused else "",
-        "headline": blame.headline(case),
-        "worst": formatting.times(cells.worst_times(cell for _, cell in cells.of_case(case))),
-        "fields": fields,
-        "text": " ".join([case["name"], case.get("why", ""), *accused, *fields.values()]).lower(),
-        "cells": [_cell(grouped.get(name, []), name == first, case, name) for name in names],
-    }
 
 
-def _cell(found: list[Json], first: bool, case: Json, name: str) -> dict[str, Any]:
-    speaker = cells.loudest(cell for cell in found if cell["state"] != "not tested")
-    if speaker is None:
-        return {
-            "state": "none",
-            "ratio": None,
-            "text": "",
-            "title": f"{name}: not part of this case",
-            "first": False,
-            "link": "",
-        }
-    ratio = cells.worst_times(found)
-    bad = cells.mark(speaker["state"]) == "bad"
-    worst = speaker.get("worst") or {}
-    text = (
-        (formatting.tiny(ratio) if ratio is not None and ratio > 1 else "✗")
-        if bad
-        else {"same": "="}.get(speaker["state"], "✓")
+def _cell(own: Sequence[Json], first: bool, case: Json, name: str) -> HeatCell:
+    worst = cells.most_severe(cell for cell in own if cell["state"] != states.NOT_TESTED)
+    if worst is None:
+        return HeatCell(states.NO_CELL, None, "", f"{name}: not part of this case")
+    ratio = cells.worst_multiple(own)
+    bad = cells.mark(worst["state"]) == Mark.BAD
+    if bad:
+        text = formatting.compact_multiple(ratio) if ratio is not None and ratio > 1 else "✗"
+    else:
+        text = "=" if worst["state"] == "same" else "✓"
+    place = worst.get("worst") or {}
+    time = cells.page_time(case, worst["tensor"], place.get("time_s"))
+    multiple = f", {formatting.multiple(ratio)} its limit" if ratio is not None else ""
+    sentence = f". {worst['sentence']}" if worst["sentence"] else ""
+    return HeatCell(
+        state=worst["state"],
+        ratio=max(ratio or 0.0, JUST_OVER) if bad and worst["state"] == "differs" else ratio,
+        text=text,
+        title=f"{case['name']}, {name}: {worst['state']}{multiple}{sentence}",
+        link=f"{case['name']}.html#{name}/{time:.3f}",
+        first=first,
     )
-    return {
-        "state": speaker["state"],
-        "ratio": max(ratio or 0.0, 1.001) if bad and speaker["state"] == "differs" else ratio,
-        "first": first,
-        "text": text,
-        "link": f"{case['name']}.html#{name}/{cells.moment(case, speaker['tensor'], worst.get('time_s')):.3f}",
-        "title": f"{case['name']}, {name}: {speaker['state']}"
-        + (f", {formatting.times(ratio)} its limit" if ratio is not None else "")
-        + (f". {speaker['sentence']}" if speaker["sentence"] else ""),
-    }
 
 
-def _stage(name: str, cases: list[Json]) -> dict[str, Any]:
-    """One line of the table of stages: how many checks of a tensor hold, and the one nearest to its limit."""
-    found = [
+def _tensor_line(name: str, cases: Sequence[Json]) -> TensorLine:
+    own = [
         cell
         for case in cases
         for _, cell in cells.of_case(case)
         if stages.TensorName.parse(cell["tensor"]).local == name
     ]
-    numbered = [cell for cell in found if cells.times(cell) is not None]
-    nearest = max(numbered, key=lambda cell: cells.times(cell) or 0.0, default=None)
-    count = {state: sum(cell["state"] == state for cell in found) for state in ("same", "close")}
-    bad = sum(cells.mark(cell["state"]) == "bad" for cell in found)
-    return {
-        "name": name,
-        "checks": len(found),
-        "same": count["same"],
-        "close": count["close"],
-        "failed": bad,
-        "other": len(found) - count["same"] - count["close"] - bad,
-        "nearest": f"{formatting.times(cells.times(nearest))} of {formatting.short(nearest['limit'])}"
+    numbered = [cell for cell in own if cells.limit_multiple(cell) is not None]
+    nearest = max(numbered, key=lambda cell: cells.limit_multiple(cell) or 0.0, default=None)
+    count = [cell["state"] for cell in own].count
+    failed = sum(cells.mark(cell["state"]) == Mark.BAD for cell in own)
+    return TensorLine(
+        name=name,
+        checks=len(own),
+        same=count("same"),
+        close=count("close"),
+        failed=failed,
+        other=len(own) - count("same") - count("close") - failed,
+        nearest=f"{formatting.multiple(cells.limit_multiple(nearest))} of {formatting.number(nearest['limit'])}"
         if nearest
         else "—",
-    }
+    )
 
 
-def _filters(cases: list[Json]) -> list[tuple[str, str, list[str]]]:
-    """Field, label and values of each filter list that has a choice."""
-    found = [
-        ("profile", "profile", sorted({case.get("profile", "") for case in cases})),
-        ("method", "F0 method", sorted({str(case.get("options", {}).get("f0_method", "")) for case in cases})),
-        ("voice", "voice", sorted({str(case.get("voice", {}).get("kind", "")) for case in cases})),
+def _filters(cases: Sequence[Json]) -> list[Filter]:
+    """The filter lists that offer a choice."""
+    labels = {"profile": "profile", "method": "F0 method", "voice": "voice"}
+    all_fields = [_fields(case) for case in cases]
+    filters = [
+        Filter(field, label, sorted({fields[field] for fields in all_fields})) for field, label in labels.items()
     ]
-    return [(field, label, values) for field, label, values in found if len(values) > 1]
+    return [one for one in filters if len(one.values) > 1]

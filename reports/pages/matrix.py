@@ -1,107 +1,123 @@
-"""Several candidates side by side: cases × candidates and stages × candidates, each cell a door to its page."""
+"""Several candidates side by side: cases × candidates and tensors × candidates, each cell with a link to its page."""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from reports.data import cells, formatting
+from reports.data import cells, formatting, states
 from reports.data.load import Json
+from reports.data.states import Mark, Rendering
 from reports.pages import headline, index
+from reports.pages.index import JUST_OVER, HeatCell, TensorLine
 
 
-def build(verdicts: dict[str, Json]) -> dict[str, Any]:
-    """Everything the template of the comparison needs; `verdicts` by the name of each candidate's folder of pages."""
-    names = list(verdicts)
-    cases = {name: {case["name"]: case for case in verdict["cases"]} for name, verdict in verdicts.items()}
-    every = sorted(
-        {case for found in cases.values() for case in found},
-        key=lambda case: (-max(_severity(cases[name].get(case)) for name in names), case),
+@dataclass(frozen=True)
+class CandidateRow:
+    """The totals of one candidate; `folder` holds its pages."""
+
+    folder: str
+    name: str
+    version: str
+    state: str
+    rendering: Rendering
+    sentence: str
+    passed: int
+    failed: int
+    waived: int
+    not_tested: int
+    expected: int
+
+
+@dataclass(frozen=True)
+class MatrixLine:
+    """A case or a tensor with one cell per candidate."""
+
+    name: str
+    cells: list[HeatCell]
+
+
+@dataclass(frozen=True)
+class MatrixPage:
+    """Everything that the template of the comparison needs."""
+
+    candidates: list[CandidateRow]
+    cases: list[MatrixLine]
+    stages: list[MatrixLine]
+
+
+def build(verdicts: Mapping[str, Json]) -> MatrixPage:
+    """Collect the content of the comparison; `verdicts` maps the folder of each candidate's pages to its verdict."""
+    folders = list(verdicts)
+    cases = {folder: {case["name"]: case for case in verdict["cases"]} for folder, verdict in verdicts.items()}
+    names = sorted(
+        {name for by_name in cases.values() for name in by_name},
+        key=lambda name: (-max(_severity(cases[folder].get(name)) for folder in folders), name),
     )
-    tables = {
-        name: {line["name"]: line for line in index.build(verdict)["stages"]} for name, verdict in verdicts.items()
-    }
-    columns: list[str] = list(dict.fromkeys(column for table in tables.values() for column in table))
-    return {
-        "candidates": [_candidate(name, verdicts[name]) for name in names],
-        "cases": [{"name": case, "cells": [_case(cases[name].get(case), name) for name in names]} for case in every],
-        "stages": [
-            {"name": column, "cells": [_stage(tables[name].get(column), verdicts[name], column) for name in names]}
-            for column in columns
+    lines = {folder: {line.name: line for line in index.build(verdict).stages} for folder, verdict in verdicts.items()}
+    columns = list(dict.fromkeys(name for by_name in lines.values() for name in by_name))
+    return MatrixPage(
+        candidates=[_candidate(folder, verdict) for folder, verdict in verdicts.items()],
+        cases=[MatrixLine(name, [_case(cases[folder].get(name), folder) for folder in folders]) for name in names],
+        stages=[
+            MatrixLine(name, [_tensor(lines[folder].get(name), verdicts[folder], name) for folder in folders])
+            for name in columns
         ],
-    }
+    )
 
 
 def _severity(case: Json | None) -> float:
+    """One number that orders as `cells.severity` does; cases that were not judged come last."""
     if case is None:
         return -1.0
-    order, worst = cells.severity(case)
-    return order * 1e12 + min(worst, 1e11)
+    state, worst = cells.severity(case)
+    return state * 1e12 + min(worst, 1e11)
 
 
-def _candidate(name: str, verdict: Json) -> dict[str, Any]:
+def _candidate(folder: str, verdict: Json) -> CandidateRow:
     counts = verdict["counts"]
-    return {
-        "folder": name,
-        "name": verdict["candidate"]["name"],
-        "version": verdict["candidate"]["version"],
-        "state": verdict["state"],
-        "mark": "good" if verdict["state"] == "pass" else "bad",
-        "sentence": verdict["sentence"],
-        "passed": counts["passed"],
-        "failed": counts["failed"],
-        "expected": counts["expected"],
-        "not_tested": counts["not_tested"],
-        "waived": counts["waived"],
-    }
+    return CandidateRow(
+        folder=folder,
+        name=verdict["candidate"]["name"],
+        version=verdict["candidate"]["version"],
+        state=verdict["state"],
+        rendering=states.VERDICTS[verdict["state"]],
+        sentence=verdict["sentence"],
+        passed=counts["passed"],
+        failed=counts["failed"],
+        waived=counts["waived"],
+        not_tested=counts["not_tested"],
+        expected=counts["expected"],
+    )
 
 
-def _case(case: Json | None, folder: str) -> dict[str, Any]:
+def _case(case: Json | None, folder: str) -> HeatCell:
     if case is None:
-        return {
-            "ratio": None,
-            "state": "none",
-            "text": "not judged",
-            "title": "this candidate was not judged on it",
-            "link": "",
-            "first": False,
-        }
-    ratio = cells.worst_times(cell for _, cell in cells.of_case(case))
-    passed = case["state"] == "pass"
-    origins = [stage["stage"] for stage in headline.origins(case)]
-    accused = origins[0] + (f" and {len(origins) - 1} more" if origins[1:] else "") if origins else ""
-    return {
-        "ratio": ratio if passed else max(ratio or 0.0, 1.001),
-        "state": "close" if passed else "differs",
-        "first": False,
-        "text": f"✓ {formatting.times(ratio)}" if passed else f"✗ {accused or case['state']} {formatting.times(ratio)}",
-        "title": case["sentence"] or case["state"],
-        "link": f"{folder}/{case['name']}.html",
-    }
+        return HeatCell(states.NO_CELL, None, "not judged", "this candidate was not judged on this case")
+    rendering = states.CASES[case["state"]]
+    link = f"{folder}/{case['name']}.html"
+    title = case["sentence"] or case["state"]
+    if rendering.mark == Mark.QUIET:
+        return HeatCell(states.NO_CELL, None, rendering.label, title, link)
+    ratio = cells.worst_multiple(cell for _, cell in cells.of_case(case))
+    multiple = formatting.multiple(ratio)
+    if rendering.mark == Mark.GOOD:
+        return HeatCell("close", ratio, f"✓ {multiple}", title, link)
+    text = f"✗ {headline.accused_names(case) or case['state']} {multiple}"
+    return HeatCell("differs", max(ratio or 0.0, JUST_OVER), text, title, link)
 
 
-def _stage(line: dict[str, Any] | None, verdict: Json, column: str) -> dict[str, Any]:
-    if line is None or line["checks"] == line["other"]:
-        return {
-            "ratio": None,
-            "state": "none",
-            "text": "not tested",
-            "title": f"{column}: not tested",
-            "link": "",
-            "first": False,
-        }
-    found = [
+def _tensor(line: TensorLine | None, verdict: Json, name: str) -> HeatCell:
+    if line is None or line.checks == line.other:
+        return HeatCell(states.NO_CELL, None, states.NOT_TESTED, f"{name}: not tested")
+    own = [
         cell
         for case in verdict["cases"]
         for _, cell in cells.of_case(case)
-        if cell["tensor"] == column or cell["tensor"].endswith(f".{column}")
+        if cell["tensor"] == name or cell["tensor"].endswith(f".{name}")
     ]
-    ratio = cells.worst_times(found)
-    bad = line["failed"] > 0
-    return {
-        "ratio": max(ratio or 0.0, 1.001) if bad else ratio,
-        "state": "differs" if bad else "close",
-        "first": False,
-        "text": f"✗ {line['failed']} of {line['checks']}, {formatting.times(ratio)}"
-        if bad
-        else f"✓ {formatting.times(ratio)}",
-        "title": f"{column}: {line['failed']} of {line['checks']} checks fail",
-        "link": "",
-    }
+    ratio = cells.worst_multiple(own)
+    multiple = formatting.multiple(ratio)
+    title = f"{name}: {line.failed} of {line.checks} checks fail"
+    if line.failed:
+        text = f"✗ {line.failed} of {line.checks}, {multiple}"
+        return HeatCell("differs", max(ratio or 0.0, JUST_OVER), text, title)
+    return HeatCell("close", ratio, f"✓ {multiple}", title)

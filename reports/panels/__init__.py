@@ -1,1 +1,1 @@
-"""Panels of a case page: heat strip, players, F0, retrieval, costs."""
+"""Panels of a page: heat strip, player, F0, retrieval, costs."""

@@ -1,77 +1,105 @@
-"""Speed and memory as bars against their budgets, and memory against length, where the verdict brings them.
+"""Speed and memory as bars beside their budgets, and cost against length, where the verdict brings them.
 
-The `speed` of verdict.json is free; what is drawn of it, every field but `what` and `value` optional:
+The object `speed` of verdict.json has no fixed schema. These fields are drawn; all but `what` and `value` are optional:
 
-    {"figures": [{"what": "end to end", "who": "ours", "value": 2.1, "unit": "s", "budget": 3.0,
+    {"figures": [{"what": "end to end", "who": "rvc", "value": 2.1, "unit": "s", "budget": 3.0,
                   "verdict": "pass", "low": 2.0, "high": 2.3}, ...],
-     "growth":  [{"who": "ours", "unit": "MiB", "points": [[10, 640], [30, 650], ...]}, ...]}   # x: seconds of audio
+     "growth":  [{"who": "rvc", "unit": "MiB", "points": [[10, 640], [30, 650], ...]}, ...]}   # x: seconds of audio
 
-Everything else in it is listed as plain facts.
+Other fields are listed as text.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass, field
 
 from reports.data import formatting
+from reports.data.states import Mark
 from reports.panels import svg
 
+MARKS = {"fail": Mark.BAD, "pass": Mark.GOOD}
+DEFAULT_WHO = "candidate"
 
-def build(speed: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+
+@dataclass(frozen=True)
+class Bar:
+    """One measurement. `percent` and `budget_percent` are lengths relative to the longest bar of the group."""
+
+    what: str
+    who: str
+    percent: float
+    budget_percent: float | None
+    value: str
+    budget: str
+    mark: Mark
+
+
+@dataclass(frozen=True)
+class CostGroup:
+    """A titled group of bars, a chart as SVG, or a note."""
+
+    title: str
+    note: str = ""
+    bars: list[Bar] = field(default_factory=list)
+    svg: str = ""
+
+
+def build(speed: Mapping[str, object] | None) -> list[CostGroup]:
     """Groups of bars and charts for the template; none where nothing was measured."""
     speed = speed or {}
-    found = [*_bars(_list(speed.get("figures"))), *_growth(_list(speed.get("growth")))]
+    groups = [*_bars(_objects(speed.get("figures"))), *_growth(_objects(speed.get("growth")))]
     rest = {key: value for key, value in speed.items() if key not in ("figures", "growth")}
     if rest:
-        found.append({"title": "Measured besides", "note": formatting.flat(rest), "bars": [], "svg": ""})
-    return found
+        groups.append(CostGroup("Other measurements", formatting.one_line(rest)))
+    return groups
 
 
-def _list(value: Any) -> list[Mapping[str, Any]]:
+def _objects(value: object) -> list[Mapping[str, object]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def _bars(figures: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _bars(measurements: list[Mapping[str, object]]) -> Iterator[CostGroup]:
     """One group per unit, so that the lengths of its bars can be compared."""
-    usable = [figure for figure in figures if _number(figure.get("value")) is not None and "what" in figure]
-    for unit in dict.fromkeys(str(figure.get("unit", "")) for figure in usable):
-        group = [figure for figure in usable if str(figure.get("unit", "")) == unit]
-        longest = max(max(figure["value"], _number(figure.get("budget")) or 0.0) for figure in group) or 1.0
-        bars = [_bar(figure, unit, longest) for figure in group]
-        yield {"title": f"In {unit}" if unit else "Ratios", "note": "", "bars": bars, "svg": ""}
+    usable = [item for item in measurements if _number(item.get("value")) is not None and "what" in item]
+    for unit in dict.fromkeys(_unit(item, "") for item in usable):
+        group = [item for item in usable if _unit(item, "") == unit]
+        lengths = [_number(item.get(name)) or 0.0 for item in group for name in ("value", "budget")]
+        longest = max(lengths) or 1.0
+        yield CostGroup(f"In {unit}" if unit else "Ratios", bars=[_bar(item, unit, longest) for item in group])
 
 
-def _bar(figure: Mapping[str, Any], unit: str, longest: float) -> dict[str, Any]:
-    budget = _number(figure.get("budget"))
-    low, high = _number(figure.get("low")), _number(figure.get("high"))
-    between = f" ({formatting.short(low)} to {formatting.short(high)})" if low is not None and high is not None else ""
-    verdict = str(figure.get("verdict", ""))
-    return {
-        "what": str(figure["what"]),
-        "who": str(figure.get("who", "ours")),
-        "share": round(100 * figure["value"] / longest, 2),
-        "budget_share": None if budget is None else round(100 * budget / longest, 2),
-        "value": f"{formatting.short(float(figure['value']))} {unit}{between}".strip(),
-        "budget": f"{formatting.short(budget)} {unit} {verdict}".strip() if budget is not None else verdict,
-        "mark": {"fail": "bad", "pass": "good"}.get(verdict, "quiet"),
-    }
+def _bar(item: Mapping[str, object], unit: str, longest: float) -> Bar:
+    value, budget = _number(item.get("value")) or 0.0, _number(item.get("budget"))
+    low, high = _number(item.get("low")), _number(item.get("high"))
+    between = (
+        f" ({formatting.number(low)} to {formatting.number(high)})" if low is not None and high is not None else ""
+    )
+    verdict = str(item.get("verdict", ""))
+    return Bar(
+        what=str(item["what"]),
+        who=str(item.get("who", DEFAULT_WHO)),
+        percent=round(100 * value / longest, 2),
+        budget_percent=None if budget is None else round(100 * budget / longest, 2),
+        value=f"{formatting.number(value)} {unit}{between}".strip(),
+        budget=f"{formatting.number(budget)} {unit} {verdict}".strip() if budget is not None else verdict,
+        mark=MARKS.get(verdict, Mark.QUIET),
+    )
 
 
-def _growth(lines: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Cost against length of audio, a line for each who, a chart for each unit."""
-    for unit in dict.fromkeys(str(line.get("unit", "MiB")) for line in lines):
-        found = {
-            str(line.get("who", "ours")): [(float(x), float(y)) for x, y in line["points"]]
+def _growth(lines: list[Mapping[str, object]]) -> Iterator[CostGroup]:
+    """Cost against the length of the audio: one chart for each unit, one line for each `who`."""
+    for unit in dict.fromkeys(_unit(line, "MiB") for line in lines):
+        curves = {
+            str(line.get("who", DEFAULT_WHO)): [(float(x), float(y)) for x, y in points]
             for line in lines
-            if str(line.get("unit", "MiB")) == unit and line.get("points")
+            if _unit(line, "MiB") == unit and isinstance(points := line.get("points"), list) and points
         }
-        if found:
-            yield {
-                "title": f"{unit} against seconds of audio",
-                "note": "",
-                "bars": [],
-                "svg": svg.points(found, "s of audio", unit),
-            }
+        if curves:
+            yield CostGroup(f"{unit} against seconds of audio", svg=svg.points(curves, "s of audio", unit))
 
 
-def _number(value: Any) -> float | None:
+def _unit(item: Mapping[str, object], default: str) -> str:
+    return str(item.get("unit", default))
+
+
+def _number(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

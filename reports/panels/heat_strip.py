@@ -1,7 +1,9 @@
-"""The rows of the heat strip: each tensor of the stage table over time, in both modes, as the judge saw it."""
+"""The lines of the heat strip: the error of each tensor over time as a multiple of its limit, in both modes."""
 
 import math
-from typing import Any
+from dataclasses import asdict, dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 
@@ -9,139 +11,195 @@ from parity import stages
 from parity.goldens import time_axes
 from parity.goldens.arrays import Array
 from parity.judge.verdict_schema import MODES
-from reports.data import cells, formatting, measure, timeline
-from reports.data.load import Evidence
-from reports.data.pack import Numbers
+from reports.data import cells, formatting, measure, states, timeline
+from reports.data.load import Evidence, Json
+from reports.data.pack import ArrayBlock, ArrayReference
+from reports.data.states import Mark
 
-Json = dict[str, Any]
+
+@dataclass(frozen=True)
+class Piece:
+    """The errors of one tensor over time: `values` holds `count` multiples of the limit, `step` seconds apart."""
+
+    start: float
+    step: float
+    count: int
+    values: ArrayReference
 
 
-def build(case: Json, limits: list[Json], evidence: Evidence, numbers: Numbers) -> list[Json]:
-    """One row per tensor (its segments side by side) in the order of the flow, as the page's script reads them."""
+@dataclass(frozen=True)
+class ModeLine:
+    """One line of the strip in one mode, as heat.js and details.js read it.
+
+    Attributes:
+        state: the most severe state of the line's cells.
+        mark: how the state looks.
+        symbol: the character in front of the line's name.
+        label: the state in words.
+        ratio: the greatest multiple of a limit; None where no cell has numbers or the multiple is infinite.
+        infinite: whether something differs where nothing may differ.
+        sentence: the judge's sentence, or the numbers of the most severe cell.
+        facts: name and value of everything on the tolerance card.
+        note: what stands in a line without pieces.
+        pieces: one for each segment or block with both arrays.
+        histogram: relative errors of all pieces.
+    """
+
+    state: str
+    mark: Mark
+    symbol: str
+    label: str
+    ratio: float | None
+    infinite: bool
+    sentence: str
+    facts: list[tuple[str, str]]
+    note: str
+    pieces: list[Piece]
+    histogram: measure.Histogram | None
+
+
+@dataclass(frozen=True)
+class StripLine:
+    """One tensor, over all its segments or blocks; a mode is None where none of its cells was tested."""
+
+    name: str
+    what: str
+    origin: bool
+    blame: str
+    modes: dict[str, ModeLine | None]
+
+    def document(self) -> Json:
+        """Plain values for the page's script."""
+        return asdict(self)
+
+
+def build(case: Json, limits: list[Json], evidence: Evidence, arrays: ArrayBlock) -> list[StripLine]:
+    """One line per tensor in the order of the flow.
+
+    Args:
+        case: a case of verdict.json.
+        limits: the limits of verdict.json.
+        evidence: goldens and traces; lines without them have no pieces.
+        arrays: receives the multiples of the limits.
+    """
     grouped: dict[str, list[tuple[Json, Json]]] = {}
     for stage, cell in cells.of_case(case):
         grouped.setdefault(stages.TensorName.parse(cell["tensor"]).local, []).append((stage, cell))
-    return [_row(local, pairs, limits, evidence, numbers) for local, pairs in grouped.items()]
+    return [_line(local, pairs, limits, evidence, arrays) for local, pairs in grouped.items()]
 
 
-def _row(local: str, pairs: list[tuple[Json, Json]], limits: list[Json], evidence: Evidence, numbers: Numbers) -> Json:
+def _line(
+    local: str, pairs: list[tuple[Json, Json]], limits: list[Json], evidence: Evidence, arrays: ArrayBlock
+) -> StripLine:
     blames = {stage["blame"] for stage, _ in pairs}
     name = pairs[0][1]["tensor"]
-    made_by = stages.stage_of(name) if stages.is_known(name) else None
-    modes = {mode: [cell for _, cell in pairs if cell["mode"] == mode] for mode in MODES}
-    return {
-        "name": local,
-        "what": made_by.what if made_by else "",
-        "origin": "origin" in blames,
-        "blame": next(
-            (blame for blame in ("origin", "amplifies", "knife-edge", "inherited", "clean") if blame in blames),
-            "not tested",
-        ),
-        "modes": {
-            mode: _mode(local, found, limits, evidence, numbers) if found else None for mode, found in modes.items()
-        },
-    }
+    stage = stages.stage_of(name) if stages.is_known(name) else None
+    by_mode = {mode: [cell for _, cell in pairs if cell["mode"] == mode] for mode in MODES}
+    return StripLine(
+        name=local,
+        what=stage.what if stage else "",
+        origin="origin" in blames,
+        blame=next((blame for blame in states.BLAME_ORDER if blame in blames), states.NOT_TESTED),
+        modes={mode: _mode(local, own, limits, evidence, arrays) for mode, own in by_mode.items()},
+    )
 
 
-def _mode(local: str, found: list[Json], limits: list[Json], evidence: Evidence, numbers: Numbers) -> Json | None:
-    speaker = cells.loudest(found)
-    if speaker is None or all(cell["state"] == "not tested" for cell in found):
+def _mode(local: str, own: list[Json], limits: list[Json], evidence: Evidence, arrays: ArrayBlock) -> ModeLine | None:
+    worst = cells.most_severe(own)
+    if worst is None or all(cell["state"] == states.NOT_TESTED for cell in own):
         return None
-    ratio = cells.worst_times(found)
-    golden, ours = evidence.golden, evidence.ours(found[0]["mode"])
-    pieces: list[Json] = []
-    histograms: list[Json] = []
-    for name in dict.fromkeys(cell["tensor"] for cell in found):
-        if name not in golden or name not in ours or not stages.is_known(name):
+    ratio = cells.worst_multiple(own)
+    golden, candidate = evidence.golden, evidence.candidate(own[0]["mode"])
+    pieces: list[Piece] = []
+    histograms: list[measure.Histogram] = []
+    for name in dict.fromkeys(cell["tensor"] for cell in own):
+        if name not in golden or name not in candidate or not stages.is_known(name):
             continue
-        both = measure.common(name, golden[name], ours[name])
+        both = measure.overlap(name, golden[name], candidate[name])
         if both is None:
             continue
-        own = [cell for cell in found if cell["tensor"] == name]
-        pieces.append(_piece(name, both, own, evidence, numbers))
-        counted = measure.histogram(name, *both, _limit_of(own, "relative_rms"))
-        histograms += [counted] if counted else []
-    return {
-        "state": speaker["state"],
-        "mark": cells.mark(speaker["state"]),
-        "ratio": ratio if ratio is None or math.isfinite(ratio) else None,
-        "endless": ratio == math.inf,
-        "sentence": speaker["sentence"] or _calm(local, speaker),
-        "facts": _facts(local, found, limits),
-        "word": _word(speaker, found, evidence),
-        "pieces": pieces,
-        "histogram": _sum(histograms),
-    }
+        of_tensor = [cell for cell in own if cell["tensor"] == name]
+        pieces.append(_piece(name, both, of_tensor, evidence, arrays))
+        histogram = measure.histogram(name, *both, _limit_of(of_tensor, "relative_rms"))
+        histograms += [histogram] if histogram else []
+    rendering = states.CELLS[worst["state"]]
+    return ModeLine(
+        state=worst["state"],
+        mark=rendering.mark,
+        symbol=rendering.symbol,
+        label=rendering.label,
+        ratio=ratio if ratio is None or math.isfinite(ratio) else None,
+        infinite=ratio == math.inf,
+        sentence=worst["sentence"] or _sentence(local, worst),
+        facts=_facts(local, own, limits),
+        note=_note(worst, own, evidence),
+        pieces=pieces,
+        histogram=reduce(add, histograms) if histograms else None,
+    )
 
 
-def _word(speaker: Json, found: list[Json], evidence: Evidence) -> str:
-    """What stands in an empty line of the strip."""
-    if speaker["state"] not in ("same", "close"):
-        return str(speaker["state"])
-    traced = any(cell["tensor"] in evidence.ours(cell["mode"]) for cell in found)
-    return f"{speaker['state']}; has no time axis" if traced else f"{speaker['state']}; no trace to draw"
+def _note(worst: Json, own: list[Json], evidence: Evidence) -> str:
+    """What stands in a line of the strip that has no pieces."""
+    if worst["state"] not in ("same", "close"):
+        return str(worst["state"])
+    traced = any(cell["tensor"] in evidence.candidate(cell["mode"]) for cell in own)
+    return f"{worst['state']}; has no time axis" if traced else f"{worst['state']}; no trace to draw"
 
 
-def _piece(name: str, both: tuple[Array, Array], own: list[Json], evidence: Evidence, numbers: Numbers) -> Json:
+def _piece(name: str, both: tuple[Array, Array], own: list[Json], evidence: Evidence, arrays: ArrayBlock) -> Piece:
     begin = timeline.start(name, evidence.meta, evidence.golden)
     axis = time_axes.TimeAxis(time_axes.step(name, evidence.meta), begin)
-    values, step = measure.over_time(name, *both, axis)
-    if (
-        stages.TensorName.parse(name).scope is stages.Scope.BLOCK
-    ):  # a block's ring reaches into the past: one colour for the block
+    values, step = measure.error_over_time(name, *both, axis)
+    if stages.TensorName.parse(name).scope is stages.Scope.BLOCK:
+        # the tensors of consecutive blocks overlap, so each block is shown in one color
         values, step = np.array([np.max(values)], "f4"), time_axes.block_seconds(evidence.meta)
     ratios = _ratios(values, own)
-    return {"start": begin, "step": step, "count": len(ratios), "values": numbers.add(ratios)}
+    return Piece(begin, step, len(ratios), arrays.add(ratios))
 
 
 def _ratios(values: Array, own: list[Json]) -> Array:
-    """Errors of frames as multiples of their limits, float32 (T,).
+    """Errors of frames as multiples of their limits, float32 (frames,).
 
-    A frame is over 1 where the judge's limit of a frame is passed, or where the mean failed and the frame is above
-    the limit of the mean. Below, the nearer of the two limits counts, so that the shade agrees with the number.
+    A frame is above 1 where it exceeds the judge's limit for a frame, or where the mean failed and the frame exceeds
+    the limit of the mean. Below 1 the nearer of the two limits counts, so that the color agrees with the number.
     """
     mean = next((cell for cell in own if cell["metric"] == "relative_rms" and cell["limit"]), None)
     frame = _limit_of(own, "worst_frame")
     with np.errstate(invalid="ignore"):
-        found = values / frame if frame else np.where(values == 0, 0.0, np.inf if mean is None else 0.0)
+        ratios = values / frame if frame else np.where(values == 0, 0.0, np.inf if mean is None else 0.0)
         if mean is not None:
             of_mean = values / mean["limit"]
-            passed = cells.mark(mean["state"]) == "good" and frame is not None
-            found = np.maximum(found, np.minimum(of_mean, 1.0) if passed else of_mean)
-    return np.where(np.isnan(values), np.nan, found).astype("f4")
+            passed = cells.mark(mean["state"]) == Mark.GOOD and frame is not None
+            ratios = np.maximum(ratios, np.minimum(of_mean, 1.0) if passed else of_mean)
+    return np.where(np.isnan(values), np.nan, ratios).astype("f4")
 
 
 def _limit_of(own: list[Json], metric: str) -> float | None:
     return next((cell["limit"] for cell in own if cell["metric"] == metric and cell["limit"] is not None), None)
 
 
-def _calm(local: str, cell: Json) -> str:
+def _sentence(local: str, cell: Json) -> str:
     if cell["state"] == "same":
         return f"{local}: every element is bit for bit the original's."
     if cell["value"] is None:
         return f"{local}: {cell['state']}."
-    return f"{local}: needs {formatting.short(cell['value'])}, allowed {formatting.short(cell['limit'])}."
+    return f"{local}: needs {formatting.number(cell['value'])}, allowed {formatting.number(cell['limit'])}."
 
 
-def _facts(local: str, found: list[Json], limits: list[Json]) -> list[tuple[str, str]]:
+def _facts(local: str, own: list[Json], limits: list[Json]) -> list[tuple[str, str]]:
     """Name and value of everything on the tolerance card: each metric with its limit, reason and derivation."""
     facts: list[tuple[str, str]] = []
-    for metric in dict.fromkeys(cell["metric"] for cell in found):
-        worst = cells.loudest(cell for cell in found if cell["metric"] == metric)
+    for metric in dict.fromkeys(cell["metric"] for cell in own):
+        worst = cells.most_severe(cell for cell in own if cell["metric"] == metric)
         if worst is None or worst["value"] is None:
             continue
-        facts.append(
-            (
-                metric.replace("_", " "),
-                f"needs {formatting.short(worst['value'])}, allowed {formatting.short(worst['limit'])}"
-                f", {formatting.times(cells.times(worst))} the limit",
-            )
-        )
+        value, limit = formatting.number(worst["value"]), formatting.number(worst["limit"])
+        multiple = formatting.multiple(cells.limit_multiple(worst))
+        facts.append((metric.replace("_", " "), f"needs {value}, allowed {limit}, {multiple} the limit"))
         if worst.get("times_spread") is not None:
-            facts.append(
-                ("against itself", f"{formatting.short(worst['times_spread'])} times the original's own spread")
-            )
-        card = cells.card(limits, local, worst)
+            spread = f"{formatting.number(worst['times_spread'])} times the original's own spread"
+            facts.append(("relative to the spread", spread))
+        card = cells.tolerance_card(limits, local, worst)
         facts += _card_facts(card) if card else []
         facts += _worst_facts(worst)
     return facts
@@ -150,10 +208,10 @@ def _facts(local: str, found: list[Json], limits: list[Json]) -> list[tuple[str,
 def _card_facts(card: Json) -> list[tuple[str, str]]:
     facts = [("because", card["because"])]
     if card.get("spread") is not None:
-        margin = f", margin {formatting.short(card['margin'])}" if card.get("margin") is not None else ""
-        facts.append(("original's spread", formatting.short(card["spread"]) + margin))
+        margin = f", margin {formatting.number(card['margin'])}" if card.get("margin") is not None else ""
+        facts.append(("original's spread", formatting.number(card["spread"]) + margin))
     if card.get("derivation"):
-        facts.append(("derived from", formatting.flat(card["derivation"])))
+        facts.append(("derived from", formatting.one_line(card["derivation"])))
     return facts
 
 
@@ -163,22 +221,5 @@ def _worst_facts(cell: Json) -> list[tuple[str, str]]:
         return []
     when = f" ({worst['time_s']:.3f} s)" if worst["time_s"] is not None else ""
     where = f" at {worst['index']}" if len(worst["index"]) > 1 else ""
-    return [
-        (
-            "worst",
-            f"frame {worst['frame']}{when}{where}: ours {formatting.short(worst['ours'], 6)}, "
-            f"original {formatting.short(worst['golden'], 6)}",
-        )
-    ]
-
-
-def _sum(histograms: list[Json]) -> Json | None:
-    """The histogram of several segments together."""
-    if not histograms:
-        return None
-    counts = np.sum([one["counts"] for one in histograms], axis=0).tolist()
-    return histograms[0] | {
-        "counts": counts,
-        "zero": sum(one["zero"] for one in histograms),
-        "total": sum(one["total"] for one in histograms),
-    }
+    values = f"candidate {formatting.number(worst['ours'], 6)}, original {formatting.number(worst['golden'], 6)}"
+    return [("worst", f"frame {worst['frame']}{when}{where}: {values}")]

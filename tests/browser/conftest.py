@@ -28,13 +28,11 @@ FAULTS = {"tone-right": None, "tone-linear": synthetic.linear_upsampling, "tone-
 
 
 def chromium() -> str:
-    """The path of the browser; failing to find one is a failure, not a reason to skip."""
-    found = os.environ.get("CHROMIUM") or next((path for name in NAMES if (path := shutil.which(name))), None)
-    if not found:
-        pytest.fail(
-            "no Chromium on this machine; install it (Debian: apt-get install chromium) or name it in $CHROMIUM"
-        )
-    return found
+    """The path of the browser. Without a browser the tests fail; they are not skipped."""
+    path = os.environ.get("CHROMIUM") or next((where for name in NAMES if (where := shutil.which(name))), None)
+    if not path:
+        pytest.fail("no Chromium was found; install it (Debian: apt-get install chromium) or name it in $CHROMIUM")
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -67,10 +65,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 @pytest.fixture(scope="session")
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """The same cases by a faithful candidate, a planted fault, and one that offers no retrieval."""
+    """The same cases by a correct candidate, one with planted faults, and one that offers no retrieval."""
     root = tmp_path_factory.mktemp("comparison")
     folders = {
-        "faithful": synthetic.judged(root, dict.fromkeys(FAULTS), "faithful"),
+        "correct": synthetic.judged(root, dict.fromkeys(FAULTS), "correct"),
         "planted": synthetic.judged(root, FAULTS, "planted"),
         "partial": synthetic.judged(root, dict.fromkeys(FAULTS), "partial", ("retrieval.search", "flow")),
     }
@@ -80,10 +78,10 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 @dataclass
 class Watched:
-    """A page and everything it complained about or asked for."""
+    """A page, its console messages and errors, and the addresses that it requested."""
 
     page: Page
-    complaints: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
     def open(self, url: str) -> Page:
@@ -102,21 +100,21 @@ def until(page: Page, expression: str, seconds: float = 10) -> None:
 
 
 def watch(context: BrowserContext) -> Watched:
-    """A new page whose console, errors and requests are written down."""
+    """A new page whose console messages, errors and requests are recorded."""
     watched = Watched(context.new_page())
-    watched.page.on("console", lambda message: watched.complaints.append(f"{message.type}: {message.text}"))
-    watched.page.on("pageerror", lambda error: watched.complaints.append(f"error: {error}"))
+    watched.page.on("console", lambda message: watched.messages.append(f"{message.type}: {message.text}"))
+    watched.page.on("pageerror", lambda error: watched.messages.append(f"error: {error}"))
     watched.page.on("request", lambda request: watched.requests.append(request.url))
     return watched
 
 
 @pytest.fixture
 def watched(browser: Browser) -> Iterator[Watched]:
-    """A page 1280 pixels wide; whatever a test does with it, it must stay quiet and at home."""
+    """A page 1280 pixels wide. After the test it must have no console messages and no requests to a network."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = watch(context)
     yield page
     context.close()
-    assert page.complaints == []
-    away = [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))]
-    assert away == []
+    assert page.messages == []
+    external = [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))]
+    assert external == []

@@ -1,6 +1,6 @@
-"""python -m tests.browser.pictures: judge our rvc, right and with planted faults, and take the pictures in docs/images.
+"""python -m tests.browser.pictures: judge rvc with and without planted faults, and write the pictures in docs/images.
 
-A newcomer should see on each within ten seconds what is wrong, where, and how bad: look at them before committing them.
+Each picture should show at first sight what is wrong, where, and by how much: look at them before committing them.
 """
 
 import tempfile
@@ -28,15 +28,15 @@ HEIGHT = 1040
 
 
 class Planted(RvcTorch):
-    """Our rvc with one of the catalogue's faults, under a name that says so."""
+    """rvc with a fault of the catalog; its name contains the fault."""
 
-    def __init__(self, words: str, fault: Fault) -> None:
+    def __init__(self, description: str, fault: Fault) -> None:
         super().__init__()
-        self._words, self._fault = words, fault
+        self._description, self._fault = description, fault
 
     @property
     def about(self) -> dict[str, object]:
-        return {**super().about, "name": f"rvc, {self._words}"}
+        return {**super().about, "name": f"rvc, {self._description}"}
 
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
         with self._fault.patch.apply(self, case):
@@ -48,7 +48,7 @@ class Planted(RvcTorch):
 
 
 def main() -> None:
-    """Verdicts and pages in a folder that goes away; pictures into docs/images."""
+    """Make verdicts and pages in a temporary folder, and the pictures in docs/images."""
     with tempfile.TemporaryDirectory() as there, chromium_running() as browser:
         root = Path(there)
         verdicts = judged(root)
@@ -62,14 +62,14 @@ def main() -> None:
 
 
 def judged(root: Path) -> list[Path]:
-    """Folders with the verdicts on a few cases: of our rvc, then of each planted fault."""
+    """Folders with the verdicts on a few cases: of rvc, then of rvc with each planted fault."""
     goldens = root / "goldens"
     goldens.mkdir()
     for case in CASES:
         (goldens / case).symlink_to((store.GOLDENS / case).resolve())
     faults = {fault.name: fault for fault in catalogue()}
     programs: dict[str, Candidate] = {"rvc": RvcTorch()}
-    programs |= {name: Planted(words, faults[name]) for words, name in PLANTED.items()}
+    programs |= {name: Planted(description, faults[name]) for description, name in PLANTED.items()}
     folders = [root / name.replace("/", "-") for name in programs]
     for folder, program in zip(folders, programs.values(), strict=True):
         judging.run(program, goldens, folder)
@@ -86,7 +86,7 @@ def chromium_running() -> Iterator[Browser]:
 
 
 def picture(browser: Browser, page: Path, name: str, height: int = HEIGHT) -> None:
-    """What a newcomer sees of a page without scrolling."""
+    """Write the part of a page that is visible without scrolling."""
     with browser.new_context(viewport={"width": 1280, "height": height}, color_scheme="light") as context:
         shown = context.new_page()
         shown.goto(page.as_uri())

@@ -1,4 +1,4 @@
-"""A case's page: one cursor through all panels, numbers that are the verdict's, every control."""
+"""The page of a case: one cursor in all panels, the verdict's numbers, every control."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.browser.conftest import FAULTS, Report, Watched, until
 pytestmark = pytest.mark.browser
 
 
-# Pixels are read from a copy, so that the page's own canvases stay as a person has them.
+# Pixels are read from a copy: reading them from a canvas of the page would change how the browser draws it.
 COPY = """(argument) => { const copy = (canvas) => {
   const twin = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
   twin.drawImage(canvas, 0, 0);
@@ -25,7 +25,7 @@ COPY = """(argument) => { const copy = (canvas) => {
 
 def verdict_of(report: Report, case: str) -> dict[str, Any]:
     document = json.loads((report.verdicts["planted"] / "verdict.json").read_text())
-    return next(found for found in document["cases"] if found["name"] == case)
+    return next(one for one in document["cases"] if one["name"] == case)
 
 
 def state(page: Any, expression: str) -> Any:
@@ -33,7 +33,7 @@ def state(page: Any, expression: str) -> Any:
 
 
 @pytest.mark.parametrize("case", list(FAULTS))
-def test_opens_quietly(watched: Watched, report: Report, case: str) -> None:
+def test_opens_without_errors_or_further_requests(watched: Watched, report: Report, case: str) -> None:
     page = watched.open(report.url(f"{case}.html"))
     assert page.locator("#broken").inner_text() == ""
     assert len(watched.requests) == 1
@@ -42,7 +42,7 @@ def test_opens_quietly(watched: Watched, report: Report, case: str) -> None:
         % """() => [...document.querySelectorAll('canvas')].map((canvas) =>
       [canvas.id, new Set(new Uint32Array(copy(canvas).data.buffer)).size])"""
     )
-    assert {name for name, colours in drawn if colours > 2} >= {
+    assert {name for name, colors in drawn if colors > 2} >= {
         "axis",
         "heat",
         "waves",
@@ -54,7 +54,7 @@ def test_opens_quietly(watched: Watched, report: Report, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", list(FAULTS))
-def test_numbers_shown_equal_the_verdicts(watched: Watched, report: Report, case: str) -> None:
+def test_displayed_numbers_equal_the_verdicts(watched: Watched, report: Report, case: str) -> None:
     page = watched.open(report.url(f"{case}.html"))
     judged = verdict_of(report, case)
     for mode in ("chained", "isolated"):
@@ -78,7 +78,7 @@ def test_numbers_shown_equal_the_verdicts(watched: Watched, report: Report, case
                 assert float(text.rstrip("×")) == pytest.approx(largest, rel=0.05), f"{name} ({mode})"
 
 
-def test_table_of_checks_is_the_verdict(watched: Watched, report: Report) -> None:
+def test_table_of_checks_equals_the_verdict(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("tone-linear.html"))
     judged = verdict_of(report, "tone-linear")
     rows = page.evaluate(
@@ -89,7 +89,7 @@ def test_table_of_checks_is_the_verdict(watched: Watched, report: Report) -> Non
     assert len(page.query_selector_all("#failing tbody tr")) == judged["counts"]["failed"]
 
 
-def test_newcomer_reads_what_where_and_how_bad(watched: Watched, report: Report) -> None:
+def test_headline_names_stage_error_and_time(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("tone-linear.html"))
     assert re.fullmatch(
         r"✗ content\.upsampled is wrong: [\d ]+ times its limit, (first|from) .*", page.inner_text(".verdict")
@@ -118,7 +118,7 @@ def test_click_moves_one_cursor_through_every_panel(watched: Watched, report: Re
 
 
 def cursor_drawn_at(page: Any, canvas: str) -> float:
-    """Where the cursor's own colour stands in most rows of a canvas, as a share of its width."""
+    """The column of a canvas with most pixels in the color of the cursor, as a fraction of its width."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return float(
         page.evaluate(
@@ -182,7 +182,7 @@ def test_keys(watched: Watched, report: Report) -> None:
     assert page.evaluate("document.getElementById('help').open")
 
 
-def test_every_control_works_without_complaint(watched: Watched, report: Report) -> None:
+def test_every_control_works_without_errors(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("tone-octave.html"))
     for name in (
         "zoom-in",
@@ -217,7 +217,7 @@ def test_every_control_works_without_complaint(watched: Watched, report: Report)
     page.wait_for_timeout(100)
 
 
-def test_worst_moment_is_the_verdicts(watched: Watched, report: Report) -> None:
+def test_worst_moment_equals_the_verdicts(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("tone-linear.html"))
     page.click(".row-name[data-stage='content.upsampled']")
     page.click("#mode-isolated")
@@ -242,7 +242,7 @@ def test_worst_moment_is_the_verdicts(watched: Watched, report: Report) -> None:
         and cell["mode"] == "isolated"
         and cell["metric"] == "relative_rms"
     )
-    # the strip's highest frame is the judge's worst frame over the limit that failed
+    # the maximum of the strip is the judge's worst frame divided by the limit that failed
     assert values.max() == pytest.approx(cell["value"] / min(cell["limit"], relative["limit"]), rel=1e-5)
 
 
@@ -273,7 +273,7 @@ def test_drag_selects_and_zooms(watched: Watched, report: Report) -> None:
     assert state(page, "selection") == [0.5, 1.5]
 
 
-def test_a_case_that_could_not_be_judged_says_so(watched: Watched, report: Report, tmp_path: Path) -> None:
+def test_page_of_an_unreadable_case_shows_the_reason(watched: Watched, report: Report, tmp_path: Path) -> None:
     document = json.loads((report.verdicts["planted"] / "verdict.json").read_text())
     broken = document["cases"][0] | {
         "state": "unreadable",

@@ -1,4 +1,4 @@
-"""Light and dark, narrow and wide, without scripts, on paper, and in time."""
+"""Themes, narrow screens, browsers without scripts, print, accessibility, and loading time."""
 
 import time
 from pathlib import Path
@@ -15,16 +15,16 @@ pytestmark = pytest.mark.browser
 
 @pytest.mark.parametrize("width", [400, 1280])
 @pytest.mark.parametrize("name", ["tone-linear.html", "index.html"])
-def test_nothing_sticks_out(browser: Browser, report: Report, width: int, name: str) -> None:
+def test_pages_are_not_wider_than_the_screen(browser: Browser, report: Report, width: int, name: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 800}, has_touch=width == 400)
     watched = watch(context)
     page = watched.open(report.url(name))
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert watched.complaints == []
+    assert watched.messages == []
     context.close()
 
 
-def test_follows_the_system_and_remembers_a_choice(browser: Browser, report: Report) -> None:
+def test_theme_follows_the_system_and_a_choice_is_stored(browser: Browser, report: Report) -> None:
     context = browser.new_context(color_scheme="dark")
     page = watch(context).open(report.url("tone-right.html"))
     background = "getComputedStyle(document.body).backgroundColor"
@@ -54,7 +54,7 @@ def test_readable_without_scripts(browser: Browser, report: Report) -> None:
     context.close()
 
 
-def test_prints(watched: Watched, report: Report) -> None:
+def test_print_hides_the_controls(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("tone-linear.html"))
     page.emulate_media(media="print")
     assert not page.is_visible("#play")
@@ -62,7 +62,7 @@ def test_prints(watched: Watched, report: Report) -> None:
     assert len(page.pdf(format="A4")) > 20_000
 
 
-def test_every_control_has_a_name_and_a_place_in_the_order_of_keys(watched: Watched, report: Report) -> None:
+def test_every_control_has_a_name_and_is_reachable_by_keyboard(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("tone-linear.html"))
     nameless = page.evaluate("""() => [...document.querySelectorAll('button, select, input')]
       .filter((e) => !(e.textContent.trim()
@@ -71,11 +71,11 @@ def test_every_control_has_a_name_and_a_place_in_the_order_of_keys(watched: Watc
     assert page.evaluate("[...document.querySelectorAll('button, select, input')].every((e) => e.tabIndex >= 0)")
 
 
-def test_ten_seconds_fit_and_open_in_time(browser: Browser, tmp_path: Path) -> None:
+def test_page_of_ten_seconds_is_small_and_opens_fast(browser: Browser, tmp_path: Path) -> None:
     """10 s of audio: at most 9 MB, rendered within 3 s, interactive within 2 s of opening."""
     folder = synthetic.judged(tmp_path, {"long": synthetic.linear_upsampling}, "long", seconds=10.0)
-    run([folder], tmp_path / "warm", quiet=True)  # the first page also imports matplotlib
-    begin = time.process_time()  # the machine may be busy with something else
+    run([folder], tmp_path / "warm", quiet=True)  # the first page includes the import of matplotlib
+    begin = time.process_time()  # processor time, since other processes may be running
     run([folder], tmp_path / "pages", quiet=True)
     assert time.process_time() - begin <= 3
     assert (tmp_path / "pages" / "long.html").stat().st_size <= 9e6
@@ -86,7 +86,7 @@ def test_ten_seconds_fit_and_open_in_time(browser: Browser, tmp_path: Path) -> N
         meter = context.new_cdp_session(watched.page)
         meter.send("Performance.enable")
         watched.open((tmp_path / "pages" / "long.html").as_uri())
-        found = {metric["name"]: metric["value"] for metric in meter.send("Performance.getMetrics")["metrics"]}
-        taken.append(found["ProcessTime"])  # processor seconds of all of the page's threads
+        metrics = {metric["name"]: metric["value"] for metric in meter.send("Performance.getMetrics")["metrics"]}
+        taken.append(metrics["ProcessTime"])  # processor seconds of all threads of the page
         context.close()
     assert 0 < min(taken) <= 2, taken

@@ -1,4 +1,4 @@
-"""The index: totals, filters and doors; and several candidates side by side."""
+"""The index with totals, filters and links, and the comparison of several candidates."""
 
 import json
 
@@ -9,7 +9,7 @@ from tests.browser.conftest import FAULTS, Report, Watched
 pytestmark = pytest.mark.browser
 
 
-def test_totals_equal_the_verdicts(watched: Watched, report: Report) -> None:
+def test_totals_equal_the_counts_of_the_verdict(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("index.html"))
     document = json.loads((report.verdicts["planted"] / "verdict.json").read_text())
     shown = dict(
@@ -38,13 +38,13 @@ def test_totals_equal_the_verdicts(watched: Watched, report: Report) -> None:
     assert same + close + failed + other == checks
 
 
-def test_worst_case_stands_first_and_passing_last(watched: Watched, report: Report) -> None:
+def test_cases_are_ordered_from_worst_to_passing(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("index.html"))
     states = page.evaluate("[...document.querySelectorAll('tr[data-case]')].map((row) => row.dataset.state)")
     assert states == ["differs", "differs", "pass"]
 
 
-def test_filters(watched: Watched, report: Report) -> None:
+def test_filters_select_cases(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("index.html"))
 
     def shown() -> list[str]:
@@ -63,7 +63,7 @@ def test_filters(watched: Watched, report: Report) -> None:
     assert shown() == ["tone-linear"]
 
 
-def test_a_cell_is_a_door_to_its_stage_and_moment(watched: Watched, report: Report) -> None:
+def test_a_cell_links_to_its_stage_and_time(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("index.html"))
     page.click("tr[data-case=tone-linear] td.first a")
     page.wait_for_selector("html[data-ready=yes]")

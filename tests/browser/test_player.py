@@ -1,4 +1,4 @@
-"""The players: decoded sample for sample, and switched on one sample while they run."""
+"""The player: decoded samples equal the tensors, and a switch takes effect at its sample."""
 
 from typing import Any
 
@@ -16,38 +16,39 @@ def samples(page: Any, name: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("case", ["tone-linear", "tone-right"])
-def test_decoded_buffers_are_the_tensors(watched: Watched, report: Report, case: str) -> None:
+def test_decoded_buffers_equal_the_tensors(watched: Watched, report: Report, case: str) -> None:
     page = watched.open(report.url(f"{case}.html"))
     golden = store.open_case(report.verdicts["planted"].parent / "goldens" / case)
-    ours = trace_file.read(report.verdicts["planted"] / "traces" / case / "chained.safetensors")
+    candidate = trace_file.read(report.verdicts["planted"] / "traces" / case / "chained.safetensors")
     assert np.array_equal(samples(page, "original") * 32768, golden["waveform.final"])
-    assert np.array_equal(samples(page, "ours") * 32768, ours["waveform.final"])
+    assert np.array_equal(samples(page, "candidate") * 32768, candidate["waveform.final"])
     scale = page.evaluate("Report.current.player.audio.differenceScale")
-    exact = ours["waveform.concat"].astype("f8") - golden["waveform.concat"]
+    exact = candidate["waveform.concat"].astype("f8") - golden["waveform.concat"]
     assert np.abs(samples(page, "difference") / scale - exact).max() <= np.abs(exact).max() / 32767
 
 
-SWITCH = """async ([heard, next, at]) => {
-  const { wire, switchTo } = Report.player, { samples, rate } = Report.current.player.audio;
+SWITCH = """async ([audible, next, at]) => {
+  const { connect, switchTo } = Report.player, { samples, rate } = Report.current.player.audio;
   const context = new OfflineAudioContext(1, samples.original.length, rate);
-  const graph = wire(context, samples, rate, { heard, gains: { original: 1, ours: 1, difference: 0.5 } });
+  const graph = connect(context, samples, rate, { audible, gains: { original: 1, candidate: 1, difference: 0.5 } });
   switchTo(graph, next, at);
   return [...(await context.startRendering()).getChannelData(0)];
 }"""
 
 
 @pytest.mark.parametrize(
-    ("heard", "next_", "gain"), [("original", "ours", 1), ("ours", "difference", 0.5), ("difference", "original", 1)]
+    ("audible", "next_", "gain"),
+    [("original", "candidate", 1), ("candidate", "difference", 0.5), ("difference", "original", 1)],
 )
 def test_switching_is_exact_to_the_sample(
-    watched: Watched, report: Report, heard: str, next_: str, gain: float
+    watched: Watched, report: Report, audible: str, next_: str, gain: float
 ) -> None:
     page = watched.open(report.url("tone-linear.html"))
     at, fade, rate = 0.5, page.evaluate("Report.player.FADE"), 40000
-    played = np.array(page.evaluate(SWITCH, [heard, next_, at]))
-    before, after = samples(page, heard) * (0.5 if heard == "difference" else 1), samples(page, next_) * gain
+    played = np.array(page.evaluate(SWITCH, [audible, next_, at]))
+    before, after = samples(page, audible) * (0.5 if audible == "difference" else 1), samples(page, next_) * gain
     switch, settled = round(at * rate), round((at + fade) * rate) + 1
-    # the graph is computed in blocks of 128 samples; a gain begins to move no earlier than asked
+    # Web Audio computes blocks of 128 samples; a gain does not change before the requested time
     assert np.allclose(played[:switch], before[:switch], atol=1e-7)
     assert np.allclose(played[settled:], after[settled:], atol=1e-7)
     assert not np.allclose(played[settled : settled + 4000], before[settled : settled + 4000], atol=1e-4)
@@ -57,9 +58,9 @@ def test_loop_repeats_the_selection_to_the_sample(watched: Watched, report: Repo
     page = watched.open(report.url("tone-right.html"))
     played = np.array(
         page.evaluate("""async () => {
-      const { wire } = Report.player, { samples, rate } = Report.current.player.audio;
+      const { connect } = Report.player, { samples, rate } = Report.current.player.audio;
       const context = new OfflineAudioContext(1, 40000, rate);
-      wire(context, samples, rate, { heard: "original", loop: [0.5, 0.75], offset: 0.5 });
+      connect(context, samples, rate, { audible: "original", loop: [0.5, 0.75], offset: 0.5 });
       return [...(await context.startRendering()).getChannelData(0)];
     }""")
     )
@@ -71,12 +72,12 @@ def test_playing_moves_the_cursor_and_switches_while_it_runs(watched: Watched, r
     page = watched.open(report.url("tone-right.html#padded/0.000"))
     page.click("#play")
     until(page, "Report.current.state.cursor > 0.15")
-    page.click("#hear-ours")
-    assert page.get_attribute("#hear-ours", "aria-pressed") == "true"
-    assert page.get_attribute("#hear-original", "aria-pressed") == "false"
+    page.click("#play-candidate")
+    assert page.get_attribute("#play-candidate", "aria-pressed") == "true"
+    assert page.get_attribute("#play-original", "aria-pressed") == "false"
     here = page.evaluate("Report.current.state.cursor")
     until(page, f"Report.current.state.cursor > {here} + 0.1")
-    assert page.evaluate("Report.current.player.graph.heard") == "ours"
+    assert page.evaluate("Report.current.player.graph.audible") == "candidate"
     page.click("#play")
     assert page.get_attribute("#play", "aria-pressed") == "false"
     stopped = page.evaluate("Report.current.state.cursor")
@@ -87,9 +88,11 @@ def test_playing_moves_the_cursor_and_switches_while_it_runs(watched: Watched, r
 def test_level_matched_and_difference_gain(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("tone-linear.html"))
     levels = page.evaluate("Report.current.player.audio.levels")
-    assert page.evaluate("Report.current.player.gains().ours") == 1
+    assert page.evaluate("Report.current.player.gains().candidate") == 1
     page.check("#matched")
-    assert page.evaluate("Report.current.player.gains().ours") == pytest.approx(levels["original"] / levels["ours"])
+    assert page.evaluate("Report.current.player.gains().candidate") == pytest.approx(
+        levels["original"] / levels["candidate"]
+    )
     page.evaluate(
         "() => { const gain = document.getElementById('gain');"
         " gain.value = -20; gain.dispatchEvent(new Event('input')); }"

@@ -1,4 +1,4 @@
-"""A small verdict with its goldens and traces, made once."""
+"""Fixtures: a small verdict with its goldens and traces."""
 
 import json
 from pathlib import Path

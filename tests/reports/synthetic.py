@@ -1,4 +1,4 @@
-"""Small goldens and candidates made of arithmetic, judged by the real judge: what the report's tests look at."""
+"""Small synthetic goldens and candidates, judged by the real judge: input of the report's tests."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +12,16 @@ from parity.goldens import store
 from parity.goldens.store import Case
 from parity.judge import limits as tolerance
 from parity.judge import waivers
+from parity.judge.decisions import margins
 from parity.runs import run
 
-RATE, UPP, VALUES = 40000, 400, 24  # sample rate of the voice, samples of a pitch frame, channels enough for a picture
+RATE = 40000  # Hz, of the voice
+UPP = 400  # samples per pitch frame: 10 ms at RATE
+CHANNELS = 24  # of content features and latents; an RVC model has 768 and 192
 
 
 def meta(name: str, why: str, profile: str, f0_method: str, **options: Any) -> dict[str, Any]:
-    """The meta of a case of two seconds of sound, as `case.json` holds it."""
+    """The meta of a case, as `case.json` holds it."""
     return {
         "name": name,
         "why": why,
@@ -32,8 +35,8 @@ def meta(name: str, why: str, profile: str, f0_method: str, **options: Any) -> d
     }
 
 
-def sound(seconds: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """F0 in Hz every 10 ms (0 unvoiced), the tone at RATE, and a duller one at 16 kHz."""
+def tone(seconds: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """F0 in Hz every 10 ms (0: unvoiced), a tone at RATE, and the same tone at 16 kHz."""
     noise = np.random.default_rng(seed)
     frames = round(seconds * 100)
     time = np.arange(frames) / 100
@@ -44,26 +47,26 @@ def sound(seconds: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
         fine = np.repeat(hertz, rate // 100)
         phase = 2 * np.pi * np.cumsum(fine) / rate
         voiced = np.convolve((fine > 0).astype("f8"), np.hanning(rate // 40) / np.hanning(rate // 40).sum(), "same")
-        tone = sum(
+        harmonics = sum(
             np.sin(k * phase) / k ** (1.1 + 0.4 * np.sin(2 * np.pi * 1.3 * np.arange(len(fine)) / rate))
             for k in range(1, 22)
         )
         breath = noise.standard_normal(len(fine)) * (0.02 + 0.05 * (1 - voiced))
-        waves.append(0.12 * (voiced * tone + breath))
+        waves.append(0.12 * (voiced * harmonics + breath))
     return hertz, waves[0], waves[1]
 
 
 def tensors(seconds: float, seed: int, index: bool = True, resample: bool = False) -> Tensors:
-    """Every tensor of a conversion of one segment, in the right shapes, moving like speech."""
+    """Every tensor of a conversion of one segment, in the shapes of the stage table, with time courses like speech."""
     noise = np.random.default_rng(seed)
-    padded_hz, _, padded = sound(seconds + 2, seed)
+    padded_hz, _, padded = tone(seconds + 2, seed)
     frames = (len(padded) - 80) // 320
     p = 2 * frames
     hertz = padded_hz.astype("f8")
     filled = np.where(hertz > 0, hertz, np.interp(np.arange(len(hertz)), np.flatnonzero(hertz), hertz[hertz > 0]))
-    coarse = np.clip(np.round((1127 * np.log(1 + filled / 700) - 77.755) / 3.885 + 1), 1, 255).astype("i8")
-    slow = np.cumsum(noise.standard_normal((1, frames, VALUES)), axis=1) / 6 + noise.standard_normal(
-        (1, frames, VALUES)
+    coarse = np.rint(margins.bins(filled)).astype("i8")
+    slow = np.cumsum(noise.standard_normal((1, frames, CHANNELS)), axis=1) / 6 + noise.standard_normal(
+        (1, frames, CHANNELS)
     )
     content = np.repeat(slow, 2, axis=1)
     latent = np.repeat(slow.transpose(0, 2, 1), 2, axis=2)
@@ -74,7 +77,7 @@ def tensors(seconds: float, seed: int, index: bool = True, resample: bool = Fals
     cut = wave[RATE:-RATE]
     audio = padded[stages.SR16 : -stages.SR16]
     f4 = np.float32
-    found: dict[str, Any] = {
+    made: dict[str, Any] = {
         "audio16k.raw": audio.astype(f4),
         "audio16k": audio.astype(f4),
         "highpassed": audio,
@@ -87,7 +90,7 @@ def tensors(seconds: float, seed: int, index: bool = True, resample: bool = Fals
         "seg0.hubert.features": slow.astype(f4),
         "seg0.content.upsampled": content.astype(f4),
         "seg0.content.protected": content.astype(f4),
-        "seg0.spk.g": noise.standard_normal((1, VALUES, 1)).astype(f4),
+        "seg0.spk.g": noise.standard_normal((1, CHANNELS, 1)).astype(f4),
         "seg0.enc_p.m": latent.astype(f4),
         "seg0.enc_p.logs": (latent * 0.1).astype(f4),
         "seg0.noise.z": noise.standard_normal(latent.shape).astype(f4),
@@ -102,22 +105,22 @@ def tensors(seconds: float, seed: int, index: bool = True, resample: bool = Fals
         "waveform.final": (cut * 32768).clip(-32768, 32767).astype(np.int16),
     }
     if index:
-        found |= {
+        made |= {
             "seg0.retrieval.distances": distances.astype(f4),
             "seg0.retrieval.ids": noise.integers(0, 4000, (frames, 8)),
             "seg0.retrieval.weights": (weights / weights.sum(1, keepdims=True)).astype(f4),
             "seg0.retrieval.mean": slow[0].astype(f4),
             "seg0.retrieval.blended": slow.astype(f4),
         }
-    return found
+    return made
 
 
 @dataclass
 class Replay:
-    """A candidate that answers with prepared tensors: `alone` in isolation, `whole` in the chain."""
+    """A candidate that returns prepared tensors by case: `isolated` for single stages, `chained` for conversions."""
 
-    alone: dict[str, Tensors]
-    whole: dict[str, Tensors]
+    isolated: dict[str, Tensors]
+    chained: dict[str, Tensors]
     name: str = "replay"
     lacks: tuple[str, ...] = ()
     chains: bool = True
@@ -136,38 +139,41 @@ class Replay:
 
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
         """The prepared tensors of this stage."""
-        # a right stage given wrong inputs makes what its chained run made: the judge asks this to tell who is to blame
-        whole = self.whole[case.name]
-        own = all(name not in case or np.array_equal(value, _part(case[name], value)) for name, value in inputs.items())
+        # to assign blame, the judge also runs stages on the candidate's inputs; the result is then the chained run's
+        chained = self.chained[case.name]
+        from_golden = all(
+            name not in case or np.array_equal(value, _cut_to(case[name], value.shape))
+            for name, value in inputs.items()
+        )
         made = (
-            self.alone[case.name]
-            if own
+            self.isolated[case.name]
+            if from_golden
             else {
-                name: whole[name] + (value - case[name] if value.dtype.kind == "f" else 0)
-                for name, value in self.alone[case.name].items()
-                if name in case and name in whole
+                name: chained[name] + (value - case[name] if value.dtype.kind == "f" else 0)
+                for name, value in self.isolated[case.name].items()
+                if name in case and name in chained
             }
         )
         return {prefix + row.name: made[prefix + row.name] for row in stage.makes if prefix + row.name in made}
 
     def run(self, case: Case) -> Tensors:
         """All prepared tensors."""
-        return {name: value for name, value in self.whole[case.name].items() if stages.stage_of(name) is not None}
+        return {name: value for name, value in self.chained[case.name].items() if stages.stage_of(name) is not None}
 
 
-def _part(whole: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """The beginning of an array, as long as `part`: pitch is handed over cut to its segment."""
-    return whole[tuple(slice(n) for n in part.shape)]
+def _cut_to(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The beginning of an array in a shape: stages receive F0 cut to their segment."""
+    return array[tuple(slice(n) for n in shape)]
 
 
-# What a right candidate computes with other roundings; the rest is plain arithmetic, which the judge wants exact.
+# Tensors in which a correct candidate differs by rounding. The judge requires the other tensors to be exact.
 NETWORKS = ("hubert.features", "enc_p.m", "enc_p.logs", "flow.z", "nsf.source", "waveform.segment.full")
 
 
 def near(golden: Tensors, size: float, seed: int = 1, only: tuple[str, ...] | None = None) -> Tensors:
-    """Floats moved by `size` relative to their tensor, or those of `only`; decisions, zeros and noise stay."""
+    """Add noise of the relative size `size` to floats, or to those of the tensors `only`; decisions and zeros stay."""
     noise = np.random.default_rng(seed)
-    found = dict(golden)
+    moved = dict(golden)
     for name, value in golden.items():
         if (
             value.dtype.kind != "f"
@@ -176,33 +182,37 @@ def near(golden: Tensors, size: float, seed: int = 1, only: tuple[str, ...] | No
         ):
             continue
         scale = float(np.sqrt(np.mean(np.square(value, dtype="f8"))))
-        found[name] = (value + size * scale * noise.standard_normal(value.shape) * (value != 0)).astype(value.dtype)
-    return found
+        moved[name] = (value + size * scale * noise.standard_normal(value.shape) * (value != 0)).astype(value.dtype)
+    return moved
 
 
 def linear_upsampling(golden: Tensors) -> tuple[Tensors, Tensors]:
-    """The fault of the issue: content upsampled by straight lines instead of repetition, alone and in the chain."""
-    alone, whole = near(golden, 2e-7, 1, NETWORKS), near(golden, 3e-7, 2)
+    """A fault: content features are upsampled by linear interpolation instead of repetition.
+
+    Returns:
+        The tensors of isolated stages and of the conversion.
+    """
+    isolated, chained = near(golden, 2e-7, 1, NETWORKS), near(golden, 3e-7, 2)
     content = golden["seg0.content.upsampled"].astype("f8")
     smooth = content.copy()
     smooth[:, 1:-1:2] = (content[:, 1:-1:2] + content[:, 2::2]) / 2
-    alone["seg0.content.upsampled"] = whole["seg0.content.upsampled"] = whole["seg0.content.protected"] = smooth.astype(
-        "f4"
+    isolated["seg0.content.upsampled"] = chained["seg0.content.upsampled"] = chained["seg0.content.protected"] = (
+        smooth.astype("f4")
     )
     gap = np.abs(smooth - content).mean(axis=2)[0]
     noise = np.random.default_rng(5)
     for name in ("seg0.enc_p.m", "seg0.enc_p.logs", "seg0.z_p", "seg0.flow.z"):
         value = golden[name]
-        whole[name] = (value + 0.2 * gap * noise.standard_normal(value.shape)).astype("f4")
+        chained[name] = (value + 0.2 * gap * noise.standard_normal(value.shape)).astype("f4")
     moved = golden["seg0.waveform.segment.full"] * (
         1 + 0.1 * np.repeat(gap, UPP) * noise.standard_normal(len(gap) * UPP)
     )
-    whole |= spread_waveform(moved.astype("f4"))
-    return alone, whole
+    chained |= spread_waveform(moved.astype("f4"))
+    return isolated, chained
 
 
 def spread_waveform(full: np.ndarray) -> Tensors:
-    """What follows from another `waveform.segment.full` to the end."""
+    """The tensors that follow from `waveform.segment.full`."""
     cut = full[RATE:-RATE]
     return {
         "seg0.waveform.segment.full": full,
@@ -213,34 +223,43 @@ def spread_waveform(full: np.ndarray) -> Tensors:
 
 
 def octave_slip(golden: Tensors) -> tuple[Tensors, Tensors]:
-    """A pitch method that falls by an octave for a moment, once unvoiced where the original is voiced."""
-    alone, whole = near(golden, 2e-7, 1, NETWORKS), near(golden, 3e-7, 2)
+    """A fault: F0 is an octave too low in 15 frames, and unvoiced in 6 frames where the original is voiced."""
+    isolated, chained = near(golden, 2e-7, 1, NETWORKS), near(golden, 3e-7, 2)
     raw = golden["f0.raw"].copy()
     voiced = np.flatnonzero(raw > 0)
     raw[voiced[60:75]] /= 2
     raw[voiced[90:96]] = 0
     filled = np.where(raw > 0, raw, golden["f0.filled"])
-    alone["f0.raw"] = whole["f0.raw"] = raw
-    whole |= {"f0.filled": filled, "f0.hz": filled[None].astype("f4")}
-    return alone, whole
+    isolated["f0.raw"] = chained["f0.raw"] = raw
+    chained |= {"f0.filled": filled, "f0.hz": filled[None].astype("f4")}
+    return isolated, chained
 
 
 def judged(
     root: Path, faults: dict[str, Any], name: str = "replay", lacks: tuple[str, ...] = (), seconds: float = 2.0
 ) -> Path:
-    """Goldens and a verdict folder below `root`; `faults` maps case name → None (right) or a fault of this module.
+    """Make goldens below `root` and judge a candidate on them.
 
-    returns : the verdict folder
+    Args:
+        root: a folder; the goldens are shared by several calls.
+        faults: case name → None for a correct result, or a fault of this module.
+        name: name of the candidate and of the verdict folder.
+        lacks: stages that the candidate does not offer alone.
+        seconds: length of the input of each case.
+    Returns:
+        The verdict folder.
     """
-    alone: dict[str, Tensors] = {}
-    whole: dict[str, Tensors] = {}
+    isolated: dict[str, Tensors] = {}
+    chained: dict[str, Tensors] = {}
     goldens = root / "goldens"
     for number, (case, fault) in enumerate(faults.items()):
         made = tensors(seconds, number)
         if not (goldens / case).exists():
             profile, method = [("webui-2026", "pm"), ("webui-2026", "rmvpe")][number % 2]
             store.save_case(goldens / case, made, meta(case, f"a tone with pauses, number {number}", profile, method))
-        alone[case], whole[case] = fault(made) if fault else (near(made, 2e-7, 1, NETWORKS), near(made, 3e-7, 2))
+        isolated[case], chained[case] = fault(made) if fault else (near(made, 2e-7, 1, NETWORKS), near(made, 3e-7, 2))
     out = root / name
-    run.run(Replay(alone, whole, name, lacks), goldens, out, waivers=waivers.Waivers([]), limits=tolerance.Limits())
+    run.run(
+        Replay(isolated, chained, name, lacks), goldens, out, waivers=waivers.Waivers([]), limits=tolerance.Limits()
+    )
     return out

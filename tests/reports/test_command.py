@@ -1,4 +1,4 @@
-"""The command line, what it writes, and what it refuses."""
+"""The command line: pages written, and errors for invalid input."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import pytest
 
 from parity.runs import dumps
 from reports.__main__ import main
-from reports.data import color_scale
+from reports.data.color_scale import PACKAGE, color_scale, step_of
 from reports.pages import assembly, index, matrix
 
 
@@ -22,7 +22,7 @@ def test_writes_an_index_and_a_page_per_case(folder: Path, tmp_path: Path, capsy
     assert names == ["index.html", "tone-linear.html", "tone-octave.html", "tone-right.html"]
 
 
-def test_pages_name_no_address_outside(folder: Path, tmp_path: Path) -> None:
+def test_pages_contain_no_external_address(folder: Path, tmp_path: Path) -> None:
     main([str(folder), str(tmp_path), "--quiet", "--case", "linear"])
     for path in tmp_path.iterdir():
         text = path.read_text(encoding="utf-8")
@@ -31,37 +31,37 @@ def test_pages_name_no_address_outside(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "holds no verdict.json; judge first: nox -s parity"),
         ("{", "is not JSON"),
         ("{}", "does not fit rvc-verdict/1: it lacks the field 'format'; judge again with this version"),
     ],
 )
-def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, said: str) -> None:
+def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, message: str) -> None:
     if content is not None:
         (tmp_path / "verdict.json").write_text(content)
     assert main([str(tmp_path), str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
-    assert said in error
+    assert message in error
     assert not (tmp_path / "out").exists()
 
 
 def test_unknown_case_is_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(folder), str(tmp_path), "--case", "nobody"]) == 2
     expected = "no case has 'nobody' in its name; the verdict holds tone-linear, tone-octave, tone-right"
-    said = capsys.readouterr().err
-    assert all(word in said for word in expected.replace(",", "").split())
+    error = capsys.readouterr().err
+    assert all(word in error for word in expected.replace(",", "").split())
 
 
-def test_index_totals_are_the_verdicts(document: dict[str, Any]) -> None:
+def test_index_totals_equal_the_counts_of_the_verdict(document: dict[str, Any]) -> None:
     built = index.build(document)
-    totals, counts = dict(built["totals"]), document["counts"]
+    totals, counts = dict(built.totals), document["counts"]
     shown = {name.replace(" ", "_"): totals[name] for name in ("compared", "passed", "failed", "waived", "not tested")}
     assert shown == {key: counts[key] for key in shown}
-    assert sum(line["checks"] for line in built["stages"]) == counts["expected"]
-    assert sum(line["failed"] for line in built["stages"]) == counts["failed"]
+    assert sum(line.checks for line in built.stages) == counts["expected"]
+    assert sum(line.failed for line in built.stages) == counts["failed"]
 
 
 def test_index_shows_a_failure_without_number(document: dict[str, Any]) -> None:
@@ -72,57 +72,57 @@ def test_index_shows_a_failure_without_number(document: dict[str, Any]) -> None:
     ]
     built = index.build(changed)
     local = stage["cells"][0]["tensor"].removeprefix("seg0.")
-    row = next(row for row in built["rows"] if row["name"] == changed["cases"][0]["name"])
-    cell = row["cells"][built["columns"].index(local)]
-    assert (cell["state"], cell["text"]) == ("missing", "✗")
-    assert color_scale.step_of(cell["ratio"], cell["state"]) == color_scale.steps()[-1]
+    row = next(row for row in built.rows if row.name == changed["cases"][0]["name"])
+    cell = row.cells[built.columns.index(local)]
+    assert (cell.state, cell.text) == ("missing", "✗")
+    assert step_of(cell.ratio, cell.state) == color_scale()[-1]
 
 
-def test_candidates_of_one_name_get_folders_of_their_own(folder: Path, tmp_path: Path) -> None:
-    twin = tmp_path / "other"
-    shutil.copytree(folder, twin)
-    assert main([str(folder), str(twin), str(tmp_path / "out"), "--quiet", "--case", "right"]) == 0
+def test_candidates_of_the_same_name_get_separate_folders(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "other"
+    shutil.copytree(folder, copy)
+    assert main([str(folder), str(copy), str(tmp_path / "out"), "--quiet", "--case", "right"]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"index.html", "planted-planted", "planted-other"}
 
 
-def test_matrix_says_who_was_not_judged(document: dict[str, Any]) -> None:
+def test_matrix_marks_cases_that_were_not_judged(document: dict[str, Any]) -> None:
     fewer = document | {"cases": document["cases"][1:]}
     built = matrix.build({"all": document, "fewer": fewer})
-    line = next(line for line in built["cases"] if line["name"] == document["cases"][0]["name"])
-    assert [cell["text"] == "not judged" for cell in line["cells"]] == [False, True]
+    line = next(line for line in built.cases if line.name == document["cases"][0]["name"])
+    assert [cell.text == "not judged" for cell in line.cells] == [False, True]
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.009, 0.5, 1.0, 1.0001, 99, 1e9, float("inf")])
-def test_within_the_limit_is_blue_and_beyond_is_not(ratio: float) -> None:
-    step = color_scale.steps().index(color_scale.step_of(ratio, "differs" if ratio > 1 else "close"))
+def test_only_ratios_within_the_limit_are_blue(ratio: float) -> None:
+    step = color_scale().index(step_of(ratio, "differs" if ratio > 1 else "close"))
     assert (step >= 4) == (ratio > 1)
 
 
 def test_assets_can_stand_inside_a_page() -> None:
-    for path in (assembly.ROOT / "assets").iterdir():
+    for path in (PACKAGE / "assets").iterdir():
         text = path.read_text(encoding="utf-8")
         assert "</script" not in text, path
         assert "</style" not in text, path
 
 
 def test_every_script_is_used_and_parses() -> None:
-    names = {path.stem for path in (assembly.ROOT / "assets").glob("*.js")}
+    names = {path.stem for path in (PACKAGE / "assets").glob("*.js")}
     assert names == {*assembly.CASE_SCRIPTS, *assembly.INDEX_SCRIPTS, *assembly.MATRIX_SCRIPTS}
     node = shutil.which("node")
     if node is None:
-        pytest.skip("node is not on this machine; tests/browser runs the same scripts in Chromium")
+        pytest.skip("node is not installed; tests/browser runs the same scripts in Chromium")
     for name in sorted(names):
         checked = subprocess.run(
-            [node, "--check", str(assembly.ROOT / "assets" / f"{name}.js")], capture_output=True, text=True, check=False
+            [node, "--check", str(PACKAGE / "assets" / f"{name}.js")], capture_output=True, text=True, check=False
         )
         assert checked.returncode == 0, checked.stderr
 
 
-def test_two_dumps_make_a_page_with_sound(folder: Path, tmp_path: Path) -> None:
+def test_comparison_of_two_traces_makes_a_page_with_audio(folder: Path, tmp_path: Path) -> None:
     """`parity compare` of two traces, then a report of it with the original's trace as the golden."""
     chained = folder / "traces" / "tone-linear" / "chained.safetensors"
     original = folder / "traces" / "tone-right" / "chained.safetensors"
     dumps.compare(original, chained, out=tmp_path / "judged")
     assert main([str(tmp_path / "judged"), str(tmp_path / "out"), "--quiet", "--golden", str(original)]) == 0
     (page,) = (path for path in (tmp_path / "out").iterdir() if path.name != "index.html")
-    assert 'id="flac-ours"' in page.read_text(encoding="utf-8")
+    assert 'id="flac-candidate"' in page.read_text(encoding="utf-8")

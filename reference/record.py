@@ -22,6 +22,7 @@ import soxr
 
 from parity.goldens import store
 from parity.goldens.trace_file import Trace
+from parity.stages import profile_table
 from reference.hooks.interception import Refusal
 from reference.originals import open_original
 from reference.originals.base import THREADS, Original
@@ -92,7 +93,7 @@ def propose_one(spec: Spec, original: Original, allowed: Any) -> list[proposal.L
     store.save_case(PROPOSED / spec.name, trace, meta(spec, original))
     committed = COMMITTED / spec.name
     old = store.open_case(committed) if committed.is_dir() else None
-    network = spec.options.f0_method in proposal.NETWORKS
+    network = profile_table.METHODS[spec.options.f0_method].is_neural
     return proposal.compare(old, trace, network, allowed)
 
 

@@ -18,9 +18,9 @@ from parity.errors import UsageError
 from parity.goldens import store
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
+from parity.stages.profile_table import methods_without_original
 
 INPUTS = store.GOLDENS.parent / "inputs"
-WITHOUT_ORIGINAL = ("dio", "crepe-tiny")  # F0 methods that no original has
 SUNG = ("sung_glide", "sung_scale")  # inputs with a file of their true F0
 EXCERPTS = {"sung_turn": ("sung_glide", 55)}  # an input cut out of another: (that input, its first frame of 10 ms)
 ALLOWED_LOSS = 0.01  # raw pitch accuracy that `rvc` may lie below its original: one frame in a hundred
@@ -79,7 +79,7 @@ def rows(goldens: Path, run: Path) -> Iterator[tuple[str, str, Accuracy, Accurac
 
 def without_original(track: Track) -> Iterator[tuple[str, str, Accuracy]]:
     """(method, input, accuracy of `rvc`) for every method that no original has."""
-    for method in WITHOUT_ORIGINAL:
+    for method in methods_without_original():
         for stem in SUNG:
             known = np.asarray(load_file(INPUTS / f"{stem}.f0.safetensors")["hz"], np.float64)
             samples = soundfile.read(INPUTS / f"{stem}.flac", dtype="float64")[0]

@@ -11,14 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parity.goldens import store
+from parity.stages.profile_table import METHODS, PROFILES, methods_without_original
 from parity.voices import KINDS
 
-METHODS = ("pm", "harvest", "dio", "crepe", "crepe-tiny", "rmvpe", "fcpe")
-ORIGINALS = {  # the methods each of them has: docs/spec/03 §3.1, offline
-    "webui-2026": ("pm", "rmvpe", "fcpe"),
-    "webui-classic": ("pm", "harvest", "crepe", "rmvpe"),
-    "rvc-python": ("pm", "harvest", "crepe", "rmvpe"),
-}
 NO_METHOD = "no F0"
 Pair = tuple[str, str]
 Covered = dict["Cell", list[str]]  # cell → names of its goldens
@@ -49,10 +44,10 @@ class Cell:
 def existing() -> list[Cell]:
     """Every cell there is."""
     cells = [
-        Cell(kind, method, profile)
+        Cell(kind, method, profile.name)
         for kind in KINDS
-        for profile, methods in ORIGINALS.items()
-        for method in (methods if not kind.endswith("nof0") else (NO_METHOD,))
+        for profile in PROFILES.values()
+        for method in (profile.methods if not kind.endswith("nof0") else (NO_METHOD,))
     ]
     return sorted(cells)
 
@@ -86,7 +81,7 @@ def state(cell: Cell, have: Covered) -> str:
     """What the table says of a cell: how many goldens, left out, that there is no original, or no such cell ("·")."""
     if cell.kind.endswith("nof0") != (cell.method == NO_METHOD):
         return "·"
-    if cell.method not in (*ORIGINALS[cell.profile], NO_METHOD):
+    if cell.method not in (*PROFILES[cell.profile].methods, NO_METHOD):
         return "no original"
     count = len(have.get(cell, ()))
     return f"{count} golden{'s' if count > 1 else ''}" if count else "left out"
@@ -120,15 +115,14 @@ def report(goldens: Path) -> int:
         0, or 1 where a value or a pair of values is not covered.
     """
     cells, have = existing(), covered(goldens)
-    for profile in ORIGINALS:
+    for profile in PROFILES:
         print(table(profile, have) + "\n")
     print(
         f"{'left out':12}{'method':9}{'profile':15}{'kind × method held by':24}"
         f"{'kind × profile held by':24}method × profile held by"
     )
     print("\n".join(left_out(cells, have)))
-    extensions = [method for method in METHODS if not any(method in has for has in ORIGINALS.values())]
-    print(f"no original at all has {' or '.join(extensions)}: extensions, measured by parity.accuracy")
+    print(f"no original at all has {' or '.join(methods_without_original())}: extensions, measured by parity.accuracy")
     values, pairs = missing_values(cells, have), missing_pairs(cells, have)
     counts = [len(set().union(*(kind(cell) for cell in cells))) for kind in (Cell.values, Cell.pairs)]
     print(

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from parity.stages.profile_table import METHODS, PROFILES
+
 FORMAT = "rvc-golden/1"
 
 _TEXT = {"type": "string"}
@@ -47,81 +49,96 @@ TENSOR = _object(
     }
 )
 
-OPTIONS = _object(
-    {},
-    {
-        "f0_method": {"enum": ["pm", "harvest", "dio", "crepe", "crepe-tiny", "rmvpe", "fcpe"]},
-        "transpose": {"type": "number"},
-        "index_rate": {"type": "number", "minimum": 0},
-        "protect": {"type": "number", "minimum": 0},
-        "rms_mix_rate": {"type": "number", "minimum": 0},
-        "resample_rate": _INT,
-        "filter_radius": _INT,
-        "speaker": _INT,
-        "f0_file": {"type": ["string", "null"]},
-        "window": {
-            "type": "array",
-            "items": {"type": "number"},
-            "minItems": 4,
-            "maxItems": 4,
-            "description": "seconds: pad, query, center, max",
-        },
-        "realtime": {
-            "type": "object",
-            "additionalProperties": {"type": ["string", "number", "boolean", "integer", "null"]},
-            "description": "settings of a live stream, docs/spec/07",
-        },
-    },
-)
 
-META = {
-    "format": {"const": FORMAT},
-    "name": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]*$"},
-    "why": {"type": "string", "pattern": ".{10,}"},
-    "profile": {"enum": ["webui-2026", "webui-classic", "rvc-python"]},
-    "input": _object({"file": _TEXT, "sha256": _SHA}, {"source": _TEXT, "licence": _TEXT}),
-    "voice": _object(
+def _options() -> dict[str, Any]:
+    """The schema of the options of a conversion."""
+    return _object(
+        {},
         {
-            "kind": _TEXT,
-            "rate": {"enum": [32000, 40000, 48000]},
-            "version": {"enum": ["v1", "v2"]},
-            "f0": {"type": "boolean"},
-        },
-        {
-            "index": {"type": ["string", "null"], "description": "the kind of index, null without retrieval"},
-            "files": {
+            "f0_method": {"enum": list(METHODS)},
+            "transpose": {"type": "number"},
+            "index_rate": {"type": "number", "minimum": 0},
+            "protect": {"type": "number", "minimum": 0},
+            "rms_mix_rate": {"type": "number", "minimum": 0},
+            "resample_rate": _INT,
+            "filter_radius": _INT,
+            "speaker": _INT,
+            "f0_file": {"type": ["string", "null"]},
+            "window": {
+                "type": "array",
+                "items": {"type": "number"},
+                "minItems": 4,
+                "maxItems": 4,
+                "description": "seconds: pad, query, center, max",
+            },
+            "realtime": {
                 "type": "object",
-                "additionalProperties": _SHA,
-                "description": "role (voice, hubert, …) → sha256",
+                "additionalProperties": {"type": ["string", "number", "boolean", "integer", "null"]},
+                "description": "settings of a live stream, docs/spec/07",
             },
         },
-    ),
-    "options": OPTIONS,
-    "seed": {"type": "string", "description": "the noise tensor T is the stream named SEED/T"},
-    "segments": _INT,
-    "blocks": _INT,
-    "original": _object({"name": _TEXT, "version": _TEXT}, {"commit": _TEXT, "command": _TEXT, "runtime": _TEXT}),
-    "environment": _TEXTS,
-    "absent": {
-        "type": "object",
-        "additionalProperties": _TEXT,
-        "description": "a tensor the stage table expects, and why this original has none",
-    },
-    "recorded": _TEXT,
-    "accepted": _TEXT,
-}
+    )
+
+
+def _fields() -> dict[str, Any]:
+    """The schema of each field of case.json other than `tensors`."""
+    return {
+        "format": {"const": FORMAT},
+        "name": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]*$"},
+        "why": {"type": "string", "pattern": ".{10,}"},
+        "profile": {"enum": list(PROFILES)},
+        "input": _object({"file": _TEXT, "sha256": _SHA}, {"source": _TEXT, "licence": _TEXT}),
+        "voice": _object(
+            {
+                "kind": _TEXT,
+                "rate": {"enum": [32000, 40000, 48000]},
+                "version": {"enum": ["v1", "v2"]},
+                "f0": {"type": "boolean"},
+            },
+            {
+                "index": {"type": ["string", "null"], "description": "the kind of index, null without retrieval"},
+                "files": {
+                    "type": "object",
+                    "additionalProperties": _SHA,
+                    "description": "role (voice, hubert, …) → sha256",
+                },
+            },
+        ),
+        "options": _options(),
+        "seed": {"type": "string", "description": "the noise tensor T is the stream named SEED/T"},
+        "segments": _INT,
+        "blocks": _INT,
+        "original": _object({"name": _TEXT, "version": _TEXT}, {"commit": _TEXT, "command": _TEXT, "runtime": _TEXT}),
+        "environment": _TEXTS,
+        "absent": {
+            "type": "object",
+            "additionalProperties": _TEXT,
+            "description": "a tensor the stage table expects, and why this original has none",
+        },
+        "recorded": _TEXT,
+        "accepted": _TEXT,
+    }
+
+
 _REQUIRED = ["name", "why", "profile", "input", "voice", "options", "seed", "original", "environment"]
 
-META_SCHEMA: dict[str, Any] = _object(
-    {name: META[name] for name in _REQUIRED}, {name: META[name] for name in META if name not in _REQUIRED}
-)
 
-SCHEMA: dict[str, Any] = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "title": "A golden case: what an original computed, stage by stage",
-    **_object(
-        {name: META[name] for name in ["format", *_REQUIRED]}
-        | {"tensors": {"type": "object", "additionalProperties": TENSOR}},
-        {name: META[name] for name in META if name not in ["format", *_REQUIRED]},
-    ),
-}
+def meta_schema() -> dict[str, Any]:
+    """The schema of a case's fields without `format` and `tensors`, with the profiles and F0 methods now registered."""
+    fields = _fields()
+    return _object(
+        {name: fields[name] for name in _REQUIRED}, {name: fields[name] for name in fields if name not in _REQUIRED}
+    )
+
+
+def schema() -> dict[str, Any]:
+    """The schema of case.json, with the profiles and F0 methods now registered."""
+    fields, required = _fields(), ["format", *_REQUIRED]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A golden case: what an original computed, stage by stage",
+        **_object(
+            {name: fields[name] for name in required} | {"tensors": {"type": "object", "additionalProperties": TENSOR}},
+            {name: fields[name] for name in fields if name not in required},
+        ),
+    }

@@ -181,7 +181,7 @@ def open_case(folder: str | Path) -> Case:
         raise GoldenError(f"{folder} holds no {JSON_NAME}, so it is no golden; name the folder of one case") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise GoldenError(f"{path} is not JSON ({error}); restore it or record the case again") from None
-    if wrong := closed_schema.check(document, case_schema.SCHEMA):
+    if wrong := closed_schema.check(document, case_schema.schema()):
         raise GoldenError(f"{path} does not fit the schema of {case_schema.FORMAT}: {wrong[0]}")
     for name in document["tensors"]:
         if not stages.is_known(name):
@@ -216,7 +216,7 @@ def save_case(folder: str | Path, tensors: Mapping[str, Array], meta: Mapping[st
         "blocks": sum(stages.scope_of(prefix) is Scope.BLOCK for prefix in prefixes),
     }
     meta = counted | dict(meta)
-    if wrong := closed_schema.check(meta, case_schema.META_SCHEMA):
+    if wrong := closed_schema.check(meta, case_schema.meta_schema()):
         raise GoldenError(f"the meta of {folder.name} does not fit {case_schema.FORMAT}: {wrong[0]}")
     values = {name: np.ascontiguousarray(tensors[name]).reshape(np.shape(tensors[name])) for name in tensors}
     _refuse_bad(folder.name, values, meta)

@@ -29,13 +29,13 @@ from typing import Any
 from parity import stages
 from parity.errors import ParityError
 from parity.goldens import closed_schema
+from parity.stages.profile_table import METHODS
 
 SPREAD = Path(__file__).parents[1] / "data" / "spread.json"
 MARGIN = 5.0  # the original's spread is sampled by a few machines; a port adds its own, of the same size
 # 4 steps of float32; a different order of float64 operations; a sample of 16 bits cut off to the other side
 FLOORS = {"float32": 5e-7, "float64": 1e-9, "int16": 1e-5}
 ENOUGH = 3  # variants of a stream, below which a file's spread says more about its stages
-NETWORK_F0 = ("rmvpe", "crepe", "crepe-tiny", "fcpe")
 
 SAME_AS = {"waveform.raw": "waveform.segment.full", "content": "content.upsampled"}  # a stream's name for a file's
 
@@ -115,7 +115,8 @@ def any_name(local: str) -> str:
 
 def network_f0(options: Mapping[str, Any]) -> bool:
     """Whether the pitch of this conversion comes from a network."""
-    return options.get("f0_method") in NETWORK_F0
+    method = METHODS.get(str(options.get("f0_method")))
+    return method is not None and method.is_neural
 
 
 class Limits:

@@ -11,13 +11,13 @@ from parity import stages
 from parity.candidates import candidate
 from parity.candidates.candidate import Tensors
 from parity.errors import ParityError
-from parity.goldens import case_schema, store
+from parity.goldens import store
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge import ledger
 from parity.judge import limits as tolerance
+from parity.stages.profile_table import PROFILES
 
-PROFILES: tuple[str, ...] = tuple(case_schema.META_SCHEMA["properties"]["profile"]["enum"])
 WHERE_PROFILES_PART = ("f0.filled", "f0.hz", "f0.coarse", "nsf")
 Run = Callable[[Case], Tensors]
 

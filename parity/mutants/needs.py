@@ -8,6 +8,7 @@ import numpy as np
 
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
+from parity.stages.profile_table import PROFILES, Generation
 
 
 class Need(Enum):
@@ -126,7 +127,7 @@ CHECKS: dict[Need, Callable[[Case], bool]] = {
     Need.VOICE_V2: lambda case: case.voice["version"] == "v2",
     Need.SPEAKER_0: lambda case: int(case.options.get("speaker", 0)) == 0,
     Need.SPEAKER_ABOVE_0: lambda case: int(case.options.get("speaker", 0)) > 0,
-    Need.GENERATION_A: lambda case: case.facts.f0 and case.profile != "webui-classic",
+    Need.GENERATION_A: lambda case: case.facts.f0 and PROFILES[case.profile].generation is Generation.A,
     Need.BLOCK_AUDIBLE: lambda case: float(np.abs(case["rt.0.in"]).max()) > 0.01,
     Need.BLOCKS_VOICED: lambda case: case.facts.f0 and all(bool((hz > 0).any()) for hz in _f0_of_blocks(case)),
     Need.BLOCKS_TRANSPOSED: lambda case: int(case.options.get("transpose", 0)) % 12 != 0,

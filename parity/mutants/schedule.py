@@ -18,6 +18,7 @@ from parity.judge import limits as tolerance
 from parity.mutants import trial as trials
 from parity.mutants.catalog import catalogue
 from parity.mutants.fault import fits
+from parity.stages.profile_table import METHODS
 
 SMALL = 120_000  # samples: goldens up to this long are run without a fault; the three others cost as much as the rest
 
@@ -42,15 +43,12 @@ VARIANTS = (
 )
 
 
-# Duration of a run by F0 method, relative to `pm`, which costs little beside the voice's networks.
-F0_COST = {"harvest": 4, "crepe": 4, "rmvpe": 2, "fcpe": 2}
-
-
 def cost(case: Case) -> int:
     """A number that grows with the duration of a run: samples given to the networks, times the F0 method's factor."""
     names = [name for name in case if stages.TensorName.parse(name).local in ("audio", "padded", "input16k")]
     samples = sum(int(case.entry(name)["shape"][-1]) for name in names)
-    return samples * (F0_COST.get(str(case.options.get("f0_method")), 1) if case.facts.f0 else 1)
+    method = METHODS.get(str(case.options.get("f0_method")))
+    return samples * (method.cost if method is not None and case.facts.f0 else 1)
 
 
 @dataclass(frozen=True)

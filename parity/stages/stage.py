@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from parity.stages.profile_table import METHODS, PROFILES
 from parity.stages.tensor_name import Scope
 
 SR16 = 16000  # Hz, the sample rate of content features, F0 and segmentation (docs/spec/00 §0.2)
 FRAME = 160  # samples at 16 kHz in one pitch frame, 10 ms (docs/spec/00 §0.2)
-PROFILES_THAT_FILL = ("webui-2026",)  # profiles that fill unvoiced frames (docs/divergences.md, D1)
 
 # Seconds from one element to the next along an axis of fixed rate.
 STEPS = {"sample16k": 1 / SR16, "frame10": 0.01, "frame20": 0.02}
@@ -138,14 +138,15 @@ def facts(meta: Mapping[str, Any]) -> Facts:
     f0 = bool(voice["f0"])
     rate, target = int(voice["rate"]), int(options.get("resample_rate", 0))
     segments = int(meta.get("segments", 1))
+    method, profile = METHODS.get(str(options.get("f0_method", ""))), PROFILES.get(str(meta["profile"]))
     return Facts(
         f0=f0,
         index=bool(voice.get("index")) and float(options.get("index_rate", 0)) != 0,
-        fill=meta["profile"] in PROFILES_THAT_FILL,
+        fill=profile is not None and profile.fills_unvoiced,
         several_segments=segments > 1,
         mix=float(options.get("rms_mix_rate", 1)) != 1,
         resample=target >= SR16 and target != rate,
-        crepe=f0 and str(options.get("f0_method", "")).startswith("crepe"),
+        crepe=f0 and method is not None and method.is_dithered,
         segments=segments,
         blocks=int(meta.get("blocks", 0)),
     )

@@ -4,14 +4,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from parity.stages import profile_table
 from reference.hooks.interception import Refusal
 
-PROFILES = ("webui-2026", "webui-classic", "rvc-python")
-METHODS = {
-    "webui-2026": ("pm", "rmvpe", "fcpe"),
-    "webui-classic": ("pm", "harvest", "crepe", "rmvpe"),
-    "rvc-python": ("pm", "harvest", "crepe", "rmvpe"),
-}
+PROFILES = tuple(profile_table.PROFILES)
+METHODS = {name: profile.methods for name, profile in profile_table.PROFILES.items()}
 
 
 class Seconds(float):

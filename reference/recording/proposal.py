@@ -16,7 +16,6 @@ MARGIN = 5.0  # factor on the measured spread, which comes from a few machines; 
 UNMEASURED = {"float": 3e-5, "wave": 5e-5, "hz": 2e-6}  # relative RMS allowed for tensors without a measured spread
 UNMEASURED_NETWORK = {"float": 3e-3, "wave": 5e-4, "hz": 2e-6}  # the same with F0 from a network, which moves the phase
 FLOOR = 5e-7  # least relative RMS allowed: about four steps of float32, the spread between two processors
-NETWORKS = ("rmvpe", "crepe", "crepe-tiny", "fcpe")
 IDENTICAL, WITHIN, CHANGED, NEW, GONE = "bit-identical", "within the original's own spread", "changed", "new", "gone"
 
 

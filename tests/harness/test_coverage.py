@@ -7,15 +7,8 @@ import pytest
 from parity.calibration import coverage
 from parity.calibration.coverage import NO_METHOD, Cell
 from parity.cli import main as command_line
-from rvc.f0.registry import METHODS
-from rvc.profiles import PROFILES
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
-
-
-def test_the_methods_are_those_of_the_profiles():
-    assert tuple(METHODS) == coverage.METHODS
-    assert {name: profile.methods for name, profile in PROFILES.items()} == coverage.ORIGINALS
 
 
 def test_the_committed_goldens_hold_every_value_and_every_pair(capsys):

@@ -20,8 +20,8 @@ from parity.goldens.store import Case
 from parity.judge import limits as tolerance
 from parity.judge import metrics
 from parity.judge.ledger import Ledger
+from parity.stages.profile_table import PROFILES, Generation
 
-GENERATION_A = ("webui-2026", "rvc-python")
 TENSORS = ("nsf.sine", "nsf.source")
 ONE = np.float32(1)
 SENTENCE = (
@@ -37,7 +37,10 @@ def otherwise(case: Case, name: str) -> tuple[Array, str] | None:
     """
     parsed = stages.TensorName.parse(name)
     prefix, local = parsed.prefix, parsed.local
-    if local not in TENSORS or parsed.scope is not stages.Scope.SEGMENT or case.profile not in GENERATION_A:
+    if local not in TENSORS or parsed.scope is not stages.Scope.SEGMENT:
+        return None
+    profile = PROFILES.get(case.profile)
+    if profile is None or profile.generation is not Generation.A:
         return None
     stage = stages.stage_of(name)
     given: Tensors = candidate.inputs(case, stage, prefix) if stage else {}

@@ -1,0 +1,114 @@
+"""The profiles and F0 methods that the judge knows, in one table: to add one, add an entry at the end.
+
+A profile is one original program. The schema of case.json, the coverage table, the limits and the recorder of goldens
+read this table. It does not import `rvc`, which has its own registries (`rvc.profiles`, `rvc.f0.registry`); a test
+compares the two.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Generation(StrEnum):
+    """How the sine generator sums its phase (docs/divergences.md, D16)."""
+
+    A = "A"  # a running sum over samples, from which 1 is subtracted wherever the phase wraps
+    B = "B"  # a sum over frames, interpolated
+
+
+@dataclass(frozen=True)
+class F0Method:
+    """One F0 method.
+
+    Attributes:
+        name: the value of the option `f0_method` in case.json.
+        is_neural: whether its F0 comes from a network, so that the sine's phase varies between machines.
+        is_dithered: whether it takes the recorded draw `noise.crepe`.
+        cost: the duration of a conversion, as a multiple of one with pm, which costs little beside the networks.
+    """
+
+    name: str
+    is_neural: bool = False
+    is_dithered: bool = False
+    cost: int = 1
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One original.
+
+    Attributes:
+        name: the value of `profile` in case.json.
+        methods: the F0 methods that the original offers for files (docs/spec/03 §3.1).
+        fills_unvoiced: whether unvoiced frames are filled from their neighbors (docs/divergences.md, D1).
+        generation: of the sine generator.
+    """
+
+    name: str
+    methods: tuple[str, ...]
+    fills_unvoiced: bool
+    generation: Generation
+
+
+METHODS: dict[str, F0Method] = {}
+PROFILES: dict[str, Profile] = {}
+
+
+def register_method(method: F0Method) -> F0Method:
+    """Add an F0 method to the table.
+
+    Returns:
+        The method.
+    Raises:
+        ValueError: a method of this name is registered.
+    """
+    if method.name in METHODS:
+        raise ValueError(f"the F0 method {method.name!r} is registered already")
+    METHODS[method.name] = method
+    return method
+
+
+def register_profile(profile: Profile) -> Profile:
+    """Add a profile to the table.
+
+    Returns:
+        The profile.
+    Raises:
+        ValueError: a profile of this name is registered, or one of its F0 methods is not.
+    """
+    if profile.name in PROFILES:
+        raise ValueError(f"the profile {profile.name!r} is registered already")
+    unknown = [method for method in profile.methods if method not in METHODS]
+    if unknown:
+        raise ValueError(f"the profile {profile.name!r} names the F0 method {unknown[0]!r}; register that first")
+    PROFILES[profile.name] = profile
+    return profile
+
+
+def unregister(name: str) -> None:
+    """Remove the profile or the F0 method of that name; an unknown name is ignored."""
+    METHODS.pop(name, None)
+    PROFILES.pop(name, None)
+
+
+def methods_without_original() -> list[str]:
+    """The F0 methods that no profile has, in the order of the table."""
+    offered = {method for profile in PROFILES.values() for method in profile.methods}
+    return [method for method in METHODS if method not in offered]
+
+
+register_method(F0Method("pm"))
+register_method(F0Method("harvest", cost=4))
+register_method(F0Method("dio"))
+register_method(F0Method("crepe", is_neural=True, is_dithered=True, cost=4))
+register_method(F0Method("crepe-tiny", is_neural=True, is_dithered=True))
+register_method(F0Method("rmvpe", is_neural=True, cost=2))
+register_method(F0Method("fcpe", is_neural=True, cost=2))
+
+register_profile(Profile("webui-2026", ("pm", "rmvpe", "fcpe"), fills_unvoiced=True, generation=Generation.A))
+register_profile(
+    Profile("webui-classic", ("pm", "harvest", "crepe", "rmvpe"), fills_unvoiced=False, generation=Generation.B)
+)
+register_profile(
+    Profile("rvc-python", ("pm", "harvest", "crepe", "rmvpe"), fills_unvoiced=False, generation=Generation.A)
+)

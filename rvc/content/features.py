@@ -13,6 +13,7 @@ from rvc.nn.hubert import Hubert, HubertConfig, config_from_json
 from rvc.nn.hubert_tensor_names import check, config_from_tensors, translate
 from rvc.weights.mapped_file import Tensors, read_safetensors
 from rvc.weights.memory import give_back
+from rvc.weights.policy import RESIDENT, WeightPolicy
 from rvc.weights.safe_unpickler import read_tensors
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.bfloat16}  # int8 is the generator's
@@ -23,15 +24,14 @@ def load_hubert(
     path: str | Path,
     device: str | torch.device = "cpu",
     precision: str = "float32",
-    lean: bool = False,
-    hurried: bool = False,
+    policy: WeightPolicy = RESIDENT,
 ) -> Hubert:
     """Open HuBERT or ContentVec.
 
     path    : a transformers folder (config.json and model.safetensors or pytorch_model.bin), or one file: .safetensors,
               pytorch_model.bin, or fairseq's hubert_base.pt, whose configuration objects are never brought to life
     device  : where it will run;  precision : "float32", or "bfloat16" for its matrix products
-    lean    : read each layer when it is run, instead of all now;  hurried : for live blocks, see Hubert
+    policy  : how the network holds its weights, and whether it serves realtime blocks
     returns : the network
     raises  : BadCheckpoint when something is missing, damaged or of another kind
     """
@@ -50,7 +50,7 @@ def load_hubert(
         if beside.is_file() and path.name in FOLDER_FILES:
             config = read_config(beside)
     check(weights, config, path.name)
-    hubert = Hubert(config, weights, device, PRECISIONS[precision], lean, hurried)
+    hubert = Hubert(config, weights, device, PRECISIONS[precision], policy)
     give_back()
     return hubert
 

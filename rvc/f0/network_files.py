@@ -14,16 +14,22 @@ from rvc.errors import BadCheckpoint
 from rvc.f0 import registry
 from rvc.f0.optional_packages import shipped_file
 from rvc.weights.mapped_file import Tensors
+from rvc.weights.policy import RESIDENT, WeightPolicy
 
 
-def load(method: str, path: str | Path | None = None, device: str | torch.device = "cpu", lean: bool = False) -> Any:
+def load(
+    method: str,
+    path: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    policy: WeightPolicy = RESIDENT,
+) -> Any:
     """Load the network of an F0 method.
 
     Args:
         method: a name in `registry.METHODS`.
         path: the weight file; None takes the one inside the method's package, which is not imported.
         device: where the network runs.
-        lean: whether a network that supports it reads its large layers when they are run, instead of now.
+        policy: how the network holds its weights; networks that cannot be streamed are resident.
     Returns:
         The network; None for a method without one.
     Raises:
@@ -41,7 +47,7 @@ def load(method: str, path: str | Path | None = None, device: str | torch.device
         path = shipped_file(entry.package.module, network.file, entry.extra or entry.name)
     build = registry.resolve(network.build)
     weights = tensors(Path(path), device)
-    return build(weights, lean) if network.is_streamable else build(weights)
+    return build(weights, policy) if network.is_streamable else build(weights)
 
 
 def tensors(path: Path, device: str | torch.device) -> Tensors:
@@ -63,17 +69,17 @@ class F0Weights:
         self,
         paths: Mapping[str, str | Path | None] | None = None,
         device: str | torch.device = "cpu",
-        lean: bool = False,
+        policy: WeightPolicy = RESIDENT,
     ) -> None:
         """Nothing is loaded yet.
 
         Args:
             paths: role of a weight file (`Network.role`) → its path; a role that is missing is taken from the
                 method's package.
-            device, lean: as in `load`.
+            device, policy: as in `load`.
         """
         self.paths = dict(paths or {})
-        self.device, self.lean = device, lean
+        self.device, self.policy = device, policy
         self._lock = threading.Lock()
         self._loaded: dict[str, Any] = {}
 
@@ -84,5 +90,5 @@ class F0Weights:
             return None
         with self._lock:
             if method not in self._loaded:
-                self._loaded[method] = load(method, self.paths.get(network.role), self.device, self.lean)
+                self._loaded[method] = load(method, self.paths.get(network.role), self.device, self.policy)
             return self._loaded[method]

@@ -73,7 +73,7 @@ class Network:
         role: the name of the weight file: the command line's `--ROLE` and the keyword of `rvc.load_voice`.
         title: the name of the network in messages.
         file: the path of the weights inside the method's package; None where the user has to name a file.
-        is_streamable: whether `build` takes a second argument that makes it read large layers when they are run.
+        is_streamable: whether `build` takes a WeightPolicy as its second argument.
         check: takes the tensors and raises BadCheckpoint when they do not fit; None: `build` is called for that.
         recognize: takes name → shape of the tensors in a file and returns whether they are this network's; None:
             `rvc inspect` does not recognize the file.

@@ -20,6 +20,7 @@ from rvc.nn.streaming.ranges import Span, cut, reaching, silenced, taken
 from rvc.nn.synthesizer_config import Sizes
 from rvc.nn.upsample import NoiseConv, Upsampler
 from rvc.weights.memory import forget_code, give_back
+from rvc.weights.policy import RESIDENT, WeightPolicy
 
 PIECE = 100  # frames
 LONG = 600  # frames of a segment: in shorter ones, making the fast blocks costs more than they save
@@ -30,13 +31,13 @@ LAST_SLOPE = 0.01  # the library's default, which the reference forgot to set
 class Generator:
     """Latent z (1, inter, T), g (1, gin, 1) and the source (1, 1, T·upp) to samples (T·upp,)."""
 
-    def __init__(self, sizes: Sizes, weights: Weights, lean: bool = False) -> None:
+    def __init__(self, sizes: Sizes, weights: Weights, policy: WeightPolicy = RESIDENT) -> None:
         """weights.dtype : what the residual blocks compute in, as `to_precision` has it.
 
-        lean : with int8, which is chosen for its memory, also give back after each stage what it has let go: a tenth
-               slower, and 70 MiB less
+        policy : where weights are streamed and int8, which is chosen for its memory, freed memory is returned to the
+                 system after each stage: a tenth slower, and 70 MiB less
         """
-        self.tidy = lean and weights.dtype == torch.int8
+        self.trims = policy.is_streamed and weights.dtype == torch.int8
         self.upp = sizes.upp
         self.device = weights.device
         first = weights.to(torch.float32)
@@ -86,7 +87,7 @@ class Generator:
         x = silenced(x.add_(voice), given)
         for stage in self.stages:
             x, given = stage(x, given, plan[-1], source, fast), plan.pop()
-            if self.tidy:
+            if self.trims:
                 give_back()
                 forget_code()
         x = F.leaky_relu_(x, LAST_SLOPE)

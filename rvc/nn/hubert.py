@@ -18,10 +18,11 @@ from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn.kernels import amx
 from rvc.nn.kernels.dense import Dense, as_image, as_rows, must_widen, on_tiles
 from rvc.weights.mapped_file import Tensors
+from rvc.weights.policy import RESIDENT, WeightPolicy
 
 FOLDED = 32  # filters whose norm is folded at once: they stay in the cache
 NEAR = {torch.float32: amx.FLOAT32, torch.bfloat16: amx.HALFWAY}  # limbs on tiles
-HURRIED = NEAR | {torch.bfloat16: amx.BFLOAT16}  # of the transformer, where blocks must be in time
+LOW_LATENCY = NEAR | {torch.bfloat16: amx.BFLOAT16}  # limbs of the transformer in realtime conversion
 PIECE = 72  # content frames at most in one pass of the front end: 1.4 s of sound, 9 MB after the first layer
 
 
@@ -113,14 +114,12 @@ class Hubert(nn.Module):
         weights: Mapping[str, Tensor],
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
-        lean: bool = False,
-        hurried: bool = False,
+        policy: WeightPolicy = RESIDENT,
     ) -> None:
         """weights : of any float type;  dtype : what the transformer and its positional convolution are computed in.
 
-        lean    : lay each transformer layer out when it is run and let it go, for one conversion in little memory;
-                  `weights` stay open
-        hurried : in bfloat16 on tiles, one limb a number in the transformer instead of two, a fifth of a block sooner
+        policy  : a streamed network packs each transformer layer when it is run, from `weights`;  with low latency, in
+                  bfloat16 on AMX, the transformer takes one limb a number instead of two
         On tiles bfloat16 is two limbs a number: with one, content is 45 dB from float32, and meets other neighbours in
         a voice's index. Elsewhere the front end never is bfloat16: that alone leaves 40 dB, the transformer 43 dB.
         """
@@ -129,9 +128,10 @@ class Hubert(nn.Module):
         parts = Parts(weights, self.device, torch.float32)
         self.front = FrontEnd(config, parts, NEAR[dtype])
         self.embed = Embedding(config, parts, dtype)
-        fast = Parts(weights, self.device, dtype, HURRIED if hurried else NEAR)
-        self.late = fast if lean else None
-        self.layers = nn.ModuleList(Layer(config, fast, f"layers.{i}") for i in range(0 if lean else config.layers))
+        fast = Parts(weights, self.device, dtype, LOW_LATENCY if policy.low_latency else NEAR)
+        self.streamed = fast if policy.is_streamed else None
+        held = range(0 if policy.is_streamed else config.layers)
+        self.layers = nn.ModuleList(Layer(config, fast, f"layers.{i}") for i in held)
         self.final = parts.dense("final_proj") if "final_proj.weight" in weights else None
 
     @torch.no_grad()
@@ -165,8 +165,8 @@ class Hubert(nn.Module):
         return heard
 
     def layer(self, i: int) -> nn.Module:
-        """Transformer layer `i`, laid out now where the network is lean."""
-        return self.layers[i] if self.late is None else Layer(self.config, self.late, f"layers.{i}")
+        """Transformer layer `i`, packed now where layers are streamed."""
+        return self.layers[i] if self.streamed is None else Layer(self.config, self.streamed, f"layers.{i}")
 
 
 class Parts:

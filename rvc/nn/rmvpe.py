@@ -21,6 +21,7 @@ from rvc.nn.kernels.conv2d import Doubling, Filter
 from rvc.nn.streaming.windows import Pairs, Queue, Window, slices
 from rvc.weights.mapped_file import Tensors
 from rvc.weights.memory import forget_code, give_back
+from rvc.weights.policy import RESIDENT, WeightPolicy
 
 Step = Callable[..., Tensor]  # image (1, C, f, w) → image
 
@@ -37,21 +38,25 @@ EPS = 1e-5
 class Rmvpe:
     """The network; sizes follow from the tensors, so a slimmer one works too."""
 
-    def __init__(self, weights: Mapping[str, Tensor], lean: bool = False) -> None:
-        """weights : the 741 tensors of rmvpe.pt.  raises : BadCheckpoint, see `check`.
+    def __init__(self, weights: Mapping[str, Tensor], policy: WeightPolicy = RESIDENT) -> None:
+        """Build the network.
 
-        lean : lay the deep levels' layers out each time they are run, one after the other in the same memory, for one
-               sound in little of it: they are 350 of the 361 MB, and see a piece once;  `weights` stay open
+        Args:
+            weights: the 741 tensors of rmvpe.pt; a streamed network reads them at each run.
+            policy: a streamed network packs the layers of the deep levels for each run, one after the other in the
+                same memory: they are 350 of the 361 MB, and one run covers PIECE frames.
+        Raises:
+            BadCheckpoint: see `check`.
         """
         check(weights)
-        self.lean = lean
+        self.policy = policy
         self.device = weights["cnn.weight"].device
         encoder = "unet.encoder"
         self.input_scale, self.input_shift = norm_line(weights, f"{encoder}.bn")
-        deep = range(SHALLOW, LEVELS)
-        self.down = [level(weights, f"{encoder}.layers.{i}.conv", lean and i in deep) for i in range(LEVELS)]
-        self.middle = [level(weights, f"unet.intermediate.layers.{j}.conv", lean) for j in range(4)]
-        self.up = [Up(weights, f"unet.decoder.layers.{i}", lean and LEVELS - 1 - i in deep) for i in range(LEVELS)]
+        held = [RESIDENT if i < SHALLOW else policy for i in range(LEVELS)]  # how each level's layers are held
+        self.down = [level(weights, f"{encoder}.layers.{i}.conv", held[i]) for i in range(LEVELS)]
+        self.middle = [level(weights, f"unet.intermediate.layers.{j}.conv", policy) for j in range(4)]
+        self.up = [Up(weights, f"unet.decoder.layers.{i}", held[LEVELS - 1 - i]) for i in range(LEVELS)]
         self.head = Filter(weights["cnn.weight"].float(), weights["cnn.bias"].to(torch.float32, copy=True), (1, 1))
         self.gru = {suffix: Recurrent(weights, suffix) for suffix in ("", "_reverse")}
         self.bins_weight, self.bins_bias = (
@@ -136,8 +141,8 @@ class UNetStream:
         return [self.head(self.ascend(part, range(LEVELS - SHALLOW, LEVELS), end), end) for part, end in parts]
 
     def trim(self) -> None:
-        """A lean network's layers come and go in all sizes; what they leave unused is given back."""
-        if self.network.lean:
+        """Return the memory that streamed layers, which are of many sizes, have left unused."""
+        if self.network.policy.is_streamed:
             give_back()
             forget_code()
 
@@ -163,9 +168,10 @@ class Block:
 
     reach = 2
 
-    def __init__(self, weights: Mapping[str, Tensor], name: str, lean: bool = False) -> None:
-        parts = [partial(folded, weights, f"{name}.conv.{i}", f"{name}.conv.{i + 1}") for i in (0, 3)]
-        self.first, self.second = (Late(part) if lean else part() for part in parts)
+    def __init__(self, weights: Mapping[str, Tensor], name: str, policy: WeightPolicy = RESIDENT) -> None:
+        builds = [partial(folded, weights, f"{name}.conv.{i}", f"{name}.conv.{i + 1}") for i in (0, 3)]
+        self.first: Step = policy.hold(builds[0])
+        self.second: Step = policy.hold(builds[1])
         self.shortcut: Filter | None = None
         if f"{name}.shortcut.weight" in weights:
             weight, bias = weights[f"{name}.shortcut.weight"], weights[f"{name}.shortcut.bias"]
@@ -180,21 +186,9 @@ class Block:
 class Up:
     """One decoder level: a transposed convolution that doubles both axes, then blocks over it and the skip."""
 
-    def __init__(self, weights: Mapping[str, Tensor], name: str, lean: bool = False) -> None:
-        rise = partial(risen, weights, f"{name}.conv1")
-        self.rise: Step = Late(rise) if lean else rise()
-        self.blocks = level(weights, f"{name}.conv2", lean)
-
-
-class Late:
-    """A part that is laid out when it is run, and let go after."""
-
-    def __init__(self, make: Callable[[], Step]) -> None:
-        self.make = make
-
-    def __call__(self, image: Tensor, **how: bool) -> Tensor:
-        """What the part makes of an image."""
-        return self.make()(image, **how)
+    def __init__(self, weights: Mapping[str, Tensor], name: str, policy: WeightPolicy = RESIDENT) -> None:
+        self.rise: Step = policy.hold(partial(risen, weights, f"{name}.conv1"))
+        self.blocks = level(weights, f"{name}.conv2", policy)
 
 
 class Recurrent:
@@ -255,10 +249,9 @@ def without_lock(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return made
 
 
-def level(weights: Mapping[str, Tensor], name: str, lean: bool = False) -> list[Step]:
+def level(weights: Mapping[str, Tensor], name: str, policy: WeightPolicy = RESIDENT) -> list[Step]:
     """The four blocks of a level."""
-    parts = [partial(Block, weights, f"{name}.{b}", lean) for b in range(BLOCKS)]
-    return [Late(part) if lean else part() for part in parts]
+    return [policy.hold(partial(Block, weights, f"{name}.{b}", policy)) for b in range(BLOCKS)]
 
 
 def windows(blocks: list[Step], whole: bool = False) -> list[Window]:

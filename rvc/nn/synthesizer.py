@@ -6,7 +6,7 @@ Tensors are float32 unless said otherwise; shapes are the reference's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +21,7 @@ from rvc.nn.generator import Generator
 from rvc.nn.kernels.conv import PRECISIONS, Weights
 from rvc.nn.source import GENERATIONS, Source
 from rvc.nn.synthesizer_config import PITCH_BINS, read_config
-from rvc.weights.memory import give_back
+from rvc.weights.policy import RESIDENT, WeightPolicy
 
 TEMPERATURE = 0.66666  # five sixes: the reference's, not two thirds
 
@@ -37,49 +37,43 @@ class Synthesizer:
         tensors: Mapping[str, Tensor],
         device: str | torch.device = "cpu",
         precision: str = "float32",
-        lean: bool = False,
+        policy: WeightPolicy = RESIDENT,
     ) -> None:
         """Networks of the sizes that `config` names, with the weights of `tensors`.
 
         config  : list of 18, docs/spec/01 §1.2;  version : "v1" or "v2";  f0 : whether the voice is pitch-guided
         tensors : name → tensor of any float type, as in a voice file
         precision : what to compute in, as `to_precision`
-        lean    : build encoder and flow when they are run and let them go, and the generator when it is first run, for
-                  one conversion in little memory;  `tensors` stay open
+        policy  : a streamed synthesizer builds encoder and flow for each run, and the generator when it is first run;
+                  it reads `tensors` then
         raises  : BadCheckpoint when the config or a tensor does not fit
         """
         self.sizes = read_config(config, version, bool(f0))
         self.device = torch.device(device)
-        self.lean = lean
+        self.policy = policy
         plain = Weights(tensors, self.device)
         self._weights = plain.to(precise(precision))
         with torch.inference_mode():
             self.embedding = plain["emb_g.weight"]
             self._source = Source(self.sizes, plain) if self.sizes.f0 else None
-            self.encoder = self._part(lambda: Encoder(self.sizes, self._around))
-            self._flow = self._part(lambda: Flow(self.sizes, self._around))
-            if not lean:
+            self.encoder = policy.hold(lambda: Encoder(self.sizes, self._around), trim=True)
+            self._flow = policy.hold(lambda: Flow(self.sizes, self._around), trim=True)
+            if not policy.is_streamed:
                 self.generator  # noqa: B018 - built now
                 del self._weights  # the file's
 
     @cached_property
     def generator(self) -> Generator:
         """Built when first used."""
-        if self.lean:
-            give_back()  # what came before
-        made = Generator(self.sizes, self._weights, self.lean)
-        if self.lean:
-            give_back()
-        return made
+        self.policy.trim()  # the memory of the stages before
+        generator = Generator(self.sizes, self._weights, self.policy)
+        self.policy.trim()
+        return generator
 
     @property
     def _around(self) -> Weights:
         """Encoder's and flow's weights: int8 is the generator's alone."""
         return self._weights.to(self._weights.signal)
-
-    def _part(self, make: Callable[[], Any]) -> Any:
-        """A network, or in a lean synthesizer what makes one for each run."""
-        return Late(make) if self.lean else make()
 
     @property
     def upp(self) -> int:
@@ -176,7 +170,7 @@ class Synthesizer:
         int8 is the generator's alone: encoder and flow stay in float32 there.
         """
         dtype = precise(precision)
-        if self.lean:  # nothing is built but perhaps the generator
+        if self.policy.is_streamed:  # at most the generator is built
             self._weights = self._weights.to(dtype)
             self.__dict__.pop("generator", None)
             return self
@@ -185,21 +179,6 @@ class Synthesizer:
                 if network is self.generator or dtype != torch.int8:
                     network.to_precision(dtype)
         return self
-
-
-class Late:
-    """A network that is built when it is run, and let go after."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self.make = make
-
-    def __call__(self, *given: Any) -> Any:
-        """What the network makes of `given`."""
-        network = self.make()
-        found = network(*given)
-        del network
-        give_back()
-        return found
 
 
 def precise(precision: str) -> torch.dtype:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from rvc.noise import NoiseSource
 from rvc.voices.voice import Voice, load_voice
 from rvc.weights import default_paths
 from rvc.weights.memory import forget_code, give_back
+from rvc.weights.policy import RESIDENT, STREAMED, WeightPolicy
 
 if TYPE_CHECKING:
     from rvc.nn.hubert import Hubert
@@ -134,9 +136,10 @@ class VoiceNetworks:
             return tracking.track(padded, method, weights=weights, noise=noise, filter_radius=config.filter_radius)
 
     @contextmanager
-    def borrow_hubert(self, hurried: bool = False) -> Iterator[Hubert]:
-        """HuBERT, for as long as the block lasts; hurried: the one for live blocks."""
-        with self._borrow("hurried hubert" if hurried else "hubert", partial(self._load_hubert, hurried)) as hubert:
+    def borrow_hubert(self, low_latency: bool = False) -> Iterator[Hubert]:
+        """HuBERT, for as long as the block lasts; low_latency: the one for realtime blocks."""
+        name = "low-latency hubert" if low_latency else "hubert"
+        with self._borrow(name, partial(self._load_hubert, low_latency)) as hubert:
             yield hubert
 
     @contextmanager
@@ -172,27 +175,28 @@ class VoiceNetworks:
             self.f0_weights().network(config.f0_method)
 
     def loaded(self) -> set[str]:
-        """Names of what is in memory: "synthesizer", "hubert", "hurried hubert", "index", "f0"."""
+        """Names of what is in memory: "synthesizer", "hubert", "low-latency hubert", "index", "f0"."""
         return set(self._loaded)
 
     def _retrieves(self, config: Config) -> bool:
         return "index" in self.paths and config.index_rate != 0
 
     def _f0_weights(self) -> F0Weights:
-        return F0Weights(self.paths, self.device, lean=self._is_lean)
+        return F0Weights(self.paths, self.device, policy=self.policy)
 
     @property
-    def _is_lean(self) -> bool:
-        """Whether networks read their large layers one after the other, each time they are run."""
-        return not self.keep and self.device == "cpu"
+    def policy(self) -> WeightPolicy:
+        """How networks hold their weights: streamed on the CPU where they are not kept."""
+        return RESIDENT if self.keep or self.device != "cpu" else STREAMED
 
     def _build(self) -> Synthesizer:
-        return self.voice.synthesizer if self.keep else self.voice.build(self._is_lean)
+        return self.voice.synthesizer if self.keep else self.voice.build(self.policy)
 
-    def _load_hubert(self, hurried: bool = False) -> Hubert:
+    def _load_hubert(self, low_latency: bool = False) -> Hubert:
         from rvc.content.features import load_hubert
 
-        return load_hubert(self.paths["hubert"], self.device, self.precision, lean=self._is_lean, hurried=hurried)
+        policy = replace(self.policy, low_latency=low_latency)
+        return load_hubert(self.paths["hubert"], self.device, self.precision, policy)
 
     def _load_index(self) -> Index:
         from rvc.retrieval.search import load_index

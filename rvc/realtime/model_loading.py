@@ -34,7 +34,7 @@ def load_models(parts: VoiceNetworks, profile: str, controls: Controls, exact_hi
     if parts.f0 and registry.named(controls.f0_method).is_neural:
         weights.network(controls.f0_method)
     _ = parts.voice.synthesizer  # built here rather than in the first block
-    with parts.borrow_hubert(hurried=True) as hubert, parts.borrow_index(config) as index:
+    with parts.borrow_hubert(low_latency=True) as hubert, parts.borrow_index(config) as index:
         return Models(parts.voice, hubert, tracker(weights, named(profile)), named(profile), index, exact_hits)
 
 

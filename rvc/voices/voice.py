@@ -22,6 +22,7 @@ from rvc.nn.synthesizer_config import Sizes, layout, read_config
 from rvc.voices.metadata import recognise
 from rvc.weights import checkpoint
 from rvc.weights.mapped_file import Tensors
+from rvc.weights.policy import RESIDENT, WeightPolicy
 
 if TYPE_CHECKING:
     from rvc.nn.synthesizer import Synthesizer
@@ -112,17 +113,17 @@ class Voice:
         with self._lock:
             return self._synthesizer
 
-    def build(self, lean: bool = False) -> Synthesizer:
+    def build(self, policy: WeightPolicy = RESIDENT) -> Synthesizer:
         """The voice's networks, built anew from the file; raises BadCheckpoint when a number in it is not finite.
 
-        lean : each network is built when it is run, and raises then
+        policy : each network of a streamed synthesizer is built when it is run, and raises then
         """
         from rvc.nn.synthesizer import Synthesizer
 
         found = contents(self.path)
         check(found.tensors, self.sizes, self.path.name)  # the file may be another by now
         facts = self.config, self.version, self.f0
-        return Synthesizer(*facts, found.tensors, self.device, self.precision, lean)
+        return Synthesizer(*facts, found.tensors, self.device, self.precision, policy)
 
 
 def load_voice(path: str | Path, *, device: str = "cpu", precision: str = "float32") -> Voice:

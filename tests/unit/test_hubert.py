@@ -9,6 +9,7 @@ from rvc.nn import hubert as module
 from rvc.nn.hubert import Grouped, Groups, Hubert, HubertConfig, config_from_json
 from rvc.nn.kernels import amx
 from rvc.nn.kernels.dense import Dense, windows
+from rvc.weights.policy import RESIDENT, STREAMED
 
 needs_tiles = pytest.mark.skipif(not amx.available(), reason="no matrix tiles here, or RVC_TILES=0")
 
@@ -47,11 +48,13 @@ def test_pieces_of_the_front_end_change_nothing(net, monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_lean_network_hears_the_same_bits_and_holds_no_layer(dtype):
-    kept, lean = (Hubert(plain.SMALL, plain.hubert_weights(), dtype=dtype, lean=lean) for lean in (False, True))
-    assert torch.equal(lean(sound(5003), layer=2), kept(sound(5003), layer=2))
-    assert torch.equal(lean(sound(5003)), kept(sound(5003)))
-    assert (len(kept.layers), len(lean.layers)) == (plain.SMALL.layers, 0)
+def test_a_streamed_network_has_the_same_bits_and_holds_no_layer(dtype):
+    resident, streamed = (
+        Hubert(plain.SMALL, plain.hubert_weights(), dtype=dtype, policy=policy) for policy in (RESIDENT, STREAMED)
+    )
+    assert torch.equal(streamed(sound(5003), layer=2), resident(sound(5003), layer=2))
+    assert torch.equal(streamed(sound(5003)), resident(sound(5003)))
+    assert (len(resident.layers), len(streamed.layers)) == (plain.SMALL.layers, 0)
 
 
 def test_weight_norm_is_folded_over_the_kernel_axis(monkeypatch):

@@ -1,4 +1,4 @@
-"""What a lean network promises: its weights are read, used and let go, so that the stages' peaks do not add up."""
+"""Memory of streamed networks: weights are read, used and released, so that the peaks of the stages do not add up."""
 
 from math import prod
 from pathlib import Path
@@ -16,6 +16,7 @@ from rvc.nn.synthesizer import Synthesizer
 from rvc.nn.synthesizer_config import layout, read_config
 from rvc.weights.mapped_file import read_safetensors
 from rvc.weights.memory import code, forget_code, give_back
+from rvc.weights.policy import RESIDENT, STREAMED
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 MB = 1 << 20
@@ -46,28 +47,30 @@ def write(path, shapes):
     return path.stat().st_size
 
 
-def hear(path, lean):
+def run_hubert(path, policy):
     with torch.no_grad():
-        Hubert(WIDE, read_safetensors(path), lean=lean)(torch.ones(1, 8000))
+        Hubert(WIDE, read_safetensors(path), policy=policy)(torch.ones(1, 8000))
 
 
-def track(path, lean):
-    list(Rmvpe(read_safetensors(path), lean).salience(torch.zeros(64, 128)))
+def run_rmvpe(path, policy):
+    list(Rmvpe(read_safetensors(path), policy).salience(torch.zeros(64, 128)))
 
 
 @pytest.mark.parametrize(
     ("run", "shapes"),
-    [(hear, hubert.expected_shapes(WIDE)), (track, rmvpe.expected_shapes(base=8, hidden=64, into=384))],
+    [(run_hubert, hubert.expected_shapes(WIDE)), (run_rmvpe, rmvpe.expected_shapes(base=8, hidden=64, into=384))],
     ids=["hubert", "rmvpe"],
 )
-def test_a_lean_network_takes_a_part_of_its_file(monkeypatch, run, shapes, tmp_path):
+def test_a_streamed_network_takes_a_part_of_its_file(monkeypatch, run, shapes, tmp_path):
     monkeypatch.setattr(rmvpe, "forget_code", lambda: None)  # the code that comes back is no part of the network
     size = write(tmp_path / "w.safetensors", shapes)
     assert size > 80 * MB
-    run(tmp_path / "w.safetensors", True)  # what is allocated once for good
-    part = 0.5 if run is hear and amx.available() else 0.4  # a layer is a sixth of it, and half as much again there
-    assert peak(lambda: run(tmp_path / "w.safetensors", True)) < part * size
-    assert peak(lambda: run(tmp_path / "w.safetensors", False)) > 0.9 * size
+    run(tmp_path / "w.safetensors", STREAMED)  # what is allocated once for good
+    part = (
+        0.5 if run is run_hubert and amx.available() else 0.4
+    )  # a layer is a sixth of it, and half as much again there
+    assert peak(lambda: run(tmp_path / "w.safetensors", STREAMED)) < part * size
+    assert peak(lambda: run(tmp_path / "w.safetensors", RESIDENT)) > 0.9 * size
 
 
 def voice(path, inter=8, hidden=16, inner=24, initial=32):
@@ -79,13 +82,13 @@ def voice(path, inter=8, hidden=16, inner=24, initial=32):
     return config, 4 * sum(map(prod, shapes.values()))
 
 
-def build(config, path, precision="float32", lean=False):
-    return Synthesizer(config, "v2", 1, read_safetensors(path), precision=precision, lean=lean)
+def build(config, path, precision="float32", policy=RESIDENT):
+    return Synthesizer(config, "v2", 1, read_safetensors(path), precision=precision, policy=policy)
 
 
-def prepare(config, path, lean):
+def prepare(config, path, policy):
     """A synthesizer whose encoder and flow have been run."""
-    net = build(config, path, lean=lean)
+    net = build(config, path, policy=policy)
     m, _ = net.encode(torch.ones(1, 200, 768), torch.ones(1, 200, dtype=torch.int64))
     net.flow(m, net.speaker(0))
     return net
@@ -100,12 +103,12 @@ def held(make):
     return memory("VmRSS") - before
 
 
-def test_a_lean_synthesizer_lets_encoder_and_flow_go_before_the_generator_comes(tmp_path):
+def test_a_streamed_synthesizer_releases_encoder_and_flow_before_the_generator_is_built(tmp_path):
     config, size = voice(tmp_path / "v", inter=128, hidden=384, inner=3072)
     assert size > 120 * MB
-    prepare(config, tmp_path / "v", True)  # what is allocated once for good
-    assert held(lambda: prepare(config, tmp_path / "v", True)) < 0.1 * size
-    assert held(lambda: prepare(config, tmp_path / "v", False)) > 0.9 * size
+    prepare(config, tmp_path / "v", STREAMED)  # what is allocated once for good
+    assert held(lambda: prepare(config, tmp_path / "v", STREAMED)) < 0.1 * size
+    assert held(lambda: prepare(config, tmp_path / "v", RESIDENT)) > 0.9 * size
 
 
 # In bfloat16 the residual blocks, four fifths of a generator, are half as large; what lies between them is not. On

@@ -12,6 +12,7 @@ from rvc.f0.network_files import F0Weights
 from rvc.f0.salience import CENTS, decode
 from rvc.nn import rmvpe
 from rvc.nn.rmvpe import Rmvpe
+from rvc.weights.policy import RESIDENT, STREAMED, StreamedPart
 
 
 def mels(frames):
@@ -43,12 +44,12 @@ def test_pieces_change_nothing(monkeypatch):
     assert plain.gap(whole(net, mels(5000)), once) < 2e-6
 
 
-def test_a_lean_network_hears_the_same_bits_and_holds_no_deep_layer():
-    kept, lean = (Rmvpe(plain.rmvpe_weights(), lean) for lean in (False, True))
-    assert torch.equal(whole(lean, mels(100)), whole(kept, mels(100)))
-    deep = [*lean.middle, *lean.down[2:], *(up.blocks for up in lean.up[:3])]
-    assert all(isinstance(part, rmvpe.Late) for layer in deep for part in layer)
-    assert not any(isinstance(part, rmvpe.Late) for layer in kept.middle for part in layer)
+def test_a_streamed_network_has_the_same_bits_and_holds_no_deep_layer():
+    resident, streamed = (Rmvpe(plain.rmvpe_weights(), policy) for policy in (RESIDENT, STREAMED))
+    assert torch.equal(whole(streamed, mels(100)), whole(resident, mels(100)))
+    deep = [*streamed.middle, *streamed.down[2:], *(up.blocks for up in streamed.up[:3])]
+    assert all(isinstance(part, StreamedPart) for layer in deep for part in layer)
+    assert not any(isinstance(part, StreamedPart) for layer in resident.middle for part in layer)
 
 
 def test_both_directions_at_once_hear_what_one_after_the_other_hears(monkeypatch):

@@ -9,6 +9,7 @@ import torch
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn.synthesizer import Synthesizer, heads, resize_frames, resize_source
 from rvc.nn.synthesizer_config import layout, read_config
+from rvc.weights.policy import RESIDENT, STREAMED
 
 
 def build(f0=1):
@@ -134,7 +135,7 @@ def test_bfloat16_rounds_encoder_and_flow_far_below_their_signal_and_int8_leaves
         assert torch.equal(same, truth)
 
 
-def said(net):
+def waveform(net):
     """What a synthesizer makes of some frames."""
     made = torch.Generator().manual_seed(0)
     g, pitch = net.speaker(1), torch.randint(0, 256, (1, 120), generator=made)
@@ -144,13 +145,15 @@ def said(net):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
-def test_built_early_late_or_changed_it_is_the_same_to_the_bit(precision):
+def test_a_streamed_or_converted_synthesizer_has_the_same_bits_as_a_resident_one(precision):
     tensors, changed = build()
     cfg = sv.config()
-    early, late = (Synthesizer(cfg, "v2", 1, tensors, precision=precision, lean=lean) for lean in (False, True))
-    turned = Synthesizer(cfg, "v2", 1, tensors, lean=True)
-    turned.generator  # noqa: B018 - built in float32 first
-    wanted = said(changed.to_precision(precision))
-    for net in (early, late, turned.to_precision(precision)):
-        assert torch.equal(said(net), wanted)
-    assert torch.equal(said(late), wanted)  # again, from the same tensors
+    resident, streamed = (
+        Synthesizer(cfg, "v2", 1, tensors, precision=precision, policy=policy) for policy in (RESIDENT, STREAMED)
+    )
+    converted = Synthesizer(cfg, "v2", 1, tensors, policy=STREAMED)
+    converted.generator  # noqa: B018 - built in float32 first
+    expected = waveform(changed.to_precision(precision))
+    for net in (resident, streamed, converted.to_precision(precision)):
+        assert torch.equal(waveform(net), expected)
+    assert torch.equal(waveform(streamed), expected)  # a second run, from the same tensors

@@ -1,17 +1,17 @@
-"""Refusals of the judge: one sentence that says what was found, what was expected and what to do."""
+"""Errors of the judge. Each is one sentence: what was found, what was expected, what to do."""
 
 
 class ParityError(Exception):
-    """A sentence for the user; the command line prints it to stderr and leaves with exit code 2."""
+    """An error for the user; the command line prints it to stderr and returns exit code 2."""
 
 
 class GoldenError(ParityError):
-    """A golden that cannot be trusted: its hash, its names or its schema do not hold."""
+    """A golden cannot be read, or its hashes, its names or its schema are wrong."""
 
 
 class TraceError(ParityError):
-    """A trace that cannot be read, or a tap that was heard twice."""
+    """A trace cannot be read, or two taps of one run have the same name."""
 
 
 class UsageError(ParityError):
-    """A command that asks for something that does not exist."""
+    """A command names something that does not exist."""

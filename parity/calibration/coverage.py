@@ -1,8 +1,9 @@
-"""Which cells of kinds × F0 methods × profiles the goldens cover, and which they leave out: python -m parity.coverage.
+"""Which cells of voice kind × F0 method × profile the goldens cover, and which they leave out.
 
-A cell exists where an original can do it. All of them are not recorded, for size: a fault lies in one part (a kind's
-network, a method's tracker, a profile's choice) or between two of them, so every single value and every pair of values
-must be covered, and each cell that is left out is listed with the goldens that hold its three pairs.
+A cell exists where an original offers the method. Not all cells are recorded, because goldens are large. A bug lies in
+one component (the network of a kind, the tracker of a method, a choice of a profile) or between two of them, so every
+single value and every pair of values must be covered. Each cell without a golden is listed with the goldens that cover
+its three pairs.
 """
 
 import itertools
@@ -14,14 +15,14 @@ from parity.goldens import store
 from parity.stages.profile_table import METHODS, PROFILES, methods_without_original
 from parity.voices import KINDS
 
-NO_METHOD = "no F0"
+NO_METHOD = "no F0"  # the method of a voice without F0
 Pair = tuple[str, str]
 Covered = dict["Cell", list[str]]  # cell → names of its goldens
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One thing an original can do."""
+    """One combination that an original can run."""
 
     kind: str
     method: str
@@ -32,17 +33,17 @@ class Cell:
         return (self.kind, self.method), (self.kind, self.profile), (self.method, self.profile)
 
     def pairs(self) -> set[Pair]:
-        """Every two of its values, the kind whole and also as version, rate and F0."""
+        """Every pair of its values; the kind counts as one value and also as version, rate and F0."""
         version, rate, f0 = self.kind.split("-")
         return {*self.sides(), *itertools.combinations((version, rate, f0, self.method, self.profile), 2)}
 
     def values(self) -> set[str]:
-        """Each of its values alone."""
+        """Each of its values; the kind counts as one value and also as version, rate and F0."""
         return {self.kind, self.method, self.profile, *self.kind.split("-")}
 
 
 def existing() -> list[Cell]:
-    """Every cell there is."""
+    """Every cell that an original can run, sorted."""
     cells = [
         Cell(kind, method, profile.name)
         for kind in KINDS
@@ -54,31 +55,36 @@ def existing() -> list[Cell]:
 
 def covered(goldens: Path) -> Covered:
     """The cells of the offline goldens; each golden is judged isolated and chained."""
-    found: Covered = {}
-    for folder in store.cases(goldens, None):
+    cells: Covered = {}
+    for folder in store.cases(goldens):
         case = store.open_case(folder)
-        if "realtime" in case.options:
+        if case.facts.blocks:
             continue
         kind = str(case.voice["kind"])
         method = NO_METHOD if kind.endswith("nof0") else str(case.options.get("f0_method", "rmvpe"))
-        found.setdefault(Cell(kind, method, case.profile), []).append(case.name)
-    return found
+        cells.setdefault(Cell(kind, method, case.profile), []).append(case.name)
+    return cells
 
 
 def missing_values(cells: Iterable[Cell], have: Iterable[Cell]) -> list[str]:
-    """Single values that some cell has and no golden."""
+    """Single values of `cells` that no cell of `have` has."""
     wanted = set().union(*(cell.values() for cell in cells))
     return sorted(wanted - set().union(*(cell.values() for cell in have)))
 
 
 def missing_pairs(cells: Iterable[Cell], have: Iterable[Cell]) -> list[Pair]:
-    """Pairs of values that some cell has and no golden."""
+    """Pairs of values of `cells` that no cell of `have` has."""
     wanted = set().union(*(cell.pairs() for cell in cells))
     return sorted(wanted - set().union(*(cell.pairs() for cell in have)))
 
 
 def state(cell: Cell, have: Covered) -> str:
-    """What the table says of a cell: how many goldens, left out, that there is no original, or no such cell ("·")."""
+    """The entry of a cell in the table.
+
+    Returns:
+        the number of its goldens, "left out", "no original" where the profile lacks the method, or "·" where a voice
+        without F0 meets a method or a voice with F0 meets none.
+    """
     if cell.kind.endswith("nof0") != (cell.method == NO_METHOD):
         return "·"
     if cell.method not in (*PROFILES[cell.profile].methods, NO_METHOD):
@@ -88,7 +94,7 @@ def state(cell: Cell, have: Covered) -> str:
 
 
 def table(profile: str, have: Covered) -> str:
-    """A row for each kind, a column for each method."""
+    """The table of a profile: one line for each kind, one column for each method."""
     methods = (*METHODS, NO_METHOD)
     lines = [f"{profile:14}" + "".join(f"{method:>13}" for method in methods)]
     for kind in KINDS:
@@ -97,15 +103,15 @@ def table(profile: str, have: Covered) -> str:
 
 
 def left_out(cells: Iterable[Cell], have: Covered) -> Iterator[str]:
-    """A line for each cell without a golden: which goldens hold its pairs."""
+    """One line for each cell without a golden, with a golden for each of its three pairs."""
     witness: dict[Pair, str] = {}
     for cell, names in sorted(have.items()):
         for pair in cell.sides():
             witness[pair] = max(witness.get(pair, ""), max(names))  # a golden named after its cell sorts last
     for cell in cells:
         if cell not in have:
-            held = "  ".join(f"{witness.get(pair, 'NO GOLDEN'):22}" for pair in cell.sides())
-            yield f"{cell.kind:12}{cell.method:9}{cell.profile:15}{held}".rstrip()
+            witnesses = "  ".join(f"{witness.get(pair, 'NO GOLDEN'):22}" for pair in cell.sides())
+            yield f"{cell.kind:12}{cell.method:9}{cell.profile:15}{witnesses}".rstrip()
 
 
 def report(goldens: Path) -> int:
@@ -122,7 +128,8 @@ def report(goldens: Path) -> int:
         f"{'kind × profile held by':24}method × profile held by"
     )
     print("\n".join(left_out(cells, have)))
-    print(f"no original at all has {' or '.join(methods_without_original())}: extensions, measured by parity.accuracy")
+    extensions = " or ".join(methods_without_original())
+    print(f"no original at all has {extensions}: extensions, measured by rvc-parity accuracy")
     values, pairs = missing_values(cells, have), missing_pairs(cells, have)
     counts = [len(set().union(*(kind(cell) for cell in cells))) for kind in (Cell.values, Cell.pairs)]
     print(

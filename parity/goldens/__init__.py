@@ -1,1 +1,1 @@
-"""Goldens on disk: the store, its schema, recipes, traces and the fixed random stream."""
+"""Goldens on disk: their store, recipes, schema, random stream, time axes and traces."""

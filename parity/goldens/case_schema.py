@@ -1,7 +1,8 @@
-"""The closed schema of case.json; docs/golden-schema.json is this, published."""
+"""The closed schema of case.json. docs/golden-schema.json publishes it."""
 
 from typing import Any
 
+from parity.goldens import recipes
 from parity.stages.profile_table import METHODS, PROFILES
 
 FORMAT = "rvc-golden/1"
@@ -22,8 +23,8 @@ def _object(required: dict[str, Any], optional: dict[str, Any] | None = None, **
     }
 
 
-_RECIPE = _object(
-    {"how": {"enum": ["data", "noise", "slice", "repeat", "join", "steps", "mix"]}},
+RECIPE = _object(
+    {"how": {"enum": ["data", *recipes.WAYS]}},
     {
         "key": _TEXT,
         "of": {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]},
@@ -45,7 +46,7 @@ TENSOR = _object(
         "unit": _TEXT,
         "step": {"type": ["number", "null"], "description": "seconds from one element to the next along the time axis"},
         "sha256": _SHA,
-        "stored": _RECIPE,
+        "stored": RECIPE,
     }
 )
 

@@ -1,7 +1,7 @@
-"""A closed schema checked without a library: the part of JSON Schema that the project's own files use.
+"""A check of JSON documents against the part of JSON Schema that the project's own files use, without a library.
 
-Understood: type, properties, required, additionalProperties, patternProperties is not; items, enum, const, pattern,
-minItems, maxItems, minimum, $ref to `#/$defs/NAME`, anyOf. Everything else in a schema is an error of its author.
+The keywords are type, properties, required, additionalProperties, items, enum, const, pattern, minItems, maxItems,
+minimum, $ref to `#/$defs/NAME`, and anyOf; annotations are ignored. Any other keyword raises ValueError.
 """
 
 import difflib
@@ -20,7 +20,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "null": (type(None),),
 }
-_KNOWN = {
+_KEYWORDS = {
     "type",
     "properties",
     "required",
@@ -43,7 +43,16 @@ _KNOWN = {
 
 
 def check(value: Any, schema: Schema) -> list[str]:
-    """Everything that is wrong with `value`, each a short sentence with the place; an empty list means it fits."""
+    """Compare a value with a schema.
+
+    Args:
+        value: what `json.loads` returned.
+        schema: the schema.
+    Returns:
+        one short sentence with its place for each thing that is wrong; an empty list where the value fits.
+    Raises:
+        ValueError: the schema uses a keyword that this module does not implement.
+    """
     return list(_walk(value, schema, schema, "it"))
 
 
@@ -54,10 +63,8 @@ def _is(value: Any, kind: str) -> bool:
 
 
 def _walk(value: Any, schema: Schema, root: Schema, where: str) -> Iterator[str]:
-    if strange := set(schema) - _KNOWN:
-        raise ValueError(
-            f"the schema uses {sorted(strange)}, which parity/goldens/closed_schema.py does not understand"
-        )
+    if strange := set(schema) - _KEYWORDS:
+        raise ValueError(f"the schema uses {sorted(strange)}, which parity/goldens/closed_schema.py does not implement")
     if "$ref" in schema:
         yield from _walk(value, root["$defs"][schema["$ref"].removeprefix("#/$defs/")], root, where)
         return

@@ -1,6 +1,6 @@
-"""Goldens on disk: `NAME/case.json` and `NAME/tensors.safetensors`, opened with every hash checked, written whole.
+"""Goldens on disk: `NAME/case.json` and `NAME/tensors.safetensors`, read with every hash checked, replaced as a unit.
 
-docs/golden-format.md describes the format for readers in other languages.
+docs/golden-format.md describes the format for programs in other languages.
 """
 
 import difflib
@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from parity import stages
 from parity.errors import GoldenError as GoldenError  # part of what this module offers
 from parity.goldens import case_schema, closed_schema, recipes, time_axes
-from parity.goldens.arrays import Array
+from parity.goldens.arrays import Array, NamedArrays
 from parity.stages import Scope
 
 JSON_NAME, DATA_NAME = "case.json", "tensors.safetensors"
@@ -28,21 +28,25 @@ GOLDENS = Path("goldens") / "cases"  # the committed goldens, from the root of t
 
 
 def digest(value: Array) -> str:
-    """The SHA-256 of an array's values: its elements row-major and little-endian, without shape or dtype."""
+    """The SHA-256 of an array's elements, row-major and little-endian, without shape and dtype, in hexadecimal."""
     little = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"), copy=False)
     return hashlib.sha256(little.tobytes()).hexdigest()
 
 
 class Case(Mapping[str, Array]):
-    """One golden, read lazily: `case["seg0.flow.z"]` is the array, its shape, dtype and hash checked.
+    """One golden, read lazily: `case["seg0.flow.z"]` reads the array and checks its shape, dtype and hash.
 
-    Raises GoldenError, a sentence, for whatever does not hold.
+    Reading a tensor raises GoldenError where one of these is wrong, KeyError where the golden does not have it.
+
+    Attributes:
+        folder: its folder.
+        document: the content of case.json.
     """
 
     def __init__(self, folder: Path, document: Mapping[str, Any]) -> None:
         self.folder, self.document = folder, document
         self._entries: Mapping[str, Any] = document["tensors"]
-        self._known: dict[str, Array] = {}
+        self._values: dict[str, Array] = {}
 
     @property
     def name(self) -> str:
@@ -81,7 +85,7 @@ class Case(Mapping[str, Array]):
 
     @property
     def facts(self) -> stages.Facts:
-        """What this case switches on in the stage table."""
+        """What determines the tensors that the golden must hold."""
         return stages.facts(self.document)
 
     def entry(self, name: str) -> dict[str, Any]:
@@ -100,20 +104,20 @@ class Case(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         if name not in self._entries:
             raise KeyError(name)
-        if name not in self._known:
-            self._known[name] = self._read(name)
-        return self._known[name]
+        if name not in self._values:
+            self._values[name] = self._read(name)
+        return self._values[name]
 
     def check(self) -> "Case":
-        """Read every tensor once, so that a spoiled one is named now; returns the case itself."""
+        """Read every tensor once, so that a damaged one raises GoldenError now; returns the case itself."""
         for name in self:
             self[name]
         return self
 
-    def after(self, made: Mapping[str, Array]) -> "Case":
-        """The same case as a run of its own has it: what it made stands where the golden's stood."""
+    def after(self, made: NamedArrays) -> "Case":
+        """The same case with a run's tensors in place of the golden's; names that the golden lacks are ignored."""
         other = Case(self.folder, self.document)
-        other._known = self._known | {name: value for name, value in made.items() if name in self._entries}
+        other._values = self._values | {name: value for name, value in made.items() if name in self._entries}
         return other
 
     def _read(self, name: str) -> Array:
@@ -124,7 +128,7 @@ class Case(Mapping[str, Array]):
             if value.dtype != dtype or value.shape != shape:
                 raise GoldenError(
                     f"{name} of {self.folder.name} is {value.dtype}{list(value.shape)} in {DATA_NAME}, but {JSON_NAME} "
-                    f"says {dtype}{list(shape)}; record the case again"
+                    f"states {dtype}{list(shape)}; record the case again"
                 )
         else:
             value = self._make(name, entry["stored"], shape, dtype)
@@ -161,18 +165,22 @@ class Case(Mapping[str, Array]):
 
 
 class MemoryCase(Case):
-    """A case that is on no disk: tensors of a trace, demanding only what it holds."""
+    """A case made of a trace's tensors, without files. Nothing that the trace lacks is required of a candidate."""
 
-    def __init__(self, document: Mapping[str, Any], tensors: Mapping[str, Array]) -> None:
+    def __init__(self, document: Mapping[str, Any], tensors: NamedArrays) -> None:
         entries = {name: {"dtype": value.dtype.name, "shape": list(value.shape)} for name, value in tensors.items()}
         missing = [name for name in stages.expected(stages.facts(document)) if name not in tensors]
         absent = dict.fromkeys(missing, "the trace has none")
         super().__init__(Path(str(document["name"])), {**document, "tensors": entries, "absent": absent})
-        self._known = dict(tensors)
+        self._values = dict(tensors)
 
 
 def open_case(folder: str | Path) -> Case:
-    """The golden in `folder`; its JSON is checked here, its tensors as they are read (or all by `check`)."""
+    """Open a golden. Its JSON is checked here, each tensor when it is read (or all by `Case.check`).
+
+    Raises:
+        GoldenError: there is no case.json, or it is not JSON, does not fit the schema, or names an unknown tensor.
+    """
     folder = Path(folder)
     path = folder / JSON_NAME
     try:
@@ -185,7 +193,7 @@ def open_case(folder: str | Path) -> Case:
         raise GoldenError(f"{path} does not fit the schema of {case_schema.FORMAT}: {wrong[0]}")
     for name in document["tensors"]:
         if not stages.is_known(name):
-            raise GoldenError(f"{path} holds {name!r}, which the stage table does not know{_nearest(name, document)}")
+            raise GoldenError(f"{path} holds {name!r}, which is not in the stage table{_nearest(name, document)}")
     return Case(folder, document)
 
 
@@ -196,18 +204,23 @@ def _nearest(name: str, document: Mapping[str, Any]) -> str:
 
 
 def cases(root: str | Path, only: str | None = None) -> list[Path]:
-    """The folders of all goldens below `root` in order of their names; `only` keeps those whose name contains it."""
-    found = sorted(path.parent for path in Path(root).glob(f"*/{JSON_NAME}") if not path.parent.name.startswith("."))
-    return [folder for folder in found if only is None or only in folder.name]
+    """The folders of all goldens below `root`, sorted by name; with `only`, those whose name contains that text."""
+    folders = sorted(path.parent for path in Path(root).glob(f"*/{JSON_NAME}") if not path.parent.name.startswith("."))
+    return [folder for folder in folders if only is None or only in folder.name]
 
 
-def save_case(folder: str | Path, tensors: Mapping[str, Array], meta: Mapping[str, Any]) -> Case:
-    """Write a golden as a whole: either the folder holds all of it afterwards, or it is as it was before.
+def save_case(folder: str | Path, tensors: NamedArrays, meta: Mapping[str, Any]) -> Case:
+    """Write a golden. Afterwards the folder holds all of it; where writing fails, it is as it was before.
 
-    tensors : every tensor of the recording by its full name, noise included, in any order
-    meta    : the fields of case.json other than `format` and `tensors`; `segments` is counted here when missing
-    returns : the case as it was written, read back and checked
-    raises GoldenError for an unknown or missing tensor, a wrong dtype, NaN, or a field the schema does not have
+    Args:
+        folder: the folder of the case; its name is the name of the case.
+        tensors: every tensor of the recording by its full name, noise included, in any order.
+        meta: the fields of case.json other than `format` and `tensors`; missing `segments` and `blocks` are counted.
+    Returns:
+        the case, read from disk and checked.
+    Raises:
+        GoldenError: a tensor is unknown, missing, empty, not finite or of a wrong dtype, or `meta` does not fit
+            the schema.
     """
     folder = Path(folder)
     prefixes = stages.prefixes_of(tensors)
@@ -231,23 +244,23 @@ def save_case(folder: str | Path, tensors: Mapping[str, Array], meta: Mapping[st
     return open_case(folder).check()
 
 
-def _in_order(values: Mapping[str, Array]) -> list[str]:
+def _in_order(values: NamedArrays) -> list[str]:
     flow = stages.names(stages.prefixes_of(values))
     inputs = [name for name in values if stages.is_input(name)]
     return sorted(inputs) + [name for name in flow if name in values]
 
 
-def _refuse_bad(case: str, values: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
+def _refuse_bad(case: str, values: NamedArrays, meta: Mapping[str, Any]) -> None:
     if not values:
         raise GoldenError(f"{case} holds no tensor at all; was the original run?")
     for name, value in values.items():
         if not stages.is_known(name):
             near = _nearest(name, meta)
-            raise GoldenError(f"{case} was recorded with {name!r}, which the stage table does not know{near}")
+            raise GoldenError(f"{case} was recorded with {name!r}, which is not in the stage table{near}")
         row = stages.tensor(name)
         if value.dtype.name not in row.dtypes:
             right = " or ".join(row.dtypes)
-            raise GoldenError(f"{name} of {case} is {value.dtype.name}, but the stage table says {right}")
+            raise GoldenError(f"{name} of {case} is {value.dtype.name}, but the stage table requires {right}")
         if value.size == 0 and name != "segment.cuts":
             raise GoldenError(f"{name} of {case} is empty; was the original interrupted?")
         if value.dtype.kind == "f" and not np.isfinite(value).all():
@@ -272,8 +285,8 @@ def _entry(name: str, value: Array, recipe: recipes.Recipe, meta: Mapping[str, A
     }
 
 
-def _write(folder: Path, document: Mapping[str, Any], data: Mapping[str, Array]) -> None:
-    """Both files in a new folder beside, then two renames; an interrupted swap is repaired by the next one."""
+def _write(folder: Path, document: Mapping[str, Any], data: NamedArrays) -> None:
+    """Write both files into a new folder, then swap it in by two renames; the next call repairs an interrupted swap."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     old = folder.with_name(f".{folder.name}.old")
     if old.exists() and not folder.exists():

@@ -42,7 +42,7 @@ def tensors(name: str) -> Iterator[Named]:
     whole = anchors.astype(np.int64)
     lists = np.repeat(np.arange(LISTS), counts)
     # insertion order is not list order, so that an id and a place in a list are never mistaken for each other
-    lists = lists[np.argsort(random_stream.words(f"index/{name}/order", len(lists)), kind="stable")]
+    lists = lists[np.argsort(random_stream.raw_numbers(f"index/{name}/order", len(lists)), kind="stable")]
     yield "centroids", (whole[:LISTS] * STEP).astype(np.float32)
     yield "lists", lists
     yield "vectors", _vectors(name, whole, lists)
@@ -50,7 +50,7 @@ def tensors(name: str) -> Iterator[Named]:
 
 def _vectors(name: str, anchors: NDArray[np.int64], lists: NDArray[np.int64]) -> NDArray[np.float32]:
     count, width = len(lists), anchors.shape[1]
-    choice = random_stream.words(f"index/{name}/pairs", 2 * count)
+    choice = random_stream.raw_numbers(f"index/{name}/pairs", 2 * count)
     other = (choice[:count] % np.uint64(len(anchors))).astype(np.int64)
     way = 4 + (choice[count:] % np.uint64(_FARTHEST * _WAY)).astype(np.int64)  # never quite at the start
     line = _WAY * anchors[lists] + way[:, None] * (anchors[other] - anchors[lists])  # exact, in 64ths of a step

@@ -1,4 +1,4 @@
-"""The coverage table says of every cell whether it is held, and a value or a pair that no golden holds is a failure."""
+"""The table of coverage: the state of each cell, and a failure for each value and pair that no golden covers."""
 
 from pathlib import Path
 
@@ -11,27 +11,27 @@ from parity.cli import main as command_line
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
 
 
-def test_the_committed_goldens_hold_every_value_and_every_pair(capsys):
+def test_the_committed_goldens_cover_every_value_and_every_pair(capsys):
     assert command_line.main(["coverage"]) == 0
-    said = capsys.readouterr().out
+    out = capsys.readouterr().out
     cells, have = coverage.existing(), coverage.covered(GOLDENS)
-    assert said.count("left out") - 1 == len(cells) - len(have.keys() & set(cells))
-    assert "NO GOLDEN" not in said
+    assert out.count("left out") - 1 == len(cells) - len(have.keys() & set(cells))
+    assert "NO GOLDEN" not in out
 
 
 @pytest.mark.parametrize(
     "lost", [Cell("v1-32k-f0", "fcpe", "webui-2026"), Cell("v2-48k-nof0", NO_METHOD, "rvc-python")]
 )
-def test_a_lost_golden_is_noticed(lost, monkeypatch, capsys):
+def test_a_lost_golden_is_reported(lost, monkeypatch, capsys):
     have = coverage.covered(GOLDENS)
     del have[lost]
     monkeypatch.setattr(coverage, "covered", lambda _: have)
     assert command_line.main(["coverage"]) == 1
-    said = capsys.readouterr().out
-    assert f"not covered: {lost.sides()[0][0]} with {lost.sides()[0][1]}" in said or (
-        f"not covered: {lost.kind} with {lost.profile}" in said
+    out = capsys.readouterr().out
+    assert f"not covered: {lost.sides()[0][0]} with {lost.sides()[0][1]}" in out or (
+        f"not covered: {lost.kind} with {lost.profile}" in out
     )
-    assert "NO GOLDEN" in said
+    assert "NO GOLDEN" in out
 
 
 def test_a_lost_value_is_named(monkeypatch, capsys):

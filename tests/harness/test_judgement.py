@@ -367,7 +367,7 @@ def test_a_trace_of_strangers(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_a_tap_heard_twice() -> None:
     recorder = trace_file.Trace()
     recorder("f0.hz", np.zeros(3))
-    with pytest.raises(TraceError, match=r"'f0\.hz' was heard twice in one run; give each tap its own name"):
+    with pytest.raises(TraceError, match=r"'f0\.hz' was recorded twice in one run; give each tap its own name"):
         recorder("f0.hz", np.zeros(3))
 
 
@@ -377,10 +377,10 @@ def test_a_tap_heard_twice() -> None:
         (
             "seg0.flow.zz",
             np.zeros(3, np.float32),
-            "small was recorded with 'seg0.flow.zz', which the stage table does not "
-            "know (nearest: 'seg0.flow.z'); was a stage renamed?",
+            "small was recorded with 'seg0.flow.zz', which is not in the stage table "
+            "(nearest: 'seg0.flow.z'); was a stage renamed?",
         ),
-        ("seg0.flow.z", np.zeros((1, 12, 98)), "seg0.flow.z of small is float64, but the stage table says float32"),
+        ("seg0.flow.z", np.zeros((1, 12, 98)), "seg0.flow.z of small is float64, but the stage table requires float32"),
         (
             "seg0.flow.z",
             np.full((1, 12, 98), np.nan, np.float32),

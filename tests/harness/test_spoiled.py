@@ -71,8 +71,8 @@ def test_a_golden_cut_by_one_frame(tmp_path: Path) -> None:
     golden(tmp_path)
     rewrite(tmp_path, FLOW, lambda value: np.ascontiguousarray(value[..., :-1]))
     assert run(tmp_path)["cases"][0]["sentence"] == (
-        "small cannot be judged: seg0.flow.z of small is float32[1, 12, 97] in tensors.safetensors, but case.json says "
-        "float32[1, 12, 98]; record the case again"
+        "small cannot be judged: seg0.flow.z of small is float32[1, 12, 97] in tensors.safetensors, but case.json "
+        "states float32[1, 12, 98]; record the case again"
     )
 
 
@@ -80,8 +80,8 @@ def test_a_golden_of_another_dtype(tmp_path: Path) -> None:
     golden(tmp_path)
     rewrite(tmp_path, FLOW, lambda value: value.astype(np.float64))
     assert run(tmp_path)["cases"][0]["sentence"] == (
-        "small cannot be judged: seg0.flow.z of small is float64[1, 12, 98] in tensors.safetensors, but case.json says "
-        "float32[1, 12, 98]; record the case again"
+        "small cannot be judged: seg0.flow.z of small is float64[1, 12, 98] in tensors.safetensors, but case.json "
+        "states float32[1, 12, 98]; record the case again"
     )
 
 
@@ -90,7 +90,7 @@ def test_a_golden_with_a_renamed_stage(tmp_path: Path) -> None:
     rename(tmp_path, FLOW, "seg0.flow.zz")
     path = tmp_path / "small" / "case.json"
     assert run(tmp_path)["cases"][0]["sentence"] == (
-        f"small cannot be judged: {path} holds 'seg0.flow.zz', which the stage table does not know "
+        f"small cannot be judged: {path} holds 'seg0.flow.zz', which is not in the stage table "
         "(nearest: 'seg0.flow.z'); was a stage renamed?"
     )
 

@@ -14,13 +14,13 @@ def sha256(values):
 
 
 def test_words_are_pinned():
-    assert random_stream.words("parity", 3).tolist() == [
+    assert random_stream.raw_numbers("parity", 3).tolist() == [
         16665638850991893653,
         1000893336454076982,
         15434291509763738810,
     ]
     assert (
-        sha256(random_stream.words("parity", 1000))
+        sha256(random_stream.raw_numbers("parity", 1000))
         == "a5c82e3179728e85587e10cb72f955530bcc8fe824e2e73fd4bd99e57e565289"
     )
 
@@ -42,8 +42,8 @@ def test_keys_are_unicode_text():
 
 
 def test_a_value_is_the_sum_of_eight_sixteen_bit_numbers():
-    numbers = random_stream.words("any", 2 * 100).astype("<u8").view("<u2").reshape(100, 8)
-    assert (numbers.astype(np.int64).sum(axis=1) - random_stream.CENTRE == random_stream.integers("any", 100)).all()
+    numbers = random_stream.raw_numbers("any", 2 * 100).astype("<u8").view("<u2").reshape(100, 8)
+    assert (numbers.astype(np.int64).sum(axis=1) - random_stream.CENTER == random_stream.integers("any", 100)).all()
 
 
 @pytest.mark.parametrize("count", [0, 1, 65_535, 65_536, 65_537])

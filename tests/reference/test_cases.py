@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from parity.stages import profile_table
+from reference import originals
 from reference.hooks.interception import Refusal
 from reference.recording import cases
-from reference.recording.options import METHODS, PROFILES, Options, Window
+from reference.recording.options import METHODS, PROFILES, Options, Weights, Window
 
 SPECS = cases.read()
 
@@ -80,3 +82,17 @@ def test_options_are_equal_after_a_round_trip() -> None:
 def test_changes_are_read_by_block() -> None:
     by_block = cases.changes("2:transpose=-5 3:formant=1.5 3:index_rate=0")
     assert by_block == {"2": {"transpose": -5.0}, "3": {"formant": 1.5, "index_rate": 0.0}}
+
+
+def test_every_profile_has_an_original_that_can_be_recorded() -> None:
+    assert set(originals.ORIGINALS) == set(profile_table.PROFILES)
+
+
+def test_an_original_from_a_checkout_is_refused_without_one() -> None:
+    with pytest.raises(Refusal, match="webui-2026 is recorded from a checkout; name one of RVC-Project/"):
+        originals.open_original("webui-2026", Weights(Path("voice.pth"), Path("hubert")))
+
+
+def test_an_unknown_profile_has_no_original() -> None:
+    with pytest.raises(Refusal, match="no original is registered for toy"):
+        originals.open_original("toy", Weights(Path("voice.pth"), Path("hubert")))

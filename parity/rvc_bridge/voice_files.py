@@ -21,9 +21,9 @@ def plain(model: Path) -> Path:
     if not target.is_file():
         from safetensors.torch import save_file
 
-        from rvc.voices.voice import contents
+        from rvc.voices.voice import read_contents
 
-        tensors = {name: tensor.float().contiguous() for name, tensor in contents(model).tensors.items()}
+        tensors = {name: tensor.float().contiguous() for name, tensor in read_contents(model).tensors.items()}
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_name(f".{target.name}.{os.getpid()}")
         save_file(tensors, fresh)

@@ -11,13 +11,13 @@ from torch import Tensor
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn.hubert import Hubert, HubertConfig, config_from_json
 from rvc.nn.hubert_tensor_names import check, config_from_tensors, translate
+from rvc.voice_kinds import VERSIONS
 from rvc.weights.mapped_file import Tensors, read_safetensors
 from rvc.weights.memory import give_back
 from rvc.weights.policy import RESIDENT, WeightPolicy
 from rvc.weights.safe_unpickler import read_tensors
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.bfloat16}  # int8 is the generator's
-LAYERS = {"v1": 9, "v2": 12}
 
 
 def load_hubert(
@@ -63,9 +63,9 @@ def extract(audio: Tensor, hubert: Hubert, version: str) -> Tensor:
     returns : float32 (1, n, C), one frame every 20 ms, n = (L − 400) // 320 + 1
     raises  : BadInput for fewer than 400 samples
     """
-    if version not in LAYERS:
+    if version not in VERSIONS:
         raise BadInput(f"a voice of version {version!r} is unknown; expected v1 or v2")
-    features: Tensor = hubert(audio, layer=LAYERS[version], project=version == "v1")
+    features: Tensor = hubert(audio, layer=VERSIONS[version].hubert_layer, project=VERSIONS[version].projected)
     return features
 
 

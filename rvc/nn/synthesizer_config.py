@@ -8,8 +8,9 @@ from math import prod
 from typing import Any
 
 from rvc.errors import BadCheckpoint
+from rvc.voice_kinds import VERSIONS
 
-CONTENT_WIDTH = {"v1": 256, "v2": 768}
+CONTENT_WIDTH = {name: version.content_channels for name, version in VERSIONS.items()}
 PITCH_BINS = 256
 WINDOW = 10  # attention knows relative positions up to this many frames away
 FLOWS = (0, 2, 4, 6)  # state-dict indices of the couplings; the odd ones are flips without parameters
@@ -86,7 +87,7 @@ def read_config(config: Sequence[Any], version: str, f0: bool) -> Sizes:
     raises  : BadCheckpoint when an entry is missing, of another type, or the sizes cannot make a network
     """
     if version not in CONTENT_WIDTH:
-        raise BadCheckpoint(f"version is {version!r}; known versions are v1 and v2")
+        raise BadCheckpoint(f"version is {version!r}; known versions are {' and '.join(VERSIONS)}")
     if not isinstance(config, list | tuple) or len(config) != len(FIELDS):
         found = f"{len(config)} entries" if isinstance(config, list | tuple) else f"a {type(config).__name__}"
         raise BadCheckpoint(f"config holds {found}, expected a list of {len(FIELDS)}; is this an RVC voice?")

@@ -19,6 +19,7 @@ from rvc.f0 import postprocessing, registry, tracking
 from rvc.f0.network_files import F0Weights
 from rvc.nn.kernels.conv import PRECISIONS
 from rvc.noise import NoiseSource
+from rvc.voice_kinds import VERSIONS
 from rvc.voices.voice import Voice, load_voice
 from rvc.weights import default_paths
 from rvc.weights.memory import forget_code, give_back
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from rvc.nn.hubert import Hubert
     from rvc.nn.synthesizer import Synthesizer
     from rvc.retrieval.search import Index
-
-WIDTHS = {"v1": 256, "v2": 768}  # channels of the content features, by model version (docs/spec/00 §0.2)
 
 
 class VoiceNetworks:
@@ -202,7 +201,7 @@ class VoiceNetworks:
         from rvc.retrieval.search import load_index
 
         index = load_index(self.paths["index"])
-        index.refuse_other_width(WIDTHS[self.version])
+        index.refuse_other_width(VERSIONS[self.version].content_channels)
         return index
 
     def _get(self, name: str, load: Callable[[], Any]) -> Any:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from rvc.audio.output import atomically, check_target
 from rvc.errors import BadInput, MissingExtra
 from rvc.retrieval.search import NEIGHBORS, Floats, Index
+from rvc.voice_kinds import version_of_width
 
 MANY = 200_000  # rows; above it k-means centres stand for them
 CENTERS = 10_000
@@ -99,7 +100,7 @@ def describe(index: Index, queries: Floats | None = None) -> dict[str, Any]:
         "file": index.name,
         "kind": type(index.faiss).__name__,
         "dimension": index.width,
-        "version": {256: "v1", 768: "v2"}.get(index.width, "unknown"),
+        "version": version_of_width(index.width) or "unknown",
         "metric": index.metric,
         "ntotal": index.total,
         "nlist": int(ivf.nlist) if ivf is not None else None,

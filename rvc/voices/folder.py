@@ -1,4 +1,4 @@
-"""A folder of voices: a voice by its name, and its index by the WebUI's naming rule (docs/spec/04 §4.6)."""
+"""A folder of voices: find a voice by its name, and its index by the WebUI's naming rule (docs/spec/04 §4.6)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ SUFFIXES = (".pth", ".safetensors", ".pt")
 
 
 def find_voice(model: str | Path, folder: Path | None = None) -> tuple[Path, Path | None]:
-    """The voice file, and the index found for it where it was named rather than given as a path.
+    """Find a voice file by its path or name.
 
-    model  : a path, or a name: NAME, NAME.pth, or a voice in a subfolder of that name
-    folder : default $RVC_VOICES, else "voices"
-    Raises BadInput when there is none, or more than one.
+    Args:
+        model: a path, or a name in the folder: NAME, NAME.pth, or a subfolder with one voice.
+        folder: the folder of voices; $RVC_VOICES without it, else "voices".
+    Returns:
+        The voice file, and the index that belongs to it; the index is None for a path, or where there is none.
+    Raises:
+        BadInput: there is no such voice, or more than one.
     """
     path = Path(model)
     if path.is_file():
@@ -25,21 +29,21 @@ def find_voice(model: str | Path, folder: Path | None = None) -> tuple[Path, Pat
         raise BadInput(f"{path} is a folder; --model takes a voice file in it")
     folder = folder or Path(os.environ.get("RVC_VOICES", "voices"))
     if path.parent != Path(".") or (path.suffix in SUFFIXES and not folder.is_dir()):
-        raise BadInput(f"there is no voice file {model}")
+        raise BadInput(f"there is no voice file {model}; check the path")
     voices = list_voices(folder)
-    found = [voice for voice in voices if path.name in (voice.name, voice.stem)]
-    found = found or [voice for voice in voices if voice.parent.name == path.name]
-    if not found:
+    matching = [voice for voice in voices if path.name in (voice.name, voice.stem)]
+    matching = matching or [voice for voice in voices if voice.parent.name == path.name]
+    if not matching:
         known = ", ".join(sorted({voice.stem for voice in voices})[:12])
         where = f"the folder {folder} has {known}" if known else f"the folder {folder} has no voices"
         raise BadInput(f"there is no voice file {model}, and none of that name: {where}")
-    if len(found) > 1:
-        raise BadInput(f"{model} could be {' or '.join(map(str, found))}; give the path of one")
-    return found[0], find_index(found[0], [found[0].parent, folder])
+    if len(matching) > 1:
+        raise BadInput(f"{model} could be {' or '.join(map(str, matching))}; give the path of one")
+    return matching[0], find_index(matching[0], [matching[0].parent, folder])
 
 
 def list_voices(folder: Path) -> list[Path]:
-    """Voice files in the folder and its subfolders, one level deep, without training checkpoints."""
+    """The voice files in a folder and its direct subfolders, without training checkpoints (G_*.pth, D_*.pth)."""
     if not folder.is_dir():
         return []
     files = [*folder.iterdir(), *(file for sub in folder.iterdir() if sub.is_dir() for file in sub.iterdir())]
@@ -47,7 +51,14 @@ def list_voices(folder: Path) -> list[Path]:
 
 
 def find_index(voice: Path, roots: list[Path]) -> Path | None:
-    """The index that belongs to a voice: the trainer's own name first, then the first root, then the newest."""
+    """Find the index that belongs to a voice.
+
+    Args:
+        voice: the voice file.
+        roots: folders that are searched with their subfolders.
+    Returns:
+        Of several, one named as the trainer names it, then one in the first root, then the newest; None without any.
+    """
     stem = voice.stem.lower()
     experiment = re.sub(r"_e\d+_s\d+$", "", stem)
     ranked = []

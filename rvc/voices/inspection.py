@@ -1,4 +1,4 @@
-"""What is in a model file, in plain words: kind, sizes, what was inferred or believed, what is missing or odd."""
+"""Describe a model file: its kind and sizes, where they come from, and what is missing or unusual in it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,28 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint, BadInput, RvcError
 from rvc.f0 import registry
-from rvc.voices.voice import contents, load_voice
+from rvc.voice_kinds import VERSIONS, version_of_width
+from rvc.voices.voice import load_voice, read_contents
 from rvc.weights import checkpoint
 
-Report = dict[str, Any]
-INDEX_MAGIC = (b"Ix", b"Iw", b"IH", b"IB")  # faiss writes four letters that say the kind of index
+Report = dict[str, Any]  # plain values, as `rvc inspect --json` prints them
+INDEX_MAGIC = (b"Ix", b"Iw", b"IH", b"IB")  # first two of the four letters at the start of a faiss index
 
 
 def inspect(path: str | Path) -> Report:
-    """Say what a model file is.
+    """Describe a model file.
 
-    path    : a voice (.pth, .safetensors), a training checkpoint, HuBERT (file or folder), RMVPE, CREPE, FCPE, .index
-    returns : kind, bytes, sha256, and by kind: version, rate, f0, speakers, info, parameters (by module, and their
-              total), dtype (how many tensors of each), inferred, believed, missing (problems for which it would be
-              refused), odd
-    raises  : BadCheckpoint for a file that is damaged or hostile, BadInput for one that is not there
+    Args:
+        path: a voice (.pth, .safetensors), a training checkpoint, HuBERT (file or folder), RMVPE, CREPE, FCPE, or an
+            .index.
+    Returns:
+        `kind`, `bytes`, `sha256`, and by kind: `version`, `rate`, `f0`, `speakers`, `info`, `parameters` (count by
+        module, and `total`), `dtype` (number of tensors of each), `inferred` and `unverified` (see
+        `rvc.voices.metadata.VoiceFacts`), `missing` (problems for which the file cannot be used) and `odd` (what is
+        unusual though it can be used).
+    Raises:
+        BadCheckpoint: the file is damaged or hostile, or no model.
+        BadInput: there is no such file.
     """
     path = Path(path)
     if not path.exists():
@@ -43,25 +50,25 @@ def inspect(path: str | Path) -> Report:
     try:
         return about | _voice(path)
     except BadCheckpoint as refusal:
-        found = _network(path)
-        if found is None:
+        network = _network(path)
+        if network is None:
             raise refusal from None
-        return about | found
+        return about | network
 
 
 def parameters(tensors: Mapping[str, Tensor]) -> dict[str, int]:
-    """Numbers held by each module, the first part of a tensor's name, and `total`."""
-    counted: Counter[str] = Counter()
+    """Count the numbers in each module (the first part of a tensor's name), and in all under `total`."""
+    counts: Counter[str] = Counter()
     for name, tensor in tensors.items():
-        counted[name.split(".")[0]] += tensor.numel()
-    return dict(counted) | {"total": counted.total()}
+        counts[name.split(".")[0]] += tensor.numel()
+    return dict(counts) | {"total": counts.total()}
 
 
 def _voice(path: Path) -> Report:
-    found = contents(path)
-    everything = found.tensors | found.left_out
-    report: Report = {"kind": found.kind}
-    odd = list(found.odd)
+    contents = read_contents(path)
+    tensors = contents.tensors | contents.left_out
+    report: Report = {"kind": contents.kind}
+    odd = list(contents.odd)
     missing: list[str] = []
     try:
         voice = load_voice(path)
@@ -74,18 +81,17 @@ def _voice(path: Path) -> Report:
             "info": voice.info,
             "config": voice.config,
             "inferred": voice.inferred,
-            "believed": voice.believed,
+            "unverified": voice.unverified,
         }
     except BadCheckpoint as error:
         missing.append(str(error))
-    spoilt = [name for name, tensor in everything.items() if not torch.isfinite(tensor).all()]
-    missing += [f"{name} holds NaN or infinity" for name in spoilt]
-    report["metadata"] = {key: value for key, value in found.metadata.items() if _plain(value)}
-    return report | _about(everything) | {"missing": missing, "odd": odd}
+    missing += [f"{name} holds NaN or infinity" for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    report["metadata"] = {key: value for key, value in contents.metadata.items() if _plain(value)}
+    return report | _about(tensors) | {"missing": missing, "odd": odd}
 
 
 def _network(path: Path) -> Report | None:
-    """A network that is not a voice; None when the file is none that we know."""
+    """Describe a network that is not a voice; None for a file of an unknown kind."""
     from rvc.content.features import read_weights
 
     try:
@@ -94,8 +100,8 @@ def _network(path: Path) -> Report | None:
         return None
     names = tensors.keys()
     if any(name.startswith("discriminators.") for name in names):
-        said = ["a discriminator, which only training uses; the voice is in the G_*.pth beside it"]
-        return {"kind": "discriminator"} | _about(tensors) | {"missing": [], "odd": said}
+        odd = ["a discriminator, which only training uses; the voice is in the G_*.pth beside it"]
+        return {"kind": "discriminator"} | _about(tensors) | {"missing": [], "odd": odd}
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     for method in registry.METHODS.values():
         network = method.network
@@ -108,28 +114,28 @@ def _network(path: Path) -> Report | None:
 
 
 def _hubert(path: Path) -> Report:
-    """HuBERT or ContentVec, from a transformers folder or any of its files."""
+    """Describe HuBERT or ContentVec, a transformers folder or any of its files."""
     from rvc.content import features
     from rvc.nn.hubert_tensor_names import translate
 
     file = features.weight_file(path) if path.is_dir() else path
     tensors = features.read_weights(file)
     report: Report = {"file": file.name, "bytes": file.stat().st_size, "sha256": checkpoint.sha256(file)}
-    # The configuration that fairseq pickles beside the tensors, and the training's head, are left alone by design.
-    ours = translate(tensors, file.name)
+    # `translate` leaves out fairseq's pickled configuration and the tensors of the training's head.
+    named = translate(tensors, file.name)
     origin = (
         "transformers"
         if any(name.startswith(("encoder.layers.0.attention", "hubert.")) for name in tensors)
         else "fairseq"
     )
     new = any("parametrizations" in name for name in tensors)
-    unused = [name for name in ours if name.startswith(("mask", "label_embs"))]
+    unused = [name for name in named if name.startswith(("mask", "label_embs"))]
     report |= {
         "kind": "HuBERT",
         "origin": origin,
         "weight_norm": "parametrizations" if new else "weight_g and weight_v",
-        "layers": len({name.split(".")[1] for name in ours if name.startswith("layers.")}),
-        "final_proj": "final_proj.weight" in ours,
+        "layers": len({name.split(".")[1] for name in named if name.startswith("layers.")}),
+        "final_proj": "final_proj.weight" in named,
     }
     odd = [] if report["final_proj"] else ["no final_proj: v1 voices cannot use it"]
     odd += [f"{len(unused)} tensors that only training uses: {', '.join(unused[:3])}"] if unused else []
@@ -152,18 +158,20 @@ def _index(path: Path) -> Report:
         "ntotal": int(index.ntotal),
         "nlist": int(lists.nlist) if lists is not None else None,
         "nprobe": int(lists.nprobe) if lists is not None else None,
-        "version": {256: "v1", 768: "v2"}.get(int(index.d)),
+        "version": version_of_width(int(index.d)),
         "trained": bool(index.is_trained),
     }
     empty = (
-        ["it holds no vectors, only centres: use the file whose name begins with added"] if index.ntotal == 0 else []
+        ["it holds no vectors, only centers; use the file whose name begins with added"] if index.ntotal == 0 else []
     )
     wrong = [f"it {fault}" for fault in faults(index)]
-    odd = [] if report["version"] else [f"vectors {index.d} wide fit no RVC voice (v1: 256, v2: 768)"]
+    known = ", ".join(f"{version.name}: {version.content_channels}" for version in VERSIONS.values())
+    odd = [] if report["version"] else [f"vectors with {index.d} channels fit no RVC voice ({known})"]
     return report | {"missing": empty + wrong, "odd": odd}
 
 
 def _checked(load: Callable[[], Any]) -> Report:
+    """Build a network, and report the message of its refusal."""
     try:
         load()
     except RvcError as error:

@@ -1,4 +1,4 @@
-"""Model tools: a voice in another format, a small voice from a training checkpoint, two voices made one."""
+"""Model tools: write a voice in another format, extract a small voice from a training checkpoint, merge two voices."""
 
 from __future__ import annotations
 
@@ -14,38 +14,45 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint, BadInput
-from rvc.nn.synthesizer_config import FIELDS
-from rvc.voices.voice import Voice, contents, load_voice, pack_metadata
+from rvc.voices.metadata import RATE, SPEAKERS
+from rvc.voices.voice import FileKind, Voice, load_voice, pack_metadata, read_contents
 
-SPEAKERS = FIELDS.index("speakers")
 FORMATS = (".pth", ".safetensors")
-STATED_SPEAKERS = 109  # what the originals write into every config, however many speakers a voice has
+STATED_SPEAKERS = 109  # the number in every config that the originals write (docs/spec/01 §1.2)
 
 
 def export(source: str | Path, target: str | Path, *, speaker: int | None = None, info: str | None = None) -> Voice:
-    """Write a voice in the format that `target`'s name ends with, and open what was written.
+    """Write a voice in the format that `target`'s name ends with, and open the new file.
 
-    source  : an exported voice, a .safetensors of ours, or a training checkpoint, which becomes a small voice: float16,
-              without the posterior encoder, with its config list, info, sr, f0 and version
-    speaker : keep only this speaker's row of the embedding;  info : the voice's words about itself
-    returns : the new voice.  An exported voice keeps every tensor bit by bit, and its metadata
-    raises  : BadCheckpoint for a source that cannot be loaded, BadInput for a target or speaker that cannot be
+    An exported voice keeps every tensor bit by bit, and its metadata. A training checkpoint becomes a small voice:
+    float16, without the posterior encoder, with a config list, info, sr, f0 and version (docs/spec/01 §1.1).
+
+    Args:
+        source: an exported voice, a .safetensors file of `rvc export`, or a training checkpoint.
+        target: a name that ends in .pth or .safetensors.
+        speaker: keep only this speaker's row of the embedding.
+        info: the info text of the new voice.
+    Returns:
+        The new voice.
+    Raises:
+        BadCheckpoint: `source` cannot be loaded, or holds numbers that float16 cannot.
+        BadInput: `target` cannot be written, or there is no such speaker.
     """
     source, target = Path(source), Path(target)
     _refuse_target(target, source)
     voice = load_voice(source)
-    found = contents(source)
-    if found.kind == "training checkpoint":
-        weight = {name: _halved(name, tensor, source) for name, tensor in found.tensors.items()}
-        metadata = small_metadata(voice, found.metadata.get("iteration"))
+    contents = read_contents(source)
+    if contents.kind is FileKind.TRAINING_CHECKPOINT:
+        weight = {name: _to_float16(name, tensor, source) for name, tensor in contents.tensors.items()}
+        metadata = small_metadata(voice, contents.metadata.get("iteration"))
         config = [*voice.config[:SPEAKERS], STATED_SPEAKERS, *voice.config[SPEAKERS + 1 :]]
     else:
-        weight, metadata = dict(found.original), dict(found.metadata)
-        config = voice.config if found.config is None else found.config
+        weight, metadata = dict(contents.original), dict(contents.metadata)
+        config = voice.config if contents.config is None else contents.config
     if speaker is not None:
         if not 0 <= speaker < voice.speakers:
             raise BadInput(
-                f"speaker {speaker} was asked for, but {source.name} has {_speakers(voice)}; choose one of those"
+                f"speaker {speaker} was requested, but {source.name} has {_speakers(voice)}; choose one of those"
             )
         weight["emb_g.weight"] = weight["emb_g.weight"][speaker : speaker + 1]
         config = [*config[:SPEAKERS], 1, *config[SPEAKERS + 1 :]]
@@ -58,30 +65,38 @@ def export(source: str | Path, target: str | Path, *, speaker: int | None = None
 def merge(
     first: str | Path, second: str | Path, target: str | Path, ratio: float = 0.5, *, info: str | None = None
 ) -> Voice:
-    """Write the voice between two: ratio·first + (1 − ratio)·second in float32, kept as float16, and open it.
+    """Write ratio·first + (1 − ratio)·second, computed in float32 and stored as float16, and open the new file.
 
-    ratio   : 1 is the first voice alone, 0 the second.  Of different numbers of speakers, the fewer stay
-    returns : the new voice, with the first one's config, sr, f0 and version
-    raises  : BadInput for voices of different families or a ratio outside 0…1; BadCheckpoint, as load_voice
+    Args:
+        first: a voice; the new one has its config, sr, f0 and version.
+        second: a voice of the same version, rate, F0 and sizes. Of different numbers of speakers the fewer are kept.
+        target: a name that ends in .pth or .safetensors.
+        ratio: 1 is the first voice alone, 0 the second.
+        info: the info text of the new voice; the ratio and both names without it.
+    Returns:
+        The new voice.
+    Raises:
+        BadInput: the voices are of different kinds, the ratio is outside 0 to 1, or `target` cannot be written.
+        BadCheckpoint: a voice cannot be loaded.
     """
     first, second, target = Path(first), Path(second), Path(target)
     if not 0 <= ratio <= 1:
         raise BadInput(f"the ratio is {ratio}, expected 0 (only the second voice) to 1 (only the first)")
     _refuse_target(target, first, second)
     a, b = load_voice(first), load_voice(second)
-    _refuse_other_family(a, b)
-    mine, theirs = contents(first), contents(second)
+    _refuse_other_kind(a, b)
+    contents_a, contents_b = read_contents(first), read_contents(second)
     weight = {}
-    for name, tensor in mine.tensors.items():
-        other = theirs.tensors[name]
+    for name, tensor in contents_a.tensors.items():
+        other = contents_b.tensors[name]
         if name == "emb_g.weight":
             rows = min(len(tensor), len(other))
             tensor, other = tensor[:rows], other[:rows]
         mixed = ratio * tensor.float() + (1 - ratio) * other.float()
-        weight[name] = _halved(name, mixed, first)
-    metadata = {**small_metadata(a, mine.metadata.get("iteration")), **_kept(mine.metadata)}
+        weight[name] = _to_float16(name, mixed, first)
+    metadata = {**small_metadata(a, contents_a.metadata.get("iteration")), **_kept(contents_a.metadata)}
     metadata["info"] = f"{ratio:g} of {first.name} and {1 - ratio:g} of {second.name}" if info is None else info
-    write(target, weight, a.config if mine.config is None else mine.config, metadata)
+    write(target, weight, a.config if contents_a.config is None else contents_a.config, metadata)
     return load_voice(target)
 
 
@@ -92,18 +107,27 @@ def small_metadata(voice: Voice, iteration: Any = None) -> dict[str, Any]:
 
 
 def write(target: Path, weight: Mapping[str, Tensor], config: list[Any], metadata: Mapping[str, Any]) -> None:
-    """Write a voice to `target`, .pth or .safetensors, whole or not at all."""
-    # Copies, since what was read lies in the mapped file: nothing written may hold on to it, or to a larger storage.
-    own = OrderedDict((name, tensor.clone(memory_format=torch.contiguous_format)) for name, tensor in weight.items())
+    """Write a voice to `target`, .pth or .safetensors; the file appears when it is complete.
+
+    Args:
+        target: the file.
+        weight: tensor name → tensor.
+        config: the list of 18 entries.
+        metadata: the other entries.
+    Raises:
+        BadInput: the file cannot be written.
+    """
+    # The tensors are copied because they share the bytes of the mapped file, and torch.save writes the whole storage.
+    copies = OrderedDict((name, tensor.clone(memory_format=torch.contiguous_format)) for name, tensor in weight.items())
     if target.suffix == ".safetensors":
-        _atomically(target, lambda path: save_file(dict(own), path, pack_metadata(metadata, config)))
+        _atomically(target, lambda path: save_file(dict(copies), path, pack_metadata(metadata, config)))
     else:
-        content = OrderedDict(weight=own, config=config, **metadata)
+        content = OrderedDict(weight=copies, config=config, **metadata)
         _atomically(target, lambda path: torch.save(content, path))
 
 
 def _atomically(target: Path, save: Callable[[Path], None]) -> None:
-    """Save under another name beside `target`, then put it in its place."""
+    """Save under another name beside `target`, then rename the file."""
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
         os.close(handle)
@@ -125,10 +149,13 @@ def _umask() -> int:
     return mask
 
 
-def _halved(name: str, tensor: Tensor, source: Path) -> Tensor:
+def _to_float16(name: str, tensor: Tensor, source: Path) -> Tensor:
     half = tensor.half()
     if not torch.isfinite(half).all():
-        raise BadCheckpoint(f"{source.name}'s tensor {name} has numbers that float16 cannot hold; its training failed")
+        raise BadCheckpoint(
+            f"{source.name}'s tensor {name} has numbers that float16 cannot hold; "
+            "its training failed, use an earlier checkpoint"
+        )
     return half
 
 
@@ -138,30 +165,30 @@ def _kept(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refuse_target(target: Path, *sources: Path) -> None:
     if target.suffix not in FORMATS:
-        raise BadInput(f"{target.name} should end in {' or '.join(FORMATS)}, which says the format to write")
+        raise BadInput(f"{target.name} should end in {' or '.join(FORMATS)}, which selects the format to write")
     if not target.parent.is_dir():
-        raise BadInput(f"there is no folder {target.parent} to write {target.name} into")
+        raise BadInput(f"there is no folder {target.parent} to write {target.name} into; create it first")
     if any(target.exists() and target.samefile(source) for source in sources if source.exists()):
         raise BadInput(f"{target.name} would overwrite the voice that it is made from; choose another name")
 
 
-def _refuse_other_family(a: Voice, b: Voice) -> None:
+def _refuse_other_kind(a: Voice, b: Voice) -> None:
     facts = [
         ("version", a.version, b.version),
         ("rate", a.rate, b.rate),
         ("f0", int(a.f0), int(b.f0)),
         ("sizes", _sizes(a), _sizes(b)),
     ]
-    other = [f"{name} {mine} and {theirs}" for name, mine, theirs in facts if mine != theirs]
+    other = [f"{name} {in_a} and {in_b}" for name, in_a, in_b in facts if in_a != in_b]
     if other:
         raise BadInput(
-            f"{a.path.name} and {b.path.name} cannot be merged: {'; '.join(other)}; both must be of one family"
+            f"{a.path.name} and {b.path.name} cannot be merged: {'; '.join(other)}; both must be of the same kind"
         )
 
 
 def _sizes(voice: Voice) -> list[Any]:
-    """The config from the latent's width on, but the number of speakers."""
-    return [value for i, value in enumerate(voice.config) if i not in (0, 1, SPEAKERS, FIELDS.index("rate"))]
+    """The entries of the config that both voices of a merge must share: all but index 0, 1, speakers and rate."""
+    return [value for i, value in enumerate(voice.config) if i not in (0, 1, SPEAKERS, RATE)]
 
 
 def _speakers(voice: Voice) -> str:

@@ -1,7 +1,7 @@
-"""A voice opened: every tensor's name and shape checked before a number is read, and what was inferred kept.
+"""Open a voice file: check the name and shape of every tensor before a number is read, and infer the voice's facts.
 
-Exported voices (.pth), training checkpoints (G_*.pth, with or without their config.json beside them) and our own
-.safetensors all become the same Voice.
+Exported voices (.pth), training checkpoints (G_*.pth, with or without their config.json beside them) and the
+.safetensors files of `rvc export` all become a `Voice`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint
 from rvc.nn.synthesizer_config import Sizes, layout, read_config
-from rvc.voices.metadata import recognise
+from rvc.voices.metadata import infer_facts
 from rvc.weights import checkpoint
 from rvc.weights.mapped_file import Tensors
 from rvc.weights.policy import RESIDENT, WeightPolicy
@@ -27,25 +28,42 @@ from rvc.weights.policy import RESIDENT, WeightPolicy
 if TYPE_CHECKING:
     from rvc.nn.synthesizer import Synthesizer
 
-TRAINING = ("iteration", "optimizer", "learning_rate")
-KNOWN_KEYS = {"weight", "config", "info", "sr", "f0", "version", "model", *TRAINING}
+TRAINING_KEYS = ("iteration", "optimizer", "learning_rate")  # entries of a training checkpoint
+KNOWN_KEYS = {"weight", "config", "info", "sr", "f0", "version", "model", *TRAINING_KEYS}
+# Names of weight norm in torch's newer parametrization → the classic names (docs/spec/01 §1.4).
 NEW_NAMES = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
-SHOWN = 3  # names listed in a refusal
+SHOWN = 3  # tensor names listed in a message
+FORMAT = "rvc-voice-1"  # the entry `format` in the metadata of a .safetensors voice
+
+
+class FileKind(StrEnum):
+    """What a voice file is; the values are printed by `rvc inspect`."""
+
+    VOICE = "voice"
+    TRAINING_CHECKPOINT = "training checkpoint"
+    SAFETENSORS_VOICE = "safetensors voice"
 
 
 @dataclass(frozen=True)
-class Contents:
-    """A voice file's parts before they are judged.
+class VoiceContents:
+    """The parts of a voice file before they are checked.
 
-    kind : "voice", "training checkpoint" or "safetensors voice";  left_out : tensors of the posterior encoder
-    original : every tensor under the name that it has in the file
+    Attributes:
+        kind: what the file is.
+        tensors: the generator's tensors under their classic names.
+        metadata: every entry beside the tensors and the config.
+        config: the list of 18 entries, None where there is none.
+        config_origin: where the config was read from, if not from the file itself.
+        left_out: tensors of the posterior encoder, which only training uses.
+        original: every tensor under the name that it has in the file.
+        odd: sentences about what is unusual in the file.
     """
 
-    kind: str
+    kind: FileKind
     tensors: Tensors
     metadata: dict[str, Any]
     config: list[Any] | None
-    config_from: str
+    config_origin: str
     left_out: dict[str, Tensor]
     original: dict[str, Tensor]
     odd: list[str]
@@ -53,20 +71,30 @@ class Contents:
 
 @dataclass
 class Voice:
-    """A voice whose file has been checked; its networks are built when first asked for.
+    """A voice whose file has been checked; its networks are built when they are first used.
 
-    rate : output samples per second;  upp : output samples per frame of 10 ms;  info : the file's own words
-    inferred, believed : fact → what it rests on;  odd : what is strange about the file, though it works
+    Attributes:
+        path: the file.
+        kind: what the file is.
+        sizes: the sizes of its synthesizer.
+        config: the list of 18 entries with which the networks are built (docs/spec/01 §1.2).
+        info: the file's info text.
+        metadata: the file's other entries.
+        inferred: fact → the tensors that show it.
+        unverified: fact → the metadata that states it; no tensor's shape confirms it.
+        odd: sentences about what is unusual in the file, though it can be used.
+        device: where the networks run, "cpu", "cuda" or "mps".
+        precision: the arithmetic of the networks; parity holds for "float32".
     """
 
     path: Path
-    kind: str
+    kind: FileKind
     sizes: Sizes
     config: list[Any]
     info: str
     metadata: dict[str, Any]
     inferred: dict[str, str]
-    believed: dict[str, str]
+    unverified: dict[str, str]
     odd: list[str]
     device: str = "cpu"
     precision: str = "float32"
@@ -79,7 +107,7 @@ class Voice:
 
     @property
     def f0(self) -> bool:
-        """Whether the voice is pitch-guided."""
+        """Whether the voice is guided by F0."""
         return self.sizes.f0
 
     @property
@@ -94,14 +122,14 @@ class Voice:
 
     @property
     def speakers(self) -> int:
-        """How many speakers the voice has; they are 0 to speakers − 1."""
+        """Number of speakers; their ids are 0 to speakers − 1."""
         return self.sizes.speakers
 
     @property
     def notes(self) -> list[str]:
-        """What was inferred, what was believed and what is odd, one sentence each."""
-        told = [f"{fact}: inferred ({why})" for fact, why in self.inferred.items()]
-        return told + [f"{fact}: believed ({why})" for fact, why in self.believed.items()] + self.odd
+        """Where each fact comes from and what is unusual in the file, one sentence each."""
+        inferred = [f"{fact}: inferred ({why})" for fact, why in self.inferred.items()]
+        return inferred + [f"{fact}: unverified ({why})" for fact, why in self.unverified.items()] + self.odd
 
     @cached_property
     def _synthesizer(self) -> Synthesizer:
@@ -120,88 +148,106 @@ class Voice:
         """
         from rvc.nn.synthesizer import Synthesizer
 
-        found = contents(self.path)
-        check(found.tensors, self.sizes, self.path.name)  # the file may be another by now
+        contents = read_contents(self.path)
+        check(contents.tensors, self.sizes, self.path.name)  # the file may have been replaced since it was opened
         facts = self.config, self.version, self.f0
-        return Synthesizer(*facts, found.tensors, self.device, self.precision, policy)
+        return Synthesizer(*facts, contents.tensors, self.device, self.precision, policy)
 
 
 def load_voice(path: str | Path, *, device: str = "cpu", precision: str = "float32") -> Voice:
-    """Open a voice and check it, strictly: each tensor that its sizes ask for, of that shape, and no other.
+    """Open a voice file and check it: every tensor that its sizes require, of that shape, and no other.
 
-    path    : an exported voice, a training checkpoint (G_*.pth) or our .safetensors
-    raises  : BadCheckpoint when the file is damaged or hostile, contradicts itself, or lacks a tensor
+    Args:
+        path: an exported voice, a training checkpoint (G_*.pth) or a .safetensors file of `rvc export`.
+        device: where the networks will run, "cpu", "cuda" or "mps".
+        precision: the arithmetic of the networks; parity holds for "float32".
+    Raises:
+        BadCheckpoint: the file is damaged or hostile, contradicts itself, or lacks a tensor.
     """
     path = Path(path)
-    found = contents(path)
-    shapes = {name: tuple(tensor.shape) for name, tensor in (found.tensors | found.left_out).items()}
-    facts = recognise(shapes, found.metadata, found.config, path.name)
+    contents = read_contents(path)
+    shapes = {name: tuple(tensor.shape) for name, tensor in (contents.tensors | contents.left_out).items()}
+    facts = infer_facts(shapes, contents.metadata, contents.config, path.name)
     try:
         sizes = read_config(facts.config, facts.version, facts.f0)
     except BadCheckpoint as error:
         raise BadCheckpoint(f"{path.name}: {error}") from None
-    check(found.tensors, sizes, path.name)
-    if found.config_from:
-        facts.believed["config"] = found.config_from
+    check(contents.tensors, sizes, path.name)
+    if contents.config_origin:
+        facts.unverified["config"] = contents.config_origin
     return Voice(
         path=path,
-        kind=found.kind,
+        kind=contents.kind,
         sizes=sizes,
         config=facts.config,
-        info=str(found.metadata.get("info", "")),
-        metadata=found.metadata,
+        info=str(contents.metadata.get("info", "")),
+        metadata=contents.metadata,
         inferred=facts.inferred,
-        believed=facts.believed,
-        odd=found.odd + _leftovers(found),
+        unverified=facts.unverified,
+        odd=contents.odd + _left_out_note(contents),
         device=device,
         precision=precision,
     )
 
 
-def contents(path: Path) -> Contents:
-    """The parts of a voice file; raises BadCheckpoint, saying what the file seems to be, when it is no voice."""
+def read_contents(path: Path) -> VoiceContents:
+    """Read the parts of a voice file without checking them against each other.
+
+    Raises:
+        BadCheckpoint: the file is damaged or hostile, or is no voice; the message names what it seems to be.
+    """
     opened = checkpoint.read(path)
     content = opened.content
-    config, config_from, odd = None, "", []
-    if opened.form == "safetensors":
-        kind, state, metadata = "safetensors voice", content, unpack_metadata(opened.metadata, path)
+    config, config_origin, odd = None, "", []
+    if opened.form is checkpoint.FileFormat.SAFETENSORS:
+        kind, state, metadata = FileKind.SAFETENSORS_VOICE, content, unpack_metadata(opened.metadata, path)
         config = metadata.pop("config", None)
     elif isinstance(content.get("weight"), dict):
-        kind, state = "voice", content["weight"]
+        kind, state = FileKind.VOICE, content["weight"]
         metadata = {key: value for key, value in content.items() if key not in ("weight", "config")}
         config = content.get("config")
         odd += [f"unknown entry {key!r} is ignored" for key in content if key not in KNOWN_KEYS]
         if config is None:
             odd.append("the file holds no config")
     else:
-        kind = "training checkpoint"
+        kind = FileKind.TRAINING_CHECKPOINT
         state = content["model"] if isinstance(content.get("model"), dict) else content
         metadata = {key: content[key] for key in ("iteration", "learning_rate") if key in content}
         _refuse_others(state, path)
-        config, config_from = config_beside(path)
+        config, config_origin = config_beside(path)
     if config is not None and not isinstance(config, list):
-        raise BadCheckpoint(f"{path.name}'s config is a {type(config).__name__}, expected a list; the file is damaged")
+        raise BadCheckpoint(
+            f"{path.name}'s config is a {type(config).__name__}, expected a list; the file is damaged, export it again"
+        )
     named = _named(state, path)
-    mine = Tensors({n: tensor for n, tensor in named.items() if not n.startswith("enc_q.")}, opened.mapping)
+    tensors = Tensors({n: tensor for n, tensor in named.items() if not n.startswith("enc_q.")}, opened.mapping)
     left_out = {name: tensor for name, tensor in named.items() if name.startswith("enc_q.")}
     original = {str(name): tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
-    return Contents(kind, mine, metadata, config, config_from, left_out, original, odd)
+    return VoiceContents(kind, tensors, metadata, config, config_origin, left_out, original, odd)
 
 
 def check(tensors: Mapping[str, Tensor], sizes: Sizes, file: str) -> None:
-    """Compare names and shapes with what `sizes` ask for; raises BadCheckpoint listing what does not fit."""
-    wanted = layout(sizes)
-    missing = [name for name in wanted if name not in tensors]
-    unexpected = [name for name in tensors if name not in wanted]
+    """Compare the tensors' names and shapes with those that `sizes` require.
+
+    Args:
+        tensors: the generator's tensors.
+        sizes: the sizes of the synthesizer.
+        file: the file's name, for messages.
+    Raises:
+        BadCheckpoint: tensors are missing, unexpected or of another shape; the message lists them.
+    """
+    expected = layout(sizes)
+    missing = [name for name in expected if name not in tensors]
+    unexpected = [name for name in tensors if name not in expected]
     misshaped = [
         f"{name} {tuple(tensors[name].shape)} instead of {shape}"
-        for name, shape in wanted.items()
+        for name, shape in expected.items()
         if name in tensors and tuple(tensors[name].shape) != shape
     ]
     problems = [
         f"{verb} {len(names)} {tail}: {_some(names)}"
         for verb, names, tail in (
-            ("lacks", missing, f"of {len(wanted)} tensors"),
+            ("lacks", missing, f"of {len(expected)} tensors"),
             ("has", misshaped, "of another shape"),
             ("has", unexpected, "that such a voice does not have"),
         )
@@ -212,23 +258,29 @@ def check(tensors: Mapping[str, Tensor], sizes: Sizes, file: str) -> None:
 
 
 def pack_metadata(metadata: Mapping[str, Any], config: list[Any]) -> dict[str, str]:
-    """A voice's metadata as the texts that a safetensors file carries, each JSON but the format's name."""
-    return {"format": "rvc-voice-1", "config": json.dumps(config)} | {
+    """Convert metadata and config to the texts of a safetensors header, each JSON except `format`."""
+    return {"format": FORMAT, "config": json.dumps(config)} | {
         key: json.dumps(value, ensure_ascii=False) for key, value in metadata.items() if key not in ("format", "config")
     }
 
 
 def unpack_metadata(texts: Mapping[str, str], path: Path) -> dict[str, Any]:
-    """The inverse of pack_metadata; raises BadCheckpoint for a file that is not a voice of ours."""
-    if texts.get("format") != "rvc-voice-1":
+    """The inverse of `pack_metadata`.  Raises BadCheckpoint for a file that `rvc export` did not write."""
+    if texts.get("format") != FORMAT:
         raise BadCheckpoint(
-            f"{path.name} carries no metadata of a voice; expected what `python -m rvc export` writes from a .pth"
+            f"{path.name} holds no metadata of a voice, expected what `rvc export` writes; export it from a .pth"
         )
-    return {key: checkpoint.parsed(text, path, key) for key, text in texts.items() if key != "format"}
+    return {key: checkpoint.parse_json(text, path, key) for key, text in texts.items() if key != "format"}
 
 
 def config_beside(path: Path) -> tuple[list[Any] | None, str]:
-    """The config list from config.json in the same folder, and in words where it is from; (None, "") without one."""
+    """Read the config list from the config.json of a training in the same folder.
+
+    Returns:
+        The list of 18 entries and a description of its origin; (None, "") when there is no config.json.
+    Raises:
+        BadCheckpoint: config.json is not one of a training.
+    """
     beside = path.parent / "config.json"
     if not beside.is_file():
         return None, ""
@@ -258,17 +310,17 @@ def config_beside(path: Path) -> tuple[list[Any] | None, str]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadCheckpoint(
             f"config.json beside {path.name} is not one of a training ({type(error).__name__}: {error}); "
-            "mend it, or move it away to have the sizes read from the tensors"
+            "correct it, or move it away to have the sizes read from the tensors"
         ) from None
     return config, "config.json beside the file"
 
 
 def _named(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
-    """The tensors under the classic names, each of a float type."""
+    """The tensors under the classic names.  Raises BadCheckpoint for one that is not of a float type."""
     named: dict[str, Tensor] = {}
     for key, tensor in state.items():
         if not isinstance(tensor, Tensor):
-            continue  # training keeps numbers beside the tensors; the strict check misses nothing by it
+            continue  # training writes numbers beside the tensors; `check` reports a tensor that is missing
         name = str(key)
         for new, old in NEW_NAMES.items():
             name = name.removesuffix(new) + old if name.endswith(f".{new}") else name
@@ -282,7 +334,7 @@ def _named(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
 
 
 def _refuse_others(state: Mapping[Any, Any], path: Path) -> None:
-    """Say what a file seems to be that has neither a voice's entries nor a generator's tensors."""
+    """Raise BadCheckpoint for a state dict that has no generator's tensors; the message names what it seems to be."""
     names = [str(name) for name in state]
     if "enc_p.emb_phone.weight" in names:
         return
@@ -299,10 +351,10 @@ def _refuse_others(state: Mapping[Any, Any], path: Path) -> None:
     raise BadCheckpoint(f"{path.name} holds {_some(names) or 'nothing'}; expected an RVC voice with weight and config")
 
 
-def _leftovers(found: Contents) -> list[str]:
-    if not found.left_out:
+def _left_out_note(contents: VoiceContents) -> list[str]:
+    if not contents.left_out:
         return []
-    return [f"{len(found.left_out)} tensors of the posterior encoder enc_q, which only training uses, are left out"]
+    return [f"{len(contents.left_out)} tensors of the posterior encoder enc_q, which only training uses, are left out"]
 
 
 def _some(names: list[str]) -> str:

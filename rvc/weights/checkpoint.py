@@ -1,10 +1,9 @@
-"""Weight files opened safely: tensors, lists, numbers and text come out, and nothing in the file is ever executed.
+"""Read weight files safely: tensors, lists, numbers and text, and no code from the file is ever executed.
 
-A torch file is a pickle, which may name any function and have it called. Here the names it may use are a closed list
-of eight kinds of number and three ways to hold them, each answered by code of ours; a file that names anything else
-is refused. That is torch's `weights_only`, with a shorter list and without torch's unpickler. Tensors stay where they
-are in the file: its pages are read when a tensor is used, so a claim of two gigabytes costs nothing before it is
-found to be false.
+A torch file contains a pickle, which may name any function and have it called. Here a pickle may only use the names in
+`ALLOWED`, each replaced by a function or class of this package; a file that names anything else is refused. This is
+torch's `weights_only` with a shorter list and without torch's unpickler. Tensors are mapped: the file's pages are read
+when a tensor is used, so a false claim of a large size costs no memory.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from rvc.weights.mapped_file import open_bytes
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 PLAIN = (bool, int, float, str, type(None))
-DAMAGE = (  # what reading a damaged archive can end in
+DAMAGE = (  # exceptions that reading a damaged archive can raise
     OSError,
     ValueError,
     RuntimeError,
@@ -45,8 +45,8 @@ DAMAGE = (  # what reading a damaged archive can end in
     lzma.LZMAError,
     struct.error,
 )
-DEEPEST = 32  # levels of lists and dictionaries; a voice has three, an optimizer's state five
-MOST = 1_000_000  # values in all; a list that holds one list many times would multiply at each level
+MAX_DEPTH = 32  # nested levels of lists and dictionaries; a voice has three, an optimizer's state five
+MAX_VALUES = 1_000_000  # values in a file; a list that holds one list many times would multiply at each level
 ALLOWED = {
     "collections.OrderedDict",
     "torch.Size",
@@ -57,28 +57,41 @@ ALLOWED = {
 
 
 class Refusal(BadCheckpoint):
-    """A refusal that already says which file it is about."""
+    """A message that lacks the name of the file; `_read_torch` adds it."""
+
+
+class FileFormat(StrEnum):
+    """The formats of weight files."""
+
+    TORCH_ZIP = "torch zip"  # torch.save since 1.6
+    TORCH_LEGACY = "torch legacy"  # torch.save before 1.6
+    SAFETENSORS = "safetensors"
 
 
 @dataclass(frozen=True)
-class Opened:
-    """What a file holds: dictionaries, lists, numbers and text, with tensors mapped from the file.
+class WeightFile:
+    """The content of a file: dictionaries, lists, numbers and text, with tensors mapped from the file.
 
-    form : "torch zip", "torch legacy" or "safetensors";  metadata : the texts that a safetensors file carries
-    mapping : the file in memory, where its pages can be given back
+    Attributes:
+        path: the file.
+        form: its format.
+        content: the dictionary at the top of the file.
+        metadata: the texts in the header of a safetensors file.
+        mapping: the file in memory, None where its pages cannot be released.
     """
 
     path: Path
-    form: str
+    form: FileFormat
     content: dict[str, Any]
     metadata: dict[str, str]
     mapping: mmap.mmap | None = None
 
 
-def read(path: str | Path) -> Opened:
-    """Open any weight file that torch.save or safetensors wrote, whatever its name ends with.
+def read(path: str | Path) -> WeightFile:
+    """Read a weight file that torch.save or safetensors wrote; its format is recognized by its content.
 
-    raises : BadCheckpoint, one sentence, for a file that is missing, cut short, damaged, hostile or of another kind
+    Raises:
+        BadCheckpoint: the file is missing, cut short, damaged, hostile or of another kind.
     """
     path = Path(path)
     try:
@@ -88,9 +101,9 @@ def read(path: str | Path) -> Opened:
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be opened ({error.strerror}); check the path") from error
     if start[:4] == b"PK\x03\x04":
-        return _read_torch(path, "torch zip")
+        return _read_torch(path, FileFormat.TORCH_ZIP)
     if start[:1] == b"\x80":
-        return _read_torch(path, "torch legacy")
+        return _read_torch(path, FileFormat.TORCH_LEGACY)
     if start[8:] == b"{":
         return _read_safetensors(path)
     what = "is empty" if not start else "is neither a torch file nor a safetensors file"
@@ -98,7 +111,7 @@ def read(path: str | Path) -> Opened:
 
 
 def refuse_no_file(path: Path) -> None:
-    """Raises BadCheckpoint for a pipe or a device, which may never end."""
+    """Raise BadCheckpoint for a folder, and for a pipe or a device, which may never end."""
     if path.exists() and not path.is_file():
         what = "a folder" if path.is_dir() else "a pipe or a device"
         raise BadCheckpoint(f"{path} is {what}, expected a file of weights; give the path of one")
@@ -111,7 +124,7 @@ def sha256(path: str | Path) -> str:
 
 
 def tensors(content: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Every tensor in a tree of dictionaries and lists, its name the path to it joined by dots."""
+    """Every tensor in nested dictionaries and lists, with the path to it, joined by dots, as its name."""
     if isinstance(content, Tensor):
         yield prefix, content
     elif isinstance(content, dict):
@@ -122,11 +135,11 @@ def tensors(content: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
             yield from tensors(value, f"{prefix}.{i}" if prefix else str(i))
 
 
-class Strict(safe_unpickler.Unpickler):
-    """The reader that imports nothing, made to refuse every name that a voice has no use for."""
+class StrictUnpickler(safe_unpickler.SafeUnpickler):
+    """An unpickler that refuses every name outside `ALLOWED`."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Ours in place of an allowed name; raises Refusal for any other."""
+        """The replacement of an allowed name.  Raises Refusal for any other name."""
         if f"{module}.{name}" not in ALLOWED:
             raise Refusal(
                 f"asks to use {module}.{name} when it is read, which no voice needs; "
@@ -135,83 +148,93 @@ class Strict(safe_unpickler.Unpickler):
         return (lambda *sizes: tuple(*sizes)) if name == "Size" else super().find_class(module, name)
 
 
-def _read_torch(path: Path, form: str) -> Opened:
+def _read_torch(path: Path, form: FileFormat) -> WeightFile:
     try:
-        whole, mapping = open_bytes(path)
-        content, storages = (safe_unpickler.read_zip if form == "torch zip" else safe_unpickler.read_legacy)(
-            path, Strict
-        )
+        data, mapping = open_bytes(path)
+        read_pickle = safe_unpickler.read_zip if form is FileFormat.TORCH_ZIP else safe_unpickler.read_legacy
+        content, storages = read_pickle(path, StrictUnpickler)
         if not isinstance(content, dict):
-            raise Refusal(f"holds {_called(content)}, expected a dictionary; is it an RVC model?")
-        tree = _Tree(lambda stored: safe_unpickler.materialise(stored, whole, storages, path.name)).settle(content)
+            raise Refusal(f"holds {_describe(content)}, expected a dictionary; is it an RVC model?")
+        checker = _ContentChecker(lambda stored: safe_unpickler.map_tensor(stored, data, storages, path.name))
+        checked = checker.check(content)
     except Refusal as refusal:
         raise BadCheckpoint(f"{path.name} {refusal}") from None
     except BadCheckpoint as error:
         raise BadCheckpoint(_about(path, str(error))) from error.__cause__
     except DAMAGE as error:
         raise BadCheckpoint(f"{path.name} is damaged or cut short ({error}); download it again") from error
-    return Opened(path, form, tree, {}, mapping)
+    return WeightFile(path, form, checked, {}, mapping)
 
 
-class _Tree:
-    """A file's content, tensors in place of their descriptions; nothing in it but what is on the closed list."""
+class _ContentChecker:
+    """Copies a file's content with tensors in place of their descriptions, and refuses every other kind of value."""
 
-    def __init__(self, lay: Callable[[safe_unpickler.Stored], Tensor]) -> None:
-        self.lay, self.left = lay, MOST
+    def __init__(self, map_tensor: Callable[[safe_unpickler.StoredTensor], Tensor]) -> None:
+        self.map_tensor, self.values_left = map_tensor, MAX_VALUES
 
-    def settle(self, value: Any, depth: int = DEEPEST) -> Any:
-        """The value and all it holds, `depth` levels down.  Raises Refusal for anything else than a model's values."""
-        self.left -= 1
-        if self.left < 0:
-            raise Refusal(f"holds more than {MOST} values, which no model does; do not trust this file")
-        if isinstance(value, safe_unpickler.Stored):
+    def check(self, value: Any, depth: int = MAX_DEPTH) -> Any:
+        """Copy a value and everything in it.
+
+        Args:
+            value: a value of the unpickled content.
+            depth: how many more levels may be nested.
+        Raises:
+            Refusal: the content is too deep or too large, or holds something other than tensors, lists, dictionaries,
+                numbers and text.
+        """
+        self.values_left -= 1
+        if self.values_left < 0:
+            raise Refusal(f"holds more than {MAX_VALUES} values, which no model does; do not trust this file")
+        if isinstance(value, safe_unpickler.StoredTensor):
             count = int(np.prod(value.size, dtype=np.float64))
             if count > value.count:
                 raise Refusal(
                     f"describes a tensor of {count} numbers that are {value.count} in the file; it is damaged"
                 )
-            return self.lay(value)
+            return self.map_tensor(value)
         if type(value) in PLAIN:
             return value
         if depth == 0:
-            raise Refusal(f"nests more than {DEEPEST} levels deep, which no model does; it is damaged")
+            raise Refusal(f"nests more than {MAX_DEPTH} levels deep, which no model does; it is damaged")
         if isinstance(value, dict):
-            return {_key(key): self.settle(dict.get(value, key), depth - 1) for key in dict.keys(value)}
+            return {_check_key(key): self.check(dict.get(value, key), depth - 1) for key in dict.keys(value)}
         if type(value) in (list, tuple):
-            return [self.settle(item, depth - 1) for item in value]
-        raise Refusal(f"holds {_called(value)}, expected only tensors, lists, numbers and text; is it an RVC model?")
+            return [self.check(item, depth - 1) for item in value]
+        raise Refusal(f"holds {_describe(value)}, expected only tensors, lists, numbers and text; is it an RVC model?")
 
 
-def _called(value: Any) -> str:
-    """What a user calls a value that should not be there."""
-    if isinstance(value, safe_unpickler.Stored):
+def _describe(value: Any) -> str:
+    """A value that should not be there, in a user's words."""
+    if isinstance(value, safe_unpickler.StoredTensor):
         return "a tensor"
-    return "a foreign object" if isinstance(value, safe_unpickler.Inert) else f"a {type(value).__name__}"
+    return "a foreign object" if isinstance(value, safe_unpickler.Placeholder) else f"a {type(value).__name__}"
 
 
-def _key(key: Any) -> Any:
+def _check_key(key: Any) -> str | int:
+    """A key of a dictionary.  Raises Refusal when it is neither text nor a whole number."""
     if type(key) not in (str, int):
         raise Refusal(f"has a {type(key).__name__} as a name, expected text; is it an RVC model?")
-    return key
+    checked: str | int = key
+    return checked
 
 
 def _about(path: Path, sentence: str) -> str:
-    """A sentence of the inert reader, made to name the file."""
+    """A message of the safe unpickler with the name of the file."""
     return sentence if path.name in sentence else f"{path.name}: {sentence}"
 
 
-def _read_safetensors(path: Path) -> Opened:
+def _read_safetensors(path: Path) -> WeightFile:
     try:
         with safe_open(str(path), framework="pt", device="cpu") as file:
             metadata = dict(file.metadata() or {})
             content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError, ValueError, OverflowError, MemoryError) as error:
         raise BadCheckpoint(f"{path.name} is a damaged safetensors file ({error}); download it again") from error
-    return Opened(path, "safetensors", content, metadata)
+    return WeightFile(path, FileFormat.SAFETENSORS, content, metadata)
 
 
-def parsed(text: str, path: Path, name: str) -> Any:
-    """A JSON text from a file's metadata; raises BadCheckpoint when it is none."""
+def parse_json(text: str, path: Path, name: str) -> Any:
+    """Parse the entry `name` of a file's metadata.  Raises BadCheckpoint when it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

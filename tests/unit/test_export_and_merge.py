@@ -1,4 +1,4 @@
-"""Model tools: other formats keep every bit, small voices are what the originals extract, merges are averages."""
+"""`rvc export` keeps every bit and extracts the small voices that the originals extract; `rvc merge` averages."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def test_a_round_trip_through_safetensors_keeps_every_bit(tmp_path, f0):
     assert {tensor.dtype for tensor in back["weight"].values()} == {torch.float16}
 
 
-def test_the_safetensors_voice_speaks_like_the_pth(tmp_path):
+def test_a_safetensors_voice_gives_the_same_waveform_as_the_pth(tmp_path):
     path = saved(tmp_path, content())
     nets = [load_voice(path).synthesizer, export(path, tmp_path / "a.safetensors").synthesizer]
     z, source = torch.ones(1, 8, 5), torch.ones(1, 1, 2000)
@@ -38,7 +38,7 @@ def test_the_safetensors_voice_speaks_like_the_pth(tmp_path):
     assert torch.equal(first, second)
 
 
-def test_new_names_of_weight_norm_are_kept_as_they_are(tmp_path):
+def test_new_names_of_weight_norm_are_kept(tmp_path):
     made = content()
     made["weight"] = {
         name.replace("weight_g", "parametrizations.weight.original0").replace(
@@ -50,7 +50,7 @@ def test_new_names_of_weight_norm_are_kept_as_they_are(tmp_path):
     same(made["weight"], read(tmp_path / "a.safetensors").content)
 
 
-def test_a_small_voice_is_the_training_checkpoint_halved(tmp_path):
+def test_a_small_voice_is_the_training_checkpoint_in_float16(tmp_path):
     made = training()
     voice = export(saved(tmp_path, made, "G_7.pth"), tmp_path / "small.pth")
     small = torch.load(tmp_path / "small.pth", weights_only=True)
@@ -69,7 +69,7 @@ def test_one_speaker_can_be_kept(tmp_path):
     expected = made["model"]["emb_g.weight"][2].half().float()
     assert torch.equal(voice.synthesizer.speaker(0)[0, :, 0], expected)
     with pytest.raises(
-        BadInput, match=r"speaker 3 was asked for, but G_7\.pth has speakers 0 to 2; choose one of those"
+        BadInput, match=r"speaker 3 was requested, but G_7\.pth has speakers 0 to 2; choose one of those"
     ):
         export(tmp_path / "G_7.pth", tmp_path / "other.pth", speaker=3)
     assert not (tmp_path / "other.pth").exists()
@@ -101,7 +101,7 @@ def test_a_merge_is_the_average_in_float32(tmp_path, ratio):
     same(expected, merged["weight"])
 
 
-def test_a_merge_keeps_the_fewer_speakers(tmp_path):
+def test_a_merge_keeps_the_smaller_number_of_speakers(tmp_path):
     _, b, first, second = pair(tmp_path)
     b["weight"]["emb_g.weight"] = b["weight"]["emb_g.weight"][:2]
     torch.save(b, second)
@@ -109,7 +109,7 @@ def test_a_merge_keeps_the_fewer_speakers(tmp_path):
     assert merge(second, first, tmp_path / "n.pth").speakers == 2
 
 
-def test_voices_of_two_families_do_not_merge(tmp_path):
+def test_voices_of_different_kinds_are_not_merged(tmp_path):
     first = saved(tmp_path, content(), "a.pth")
     second = saved(tmp_path, content("48k-v1", "v1", f0=0), "b.pth")
     with pytest.raises(BadInput, match="cannot be merged: version v2 and v1; rate 40000 and 48000; f0 1 and 0; sizes"):
@@ -118,7 +118,7 @@ def test_voices_of_two_families_do_not_merge(tmp_path):
         merge(first, first, tmp_path / "m.pth", 2)
 
 
-def test_a_target_that_cannot_be_is_refused_and_nothing_is_left(tmp_path):
+def test_a_target_that_cannot_be_written_is_refused_and_nothing_is_left(tmp_path):
     path = saved(tmp_path, content())
     with pytest.raises(BadInput, match=r"should end in \.pth or \.safetensors"):
         export(path, tmp_path / "x.onnx")

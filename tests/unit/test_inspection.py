@@ -1,4 +1,4 @@
-"""`inspect` says the truth about files of every kind, and executes nothing."""
+"""`rvc inspect` describes files of every kind and executes nothing in them."""
 
 import hashlib
 import json
@@ -17,39 +17,39 @@ from rvc.voices.inspection import inspect
 from rvc.voices.model_tools import export
 
 
-def test_a_voice(tmp_path):
+def test_a_voice_is_described(tmp_path):
     path = saved(tmp_path, content())
-    found = inspect(path)
-    assert found["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert found["bytes"] == path.stat().st_size
+    report = inspect(path)
+    assert report["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert report["bytes"] == path.stat().st_size
     facts = {"kind": "voice", "version": "v2", "rate": 40000, "f0": 1, "speakers": 3, "info": "3epoch"}
-    assert {name: found[name] for name in facts} == facts
+    assert {name: report[name] for name in facts} == facts
     weight = content()["weight"]
-    assert found["dtype"] == {"float16": len(weight)}
-    assert found["parameters"]["emb_g"] == 18
-    assert found["parameters"]["total"] == sum(tensor.numel() for tensor in weight.values())
-    assert set(found["parameters"]) == {"enc_p", "flow", "dec", "emb_g", "total"}
-    assert (found["missing"], found["odd"]) == ([], [])
-    assert found["metadata"]["sr"] == "40k"
+    assert report["dtype"] == {"float16": len(weight)}
+    assert report["parameters"]["emb_g"] == 18
+    assert report["parameters"]["total"] == sum(tensor.numel() for tensor in weight.values())
+    assert set(report["parameters"]) == {"enc_p", "flow", "dec", "emb_g", "total"}
+    assert (report["missing"], report["odd"]) == ([], [])
+    assert report["metadata"]["sr"] == "40k"
 
 
-def test_a_training_checkpoint_and_a_safetensors_voice(tmp_path):
+def test_a_training_checkpoint_and_a_safetensors_voice_are_described(tmp_path):
     path = saved(tmp_path, training(), "G_7.pth")
-    found = inspect(path)
-    assert (found["kind"], found["parameters"]["enc_q"]) == ("training checkpoint", 16 * 1025 + 16)
-    assert found["metadata"] == {"iteration": 7, "learning_rate": 1e-4}
+    report = inspect(path)
+    assert (report["kind"], report["parameters"]["enc_q"]) == ("training checkpoint", 16 * 1025 + 16)
+    assert report["metadata"] == {"iteration": 7, "learning_rate": 1e-4}
     export(path, tmp_path / "a.safetensors")
     assert inspect(tmp_path / "a.safetensors")["kind"] == "safetensors voice"
 
 
-def test_what_is_missing_is_said_rather_than_refused(tmp_path):
+def test_missing_tensors_are_reported_without_a_refusal(tmp_path):
     made = content()
     del made["weight"]["dec.conv_post.weight"]
     made["weight"]["emb_g.weight"][0, 0] = float("nan")
-    found = inspect(saved(tmp_path, made))
-    assert found["kind"] == "voice"
-    assert found["missing"][0].startswith("checkpoint alto.pth lacks 1 of")
-    assert found["missing"][1] == "emb_g.weight holds NaN or infinity"
+    report = inspect(saved(tmp_path, made))
+    assert report["kind"] == "voice"
+    assert report["missing"][0].startswith("checkpoint alto.pth lacks 1 of")
+    assert report["missing"][1] == "emb_g.weight holds NaN or infinity"
 
 
 def test_a_hostile_file_is_refused_and_runs_nothing(tmp_path):
@@ -59,16 +59,16 @@ def test_a_hostile_file_is_refused_and_runs_nothing(tmp_path):
     assert not mark.exists()
 
 
-def test_a_files_words_cannot_command_a_terminal(tmp_path, capsys):
+def test_control_characters_in_a_file_do_not_reach_the_terminal(tmp_path, capsys):
     made = content() | {"info": "\x1b]0;title\x07\nkind     trusted"}
     assert main(["inspect", str(saved(tmp_path, made))]) == 0
-    said = capsys.readouterr().out
-    assert "info        \\x1b]0;title\\x07\\nkind     trusted\n" in said
+    printed = capsys.readouterr().out
+    assert "info        \\x1b]0;title\\x07\\nkind     trusted\n" in printed
     made["weight"]["evil\x1b[2J\nname"] = torch.ones(1)
     assert main(["export", str(saved(tmp_path, made)), str(tmp_path / "a.safetensors")]) == 2
-    said = capsys.readouterr().err
-    assert "\x1b" not in said
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "\x1b" not in printed
+    assert printed.count("\n") == 1
 
 
 def test_a_folder_whose_config_nests_too_deep_is_refused(tmp_path):
@@ -79,7 +79,7 @@ def test_a_folder_whose_config_nests_too_deep_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("width, version", [(256, "v1"), (768, "v2"), (100, None)])
-def test_an_index(tmp_path, width, version):
+def test_an_index_is_described(tmp_path, width, version):
     index = faiss.index_factory(width, "IVF4,Flat")
     vectors = np.random.default_rng(0).normal(size=(200, width)).astype(np.float32)
     index.train(vectors)
@@ -87,22 +87,22 @@ def test_an_index(tmp_path, width, version):
     index.add(vectors)
     index.nprobe = 3
     faiss.write_index(index, str(tmp_path / "added.index"))
-    found = inspect(tmp_path / "added.index")
+    report = inspect(tmp_path / "added.index")
     facts = {"kind": "index", "dimension": width, "metric": "L2", "ntotal": 200, "nlist": 4, "nprobe": 3}
-    assert {name: found[name] for name in facts} == facts
-    assert found["version"] == version
-    assert bool(found["odd"]) == (version is None)
+    assert {name: report[name] for name in facts} == facts
+    assert report["version"] == version
+    assert bool(report["odd"]) == (version is None)
     assert "it holds no vectors" in inspect(tmp_path / "trained.index")["missing"][0]
 
 
-def test_a_discriminator(tmp_path):
+def test_a_discriminator_is_recognized(tmp_path):
     path = saved(tmp_path, {"model": {"discriminators.0.conv_post.bias": torch.zeros(1)}, "iteration": 1}, "D_1.pth")
-    found = inspect(path)
-    assert found["kind"] == "discriminator"
-    assert found["odd"] == ["a discriminator, which only training uses; the voice is in the G_*.pth beside it"]
+    report = inspect(path)
+    assert report["kind"] == "discriminator"
+    assert report["odd"] == ["a discriminator, which only training uses; the voice is in the G_*.pth beside it"]
 
 
-def test_a_file_that_is_not_there_or_not_a_model(tmp_path):
+def test_a_missing_file_and_another_kind_of_file_are_refused(tmp_path):
     with pytest.raises(BadInput, match="there is no file"):
         inspect(tmp_path / "none.pth")
     (tmp_path / "song.txt").write_text("la la la la")

@@ -1,4 +1,4 @@
-"""Voices opened: what is inferred, what is believed, what is refused, and that loading is strict."""
+"""Opening voices: inferred and unverified facts, refusals, and the strict check of every tensor."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,9 @@ from rvc.errors import BadCheckpoint
 from rvc.nn.synthesizer_config import layout, read_config
 from rvc.voices.voice import load_voice
 
-FAMILIES = [(kind, version) for kind in sv.KINDS for version in ("v1", "v2") if kind.endswith((version, "40k"))]
+KINDS_AND_VERSIONS = [
+    (kind, version) for kind in sv.KINDS for version in ("v1", "v2") if kind.endswith((version, "40k"))
+]
 
 
 def content(kind="40k", version="v2", f0=1, **options):
@@ -49,20 +51,20 @@ def saved(folder: Path, made, name="alto.pth"):
 
 
 @pytest.mark.parametrize("f0", [1, 0])
-@pytest.mark.parametrize("kind, version", FAMILIES)
-def test_every_family_is_recognised(tmp_path, kind, version, f0):
+@pytest.mark.parametrize("kind, version", KINDS_AND_VERSIONS)
+def test_every_kind_is_recognized(tmp_path, kind, version, f0):
     voice = load_voice(saved(tmp_path, content(kind, version, f0)))
     rate = int(kind[:2]) * 1000
     assert (voice.version, voice.rate, voice.f0, voice.speakers, voice.upp) == (version, rate, bool(f0), 3, rate // 100)
     assert (voice.kind, voice.info, voice.odd) == ("voice", "3epoch", [])
     assert {"version", "f0", "speakers"} <= set(voice.inferred)
-    alike = version == "v1" and kind != "40k" and not f0
-    assert ("rate" in voice.believed, "rate" in voice.inferred) == (alike, not alike)
+    same_widths = version == "v1" and kind != "40k" and not f0
+    assert ("rate" in voice.unverified, "rate" in voice.inferred) == (same_widths, not same_widths)
     assert voice.synthesizer is voice.synthesizer
     assert voice.synthesizer.upp == rate // 100
 
 
-def test_weights_are_half_numbers_in_single_arithmetic(tmp_path):
+def test_float16_weights_are_computed_in_float32(tmp_path):
     made = content()
     net = load_voice(saved(tmp_path, made)).synthesizer
     assert net.embedding.dtype == torch.float32
@@ -88,10 +90,10 @@ def test_both_namings_of_weight_norm_give_the_same_voice(tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"version": "v1"}, r"says that it is version v1, but its enc_p\.emb_phone\.weight is 768 wide, which is v2"),
-        ({"f0": 0}, r"says f0 is 0, but it holds enc_p\.emb_pitch\.weight, which means 1"),
-        ({"sr": "48k"}, "says sr 48k, but its config says 40000"),
-        ({"f0": "maybe"}, "says that its f0 is 'maybe'; expected 0 or 1"),
+        ({"version": "v1"}, r"states the version v1, but its enc_p\.emb_phone\.weight has 768 channels, which is v2"),
+        ({"f0": 0}, r"states f0 0, but it holds enc_p\.emb_pitch\.weight, which means 1"),
+        ({"sr": "48k"}, "states sr 48k, but its config states 40000"),
+        ({"f0": "maybe"}, "states f0 'maybe', expected 0 or 1"),
         ({"config": "none"}, "config is a str, expected a list"),
     ],
 )
@@ -104,18 +106,18 @@ def test_a_rate_that_the_tensors_contradict_is_refused(tmp_path):
     made = content("48k-v1", "v1")
     made["config"] = sv.config("32k-v1")
     with pytest.raises(
-        BadCheckpoint, match="its rate is 32000, but its upsamplers and noise convolutions are those of 48000"
+        BadCheckpoint, match="states the rate 32000, but its upsamplers and noise convolutions are those of 48000"
     ):
         load_voice(saved(tmp_path, made | {"sr": "32k"}))
 
 
-def test_a_missing_version_is_what_the_tensors_say(tmp_path):
+def test_a_missing_version_is_inferred_from_the_tensors(tmp_path):
     made = content()
     del made["version"], made["f0"]
     voice = load_voice(saved(tmp_path, made))
     assert (voice.version, voice.f0) == ("v2", True)
-    assert "the file names no version, which originals take for v1" in voice.inferred["version"]
-    assert "the file does not say" in voice.inferred["f0"]
+    assert "the file states no version, which the originals take for v1" in voice.inferred["version"]
+    assert "the file states no f0" in voice.inferred["f0"]
 
 
 def test_missing_misshaped_and_unexpected_tensors_are_listed(tmp_path):
@@ -127,15 +129,15 @@ def test_missing_misshaped_and_unexpected_tensors_are_listed(tmp_path):
         weight[f"extra.{i}"] = torch.zeros(1)
     with pytest.raises(BadCheckpoint) as refusal:
         load_voice(saved(tmp_path, made))
-    wanted = len(layout(read_config(sv.config(), "v2", True)))
+    expected = len(layout(read_config(sv.config(), "v2", True)))
     assert str(refusal.value) == (
-        f"checkpoint alto.pth lacks 2 of {wanted} tensors: enc_p.proj.weight, enc_p.proj.bias; "
+        f"checkpoint alto.pth lacks 2 of {expected} tensors: enc_p.proj.weight, enc_p.proj.bias; "
         "it has 1 of another shape: dec.conv_post.weight (1, 2, 5) instead of (1, 2, 7); it has 5 that "
         "such a voice does not have: extra.0, extra.1, extra.2 and 2 more; is it complete, and an RVC voice?"
     )
 
 
-def test_half_a_pitch_part_is_refused(tmp_path):
+def test_a_voice_with_only_some_f0_tensors_is_refused(tmp_path):
     made = content()
     del made["weight"]["enc_p.emb_pitch.weight"]
     with pytest.raises(
@@ -163,14 +165,14 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, value):
 
 
 @pytest.mark.parametrize("f0", [1, 0])
-@pytest.mark.parametrize("kind, version", [f for f in FAMILIES if f[0] != "48k-v1" and f[0] != "32k-v1"])
+@pytest.mark.parametrize("kind, version", [f for f in KINDS_AND_VERSIONS if f[0] != "48k-v1" and f[0] != "32k-v1"])
 def test_a_training_checkpoint_is_sized_from_its_tensors(tmp_path, kind, version, f0):
     voice = load_voice(saved(tmp_path, training(kind, version, f0), "G_7.pth"))
     expected = sv.config(kind)
     assert voice.config == expected or voice.config == [513, *expected[1:]]
     assert (voice.kind, voice.rate, voice.speakers) == ("training checkpoint", int(kind[:2]) * 1000, 3)
     assert voice.odd == ["2 tensors of the posterior encoder enc_q, which only training uses, are left out"]
-    assert "dilations" in voice.believed
+    assert "dilations" in voice.unverified
 
 
 def test_a_training_checkpoint_with_two_conv_blocks_is_sized_too(tmp_path):
@@ -199,7 +201,7 @@ def config_json(cfg):
     return {"train": {"segment_size": 17280}, "data": data, "model": {name: cfg[i] for name, i in names.items()}}
 
 
-def test_rates_that_look_alike_come_from_the_config_beside(tmp_path):
+def test_a_rate_that_the_tensors_leave_open_comes_from_config_json(tmp_path):
     path = saved(tmp_path, training("48k-v1", "v1", f0=0), "G_7.pth")
     with pytest.raises(
         BadCheckpoint, match=r"fit a rate of 32000 or 48000; put the config\.json of its training beside it"
@@ -208,7 +210,7 @@ def test_rates_that_look_alike_come_from_the_config_beside(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config_json(sv.config("48k-v1"))))
     voice = load_voice(path)
     assert voice.rate == 48000
-    assert voice.believed["config"] == "config.json beside the file"
+    assert voice.unverified["config"] == "config.json beside the file"
     (tmp_path / "config.json").write_text('{"model_type": "hubert"}')
     with pytest.raises(BadCheckpoint, match=r"config\.json beside G_7\.pth is not one of a training"):
         load_voice(path)
@@ -224,17 +226,17 @@ def test_rates_that_look_alike_come_from_the_config_beside(tmp_path):
         ([], "holds nothing"),
     ],
 )
-def test_other_models_are_known_by_name(tmp_path, names, message):
+def test_other_models_are_recognized_by_their_tensor_names(tmp_path, names, message):
     with pytest.raises(BadCheckpoint, match=message):
         load_voice(saved(tmp_path, {"model": {name: torch.zeros(1) for name in names}}))
 
 
-def test_unknown_entries_are_said(tmp_path):
+def test_unknown_entries_are_reported(tmp_path):
     voice = load_voice(saved(tmp_path, content() | {"author": "someone"}))
     assert voice.odd == ["unknown entry 'author' is ignored"]
-    assert any(note == "version: inferred (enc_p.emb_phone.weight is 768 wide)" for note in voice.notes)
+    assert any(note == "version: inferred (enc_p.emb_phone.weight has 768 channels)" for note in voice.notes)
 
 
-def test_metadata_of_another_kind_is_a_sentence(tmp_path):
-    with pytest.raises(BadCheckpoint, match="says that its f0 is tensor"):
+def test_metadata_of_another_type_is_refused(tmp_path):
+    with pytest.raises(BadCheckpoint, match="states f0 tensor"):
         load_voice(saved(tmp_path, content() | {"f0": torch.ones(2)}))

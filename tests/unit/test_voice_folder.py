@@ -16,7 +16,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_path_is_taken_as_it_is(folder):
+def test_a_path_needs_no_folder(folder):
     assert find_voice(folder / "alto.pth") == (folder / "alto.pth", None)
 
 
@@ -24,16 +24,16 @@ def test_a_path_is_taken_as_it_is(folder):
     ("name", "file"),
     [("alto", "alto.pth"), ("alto.pth", "alto.pth"), ("bass_v2", "bass/bass_v2.pth"), ("bass", "bass/bass_v2.pth")],
 )
-def test_a_name_is_looked_up(folder, name, file):
+def test_a_name_is_found_in_the_folder(folder, name, file):
     assert find_voice(name, folder)[0] == folder / file
 
 
-def test_training_checkpoints_are_no_voices(folder):
+def test_training_checkpoints_are_not_listed(folder):
     assert [path.name for path in list_voices(folder)] == ["alto.pth", "alto_e20_s400.pth", "bass_v2.pth"]
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "belongs"),
     [
         ("alto_added_IVF20_Flat.index", True),
         ("added_IVF99_Flat_nprobe_1_alto_v2.index", True),
@@ -43,9 +43,9 @@ def test_training_checkpoints_are_no_voices(folder):
         ("soprano_added_x.index", False),
     ],
 )
-def test_the_webuis_naming_rule(folder, name, found):
+def test_an_index_belongs_to_a_voice_by_the_webuis_naming_rule(folder, name, belongs):
     (folder / name).touch()
-    assert find_index(folder / "alto.pth", [folder]) == (folder / name if found else None)
+    assert find_index(folder / "alto.pth", [folder]) == (folder / name if belongs else None)
 
 
 def test_epoch_and_step_are_stripped_from_the_name(folder):
@@ -53,7 +53,7 @@ def test_epoch_and_step_are_stripped_from_the_name(folder):
     assert find_voice("alto_e20_s400", folder)[1] == folder / "alto_added_x.index"
 
 
-def test_the_trainers_own_name_wins_then_the_newest(folder):
+def test_the_trainers_name_comes_first_then_the_newest_index(folder):
     for age, name in enumerate(("alto_added_old.index", "alto_added_new.index", "some_alto.index")):
         (folder / name).touch()
         os.utime(folder / name, (age, age))
@@ -67,11 +67,11 @@ def test_the_trainers_own_name_wins_then_the_newest(folder):
             "tenor",
             "there is no voice file tenor, and none of that name: the folder {} has alto, alto_e20_s400, bass_v2",
         ),
-        ("no/tenor.pth", "there is no voice file no/tenor.pth"),
+        ("no/tenor.pth", "there is no voice file no/tenor.pth; check the path"),
         ("{}", "{} is a folder; --model takes a voice file in it"),
     ],
 )
-def test_a_voice_that_is_not_there_is_said(folder, name, sentence):
+def test_a_missing_voice_is_refused(folder, name, sentence):
     with pytest.raises(BadInput) as refused:
         find_voice(name.format(folder), folder)
     assert str(refused.value) == sentence.format(folder)

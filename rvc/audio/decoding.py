@@ -1,8 +1,8 @@
-"""A file of sound to mono float32 at 16 kHz, as the originals hear it.
+"""Decoding of an audio file to mono float32 at 16 kHz, as the originals do it (docs/spec/06 §6.3).
 
-Mono files at 16 kHz are read by libsndfile and pass unchanged (int16 / 32768). Anything else goes through ffmpeg's
-decoders and resampler where PyAV is installed, which is bit for bit what the originals' own ffmpeg gives. Without PyAV,
-libsndfile and soxr do the same work with another filter: docs/divergences.md has the difference measured.
+Mono files at 16 kHz are read by libsndfile and not changed (int16 / 32768). All others go through the decoders and the
+resampler of ffmpeg where PyAV is installed, with the same bits as the originals' own ffmpeg. Without PyAV, libsndfile
+and soxr are used, whose resampling filter differs; docs/divergences.md gives the measured difference.
 """
 
 from __future__ import annotations
@@ -20,20 +20,27 @@ import soundfile
 
 from rvc.errors import BadInput, MissingExtra
 
-RATE = 16000
-TAIL_WITHOUT_FLUSH = 16  # samples that swresample still holds at the end of a 44.1 or 48 kHz file
-LOWEST_RATE, HIGHEST_RATE = 8000, 192000
+RATE = 16000  # Hz
+TAIL_WITHOUT_FLUSH = 16  # samples that ffmpeg's resampler holds at the end of a 44.1 or 48 kHz file (docs/spec/06 §6.3)
+LOWEST_RATE, HIGHEST_RATE = 8000, 192000  # Hz, of input files
 
 Samples = npt.NDArray[np.float32]
 log = logging.getLogger(__name__)
 
 
 def decode(path: str | Path, *, flush: bool = True, with_av: bool | None = None) -> Samples:
-    """The file as float32 (N,) at 16 kHz.
+    """Decode a file.
 
-    flush   : False loses what the resampler still holds at the end, as rvc-python does
-    with_av : None uses PyAV if it is installed
-    Raises BadInput for a file that is missing, empty, no audio, of another rate than 8 to 192 kHz, or not finite.
+    Args:
+        path: an audio file.
+        flush: False loses the samples that the resampler holds at the end of the file, as rvc-python does.
+        with_av: whether to use PyAV; None uses it if it is installed.
+    Returns:
+        float32 (N,) at 16 kHz.
+    Raises:
+        BadInput: the file is missing, empty or no audio, its rate is not within 8 to 192 kHz, or a
+            sample is not finite.
+        MissingExtra: the file has more than two channels and PyAV is not installed.
     """
     path = Path(path)
     if path.is_dir():
@@ -59,19 +66,35 @@ def decode(path: str | Path, *, flush: bool = True, with_av: bool | None = None)
 
 
 def read_sndfile(path: str | Path) -> tuple[Samples, int]:
-    """What libsndfile reads, float32 (N, channels), and the rate; of a file cut short what is there, with a warning."""
+    """Read a file with libsndfile: float32 (N, channels) and the rate in Hz.
+
+    A file that is shorter than its header declares is read up to its end, with a warning.
+
+    Raises:
+        BadInput: libsndfile cannot read the file.
+    """
     try:
         with soundfile.SoundFile(path) as file:
             samples = file.read(dtype="float32", always_2d=True)
             if 0 <= len(samples) < file.frames:
-                log.warning("%s ends after %d of the %d samples it claims", path, len(samples), file.frames)
+                log.warning(
+                    "%s ends after %d of the %d samples that its header declares", path, len(samples), file.frames
+                )
             return samples, file.samplerate
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read as sound: {_reason(error)}") from None
 
 
 def refuse_odd_values(samples: Samples, rate: int, name: str) -> None:
-    """Raises BadInput when `samples` (N,) holds NaN or infinity, with how many and where the first one is."""
+    """Check that all samples are finite numbers.
+
+    Args:
+        samples: float32 (N,).
+        rate: Hz, for the time in the message.
+        name: of the sound, for the message.
+    Raises:
+        BadInput: a sample is NaN or infinite; the message has their number and the time of the first.
+    """
     finite = np.isfinite(samples)
     if finite.all():
         return
@@ -83,7 +106,7 @@ def refuse_odd_values(samples: Samples, rate: int, name: str) -> None:
 
 
 def _header(path: Path) -> Any:
-    """What libsndfile says of the file, or None when it cannot tell."""
+    """libsndfile's description of the file, or None for a file that it cannot read."""
     try:
         return soundfile.info(path)
     except (soundfile.SoundFileError, OSError, ValueError):
@@ -91,14 +114,14 @@ def _header(path: Path) -> Any:
 
 
 def _is_lossless(info: Any) -> bool:
-    """Where libsndfile and ffmpeg cannot differ: plain numbers. MPEG and Vorbis decoders each have their own delays."""
+    """Whether the samples are stored as numbers, which every decoder reads alike; MPEG and Vorbis decoders differ."""
     return str(info.subtype).startswith(("PCM", "FLOAT", "DOUBLE"))
 
 
 def _reason(error: Exception) -> str:
-    said = getattr(error, "strerror", None) or str(error)
-    text = said.strip().splitlines()[0] if said.strip() else type(error).__name__
-    return text.rstrip(".")
+    message = getattr(error, "strerror", None) or str(error)
+    first_line = message.strip().splitlines()[0] if message.strip() else type(error).__name__
+    return first_line.rstrip(".")
 
 
 def _through_ffmpeg(path: Path, flush: bool) -> Samples:
@@ -112,10 +135,10 @@ def _through_ffmpeg(path: Path, flush: bool) -> Samples:
 
 
 def _resampled(path: Path, flush: bool, av: Any) -> Iterator[Samples]:
-    """Pieces of the decoded file at 16 kHz mono; swresample's down-mix to float is (L+R)/√2, and not normalised."""
+    """Pieces of the decoded file, float32 at 16 kHz; ffmpeg mixes stereo down as (L+R)/√2, without normalization."""
     with av.open(str(path)) as container:
         if not container.streams.audio:
-            raise BadInput(f"{path} has no track of sound")
+            raise BadInput(f"{path} has no audio track")
         stream = container.streams.audio[0]
         _refuse_rate(path, stream.rate or RATE)
         resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
@@ -123,11 +146,11 @@ def _resampled(path: Path, flush: bool, av: Any) -> Iterator[Samples]:
         for packet in container.demux(stream):
             try:
                 frames = packet.decode()
-            except av.InvalidDataError:  # as the ffmpeg program does: go on after a damaged packet
+            except av.InvalidDataError:  # skip a damaged packet, as the ffmpeg program does
                 skipped += 1
                 continue
             for frame in frames:
-                frame.pts = None  # gaps in the clock are not filled with silence
+                frame.pts = None  # without time stamps, gaps are not filled with silence
                 yield from (out.to_ndarray().ravel() for out in resampler.resample(frame))
         if flush:
             yield from (out.to_ndarray().ravel() for out in resampler.resample(None))
@@ -136,7 +159,7 @@ def _resampled(path: Path, flush: bool, av: Any) -> Iterator[Samples]:
 
 
 def _through_soxr(path: Path, flush: bool) -> Samples:
-    """The same path without ffmpeg: mono or stereo, soxr's filter."""
+    """Decode a mono or stereo file without ffmpeg, with soxr's resampling filter."""
     import soxr
 
     samples, rate = read_sndfile(path)

@@ -1,4 +1,4 @@
-"""From the voice's waveform to what is written: loudness, rate, integers, a file (docs/spec/06 §6.7 to §6.10)."""
+"""From the synthesized waveform to a file: loudness, rate, integers, writing (docs/spec/06 §6.7 to §6.10)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ import soundfile
 from rvc.errors import BadInput
 
 Samples = npt.NDArray[np.float32]
-BLOCK = 1 << 18
-QUIETEST = 1e-6  # the voice's own envelope is never taken as quieter
-PEAK = 0.99
+BLOCK = 1 << 18  # samples processed at a time, to limit the memory of intermediate arrays
+QUIETEST = 1e-6  # RMS; the voice's own envelope is raised to it, so that the gain stays finite (docs/spec/06 §6.7)
+PEAK = 0.99  # of full scale; a higher peak is scaled down to it (docs/spec/06 §6.9)
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
 
 
 def rms(samples: npt.NDArray[np.floating], frame: int, hop: int) -> Samples:
-    """Root mean square of centred frames, zeros beyond the ends: float32 (1 + N // hop,).
+    """The root mean square of centered frames, with zeros beyond both ends, as librosa.feature.rms computes it.
 
-    Squares and means are float32 whatever comes in, as librosa's are; `frame` is even.
+    Args:
+        samples: float (N,).
+        frame: samples in a frame, an even number.
+        hop: samples from one frame to the next.
+    Returns:
+        float32 (1 + N // hop,); squares and means are float32 for any input, as in librosa.
     """
     half = frame // 2
     count = len(samples)
@@ -41,57 +46,79 @@ def rms(samples: npt.NDArray[np.floating], frame: int, hop: int) -> Samples:
 
 @dataclass(frozen=True)
 class Loudness:
-    """The input's envelope, all that the mix needs of it: float32 (1 + N // 8000,)."""
+    """The envelope of the input.
+
+    Attributes:
+        values: float32 (1 + N // 8000,), RMS over one second every half second.
+    """
 
     values: Samples
 
 
 def loudness(highpassed: npt.NDArray[np.float64]) -> Loudness:
-    """Of float64 (N,) at 16 kHz, measured over a second every half second."""
+    """Measure the envelope of the input: float64 (N,) at 16 kHz, RMS over one second every half second."""
     return Loudness(rms(highpassed, 16000, 8000))
 
 
-def mix_loudness(waveform: Samples, heard: npt.NDArray[np.float64] | Loudness, rate: int, mix: float) -> Samples:
-    """`waveform.rmsmixed`: the voice with its loudness moved towards the input's.
+def mix_loudness(waveform: Samples, source: npt.NDArray[np.float64] | Loudness, rate: int, mix: float) -> Samples:
+    """`waveform.rmsmixed`: the waveform with its envelope moved towards the input's.
 
-    waveform : float32 (M,) at `rate`
-    heard    : `highpassed` float64 (N,) at 16 kHz, or its loudness, measured before it was let go
-    mix      : 1 keeps the voice's own loudness and returns `waveform` itself, 0 takes the input's
+    Args:
+        waveform: float32 (M,) at `rate`.
+        source: `highpassed`, float64 (N,) at 16 kHz, or its loudness, where the array has been released.
+        rate: Hz.
+        mix: 1 keeps the waveform's own envelope and returns `waveform` itself, 0 takes the input's.
+    Returns:
+        float32 (M,).
     """
     if mix == 1 or len(waveform) == 0:
         return waveform
     import torch
 
-    theirs = (heard if isinstance(heard, Loudness) else loudness(heard)).values
-    ours = rms(waveform, rate // 2 * 2, rate // 2)
+    target = (source if isinstance(source, Loudness) else loudness(source)).values
+    own = rms(waveform, rate // 2 * 2, rate // 2)
     mixed = np.empty_like(waveform)
     for first in range(0, len(waveform), BLOCK):
         last = min(first + BLOCK, len(waveform))
-        wanted = torch.from_numpy(stretch(theirs, len(waveform), first, last))
-        found = torch.from_numpy(np.maximum(stretch(ours, len(waveform), first, last), np.float32(QUIETEST)))
-        gain = torch.pow(wanted, 1 - mix) * torch.pow(found, mix - 1)
+        target_here = torch.from_numpy(stretch(target, len(waveform), first, last))
+        own_here = torch.from_numpy(np.maximum(stretch(own, len(waveform), first, last), np.float32(QUIETEST)))
+        gain = torch.pow(target_here, 1 - mix) * torch.pow(own_here, mix - 1)
         mixed[first:last] = waveform[first:last] * gain.numpy()
     return mixed
 
 
 def stretch(values: Samples, length: int, first: int, last: int) -> Samples:
-    """Positions first…last of `values` resized to `length` by lines between half-pixel centres.
+    """Resize an envelope linearly, with the bits of torch.nn.functional.interpolate in mode "linear".
 
-    float32; each fused multiply-add of torch's kernel is done in float64 and rounded once: the bits of its interpolate.
+    Each fused multiply-add of torch's kernel is computed in float64 and rounded once.
+
+    Args:
+        values: float32 (K,).
+        length: the number of samples of the whole result.
+        first, last: the part of the result that is computed.
+    Returns:
+        float32 (last - first,).
     """
     scale = float(np.float32(len(values)) / np.float32(length))
     center = np.arange(first, last).astype(np.float32) + np.float32(0.5)
     position = np.maximum(center.astype(np.float64) * scale - 0.5, 0).astype(np.float32)
     left = np.minimum(position.astype(np.int64), len(values) - 1)
     right = np.minimum(left + 1, len(values) - 1)
-    part = np.minimum(position - left.astype(np.float32), np.float32(1))
-    stretched = (np.float32(1) - part).astype(np.float64) * values[left] + part * values[right]
+    fraction = np.minimum(position - left.astype(np.float32), np.float32(1))
+    stretched = (np.float32(1) - fraction).astype(np.float64) * values[left] + fraction * values[right]
     result: Samples = stretched.astype(np.float32)
     return result
 
 
 def resample(samples: Samples, source: int, target: int) -> Samples:
-    """float32 (M,) at `source` Hz → (⌈M·target/source⌉,) at `target` Hz, as librosa does by default: soxr's HQ."""
+    """Resample as librosa does by default, with soxr's HQ filter (docs/spec/06 §6.8).
+
+    Args:
+        samples: float32 (M,).
+        source, target: Hz.
+    Returns:
+        float32 (⌈M·target/source⌉,); `samples` itself where the rates are equal.
+    """
     if source == target:
         return samples
     import soxr
@@ -102,19 +129,19 @@ def resample(samples: Samples, source: int, target: int) -> Samples:
 
 
 def to_int16(waveform: Samples) -> npt.NDArray[np.int16]:
-    """`waveform.final`: int16 (M,), truncated towards zero, scaled down first where the peak exceeds 0.99."""
+    """`waveform.final`: float32 (M,) → int16 (M,), truncated toward zero; a peak above 0.99 is scaled down first."""
     if len(waveform) == 0:
         return np.zeros(0, np.int16)
     scale = _scale(waveform)
     final = np.empty(len(waveform), np.int16)
-    with np.errstate(invalid="ignore"):  # NaN only comes this far where it was asked for
+    with np.errstate(invalid="ignore"):  # NaN is present only if the option exact_hits is "nan"
         for first in range(0, len(waveform), BLOCK):
             final[first : first + BLOCK] = (waveform[first : first + BLOCK] * scale).astype(np.int16)
     return final
 
 
 def guard(waveform: Samples) -> Samples:
-    """The same limiter without the integers: float32 (M,) with its peak at 0.99 or below."""
+    """The peak limit of `to_int16` alone: float32 (M,) with a peak of at most 0.99."""
     return waveform * (_scale(waveform) / np.float32(32768)) if len(waveform) else waveform
 
 
@@ -124,7 +151,15 @@ def _scale(waveform: Samples) -> np.float32:
 
 
 def check_target(path: Path, what: str = "OUT", formats: dict[str, str] | None = FORMATS) -> None:
-    """Raises BadInput unless a file can be written at `path`: a folder that exists, an extension that is known."""
+    """Check that a file can be written.
+
+    Args:
+        path: the file.
+        what: its name in messages.
+        formats: the extensions that are allowed; None allows any.
+    Raises:
+        BadInput: the folder is missing or write-protected, `path` is a folder, or the extension is not known.
+    """
     if path.is_dir():
         raise BadInput(f"{what} {path} is a folder; name a file in it")
     if not path.parent.is_dir():
@@ -136,9 +171,14 @@ def check_target(path: Path, what: str = "OUT", formats: dict[str, str] | None =
 
 
 def write_audio(path: str | Path, samples: npt.NDArray[np.int16] | Samples, rate: int) -> None:
-    """A WAV or FLAC file of exactly these samples (M,): int16 as 16 bits; float32 as floats, or 24 bits in FLAC.
+    """Write a WAV or FLAC file; on an error no file is left behind.
 
-    The file appears whole or not at all.  Raises BadInput when it cannot be written.
+    Args:
+        path: a .wav or .flac file.
+        samples: (M,); int16 is written with 16 bits, float32 as floats in WAV and with 24 bits in FLAC.
+        rate: Hz.
+    Raises:
+        BadInput: the file cannot be written.
     """
     path = Path(path)
     check_target(path)
@@ -147,13 +187,15 @@ def write_audio(path: str | Path, samples: npt.NDArray[np.int16] | Samples, rate
     atomically(path, lambda part: soundfile.write(part, samples, rate, format=kind, subtype=subtype))
 
 
-def write_wav(path: str | Path, samples: npt.NDArray[np.int16], rate: int) -> None:
-    """`write_audio` for 16-bit WAV."""
-    write_audio(path, samples, rate)
-
-
 def atomically(path: Path, write: Callable[[str], object]) -> None:
-    """Let `write` fill a file beside `path`, then put it in place.  Raises BadInput on an error of the system."""
+    """Write a file next to `path`, then rename it to `path`; on an error no file is left behind.
+
+    Args:
+        path: the file to create or replace.
+        write: called with the name of the temporary file.
+    Raises:
+        BadInput: the system or libsndfile reports an error.
+    """
     try:
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         os.close(handle)
@@ -171,7 +213,7 @@ def atomically(path: Path, write: Callable[[str], object]) -> None:
 
 
 def _umask() -> int:
-    """What this process masks; it can only be read by setting it."""
+    """The file mode creation mask of this process, which the system returns only when it is set."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

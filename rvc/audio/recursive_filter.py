@@ -1,6 +1,7 @@
-"""scipy's compiled recursive filter without the rest of scipy.signal, whose import costs more than filtering a minute.
+"""scipy's compiled recursive filter, without importing scipy.signal.
 
-The compiled module is private to scipy: where it is not found as expected, the public function does the same work.
+That import takes longer than filtering one minute of audio. The compiled module is private to scipy; where it is not in
+its usual place, scipy.signal.lfilter is used.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Filter = Callable[[Values, Values, Values, Values], tuple[Values, Values]]
 
 @functools.cache
 def linear_filter() -> Filter:
-    """A function of (b, a, x, state), all float64, that gives (y, state): scipy.signal.lfilter along one axis."""
+    """The function (b, a, x, state) → (y, state), all float64 and one-dimensional, of scipy.signal.lfilter."""
     kernel = _compiled()
     if kernel is not None:
         return lambda b, a, x, state: kernel(b, a, x, -1, state)
@@ -31,7 +32,7 @@ def linear_filter() -> Filter:
 
 
 def _compiled() -> Any:
-    """scipy's kernel, or None where this version keeps it elsewhere or it fails a first trial."""
+    """scipy's compiled function, or None where this version has it elsewhere or it fails on a small example."""
     spec = importlib.util.find_spec("scipy")
     if spec is None or spec.origin is None:
         return None
@@ -39,12 +40,12 @@ def _compiled() -> Any:
         path = Path(spec.origin).parent / "signal" / f"_sigtools{suffix}"
         if not path.is_file():
             continue
-        found = importlib.util.spec_from_file_location("_sigtools", path)
-        if found is None or found.loader is None:
+        module_spec = importlib.util.spec_from_file_location("_sigtools", path)
+        if module_spec is None or module_spec.loader is None:
             return None
         try:
-            module = importlib.util.module_from_spec(found)
-            found.loader.exec_module(module)
+            module = importlib.util.module_from_spec(module_spec)
+            module_spec.loader.exec_module(module)
             kernel = module._linear_filter
             one = np.ones(2)
             y, state = kernel(one, np.array([1.0, 0.5]), np.array([1.0, 2.0]), -1, np.array([3.0]))

@@ -1,4 +1,4 @@
-"""Windowed-sinc resampling as the realtime original does it: a float32 kernel, strided over the samples."""
+"""Windowed-sinc resampling as the realtime originals do it, with a float32 kernel (docs/spec/07 §7.4)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from functools import lru_cache
 
 import torch
 
-ZERO_CROSSINGS = 6
-ROLLOFF = 0.99
+ZERO_CROSSINGS = 6  # of the sinc on either side of its center; torchaudio's default lowpass_filter_width
+ROLLOFF = 0.99  # cutoff as a share of the lower Nyquist frequency; torchaudio's default
 
 
-@lru_cache(maxsize=16)  # a formant slider moves over many ratios; sixteen kernels are at most a few MB
+@lru_cache(maxsize=16)  # moving the formant slider takes many ratios; sixteen kernels take at most a few MB
 def kernel(source: int, target: int) -> tuple[torch.Tensor, int]:
-    """Kernel for two rates without a common divisor.
+    """The resampling kernel for two rates without a common divisor.
 
-    returns : float32 (taps, target), one column for each output phase, and the zero padding on the left
+    Args:
+        source, target: rates divided by their greatest common divisor.
+    Returns:
+        float32 (taps, target), one column for each output phase, and the number of zeros to pad on the left.
     """
     base = min(source, target) * ROLLOFF
     width = math.ceil(ZERO_CROSSINGS * source / base)
     tap = torch.arange(-width, width + source, dtype=torch.float32) / source
     phase = torch.arange(0, -target, -1, dtype=torch.float32) / target
-    # The reference's float32, not ours: float64 here would be more exact and 1e-5 away from it.
+    # The originals compute this in float32; float64 would be more exact, but would differ from them by 1e-5.
     time = ((phase[:, None] + tap[None, :]) * base).clamp(-ZERO_CROSSINGS, ZERO_CROSSINGS)
     window = torch.cos(time * math.pi / ZERO_CROSSINGS / 2) ** 2
     angle = time * math.pi
@@ -30,10 +33,13 @@ def kernel(source: int, target: int) -> tuple[torch.Tensor, int]:
 
 
 def resample(samples: torch.Tensor, source: int, target: int) -> torch.Tensor:
-    """Move `samples` from `source` Hz to `target` Hz.
+    """Resample with a windowed sinc.
 
-    samples : float32 (N,)
-    returns : float32 (ceil(N·target/source),); `samples` itself when the rates are equal
+    Args:
+        samples: float32 (N,).
+        source, target: Hz.
+    Returns:
+        float32 (⌈N·target/source⌉,); `samples` itself where the rates are equal.
     """
     if source == target:
         return samples

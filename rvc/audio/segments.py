@@ -1,6 +1,6 @@
-"""Long audio is cut where it is quietest, and every piece gets a second of context: docs/spec/06 §6.5.
+"""Segments: long audio is cut where it is quietest, and each segment is padded with context (docs/spec/06 §6.5).
 
-highpassed float64 (N,) → segment.cuts int64 (K,), padded float64 (N + 2·pad), and the ranges of each piece in `padded`.
+highpassed float64 (N,) → segment.cuts int64 (K,), padded float64 (N + 2·pad), and the range of each segment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rvc.audio.decoding import RATE
 from rvc.errors import BadInput
 
 FRAME = 160  # samples at 16 kHz in one frame of 10 ms
-BLOCK = 1 << 14  # samples summed at a time: they stay in the processor's cache
+BLOCK = 1 << 14  # samples summed at a time, which fit into the cache of the processor
 
 Signal = npt.NDArray[np.float64]
 Cuts = npt.NDArray[np.int64]
@@ -22,12 +22,22 @@ Cuts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Window:
-    """How the audio is cut and padded, in seconds; the defaults are the originals' on a CPU in float32."""
+    """How the audio is cut and padded, in seconds; the defaults are those of the originals on a CPU in float32
+    (docs/spec/06 §6.2).
 
-    pad: float = 1.0  # context added at each end of the audio, and kept around each cut
-    query: float = 6.0  # how far from each centre a quiet place is looked for
-    center: float = 38.0  # where cuts are wanted
-    max: float = 41.0  # audio up to this long is not cut
+    Attributes:
+        pad: the context added at each end of the audio and of each segment.
+        query: the distance from each center within which the quietest sample is searched.
+        center: the distance from one center to the next; near each the audio is cut.
+        max: audio up to this duration is not cut.
+    Raises:
+        BadInput: a value is not above 0, `pad` is not a multiple of 10 ms, or `query` exceeds `center`.
+    """
+
+    pad: float = 1.0
+    query: float = 6.0
+    center: float = 38.0
+    max: float = 41.0
 
     def __post_init__(self) -> None:
         for name in ("pad", "query", "center", "max"):
@@ -40,7 +50,7 @@ class Window:
             raise BadInput(f"the window's query ({self.query} s) exceeds its center ({self.center} s); make it smaller")
 
     def samples(self, name: str) -> int:
-        """One of the four in samples at 16 kHz."""
+        """The value of that name in samples at 16 kHz."""
         seconds: float = getattr(self, name)
         return round(seconds * RATE)
 
@@ -52,7 +62,12 @@ class Window:
 
 @dataclass(frozen=True)
 class Span:
-    """One piece: samples first…last of `padded`, and the frames of its pitch track."""
+    """One segment.
+
+    Attributes:
+        first, last: the range of its samples in `padded`.
+        frames: the range of its frames in the F0 of the whole file.
+    """
 
     first: int
     last: int
@@ -60,12 +75,19 @@ class Span:
 
     @property
     def content_frames(self) -> int:
-        """p: frames of 10 ms that the content network makes of these samples, an even number."""
+        """p: the frames of 10 ms for which HuBERT returns content features, an even number (docs/spec/00 §0.3)."""
         return max(2 * ((self.last - self.first - 80) // 320), 0)
 
 
 def cut_points(highpassed: Signal, window: Window) -> tuple[Signal | None, Cuts]:
-    """`quiet.profile` float64 (N,), or None for audio too short to cut, and `segment.cuts` int64 (K,), in samples."""
+    """Where to cut.
+
+    Args:
+        highpassed: float64 (N,) at 16 kHz.
+        window: how the audio is cut.
+    Returns:
+        `quiet.profile`, float64 (N,), or None for audio that is not cut; `segment.cuts`, int64 (K,), in samples.
+    """
     count = len(highpassed)
     if count + FRAME <= window.samples("max"):
         return None, np.zeros(0, np.int64)
@@ -74,37 +96,42 @@ def cut_points(highpassed: Signal, window: Window) -> tuple[Signal | None, Cuts]
     cuts = []
     for center in range(window.samples("center"), count, window.samples("center")):
         first = center - reach
-        cuts.append(first + int(np.argmin(profile[first : center + reach])))  # argmin takes the first of equals
+        cuts.append(first + int(np.argmin(profile[first : center + reach])))  # of equal values, argmin takes the first
     return profile, np.array(cuts, np.int64)
 
 
 def loudness(highpassed: Signal) -> Signal:
-    """Sum of |x| over samples n−80…n+79 around each sample n, float64 (N,), added in time order."""
+    """The sum of |x| over samples n-80 … n+79 around each sample n, added in time order: float64 (N,)."""
     count = len(highpassed)
-    edge = np.abs(np.pad(highpassed, FRAME // 2, mode="reflect"))
+    magnitude = np.abs(np.pad(highpassed, FRAME // 2, mode="reflect"))
     profile = np.zeros(count)
     for first in range(0, count, BLOCK):
         block = profile[first : first + BLOCK]
         for shift in range(FRAME):
-            block += edge[first + shift : first + shift + len(block)]
+            block += magnitude[first + shift : first + shift + len(block)]
     return profile
 
 
 def pad(highpassed: Signal, window: Window) -> Signal:
-    """`padded`: float64 (N + 2·pad), mirrored at both ends, as often as a short input needs."""
+    """`padded`: float64 (N + 2·pad,), reflected at both ends, repeatedly where the audio is short."""
     return np.pad(highpassed, window.samples("pad"), mode="reflect")
 
 
 def spans(length: int, cuts: Cuts, window: Window) -> list[Span]:
-    """The pieces of `padded` for audio of `length` samples, in time order; cuts are floored to whole frames.
+    """The segments of `padded`, in time order.
 
-    Every piece but the last has one frame more of samples than of pitch, which the originals leave unused.
+    Every segment but the last has 10 ms more of samples than of F0, which the originals do not use.
+
+    Args:
+        length: samples of the audio without padding, at 16 kHz.
+        cuts: `segment.cuts`; they are rounded down to whole frames.
+        window: how the audio is cut.
     """
     both = 2 * window.samples("pad")
-    found, start = [], 0
+    segments, start = [], 0
     for cut in cuts:
         stop = int(cut) // FRAME * FRAME
-        found.append(Span(start, stop + both + FRAME, slice(start // FRAME, (stop + both) // FRAME)))
+        segments.append(Span(start, stop + both + FRAME, slice(start // FRAME, (stop + both) // FRAME)))
         start = stop
-    found.append(Span(start, length + both, slice(start // FRAME, (length + both) // FRAME)))
-    return found
+    segments.append(Span(start, length + both, slice(start // FRAME, (length + both) // FRAME)))
+    return segments

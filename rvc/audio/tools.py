@@ -1,4 +1,4 @@
-"""Small tools for sound as arrays: mono, resample, trim, normalise, and what there is to hear in it.
+"""Tools for audio as arrays: mono, resample, trim, normalize, and a description of a file.
 
 Samples are float32, (N,) or (N, channels), with full scale at ±1.
 """
@@ -17,15 +17,21 @@ from rvc.audio.output import resample as _resample
 from rvc.errors import BadInput
 
 Samples = npt.NDArray[np.float32]
-WINDOW = 0.02  # seconds over which levels are measured
-SILENT = -60.0  # dB of full scale
-CLIPPED = 32766 / 32768  # the last step but one of 16 bits
+WINDOW = 0.02  # seconds over which a level is measured
+SILENT = -60.0  # dB of full scale; a lower level counts as silence
+CLIPPED = 32766 / 32768  # of full scale; 16-bit samples at or above it count as clipped
 
 
 def mono(samples: Samples, law: str = "mean") -> Samples:
-    """One channel of several, (N,).
+    """Mix channels down to one.
 
-    law : "mean", or "power" for the sum over √channels, as the originals hear stereo
+    Args:
+        samples: float32 (N,) or (N, channels).
+        law: "mean", or "power" for the sum divided by √channels, as the originals mix stereo.
+    Returns:
+        float32 (N,).
+    Raises:
+        BadInput: there is no such law.
     """
     if samples.ndim == 1:
         return samples
@@ -37,14 +43,21 @@ def mono(samples: Samples, law: str = "mean") -> Samples:
 
 
 def resample(samples: Samples, source: int, target: int) -> Samples:
-    """(N,) at `source` Hz → (⌈N·target/source⌉,) at `target` Hz, soxr's high quality."""
+    """Resample with soxr's HQ filter: float32 (N,) at `source` Hz → (⌈N·target/source⌉,) at `target` Hz."""
     return _resample(np.ascontiguousarray(samples, np.float32), source, target)
 
 
 def normalize(samples: Samples, target: float = -1.0, measure: str = "peak") -> Samples:
-    """Scale to a level in dB of full scale; silence is given back as it is.
+    """Scale samples to a level.
 
-    measure : "peak" or "rms"; an RMS target that would lift the peak over full scale stops there
+    Args:
+        samples: float32 (N,) or (N, channels).
+        target: the level in dB of full scale, 0 or less.
+        measure: "peak" or "rms"; an RMS target is reduced where the peak would exceed full scale.
+    Returns:
+        float32 of the same shape; `samples` itself for silence.
+    Raises:
+        BadInput: there is no such measure, or the target is above 0.
     """
     if measure not in ("peak", "rms"):
         raise BadInput(f"there is no measure {measure!r}; expected peak or rms")
@@ -58,7 +71,16 @@ def normalize(samples: Samples, target: float = -1.0, measure: str = "peak") -> 
 
 
 def trim(samples: Samples, rate: int, threshold: float = SILENT, keep: float = 0.05) -> Samples:
-    """Without what is below `threshold` dB at both ends, but for `keep` seconds; all silence gives an empty array."""
+    """Remove silence at both ends.
+
+    Args:
+        samples: float32 (N,) or (N, channels).
+        rate: Hz.
+        threshold: dB of full scale; a lower level is silence.
+        keep: seconds of silence to keep at each end.
+    Returns:
+        The part of `samples` that is left; empty where all is silence.
+    """
     levels = envelope(samples, rate)
     loud = np.flatnonzero(levels > threshold)
     if len(loud) == 0:
@@ -68,19 +90,19 @@ def trim(samples: Samples, rate: int, threshold: float = SILENT, keep: float = 0
 
 
 def envelope(samples: Samples, rate: int) -> npt.NDArray[np.float64]:
-    """RMS in dB of full scale of each 20 ms, (⌈N/(0.02·rate)⌉,); −200 where there is nothing."""
+    """The RMS level of each 20 ms in dB of full scale: float64 (⌈N/(0.02·rate)⌉,); -200 where all samples are 0."""
     step = max(round(WINDOW * rate), 1)
     power = np.square(mono(samples), dtype=np.float64)
-    whole = len(power) // step * step
-    means = power[:whole].reshape(-1, step).mean(axis=1)
-    if whole < len(power):
-        means = np.append(means, power[whole:].mean())
+    full = len(power) // step * step
+    means = power[:full].reshape(-1, step).mean(axis=1)
+    if full < len(power):
+        means = np.append(means, power[full:].mean())
     return np.asarray(10 * np.log10(np.maximum(means, 1e-20)), np.float64)
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a file of sound holds; levels in dB of full scale, None where there is none to state."""
+    """The contents of an audio file; levels are in dB of full scale, None where they are not defined."""
 
     file: str
     rate: int
@@ -92,33 +114,37 @@ class Description:
     dc: float  # mean of all samples
     clipped: int  # samples at full scale
     silent: float  # share of the time below −60 dB
-    noise_floor: float | None  # level that the quietest tenth of the time stays under
-    not_finite: int
+    noise_floor: float | None  # the 10 % quantile of the levels
+    not_finite: int  # samples that are NaN or infinite
 
     def remarks(self) -> list[str]:
-        """What somebody who wants to convert this should know."""
-        found = []
+        """Properties of the file that affect a conversion, one sentence each."""
+        remarks = []
         if self.not_finite:
-            found.append(f"{self.not_finite} samples are not finite numbers; a conversion refuses them")
+            remarks.append(f"{self.not_finite} samples are not finite numbers; a conversion refuses them")
         if self.peak is None and not self.not_finite:
-            found.append("there is only silence")
+            remarks.append("there is only silence")
         if self.clipped > 3:
-            found.append(f"{self.clipped} samples are at full scale: it is clipped, and the voice will sound rough")
+            remarks.append(f"{self.clipped} samples are at full scale: it is clipped, and the voice will sound rough")
         if abs(self.dc) > 0.01:
-            found.append(f"the mean is {self.dc:+.3f}; the conversion's high-pass removes that")
+            remarks.append(f"the mean is {self.dc:+.3f}; the conversion's high-pass removes that")
         if self.noise_floor is not None and self.rms is not None and -100 < self.noise_floor > self.rms - 20:
-            found.append("noise is less than 20 dB below the sound; unvoiced parts will be noisy")
+            remarks.append("noise is less than 20 dB below the sound; unvoiced parts will be noisy")
         if self.channels == 2:
-            found.append("2 channels are mixed down as (L+R)/√2")
+            remarks.append("2 channels are mixed down as (L+R)/√2")
         elif self.channels > 2:
-            found.append(f"{self.channels} channels are mixed down as ffmpeg does for their layout")
-        return found
+            remarks.append(f"{self.channels} channels are mixed down as ffmpeg does for their layout")
+        return remarks
 
 
 def describe(path: str | Path) -> Description:
-    """Measure a file that libsndfile reads, or any other through PyAV at 16 kHz.  Raises BadInput."""
+    """Describe an audio file: as libsndfile reads it, or as PyAV decodes it to 16 kHz.
+
+    Raises:
+        BadInput: the file is missing, empty or no audio.
+    """
     path = Path(path)
-    samples, rate = _any_sound(path)
+    samples, rate = _read_any(path)
     finite = np.isfinite(samples)
     bad = samples.size - int(finite.sum())
     if bad:
@@ -144,7 +170,7 @@ def describe(path: str | Path) -> Description:
     )
 
 
-def _any_sound(path: Path) -> tuple[Samples, int]:
+def _read_any(path: Path) -> tuple[Samples, int]:
     import soundfile
 
     if path.is_file() and path.stat().st_size:

@@ -1,4 +1,4 @@
-"""What is said: 16 kHz samples (1, L) → content (1, n, C), and the files that HuBERT comes in."""
+"""Content features: 16 kHz samples (1, L) → features (1, n, C), and loading HuBERT (docs/spec/02)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from rvc.weights.memory import give_back
 from rvc.weights.policy import RESIDENT, WeightPolicy
 from rvc.weights.safe_unpickler import read_tensors
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.bfloat16}  # int8 is the generator's
+# The dtype of HuBERT's matrix products, by precision; under "int8" only the generator uses 8-bit integers.
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.bfloat16}
+FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")  # weight files of a transformers folder, best first
 
 
 def load_hubert(
@@ -26,14 +28,16 @@ def load_hubert(
     precision: str = "float32",
     policy: WeightPolicy = RESIDENT,
 ) -> Hubert:
-    """Open HuBERT or ContentVec.
+    """Load HuBERT or ContentVec.
 
-    path    : a transformers folder (config.json and model.safetensors or pytorch_model.bin), or one file: .safetensors,
-              pytorch_model.bin, or fairseq's hubert_base.pt, whose configuration objects are never brought to life
-    device  : where it will run;  precision : "float32", or "bfloat16" for its matrix products
-    policy  : how the network holds its weights, and whether it serves realtime blocks
-    returns : the network
-    raises  : BadCheckpoint when something is missing, damaged or of another kind
+    Args:
+        path: a transformers folder (config.json and model.safetensors or pytorch_model.bin), or one file: .safetensors,
+            pytorch_model.bin, or fairseq's hubert_base.pt, whose configuration objects are not unpickled.
+        device: where the network runs.
+        precision: "float32", or "bfloat16" for its matrix products.
+        policy: how the network holds its weights, and whether it converts the blocks of a stream.
+    Raises:
+        BadCheckpoint: a file or a tensor is missing, damaged, or of another network.
     """
     path = Path(path)
     if not path.exists():
@@ -56,12 +60,16 @@ def load_hubert(
 
 
 def extract(audio: Tensor, hubert: Hubert, version: str) -> Tensor:
-    """Hear what is said.
+    """Extract content features.
 
-    audio   : float32 (1, L) at 16 kHz
-    version : "v1" (layer 9, projected to 256) or "v2" (layer 12, 768)
-    returns : float32 (1, n, C), one frame every 20 ms, n = (L − 400) // 320 + 1
-    raises  : BadInput for fewer than 400 samples
+    Args:
+        audio: float32 (1, L) at 16 kHz.
+        hubert: the network.
+        version: "v1" (layer 9, projected to 256 channels) or "v2" (layer 12, 768 channels).
+    Returns:
+        float32 (1, n, C), one frame every 20 ms, n = (L - 400) // 320 + 1.
+    Raises:
+        BadInput: there are fewer than 400 samples, or no such version.
     """
     if version not in VERSIONS:
         raise BadInput(f"a voice of version {version!r} is unknown; expected v1 or v2")
@@ -69,11 +77,12 @@ def extract(audio: Tensor, hubert: Hubert, version: str) -> Tensor:
     return features
 
 
-FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
-
-
 def weight_file(folder: Path) -> Path:
-    """The weights in a transformers folder."""
+    """The weight file of a transformers folder.
+
+    Raises:
+        BadCheckpoint: the folder has none.
+    """
     for name in FOLDER_FILES:
         if (folder / name).is_file():
             return folder / name
@@ -81,7 +90,11 @@ def weight_file(folder: Path) -> Path:
 
 
 def read_config(path: Path) -> HubertConfig:
-    """Sizes from a folder's config.json."""
+    """Read the sizes of the network from a config.json.
+
+    Raises:
+        BadCheckpoint: the file is missing or damaged.
+    """
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(fields, dict):
@@ -92,5 +105,9 @@ def read_config(path: Path) -> HubertConfig:
 
 
 def read_weights(path: Path) -> Tensors:
-    """All tensors of a file, mapped into memory."""
+    """All tensors of a weight file, mapped into memory.
+
+    Raises:
+        BadCheckpoint: the file is damaged or hostile.
+    """
     return read_safetensors(path) if path.suffix == ".safetensors" else read_tensors(path)

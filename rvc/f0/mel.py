@@ -1,4 +1,4 @@
-"""Log-mel spectrograms as the pitch networks want them: samples (L,) → (frames, 128)."""
+"""Log-mel spectrograms for the networks of F0 methods: samples (L,) → (frames, 128). docs/spec/03 §3.5, §3.6."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rvc.f0.registry import HOP
+
 Scale = Literal["htk", "slaney"]
 
-RATE = 16000
-FFT = 1024
-HOP = 160
-BANDS = 128
-FLOOR = 1e-5
-PIECE = 4096  # frames transformed at once: 17 MB of spectrum
+RATE = 16000  # Hz
+FFT = 1024  # samples in a window
+BANDS = 128  # of the mel scale
+FLOOR = 1e-5  # smallest mel magnitude before the logarithm
+PIECE = 4096  # frames transformed at once, which takes 17 MB for the spectrum
 
 
 def hz_to_mel(hz: float, scale: Scale) -> float:
-    """HTK's logarithm, or Slaney's scale: linear below 1000 Hz, logarithmic above."""
+    """The mel value of a frequency: HTK's logarithm, or Slaney's scale, linear below 1000 Hz and logarithmic above.
+
+    The constants are those of librosa.hz_to_mel.
+    """
     if scale == "htk":
         return 2595.0 * math.log10(1.0 + hz / 700.0)
     if hz < 1000.0:
@@ -31,7 +35,7 @@ def hz_to_mel(hz: float, scale: Scale) -> float:
 
 
 def mel_to_hz(mels: npt.NDArray[np.float64], scale: Scale) -> npt.NDArray[np.float64]:
-    """The way back."""
+    """The inverse of `hz_to_mel`, element by element."""
     if scale == "htk":
         return np.asarray(700.0 * (10.0 ** (mels / 2595.0) - 1.0))
     return np.where(mels < 15.0, mels * (200.0 / 3), 1000.0 * np.exp(math.log(6.4) / 27.0 * (mels - 15.0)))
@@ -39,9 +43,13 @@ def mel_to_hz(mels: npt.NDArray[np.float64], scale: Scale) -> npt.NDArray[np.flo
 
 @cache
 def filterbank(low: float, high: float, scale: Scale) -> Tensor:
-    """128 triangles over the FFT's bins, each of equal area (Slaney's normalisation).
+    """A filterbank of 128 triangles over the bins of the FFT, each of equal area (Slaney's normalization).
 
-    returns : float32 (128, 513)
+    Args:
+        low, high: Hz, the ends of the range.
+        scale: the mel scale on which the triangles are evenly spaced.
+    Returns:
+        float32 (128, 513), equal to librosa.filters.mel.
     """
     bins = np.linspace(0, RATE / 2, FFT // 2 + 1)
     edges = mel_to_hz(np.linspace(hz_to_mel(low, scale), hz_to_mel(high, scale), BANDS + 2), scale)
@@ -61,10 +69,14 @@ def hann() -> Tensor:
 
 
 def log_mel(framed: Tensor, bank: Tensor, epsilon: float = 0.0) -> Tensor:
-    """Natural log of mel magnitudes of windows that start every 160 samples.
+    """The natural logarithm of the mel magnitudes of windows that start every 160 samples.
 
-    framed  : float32 (L,), padded already as the network wants it;  epsilon : added to the squared magnitude
-    returns : float32 ((L − 1024) // 160 + 1, 128)
+    Args:
+        framed: float32 (L,) at 16 kHz, already padded as the network requires.
+        bank: float32 (128, 513), see `filterbank`.
+        epsilon: added to the squared magnitude.
+    Returns:
+        float32 ((L - 1024) // 160 + 1, 128).
     """
     count = (len(framed) - FFT) // HOP + 1
     mel = torch.empty(count, len(bank))

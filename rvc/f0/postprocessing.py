@@ -1,7 +1,7 @@
-"""From a method's raw track to what the voice is given: gaps filled or not, transposed, a curve laid over, quantised.
+"""Post-processing of F0: unvoiced frames filled, transposition, an F0 file, quantization (docs/spec/03 §3.7-3.11).
 
-All of it keeps the dtype of the track (float64 from pm, harvest, dio and rmvpe; float32 from crepe and fcpe), because
-the originals do and a value on the edge of a bin shows it.
+Every step keeps the dtype of the track (float64 from pm, harvest, dio and rmvpe; float32 from crepe and fcpe), as the
+originals do: in another dtype, a value on the edge of an F0 bin may fall into the other bin.
 """
 
 from __future__ import annotations
@@ -21,29 +21,34 @@ if TYPE_CHECKING:
 Track = npt.NDArray[np.floating[Any]]
 
 FRAMES_PER_SECOND = 100
-LOWEST, HIGHEST = 50.0, 1100.0  # Hz, the ends of the coarse scale
-BINS = 255
+LOWEST, HIGHEST = 50.0, 1100.0  # Hz, the ends of the F0 bins (docs/spec/00 §0.2)
+BINS = 255  # F0 bins, numbered from 1
 
 
 def mel(hz: float) -> np.float64:
-    """The scale that coarse pitch is even on."""
+    """The mel value of a frequency in Hz, on the scale of the F0 bins (docs/spec/00 §0.2)."""
     return np.float64(1127 * np.log(1 + hz / 700))
 
 
-# float64 scalars, not Python's: a float32 track is then scaled in float64, as the originals' is
+# These are NumPy float64 scalars rather than Python floats, so that a float32 track is scaled in float64, as in the
+# originals.
 LOWEST_MEL, HIGHEST_MEL = mel(LOWEST), mel(HIGHEST)
 
 
 def finish(
     raw: Track, frames: int, config: Config
 ) -> tuple[Track | None, npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Everything after the method, in the originals' order.
+    """Post-process the F0 of a whole file, in the originals' order.
 
-    raw     : float (≥ frames,), Hz, 0 where unvoiced
-    frames  : P, how many the voice will be given
-    returns : filled (the track with its gaps interpolated; None under a profile that keeps them), hz float32 (1, P),
-              coarse int64 (1, P)
-    raises  : BadInput for a curve file that cannot be read, or a track that is too short
+    Args:
+        raw: float (≥ frames,), Hz, 0 where unvoiced.
+        frames: P, the number of frames of the results.
+        config: gives the profile, the transposition, the F0 file and the padding.
+    Returns:
+        filled, of the shape and dtype of `raw`, or None under a profile that does not fill unvoiced frames;
+        hz, float32 (1, P); coarse, int64 (1, P).
+    Raises:
+        BadInput: the F0 file cannot be read, or `raw` is too short.
     """
     if len(raw) < frames:
         raise BadInput(f"the pitch track has {len(raw)} frames, but {frames} are needed; was it made from other audio?")
@@ -57,28 +62,34 @@ def finish(
 
 
 def fill_unvoiced(f0: Track) -> Track:
-    """Draw straight lines across the gaps, level ones at both ends; a track without any pitch stays as it is.
+    """Interpolate unvoiced frames linearly between voiced ones; at both ends the nearest voiced value is held.
 
-    f0      : float (P,), 0 where unvoiced;  returns : the same dtype, a copy
+    Args:
+        f0: float (P,), Hz, 0 where unvoiced.
+    Returns:
+        A copy of the same dtype; equal to `f0` where no frame is voiced.
     """
     filled = f0.copy()
-    silent = f0 == 0
-    if silent.all():
+    unvoiced = f0 == 0
+    if unvoiced.all():
         return filled
     frames = np.arange(len(f0))
-    filled[silent] = np.interp(frames[silent], frames[~silent], f0[~silent])
+    filled[unvoiced] = np.interp(frames[unvoiced], frames[~unvoiced], f0[~unvoiced])
     return filled
 
 
 def transpose(f0: Track, semitones: float) -> Track:
-    """Move a track by semitones; 0 stays 0, the dtype stays."""
+    """Transpose a track (P,) by semitones; 0 stays 0, and the dtype stays."""
     return np.asarray(f0 * 2.0 ** (semitones / 12))
 
 
 def read_curve(path: Path) -> npt.NDArray[np.float32]:
-    """Read `seconds,hertz` lines.
+    """Read an F0 file: a text file with lines of "seconds,hertz".
 
-    returns : float32 (K, 2);  raises : BadInput naming the first line that is not such a pair
+    Returns:
+        float32 (K, 2).
+    Raises:
+        BadInput: the file cannot be read or has no points; the message names the first line that is not such a pair.
     """
     try:
         lines = path.read_text(encoding="utf-8").strip().splitlines()
@@ -98,25 +109,35 @@ def read_curve(path: Path) -> npt.NDArray[np.float32]:
 
 
 def overlay_curve(f0: Track, curve: npt.NDArray[np.float32], start: int) -> Track:
-    """Replace a stretch of the track by a curve, as the originals do.
+    """Replace a part of the track by a curve, as the originals do (docs/spec/03 §3.9).
 
-    f0      : float (P,);  curve : float32 (K, 2) of seconds and Hz, not transposed;  start : frame of second 0
-    returns : float (P,); the stretch is as long as the curve's own span, yet its times count from 0, so the end of a
-              curve that does not start at 0 is lost; beyond 327.67 s the originals' 16-bit length wraps round
+    Two errors of the originals are reproduced. The part is as long as the span from the curve's first to its last time,
+    but times count from 0, so the end of a curve that does not start at 0 is lost. The length is a 16-bit integer,
+    which overflows for a curve of more than 327.67 s.
+
+    Args:
+        f0: float (P,), Hz.
+        curve: float32 (K, 2), seconds and Hz; it is not transposed.
+        start: the frame of second 0.
+    Returns:
+        float (P,), a copy.
     """
     seconds, hertz = curve[:, 0], curve[:, 1]
     span = np.round((seconds.max() - seconds.min()) * 100 + 1)
-    length = (int(span) + 2**15) % 2**16 - 2**15  # the original's int16
-    laid = f0.copy()
-    stretch = laid[start : start + max(length, 0)]
-    stretch[:] = np.interp(np.arange(len(stretch)), seconds * 100, hertz)
-    return laid
+    length = (int(span) + 2**15) % 2**16 - 2**15  # the value of the originals' int16
+    overlaid = f0.copy()
+    part = overlaid[start : start + max(length, 0)]
+    part[:] = np.interp(np.arange(len(part)), seconds * 100, hertz)
+    return overlaid
 
 
 def quantize(f0: Track) -> npt.NDArray[np.int64]:
-    """Coarse pitch: 1 … 255 even in mel from 50 to 1100 Hz; unvoiced frames get 1.
+    """The F0 bin of each frame: 1 … 255, evenly spaced in mel from 50 to 1100 Hz (docs/spec/03 §3.10).
 
-    f0      : float (P,), Hz;  returns : int64 (P,)
+    Args:
+        f0: float (P,), Hz.
+    Returns:
+        int64 (P,); unvoiced frames get 1.
     """
     mels = 1127 * np.log(1 + f0 / 700)
     voiced = mels > 0
@@ -127,7 +148,7 @@ def quantize(f0: Track) -> npt.NDArray[np.int64]:
 
 
 def quantize_realtime(f0: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """The same scale as the realtime originals compute it, in float32 throughout: float32 (F,) → int64 (F,)."""
+    """`quantize` as the realtime originals compute it, in float32 throughout: float32 (F,), Hz → int64 (F,)."""
     mels = 1127 * torch.log(1 + torch.from_numpy(np.ascontiguousarray(f0)) / 700)
     voiced = mels > 0
     scaled = (mels - float(LOWEST_MEL)) * (BINS - 1) / float(HIGHEST_MEL - LOWEST_MEL) + 1

@@ -1,1 +1,1 @@
-"""Offline conversion: the order of the stages, and the networks that they borrow."""
+"""Conversion of whole files: the order of the stages, and the networks that they use."""

@@ -1,4 +1,4 @@
-"""How long each stage took, and how far a long conversion is."""
+"""The duration of each stage, and the progress of a long conversion."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], None]  # called with the steps done and the number of steps
 
 
 class Stopwatch:
-    """Seconds per stage, added up; `progress(done, total)` is called as segments are finished, two steps for each."""
+    """Adds up the seconds of each stage and reports progress.
+
+    Attributes:
+        seconds: stage → seconds.
+    """
 
     def __init__(self, progress: Progress | None = None) -> None:
+        """`progress(done, total)` is called as segments are finished, two steps for each segment."""
         self.seconds: dict[str, float] = {}
         self._progress = progress
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the enclosed block to that stage, also when the block raises."""
         start = time.perf_counter()
         try:
             yield
@@ -29,5 +35,6 @@ class Stopwatch:
             log.debug("%s: %.3f s", name, took)
 
     def progress(self, done: int, total: int) -> None:
+        """Report that `done` of `total` steps are finished."""
         if self._progress is not None:
             self._progress(done, total)

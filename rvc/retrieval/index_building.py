@@ -1,4 +1,4 @@
-"""Building a retrieval index as the WebUI's trainer does, and looking into one (docs/spec/04 §4.5)."""
+"""Building a retrieval index as the WebUI's trainer does, and describing one (docs/spec/04 §4.5)."""
 
 from __future__ import annotations
 
@@ -13,21 +13,28 @@ import numpy.typing as npt
 
 from rvc.audio.output import atomically, check_target
 from rvc.errors import BadInput, MissingExtra
+from rvc.retrieval import search
 from rvc.retrieval.search import NEIGHBORS, Floats, Index
 from rvc.voice_kinds import version_of_width
 
-MANY = 200_000  # rows; above it k-means centres stand for them
-CENTERS = 10_000
-BATCH = 8192  # rows added at a time
-Report = Callable[[str, int, int], None]  # what is done, how many of how many
+K_MEANS_ABOVE = 200_000  # vectors; more are replaced by the centers of k-means (docs/spec/04 §4.5)
+CENTERS = 10_000  # of k-means
+BATCH = 8192  # vectors added at a time
+Report = Callable[[str, int, int], None]  # called with the step's name, and how much of it is done of how much
 
 
 def no_progress(what: str, done: int, total: int) -> None:
-    """Nobody watches."""
+    """A `Report` that does nothing."""
 
 
 def read_features(paths: Iterable[Path]) -> Floats:
-    """.npy files of features (rows, C), joined in the order of their names: float32 (V, C).  Raises BadInput."""
+    """Read .npy files of content features (rows, C) and join them in the order of their names.
+
+    Returns:
+        float32 (V, C).
+    Raises:
+        BadInput: a file cannot be read or has another shape, or there are no vectors.
+    """
     arrays: list[Floats] = []
     for path in sorted(paths, key=lambda path: path.name):
         try:
@@ -46,23 +53,30 @@ def read_features(paths: Iterable[Path]) -> Floats:
 
 
 def lists_for(rows: int) -> int:
-    """The IVF rule: 16·√rows lists, but 39 rows for each, and at least one."""
+    """The number of inverted lists: 16·√rows, limited to one per 39 rows and at least 1 (docs/spec/04 §4.5)."""
     return max(min(int(16 * math.sqrt(rows)), rows // 39), 1)
 
 
 def build(features: Floats, seed: int = 0, report: Report = no_progress) -> Any:
-    """A trained faiss index over the rows (V, C), searched with nprobe 1.
+    """Build a trained faiss index that is searched with nprobe 1.
 
-    The rows are permuted with NumPy's legacy generator; more than 200,000 are replaced by 10,000 k-means centres.
-    Raises BadInput for values that are not finite, MissingExtra when k-means is needed and scikit-learn is not there.
+    The vectors are permuted with NumPy's legacy generator; more than 200,000 are replaced by 10,000 k-means centers.
+
+    Args:
+        features: float32 (V, C).
+        seed: of the permutation and of k-means.
+        report: called with the progress of each step.
+    Raises:
+        BadInput: a value is not finite.
+        MissingExtra: k-means is needed and scikit-learn is not installed.
     """
     import faiss
 
     if not np.isfinite(features).all():
         raise BadInput("the features have values that are not finite; extract them again")
-    generator = np.random.RandomState(seed)  # the trainer's kind of generator
+    generator = np.random.RandomState(seed)  # the legacy generator, which the trainer uses
     rows = features[generator.permutation(len(features))]
-    if len(rows) > MANY:
+    if len(rows) > K_MEANS_ABOVE:
         report("k-means", 0, 1)
         rows = _centers(rows, generator)
         report("k-means", 1, 1)
@@ -78,7 +92,11 @@ def build(features: Floats, seed: int = 0, report: Report = no_progress) -> Any:
 
 
 def save(index: Any, path: Path) -> None:
-    """Write a faiss index; the file appears whole or not at all."""
+    """Write a faiss index; on an error no file is left behind.
+
+    Raises:
+        BadInput: the file cannot be written.
+    """
     import faiss
 
     check_target(path, "OUT", None)
@@ -86,16 +104,19 @@ def save(index: Any, path: Path) -> None:
 
 
 def describe(index: Index, queries: Floats | None = None) -> dict[str, Any]:
-    """What an index holds, and how well it finds.
+    """The kind, size and quality of an index, as plain values.
 
-    queries : float32 (n, C), content of a recording; without them, stored vectors moved by a tenth of their spread
+    Args:
+        index: a loaded index.
+        queries: float32 (n, C), the content features of a recording; None uses stored vectors to which noise of a tenth
+            of their deviation is added.
     """
     ivf = index.lists
     sample = _sample(index)
-    probe = queries if queries is not None else _near(sample)
-    found = index.search(probe)
+    probe = queries if queries is not None else _with_noise(sample)
+    distances, ids = index.search(probe)
     exact = _exhaustive(index, probe)
-    nearest = found[0][:, 0]
+    nearest = distances[:, 0]
     return {
         "file": index.name,
         "kind": type(index.faiss).__name__,
@@ -106,27 +127,31 @@ def describe(index: Index, queries: Floats | None = None) -> dict[str, Any]:
         "nlist": int(ivf.nlist) if ivf is not None else None,
         "nprobe": int(ivf.nprobe) if ivf is not None else None,
         "state": "added",
-        "recall_at_8": _recall(found[1], exact),
+        "recall_at_8": _recall(ids, exact),
         "queries": "the recording" if queries is not None else "stored vectors, moved",
         "duplicates": round(_duplicates(sample), 4),
         "frames_hit_exactly": round(float((nearest == 0).mean()), 6),
         "median_distance": round(float(np.median(np.sqrt(nearest))), 4),
-        "frames_with_fewer_than_8": round(float((found[1] < 0).any(axis=1).mean()), 4),
+        "frames_with_fewer_than_8": round(float((ids < 0).any(axis=1).mean()), 4),
     }
 
 
 def change(index: Index, content: Floats, rate: float = 1.0) -> dict[str, float]:
-    """What retrieval does to content (n, C): relative RMS of the change, and how alike it stays (mean cosine)."""
-    from rvc.retrieval import search as retrieval
+    """How much retrieval changes content features: the relative RMS of the change, and the mean cosine similarity.
 
+    Args:
+        index: a loaded index.
+        content: float32 (n, C).
+        rate: the index rate, 0 to 1.
+    """
     distances, ids = index.search(content)
-    shares = retrieval.weights(distances)
-    blended = retrieval.blend(content, retrieval.mean(shares, ids, index), rate, shares)[0]
+    weights = search.weights(distances)
+    blended = search.blend(content, search.mean(weights, ids, index), rate, weights)[0]
     size = float(np.sqrt(np.square(content, dtype=np.float64).mean()))
-    moved = float(np.sqrt(np.square(blended - content, dtype=np.float64).mean()))
+    change = float(np.sqrt(np.square(blended - content, dtype=np.float64).mean()))
     lengths = np.linalg.norm(blended, axis=1) * np.linalg.norm(content, axis=1)
-    alike = (blended * content).sum(axis=1) / np.maximum(lengths, 1e-12)
-    return {"relative_change": round(moved / max(size, 1e-12), 4), "mean_cosine": round(float(alike.mean()), 4)}
+    cosine = (blended * content).sum(axis=1) / np.maximum(lengths, 1e-12)
+    return {"relative_change": round(change / max(size, 1e-12), 4), "mean_cosine": round(float(cosine.mean()), 4)}
 
 
 def _centers(rows: Floats, generator: np.random.RandomState) -> Floats:
@@ -139,9 +164,9 @@ def _centers(rows: Floats, generator: np.random.RandomState) -> Floats:
     return np.asarray(means.fit(rows).cluster_centers_, np.float32)
 
 
-def _recall(found: npt.NDArray[np.int64], exact: npt.NDArray[np.int64]) -> float:
-    """Share of the eight nearest that the index finds too."""
-    shares = [len(set(a) & set(b)) / len(b) for a, b in zip(found, exact, strict=True)]
+def _recall(ids: npt.NDArray[np.int64], exact: npt.NDArray[np.int64]) -> float:
+    """The share of the eight exact neighbors that the index returns too."""
+    shares = [len(set(a) & set(b)) / len(b) for a, b in zip(ids, exact, strict=True)]
     return round(float(np.mean(shares)), 4)
 
 
@@ -150,7 +175,7 @@ def _sample(index: Index, count: int = 2000) -> Floats:
     return index.vectors(np.sort(chosen).astype(np.int64))
 
 
-def _near(sample: Floats, count: int = 200) -> Floats:
+def _with_noise(sample: Floats, count: int = 200) -> Floats:
     noise = np.random.default_rng(1).standard_normal((min(count, len(sample)), sample.shape[1]), dtype=np.float32)
     return np.asarray(sample[: len(noise)] + noise * np.float32(0.1) * sample.std(axis=0), np.float32)
 
@@ -160,7 +185,7 @@ def _duplicates(sample: Floats) -> float:
 
 
 def _exhaustive(index: Index, queries: Floats) -> npt.NDArray[np.int64]:
-    """Ids of the eight nearest among all vectors, (n, 8), read in pieces."""
+    """Ids of the eight nearest of all vectors, int64 (n, 8), by exhaustive search in batches."""
     import faiss
 
     if index.metric == "cosine":
@@ -169,11 +194,12 @@ def _exhaustive(index: Index, queries: Floats) -> npt.NDArray[np.int64]:
     best: tuple[Any, Any] | None = None
     for first in range(0, index.total, BATCH):
         ids = np.arange(first, min(first + BATCH, index.total))
-        scores, places = faiss.knn(queries, index.vectors(ids), min(NEIGHBORS, len(ids)), metric)
-        places = places + first
+        scores, positions = faiss.knn(queries, index.vectors(ids), min(NEIGHBORS, len(ids)), metric)
+        positions = positions + first
         if best is not None:
-            scores, places = np.concatenate([best[0], scores], 1), np.concatenate([best[1], places], 1)
+            scores = np.concatenate([best[0], scores], 1)
+            positions = np.concatenate([best[1], positions], 1)
         order = np.argsort(scores if index.metric == "l2" else -scores, 1, "stable")[:, :NEIGHBORS]
-        best = np.take_along_axis(scores, order, 1), np.take_along_axis(places, order, 1)
+        best = np.take_along_axis(scores, order, 1), np.take_along_axis(positions, order, 1)
     assert best is not None  # an Index has vectors
     return np.asarray(best[1], np.int64)

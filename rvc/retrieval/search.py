@@ -1,7 +1,7 @@
-"""Move each content frame towards the voice's own frames: features (n, C) → blended (1, n, C), docs/spec/04.
+"""Retrieval: content features (n, C) → features blended with similar ones of the voice (1, n, C), docs/spec/04.
 
-The index file is searched by faiss, with the number of lists to probe that the file itself carries; its vectors stay on
-disk, mapped into memory. faiss is imported when an index is loaded, not before.
+The index is searched by faiss; the index file itself sets the number of lists that are probed. Its vectors stay on
+disk, mapped into memory. faiss is imported when an index is loaded.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from rvc.errors import BadInput
 
-NEIGHBORS = 8
-FAILURES = (RuntimeError, MemoryError)  # how faiss refuses a file
-ROWS = 256  # frames whose neighbours are gathered at a time
+NEIGHBORS = 8  # index vectors retrieved for each frame (docs/spec/04 §4.2)
+FAISS_ERRORS = (RuntimeError, MemoryError)  # raised by faiss for a file that it cannot read
+FRAMES_AT_ONCE = 256  # frames whose neighbors are in memory at the same time
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -25,14 +25,23 @@ ExactHits = Literal["finite", "nan"]
 
 
 class Index:
-    """A voice's frames, searchable.
+    """A searchable set of content features of the voice.
 
-    width  : C, the size of a vector;  total : V, how many there are
-    metric : "cosine" is an inner product of unit vectors
+    Attributes:
+        width: C, the number of channels of a vector.
+        total: V, the number of vectors.
+        metric: of the faiss index; "cosine" is an inner product of unit vectors.
     """
 
     def __init__(self, index: Any, name: str = "the index") -> None:
-        """index : a faiss index;  name : how messages call it.  Raises BadInput for one without vectors."""
+        """Wrap a faiss index.
+
+        Args:
+            index: a faiss index.
+            name: its name in messages.
+        Raises:
+            BadInput: the index has no vectors.
+        """
         import faiss
 
         self.faiss = index
@@ -40,25 +49,29 @@ class Index:
         self.width = int(index.d)
         self.total = int(index.ntotal)
         if self.total == 0:
-            raise BadInput(f"{name} has no vectors, only trained centres; use the file whose name begins with 'added'")
+            raise BadInput(f"{name} has no vectors, only trained centers; use the file whose name begins with 'added'")
         self.lists = _inverted_lists(index)
         if self.lists is not None:
             self.lists.make_direct_map(True)
             stored = faiss.downcast_InvertedLists(self.lists.invlists)
-            if hasattr(stored, "prefetch_nthread"):  # mapped lists: the system reads ahead well enough without threads
+            if hasattr(stored, "prefetch_nthread"):  # the system reads mapped lists ahead, without threads of faiss
                 stored.prefetch_nthread = 0
         self.metric: Metric = "l2" if index.metric_type == faiss.METRIC_L2 else "inner product"
         if self.metric == "inner product" and self._is_unit():
             self.metric = "cosine"
 
     def search(self, features: Floats) -> tuple[Floats, Ids]:
-        """The eight nearest vectors of each frame, nearest first.
+        """Find the eight nearest vectors of each frame, nearest first.
 
-        features : float32 (n, C)
-        returns  : squared distances float32 (n, 8) and ids int64 (n, 8); missing neighbours are FLT_MAX and −1.
-                   An inner-product index gives the squared distances to the vectors it finds most alike, a cosine index
-                   those between directions.
-        Raises BadInput when C does not fit.
+        An inner-product index returns the squared distances to the vectors of largest product; a cosine index returns
+        those between unit vectors.
+
+        Args:
+            features: float32 (n, C).
+        Returns:
+            Squared distances, float32 (n, 8), and ids, int64 (n, 8); a missing neighbor has FLT_MAX and -1.
+        Raises:
+            BadInput: the index has another number of channels.
         """
         self.refuse_other_width(features.shape[1])
         query = np.ascontiguousarray(features, np.float32)
@@ -70,16 +83,16 @@ class Index:
         return distances, ids
 
     def vectors(self, ids: Ids) -> Floats:
-        """The stored vectors of these ids, float32 (…, C); −1 gives the last one, as in the originals."""
-        wanted = np.ascontiguousarray(np.where(ids < 0, self.total - 1, ids).ravel(), np.int64)
-        found: Floats = self.faiss.reconstruct_batch(wanted)
-        return found.reshape(*ids.shape, self.width)
+        """The stored vectors of these ids: float32 (…, C); id -1 returns the last vector, as in the originals."""
+        valid = np.ascontiguousarray(np.where(ids < 0, self.total - 1, ids).ravel(), np.int64)
+        vectors: Floats = self.faiss.reconstruct_batch(valid)
+        return vectors.reshape(*ids.shape, self.width)
 
     def refuse_other_width(self, width: int) -> None:
-        """Raises BadInput unless the content has as many channels as the index."""
+        """Raise BadInput unless content features of that many channels fit the index."""
         if width != self.width:
             raise BadInput(
-                f"content has {width} channels, but this voice's index {self.name} has {self.width}; "
+                f"content features have {width} channels, but the index {self.name} has {self.width}; "
                 "was the index built for another model version?"
             )
 
@@ -88,10 +101,10 @@ class Index:
         return bool(np.allclose(np.linalg.norm(sample, axis=1), 1, atol=1e-4))
 
     def _as_distances(self, query: Floats, ids: Ids) -> tuple[Floats, Ids]:
-        """Squared L2 between each query and the vectors found for it, sorted."""
+        """Squared L2 distances between each query and its neighbors, in ascending order, and the ids in that order."""
         distances = np.full(ids.shape, np.finfo(np.float32).max, np.float32)
-        for first in range(0, len(query), ROWS):
-            rows = slice(first, first + ROWS)
+        for first in range(0, len(query), FRAMES_AT_ONCE):
+            rows = slice(first, first + FRAMES_AT_ONCE)
             apart = np.square(self.vectors(ids[rows]) - query[rows, None]).sum(axis=2)
             distances[rows] = np.where(ids[rows] < 0, distances[rows], apart)
         order = np.argsort(distances, axis=1, kind="stable")
@@ -99,102 +112,126 @@ class Index:
 
 
 def load_index(path: str | Path) -> Index:
-    """Open a faiss index file, its vectors mapped rather than read.  Raises BadInput when it is none, or empty."""
+    """Load a faiss index file; its vectors are mapped into memory.
+
+    Raises:
+        BadInput: the file is missing, damaged, empty, or not an index.
+    """
     path = Path(path)
     index = read_index(path)
-    found = faults(index)
-    if found:
-        raise BadInput(f"{path.name} {'; it '.join(found)}; the index is damaged, build it again")
+    problems = faults(index)
+    if problems:
+        raise BadInput(f"{path.name} {'; it '.join(problems)}; the index is damaged, build it again")
     return Index(index, path.name)
 
 
 def read_index(path: Path) -> Any:
-    """The faiss index in a file, mapped where it can be; not yet checked.  Raises BadInput when it is none."""
+    """Read a faiss index without checking it; mapped into memory where its kind allows that.
+
+    Raises:
+        BadInput: the file is missing or not an index.
+    """
     import faiss
 
     if not path.is_file():
         raise BadInput(f"there is no index {path}")
     try:
         return faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
-    except FAILURES:
-        try:  # systems and kinds of index that cannot be mapped
+    except FAISS_ERRORS:
+        try:  # some systems and kinds of index do not support mapping
             return faiss.read_index(str(path))
-        except FAILURES as error:
-            raise BadInput(f"{path} is not an index that faiss can read ({_last_words(error)})") from None
+        except FAISS_ERRORS as error:
+            raise BadInput(f"{path} is not an index that faiss can read ({_short_reason(error)})") from None
 
 
 def faults(index: Any) -> list[str]:
-    """What an inverted file claims that does not hold, each as a verb and its object; faiss checks the other kinds."""
+    """Contradictions in an index with inverted lists, each as a verb and its object; faiss checks other kinds."""
     import faiss
 
     lists = _inverted_lists(index)
     if lists is None:
         return []
-    found = []
+    problems = []
     sizes = [int(lists.invlists.list_size(i)) for i in range(lists.nlist)]
     if sum(sizes) != index.ntotal:
-        found.append(f"claims {index.ntotal} vectors, but its lists hold {sum(sizes)}")
+        problems.append(f"declares {index.ntotal} vectors, but its lists hold {sum(sizes)}")
     elif sizes:
         ids = [faiss.rev_swig_ptr(lists.invlists.get_ids(i), size) for i, size in enumerate(sizes) if size]
         if ids and not np.array_equal(np.sort(np.concatenate(ids)), np.arange(index.ntotal)):
-            found.append(f"numbers its vectors otherwise than from 0 to {index.ntotal - 1}")
+            problems.append(f"numbers its vectors otherwise than from 0 to {index.ntotal - 1}")
     if lists.nprobe < 1:
-        found.append("probes no list")
+        problems.append("probes no list")
     if not index.is_trained:
-        found.append("says that it is not trained")
-    return found
+        problems.append("is marked as not trained")
+    return problems
 
 
 def weights(distances: Floats, exact_hits: ExactHits = "finite") -> Floats:
-    """How much each neighbour counts: the inverse square of a squared distance, summing to 1 in each row.
+    """The weight of each neighbor: the inverse square of its squared distance, divided by the sum over the neighbors.
 
-    distances  : float32 (n, 8), squared
-    exact_hits : "nan" keeps the originals' inf/inf where a frame meets a vector exactly, and 0/0 where none was found;
-                 "finite" takes the limit: the vectors that were hit share the weight, and where none was found it is 0
-    returns    : float32 (n, 8)
+    Args:
+        distances: float32 (n, 8), squared.
+        exact_hits: what to do where a frame equals a vector (inf/inf) or has no neighbor (0/0). "nan" returns NaN, as
+            the originals do. "finite" returns the limit: equal vectors share the weight; without neighbors it is 0.
+    Returns:
+        float32 (n, 8), with a sum of 1 in each row that has a neighbor.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         raw = np.square(1 / distances)
-        shares: Floats = raw / raw.sum(axis=1, keepdims=True)
-    odd = ~np.isclose(shares.sum(axis=1), 1)  # NaN is not close either
-    if exact_hits == "finite" and odd.any():
-        shares[odd] = _limit(distances[odd])
-    return shares
+        weights: Floats = raw / raw.sum(axis=1, keepdims=True)
+    irregular = ~np.isclose(weights.sum(axis=1), 1)  # True for a sum of NaN too
+    if exact_hits == "finite" and irregular.any():
+        weights[irregular] = _limit(distances[irregular])
+    return weights
 
 
 def mean(weights: Floats, ids: Ids, index: Index) -> Floats:
-    """The neighbours of each frame, weighted: float32 (n, C), summed in the order of nearness."""
+    """The weighted mean of each frame's neighbors, summed from the nearest to the farthest.
+
+    Args:
+        weights: float32 (n, 8).
+        ids: int64 (n, 8).
+        index: holds the vectors.
+    Returns:
+        float32 (n, C).
+    """
     result = np.empty((len(ids), index.width), np.float32)
-    for first in range(0, len(ids), ROWS):
-        rows = slice(first, first + ROWS)
+    for first in range(0, len(ids), FRAMES_AT_ONCE):
+        rows = slice(first, first + FRAMES_AT_ONCE)
         result[rows] = (index.vectors(ids[rows]) * weights[rows, :, None]).sum(axis=1)
     return result
 
 
 def blend(features: Floats, mean: Floats, rate: float, weights: Floats | None = None) -> Floats:
-    """Mix retrieved and heard: float32 (1, n, C).
+    """Mix content features with the retrieved ones.
 
-    features : float32 (1, n, C) or (n, C);  mean : float32 (n, C);  rate : 0 keeps the features, 1 replaces them
-    weights  : where given, frames without any weight (nothing was found for them) stay as they are
+    Args:
+        features: float32 (1, n, C) or (n, C), one frame per 20 ms.
+        mean: float32 (n, C), the weighted mean of each frame's neighbors.
+        rate: 0 keeps `features`, 1 replaces them.
+        weights: float32 (n, 8); frames whose weights are all 0, which have no neighbor, keep their features. None
+            mixes every frame.
+    Returns:
+        float32 (1, n, C).
     """
     features = features.reshape(1, *mean.shape)
     blended = mean[None] * np.float32(rate) + np.float32(1 - rate) * features
     if weights is not None:
-        lost = ~weights.any(axis=1)  # NaN counts as weight: it is to be seen
-        blended[0, lost] = features[0, lost]
+        without_neighbor = ~weights.any(axis=1)  # False for NaN weights, so that NaN reaches the result
+        blended[0, without_neighbor] = features[0, without_neighbor]
     return blended
 
 
 def _limit(distances: Floats) -> Floats:
-    """The same weights in float64, scaled by the nearest neighbour so that nothing overflows."""
+    """The weights in float64, relative to the nearest neighbor so that nothing overflows: float32 (n, 8)."""
     wide = distances.astype(np.float64)
     nearest = wide.min(axis=1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(wide == nearest, 1.0, nearest / wide) ** 2
     ratio[wide >= np.finfo(np.float32).max] = 0
     total = ratio.sum(axis=1, keepdims=True)
-    shares = np.divide(ratio, total, out=np.zeros_like(ratio), where=total > 0)
-    return np.asarray(shares, np.float32)
+    weights = np.divide(ratio, total, out=np.zeros_like(ratio), where=total > 0)
+    return np.asarray(weights, np.float32)
 
 
 def _inverted_lists(index: Any) -> Any:
@@ -207,5 +244,5 @@ def _inverted_lists(index: Any) -> Any:
         return None
 
 
-def _last_words(error: Exception) -> str:
+def _short_reason(error: Exception) -> str:
     return str(error).rsplit(": ", 1)[-1].strip()[:120] or type(error).__name__

@@ -256,7 +256,7 @@ def test_an_index_of_another_width_is_refused(files, tmp_path, capsys):
     )
     message = refusal(capsys, convert(files, tmp_path / "a.wav", "--index", tmp_path / "v.index"))
     assert message == (
-        "content has 256 channels, but this voice's index v.index has 768; "
+        "content features have 256 channels, but the index v.index has 768; "
         "was the index built for another model version?"
     )
 

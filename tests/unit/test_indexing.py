@@ -37,7 +37,7 @@ def test_a_seed_gives_the_same_index(tmp_path):
 
 
 def test_many_rows_become_centres(monkeypatch):
-    monkeypatch.setattr(index_building, "MANY", 300)
+    monkeypatch.setattr(index_building, "K_MEANS_ABOVE", 300)
     monkeypatch.setattr(index_building, "CENTERS", 50)
     said = []
     index = index_building.build(rows(), report=lambda *step: said.append(step))
@@ -47,7 +47,7 @@ def test_many_rows_become_centres(monkeypatch):
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
-    monkeypatch.setattr(index_building, "MANY", 300)
+    monkeypatch.setattr(index_building, "K_MEANS_ABOVE", 300)
     with pytest.raises(MissingExtra, match=r"k-means over 400 vectors needs a package .*\[index\]'"):
         index_building.build(rows())
 

@@ -105,7 +105,7 @@ def test_another_width_is_refused(tmp_path):
     with pytest.raises(BadInput) as refused:
         index.search(vectors(2, 768))
     assert str(refused.value) == (
-        "content has 768 channels, but this voice's index a.index has 256; "
+        "content features have 768 channels, but the index a.index has 256; "
         "was the index built for another model version?"
     )
 
@@ -115,7 +115,7 @@ def test_a_trained_index_is_no_added_one(tmp_path):
     index.train(vectors())
     faiss.write_index(index, str(tmp_path / "trained_x.index"))
     with pytest.raises(
-        BadInput, match="has no vectors, only trained centres; use the file whose name begins with 'added'"
+        BadInput, match="has no vectors, only trained centers; use the file whose name begins with 'added'"
     ):
         retrieval.load_index(tmp_path / "trained_x.index")
 
@@ -151,9 +151,9 @@ def spoilt(index, what):
     "what, sentence",
     [
         ("ids", "numbers its vectors otherwise than from 0 to 199"),
-        ("ntotal", "claims 1125899906842624 vectors, but its lists hold 200"),
+        ("ntotal", "declares 1125899906842624 vectors, but its lists hold 200"),
         ("nprobe", "probes no list"),
-        ("trained", "says that it is not trained"),
+        ("trained", "is marked as not trained"),
     ],
 )
 def test_claims_that_do_not_hold_are_refused_before_they_are_used(tmp_path, what, sentence):

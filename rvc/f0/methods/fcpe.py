@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rvc.f0.mel import FFT, HOP, filterbank, log_mel
+from rvc.f0.mel import FFT, filterbank, log_mel
+from rvc.f0.registry import HOP
 from rvc.nn.fcpe import Fcpe
 
 THRESHOLD = 0.006  # salience, 0 to 1; a frame whose strongest bin is not above it is unvoiced

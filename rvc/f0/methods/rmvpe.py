@@ -9,7 +9,8 @@ import numpy.typing as npt
 import torch
 
 from rvc.errors import BadInput
-from rvc.f0.mel import FFT, HOP, filterbank, log_mel
+from rvc.f0.mel import FFT, filterbank, log_mel
+from rvc.f0.registry import HOP
 from rvc.f0.salience import decode
 from rvc.nn.rmvpe import Rmvpe
 

@@ -1,7 +1,7 @@
 """Realtime conversion, block by block, as the WebUIs' live window does it (docs/spec/07-realtime.md).
 
-parts = VoiceNetworks("voice.pth", "hubert_base", rmvpe="rmvpe.pt")
-stream = Stream(load_models(parts, "webui-2026", Controls()), BlockSizes.of(48000))
+networks = VoiceNetworks("voice.pth", "hubert_base", rmvpe="rmvpe.pt")
+stream = Stream(load_models(networks, "webui-2026", Controls()), BlockSizes.of(48000))
 out = stream.block(samples)  # float32 (B,) in, float32 (B,) out, B = stream.sizes.block
 stream.change(transpose=3, formant=-0.5)  # from the next block on
 """

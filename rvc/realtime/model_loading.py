@@ -15,13 +15,13 @@ from rvc.realtime.f0_cache import Coarse, Hertz
 from rvc.retrieval.search import ExactHits
 
 
-def load_models(parts: VoiceNetworks, profile: str, controls: Controls, exact_hits: ExactHits = "finite") -> Models:
+def load_models(networks: VoiceNetworks, profile: str, controls: Controls, exact_hits: ExactHits = "finite") -> Models:
     """Load every network that a stream with these settings runs.
 
-    The index is loaded wherever `parts` names one, even for an index rate of 0, since the rate may be raised later.
+    The index is loaded wherever `networks` names one, even for an index rate of 0, since the rate may be raised later.
 
     Args:
-        parts: the voice and its files, created with `keep=True`.
+        networks: the voice and its files, created with `keep=True`.
         profile: name of the original to reproduce.
         controls: the settings of the first block.
         exact_hits: the weight of an index vector at distance 0, "finite" or the original's "nan".
@@ -29,13 +29,13 @@ def load_models(parts: VoiceNetworks, profile: str, controls: Controls, exact_hi
         RvcError: a file is missing, damaged, or does not fit the voice.
     """
     config = Config.of(profile, f0_method=controls.f0_method, index_rate=1.0, speaker=controls.speaker)
-    parts.check(config)
-    weights = parts.f0_weights()
-    if parts.f0 and registry.named(controls.f0_method).is_neural:
+    networks.check(config)
+    weights = networks.f0_weights()
+    if networks.f0 and registry.named(controls.f0_method).is_neural:
         weights.network(controls.f0_method)
-    _ = parts.voice.synthesizer  # built here rather than in the first block
-    with parts.borrow_hubert(low_latency=True) as hubert, parts.borrow_index(config) as index:
-        return Models(parts.voice, hubert, tracker(weights, named(profile)), named(profile), index, exact_hits)
+    _ = networks.voice.synthesizer  # built here rather than in the first block
+    with networks.borrow_hubert(low_latency=True) as hubert, networks.borrow_index(config) as index:
+        return Models(networks.voice, hubert, tracker(weights, named(profile)), named(profile), index, exact_hits)
 
 
 def tracker(weights: F0Weights, profile: Profile) -> F0Tracker:

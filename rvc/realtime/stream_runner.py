@@ -14,7 +14,7 @@ from rvc.errors import BadInput
 from rvc.noise import Draw, Kind, Seeded, Tape
 from rvc.realtime.block_times import BlockTimes, describe_stream, timed_block
 from rvc.realtime.dsp.loudness import Samples
-from rvc.realtime.io.devices import AudioDevice
+from rvc.realtime.io.devices import AudioDevice, SoundDevice
 from rvc.realtime.io.sinks import Sink
 from rvc.realtime.io.sources import blocks, mono
 from rvc.realtime.io.stop import StopSignal
@@ -79,7 +79,7 @@ def run_stream(stream: Stream, pieces: Iterator[Samples], sink: Sink, stop: Stop
 class DevicePair:
     """A microphone and a loudspeaker, and the package that opens them."""
 
-    sounddevice: Any
+    sounddevice: SoundDevice
     microphone: AudioDevice
     loudspeaker: AudioDevice
 

@@ -117,7 +117,7 @@ def write(target: Path, weight: Mapping[str, Tensor], config: list[Any], metadat
     Raises:
         BadInput: the file cannot be written.
     """
-    # The tensors are copied because they share the bytes of the mapped file, and torch.save writes the whole storage.
+    # Copied because the tensors share the bytes of the mapped file, all of which torch.save would write.
     copies = OrderedDict((name, tensor.clone(memory_format=torch.contiguous_format)) for name, tensor in weight.items())
     if target.suffix == ".safetensors":
         _atomically(target, lambda path: save_file(dict(copies), path, pack_metadata(metadata, config)))

@@ -142,9 +142,12 @@ class Voice:
             return self._synthesizer
 
     def build(self, policy: WeightPolicy = RESIDENT) -> Synthesizer:
-        """The voice's networks, built anew from the file; raises BadCheckpoint when a number in it is not finite.
+        """Build the voice's networks from the file, without keeping them in this object.
 
-        policy : each network of a streamed synthesizer is built when it is run, and raises then
+        Args:
+            policy: how the weights are held; with a streamed policy each network is built when it is run.
+        Raises:
+            BadCheckpoint: a number in the file is not finite; with a streamed policy, when the network is run.
         """
         from rvc.nn.synthesizer import Synthesizer
 

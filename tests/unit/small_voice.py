@@ -61,7 +61,7 @@ def weights(layout, seed=0):
 
 
 def conv(w, name, x, **options):
-    """A plain or a weight-normed convolution, whichever the names say."""
+    """A plain or a weight-normed convolution, by the names of its tensors."""
     weight = w.get(f"{name}.weight")
     if weight is None:
         weight = folded(w, name)

@@ -1,13 +1,15 @@
 """`rvc profiles`, `rvc doctor` and `rvc audio`, and what `rvc --help` imports."""
 
+import argparse
 import json
 import subprocess
 import sys
 
 import numpy as np
+import pytest
 import soundfile
 
-from rvc.cli.main import main
+from rvc.cli.main import build, main
 
 
 def test_profiles_prints_the_table(capsys):
@@ -66,3 +68,24 @@ def test_a_conversion_imports_neither_librosa_nor_faiss_nor_matplotlib():
 def test_an_unknown_command_is_refused(capsys):
     assert main(["sing"]) == 2
     assert capsys.readouterr().err.startswith("rvc: argument COMMAND: invalid choice: 'sing' ")
+
+
+def commands(parser):
+    """Every parser under `parser`, itself included, by its program name."""
+    by_name = {parser.prog: parser}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                by_name |= commands(command)
+    return by_name
+
+
+@pytest.mark.parametrize("command", commands(build()).values(), ids=lambda command: command.prog)
+def test_every_command_and_option_has_a_help_text(command, capsys):
+    assert command.prog.split()[0] == "rvc"
+    assert command.description[0].isupper() and command.description.endswith(".")
+    for action in command._actions:
+        assert action.help or isinstance(action, argparse._SubParsersAction), action.dest
+    with pytest.raises(SystemExit):
+        command.parse_args(["--help"])
+    assert command.prog in capsys.readouterr().out

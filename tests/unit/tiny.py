@@ -1,4 +1,4 @@
-"""A whole voice small enough for quick tests: a synthesizer of a few channels, ears and a pitch tracker of a line."""
+"""A voice small enough for quick tests: a synthesizer of a few channels, a one-layer HuBERT and a constant F0."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def tiny_synthesizer(rate=40000, f0=True, version="v2", seed=0):
 
 
 class TinyHubert:
-    """Hears each 20 ms by itself: 400 samples through one fixed matrix."""
+    """One fixed matrix from 400 samples to a frame, every 20 ms."""
 
     def __init__(self, seed=0):
         self.matrix = torch.randn(400, 768, generator=torch.Generator().manual_seed(seed)) * 0.1
@@ -56,7 +56,7 @@ class TinyHubert:
 
 
 def steady_track(hertz=200.0):
-    """A pitch tracker that always finds the same."""
+    """An F0 tracker that returns one value for every frame."""
 
     def track(at16k, block16, method, semitones, draw):
         frames = (block16 + 800) // 160 + 1
@@ -91,7 +91,7 @@ def write_voice(path, rate=40000, f0=True, seed=0):
 
 
 def write_hubert(folder, seed=0):
-    """A transformers folder of a HuBERT with nine narrow layers, which is all that version 1 hears."""
+    """A transformers folder of a HuBERT with nine narrow layers, the layers that version 1 runs."""
     fields = {
         "hidden_size": 32,
         "num_hidden_layers": 9,
@@ -109,7 +109,7 @@ def write_hubert(folder, seed=0):
     shapes = expected_shapes(config_from_json(fields)) | {"final_proj.weight": (256, 32), "final_proj.bias": (256,)}
     for name, shape in shapes.items():
         value = torch.randn(shape, generator=generator) * max(int(np.prod(shape[1:])), 1) ** -0.5
-        tensors[theirs(name)] = torch.ones(shape) if "norm" in name and name.endswith("weight") else value
+        tensors[transformers_name(name)] = torch.ones(shape) if "norm" in name and name.endswith("weight") else value
     save_file(tensors, folder / "model.safetensors")
     return folder
 
@@ -133,13 +133,13 @@ NAMES = [
     (r"position\.([gv])", r"encoder.pos_conv_embed.conv.weight_\1"),
     (r"norm\.(\w+)", r"encoder.layer_norm.\1"),
     (r"(final_proj\.\w+)", r"\1"),
-    *((rf"layers\.(\d+)\.{ours}\.(\w+)", rf"encoder.layers.\1.{other}.\2") for ours, other in PARTS.items()),
+    *((rf"layers\.(\d+)\.{name}\.(\w+)", rf"encoder.layers.\1.{other}.\2") for name, other in PARTS.items()),
 ]
 
 
-def theirs(name):
-    """transformers' name of one of our tensors."""
+def transformers_name(name):
+    """The name in transformers of a tensor of rvc.nn.hubert."""
     for pattern, other in NAMES:
-        if found := re.fullmatch(pattern, name):
-            return found.expand(other)
+        if match := re.fullmatch(pattern, name):
+            return match.expand(other)
     raise KeyError(name)

@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from rvc.errors import BadInput, MissingExtra
+
+
+class DeviceStream(Protocol):
+    """The parts of sounddevice.Stream that are used here."""
+
+    latency: tuple[float, float]  # seconds, of input and output
+
+    def read(self, frames: int, /) -> tuple[npt.NDArray[np.float32], bool]:
+        """Record float32 (frames, channels); the flag is True when samples were lost."""
+
+    def write(self, samples: npt.NDArray[np.float32], /) -> bool:
+        """Play float32 (frames, channels); True when there was a gap."""
+
+
+class SoundDevice(Protocol):
+    """The parts of the package sounddevice that are used here."""
+
+    PortAudioError: type[Exception]
+    Stream: Callable[..., AbstractContextManager[DeviceStream]]
+
+    def query_devices(self, device: int | str | None = None, kind: str | None = None, /) -> Any:
+        """One device as a dictionary, or the list of all devices without arguments."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +54,8 @@ class AudioDevice:
     output_channels: int
 
 
-def open_sounddevice() -> Any:
-    """The sounddevice package, which has no types.
+def open_sounddevice() -> SoundDevice:
+    """Import the package sounddevice.
 
     Raises:
         MissingExtra: the package is not installed.
@@ -44,10 +71,11 @@ def open_sounddevice() -> Any:
         ) from None
     if not len(sounddevice.query_devices()):
         raise BadInput("this machine has no sound device; use stream with files or pipes")
-    return sounddevice
+    package: SoundDevice = sounddevice
+    return package
 
 
-def find_device(sounddevice: Any, requested: str | None, kind: Literal["input", "output"]) -> AudioDevice:
+def find_device(sounddevice: SoundDevice, requested: str | None, kind: Literal["input", "output"]) -> AudioDevice:
     """Look up a device.
 
     Args:

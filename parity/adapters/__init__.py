@@ -1,1 +1,1 @@
-"""Adapters that ship with the judge: programs that speak its protocol, to be judged and to be copied from."""
+"""Adapters in several languages: programs that implement the judge's protocol, as templates for a porter."""

@@ -1,6 +1,6 @@
-"""The synthesizer and HuBERT as plain torch modules that an exporter can trace, written from docs/spec/02 and 05.
+"""The synthesizer and HuBERT as plain torch modules for an exporter, written from docs/spec/02 and docs/spec/05.
 
-They share no code with `rvc`: whole tensors, no pieces, no folding tricks, so that the specification is exported.
+They share no code with `rvc`: each layer computes its full tensor, as the specification states it.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Weights = Mapping[str, Tensor]
-WINDOW = 10
+WINDOW = 10  # frames; the reach of the relative positions of an attention layer (docs/spec/05)
 
 
-def plain(weights: Weights, name: str) -> Tensor:
-    """A convolution's weight, its weight norm folded."""
+def folded_weight(weights: Weights, name: str) -> Tensor:
+    """A convolution's weight, float32 (out, in, kernel), with its weight norm applied."""
     if f"{name}.weight" in weights:
         return weights[f"{name}.weight"].float()
     return torch._weight_norm(weights[f"{name}.weight_v"].float(), weights[f"{name}.weight_g"].float(), 0)
@@ -23,7 +23,7 @@ def plain(weights: Weights, name: str) -> Tensor:
 
 def conv(weights: Weights, name: str, **options: Any) -> nn.Conv1d:
     """A Conv1d with the weights called `name`."""
-    weight = plain(weights, name)
+    weight = folded_weight(weights, name)
     bias = weights.get(f"{name}.bias")
     groups = options.get("groups", 1)
     made = nn.Conv1d(weight.shape[1] * groups, weight.shape[0], weight.shape[2], bias=bias is not None, **options)
@@ -44,7 +44,7 @@ class Encoder(nn.Module):
         self.pitch = nn.Parameter(weights["enc_p.emb_pitch.weight"].float())
         self.hidden = self.content.shape[0]
         at = "enc_p.encoder"
-        self.parts = nn.ModuleDict(
+        self.projections = nn.ModuleDict(
             {
                 f"{letter}{i}": conv(weights, f"{at}.attn_layers.{i}.conv_{letter}")
                 for i in range(layers)
@@ -58,7 +58,7 @@ class Encoder(nn.Module):
                 for j in (1, 2)
             }
         )
-        self.near = nn.ParameterDict(
+        self.relative = nn.ParameterDict(
             {
                 f"{letter}{i}": weights[f"{at}.attn_layers.{i}.emb_rel_{letter}"][0].float()
                 for i in range(layers)
@@ -81,10 +81,10 @@ class Encoder(nn.Module):
         x = F.leaky_relu(x * self.hidden**0.5, 0.1).transpose(1, 2)
         frames = torch.arange(content.shape[1])
         away = frames[None, :] - frames[:, None]
-        near = (away.abs() <= WINDOW).float()
+        within = (away.abs() <= WINDOW).float()
         place = away.clamp(-WINDOW, WINDOW) + WINDOW
         for i in range(self.layers):
-            x = self.normed(x + self.attend(x, i, place, near), 1, i)
+            x = self.normed(x + self.attend(x, i, place, within), 1, i)
             h = self.ffn[f"2{i}"](torch.relu(self.ffn[f"1{i}"](x)))
             x = self.normed(x + h, 2, i)
         m, logs = self.proj(x).split(self.hidden, dim=1)
@@ -94,16 +94,18 @@ class Encoder(nn.Module):
         gamma, beta = self.norms[f"gamma{j}{i}"], self.norms[f"beta{j}{i}"]
         return F.layer_norm(x.transpose(1, 2), (self.hidden,), gamma, beta, 1e-5).transpose(1, 2)
 
-    def attend(self, x: Tensor, i: int, place: Tensor, near: Tensor) -> Tensor:
+    def attend(self, x: Tensor, i: int, place: Tensor, within: Tensor) -> Tensor:
         width = self.hidden // self.heads
-        q, k, v = (self.parts[f"{letter}{i}"](x)[0].view(self.heads, width, -1).transpose(1, 2) for letter in "qkv")
+        q, k, v = (
+            self.projections[f"{letter}{i}"](x)[0].view(self.heads, width, -1).transpose(1, 2) for letter in "qkv"
+        )
         q = q / width**0.5
         index = place[None].expand(self.heads, -1, -1)
-        score = q @ k.transpose(1, 2) + (q @ self.near[f"k{i}"].t()).gather(2, index) * near
+        score = q @ k.transpose(1, 2) + (q @ self.relative[f"k{i}"].t()).gather(2, index) * within
         share = score.softmax(-1)
-        rows = torch.zeros(self.heads, x.shape[2], 2 * WINDOW + 1).scatter_add(2, index, share * near)
-        mixed = share @ v + rows @ self.near[f"v{i}"]
-        return self.parts[f"o{i}"](mixed.transpose(1, 2).reshape(1, self.hidden, -1))  # type: ignore[no-any-return]
+        shares = torch.zeros(self.heads, x.shape[2], 2 * WINDOW + 1).scatter_add(2, index, share * within)
+        mixed = share @ v + shares @ self.relative[f"v{i}"]
+        return self.projections[f"o{i}"](mixed.transpose(1, 2).reshape(1, self.hidden, -1))  # type: ignore[no-any-return]
 
 
 class Flow(nn.Module):
@@ -124,7 +126,7 @@ class Flow(nn.Module):
             for l in range(3):
                 self.layers[f"in{k}{l}"] = conv(weights, f"{at}.enc.in_layers.{l}", padding=2)
                 self.layers[f"rs{k}{l}"] = conv(weights, f"{at}.enc.res_skip_layers.{l}")
-        self.hidden, self.read = (int(size) for size in plain(weights, "flow.flows.0.pre").shape[:2])
+        self.hidden, self.read = (int(size) for size in folded_weight(weights, "flow.flows.0.pre").shape[:2])
 
     def forward(self, z_p: Tensor, g: Tensor) -> Tensor:
         """Four couplings, the last one first."""
@@ -172,7 +174,7 @@ class Generator(nn.Module):
         self.ups, self.noises, self.blocks = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         self.count = len(blocks)
         for i, (rate, kernel) in enumerate(zip(rates, kernels, strict=True)):
-            weight = plain(weights, f"dec.ups.{i}")
+            weight = folded_weight(weights, f"dec.ups.{i}")
             up = nn.ConvTranspose1d(weight.shape[0], weight.shape[1], kernel, rate, (kernel - rate) // 2)
             up.weight.data, up.bias.data = weight, weights[f"dec.ups.{i}.bias"].float()  # type: ignore[union-attr]
             self.ups.append(up)

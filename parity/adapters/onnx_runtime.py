@@ -1,9 +1,10 @@
-"""A candidate that computes with ONNX Runtime: our own export of HuBERT, encoder, prior, flow and generator.
+"""A candidate that computes with ONNX Runtime: graphs of HuBERT, encoder, prior, flow and generator.
 
-    python -m parity check --candidate "python -m parity.adapters.onnx_runtime"
+    rvc-parity check --candidate "python -m parity.adapters.onnx_runtime"
 
-Graphs are exported once for each weight file into the cache. A graph's prior takes plain standard normal noise and
-scales it by 0.66666 itself: the classic WebUI's export leaves that to the caller, who forgets it (divergence D17).
+The graphs are exported from `parity.adapters.modules`, once for each weight file, into the cache. The prior's graph
+takes standard normal noise and multiplies it by 0.66666; the classic WebUI's export does not, and its caller omits
+the factor (divergence D17).
 """
 
 import contextlib
@@ -24,18 +25,10 @@ from torch import Tensor, nn
 
 from parity.adapters import modules
 from parity.goldens.arrays import Array
-from parity.voices import cache
+from parity.voices import Kind, cache
 
 VERSION = "1"
-SIZES: dict[tuple[str, int], tuple[list[int], list[int]]] = {  # docs/spec/05 §5.6
-    ("v1", 40000): ([10, 10, 2, 2], [16, 16, 4, 4]),
-    ("v2", 40000): ([10, 10, 2, 2], [16, 16, 4, 4]),
-    ("v2", 48000): ([12, 10, 2, 2], [24, 20, 4, 4]),
-    ("v2", 32000): ([10, 8, 2, 2], [20, 16, 4, 4]),
-    ("v1", 48000): ([10, 6, 2, 2, 2], [16, 16, 4, 4, 4]),
-    ("v1", 32000): ([10, 4, 2, 2, 2], [16, 16, 4, 4, 4]),
-}
-TEMPERATURE = float(os.environ.get("RVC_ONNX_TEMPERATURE", "0.66666"))  # 1.0 plants D17
+TEMPERATURE = float(os.environ.get("RVC_ONNX_TEMPERATURE", "0.66666"))  # docs/spec/00; a test sets 1.0, which is D17
 
 
 class Prior(nn.Module):
@@ -75,11 +68,11 @@ def _flow(case: Mapping[str, Any]) -> tuple[nn.Module, tuple[Tensor, ...], dict[
 
 
 def _generator(case: Mapping[str, Any]) -> tuple[nn.Module, tuple[Tensor, ...], dict[str, dict[int, str]]]:
-    rates, kernels = SIZES[case["voice"]["version"], int(case["voice"]["rate"])]
-    network = modules.Generator(_voice(case), rates, kernels, [3, 7, 11], [[1, 3, 5]] * 3)
+    kind = Kind(case["voice"]["version"] + f"-{int(case['voice']['rate']) // 1000}k-f0")
+    network = modules.Generator(_voice(case), kind.strides, kind.kernels, [3, 7, 11], [[1, 3, 5]] * 3)
     upp = int(case["voice"]["rate"]) // 100
-    given = (torch.zeros(1, 192, 40), torch.zeros(1, 1, 40 * upp), torch.zeros(1, 256, 1))
-    return network, given, {"z": {2: "p"}, "source": {2: "samples"}}
+    inputs = (torch.zeros(1, 192, 40), torch.zeros(1, 1, 40 * upp), torch.zeros(1, 256, 1))
+    return network, inputs, {"z": {2: "p"}, "source": {2: "samples"}}
 
 
 def _hubert(case: Mapping[str, Any]) -> tuple[nn.Module, tuple[Tensor, ...], dict[str, dict[int, str]]]:
@@ -111,18 +104,18 @@ def graph(stage: str, case: Mapping[str, Any]) -> Path:
     target = cache.folder() / "onnx" / f"{stage}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.onnx"
     if target.is_file():
         return target
-    network, given, free = make(case)
+    network, inputs, dynamic_axes = make(case)
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{os.getpid()}.{target.name}")
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
-        warnings.simplefilter("ignore")  # the exporter warns of its own retirement
+        warnings.simplefilter("ignore")  # the exporter warns that it is deprecated
         torch.onnx.export(
             network.eval(),
-            given,
+            inputs,
             str(fresh),
             input_names=list(names),
             output_names=outputs,
-            dynamic_axes=free,
+            dynamic_axes=dynamic_axes,
             opset_version=17,
             dynamo=False,
         )
@@ -130,17 +123,17 @@ def graph(stage: str, case: Mapping[str, Any]) -> Path:
     return target
 
 
-class NotThere(Exception):
-    """A stage that this adapter does not have for a case."""
+class StageMissing(Exception):
+    """This adapter does not have the stage for this case; the answer has the field `lacks`."""
 
 
 class Sessions:
-    """ONNX Runtime sessions by graph, the last few kept."""
+    """ONNX Runtime sessions by graph; the eight that were opened last stay open."""
 
     def __init__(self) -> None:
         self._open: dict[Path, Any] = {}
 
-    def run(self, stage: str, case: Mapping[str, Any], given: Mapping[str, Array]) -> list[Array]:
+    def run(self, stage: str, case: Mapping[str, Any], inputs: Mapping[str, Array]) -> list[Array]:
         """The outputs of a stage's graph."""
         import onnxruntime
 
@@ -151,7 +144,7 @@ class Sessions:
             for old in list(self._open)[:-7]:
                 del self._open[old]
             self._open[path] = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        return list(self._open[path].run(None, dict(given)))
+        return list(self._open[path].run(None, dict(inputs)))
 
 
 def hello() -> dict[str, Any]:
@@ -171,7 +164,12 @@ def hello() -> dict[str, Any]:
 
 
 def answer(request: Mapping[str, Any], sessions: Sessions) -> dict[str, Any]:
-    """The fields of one answer; raises ValueError with a sentence where the request cannot be served."""
+    """The fields of one answer.
+
+    Raises:
+        ValueError: the adapter does not implement the operation or the stage.
+        StageMissing: it does not have the stage for this case.
+    """
     if request["op"] == "hello":
         return hello()
     stage = request.get("stage")
@@ -179,15 +177,15 @@ def answer(request: Mapping[str, Any], sessions: Sessions) -> dict[str, Any]:
         raise ValueError(f"this adapter has no {stage or request['op']}")
     case, prefix = request["case"], request["prefix"]
     if stage == "hubert.features" and case["voice"]["version"] != "v2":
-        raise NotThere("the exported HuBERT gives its last layer, which v1 voices do not use")
+        raise StageMissing("the exported HuBERT gives its last layer, which v1 voices do not use")
     if stage in ("enc_p", "generator") and not case["voice"]["f0"]:
-        raise NotThere("only pitch-guided voices are exported")
+        raise StageMissing("only pitch-guided voices are exported")
     tensors = load_file(request["inputs"])
     _, _, names, outputs = GRAPHS[stage]
-    given = {name: tensors[local if local.startswith("f0.") else prefix + local] for name, local in names.items()}
-    made = sessions.run(stage, case, given)
-    found = {prefix + name: np.ascontiguousarray(value) for name, value in zip(outputs, made, strict=True)}
-    save_file(found, request["outputs"])
+    inputs = {name: tensors[local if local.startswith("f0.") else prefix + local] for name, local in names.items()}
+    made = sessions.run(stage, case, inputs)
+    named = {prefix + name: np.ascontiguousarray(value) for name, value in zip(outputs, made, strict=True)}
+    save_file(named, request["outputs"])
     return {}
 
 
@@ -198,7 +196,7 @@ def main() -> int:
         sys.exit(
             f"{' and '.join(lacking)} not installed, which this adapter needs; python -m pip install onnx onnxruntime"
         )
-    channel, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints, the protocol's channel stays clean
+    channel, sys.stdout = sys.stdout, sys.stderr  # what a library prints goes to stderr, not into the protocol
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
     sessions = Sessions()
     for line in sys.stdin:
@@ -207,8 +205,8 @@ def main() -> int:
             break
         try:
             fields = {"ok": True, **answer(request, sessions)}
-        except NotThere as lacks:
-            fields = {"ok": False, "lacks": str(lacks)}
+        except StageMissing as error:
+            fields = {"ok": False, "lacks": str(error)}
         except Exception as error:
             fields = {"ok": False, "error": f"{type(error).__name__}: {error}"}
         channel.write(json.dumps({"id": request["id"], **fields}) + "\n")

@@ -1,10 +1,10 @@
 /* A candidate in plain C: content upsampling, protection, and the sine source of both generations.
  *
  * No library but the standard one. Requests come as JSON lines on stdin, answers go to stdout, tensors lie in safetensors
- * files: eight bytes of header length, a JSON header, then the values, all little endian (so is this machine expected to be).
+ * files: eight bytes of header length, a JSON header, then the values, all little endian. The machine must be little endian too.
  *
  *     cc -O2 -o stages stages.c -lm
- *     python -m parity check --candidate ./stages
+ *     rvc-parity check --candidate ./stages
  */
 #include <math.h>
 #include <stdint.h>
@@ -13,7 +13,7 @@
 #include <string.h>
 
 #ifndef FAULT
-#define FAULT 0 /* 1: linear upsampling, 2: protect weighs the wrong side, 3: phase one sample early */
+#define FAULT 0 /* 1: linear upsampling, 2: protect scales the wrong side, 3: phase one sample early */
 #endif
 
 typedef struct {
@@ -23,25 +23,25 @@ typedef struct {
     size_t count;
 } Tensor;
 
-static char why[256];
+static char error[256]; /* the sentence of the last failure */
 
 static int fail(const char *sentence, const char *detail) {
-    snprintf(why, sizeof why, sentence, detail);
+    snprintf(error, sizeof error, sentence, detail);
     return 0;
 }
 
-/* ---- just enough JSON: the value after a key, as text ---- */
+/* ---- JSON: the value after a key, as text; a request is small and its keys are unique ---- */
 
 static const char *after(const char *text, const char *key) {
     char quoted[160];
     snprintf(quoted, sizeof quoted, "\"%s\"", key);
-    const char *found = strstr(text, quoted);
-    if (!found) return NULL;
-    found = strchr(found + strlen(quoted), ':');
-    if (!found) return NULL;
-    found++;
-    while (*found == ' ') found++;
-    return found;
+    const char *value = strstr(text, quoted);
+    if (!value) return NULL;
+    value = strchr(value + strlen(quoted), ':');
+    if (!value) return NULL;
+    value++;
+    while (*value == ' ') value++;
+    return value;
 }
 
 static int text_of(const char *line, const char *key, char *into, size_t room) {
@@ -126,7 +126,7 @@ static int save(const char *path, const char **names, Tensor *tensors, int count
     int good = fwrite(&length, 8, 1, file) == 1 && fwrite(header, 1, length, file) == length;
     for (int i = 0; i < count && good; i++)
         good = fwrite(tensors[i].values, sizeof(float), tensors[i].count, file) == tensors[i].count;
-    return fclose(file) == 0 && good ? 1 : fail("%s cannot be written whole", path);
+    return fclose(file) == 0 && good ? 1 : fail("%s cannot be written completely", path);
 }
 
 static Tensor make(int rank, long a, long b, long c) {
@@ -165,11 +165,11 @@ static int upsample(const char *prefix, const char *inputs, const char *outputs)
 
 static int protect(const char *prefix, const char *inputs, const char *outputs, double amount) {
     char name[128];
-    Tensor x, heard, hz;
+    Tensor x, features, hz;
     name_of(name, prefix, "content.upsampled");
     if (!load(inputs, name, &x)) return 0;
     name_of(name, prefix, "hubert.features");
-    if (!load(inputs, name, &heard)) return 0;
+    if (!load(inputs, name, &features)) return 0;
     int pitched = load(inputs, "f0.hz", &hz);
     if (pitched && amount < 0.5)
         for (long t = 0; t < x.shape[1]; t++) {
@@ -178,7 +178,7 @@ static int protect(const char *prefix, const char *inputs, const char *outputs, 
             if (FAULT == 2 && hz.values[t] < 1) kept = 1 - kept;
             for (long c = 0; c < x.shape[2]; c++) {
                 float *value = &x.values[t * x.shape[2] + c];
-                float blended = *value * kept, plain = heard.values[t / 2 * x.shape[2] + c] * (1 - kept);
+                float blended = *value * kept, plain = features.values[t / 2 * x.shape[2] + c] * (1 - kept);
                 *value = blended + plain;
             }
         }
@@ -186,43 +186,43 @@ static int protect(const char *prefix, const char *inputs, const char *outputs, 
     const char *names[] = {name};
     int good = save(outputs, names, &x, 1);
     free(x.values);
-    free(heard.values);
+    free(features.values);
     if (pitched) free(hz.values);
     return good;
 }
 
-/* Generation A: the running sum of frame advances in double, which is what both generations approximate. */
+/* The phase is the running sum of F0 / rate in double precision, which both generations of the original approximate. */
 static int source(const char *prefix, const char *inputs, const char *outputs, const char *voice, double rate) {
-    char noise_name[128], sine_name[128], bent_name[128];
+    char noise_name[128], sine_name[128], source_name[128];
     Tensor hz, noise, weight, bias;
     name_of(noise_name, prefix, "noise.nsf");
     if (!load(inputs, "f0.hz", &hz) || !load(inputs, noise_name, &noise)) return 0;
     if (!load(voice, "dec.m_source.l_linear.weight", &weight)) return 0;
     if (!load(voice, "dec.m_source.l_linear.bias", &bias)) return 0;
     long frames = hz.shape[1], samples = noise.shape[1], upp = samples / frames;
-    Tensor sine = make(3, 1, samples, 1), bent = make(3, 1, 1, samples);
-    double phase = 0, circle = 2 * acos(-1);
+    Tensor sine = make(3, 1, samples, 1), excitation = make(3, 1, 1, samples);
+    double phase = 0, two_pi = 2 * acos(-1);
     for (long n = 0; n < samples; n++) {
         float f0 = hz.values[n / upp];
         float step = fmodf(f0 / (float)rate, 1.0f);
         if (FAULT != 3) phase = fmod(phase + step, 1.0);
-        float wave = f0 > 0 ? (float)(sin(phase * circle) * 0.1) : 0.0f;
+        float wave = f0 > 0 ? (float)(sin(phase * two_pi) * 0.1) : 0.0f;
         if (FAULT == 3) phase = fmod(phase + step, 1.0);
         float loudness = f0 > 0 ? 0.003f : 0.1f / 3;
         sine.values[n] = wave + loudness * noise.values[n];
-        bent.values[n] = tanhf(sine.values[n] * weight.values[0] + bias.values[0]);
+        excitation.values[n] = tanhf(sine.values[n] * weight.values[0] + bias.values[0]);
     }
     name_of(sine_name, prefix, "nsf.sine");
-    name_of(bent_name, prefix, "nsf.source");
-    const char *names[] = {sine_name, bent_name};
-    Tensor both[] = {sine, bent};
+    name_of(source_name, prefix, "nsf.source");
+    const char *names[] = {sine_name, source_name};
+    Tensor both[] = {sine, excitation};
     int good = save(outputs, names, both, 2);
     free(hz.values);
     free(noise.values);
     free(weight.values);
     free(bias.values);
     free(sine.values);
-    free(bent.values);
+    free(excitation.values);
     return good;
 }
 
@@ -255,8 +255,8 @@ int main(void) {
         else if (!strcmp(op, "run_stage") && run_stage(line))
             printf("{\"id\":%d,\"ok\":true}\n", id);
         else
-            printf("{\"id\":%d,\"ok\":false,\"error\":\"%s\"}\n", id, *why ? why : "this operation is not known");
-        why[0] = 0;
+            printf("{\"id\":%d,\"ok\":false,\"error\":\"%s\"}\n", id, *error ? error : "this adapter does not implement the operation");
+        error[0] = 0;
         fflush(stdout);
     }
     return 0;

@@ -1,12 +1,9 @@
-"""Leave one out: does every legitimate variant of the original pass under limits derived from the others?
+"""Leave one out: is every legitimate variant of an original within limits that are derived from the other variants?
 
-python -m parity.calibrate [--spread parity/data/spread.json] [--traces out/spread] [--fresh out/fresh] [--out FILE]
-
-Without traces each entry of the spread is one check (the worst over its cases); with them every case and segment is.
-The truth in float64 is never left out: it is what the spread is measured against, and no program under judgement.
---fresh takes variants run on other noise than any golden's (python -m reference.spread --seed WORD): each is judged
-against the first of them, with the committed limits. Exit codes: 0 at most one false alarm in a thousand checks,
-1 more, 2 nothing to calibrate with.
+Without traces each entry of the spread is one check (the worst over its cases); with traces every case and segment is.
+The truth in float64 is never left out: the spread is measured against it, and it stands for no program. Variants that
+were run on noise of no golden (python -m reference.spread --seed WORD) are judged against the first of them, with the
+committed limits.
 """
 
 import json
@@ -24,13 +21,13 @@ from parity.goldens.arrays import Array
 from parity.judge import limits as tolerance
 from parity.judge import metrics as compare
 
-ALLOWED = 1e-3  # false alarms per check
-TRUTH = "float64"
+ALLOWED = 1e-3  # false alarms per check, a goal of this project
+TRUTH = "float64"  # how the names of variants computed in float64 end
 
 
 @dataclass(frozen=True)
 class Check:
-    """One legitimate variant against one limit that does not know it."""
+    """One value of a variant and the limit that the other variants give."""
 
     variant: str
     tensor: str
@@ -43,12 +40,12 @@ class Check:
 
     @property
     def alarm(self) -> bool:
-        """Whether the variant would have been refused."""
+        """Whether the variant lies beyond the limit, although it is legitimate."""
         return not self.value <= self.limit
 
 
 def without(document: Mapping[str, Any], variant: str) -> dict[str, Any]:
-    """The spread as it would be if one variant had never been run."""
+    """The spread without one of its variants."""
     entries = []
     for entry in document["entries"]:
         others = {name: value for name, value in entry["by_variant"].items() if name != variant}
@@ -57,14 +54,14 @@ def without(document: Mapping[str, Any], variant: str) -> dict[str, Any]:
     return {**document, "entries": entries}
 
 
-def judged(document: Mapping[str, Any]) -> list[str]:
-    """The variants that stand for a program under judgement: all but the truth."""
+def left_out_variants(document: Mapping[str, Any]) -> list[str]:
+    """The names of the variants that are left out in turn: all but the truth in float64."""
     return [row["name"] for row in document["variants"] if not row["name"].endswith(TRUTH)]
 
 
 def from_spread(document: Mapping[str, Any]) -> Iterator[Check]:
-    """Every entry of every variant against the limit from the other variants."""
-    for variant in judged(document):
+    """One check for each variant and entry of the spread."""
+    for variant in left_out_variants(document):
         limits = tolerance.Limits(without(document, variant))
         for entry in document["entries"]:
             if variant in entry["by_variant"] and len(entry["by_variant"]) > 1:
@@ -84,7 +81,7 @@ def from_spread(document: Mapping[str, Any]) -> Iterator[Check]:
 
 def from_traces(document: Mapping[str, Any], folder: Path, goldens: Path) -> Iterator[Check]:
     """Every tensor of every trace against the limit from the other variants."""
-    for variant in judged(document):
+    for variant in left_out_variants(document):
         limits = tolerance.Limits(without(document, variant))
         for path in sorted((folder / variant).glob("*/*.safetensors")):
             case = store.open_case(goldens / path.parent.name)
@@ -92,7 +89,7 @@ def from_traces(document: Mapping[str, Any], folder: Path, goldens: Path) -> Ite
 
 
 def from_fresh(folder: Path, goldens: Path) -> Iterator[Check]:
-    """Variants run on noise that no golden has, each against the first of them in the order of their names."""
+    """Checks of variants that were run on noise of no golden; the first variant by name is the reference."""
     limits = tolerance.load()
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
     for path in sorted((folder / names[0]).glob("*/chained.safetensors")) if names else ():
@@ -116,7 +113,7 @@ def _checks(
 
 
 def summary(checks: Sequence[Check]) -> dict[str, Any]:
-    """Counts, the alarms, and how near the legitimate variants come to their limits."""
+    """The result as JSON: counts, the false alarms, and the distribution of value over limit."""
     alarms = [check for check in checks if check.alarm]
     shares = sorted(compare.ratio(check.value, check.limit) for check in checks if not check.alarm)
     by_variant = {
@@ -142,7 +139,7 @@ def summary(checks: Sequence[Check]) -> dict[str, Any]:
 
 
 def measured(limits: tolerance.Limits) -> tuple[int, int, list[str]]:
-    """How many limits there are, how many of them are measured, and the tensors of the rest."""
+    """The number of limits, the number derived from a measured spread, and the tensors of the others."""
     total, missing = 0, list[str]()
     for name in stages.names(["seg0.", "rt.0."]):
         for mode, metric, network in product(("isolated", "chained"), compare.metrics(name), (False, True)):

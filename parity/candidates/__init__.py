@@ -1,1 +1,1 @@
-"""Candidates that ship with the judge: programs it knows how to run."""
+"""Candidates: the protocol that the judge calls, and external programs behind JSON lines."""

@@ -1,6 +1,6 @@
-"""Full-size synthetic weights that can hear, made on this machine, the same bits on every machine.
+"""Full-size synthetic weights whose features vary with their input, made on demand, the same bits on every machine.
 
-Each is written as the originals' own file, so that the code that loads it also loads a user's real one:
+Each has the format of the originals' own file, so that the code that loads it also loads a user's real one:
 
     make_voice("v2-40k-f0")   an exported small model, .pth, float16; the twelve kinds are in KINDS
     make_hubert()             a transformers folder: config.json, preprocessor_config.json, model.safetensors
@@ -40,5 +40,5 @@ def make_index(name: str) -> Path:
 
 
 def digest_of(name: str) -> str:
-    """The pinned sha256 of what a made file means: a kind of voice, "hubert", "rmvpe" or "index-v2" and its like."""
+    """The pinned sha256 of the content of some weights, by their name in `parity.voices.kinds.WEIGHTS`."""
     return cache.pinned()[name]

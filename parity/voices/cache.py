@@ -1,7 +1,7 @@
-"""Made once on each machine: synthetic weights in the user's cache folder, checked each time they are opened.
+"""The cache of synthetic weights: made once on each machine, checked whenever a process opens them.
 
-An entry is a folder named after what it must hold. It appears by one rename, so that a reader never meets half a
-file and two makers never mix theirs; a damaged one is made again.
+An entry is a folder named after the weights and their pinned digest. It appears by one rename, so that no process reads
+half a file and two processes that make the same entry do not mix theirs; a damaged entry is made again.
 """
 
 import contextlib
@@ -55,53 +55,58 @@ def path_of(name: str) -> Path:
 
 @functools.cache  # a file is hashed once in a process
 def _path_of(name: str, root: Path) -> Path:
-    how = weights(name)
+    weight_file = weights(name)
     entry = root / "voices" / f"{name}-{pinned()[name][:12]}"
-    if not _intact(entry, how.file):
-        make(name, how, entry)
-    return entry / how.file
+    if not _intact(entry, weight_file.file):
+        make(name, weight_file, entry)
+    return entry / weight_file.file
 
 
-def make(name: str, how: WeightFile, entry: Path) -> None:
+def make(name: str, weight_file: WeightFile, entry: Path) -> None:
     """Draw, check and write the weights called `name`, and put them at `entry` in one step."""
-    tensors = draw(name, how)
-    check(name, digest(tensors, how.facts))
+    tensors = draw(name, weight_file)
+    check(name, digest(tensors, weight_file.facts))
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
+        fresh = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
     except OSError as error:
         raise ParityError(f"cannot write to {entry.parent} ({error}); set RVC_CACHE to a folder that can") from error
     try:
-        how.write(tensors, how.facts, work / how.file)
-        (work / _RECORD).write_text(json.dumps(_hashes(work), indent=1) + "\n", encoding="utf-8")
-        _put(work, entry, how.file)
+        weight_file.write(tensors, weight_file.facts, fresh / weight_file.file)
+        (fresh / _RECORD).write_text(json.dumps(_hashes(fresh), indent=1) + "\n", encoding="utf-8")
+        _put(fresh, entry, weight_file.file)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
-def draw(name: str, how: WeightFile) -> dict[str, Array]:
+def draw(name: str, weight_file: WeightFile) -> dict[str, Array]:
     """All tensors of an entry, with a progress bar on a terminal."""
     tensors: dict[str, Array] = {}
-    with tqdm(total=how.elements, desc=name, unit="", unit_scale=True, disable=None, leave=False) as bar:
-        for key, values in how.draw():
+    with tqdm(total=weight_file.elements, desc=name, unit="", unit_scale=True, disable=None, leave=False) as bar:
+        for key, values in weight_file.draw():
             tensors[key] = values
             bar.update(values.size)
     return tensors
 
 
-def check(name: str, found: str) -> None:
-    """Refuse weights whose digest is not the pinned one."""
+def check(name: str, made: str) -> None:
+    """Raise GoldenError where the digest of the weights called `name` is not the pinned one."""
     expected = pinned()[name]
-    if found != expected:
+    if made != expected:
         raise GoldenError(
-            f"this machine drew other bits for {name}: sha256 {found[:12]}, expected {expected[:12]}; "
+            f"this machine drew other bits for {name}: sha256 {made[:12]}, expected {expected[:12]}; "
             "goldens recorded with these weights do not hold here, see parity/goldens/random_stream.py"
         )
 
 
 def other_than_recorded(recorded: Mapping[str, Any]) -> str | None:
-    """A sentence where this machine's files are not those that a golden's `voice` was recorded with, None where they
-    are. Only files whose bytes follow from their tensors are asked: the voice's, HuBERT's and the index's."""
+    """Compare this machine's files with those that a golden's `voice` was recorded with.
+
+    Only files whose bytes follow from their tensors are compared: the voice's, HuBERT's and the index's.
+
+    Returns:
+        a sentence where one differs, else None.
+    """
     kind, index = recorded.get("kind"), str(recorded.get("index") or "").removeprefix("index-")
     hashes = recorded.get("files", {})
     for role, name in (("voice", kind), ("hubert/model.safetensors", "hubert"), ("index", f"index-{index}")):
@@ -121,11 +126,11 @@ def other_than_recorded(recorded: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _put(work: Path, entry: Path, file: str) -> None:
-    """Rename `work` to `entry`; another process's intact entry wins, a damaged one goes."""
+def _put(fresh: Path, entry: Path, file: str) -> None:
+    """Rename `fresh` to `entry`. An intact entry of another process stays; a damaged one is removed."""
     for _ in range(3):
         try:
-            work.rename(entry)
+            fresh.rename(entry)
             return
         except OSError:  # a folder is there that is not empty
             if _intact(entry, file):
@@ -141,19 +146,19 @@ def _intact(entry: Path, file: str) -> bool:
     if not (entry / file).exists():
         return False
     try:
-        whole = bool(_hashes(entry) == json.loads((entry / _RECORD).read_text(encoding="utf-8")))
+        intact = bool(_hashes(entry) == json.loads((entry / _RECORD).read_text(encoding="utf-8")))
     except (OSError, ValueError):
-        whole = False
-    if not whole:
+        intact = False
+    if not intact:
         logging.getLogger(__name__).warning("%s is damaged; making it again", entry)
-    return whole
+    return intact
 
 
 def _hashes(entry: Path) -> dict[str, str]:
     """The sha256 of each file of an entry but its record."""
-    found = {}
+    hashes = {}
     for path in sorted(entry.rglob("*")):
         if path.is_file() and path.name != _RECORD:
             with path.open("rb") as file:
-                found[path.relative_to(entry).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+                hashes[path.relative_to(entry).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes

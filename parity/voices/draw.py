@@ -1,6 +1,6 @@
-"""Tensors drawn from the fixed stream: exact integers first, then one scale, then one rounding to the stored type.
+"""Tensors drawn from the fixed stream: exact integers, one scale, one rounding to the stored type.
 
-Nothing here sums or divides floats, so that every machine makes the same bits.
+No floating-point number is summed or divided, so that every machine makes the same bits.
 """
 
 import math
@@ -14,7 +14,7 @@ from parity.goldens import random_stream
 Array = NDArray[np.generic]
 Named = tuple[str, Array]
 
-GAIN = 1.3  # carries variance through rectifiers and gates that lose about half of it
+GAIN = 1.3  # keeps the variance of activations through rectifiers and gates, which lose about half of it
 
 
 @dataclass(frozen=True)
@@ -32,27 +32,33 @@ class Draw:
         *,
         over: tuple[int, ...] | None = None,
         fan_in: float | None = None,
-        centred: bool = True,
+        centered: bool = True,
     ) -> Named:
         """A matrix or filter of variance gain^2 / fan-in.
 
-        over    : the axes one output unit sums over; all but the first unless said
-        fan_in  : the number of terms in that sum; the size of those axes unless said (strides make it smaller)
-        centred : subtract each output unit's mean over its inputs, so that a common offset does not pass
+        Args:
+            name: the name in the file, part of the key in the stream.
+            shape: the shape.
+            gain: the standard deviation of an output for inputs of variance 1.
+            over: the axes that one output unit sums over; all but the first by default.
+            fan_in: the number of terms in that sum; the size of those axes by default. Strides make it smaller.
+            centered: subtract each output unit's mean over its inputs, so that a constant input gives 0.
+        Returns:
+            the name, and the values rounded to `dtype`.
         """
         axes = tuple(range(1, len(shape))) if over is None else over
         size = math.prod(shape[axis] for axis in axes)
         values = random_stream.integers(f"{self.seed}/{name}", shape)
         unit = random_stream.SCALE
-        if centred and size > 1:
+        if centered and size > 1:
             total = values.sum(axis=axes, keepdims=True)
             values *= size
-            values -= total  # still integers: sizes stay below 2**14, values below 2**33
+            values -= total  # integers: sizes stay below 2**14, values below 2**33
             unit /= size
         return name, self._rounded(values, unit * gain / math.sqrt(size if fan_in is None else fan_in))
 
     def vector(self, name: str, shape: int | tuple[int, ...], std: float, mean: float = 0.0) -> Named:
-        """Independent values around `mean`: biases, embeddings, normalisation scales."""
+        """Independent values of standard deviation `std` around `mean`: biases, embeddings, normalization scales."""
         return name, self._rounded(
             random_stream.integers(f"{self.seed}/{name}", shape), random_stream.SCALE * std, mean
         )

@@ -1,4 +1,4 @@
-"""What the originals' model tools are given, and what is written down of the small voice that comes out.
+"""Inputs of the originals' model tools (extract, merge), and a summary of the exported voice that they write.
 
 The same bits on every machine: each number of a synthetic voice is multiplied once in float32, so that halving rounds.
 """
@@ -65,7 +65,7 @@ def settings(kind: str) -> dict[str, Any]:
 
 
 def cousin(kind: str, folder: Path, speakers: int) -> Path:
-    """Another exported voice of the same kind with so many speakers: what `merge` is given beside the first."""
+    """Another exported voice of the same kind with this number of speakers: the second input of `merge`."""
     content = torch.load(make_voice(kind), map_location="cpu", weights_only=True)
     weight = {name: (tensor.float() * COUSIN).half() for name, tensor in content["weight"].items()}
     weight["emb_g.weight"] = weight["emb_g.weight"][:speakers].clone()

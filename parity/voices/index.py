@@ -1,7 +1,7 @@
-"""Retrieval indexes without training: IVF,Flat files whose vectors lie where content lies.
+"""Retrieval indexes without training: IVF,Flat files whose vectors lie near content features.
 
-Vectors drawn evenly in 768 dimensions are all equally far from any content frame, and eight equal weights hide
-most bugs. So each list starts from an anchor, a content frame of the committed inputs rounded to 8 bits
+Uniform random vectors in 768 dimensions are all equally far from any content frame, and eight equal weights hide
+most bugs. Therefore each list starts from an anchor, a content frame of the committed inputs rounded to 8 bits
 (`reference/anchors.py`), and its vectors lie on the way to other anchors and beyond them, a little off the line: the
 nearest eight of a list are then unequally far, as a voice's own frames are.
 """
@@ -19,7 +19,7 @@ from parity.goldens import random_stream
 from parity.voices.draw import Named
 
 LISTS = 64
-NAMES = {  # name: content version, vectors in each list; an original's neighbour is -1 where there are under 8
+NAMES = {  # name: content version, vectors in each list; a list of fewer than 8 gives the neighbor -1
     "v1": ("v1", (40,) * LISTS),
     "v2": ("v2", (40,) * LISTS),
     "v1-short": ("v1", (5, 40, 40, 12, 40, 40, 40, 40) * (LISTS // 8)),
@@ -32,20 +32,26 @@ _SCATTER = 1.0  # deviation of the scatter in 8-bit steps
 
 
 def tensors(name: str) -> Iterator[Named]:
-    """The parts of the index called `name`: `centroids` (64, C), `vectors` (V, C) in id order, `lists` (V,)."""
+    """The arrays of the index called `name`, C channels and V vectors.
+
+    Yields:
+        `centroids` float32 (64, C), `lists` int64 (V,) and `vectors` float32 (V, C), both in the order of ids.
+    Raises:
+        UsageError: there is no index of that name.
+    """
     if name not in NAMES:
         raise UsageError(f"there is no index {name!r}; choose one of {', '.join(NAMES)}")
     version, counts = NAMES[name]
     anchors = load(files("parity").joinpath("data/content_anchors.safetensors").read_bytes())[version]
     if anchors.shape[0] < LISTS or anchors.dtype != np.int8:
         raise ValueError(f"content_anchors.safetensors holds {anchors.dtype} {anchors.shape} for {version}")
-    whole = anchors.astype(np.int64)
+    steps = anchors.astype(np.int64)
     lists = np.repeat(np.arange(LISTS), counts)
     # insertion order is not list order, so that an id and a place in a list are never mistaken for each other
     lists = lists[np.argsort(random_stream.raw_numbers(f"index/{name}/order", len(lists)), kind="stable")]
-    yield "centroids", (whole[:LISTS] * STEP).astype(np.float32)
+    yield "centroids", (steps[:LISTS] * STEP).astype(np.float32)
     yield "lists", lists
-    yield "vectors", _vectors(name, whole, lists)
+    yield "vectors", _vectors(name, steps, lists)
 
 
 def _vectors(name: str, anchors: NDArray[np.int64], lists: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -58,11 +64,11 @@ def _vectors(name: str, anchors: NDArray[np.int64], lists: NDArray[np.int64]) ->
     return (line * (STEP / _WAY) + scatter).astype(np.float32)
 
 
-def write(parts: Mapping[str, NDArray[Any]], path: str) -> None:
-    """Write `parts` of `tensors` as a FAISS `IVF64,Flat` file, L2, nprobe 1, as the WebUI adds to a trained one."""
+def write(arrays: Mapping[str, NDArray[Any]], path: str) -> None:
+    """Write the arrays of `tensors` as a FAISS `IVF64,Flat` file, L2, nprobe 1, laid out as the WebUI trains it."""
     import faiss
 
-    centroids, vectors, lists = parts["centroids"], parts["vectors"], parts["lists"]
+    centroids, vectors, lists = arrays["centroids"], arrays["vectors"], arrays["lists"]
     quantizer = faiss.IndexFlatL2(vectors.shape[1])
     quantizer.add(centroids)
     index = faiss.IndexIVFFlat(quantizer, vectors.shape[1], len(centroids), faiss.METRIC_L2)

@@ -1,4 +1,4 @@
-"""Weights of RMVPE that hear: a U-Net of small residual branches, and a head fitted once to sung tones.
+"""Weights of RMVPE: a U-Net of small residual branches, and a last layer that was fitted once to sung tones.
 
 Everything but the last linear layer comes from the fixed stream. That layer was fitted by ridge regression
 (`reference/fit_rmvpe_head.py`), which no two machines solve to the same bits, so its result is kept as data.
@@ -77,7 +77,7 @@ def _block(draw: Draw, name: str, inputs: int, outputs: int) -> Iterator[Named]:
     yield draw.weight(f"{name}.conv.3.weight", (outputs, outputs, 3, 3))
     yield from _norm(draw, f"{name}.conv.4", outputs, _RESIDUAL)
     if inputs != outputs:
-        yield draw.weight(f"{name}.shortcut.weight", (outputs, inputs, 1, 1), 1.0, centred=inputs > 1)
+        yield draw.weight(f"{name}.shortcut.weight", (outputs, inputs, 1, 1), 1.0, centered=inputs > 1)
         yield draw.vector(f"{name}.shortcut.bias", outputs, 0.05)
 
 

@@ -1,6 +1,7 @@
-"""Weights of the twelve kinds of voice that hear content, pitch, noise and speaker, as an exported small model.
+"""Weights of the twelve kinds of voice, as an exported small model whose output depends on every one of its inputs.
 
-Names and shapes follow docs/spec/01; the scales are measured remedies, held by tests/parity/test_tracing.py.
+Names and shapes follow docs/spec/01. The scales were chosen by measurement, so that a change of content, F0, noise or
+speaker changes the waveform; tests/parity/test_tracing.py checks that.
 """
 
 import math
@@ -127,7 +128,7 @@ def _generator(draw: Draw, kind: Kind) -> Iterator[Named]:
         if kind.f0:
             stride = math.prod(kind.strides[i + 1 :])
             width = 2 * stride if stride > 1 else 1
-            yield from _conv(draw, f"dec.noise_convs.{i}", channels, 1, width, 0.26, centred=False)
+            yield from _conv(draw, f"dec.noise_convs.{i}", channels, 1, width, 0.26, centered=False)
         for j, width in enumerate((3, 7, 11)):
             for conv in (f"convs{side}.{layer}" for side in (1, 2) for layer in range(3)):
                 yield from _normed_conv(draw, f"dec.resblocks.{3 * i + j}.{conv}", channels, channels, width, gain)
@@ -152,9 +153,9 @@ def _normed_conv(draw: Draw, name: str, outputs: int, inputs: int, kernel: int, 
 
 
 def _conv(
-    draw: Draw, name: str, outputs: int, inputs: int, kernel: int, gain: float = GAIN, *, centred: bool = True
+    draw: Draw, name: str, outputs: int, inputs: int, kernel: int, gain: float = GAIN, *, centered: bool = True
 ) -> Iterator[Named]:
-    yield draw.weight(f"{name}.weight", (outputs, inputs, kernel), gain, centred=centred)
+    yield draw.weight(f"{name}.weight", (outputs, inputs, kernel), gain, centered=centered)
     yield draw.vector(f"{name}.bias", outputs, 0.02)
 
 

@@ -52,13 +52,13 @@ def test_voices_have_the_specified_number_of_tensors(kind, count):
 
 
 def test_a_voice_has_the_specified_shapes():
-    found = shapes("v1-32k-f0")
-    assert found["enc_p.emb_phone.weight"] == (192, 256)
-    assert found["dec.ups.1.weight_v"] == (256, 128, 16)
-    assert found["dec.ups.1.weight_g"] == (256, 1, 1)
-    assert [found[f"dec.noise_convs.{i}.weight"][2] for i in range(5)] == [64, 16, 8, 4, 1]
-    assert found["dec.conv_post.weight"] == (1, 16, 7)
-    assert found["flow.flows.6.enc.res_skip_layers.2.weight_v"] == (192, 192, 1)
+    drawn = shapes("v1-32k-f0")
+    assert drawn["enc_p.emb_phone.weight"] == (192, 256)
+    assert drawn["dec.ups.1.weight_v"] == (256, 128, 16)
+    assert drawn["dec.ups.1.weight_g"] == (256, 1, 1)
+    assert [drawn[f"dec.noise_convs.{i}.weight"][2] for i in range(5)] == [64, 16, 8, 4, 1]
+    assert drawn["dec.conv_post.weight"] == (1, 16, 7)
+    assert drawn["flow.flows.6.enc.res_skip_layers.2.weight_v"] == (192, 192, 1)
 
 
 def test_a_voice_without_f0_has_no_pitch_and_no_source():
@@ -70,9 +70,9 @@ def test_hubert_and_rmvpe_have_the_specified_numbers():
     hubert = shapes("hubert")
     assert sum(np.prod(s) for n, s in hubert.items() if not n.startswith("final_proj")) == 94_371_712
     assert len(hubert) == 213
-    found = shapes("rmvpe")
-    assert len(found) == 741
-    assert sum(int(np.prod(shape)) for shape in found.values()) == 90_472_917
+    rmvpe_shapes = shapes("rmvpe")
+    assert len(rmvpe_shapes) == 741
+    assert sum(int(np.prod(shape)) for shape in rmvpe_shapes.values()) == 90_472_917
 
 
 def test_no_kind_shares_its_weights_with_another():
@@ -82,14 +82,14 @@ def test_no_kind_shares_its_weights_with_another():
     assert (first("v2-40k-f0") != first("v2-48k-f0")).any()
 
 
-def test_a_centred_filter_does_not_hear_a_common_offset():
+def test_a_centered_filter_gives_0_for_a_constant_input():
     _, weight = Draw("any", np.float32).weight("w", (8, 32, 3))
     assert np.abs(weight.sum(axis=(1, 2), dtype=np.float64)).max() < 1e-6
-    _, plain = Draw("any", np.float32).weight("w", (8, 32, 3), centred=False)
+    _, plain = Draw("any", np.float32).weight("w", (8, 32, 3), centered=False)
     assert np.abs(plain.sum(axis=(1, 2))).min() > 1e-3
 
 
-def test_a_weight_has_the_asked_variance():
+def test_a_weight_has_the_requested_variance():
     _, weight = Draw("any", np.float64).weight("w", (400, 300), 0.5)
     assert weight.std() * 300**0.5 == pytest.approx(0.5, rel=0.01)
 
@@ -267,7 +267,7 @@ def test_a_changed_number_changes_the_digest():
     )
 
 
-def test_the_command_writes_where_it_is_told(own_cache, tmp_path, capsys):
+def test_the_command_writes_into_the_folder_of_its_argument(own_cache, tmp_path, capsys):
     assert command.main([str(tmp_path / "out"), "--kind", "v2-40k-nof0", "--only-voice"]) == 0
     assert (tmp_path / "out" / "v2-40k-nof0.pth").stat().st_size > 50_000_000
     assert "v2-40k-nof0.pth" in capsys.readouterr().out

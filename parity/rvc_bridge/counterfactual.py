@@ -19,7 +19,7 @@ from parity.goldens.store import Case, MemoryCase
 from parity.judge import metrics
 from parity.judge.decisions.voicing import Hear, Heard
 from parity.judge.diagnosis import realtime
-from parity.judge.diagnosis.causes import Guess
+from parity.judge.diagnosis.registry import Guess
 from parity.judge.other_profiles import Run
 
 NEAR = 1e-4  # relative RMS: another network is off by 1, the same one on another machine by 1e-5

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from parity.candidates.candidate import Tensors
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
-from parity.judge.diagnosis.causes import Guess
+from parity.judge.diagnosis.registry import Guess
 from rvc.f0 import mel, salience
 from rvc.f0.methods import pm, rmvpe
 from rvc.nn import encoder, generator, hubert, residual_blocks

@@ -19,7 +19,7 @@ from parity.errors import GoldenError
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.goldens.trace_file import Trace
-from parity.judge.diagnosis.causes import Guess
+from parity.judge.diagnosis.registry import Guess
 from parity.rvc_bridge import realtime
 from rvc.audio import output, preparation, segments
 from rvc.audio.segments import Span, Window

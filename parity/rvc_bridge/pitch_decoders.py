@@ -8,7 +8,7 @@ import numpy as np
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge.decisions.voicing import Heard
-from parity.judge.diagnosis.causes import Guess
+from parity.judge.diagnosis.registry import Guess
 from parity.rvc_bridge import pitch_salience
 
 THRESHOLDS = {"fcpe": (0.0, 0.001, 0.03, 0.05, 0.1)}

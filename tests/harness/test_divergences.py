@@ -86,7 +86,7 @@ def test_a_sound_that_was_not_resampled_is_named(tmp_path: Path) -> None:
         "name": "missing resampling",
         "explains": 1.0,
         "divergence": "D24",
-        "sentence": "the sound is not resampled: it has the voice's own rate, whatever rate is written beside it",
+        "sentence": "the output is not resampled: it has the voice's own rate, whatever rate is written beside it",
     }
 
 

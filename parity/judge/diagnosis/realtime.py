@@ -1,4 +1,4 @@
-"""Mistakes that show only live or only in a length: the formant shift (D23), a sound that was not resampled (D24)."""
+"""Mistakes of real-time streams and of waveform lengths: the formant shift (D23), a missing resampling (D24)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,18 +7,25 @@ import numpy as np
 
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
-from parity.judge.diagnosis.causes import Guess
+from parity.judge.diagnosis.registry import Cause, Guess
 from parity.stages import TensorName
 
-UNRESAMPLED = ("waveform.rmsmixed", "waveform.concat")
+BEFORE_RESAMPLING = ("waveform.rmsmixed", "waveform.concat")
 
 
 def guesses(case: Case, stage: str, name: str) -> Iterator[Guess]:
-    """A stream's pitch with its formant shift left out or the wrong way round."""
-    shift = _formant(case, name)
-    if stage != "rt.f0" or not name.endswith("f0.hz") or not shift:
+    """The F0 of a block without its formant shift, or with a wrong one.
+
+    Args:
+        case: The golden, a real-time stream.
+        stage: The name of the stage; only `rt.f0` has guesses.
+        name: The full name of the tensor; only F0 in hertz has guesses.
+    """
+    parsed = TensorName.parse(name)
+    shift = _formant_shift(case, parsed.index)
+    if stage != "rt.f0" or parsed.local != "f0.hz" or not shift:
         return
-    golden, prefix = case[name].astype(np.float64), name.removesuffix("f0.hz")
+    golden = case[name].astype(np.float64)
     yield Guess(
         "missing formant shift",
         "the pitch is not lowered by the formant shift, which the resampling raises",
@@ -31,38 +38,39 @@ def guesses(case: Case, stage: str, name: str) -> Iterator[Guess]:
         golden * 2 ** (2 * shift / 12),
         "D23",
     )
-    frame = int(case.voice["rate"]) // 100
-    if prefix + "waveform.raw" in case and prefix + "waveform.model" in case:
-        made, heard = (case[prefix + wave].size // frame for wave in ("waveform.raw", "waveform.model"))
+    raw, resampled = (str(parsed.sibling(local)) for local in ("waveform.raw", "waveform.model"))
+    if raw in case and resampled in case:
+        frame = int(case.voice["rate"]) // 100
+        synthesized, output = case[raw].size // frame, case[resampled].size // frame
         yield Guess(
             "unscaled pitch",
-            f"the pitch is not scaled by the {made} frames made for {heard} that are heard",
-            golden * heard / made,
+            f"the pitch is not scaled by the {synthesized} synthesized frames for {output} output frames",
+            golden * output / synthesized,
             "D23",
         )
 
 
-def _formant(case: Case, name: str) -> float:
-    """The formant shift of a block in semitones, as the case's sliders stand there."""
-    live: Mapping[str, Any] = case.options.get("realtime", {})
-    shift = float(live.get("formant", 0.0))
-    for change in str(live.get("changes") or "").split():
+def _formant_shift(case: Case, block: int) -> float:
+    """The formant shift in a block, in semitones: the case's setting, and the changes up to that block."""
+    settings: Mapping[str, Any] = case.options.get("realtime", {})
+    shift = float(settings.get("formant", 0.0))
+    for change in str(settings.get("changes") or "").split():
         at, setting = change.split(":")
-        if setting.startswith("formant=") and int(at) <= TensorName.parse(name).index:
+        if setting.startswith("formant=") and int(at) <= block:
             shift = float(setting.removeprefix("formant="))
     return shift
 
 
-def other_length(case: Case, stage: str, ours: Array, golden: Array) -> dict[str, Any] | None:
-    """The reason for a waveform of another length that a resampling left out would explain."""
+def other_length(case: Case, stage: str, ours: Array, golden: Array) -> Cause | None:
+    """The cause of an output whose length is that of the voice's own rate; None for any other length."""
     if stage not in ("resampled", "final") or ours.shape == golden.shape or "waveform.resampled" not in case:
         return None
-    before = next(case[name] for name in UNRESAMPLED if name in case)
+    before = next(case[name] for name in BEFORE_RESAMPLING if name in case)
     if ours.shape != before.shape:
         return None
-    return {
-        "name": "missing resampling",
-        "explains": 1.0,
-        "divergence": "D24",
-        "sentence": "the sound is not resampled: it has the voice's own rate, whatever rate is written beside it",
-    }
+    return Cause(
+        name="missing resampling",
+        sentence="the output is not resampled: it has the voice's own rate, whatever rate is written beside it",
+        explains=1.0,
+        divergence="D24",
+    )

@@ -1,0 +1,122 @@
+"""Mistakes that any stage can make: shifted in time, scaled, inverted, an axis reversed, fewer bits."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from parity import stages
+from parity.goldens.arrays import Array
+from parity.judge.diagnosis.registry import Guess
+from parity.stages import TensorKind
+
+LARGEST_SHIFT = 3  # samples or frames; larger shifts have causes of their own (a cut, a padding)
+# A gain is tried only where less than this share of the candidate's energy is left once the gain is removed.
+LEFT_BY_A_GAIN = 0.1
+UNFOUND = 1e30  # neighbors that a search did not find have the distance FLT_MAX = 3.4e38
+
+
+def finite(value: Array) -> Array:
+    """float64, with 0 for NaN, infinity and the FLT_MAX of neighbors that a search did not find."""
+    exact = np.nan_to_num(np.asarray(value, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    return np.where(np.abs(exact) > UNFOUND, 0.0, exact)
+
+
+def guesses(name: str, ours: Array, golden: Array) -> Iterator[Guess]:
+    """The guesses for a tensor.
+
+    Args:
+        name: Its full name.
+        ours: The candidate's value.
+        golden: The golden's value, of the same shape.
+    """
+    row = stages.tensor(name)
+    exact = golden.astype(np.float64)
+    yield Guess("polarity", "the sign is reversed", -exact, general=True)
+    axis = row.time_axis
+    if axis is not None and axis < golden.ndim and golden.shape[axis] > 2 * LARGEST_SHIFT:
+        unit = "sample" if row.axes[axis].startswith("sample") else "frame"
+        for by in (*range(-LARGEST_SHIFT, 0), *range(1, LARGEST_SHIFT + 1)):
+            word = "late" if by > 0 else "early"
+            yield Guess(
+                f"shift by {abs(by)} {unit}{'s' if abs(by) > 1 else ''}",
+                f"everything comes {abs(by)} {unit}{'s' if abs(by) > 1 else ''} {word}",
+                _shifted(exact, by, axis, ours),
+                general=True,
+            )
+        yield Guess("reversed time", "the time axis is reversed", np.flip(exact, axis), general=True)
+    for place, label in enumerate(row.axes):
+        if label == "channel" and place < golden.ndim:
+            yield Guess("reversed channels", "the channels are in reverse order", np.flip(exact, place), general=True)
+            half = golden.shape[place] // 2
+            yield Guess(
+                "swapped halves",
+                "the two halves of the channels are exchanged",
+                np.roll(exact, half, place),
+                general=True,
+            )
+    if row.kind not in (TensorKind.DECISION, TensorKind.NOISE):
+        yield from _scaled(exact, finite(ours))
+        yield from _rounded(golden, ours)
+
+
+def _shifted(exact: Array, by: int, axis: int, ours: Array) -> Array:
+    moved = np.roll(exact, by, axis)
+    edge = (slice(None),) * axis + (slice(0, by) if by > 0 else slice(by, None),)
+    moved[edge] = finite(ours)[edge]  # what came in from outside is not known
+    return moved
+
+
+def _scaled(exact: Array, ours: Array) -> Iterator[Guess]:
+    power = float(np.sum(exact * exact))
+    if power:
+        gain = float(np.sum(exact * ours)) / power
+        if float(np.sum((ours - gain * exact) ** 2)) < LEFT_BY_A_GAIN * float(np.sum(ours * ours)):
+            yield Guess("gain", f"everything is {gain:.5g} times the golden", exact * gain, general=True)
+    offset = float(ours.mean() - exact.mean())
+    yield Guess("offset", f"{offset:.3g} is added everywhere", exact + offset, general=True)
+
+
+def _rounded(golden: Array, ours: Array) -> Iterator[Guess]:
+    """Values that need fewer bits or digits than the golden's: that is what happened to them."""
+    if golden.dtype.kind != "f" or not np.isfinite(ours).all():
+        return
+    gap, scale = np.abs(ours - golden), np.abs(golden.astype(np.float64))
+    if not gap.any() or not (gap <= 0.01 * scale + 1e-3 * scale.max()).all():
+        return
+    slack = 1e-6 * float(scale.max())
+    count, places = _bits(ours), _places(ours)
+    if 0 < count <= 24 and _bits(golden) > count + 2 and (gap <= 2.0 ** (1 - count) * scale + slack).all():
+        name = "half precision" if count <= 11 else "fewer bits" if count < 24 else "single precision"
+        yield Guess(name, f"every value has only {count} bits", ours, "D26")
+    if places <= 30 and _places(golden) > places + 2 and (gap <= 2.0**-places + slack).all():
+        yield Guess("fixed point", f"every value has {places} bits behind the point", ours)
+    for digits in range(1, 7):
+        if _decimal(ours, digits):
+            if not _decimal(golden, digits) and (gap <= 10.0**-digits + slack).all():
+                yield Guess("rounded decimals", f"every value has {digits} decimals", ours)
+            break
+
+
+def _lowest(value: Array) -> Array:
+    """The power of two that each value other than 0 is an odd multiple of."""
+    part, power = np.frexp(value[value != 0].astype(np.float64))
+    whole = (part * 2.0**53).astype(np.int64)
+    return np.asarray(np.log2((whole & -whole).astype(np.float64)) + power - 53)
+
+
+def _bits(value: Array) -> int:
+    """The bits that the values' mantissas need, at most."""
+    _, power = np.frexp(value[value != 0].astype(np.float64))
+    return int((power - _lowest(value)).max()) if power.size else 0
+
+
+def _places(value: Array) -> int:
+    """The bits that the values need behind the point, at most."""
+    lowest = _lowest(value)
+    return int(-lowest.min()) if lowest.size else 0
+
+
+def _decimal(value: Array, digits: int) -> bool:
+    """Whether all values have so few decimals."""
+    scaled = value.astype(np.float64) * 10.0**digits
+    return bool((np.abs(scaled - np.rint(scaled)) <= 0.1).all())

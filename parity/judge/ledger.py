@@ -1,7 +1,7 @@
-"""The ledger: every cell (case × stage × mode × metric) that must be judged, and what became of it.
+"""The ledger: every cell (tensor × mode × metric) of a case that must be judged, with its result.
 
-A cell is never dropped: it is compared, waived with a reason, failed, or marked as not tested because the candidate
-has declared that it lacks the stage.
+No cell is dropped. It is compared, waived with a reason, failed, or marked as not tested because the candidate declares
+that it lacks the stage.
 """
 
 import math
@@ -13,85 +13,121 @@ from parity import stages
 from parity.goldens import time_axes
 from parity.goldens.arrays import Array, Curve
 from parity.goldens.store import Case
-from parity.judge import limits as tolerance
-from parity.judge import metrics as compare
+from parity.judge import metrics
+from parity.judge.decisions.flip import Flip
+from parity.judge.limits import Limit, Limits, network_f0
 from parity.judge.metrics import Numbers, Worst
-from parity.judge.verdict_schema import PASSING
-
-Tensors = Mapping[str, Array]
+from parity.judge.states import CellState, Metric, Mode
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One check and its outcome; `value` is the least limit that would have passed."""
+    """One check and its result.
+
+    Attributes:
+        tensor: The full name.
+        mode: Whether the stage was run alone or within a conversion.
+        metric: What was measured.
+        state: The result.
+        value: The measurement: the least limit that would pass. None where the form is wrong.
+        limit: The largest value that passes.
+        sentence: For people; None where none is needed.
+        worst: The element with the largest error.
+        max_abs: The largest absolute error, in the tensor's unit.
+        spread: The original's distance from itself by the same metric.
+        flips: For a decision, the elements that differ, with their margins.
+        waiver: The reason of the waiver that applies.
+    """
 
     tensor: str
-    mode: str
-    metric: str
-    state: str
+    mode: Mode
+    metric: Metric
+    state: CellState
     value: float | None = None
     limit: float | None = None
     sentence: str | None = None
     worst: Worst | None = None
     max_abs: float | None = None
     spread: float | None = None
-    flips: tuple[Mapping[str, Any], ...] = ()
+    flips: tuple[Flip, ...] = ()
     waiver: str | None = None
 
     @property
     def failed(self) -> bool:
-        """Whether this cell says no."""
-        return self.state not in PASSING and self.state != "not tested"
+        """Whether the cell makes its case differ."""
+        return self.state.failed
 
     @property
     def times_limit(self) -> float | None:
-        """How many times the limit was reached; None where there is no number, infinite beyond a limit of 0."""
+        """value / limit; None where there is no number, infinite beyond a limit of 0."""
         if self.value is None or self.limit is None:
             return None
-        return compare.ratio(self.value, self.limit)
+        return metrics.ratio(self.value, self.limit)
 
     def document(self) -> dict[str, Any]:
-        """As verdict.json writes it."""
+        """The cell as verdict.json holds it."""
         times = self.times_limit
-        found: dict[str, Any] = {
+        document: dict[str, Any] = {
             "tensor": self.tensor,
-            "mode": self.mode,
-            "metric": self.metric,
-            "state": self.state,
-            "value": None if self.value is None else compare.number(self.value),
+            "mode": self.mode.value,
+            "metric": self.metric.value,
+            "state": self.state.value,
+            "value": None if self.value is None else metrics.number(self.value),
             "limit": self.limit,
-            "times_limit": None if times is None else compare.number(times),
+            "times_limit": None if times is None else metrics.number(times),
             "sentence": self.sentence,
         }
-        if self.metric == "form":
-            return found
-        found |= {
-            "max_abs": None if self.max_abs is None else compare.number(self.max_abs),
+        if self.metric is Metric.FORM:
+            return document
+        document |= {
+            "max_abs": None if self.max_abs is None else metrics.number(self.max_abs),
             "worst": self.worst.document() if self.worst else None,
         }
         if self.spread and self.value is not None:
-            found["times_spread"] = compare.number(self.value / self.spread)
-        found |= {"flips": [dict(flip) for flip in self.flips]} if self.flips else {}
-        return found | ({"waiver": self.waiver} if self.waiver else {})
+            document["times_spread"] = metrics.number(self.value / self.spread)
+        if self.flips:
+            document["flips"] = [dict(flip) for flip in self.flips]
+        if self.waiver:
+            document["waiver"] = self.waiver
+        return document
 
 
 @dataclass
 class Ledger:
-    """All cells of one case, in flow order."""
+    """All cells of one case, in flow order.
+
+    Attributes:
+        case: The name of the case.
+        cells: The cells.
+        numbers: (mode, tensor) → the comparison behind the cells of a tensor.
+    """
 
     case: str
     cells: list[Cell] = field(default_factory=list)
-    curves: dict[tuple[str, str], Curve] = field(default_factory=dict)  # (mode, tensor) → error of each frame
-    numbers: dict[tuple[str, str], Numbers] = field(default_factory=dict)
+    numbers: dict[tuple[Mode, str], Numbers] = field(default_factory=dict)
+
+    def enter(self, name: str, mode: Mode, cells: Iterable[Cell], numbers: Numbers | None) -> None:
+        """Append the cells of one tensor and keep the comparison behind them."""
+        self.cells += cells
+        if numbers is not None:
+            self.numbers[mode, name] = numbers
+
+    def curve(self, mode: Mode, name: str) -> Curve:
+        """The relative error of each frame of a tensor that was compared, float64 (T,)."""
+        return self.numbers[mode, name].frames
 
     def counts(self) -> dict[str, int]:
-        """How many cells were expected and what became of them."""
+        """See `counts`."""
         return counts(self.cells)
 
-    def of(self, names: Iterable[str], mode: str | None = None) -> list[Cell]:
-        """The cells of some tensors."""
+    def of(self, names: Iterable[str], mode: Mode | None = None) -> list[Cell]:
+        """The cells of some tensors, in one mode or both."""
         wanted = set(names)
         return [cell for cell in self.cells if cell.tensor in wanted and mode in (None, cell.mode)]
+
+    def any_failed(self, names: Iterable[str], mode: Mode) -> bool:
+        """Whether any cell of some tensors failed in a mode."""
+        return any(cell.failed for cell in self.of(names, mode))
 
     def put(self, fresh: Cell) -> None:
         """Replace the cell of the same tensor, mode and metric."""
@@ -100,10 +136,10 @@ class Ledger:
 
 
 def counts(cells: Iterable[Cell]) -> dict[str, int]:
-    """expected = compared + waived + not tested; compared = passed + failed."""
+    """The number of cells by result: expected = compared + waived + not_tested; compared = passed + failed."""
     states = [cell.state for cell in cells]
-    waived, untested = states.count("waived"), states.count("not tested")
-    failed = sum(cell_state not in PASSING and cell_state != "not tested" for cell_state in states)
+    waived, untested = states.count(CellState.WAIVED), states.count(CellState.NOT_TESTED)
+    failed = sum(state.failed for state in states)
     return {
         "expected": len(states),
         "compared": len(states) - waived - untested,
@@ -115,75 +151,76 @@ def counts(cells: Iterable[Cell]) -> dict[str, int]:
 
 
 def expected_tensors(case: Case) -> list[str]:
-    """What a candidate must make: all that the stage table asks of this case and all else that the golden has."""
-    flow = stages.names(stages.prefixes_of(case))
-    wanted = set(stages.expected(case.facts)) - set(case.meta.get("absent", {}))
+    """What a candidate must make, in flow order: what the stage table requires of this case, and all else it holds."""
+    order = stages.names(stages.prefixes_of(case))
+    required = set(stages.expected(case.facts)) - set(case.meta.get("absent", {}))
     optional = {name for name in case if stages.tensor(name).optional}
-    return [name for name in flow if name in wanted or (name in case and name not in optional)]
+    return [name for name in order if name in required or (name in case and name not in optional)]
 
 
 def optional_tensors(case: Case) -> list[str]:
-    """What a golden has beyond the stage table's demands: judged where a candidate makes it, never missed."""
-    flow = stages.names(stages.prefixes_of(case))
-    return [name for name in flow if name in case and stages.tensor(name).optional]
+    """The optional tensors of a golden: compared where a candidate makes them, never missing."""
+    order = stages.names(stages.prefixes_of(case))
+    return [name for name in order if name in case and stages.tensor(name).optional]
 
 
 def judge_tensor(
-    case: Case, name: str, mode: str, ours: Array | None, limits: tolerance.Limits
+    case: Case, name: str, mode: Mode, ours: Array | None, limits: Limits
 ) -> tuple[list[Cell], Numbers | None]:
-    """Every cell of one tensor in one mode: its form first, then its numbers."""
-    metrics = compare.metrics(name)
+    """Every cell of one tensor in one mode.
+
+    Args:
+        case: The golden.
+        name: The full name of the tensor.
+        mode: How the candidate made it.
+        ours: The candidate's value; None where it made none.
+        limits: The limits to apply.
+    Returns:
+        The cells, the form first, and the comparison; None where the form is wrong.
+    """
     if name not in case:
         sentence = f"{name} is missing in the golden {case.name}, but this conversion must have it; record it again"
-        return [Cell(name, mode, metric, "missing", sentence=sentence) for metric in ("form", *metrics)], None
+        return without_numbers(name, mode, CellState.MISSING, sentence), None
     golden = case[name]
-    state, sentence = compare.form(name, golden, ours)
-    if state or ours is None:
-        sentence = f"{sentence} ({case.name}, {mode})"
-        return [Cell(name, mode, metric, state, sentence=sentence) for metric in ("form", *metrics)], None
-    numbers = compare.compare(name, golden, ours, time_axes.axis(name, case.document, case))
-    network = tolerance.network_f0(case.options)
-    found = [Cell(name, mode, "form", "same")]
-    for metric in metrics:
+    state, sentence = metrics.form(name, golden, ours)
+    if state is not None or ours is None:
+        return without_numbers(name, mode, state or CellState.MISSING, f"{sentence} ({case.name}, {mode})"), None
+    numbers = metrics.compare(name, golden, ours, time_axes.axis(name, case.document, case))
+    network = network_f0(case.options)
+    cells = [Cell(name, mode, Metric.FORM, CellState.SAME)]
+    for metric in metrics.metrics(name):
         limit = limits.find(name, mode, metric, network)
         value = numbers.values[metric]
-        good = value == 0 or value <= limit.limit  # NaN fails both
-        state = "same" if value == 0 else "close" if good else "differs"
+        passes = value == 0 or value <= limit.limit  # both are False for NaN
+        state = CellState.SAME if value == 0 else CellState.CLOSE if passes else CellState.DIFFERS
         cell = Cell(name, mode, metric, state, value, limit.limit, None, numbers.worst, numbers.max_abs, limit.spread)
-        found.append(cell if good else replace(cell, sentence=_sentence(case, cell, limit)))
-    return found, numbers
+        cells.append(cell if passes else replace(cell, sentence=_sentence(case, cell, limit)))
+    return cells, numbers
 
 
-def untested(name: str, mode: str, why: str) -> list[Cell]:
-    """Cells of a stage that the candidate has declared it does not have."""
-    return [Cell(name, mode, metric, "not tested", sentence=why) for metric in ("form", *compare.metrics(name))]
+def without_numbers(name: str, mode: Mode, state: CellState, sentence: str) -> list[Cell]:
+    """The cells of a tensor that could not be compared, all of one state."""
+    return [Cell(name, mode, metric, state, sentence=sentence) for metric in (Metric.FORM, *metrics.metrics(name))]
 
 
-def failed_call(name: str, mode: str, why: str) -> list[Cell]:
-    """Cells of a stage that raised, crashed or hung."""
-    return [Cell(name, mode, metric, "error", sentence=why) for metric in ("form", *compare.metrics(name))]
-
-
-_WHAT = {
-    "relative_rms": "relative RMS",
-    "worst_frame": "relative RMS in its worst frame",
-    "unequal": "unequal values",
-    "steps": "steps of int16",
+_WHAT: Mapping[Metric, str] = {
+    Metric.RELATIVE_RMS: "relative RMS",
+    Metric.WORST_FRAME: "relative RMS in its worst frame",
+    Metric.UNEQUAL: "unequal values",
+    Metric.STEPS: "steps of int16",
 }
 
 
 def _times(factor: float) -> str:
-    """3.2, 32 or 3200: never an exponent, which a reader has to count out."""
-    return (
-        f"{factor:.2g}"
-        if factor < 100
-        else f"{round(factor, 1 - int(math.log10(factor))):.0f}"
-        if (math.isfinite(factor))
-        else "infinitely many"
-    )
+    """Two significant digits without an exponent: 3.2, 32 or 3200."""
+    if factor < 100:
+        return f"{factor:.2g}"
+    if not math.isfinite(factor):
+        return "infinitely many"
+    return f"{round(factor, 1 - int(math.log10(factor))):.0f}"
 
 
-def _sentence(case: Case, cell: Cell, limit: tolerance.Limit) -> str:
+def _sentence(case: Case, cell: Cell, limit: Limit) -> str:
     value = cell.value if cell.value is not None else math.nan
     unit = stages.tensor(cell.tensor).unit
     text = (

@@ -1,7 +1,7 @@
-"""How far is allowed, and why: each limit comes from how far the original is from itself.
+"""The limits and their reasons: each limit is derived from the distance between runs of the original itself.
 
-`parity/data/spread.json` holds what was measured. It is written by `python -m parity.spread`, which reads traces of
-the original run in ways that must not matter (float64 as truth, threads, instruction sets, oneDNN, runtime):
+`parity/data/spread.json` holds the measurements. `python -m parity.spread` writes it from traces of the original that
+was run in ways that must not matter (float64 as truth, threads, instruction sets, oneDNN, runtime):
 
     {"format": "rvc-spread/1",
      "variants": [{"name": "avx2-1thread", "environment": {...}}, ...],
@@ -12,11 +12,11 @@ the original run in ways that must not matter (float64 as truth, threads, instru
                   "by_variant": {"avx2-1thread": 4.1e-6, ...},   # the worst over the cases, against the golden
                   "cases": 5}, ...]}
 
-A limit is MARGIN times the largest of its variants, never below the floor of the number format and never above what
-the original measured against itself allows. "float64" is the truth: how far the golden itself is from exact arithmetic
-on the same inputs. A stream's tensors have entries of their own (`rt.f0.hz`) where they were measured; alone, a stage
-of a stream is the same network as that of a file. A few stages were never run alone (copies, joints, the stream's
-rings); they have the limit typed below with its reason, and their cards say so.
+A limit is MARGIN times the largest value of its variants, and never below the floor of the number format. "float64" is
+the truth: the distance of the golden itself from exact arithmetic on the same inputs. Tensors of a real-time stream
+have entries of their own (`rt.f0.hz`) where they were measured; run alone, a stage of a stream is the same network as
+that of a file. A few stages were never run alone (copies, joins, ring buffers); parity/judge/unmeasured_limits.py holds
+their limits with the reasons.
 """
 
 import functools
@@ -29,17 +29,24 @@ from typing import Any
 from parity import stages
 from parity.errors import ParityError
 from parity.goldens import closed_schema
+from parity.judge.states import Metric, Mode
+from parity.judge.unmeasured_limits import unmeasured
+from parity.stages import Scope, TensorKind, TensorName
 from parity.stages.profile_table import METHODS
 
 SPREAD = Path(__file__).parents[1] / "data" / "spread.json"
-MARGIN = 5.0  # the original's spread is sampled by a few machines; a port adds its own, of the same size
-# 4 steps of float32; a different order of float64 operations; a sample of 16 bits cut off to the other side
+# Limit / spread. The spread is sampled on a few machines only, and a port adds a spread of the same size.
+MARGIN = 5.0
+# Least relative limits: 4 steps of float32; another order of float64 operations; a 16-bit sample truncated the other
+# way.
 FLOORS = {"float32": 5e-7, "float64": 1e-9, "int16": 1e-5}
-ENOUGH = 3  # variants of a stream, below which a file's spread says more about its stages
+ENOUGH = 3  # variants of a stream; with fewer of them, the spread of a file is the better estimate
+WORST_FRAME_FLOOR = 4  # times the floor: one frame may hold more rounding than the mean of all
 
-SAME_AS = {"waveform.raw": "waveform.segment.full", "content": "content.upsampled"}  # a stream's name for a file's
+# Tensors of a stream → the tensors of a file that the same network makes.
+SAME_AS = {"waveform.raw": "waveform.segment.full", "content": "content.upsampled"}
 
-_COUNTED = ("unequal", "steps")
+_COUNTED = (Metric.UNEQUAL, Metric.STEPS)
 
 _SCHEMA = {
     "type": "object",
@@ -64,8 +71,8 @@ _SCHEMA = {
                 "required": ["tensor", "mode", "metric", "network_f0", "by_variant", "cases"],
                 "properties": {
                     "tensor": {"type": "string"},
-                    "mode": {"enum": ["isolated", "chained"]},
-                    "metric": {"enum": ["relative_rms", "worst_frame", *_COUNTED]},
+                    "mode": {"enum": [mode.value for mode in Mode]},
+                    "metric": {"enum": [metric.value for metric in Metric if metric is not Metric.FORM]},
                     "network_f0": {"type": ["boolean", "null"]},
                     "by_variant": {"type": "object", "additionalProperties": {"type": "number"}},
                     "cases": {"type": "integer"},
@@ -78,7 +85,18 @@ _SCHEMA = {
 
 @dataclass(frozen=True)
 class Limit:
-    """One limit with its reason; `spread` is how far the original is from itself, None where it was not measured."""
+    """One limit with its reason.
+
+    Attributes:
+        tensor: The local name.
+        mode: "isolated" or "chained".
+        metric: What it limits.
+        limit: The largest value that passes.
+        because: The reason, for people.
+        spread: The largest distance of the original from itself; None where it was not measured.
+        network_f0: Whether it holds for cases whose F0 comes from a network.
+        derivation: Variant of the original → its distance.
+    """
 
     tensor: str
     mode: str
@@ -90,9 +108,9 @@ class Limit:
     derivation: Mapping[str, float] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
-        """As verdict.json writes it."""
-        unit = stages.tensor(any_name(self.tensor)).unit if self.metric == "steps" else "1"
-        card: dict[str, Any] = {
+        """The limit as verdict.json holds it."""
+        unit = stages.tensor(any_name(self.tensor)).unit if self.metric == Metric.STEPS else "1"
+        document: dict[str, Any] = {
             "tensor": self.tensor,
             "mode": self.mode,
             "metric": self.metric,
@@ -103,18 +121,19 @@ class Limit:
             "f0_from_network": self.network_f0,
             "margin": self.limit / self.spread if self.spread else None,
         }
-        return card | ({"derivation": dict(self.derivation)} if self.derivation else {})
+        return document | ({"derivation": dict(self.derivation)} if self.derivation else {})
 
 
 def any_name(local: str) -> str:
-    """A full name that has this local part; `rt.f0.hz` is the stream's `rt.0.f0.hz`."""
+    """A full name for a name without numbers: `seg0.flow.z` for `flow.z`, `rt.0.f0.hz` for `rt.f0.hz`."""
     if local.startswith("rt."):
-        return f"rt.0.{local.removeprefix('rt.')}"
-    return next(prefix + local for prefix in ("", "seg0.", "rt.0.") if stages.is_known(prefix + local))
+        return str(TensorName(Scope.BLOCK, 0, local.removeprefix("rt.")))
+    names = (str(TensorName(scope, 0, local)) for scope in Scope)
+    return next(name for name in names if stages.is_known(name))
 
 
 def network_f0(options: Mapping[str, Any]) -> bool:
-    """Whether the pitch of this conversion comes from a network."""
+    """Whether the F0 of a conversion with these options comes from a network, which has wider limits."""
     method = METHODS.get(str(options.get("f0_method")))
     return method is not None and method.is_neural
 
@@ -130,68 +149,83 @@ class Limits:
         self.variants = [dict(variant) for variant in (spread or {}).get("variants", [])]
 
     def find(self, name: str, mode: str, metric: str, network: bool) -> Limit:
-        """The limit for a tensor by its full name; there always is one."""
-        found = self._measured(name, mode, metric, network)
-        if mode == "chained" and found:  # a chain holds the stage's own error as well
-            own = self._measured(name, "isolated", metric, network)
-            found = {variant: max(found.get(variant, 0.0), own.get(variant, 0.0)) for variant in {**found, **own}}
-        if found:
-            return _derived(name, mode, metric, network, found)
-        local = stages.TensorName.parse(name).local
-        limit, because = _typed(name, mode, metric, network)
-        return Limit(local, mode, metric, limit, f"not measured; {because}", None, network)
+        """The limit for a tensor; every tensor has one.
+
+        Args:
+            name: The full name.
+            mode: "isolated" or "chained".
+            metric: What is limited.
+            network: Whether the F0 of the case comes from a network.
+        """
+        variants = self._measured(name, mode, metric, network)
+        if mode == Mode.CHAINED and variants:  # the error of a chain contains the stage's own
+            own = self._measured(name, Mode.ISOLATED, metric, network)
+            variants = {key: max(variants.get(key, 0.0), own.get(key, 0.0)) for key in {**variants, **own}}
+        if variants:
+            return _derived(name, mode, metric, network, variants)
+        limit, because = unmeasured(name, mode, metric, network)
+        return Limit(TensorName.parse(name).local, mode, metric, limit, f"not measured; {because}", None, network)
 
     def _measured(self, name: str, mode: str, metric: str, network: bool) -> Mapping[str, float]:
-        for tensor, where in _addresses(name, mode):
-            for measured in (network, None):
-                found = self._entries.get((tensor, where, metric, measured))
-                if found and (len(found) >= ENOUGH or not tensor.startswith("rt.")):
-                    return found
+        """Variant → its distance, from the entry nearest to what is looked up; empty where nothing was measured."""
+        for entry, in_mode, of_stream in _entries_for(name, mode):
+            for measured_with in (network, None):
+                variants = self._entries.get((entry, in_mode, metric, measured_with))
+                if variants and (len(variants) >= ENOUGH or not of_stream):
+                    return variants
         return {}
 
 
-def _addresses(name: str, mode: str) -> list[tuple[str, str]]:
-    """Where a tensor's spread may stand, as (tensor, mode), the nearest first."""
-    parsed = stages.TensorName.parse(name)
-    local, live = parsed.local, parsed.scope is stages.Scope.BLOCK
-    found = [(f"rt.{local}", mode)] if live else []
-    if mode == "isolated" and (local == "f0.raw" or (live and local == "f0.hz")):
-        return [*found, (f"rt.{local}", "chained"), (local, "chained")]  # what a pitch method hears never differed
-    return [*found, (SAME_AS.get(local, local), mode)]
+def _entries_for(name: str, mode: str) -> list[tuple[str, str, bool]]:
+    """The entries that may hold a tensor's spread, nearest first: (tensor, mode, whether it is a stream's)."""
+    parsed = TensorName.parse(name)
+    local, of_stream = parsed.local, parsed.scope is Scope.BLOCK
+    own = [(parsed.unnumbered, mode, True)] if of_stream else []
+    if mode == Mode.ISOLATED and (local == "f0.raw" or (of_stream and local == "f0.hz")):
+        # A pitch method run alone reads the golden's audio, which never differed in the chained runs either.
+        return [*own, (f"rt.{local}", Mode.CHAINED, True), (local, Mode.CHAINED, False)]
+    return [*own, (SAME_AS.get(local, local), mode, False)]
 
 
-def _derived(name: str, mode: str, metric: str, network: bool, found: Mapping[str, float]) -> Limit:
-    local, row = stages.TensorName.parse(name).local, stages.tensor(name)
-    variant = max(found, key=lambda key: found[key])
-    spread = found[variant]
+def _derived(name: str, mode: str, metric: str, network: bool, variants: Mapping[str, float]) -> Limit:
+    row = stages.tensor(name)
+    variant = max(variants, key=lambda key: variants[key])
+    spread = variants[variant]
     floor = _floor(row, metric)
-    limit = 0.0 if metric == "unequal" else max(MARGIN * spread, floor)
-    if metric == "unequal":
-        because = f"a decision is equal or it is not ({len(found)} variants); a flip must be explained by its margin"
+    limit = 0.0 if metric == Metric.UNEQUAL else max(MARGIN * spread, floor)
+    if metric == Metric.UNEQUAL:
+        because = f"a decision is equal or it is not ({len(variants)} variants); a flip must be explained by its margin"
     elif limit > floor:
-        because = f"{MARGIN:g} × {spread:.2g}, the original's own spread (widest: {variant}, of {len(found)} variants)"
+        because = (
+            f"{MARGIN:g} × {spread:.2g}, the original's own spread (widest: {variant}, of {len(variants)} variants)"
+        )
     else:
         because = f"the original differs from itself by {spread:.2g}, so a few steps of the number format are allowed"
-    return Limit(local, mode, metric, limit, because, spread, network, found)
+    return Limit(TensorName.parse(name).local, mode, metric, limit, because, spread, network, variants)
 
 
 def _floor(row: stages.Tensor, metric: str) -> float:
-    """What one rounding of the number format is, so that nothing needs to be nearer than that."""
+    """The least limit of a metric: the rounding of the number format."""
     if metric in _COUNTED:
         return 0.0
-    if row.kind == "pcm":
+    if row.kind is TensorKind.PCM:
         return FLOORS["int16"]
-    return FLOORS["float64" if "float64" in row.dtypes else "float32"] * (4 if metric == "worst_frame" else 1)
+    dtype = "float64" if "float64" in row.dtypes else "float32"
+    return FLOORS[dtype] * (WORST_FRAME_FLOOR if metric == Metric.WORST_FRAME else 1)
 
 
 @functools.cache
 def load(path: Path = SPREAD) -> Limits:
-    """The limits derived from the measured spread; typed ones where nothing was measured."""
+    """The limits derived from a measured spread; those of `unmeasured_limits` where there is no such file."""
     return Limits(read(path)) if path.is_file() else Limits()
 
 
 def read(path: Path = SPREAD) -> dict[str, Any]:
-    """The document of spread.json, checked. Raises ParityError."""
+    """The document of spread.json.
+
+    Raises:
+        ParityError: The file is missing, is no JSON, or does not fit its schema.
+    """
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -201,66 +235,3 @@ def read(path: Path = SPREAD) -> dict[str, Any]:
     if wrong := closed_schema.check(document, _SCHEMA):
         raise ParityError(f"{path} does not fit rvc-spread/1: {wrong[0]}; measure again: python -m parity.spread")
     return document
-
-
-_COPY = (5e-7, "a copy or a few float32 operations: four steps of the format")
-_FLOAT64 = (1e-9, "float64 arithmetic: another order of operations gives 1e-12")
-_PLAIN: dict[str, tuple[float, str]] = {
-    **dict.fromkeys(
-        (
-            "audio16k",
-            "audio",
-            "f0.hz",
-            "retrieval.blended",
-            "content.upsampled",
-            "content.protected",
-            "spk.g",
-            "waveform.segment",
-            "waveform.concat",
-        ),
-        _COPY,
-    ),
-    **dict.fromkeys(("highpassed", "quiet.profile", "padded", "f0.filled"), _FLOAT64),
-    "retrieval.weights": (2e-6, "two divisions and a sum in float32"),
-    "retrieval.mean": (2e-6, "a sum of eight products in float32"),
-    "z_p": (2e-6, "one exponential and three float32 products"),
-    "waveform.rmsmixed": (5e-6, "two float32 powers"),
-}
-
-
-def _typed(name: str, mode: str, metric: str, network: bool) -> tuple[float, str]:
-    """The limits of the first proof, each with its reason."""
-    local = stages.TensorName.parse(name).local
-    row = stages.tensor(name)
-    wave = row.kind in ("wave", "pcm")
-    if metric == "unequal":
-        return 0.0, "a decision is equal or it is not; a flip must be explained by its margin"
-    if metric == "steps":
-        if mode == "isolated":
-            return 0.0, "one float32 product, truncated: exact arithmetic from the same bits"
-        return (64.0, "a network's F0 moves the source's phase") if network else (8.0, "5e-5 of full scale in steps")
-    if mode == "isolated" and name.startswith("rt.") and local == "f0.hz":
-        limit, because = 2e-6, "a block's F0 stage is a whole pitch method: 3e-7 between instruction sets"
-    elif mode == "isolated" and local in _PLAIN:
-        limit, because = _PLAIN[local]
-    elif mode == "isolated":
-        limit, because = 1e-5, "five times 2e-6, the largest difference seen between instruction sets"
-        if local == "retrieval.distances":
-            limit, because = 2e-5, "a distance is a difference of near squares"
-        if wave or local in ("nsf.sine", "nsf.source"):
-            limit, because = 3e-5, "sums of thousands of products in the generator; float32 phase in the sine"
-    else:
-        limit, because = 3e-5, "4e-6 to 7e-6 between instruction sets, times five"
-        if local in ("f0.raw", "f0.filled", "f0.hz"):
-            limit, because = 2e-6, "3e-7 between instruction sets, times five"
-        if wave:
-            limit, because = 5e-5, "7e-6 between instruction sets, times seven"
-        if network and local in ("nsf.sine", "nsf.source"):
-            limit, because = 3e-3, "the source's phase sums a network's F0: 5e-4 between instruction sets"
-        if network and wave:
-            limit, because = 5e-4, "the waveform follows that phase"
-    if row.kind == "pcm":
-        limit, because = limit + 3e-4, because + "; truncation to 16 bits adds a step in one sample of six"
-    if metric == "worst_frame":
-        return 10 * limit, because + "; one frame may hold ten times the mean"
-    return limit, because

@@ -1,7 +1,8 @@
-"""Two arrays to numbers: first their form, then how far apart they are, where, and when that is.
+"""The comparison of two arrays: first their form, then their distance, and where it is largest.
 
-Errors are measured in float64. A relative error is divided by the RMS of the golden (its mean removed for a
-waveform, while the difference keeps its own, so that an offset cannot hide). A NaN on our side is never close.
+Errors are measured in float64. A relative error is divided by the RMS of the golden. For a waveform the golden's mean
+is removed from that RMS but not from the difference, so that an added offset counts as an error. A NaN of the candidate
+exceeds every limit.
 """
 
 import math
@@ -14,22 +15,35 @@ import numpy as np
 from parity import stages
 from parity.goldens.arrays import Array, Curve
 from parity.goldens.time_axes import TimeAxis
+from parity.judge.states import CellState, Metric
+from parity.stages import TensorKind
 
-METRICS: dict[str, tuple[str, ...]] = {
-    "float": ("relative_rms", "worst_frame"),
-    "wave": ("relative_rms", "worst_frame"),
-    "hz": ("relative_rms", "worst_frame"),
-    "decision": ("unequal",),
-    "pcm": ("steps", "relative_rms"),
-    "given": (),
-    "noise": (),
+METRICS: dict[TensorKind, tuple[Metric, ...]] = {
+    TensorKind.FLOAT: (Metric.RELATIVE_RMS, Metric.WORST_FRAME),
+    TensorKind.WAVE: (Metric.RELATIVE_RMS, Metric.WORST_FRAME),
+    TensorKind.HZ: (Metric.RELATIVE_RMS, Metric.WORST_FRAME),
+    TensorKind.DECISION: (Metric.UNEQUAL,),
+    TensorKind.PCM: (Metric.STEPS, Metric.RELATIVE_RMS),
+    TensorKind.INPUT: (),
+    TensorKind.NOISE: (),
 }
 MAY_BE_EMPTY = ("segment.cuts",)
+# Seconds in one frame of a waveform, and the longest step of an axis whose elements are grouped into such frames.
+FRAME_SECONDS, LONGEST_GROUPED_STEP = 0.01, 0.005
 
 
 @dataclass(frozen=True)
 class Worst:
-    """The worst place: a frame of the time axis (10 ms for a waveform), its time, and both values there."""
+    """One element of a tensor with its place in time.
+
+    Attributes:
+        frame: The frame of the time axis that holds it; 10 ms for a waveform, else one element.
+        time_s: Seconds into the input at which the frame begins; None without a time axis.
+        index: The position of the element.
+        ours: The candidate's value.
+        golden: The golden's value.
+        samples: [first, last) sample of the input at 16 kHz that the frame covers.
+    """
 
     frame: int
     time_s: float | None
@@ -40,24 +54,31 @@ class Worst:
 
     def document(self) -> dict[str, Any]:
         """As verdict.json writes it."""
-        found: dict[str, Any] = {
+        document: dict[str, Any] = {
             "frame": self.frame,
             "time_s": self.time_s,
             "index": list(self.index),
             "ours": number(self.ours),
             "golden": number(self.golden),
         }
-        return found | ({"samples": list(self.samples)} if self.samples else {})
+        return document | ({"samples": list(self.samples)} if self.samples else {})
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """What two arrays of one form differ by: `values` by metric, the largest absolute error, the worst place."""
+    """The distance between two arrays of one form.
 
-    values: Mapping[str, float]
+    Attributes:
+        values: One number for each metric of the tensor's kind.
+        max_abs: The largest absolute error, in the tensor's unit.
+        worst: Where it lies; None for an empty tensor.
+        frames: The relative RMS error of each frame, float64 (T,).
+    """
+
+    values: Mapping[Metric, float]
     max_abs: float
     worst: Worst | None
-    frames: Curve = field(repr=False, default_factory=lambda: np.zeros(0))  # relative error of each frame
+    frames: Curve = field(repr=False, default_factory=lambda: np.zeros(0))
 
 
 def number(value: float) -> float | None:
@@ -65,34 +86,44 @@ def number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def form(name: str, golden: Array, ours: Array | None) -> tuple[str, str]:
-    """The state of a tensor before any number is looked at: ("", "") or a state with its sentence.
+def form(name: str, golden: Array, ours: Array | None) -> tuple[CellState | None, str]:
+    """Whether a tensor has the form of the golden.
 
-    States: missing, dtype, shape, empty, nan.
+    Returns:
+        (None, "") where it has, else the state (missing, dtype, shape, empty or nan) and a sentence.
     """
     if ours is None:
-        return "missing", f"{name} is missing: the golden has {_kind(golden)}, the candidate made none"
+        return CellState.MISSING, f"{name} is missing: the golden has {_kind(golden)}, the candidate made none"
     if ours.dtype != golden.dtype:
-        return "dtype", f"{name} is {ours.dtype}, the golden is {golden.dtype}; convert it before it is handed over"
+        return (
+            CellState.DTYPE,
+            f"{name} is {ours.dtype}, the golden is {golden.dtype}; convert it before it is returned",
+        )
     if ours.size == 0 and golden.size:
-        return "empty", f"{name} is empty: the golden has {_kind(golden)}"
+        return CellState.EMPTY, f"{name} is empty: the golden has {_kind(golden)}"
     if ours.shape != golden.shape:
-        return "shape", f"{name} is {_kind(ours)}, the golden is {_kind(golden)}{_shorter(name, golden, ours)}"
+        return (
+            CellState.SHAPE,
+            f"{name} is {_kind(ours)}, the golden is {_kind(golden)}{_length_difference(name, golden, ours)}",
+        )
     if golden.size == 0 and name not in MAY_BE_EMPTY:
-        return "empty", f"{name} is empty in the golden and here: nothing was compared"
+        return CellState.EMPTY, f"{name} is empty in the golden and here: nothing was compared"
     if ours.dtype.kind == "f" and not np.isfinite(ours).all():
         bad = ~np.isfinite(ours)
         first = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
         count = int(bad.sum())
-        return "nan", f"{name} holds {count} NaN or infinite values, the first at {list(first)}; the golden none"
-    return "", ""
+        return (
+            CellState.NAN,
+            f"{name} holds {count} NaN or infinite values, the first at {list(first)}; the golden none",
+        )
+    return None, ""
 
 
 def _kind(value: Array) -> str:
     return f"{value.dtype}{list(value.shape)}"
 
 
-def _shorter(name: str, golden: Array, ours: Array) -> str:
+def _length_difference(name: str, golden: Array, ours: Array) -> str:
     axis = stages.tensor(name).time_axis
     if axis is None or golden.ndim != ours.ndim:
         return ""
@@ -103,13 +134,20 @@ def _shorter(name: str, golden: Array, ours: Array) -> str:
     return f": {abs(by)} {stages.tensor(name).axes[axis]} {'short' if by < 0 else 'too many'}; was a tail trimmed?"
 
 
-def metrics(name: str) -> tuple[str, ...]:
+def metrics(name: str) -> tuple[Metric, ...]:
     """The metrics a tensor is judged by once its form is right."""
     return METRICS[stages.tensor(name).kind]
 
 
 def compare(name: str, golden: Array, ours: Array, axis: TimeAxis | None = None) -> Numbers:
-    """How far `ours` is from `golden`; both of the form that `form` has accepted."""
+    """The distance between two arrays of one form.
+
+    Args:
+        name: The full name of the tensor.
+        golden: The reference.
+        ours: The candidate's value; `form` has accepted it.
+        axis: The time axis, for the times of the worst place; without it no times are computed.
+    """
     row = stages.tensor(name)
     axis = axis or TimeAxis(None)
     if golden.size == 0:
@@ -117,14 +155,16 @@ def compare(name: str, golden: Array, ours: Array, axis: TimeAxis | None = None)
     exact, other = golden.astype(np.float64), ours.astype(np.float64)
     gap = other - exact
     size = np.abs(gap)
-    if row.kind == "decision":
-        return Numbers({"unequal": float((size > 0).sum())}, float(size.max()), _worst(row, size, exact, other, axis))
-    scale = rms(exact - exact.mean()) if row.kind in ("wave", "pcm") else rms(exact)
+    if row.kind is TensorKind.DECISION:
+        return Numbers(
+            {Metric.UNEQUAL: float((size > 0).sum())}, float(size.max()), _worst(row, size, exact, other, axis)
+        )
+    scale = rms(exact - exact.mean()) if row.is_waveform else rms(exact)
     frames = per_frame(row, gap, axis)
     values = {
-        "relative_rms": ratio(rms(gap), scale),
-        "worst_frame": ratio(float(frames.max()), scale),
-        "steps": float(size.max()),
+        Metric.RELATIVE_RMS: ratio(rms(gap), scale),
+        Metric.WORST_FRAME: ratio(float(frames.max()), scale),
+        Metric.STEPS: float(size.max()),
     }
     return Numbers(
         {metric: values[metric] for metric in metrics(name)},
@@ -141,7 +181,7 @@ def rms(value: Array) -> float:
 
 
 def ratio(error: float, scale: float) -> float:
-    """error / scale, where nothing divided by nothing is 0 and something by nothing is infinite."""
+    """error / scale; for a scale of 0 it is 0 where the error is 0, else infinite."""
     if scale:
         return error / scale
     return math.inf if error else 0.0
@@ -149,20 +189,20 @@ def ratio(error: float, scale: float) -> float:
 
 def hop(row: stages.Tensor, axis: TimeAxis) -> int:
     """Elements of the time axis in one frame: 10 ms of a waveform, one element of anything else."""
-    if row.time_axis is None or axis.step is None or axis.step > 0.005:
+    if row.time_axis is None or axis.step is None or axis.step > LONGEST_GROUPED_STEP:
         return 1
-    return max(1, round(0.01 / axis.step))
+    return max(1, round(FRAME_SECONDS / axis.step))
 
 
 def per_frame(row: stages.Tensor, gap: Array, axis: TimeAxis) -> Curve:
     """The RMS of the difference in each frame along the time axis, float64 (T,)."""
     if row.time_axis is None or gap.ndim <= row.time_axis:
         return np.array([rms(gap)])
-    rows = np.moveaxis(gap, row.time_axis, 0).reshape(gap.shape[row.time_axis], -1)
-    energy = np.einsum("ij,ij->i", rows, rows)
+    elements = np.moveaxis(gap, row.time_axis, 0).reshape(gap.shape[row.time_axis], -1)
+    energy = np.einsum("ij,ij->i", elements, elements)
     step = hop(row, axis)
-    starts = np.arange(0, len(rows), step)
-    widths = np.diff(np.append(starts, len(rows))) * rows.shape[1]
+    starts = np.arange(0, len(elements), step)
+    widths = np.diff(np.append(starts, len(elements))) * elements.shape[1]
     return np.asarray(np.sqrt(np.add.reduceat(energy, starts) / widths))
 
 

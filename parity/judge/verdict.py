@@ -1,4 +1,4 @@
-"""Numbers to yes or no: every expected cell of a case judged, stages blamed, and the sentence that says it."""
+"""The verdict on one case and on a run: every expected cell judged, every stage blamed, and a sentence that sums up."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -7,208 +7,231 @@ from typing import Any
 
 from parity import stages
 from parity.candidates import candidate
-from parity.candidates.candidate import Candidate, CandidateError, NotOffered, Tensors
+from parity.candidates.candidate import Candidate, CandidateError, NotOffered
 from parity.errors import GoldenError, ParityError, UsageError
+from parity.goldens.arrays import Tensors
 from parity.goldens.store import Case
-from parity.judge import blame
-from parity.judge import ledger as cells
-from parity.judge import limits as tolerance
+from parity.judge import blame, description, ledger, other_profiles
 from parity.judge.blame import StageVerdict
-from parity.judge.decisions import phase_wraps
-from parity.judge.decisions.voicing import Hear
-from parity.judge.diagnosis.causes import Oracle
-from parity.judge.ledger import Ledger
-from parity.judge.other_profiles import Run, first_of, nearest
-from parity.judge.verdict_schema import MODES
+from parity.judge.decisions import explanation, phase_wraps
+from parity.judge.judgment import Absence, Judgment, ModeRun
+from parity.judge.ledger import Cell, Ledger
+from parity.judge.states import Blame, CaseState, CellState, Metric, Mode
 from parity.judge.waivers import Waivers
+
+EXIT_CODES = {CaseState.PASS: 0, CaseState.DIFFERS: 1, CaseState.NOTHING: 3}
 
 
 @dataclass
 class CaseVerdict:
-    """What one case came to."""
+    """The verdict on one case.
+
+    Attributes:
+        name: The name of the case.
+        state: The result.
+        sentence: The reason, for people; None where the case passes.
+        ledger: The cells.
+        stages: The judged stages, in flow order.
+        first: The first differing stage: stage, tensor, mode, frame, time_s; None where nothing differs.
+        traces: Mode → what the candidate made.
+        unknown_names: Names that the candidate made and the stage table lacks.
+        matches: Another profile under which the case would pass.
+    """
 
     name: str
-    state: str  # pass, differs, unreadable, nothing, declined
+    state: CaseState
     sentence: str | None
     ledger: Ledger
     stages: list[StageVerdict] = field(default_factory=list)
     first: Mapping[str, Any] | None = None
-    traces: dict[str, Tensors] = field(default_factory=dict)
-    strangers: list[str] = field(default_factory=list)
-    matches: str | None = None  # another profile under which it would have passed
-
-    def match(self, case: Case, limits: tolerance.Limits, ours: Run) -> None:
-        """Say so where the candidate's whole conversion is another profile's; `ours` converts a case."""
-        whole = self.traces.get("chained", {})
-        first = first_of(case, [cell for cell in self.ledger.cells if cell.failed])
-        if self.state == "differs" and (found := nearest(case, whole, first, limits, ours)):
-            self.matches, self.sentence = found.profile, f"{found.sentence}: {self.sentence}"
+    traces: dict[Mode, Tensors] = field(default_factory=dict)
+    unknown_names: list[str] = field(default_factory=list)
+    matches: str | None = None
 
 
-def isolated(case: Case, program: Candidate, only: str | None = None) -> tuple[Tensors, dict[str, str]]:
-    """Each stage on the golden's own inputs; returns the tensors made, and for each tensor not made the reason."""
-    made: Tensors = {}
-    trouble: dict[str, str] = {}
+def judge(judgment: Judgment) -> CaseVerdict:
+    """Run the candidate of a judgment in both modes and judge what it made.
+
+    Raises:
+        GoldenError: The golden cannot be read.
+        ValueError: The judgment has no candidate.
+    """
+    if judgment.candidate is None:
+        raise ValueError("a judgment without a candidate can only judge tensors that exist already")
+    judgment.isolated = run_isolated(judgment.case, judgment.candidate, judgment.only_stage)
+    judgment.chained = run_chained(judgment.case, judgment.candidate)
+    return judge_tensors(judgment)
+
+
+def run_isolated(case: Case, program: Candidate, only_stage: str | None = None) -> ModeRun:
+    """Run each stage on the golden's own inputs."""
+    tensors: Tensors = {}
+    absences: dict[str, Absence] = {}
     for stage, prefix in candidate.steps(case):
-        if not wanted(stage, only):
+        if not is_wanted(stage, only_stage):
             continue
         names = [prefix + row.name for row in stage.makes]
         if not program.offers(stage):
-            trouble |= dict.fromkeys(names, f"not tested: the candidate does not offer {stage.name} alone")
+            sentence = f"not tested: the candidate does not offer {stage.name} alone"
+            absences |= dict.fromkeys(names, Absence(CellState.NOT_TESTED, sentence))
             continue
         try:
             fresh = program.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix))
         except GoldenError:
             raise
         except NotOffered as error:
-            trouble |= dict.fromkeys(names, f"not tested: {error}")
+            absences |= dict.fromkeys(names, Absence(CellState.NOT_TESTED, f"not tested: {error}"))
             continue
         except ParityError as error:
-            trouble |= dict.fromkeys(names, f"{stage.name} failed in {case.name} (isolated): {error}")
+            sentence = f"{stage.name} failed in {case.name} (isolated): {error}"
+            absences |= dict.fromkeys(names, Absence(CellState.ERROR, sentence))
             continue
-        made |= {name: value for name, value in fresh.items() if name in names}
-    return made, trouble
+        tensors |= {name: value for name, value in fresh.items() if name in names}
+    return ModeRun(tensors, absences)
 
 
-def chained(case: Case, program: Candidate) -> tuple[Tensors, str | None]:
-    """The whole conversion; returns its tensors and, where it failed, the reason."""
+def run_chained(case: Case, program: Candidate) -> ModeRun:
+    """Run the whole conversion."""
     if not program.chains:
-        return {}, "not tested: the candidate runs single stages only"
+        sentence = "not tested: the candidate runs single stages only"
+        return ModeRun(absence=Absence(CellState.NOT_TESTED, sentence))
     try:
-        return program.run(case), None
+        return ModeRun(program.run(case))
     except CandidateError as error:
-        return error.partial, f"the whole conversion failed in {case.name} (chained): {error}"
+        sentence = f"the whole conversion failed in {case.name} (chained): {error}"
+        return ModeRun(error.partial, absence=Absence(CellState.ERROR, sentence))
 
 
-def wanted(stage: stages.Stage, only: str | None) -> bool:
-    """Whether a stage is meant by `--stage ONLY`: its name, or the beginning of it."""
-    return only is None or stage.name == only or stage.name.startswith(only + ".")
+def is_wanted(stage: stages.Stage, only_stage: str | None) -> bool:
+    """Whether `--stage` means a stage: its name, or the part of its name before a dot."""
+    return only_stage is None or stage.name == only_stage or stage.name.startswith(only_stage + ".")
 
 
-def refuse_unknown(only: str | None) -> None:
-    """Raise UsageError for a `--stage ONLY` that means no stage at all."""
+def refuse_unknown(only_stage: str | None) -> None:
+    """Raise UsageError where `--stage` means no stage at all."""
+    if any(is_wanted(stage, only_stage) for stage in stages.every()):
+        return
     names = [stage.name for stage in stages.every()]
-    if any(wanted(stage, only) for stage in stages.every()):
+    near = difflib.get_close_matches(str(only_stage), names, 1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise UsageError(f"there is no stage {only_stage!r}{hint}; the stages are {', '.join(names)}")
+
+
+def has(case: Case, only_stage: str | None) -> bool:
+    """Whether a case has a stage that `--stage` means."""
+    return only_stage is None or any(is_wanted(stage, only_stage) for stage, _ in candidate.steps(case))
+
+
+def judge_tensors(judgment: Judgment) -> CaseVerdict:
+    """Judge what the candidate made; `judgment.isolated` and `judgment.chained` hold it already."""
+    _fill_ledger(judgment)
+    for mode in Mode:
+        phase_wraps.explain(judgment, mode)
+    explanation.explain_flips(judgment)
+    case = judgment.case
+    judgment.ledger.cells = [judgment.waivers.apply(case.name, cell) for cell in judgment.ledger.cells]
+    verdicts = blame.blame_stages(judgment)
+    for verdict in verdicts:
+        if verdict.failed:
+            description.describe(judgment, verdict)
+    return _conclude(judgment, verdicts)
+
+
+def match_profiles(judgment: Judgment, verdict: CaseVerdict) -> None:
+    """Name another profile under which a differing case would pass, where there is one."""
+    if verdict.state is not CaseState.DIFFERS or judgment.counterfactuals is None:
         return
-    near = difflib.get_close_matches(str(only), names, 1)
-    meant = f" (did you mean {near[0]!r}?)" if near else ""
-    raise UsageError(f"there is no stage {only!r}{meant}; the stages are {', '.join(names)}")
+    match = other_profiles.nearest(judgment, judgment.counterfactuals.convert)
+    if match is not None:
+        verdict.matches, verdict.sentence = match.profile, f"{match.sentence}: {verdict.sentence}"
 
 
-def has(case: Case, only: str | None) -> bool:
-    """Whether a case has a stage that `--stage ONLY` means."""
-    return only is None or any(wanted(stage, only) for stage, _ in candidate.steps(case))
-
-
-def judge(
-    case: Case,
-    program: Candidate,
-    limits: tolerance.Limits,
-    waivers: Waivers,
-    only: str | None = None,
-    oracle: Oracle | None = None,
-    hear: Hear | None = None,
-) -> CaseVerdict:
-    """Both modes of one case, every cell judged, every stage blamed or cleared."""
-    alone, trouble = isolated(case, program, only)
-    whole, failure = chained(case, program)
-    return judge_tensors(case, alone, whole, limits, waivers, only, trouble, failure, program, oracle, hear)
-
-
-def judge_tensors(
-    case: Case,
-    alone: Tensors,
-    whole: Tensors,
-    limits: tolerance.Limits,
-    waivers: Waivers,
-    only: str | None = None,
-    trouble: Mapping[str, str] | None = None,
-    failure: str | None = None,
-    program: Candidate | None = None,
-    oracle: Oracle | None = None,
-    hear: Hear | None = None,
-) -> CaseVerdict:
-    """The verdict over tensors that are already there: `alone` made in isolation, `whole` by a chained run."""
-    ledger = Ledger(case.name)
-    trouble = trouble or {}
-    extra = set(cells.optional_tensors(case))
-    for name in [*cells.expected_tensors(case), *sorted(extra)]:
+def _fill_ledger(judgment: Judgment) -> None:
+    """Enter every cell that the case must have."""
+    case = judgment.case
+    optional = set(ledger.optional_tensors(case))
+    for name in [*ledger.expected_tensors(case), *sorted(optional)]:
         stage = stages.stage_of(name)
-        if stage is None or not wanted(stage, only):
+        if stage is None or not is_wanted(stage, judgment.only_stage):
             continue
-        for mode, made, why in (("isolated", alone, trouble.get(name)), ("chained", whole, failure)):
-            if name in extra and name not in made:
+        for mode in Mode:
+            run = judgment.run(mode)
+            if name in optional and name not in run.tensors:
                 continue
-            _enter(ledger, case, name, mode, made, why, limits)
-    for mode, made in (("isolated", alone), ("chained", whole)):
-        phase_wraps.explain(case, ledger, mode, made, limits)
-    blame.explain_flips(case, ledger, alone, whole, limits, program, hear)
-    ledger.cells = [waivers.apply(case.name, cell) for cell in ledger.cells]
-    found = blame.accuse(case, ledger, alone, whole, limits, program, oracle)
-    strangers = sorted(name for name in {*alone, *whole} if not stages.is_known(name))
-    return _conclude(case, ledger, found, {"isolated": alone, "chained": whole}, strangers)
+            if absence := run.why_absent(name):
+                cells = ledger.without_numbers(name, mode, absence.state, absence.sentence)
+                judgment.ledger.enter(name, mode, cells, None)
+            else:
+                cells, numbers = ledger.judge_tensor(case, name, mode, run.tensors.get(name), judgment.limits)
+                judgment.ledger.enter(name, mode, cells, numbers)
 
 
-def _enter(
-    ledger: Ledger, case: Case, name: str, mode: str, made: Tensors, why: str | None, limits: tolerance.Limits
-) -> None:
-    if why is not None and name not in made:
-        make = cells.untested if why.startswith("not tested") else cells.failed_call
-        ledger.cells += make(name, mode, why)
-        return
-    fresh, numbers = cells.judge_tensor(case, name, mode, made.get(name), limits)
-    ledger.cells += fresh
-    if numbers is not None:
-        ledger.curves[mode, name] = numbers.frames
-        ledger.numbers[mode, name] = numbers
+def _conclude(judgment: Judgment, verdicts: list[StageVerdict]) -> CaseVerdict:
+    name, cells = judgment.case.name, judgment.ledger.cells
+    traces = {mode: judgment.run(mode).tensors for mode in Mode}
+    unknown = sorted(made for made in {*traces[Mode.ISOLATED], *traces[Mode.CHAINED]} if not stages.is_known(made))
+    failed = [cell for cell in cells if cell.failed]
+    if not failed:
+        if judgment.ledger.counts()["compared"]:
+            return CaseVerdict(name, CaseState.PASS, None, judgment.ledger, verdicts, None, traces, unknown)
+        sentence = f"{name}: nothing was compared; the candidate offers no stage that this case has"
+        return CaseVerdict(name, CaseState.NOTHING, sentence, judgment.ledger, verdicts, None, traces, unknown)
+    cell = _first_failure(failed, verdicts)
+    sentence = cell.sentence
+    if unknown and cell.state is CellState.MISSING:
+        sentence = f"{sentence}; it made {', '.join(unknown[:3])}, which the stage table does not know"
+    return CaseVerdict(name, CaseState.DIFFERS, sentence, judgment.ledger, verdicts, _place(cell), traces, unknown)
 
 
-def _conclude(
-    case: Case, ledger: Ledger, found: list[StageVerdict], traces: dict[str, Tensors], strangers: list[str]
-) -> CaseVerdict:
-    counts = ledger.counts()
-    failed = [cell for cell in ledger.cells if cell.failed]
-    state = "differs" if failed else "pass" if counts["compared"] else "nothing"
-    sentence: str | None = None
-    first = None
-    if state == "nothing":
-        sentence = f"{case.name}: nothing was compared; the candidate offers no stage that this case has"
-    if failed:
-        accused = [stage for stage in found if stage.blame == "origin"] or [s for s in found if s.failed]
-        mine = [cell for cell in failed if accused and cell.tensor in accused[0].tensors] or failed
-        # The form is named before numbers, isolation before the chain.
-        mine.sort(key=lambda cell: (MODES.index(cell.mode), cell.metric != "form"))
-        sentence = mine[0].sentence
-        stage = stages.stage_of(mine[0].tensor)
-        first = {
-            "stage": stage.name if stage else mine[0].tensor,
-            "tensor": mine[0].tensor,
-            "mode": mine[0].mode,
-            "frame": mine[0].worst.frame if mine[0].worst else None,
-            "time_s": mine[0].worst.time_s if mine[0].worst else None,
-        }
-        if strangers and mine[0].state == "missing":
-            sentence = f"{sentence}; it made {', '.join(strangers[:3])}, which the stage table does not know"
-    return CaseVerdict(case.name, state, sentence, ledger, found, first, traces, strangers)
+def _first_failure(failed: list[Cell], verdicts: list[StageVerdict]) -> Cell:
+    """The failed cell that sums a case up: of the first origin, isolated before chained, its form before its
+    numbers."""
+    accused = [stage for stage in verdicts if stage.blame is Blame.ORIGIN] or [s for s in verdicts if s.failed]
+    own = [cell for cell in failed if accused and cell.tensor in accused[0].tensors] or failed
+    modes = list(Mode)
+    return min(own, key=lambda cell: (modes.index(cell.mode), cell.metric is not Metric.FORM))
+
+
+def _place(cell: Cell) -> dict[str, Any]:
+    stage = stages.stage_of(cell.tensor)
+    return {
+        "stage": stage.name if stage else cell.tensor,
+        "tensor": cell.tensor,
+        "mode": cell.mode.value,
+        "frame": cell.worst.frame if cell.worst else None,
+        "time_s": cell.worst.time_s if cell.worst else None,
+    }
 
 
 def unreadable(name: str, error: ParityError) -> CaseVerdict:
-    """The verdict on a golden that cannot be opened: a failure of its own."""
-    return CaseVerdict(name, "unreadable", f"{name} cannot be judged: {error}", Ledger(name))
+    """The verdict on a golden that cannot be opened."""
+    return CaseVerdict(name, CaseState.UNREADABLE, f"{name} cannot be judged: {error}", Ledger(name))
 
 
-def overall(verdicts: Iterable[CaseVerdict], waivers: Waivers, complete: bool) -> tuple[str, int, str]:
-    """State, exit code and sentence of a run. A waiver that met nothing is a failure where the run was complete."""
-    found = list(verdicts)
-    total = cells.counts(cell for verdict in found for cell in verdict.ledger.cells)
-    wrong = [verdict.name for verdict in found if verdict.state in ("differs", "unreadable")]
-    stale = waivers.complaints(complete)
-    if wrong or stale:
-        text = f"{len(wrong)} of {len(found)} cases differ: {', '.join(wrong[:5])}" if wrong else stale[0]
-        return "differs", 1, text
-    if not total["compared"]:
-        return "nothing", 3, "nothing was compared: no case has a stage that the candidate offers"
-    idle = [verdict.name for verdict in found if verdict.state == "nothing"]
-    if idle:
-        return "differs", 1, f"nothing was compared in {', '.join(idle)}, although other cases were"
-    return "pass", 0, f"all {total['compared']} cells of {len(found)} cases hold"
+def overall(verdicts: Iterable[CaseVerdict], waivers: Waivers, complete: bool) -> tuple[CaseState, int, str]:
+    """The result of a run.
+
+    Args:
+        verdicts: The verdicts on its cases.
+        waivers: The waivers of the run.
+        complete: Whether all cases and stages were judged, so that a waiver that was not used is a failure.
+    Returns:
+        State, exit code and sentence.
+    """
+    cases = list(verdicts)
+    totals = ledger.counts(cell for verdict in cases for cell in verdict.ledger.cells)
+    differing = [verdict.name for verdict in cases if verdict.state in (CaseState.DIFFERS, CaseState.UNREADABLE)]
+    complaints = waivers.complaints(complete)
+    idle = [verdict.name for verdict in cases if verdict.state is CaseState.NOTHING]
+    state = CaseState.DIFFERS
+    if differing:
+        sentence = f"{len(differing)} of {len(cases)} cases differ: {', '.join(differing[:5])}"
+    elif complaints:
+        sentence = complaints[0]
+    elif not totals["compared"]:
+        state, sentence = CaseState.NOTHING, "nothing was compared: no case has a stage that the candidate offers"
+    elif idle:
+        sentence = f"nothing was compared in {', '.join(idle)}, although other cases were"
+    else:
+        state, sentence = CaseState.PASS, f"all {totals['compared']} cells of {len(cases)} cases hold"
+    return state, EXIT_CODES[state], sentence

@@ -2,26 +2,14 @@
 
 from typing import Any
 
+from parity.judge.states import Blame, CaseState, CellState, Metric, Mode
+
 FORMAT = "rvc-verdict/1"
 
-CELL_STATES = [
-    "same",
-    "close",
-    "explained",
-    "differs",
-    "missing",
-    "shape",
-    "dtype",
-    "nan",
-    "empty",
-    "error",
-    "waived",
-    "not tested",
-]
-PASSING = ("same", "close", "explained", "waived")
-BLAMES = ["clean", "origin", "amplifies", "inherited", "knife-edge", "not tested"]
-METRICS = ["form", "relative_rms", "worst_frame", "unequal", "steps"]
-MODES = ["isolated", "chained"]
+CELL_STATES = [state.value for state in CellState]
+BLAMES = [blame.value for blame in Blame]
+METRICS = [metric.value for metric in Metric]
+MODES = [mode.value for mode in Mode]
 
 _TEXT = {"type": "string"}
 _NUMBER = {"type": ["number", "null"]}
@@ -63,7 +51,7 @@ _CELL = _object(
         "value": {**_NUMBER, "description": "what was measured: the least limit that would have passed"},
         "limit": _NUMBER,
         "times_limit": {**_NUMBER, "description": "value / limit"},
-        "sentence": {**_ANY_TEXT, "description": "for people; null where nothing is to be said"},
+        "sentence": {**_ANY_TEXT, "description": "a sentence for people; null where none is needed"},
     },
     {
         "unit": _TEXT,
@@ -113,7 +101,7 @@ _COUNTS = _object(dict.fromkeys(("expected", "compared", "passed", "failed", "wa
 _CASE = _object(
     {
         "name": _TEXT,
-        "state": {"enum": ["pass", "differs", "unreadable", "nothing", "declined"]},
+        "state": {"enum": [state.value for state in CaseState]},
         "sentence": _ANY_TEXT,
         "counts": _COUNTS,
         "stages": {**_list({"$ref": "#/$defs/stage"}), "description": "in the order of the flow"},

@@ -1,7 +1,7 @@
-"""Waivers: cells that are known to differ, each with a reason and a day on which it ends.
+"""Waivers: cells that are known to differ, each with a reason and its last day.
 
 `parity/data/waivers.json` is a list of {"cell": "case/tensor/mode/metric", "because": TEXT, "until": "YYYY-MM-DD"}; the
-cell may hold `*`. A waiver that has ended, or that a complete run has no failure for, is itself a failure.
+cell may hold `*`. A waiver that has ended is a failure, and so is one that no failed cell of a complete run uses.
 """
 
 import datetime
@@ -15,6 +15,7 @@ from typing import Any
 from parity.errors import UsageError
 from parity.goldens import closed_schema
 from parity.judge.ledger import Cell
+from parity.judge.states import CellState
 
 FILE = Path(__file__).parents[1] / "data" / "waivers.json"
 
@@ -33,7 +34,14 @@ class Waivers:
     """The waivers of a run, and how often each was used."""
 
     def __init__(self, rows: Sequence[Mapping[str, str]] = (), today: datetime.date | None = None) -> None:
-        """Raises UsageError for a row without a reason, a cell or an end."""
+        """Check the waivers.
+
+        Args:
+            rows: The waivers, as the file holds them.
+            today: The day to compare with; None for the current one.
+        Raises:
+            UsageError: A row lacks its cell, its reason or its last day, or has another field.
+        """
         if wrong := closed_schema.check(list(rows), _SCHEMA):
             raise UsageError(f"a waiver needs cell, because and until: {wrong[0]}")
         self._rows = list(rows)
@@ -41,39 +49,43 @@ class Waivers:
         self._today = today or datetime.date.today()
 
     def apply(self, case: str, cell: Cell) -> Cell:
-        """The cell, or, where it fails and a waiver in force names it, the waived cell."""
+        """The cell; a failed one that a valid waiver names becomes waived, and the use is counted."""
         if not cell.failed:
             return cell
         address = f"{case}/{cell.tensor}/{cell.mode}/{cell.metric}"
         for place, row in enumerate(self._rows):
             if fnmatch.fnmatchcase(address, row["cell"]) and not self._ended(row):
                 self._used[place] += 1
-                return replace(cell, state="waived", waiver=row["because"])
+                return replace(cell, state=CellState.WAIVED, waiver=row["because"])
         return cell
 
     def _ended(self, row: Mapping[str, str]) -> bool:
         return datetime.date.fromisoformat(row["until"]) < self._today
 
     def complaints(self, complete: bool) -> list[str]:
-        """What is wrong with the waivers themselves; unused ones are known only after a complete run."""
-        found = [
+        """A sentence for each waiver that has ended, and after a complete run for each that was not used."""
+        ended = [
             f"the waiver for {row['cell']} ended on {row['until']}; mend what it waives, or renew it with a reason"
             for row in self._rows
             if self._ended(row)
         ]
-        return found + [
+        return ended + [
             f"the waiver for {row['cell']} waives nothing any more; delete it"
             for row, used in zip(self._rows, self._used, strict=True)
             if complete and not used and not self._ended(row)
         ]
 
     def document(self) -> list[dict[str, Any]]:
-        """As verdict.json writes them."""
+        """The waivers as verdict.json holds them."""
         return [{**row, "used": used} for row, used in zip(self._rows, self._used, strict=True)]
 
 
 def load(path: Path = FILE) -> Waivers:
-    """The waivers of the repository."""
+    """The waivers of a file; none where there is no such file.
+
+    Raises:
+        UsageError: The file is no JSON, or a waiver is incomplete.
+    """
     if not path.is_file():
         return Waivers()
     try:

@@ -13,8 +13,9 @@ from parity.goldens.store import Case
 from parity.judge import ledger
 from parity.judge.blame import StageVerdict
 from parity.judge.limits import Limits
+from parity.judge.states import PASSING
 from parity.judge.verdict import CaseVerdict
-from parity.judge.verdict_schema import FORMAT, PASSING, SCHEMA
+from parity.judge.verdict_schema import FORMAT, SCHEMA
 
 Json = dict[str, Any]
 

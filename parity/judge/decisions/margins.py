@@ -1,132 +1,173 @@
-"""Hard decisions and their margins: a flip is explained only where the golden stood nearer to the edge than the
-candidate's own upstream error can reach.
+"""Margins of decisions: F0 bins, nearest neighbors, cut points, crossfade offsets.
 
-Each flip is a JSON object: index, ours, golden, margin (how far the golden was from deciding otherwise), upstream (how
-far the candidate's own inputs can have moved it), explained, sentence.
+A decision that differs is explained only where the golden was nearer to the other decision than the candidate's own
+upstream error reaches.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from parity import stages
-from parity.goldens.arrays import Array
+from parity.goldens.arrays import Array, NamedArrays
+from parity.judge.decisions.flip import Flip, flip, without_margin
+from parity.stages import TensorName
 
-Tensors = Mapping[str, Array]
-Flip = dict[str, Any]
-
-MEL_LOW, MEL_HIGH = 77.75496616579426, 1064.4082331636394  # the coarse scale's ends, docs/spec/00 §0.2
-SLACK = {"float32": 1e-4, "float64": 1e-9}  # what one evaluation of the coarse scale can round differently, in bins
-DISTANCE_SLACK = 4e-6  # relative: a sum of 768 squares in float32, in another order
-
-
-def flips(name: str, golden: Tensors, ours: Tensors, inherited: bool) -> list[Flip]:
-    """Every element of a decision tensor that differs, with its margin; `inherited` in a chained run, where the
-    candidate's own inputs count as upstream. At most 1000 are looked at; more are no knife-edge."""
-    local = stages.TensorName.parse(name).local
-    judge = _JUDGES.get(local)
-    different = np.argwhere(golden[name] != ours[name])
-    if judge is None or len(different) > 1000:
-        return [_flip(tuple(map(int, index)), golden[name], ours[name], None, None) for index in different[:20]]
-    return [judge(name, tuple(map(int, index)), golden, ours, inherited) for index in different]
+MEL_LOW, MEL_HIGH = 77.75496616579426, 1064.4082331636394  # mel values of 50 Hz and 1100 Hz (docs/spec/00 §0.2)
+# Bins by which one evaluation of the mel scale can differ in rounding. It multiplies a value of up to 1127·ln(1 +
+# 1100/700) by 254/987, which carries a few units in the last place of the F0's dtype into about 2e-5 (float32) or 1e-13
+# (float64); both are rounded up generously.
+SLACK = {"float32": 1e-4, "float64": 1e-9}
+# Relative error of a squared distance: a sum of 768 squares in float32 in another order, √768 · 2⁻²⁴ ≈ 1.7e-6, doubled
+# and rounded up.
+DISTANCE_SLACK = 4e-6
+MOST_EXAMINED = 1000  # differing elements; more of them are no rounding of a decision on its edge
+MOST_LISTED = 20  # flips that a cell lists
 
 
-def _flip(index: tuple[int, ...], golden: Array, ours: Array, margin: float | None, upstream: float | None) -> Flip:
-    explained = margin is not None and upstream is not None and margin <= upstream
-    found: Flip = {
-        "index": list(index),
-        "ours": float(ours[index]),
-        "golden": float(golden[index]),
-        "margin": margin,
-        "upstream": upstream,
-        "explained": explained,
-    }
-    if margin is None or upstream is None:
-        found["sentence"] = "no margin is known for this decision"
-    else:
-        word = "reaches" if explained else "does not reach"
-        found["sentence"] = (
-            f"the golden was {margin:.2g} from deciding otherwise; the upstream error {upstream:.2g} {word} it"
-        )
-    return found
+@dataclass(frozen=True)
+class Element:
+    """One differing element of a decision.
+
+    Attributes:
+        name: The decision's tensor.
+        index: The position of the element.
+        golden: The golden's tensors.
+        ours: The candidate's tensors.
+        chained: Whether the candidate's own inputs count as upstream error.
+    """
+
+    name: TensorName
+    index: tuple[int, ...]
+    golden: NamedArrays
+    ours: NamedArrays
+    chained: bool
+
+    @property
+    def values(self) -> tuple[int, int]:
+        """The golden's and the candidate's decision."""
+        return int(self.golden[str(self.name)][self.index]), int(self.ours[str(self.name)][self.index])
+
+    def sibling(self, local: str) -> str:
+        """The full name of another tensor of the same segment or block."""
+        return str(self.name.sibling(local))
+
+    def unknown(self) -> Flip:
+        """The flip, with no margin known."""
+        golden, ours = self.values
+        return without_margin(self.index, float(ours), float(golden), "no margin is known for this decision")
+
+    def known(self, margin: float, upstream: float) -> Flip:
+        """The flip, with its margin and upstream error."""
+        golden, ours = self.values
+        what = f"the golden was {margin:.2g} from deciding otherwise"
+        return flip(self.index, float(ours), float(golden), margin, upstream, what)
+
+
+def flips(name: str, golden: NamedArrays, ours: NamedArrays, chained: bool) -> list[Flip]:
+    """Every element of a decision that differs, with its margin.
+
+    Args:
+        name: The full name of the decision's tensor.
+        golden: The golden's tensors.
+        ours: The candidate's tensors, of the same shapes.
+        chained: Whether the candidate's own inputs count as upstream error; False for a stage on the golden's inputs.
+    Returns:
+        One flip for each differing element; of more than `MOST_EXAMINED`, the first ones without margins.
+    """
+    parsed = TensorName.parse(name)
+    margin_of = _MARGINS.get(parsed.local)
+    indices = [tuple(map(int, index)) for index in np.argwhere(golden[name] != ours[name])]
+    elements = [Element(parsed, index, golden, ours, chained) for index in indices]
+    if margin_of is None or len(elements) > MOST_EXAMINED:
+        return [element.unknown() for element in elements[:MOST_LISTED]]
+    return [margin_of(element) for element in elements]
 
 
 def bins(hz: Array) -> Array:
-    """The coarse scale before rounding, float64: bin 1 at 50 Hz, 255 at 1100 Hz, clipped to them."""
+    """F0 bins before rounding.
+
+    Args:
+        hz: F0 in Hz.
+    Returns:
+        float64 of the same shape: 1 at 50 Hz, 255 at 1100 Hz, clipped to this range (docs/spec/00 §0.2).
+    """
     mel = 1127 * np.log1p(hz.astype(np.float64) / 700)
     return np.clip((mel - MEL_LOW) * 254 / (MEL_HIGH - MEL_LOW) + 1, 1, 255)
 
 
-def _pitch(tensors: Tensors) -> Array | None:
+def _untransposed(tensors: NamedArrays) -> Array | None:
     for name in ("f0.filled", "f0.raw"):
         if name in tensors:
             return tensors[name].ravel()
     return None
 
 
-def _coarse(name: str, index: tuple[int, ...], golden: Tensors, ours: Tensors, inherited: bool) -> Flip:
-    there, here = _pitch(golden), _pitch(ours if inherited else golden)
-    a, b = int(golden[name][index]), int(ours[name][index])
-    if there is None or here is None or len(there) <= index[-1] or len(here) <= index[-1] or abs(a - b) != 1:
-        return _flip(index, golden[name], ours[name], None, None)
-    exact = float(bins(golden["f0.hz"].ravel()[index[-1] : index[-1] + 1])[0])
-    margin = abs(exact - (max(a, b) - 0.5))
-    # Before transposition; a transposed bin moves by no more than twice as much.
-    gap = np.abs(bins(here[index[-1] : index[-1] + 1]) - bins(there[index[-1] : index[-1] + 1]))
-    slack = SLACK[there.dtype.name] + SLACK["float32"]  # f0.hz itself is rounded to float32
-    return _flip(index, golden[name], ours[name], margin, 2 * float(gap[0]) + slack)
+def _coarse(element: Element) -> Flip:
+    golden, ours = element.values
+    frame = element.index[-1]
+    theirs, own = _untransposed(element.golden), _untransposed(element.ours if element.chained else element.golden)
+    if theirs is None or own is None or len(theirs) <= frame or len(own) <= frame or abs(golden - ours) != 1:
+        return element.unknown()
+    exact = float(bins(element.golden["f0.hz"].ravel()[frame : frame + 1])[0])
+    margin = abs(exact - (max(golden, ours) - 0.5))
+    # Both pitches are those before transposition; transposition at most doubles their distance in bins.
+    gap = np.abs(bins(own[frame : frame + 1]) - bins(theirs[frame : frame + 1]))
+    slack = SLACK[theirs.dtype.name] + SLACK["float32"]  # f0.hz itself is rounded to float32
+    return element.known(margin, 2 * float(gap[0]) + slack)
 
 
-def _neighbour(name: str, index: tuple[int, ...], golden: Tensors, ours: Tensors, inherited: bool) -> Flip:
-    prefix = stages.TensorName.parse(name).prefix
-    row, rank = index
-    distances = golden[prefix + "retrieval.distances"][row].astype(np.float64)
-    own = ours.get(prefix + "retrieval.distances")
-    there, here = set(golden[name][row].tolist()), set(ours[name][row].tolist())
-    if len(here - there) > 1 or len(there) < golden[name].shape[1] or len(here) < len(there):
-        return _flip(index, golden[name], ours[name], None, None)  # more than a swap, or than one neighbour for another
-    place = np.flatnonzero(golden[name][row] == ours[name][index])
+def _neighbor(element: Element) -> Flip:
+    name, distances_name = str(element.name), element.sibling("retrieval.distances")
+    frame, rank = element.index
+    distances = element.golden[distances_name][frame].astype(np.float64)
+    own = element.ours.get(distances_name)
+    theirs, ours = set(element.golden[name][frame].tolist()), set(element.ours[name][frame].tolist())
+    if len(ours - theirs) > 1 or len(theirs) < element.golden[name].shape[1] or len(ours) < len(theirs):
+        return element.unknown()  # more than two neighbors exchanged, or one neighbor replaced
+    place = np.flatnonzero(element.golden[name][frame] == element.ours[name][element.index])
     if place.size:
         margin, far = abs(distances[place[0]] - distances[rank]), distances[place[0]]
-    elif own is not None and own[row, rank] != golden[prefix + "retrieval.distances"][row, -1]:
-        # Another vector at the very same distance is a wrong id beside a right distance, not a near neighbour.
-        margin, far = abs(float(own[row, rank]) - distances[-1]), float(own[row, rank])
+    elif own is not None and own[frame, rank] != element.golden[distances_name][frame, -1]:
+        margin, far = abs(float(own[frame, rank]) - distances[-1]), float(own[frame, rank])
     else:
-        return _flip(index, golden[name], ours[name], None, None)
+        return element.unknown()  # another vector at exactly the golden's distance is a wrong id, not a near neighbor
     moved = 0.0
-    features = prefix + "hubert.features"
-    if inherited and features in ours and ours[features].shape == golden[features].shape:
-        moved = float(np.linalg.norm(ours[features][0, row].astype(np.float64) - golden[features][0, row]))
+    features = element.sibling("hubert.features")
+    if element.chained and features in element.ours and element.ours[features].shape == element.golden[features].shape:
+        moved = float(
+            np.linalg.norm(element.ours[features][0, frame].astype(np.float64) - element.golden[features][0, frame])
+        )
+    # |d²(x + e) - d²(x)| ≤ 2·|e|·d to first order, for both neighbors, and the rounding of the sum.
     reach = 2 * moved * (np.sqrt(distances[rank]) + np.sqrt(max(far, 0.0))) + DISTANCE_SLACK * distances[rank]
-    return _flip(index, golden[name], ours[name], float(margin), float(reach))
+    return element.known(float(margin), float(reach))
 
 
-def _cut(name: str, index: tuple[int, ...], golden: Tensors, ours: Tensors, inherited: bool) -> Flip:
-    profile, own = golden.get("quiet.profile"), ours.get("quiet.profile")
-    there, here = int(golden[name][index]), int(ours[name][index])
-    if profile is None or not 0 <= here < len(profile):
-        return _flip(index, golden[name], ours[name], None, None)
+def _cut(element: Element) -> Flip:
+    profile, own = element.golden.get("quiet.profile"), element.ours.get("quiet.profile")
+    golden, ours = element.values
+    if profile is None or not 0 <= ours < len(profile):
+        return element.unknown()
     moved = 0.0
-    if inherited and own is not None and own.shape == profile.shape:
+    if element.chained and own is not None and own.shape == profile.shape:
         moved = 2 * float(np.abs(own - profile).max())
-    return _flip(index, golden[name], ours[name], float(profile[here] - profile[there]), moved)
+    return element.known(float(profile[ours] - profile[golden]), moved)
 
 
-def _offset(name: str, index: tuple[int, ...], golden: Tensors, ours: Tensors, inherited: bool) -> Flip:
-    cor = stages.TensorName.parse(name).prefix + "sola.cor"
-    if cor not in golden or cor not in ours or golden[cor].shape != ours[cor].shape:
-        return _flip(index, golden[name], ours[name], None, None)
-    line = golden[cor].ravel().astype(np.float64)
-    moved = 2 * float(np.abs(ours[cor].ravel() - line).max()) if inherited else 0.0
-    margin = float(line[int(golden[name][index])] - line[int(ours[name][index])])
-    return _flip(index, golden[name], ours[name], margin, moved)
+def _offset(element: Element) -> Flip:
+    name = element.sibling("sola.cor")
+    golden, ours = element.golden, element.ours
+    if name not in golden or name not in ours or golden[name].shape != ours[name].shape:
+        return element.unknown()
+    correlation = golden[name].ravel().astype(np.float64)
+    moved = 2 * float(np.abs(ours[name].ravel() - correlation).max()) if element.chained else 0.0
+    theirs, own = element.values
+    return element.known(float(correlation[theirs] - correlation[own]), moved)
 
 
-Judge = Callable[[str, tuple[int, ...], Tensors, Tensors, bool], Flip]
-_JUDGES: dict[str, Judge] = {
+_MARGINS: dict[str, Callable[[Element], Flip]] = {
     "f0.coarse": _coarse,
-    "retrieval.ids": _neighbour,
+    "retrieval.ids": _neighbor,
     "segment.cuts": _cut,
     "sola.offset": _offset,
 }

@@ -1,5 +1,6 @@
-"""How an error lies in time: at the edges, in one place, growing, with the segments, or everywhere; and what of a
-waveform's error is pitch drift rather than magnitude."""
+"""The shape of an error in time (at the ends, in one place, growing, at segment edges, everywhere), and a waveform's
+error
+split into drift of F0 and error of magnitude."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -10,7 +11,16 @@ from parity import stages
 from parity.goldens.arrays import Array, Curve
 from parity.judge.metrics import ratio, rms
 
-_TELLS = {
+# Shares and factors that tell the shapes apart. They are choices that tests/harness/test_shapes.py fixes by examples.
+CONCENTRATED = 0.9  # share of the error's energy that lies in the frames of a shape
+EDGE = 50  # one in so many frames at each end, and around each seam, counts as the edge
+LOUDEST = 10  # one in so many frames may hold the energy of a transient
+GROWTH = 3  # factor between the first and the last third, or block, of a growing error
+FEWEST_FRAMES = 8  # of a curve that has a shape
+FEWEST_BLOCKS = 3  # with errors, of a stream that has a shape over its blocks
+WINDOW = 1024  # samples in one short-time spectrum of `magnitude`
+
+_SENTENCES = {
     "none": "no error to describe",
     "edge": "the error lies at the ends",
     "transient": "the error lies in one short stretch",
@@ -21,19 +31,30 @@ _TELLS = {
 
 
 def shape(frames: Curve, seams: Sequence[int] = ()) -> dict[str, str]:
-    """The kind of an error curve, relative RMS by frame; `seams` are the frames at which segments meet."""
+    """The kind of an error and its sentence.
+
+    Args:
+        frames: The relative RMS error of each frame.
+        seams: The frames at which segments meet.
+    """
     kind = _kind(np.asarray(frames, np.float64), seams)
-    return {"kind": kind, "sentence": _TELLS[kind]}
+    return {"kind": kind, "sentence": _SENTENCES[kind]}
 
 
 def over_blocks(blocks: Sequence[Curve]) -> dict[str, str] | None:
-    """The kind of an error over the blocks of a stream: `growing` where each holds more than the one before,
-    `periodic` where each begins or ends with it; None where the blocks say no more than one of them does."""
+    """The kind of an error over the blocks of a stream.
+
+    Args:
+        blocks: The relative error of each frame, one curve for each block.
+    Returns:
+        Kind and sentence: `growing` where each block holds more error than the one before, `periodic` where each begins
+        or ends with it; None where the blocks have no common shape.
+    """
     wrong = [block for block in blocks if block.size and np.any(block)]
-    if len(wrong) < 3:
+    if len(wrong) < FEWEST_BLOCKS:
         return None
     sizes = [rms(block) for block in wrong]
-    if all(one < other for one, other in pairwise(sizes)) and sizes[-1] > 3 * sizes[0]:
+    if all(one < other for one, other in pairwise(sizes)) and sizes[-1] > GROWTH * sizes[0]:
         return {
             "kind": "growing",
             "sentence": f"the error grows from block to block, {sizes[0]:.2g} in the first "
@@ -50,47 +71,50 @@ def _kind(frames: Curve, seams: Sequence[int]) -> str:
     count = len(energy)
     if total == 0:
         return "none"
-    if count < 8:
+    if count < FEWEST_FRAMES:
         return "persistent"
-    near = max(1, count // 50)
+    near = max(1, count // EDGE)
     edge = float(energy[:near].sum() + energy[-near:].sum()) / total
     if seams:
         at = np.zeros(count, bool)
         for seam in seams:
             at[max(seam - near, 0) : seam + near + 1] = True
-        if float(energy[at].sum()) / total > 0.9 and at.mean() < 0.5:
+        if float(energy[at].sum()) / total > CONCENTRATED and at.mean() < 0.5:
             return "periodic"
-    if edge > 0.9:
+    if edge > CONCENTRATED:
         return "edge"
-    loudest = np.sort(energy)[::-1][: max(1, count // 10)]
-    if float(loudest.sum()) / total > 0.9:
+    largest = np.sort(energy)[::-1][: max(1, count // LOUDEST)]
+    if float(largest.sum()) / total > CONCENTRATED:
         return "transient"
     thirds = [float(np.sqrt(part.mean())) for part in np.array_split(energy, 3)]
-    return "growing" if thirds[2] > 3 * thirds[0] and thirds[0] <= thirds[1] <= thirds[2] else "persistent"
+    return "growing" if thirds[2] > GROWTH * thirds[0] and thirds[0] <= thirds[1] <= thirds[2] else "persistent"
 
 
 def drift_cents(tensors: Mapping[str, Array], golden: Mapping[str, Array], prefix: str = "") -> float | None:
-    """The median distance of two pitch tracks over the frames that both voice, in cents; None without pitch.
+    """The median distance of two pitch tracks over the frames that both voice, in cents; None without such frames.
 
-    prefix : of the block, where it is a stream's pitch
+    Args:
+        tensors: The candidate's tensors.
+        golden: The golden's.
+        prefix: The block of a stream whose pitch is compared; any other prefix means the pitch of the file.
     """
     name = prefix + "f0.hz" if stages.scope_of(prefix) is stages.Scope.BLOCK else "f0.hz"
     if name not in tensors or name not in golden or tensors[name].shape != golden[name].shape:
         return None
-    ours, theirs = tensors[name].astype(np.float64), golden[name].astype(np.float64)
-    both = (ours > 0) & (theirs > 0)
+    own, theirs = tensors[name].astype(np.float64), golden[name].astype(np.float64)
+    both = (own > 0) & (theirs > 0)
     if not both.any():
         return None
-    return float(np.median(1200 * np.log2(ours[both] / theirs[both])))
+    return float(np.median(1200 * np.log2(own[both] / theirs[both])))
 
 
 def magnitude(ours: Array, golden: Array) -> float:
-    """The relative RMS between two waveforms' short-time magnitudes: what is left when phase may drift."""
-    there = _spectra(golden)
-    return ratio(rms(_spectra(ours) - there), rms(there))
+    """The relative RMS between two waveforms' short-time magnitudes: the error that remains when phase may drift."""
+    exact = _spectra(golden)
+    return ratio(rms(_spectra(ours) - exact), rms(exact))
 
 
-def _spectra(wave: Array, size: int = 1024) -> Array:
+def _spectra(wave: Array, size: int = WINDOW) -> Array:
     flat = np.asarray(wave, np.float64).ravel()
     flat = np.pad(flat - flat.mean(), (0, max(0, size - flat.size)))
     frames = np.lib.stride_tricks.sliding_window_view(flat, size)[:: size // 2]

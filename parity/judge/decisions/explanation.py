@@ -1,0 +1,121 @@
+"""Decisions that differ within their margin: their cells are explained, and what follows is judged with the
+golden's."""
+
+from dataclasses import replace
+
+from parity import stages
+from parity.candidates import candidate
+from parity.candidates.candidate import Candidate
+from parity.errors import ParityError
+from parity.goldens.arrays import NamedArrays, Tensors
+from parity.judge import ledger as cells
+from parity.judge.decisions import margins, voicing
+from parity.judge.judgment import Judgment
+from parity.judge.states import CellState, Metric, Mode
+from parity.stages import TensorName
+
+
+def explain_flips(judgment: Judgment) -> None:
+    """Mark every decision whose differing elements are all explained.
+
+    In a chain, the stages that follow an explained decision are run again with the golden's decision, and their cells
+    are those of that run.
+    """
+    chain: NamedArrays = judgment.chained.tensors
+    settled = _explain_pitch(judgment)
+    if settled and judgment.candidate is not None:
+        chain = _judge_followers(judgment, judgment.candidate, chain, settled)
+    case, ledger = judgment.case, judgment.ledger
+    settled = {}
+    for cell in list(ledger.cells):
+        if cell.metric is not Metric.UNEQUAL or cell.state is not CellState.DIFFERS:
+            continue
+        chained = cell.mode is Mode.CHAINED
+        made = chain if chained else {**case, **judgment.isolated.tensors}
+        flips = margins.flips(cell.tensor, case, made, chained)
+        upstream = stages.upstream(cell.tensor, case) if chained else set()
+        explained = (
+            not ledger.any_failed(_siblings(cell.tensor) | upstream, cell.mode)
+            and bool(flips)
+            and all(flip["explained"] for flip in flips)
+        )
+        if explained and chained:
+            settled[cell.tensor] = case[cell.tensor]
+        state = CellState.EXPLAINED if explained else cell.state
+        ledger.put(replace(cell, flips=tuple(flips[: margins.MOST_LISTED]), state=state))
+    if settled and judgment.candidate is not None:
+        _judge_followers(judgment, judgment.candidate, chain, settled)
+
+
+def _siblings(name: str) -> set[str]:
+    """The other outputs of the stage that makes a tensor."""
+    stage, prefix = stages.stage_of(name), TensorName.parse(name).prefix
+    return {prefix + row.name for row in stage.makes} - {name} if stage else set()
+
+
+def _explain_pitch(judgment: Judgment) -> Tensors:
+    """Explain the frames of a pitch track in which the network decided on the edge.
+
+    Returns:
+        The track of the chain with the golden's decisions in those frames; nothing where they are not all explained.
+    """
+    case, ledger, name = judgment.case, judgment.ledger, "f0.raw"
+    settled: Tensors = {}
+    if judgment.counterfactuals is None:
+        return settled
+    for mode in Mode:
+        made = judgment.run(mode).tensors
+        differing = [cell for cell in ledger.of([name], mode) if cell.state is CellState.DIFFERS]
+        if not differing or "padded" not in case or ledger.any_failed(stages.upstream(name, case), mode):
+            continue
+        frames = voicing.changed(case[name], made[name])
+        if not 0 < len(frames) <= max(1, voicing.FEW * case[name].size):
+            continue
+        corrected = made[name].copy()
+        corrected[frames] = case[name][frames]
+        rest, _ = cells.judge_tensor(case, name, mode, corrected, judgment.limits)
+        theirs = judgment.counterfactuals.salience(case["padded"])
+        own = theirs
+        if mode is Mode.CHAINED and "padded" in made:
+            own = judgment.counterfactuals.salience(made["padded"])
+        if theirs is None or own is None or any(cell.failed for cell in rest):
+            continue
+        flips = voicing.flips(case[name], made[name], theirs, own)
+        explained = all(flip["explained"] for flip in flips)
+        for cell in differing:
+            state = CellState.EXPLAINED if explained else cell.state
+            ledger.put(replace(cell, flips=tuple(flips[: margins.MOST_LISTED]), state=state))
+        if explained and mode is Mode.CHAINED:
+            settled[name] = corrected
+    return settled
+
+
+def _judge_followers(judgment: Judgment, program: Candidate, chain: NamedArrays, settled: Tensors) -> Tensors:
+    """Run the stages that follow explained decisions again, and enter their cells.
+
+    Args:
+        judgment: The judgment.
+        program: The candidate.
+        chain: The tensors of its whole conversion.
+        settled: The decisions to use in place of the chain's.
+    Returns:
+        The tensors of the chain as they are then.
+    """
+    case = judgment.case
+    made: Tensors = {**chain, **settled}
+    changed = set(settled)
+    for stage, prefix in candidate.steps(case):
+        if not changed & set(stages.reads(stage, prefix, made)) or not program.offers(stage):
+            continue
+        try:
+            inputs = judgment.inputs(stage, prefix, made)
+            fresh = program.run_stage(judgment.after_chain(made), stage, prefix, inputs)
+        except ParityError:
+            continue
+        for name in (prefix + row.name for row in stage.makes):
+            if name in fresh and name in case and name not in settled:
+                made[name] = fresh[name]
+                changed.add(name)
+                for cell in cells.judge_tensor(case, name, Mode.CHAINED, fresh[name], judgment.limits)[0]:
+                    judgment.ledger.put(cell)
+    return made

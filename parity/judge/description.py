@@ -1,0 +1,85 @@
+"""The description of a failed stage: the first frame beyond the limit, the error's shape in time, and its cause."""
+
+from parity import stages
+from parity.goldens import time_axes
+from parity.goldens.store import Case
+from parity.judge import metrics
+from parity.judge.blame import StageVerdict
+from parity.judge.diagnosis import causes, error_shape, realtime
+from parity.judge.diagnosis.registry import Cause
+from parity.judge.judgment import Judgment
+from parity.judge.ledger import Ledger
+from parity.judge.states import Blame, Metric, Mode
+from parity.stages import Scope, TensorKind, TensorName
+
+
+def describe(judgment: Judgment, verdict: StageVerdict) -> None:
+    """Complete the verdict on a failed stage.
+
+    Its first failed tensor is described, in the isolated mode where that failed.
+    """
+    mode = Mode.ISOLATED if verdict.failed_in(Mode.ISOLATED) else Mode.CHAINED
+    name = verdict.failed_in(mode)[0].tensor
+    own = [
+        cell.value
+        for cell in verdict.cells
+        if cell.mode is Mode.ISOLATED and cell.metric is Metric.RELATIVE_RMS and cell.value is not None
+    ]
+    verdict.own = metrics.number(max(own)) if own else None
+    if (mode, name) in judgment.ledger.numbers and name in judgment.run(mode).tensors:
+        _describe_error(judgment, verdict, mode, name)
+    if verdict.blame is Blame.ORIGIN:
+        verdict.cause = _cause(judgment, verdict, mode, name)
+
+
+def _describe_error(judgment: Judgment, verdict: StageVerdict, mode: Mode, name: str) -> None:
+    case, made = judgment.case, judgment.run(mode).tensors
+    row, axis = stages.tensor(name), time_axes.axis(name, case.document, case)
+    allowed = 0.0
+    if row.kind is not TensorKind.DECISION:
+        limit = judgment.limits.find(name, mode, Metric.WORST_FRAME, judgment.network_f0).limit
+        allowed = limit * metrics.rms(case[name].astype("f8") - (case[name].mean() if row.is_waveform else 0))
+    verdict.first = metrics.first_above(row, case[name], made[name], allowed, axis)
+    verdict.shape = shape_over_blocks(judgment.ledger, mode, name) or error_shape.shape(
+        judgment.ledger.curve(mode, name), _seams(case, name)
+    )
+    if row.kind is TensorKind.WAVE and mode is Mode.CHAINED:
+        verdict.drift = error_shape.drift_cents(made, case, verdict.prefix)
+        verdict.magnitude = metrics.number(error_shape.magnitude(made[name], case[name]))
+
+
+def _cause(judgment: Judgment, verdict: StageVerdict, mode: Mode, name: str) -> Cause:
+    case, made, networks = judgment.case, judgment.run(mode).tensors, judgment.counterfactuals
+    if name in made and name in case:
+        length = realtime.other_length(case, verdict.stage.name, made[name], case[name])
+        if length is not None:
+            return length
+    place = case, verdict.stage, verdict.prefix, name, made, mode
+    if networks is None:
+        return causes.suggest(*place)
+    cause = causes.suggest(*place, networks.guesses)
+    if cause["name"] == causes.UNKNOWN["name"] and networks.refused:
+        return causes.suggest(*place)
+    return cause
+
+
+def shape_over_blocks(ledger: Ledger, mode: Mode, name: str) -> dict[str, str] | None:
+    """The shape of an error over all blocks of a stream; None for a file, or where no block differs from another."""
+    parsed = TensorName.parse(name)
+    if parsed.scope is not Scope.BLOCK:
+        return None
+    curves = [
+        numbers.frames
+        for (in_mode, other), numbers in ledger.numbers.items()
+        if in_mode is mode and TensorName.parse(other).unnumbered == parsed.unnumbered
+    ]
+    return error_shape.over_blocks(curves)
+
+
+def _seams(case: Case, name: str) -> list[int]:
+    """The frames of a file's tensor at which segments meet."""
+    if TensorName.parse(name).prefix or "segment.cuts" not in case:
+        return []
+    step = time_axes.step(name, case.document)
+    frame = max(step or metrics.FRAME_SECONDS, metrics.FRAME_SECONDS)
+    return [int(cut / stages.SR16 / frame) for cut in case["segment.cuts"]]

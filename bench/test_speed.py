@@ -9,6 +9,7 @@ from parity.candidates import candidate
 from parity.goldens import store
 from parity.judge import ledger
 from parity.judge import limits as tolerance
+from parity.judge.states import Mode
 from parity.rvc_bridge.offline import RvcTorch
 
 CASE = "retrieval-loudness-2026"
@@ -34,6 +35,6 @@ def test_stage(name: str, case: store.Case, ours: RvcTorch, benchmark: Any) -> N
     made = benchmark(ours.run_stage, case, stage, "seg0.", inputs)
     limits = tolerance.load()
     known = [(key, value) for key, value in made.items() if key in case]
-    judged = [cell for key, value in known for cell in ledger.judge_tensor(case, key, "isolated", value, limits)[0]]
+    judged = [cell for key, value in known for cell in ledger.judge_tensor(case, key, Mode.ISOLATED, value, limits)[0]]
     assert judged, "nothing was compared"
     assert not [cell.sentence for cell in judged if cell.failed]

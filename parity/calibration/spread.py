@@ -24,6 +24,7 @@ from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge import ledger, limits, metrics
 from parity.judge.decisions import margins, phase_wraps
+from parity.judge.states import Metric
 
 Key = tuple[str, str, str, bool]
 
@@ -100,7 +101,7 @@ def values(case: Case, made: Mapping[str, Array], mode: str) -> Iterator[tuple[s
         if state:
             raise ParityError(f"a variant that must not matter changes the form of {case.name}: {sentence}")
         numbers = metrics.compare(name, case[name], made[name], time_axes.axis(name, case.document, case))
-        if numbers.values.get("unequal"):
+        if numbers.values.get(Metric.UNEQUAL):
             flips = margins.flips(name, case, {**case, **made}, mode == "chained")
             touched.add(name)
             yield name, "unequal", float(sum(not flip["explained"] for flip in flips))

@@ -97,7 +97,7 @@ def form(name: str, golden: Array, ours: Array | None) -> tuple[CellState | None
     if ours.dtype != golden.dtype:
         return (
             CellState.DTYPE,
-            f"{name} is {ours.dtype}, the golden is {golden.dtype}; convert it before it is returned",
+            f"{name} is {ours.dtype}, the golden is {golden.dtype}; convert it before it is handed over",
         )
     if ours.size == 0 and golden.size:
         return CellState.EMPTY, f"{name} is empty: the golden has {_kind(golden)}"

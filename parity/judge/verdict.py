@@ -174,8 +174,8 @@ def _conclude(judgment: Judgment, verdicts: list[StageVerdict]) -> CaseVerdict:
     if not failed:
         if judgment.ledger.counts()["compared"]:
             return CaseVerdict(name, CaseState.PASS, None, judgment.ledger, verdicts, None, traces, unknown)
-        sentence = f"{name}: nothing was compared; the candidate offers no stage that this case has"
-        return CaseVerdict(name, CaseState.NOTHING, sentence, judgment.ledger, verdicts, None, traces, unknown)
+        nothing = f"{name}: nothing was compared; the candidate offers no stage that this case has"
+        return CaseVerdict(name, CaseState.NOTHING, nothing, judgment.ledger, verdicts, None, traces, unknown)
     cell = _first_failure(failed, verdicts)
     sentence = cell.sentence
     if unknown and cell.state is CellState.MISSING:

@@ -11,11 +11,12 @@ from parity import stages
 from parity.errors import ParityError
 from parity.goldens.store import Case
 from parity.judge import limits as tolerance
-from parity.judge import verdict, waivers
+from parity.judge import verdict
 from parity.judge.blame import StageVerdict
 from parity.judge.diagnosis import causes as cause
+from parity.judge.judgment import Judgment
 from parity.judge.ledger import Cell
-from parity.judge.verdict_schema import MODES
+from parity.judge.states import Metric, Mode
 from parity.mutants.cached_stages import Memory
 from parity.mutants.fault import Fault
 from parity.rvc_bridge.offline import RvcTorch
@@ -54,7 +55,7 @@ def run(fault: Fault, case: Case, program: RvcTorch, limits: tolerance.Limits, m
         if memory is not None:
             stack.enter_context(memory.trial([fault.stage, *fault.also]))
         with fault.patch.apply(program, case):
-            found = verdict.judge(case, program, limits, waivers.Waivers())
+            found = verdict.judge(Judgment(case, limits, candidate=program))
     refuse_misfit(fault, found)
     give_reasons(case, found, program.guesses)
     accused = list(dict.fromkeys(stage.stage.name for stage in found.stages if stage.blame == "origin"))
@@ -105,7 +106,7 @@ def effect(case: Case, found: verdict.CaseVerdict, rows: Sequence[StageVerdict])
     A decision or an integer has a limit of 0; there the effect is counted in bins, samples, rows or steps, the least
     that there can be. None where there is no number: a tensor that is missing or of another form.
     """
-    for mode in MODES:
+    for mode in Mode:
         cells = [cell for row in rows for cell in row.cells if cell.mode == mode]
         if any(cell.failed for cell in cells):
             times = [_times(case, found, cell) for cell in cells if cell.metric != "form"]
@@ -154,11 +155,11 @@ def checks() -> list[str]:
     """Everything that can be removed from the judge: a metric, a mode, the look at one tensor."""
     offline = [row.name for stage in stages.offline() for row in stage.makes if not row.optional]
     live = [f"rt.{row.name}" for stage in stages.realtime() for row in stage.makes if row.name not in UNSEEN]
-    return [*METRICS, *MODES, *offline, *live]
+    return [*(metric.value for metric in Metric), *(mode.value for mode in Mode), *offline, *live]
 
 
 def accusations(case: Case, program: RvcTorch, limits: tolerance.Limits) -> list[str]:
     """Whom a run without any fault accuses; it ought to be nobody."""
-    found = verdict.judge(case, program, limits, waivers.Waivers())
+    found = verdict.judge(Judgment(case, limits, candidate=program))
     wrong = [row for row in found.stages if row.failed or row.blame in ("origin", "amplifies")]
     return [f"{row.prefix}{row.stage.name}" for row in wrong]

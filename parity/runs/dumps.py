@@ -12,9 +12,11 @@ from parity.candidates.candidate import Candidate, Tensors
 from parity.errors import TraceError, UsageError
 from parity.goldens import store, trace_file
 from parity.goldens.store import Case, MemoryCase
-from parity.judge import ledger, verdict
+from parity.judge import verdict
+from parity.judge.judgment import Absence, Judgment, ModeRun
 from parity.judge.limits import load as load_limits
 from parity.judge.limits import network_f0
+from parity.judge.states import CellState
 from parity.judge.waivers import Waivers
 from parity.output import files, verdict_json
 from parity.output.verdict_json import Json
@@ -85,19 +87,18 @@ def judge(
     """
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
     limits, waivers = load_limits(), waivers if waivers is not None else Waivers()
-    names = [name for name in ledger.expected_tensors(case) if stages.stage_of(name) is not None]
-    case_verdict = verdict.judge_tensors(
+    only_chained = Absence(CellState.NOT_TESTED, "not tested: two dumps show only the chained run")
+    judgment = Judgment(
         case,
-        {},
-        made,
         limits,
         waivers,
-        only_stage,
-        dict.fromkeys(names, "not tested: two dumps show only the chained run"),
-        oracle=counterfactual.Ours(case, program),
-        hear=counterfactual.hear(case, program),
+        only_stage=only_stage,
+        counterfactuals=counterfactual.RvcCounterfactuals(case, program),
+        isolated=ModeRun(absence=only_chained),
+        chained=ModeRun(made),
     )
-    case_verdict.match(case, limits, counterfactual.conversion(case, program))
+    case_verdict = verdict.judge_tensors(judgment)
+    verdict.match_profiles(judgment, case_verdict)
     traces = files.write_traces(out, case_verdict) if out else {}
     golden = case if not isinstance(case, MemoryCase) else None
     document = verdict_json.case_document(case_verdict, golden, traces, time.monotonic() - begin, command)

@@ -13,8 +13,10 @@ from parity.errors import GoldenError, UsageError
 from parity.goldens import store
 from parity.goldens.store import Case
 from parity.judge import verdict
+from parity.judge.judgment import Judgment
 from parity.judge.limits import Limits, network_f0
 from parity.judge.limits import load as load_limits
+from parity.judge.states import CaseState
 from parity.judge.verdict import CaseVerdict
 from parity.judge.waivers import Waivers
 from parity.judge.waivers import load as load_waivers
@@ -131,22 +133,22 @@ def _judge_folder(
 def _judge(case: Case, program: Candidate, limits: Limits, waivers: Waivers, only_stage: str | None) -> CaseVerdict:
     taken = program.takes(case)
     judged = program if taken else DeclinedCase(program)
-    case_verdict = verdict.judge(
+    judgment = Judgment(
         case,
-        judged,
         limits,
         waivers,
-        only_stage,
-        counterfactual.Ours(case, judged),
-        counterfactual.hear(case, judged),
+        candidate=judged,
+        only_stage=only_stage,
+        counterfactuals=counterfactual.RvcCounterfactuals(case, judged),
     )
-    case_verdict.match(case, limits, counterfactual.conversion(case, judged))
+    case_verdict = verdict.judge(judgment)
+    verdict.match_profiles(judgment, case_verdict)
     if not taken:
-        case_verdict.state = "declined"
+        case_verdict.state = CaseState.DECLINED
         case_verdict.sentence = f"the candidate does not declare the profile {case.profile}"
-    elif case_verdict.state == "nothing" and _offers_nothing(judged, case):
-        case_verdict.state = "declined"
-    if case_verdict.state == "differs" and (other := cache.other_than_recorded(case.voice)):
+    elif case_verdict.state is CaseState.NOTHING and _offers_nothing(judged, case):
+        case_verdict.state = CaseState.DECLINED
+    if case_verdict.state is CaseState.DIFFERS and (other := cache.other_than_recorded(case.voice)):
         case_verdict.sentence = f"{case_verdict.sentence}; {other}"
     return case_verdict
 

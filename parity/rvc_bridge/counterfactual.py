@@ -17,10 +17,9 @@ from parity.errors import ParityError
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case, MemoryCase
 from parity.judge import metrics
-from parity.judge.decisions.voicing import Hear, Heard
+from parity.judge.decisions.voicing import Salience
 from parity.judge.diagnosis import realtime
 from parity.judge.diagnosis.registry import Guess
-from parity.judge.other_profiles import Run
 
 NEAR = 1e-4  # relative RMS: another network is off by 1, the same one on another machine by 1e-5
 
@@ -64,56 +63,53 @@ def _believed(case: Case, prefix: str, name: str) -> Case | None:
     return here if stage is not None and confirmed(here, pipeline(), stage, prefix, name) else None
 
 
-class Ours:
-    """Predictions by networks of a case: the candidate's own where it is ours, else ours. An `Oracle`.
+class RvcCounterfactuals:
+    """Predictions by networks of a case: the candidate's own where it is `rvc`, else those of `rvc` in this process.
 
-    refused : it was asked about a network that it does not have, so what it did not say means nothing
+    Implements `parity.judge.judgment.Counterfactuals`.
     """
 
     def __init__(self, case: Case, program: Candidate | None = None) -> None:
+        """Nothing is loaded before the first call.
+
+        Args:
+            case: The golden.
+            program: The candidate that is judged; None for two dumps.
+        """
         self.case, self.refused = case, False
         self._own: Any = program if hasattr(program, "guesses") else None
 
-    def __call__(self, case: Case, stage: str, prefix: str, name: str, given: Tensors) -> Iterator[Guess]:
-        """Every guess for one tensor of one stage."""
+    def guesses(self, case: Case, stage: str, prefix: str, name: str, inputs: Tensors) -> Iterator[Guess]:
+        """Predictions for one output of a stage, by the stage's name and the tensor's full name."""
         yield from realtime.guesses(case, stage, name)
         here = case if self._own is not None else _believed(case, prefix, name)
         self.refused = here is None
         if here is None:
             return
         own = self._own if self._own is not None else pipeline()
-        yield from own.guesses(here, stage, prefix, name, given)
+        yield from own.guesses(here, stage, prefix, name, inputs)
         if stage == "f0.raw" and hasattr(own, "f0_network"):
-            from parity.rvc_bridge import pitch_decoders
+            from parity.rvc_bridge import pitch_decoders  # loads torch
 
-            yield from pitch_decoders.guesses(own, here, given["padded"])
+            yield from pitch_decoders.guesses(own, here, inputs["padded"])
 
+    def salience(self, padded: Array) -> Salience | None:
+        """The salience of the case's pitch network on padded audio; None where that network is not available."""
+        own = self._own if hasattr(self._own, "f0_network") else None
+        believed = self.case if own is not None else _believed(self.case, "", "f0.raw")
+        if believed is None:
+            return None
+        from parity.rvc_bridge import pitch_salience  # loads torch
 
-def hear(case: Case, program: Candidate | None = None) -> Hear | None:
-    """What our pitch network of this case hears in a sound; None for a voice that is not known here."""
-    own = program if hasattr(program, "f0_network") else None
-    if own is None and known(case) is None:
-        return None
+        return pitch_salience.salience_of(own or pipeline(), believed, padded)
 
-    def listen(padded: Array) -> Heard | None:
-        from parity.rvc_bridge import pitch_salience
-
-        believed = case if own is not None else _believed(case, "", "f0.raw")
-        return None if believed is None else pitch_salience.heard(own or pipeline(), believed, padded)
-
-    return listen
-
-
-def conversion(case: Case, program: Candidate | None = None) -> Run:
-    """The whole conversion of a case by our pipeline, or by the candidate where it is ours."""
-    if program is not None and hasattr(program, "guesses"):
-        return program.run
-
-    def convert(other: Case) -> Tensors:
-        here = known(other)
+    def convert(self, case: Case) -> Tensors:
+        """The whole conversion of a case; raises CandidateError where its voice is not available."""
+        if self._own is not None:
+            made: Tensors = self._own.run(case)
+            return made
+        here = known(case)
         if here is None:
-            raise CandidateError("this voice cannot be made here")
-        made: Tensors = pipeline().run(here)
-        return made
-
-    return convert
+            raise CandidateError(f"the voice {case.voice.get('kind')!r} is not one of the synthetic voices")
+        made = pipeline().run(here)
+        return {**made}

@@ -7,7 +7,7 @@ import numpy as np
 
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
-from parity.judge.decisions.voicing import Heard
+from parity.judge.decisions.voicing import Salience
 from parity.judge.diagnosis.registry import Guess
 from parity.rvc_bridge import pitch_salience
 
@@ -18,33 +18,33 @@ REACH = 4
 def guesses(program: Any, case: Case, padded: Array) -> Iterator[Guess]:
     """D10: FCPE read otherwise than by its local argmax above 0.006; nothing for another method."""
     method = str(case.options.get("f0_method"))
-    heard = pitch_salience.heard(program, case, padded) if method in THRESHOLDS else None
-    if heard is None:
+    decided_on = pitch_salience.salience_of(program, case, padded) if method in THRESHOLDS else None
+    if decided_on is None:
         return
     for threshold in THRESHOLDS[method]:
         yield Guess(
             "voicing threshold",
-            f"the salience threshold is {threshold:g}, not {heard.threshold:g}",
-            read(heard, threshold, REACH),
+            f"the salience threshold is {threshold:g}, not {decided_on.threshold:g}",
+            read(decided_on, threshold, REACH),
             "D10",
         )
     yield Guess(
         "another decoder",
         "the strongest bin is taken, not the mean of the nine around it",
-        read(heard, heard.threshold, 0),
+        read(decided_on, decided_on.threshold, 0),
         "D10",
     )
     yield Guess(
         "another decoder",
         "the mean is over all bins, not over the nine around the strongest",
-        read(heard, heard.threshold, heard.salience.shape[1]),
+        read(decided_on, decided_on.threshold, decided_on.salience.shape[1]),
         "D10",
     )
 
 
-def read(heard: Heard, threshold: float, reach: int) -> Array:
+def read(decided_on: Salience, threshold: float, reach: int) -> Array:
     """Pitch in Hz, float32 (F,), 0 where unvoiced: the weighted mean of the bins within `reach` of the strongest."""
-    salience, cents = heard.salience.astype(np.float64), heard.cents
+    salience, cents = decided_on.salience.astype(np.float64), decided_on.cents
     assert cents is not None  # only methods that decide bin by bin are asked
     strongest = salience.argmax(axis=1)
     if reach >= salience.shape[1]:

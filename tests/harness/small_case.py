@@ -11,7 +11,8 @@ from parity import stages
 from parity.candidates.candidate import Tensors
 from parity.goldens import random_stream, store
 from parity.goldens.store import Case
-from parity.judge import limits, verdict, waivers
+from parity.judge import limits, verdict
+from parity.judge.judgment import Judgment
 
 RATE, UPP, SAMPLES, PAD = 40000, 400, 8000, 4000
 FRAMES20 = (SAMPLES + 2 * PAD - 80) // 320
@@ -139,7 +140,7 @@ def judge(
     case: Case, alone: Mapping[str, Any], whole: Mapping[str, Any] | None = None, **more: Any
 ) -> verdict.CaseVerdict:
     """The verdict on a program that plays these tensors."""
-    return verdict.judge(case, Player(alone, whole, **more), limits.Limits(), waivers.Waivers())
+    return verdict.judge(Judgment(case, limits.Limits(), candidate=Player(alone, whole, **more)))
 
 
 def changed(name: str, value: Any) -> Tensors:

@@ -9,7 +9,7 @@ import pytest
 from small_case import META, changed, golden, judge, tensors
 
 from parity.goldens import store
-from parity.judge.decisions.voicing import Heard
+from parity.judge.decisions.voicing import Salience
 from parity.judge.diagnosis import causes, realtime
 
 ROOT = Path(__file__).parents[2]
@@ -121,12 +121,12 @@ def test_fcpe_read_with_another_threshold_or_decoder(monkeypatch: pytest.MonkeyP
     cents = 20 * np.arange(360) + 1997.38
     line = 0.9 * np.exp(-((np.arange(360)[None] - np.array([[100], [180], [220]])) ** 2) / 20)
     line[1] *= 0.02
-    heard = Heard(line, 0.006, cents)
-    monkeypatch.setattr(pitch_decoders.strengths, "heard", lambda *_: heard)
+    decided_on = Salience(line, 0.006, cents)
+    monkeypatch.setattr(pitch_decoders.pitch_salience, "salience_of", lambda *_: decided_on)
     case = type("Case", (), {"options": {"f0_method": "fcpe"}})()
-    right = pitch_decoders.read(heard, 0.006, pitch_decoders.REACH)
+    right = pitch_decoders.read(decided_on, 0.006, pitch_decoders.REACH)
     assert (right > 0).all()
-    deaf = np.where(np.arange(3) == 1, 0, right).astype(np.float32)
-    found = causes.best(pitch_decoders.guesses(None, case, np.zeros(1)), deaf, right)
+    other = np.where(np.arange(3) == 1, 0, right).astype(np.float32)
+    found = causes.best(pitch_decoders.guesses(None, case, np.zeros(1)), other, right)
     assert found is not None and found[1].divergence == "D10"
     assert found[1].sentence == "the salience threshold is 0.03, not 0.006"

@@ -19,7 +19,9 @@ from parity.judge import limits as tolerance
 from parity.judge import metrics as compare
 from parity.judge import verdict, waivers
 from parity.judge.decisions import margins
+from parity.judge.judgment import Judgment
 from parity.judge.ledger import Cell
+from parity.judge.states import CellState, Metric, Mode
 from parity.runs import run as running
 
 
@@ -126,7 +128,7 @@ def test_the_truth_is_never_left_out() -> None:
 def test_a_verdict_speaks_in_the_originals_spread(tmp_path: Path) -> None:
     case, value = golden(tmp_path), tensors()["seg0.flow.z"]
     limits = tolerance.Limits(spread({"avx2": 1e-6}))
-    found = verdict.judge(case, Player(changed("seg0.flow.z", value * np.float32(1.0001))), limits, waivers.Waivers())
+    found = verdict.judge(Judgment(case, limits, candidate=Player(changed("seg0.flow.z", value * np.float32(1.0001)))))
     assert found.sentence is not None and found.sentence.startswith(
         "seg0.flow.z differs in small (isolated): needs 0.0001 relative RMS, allowed 5e-06; "
         "your error is 100 times the original's own spread; worst at frame "
@@ -181,7 +183,10 @@ def test_a_waiver_needs_a_reason_and_an_end() -> None:
 
 def test_a_waiver_ends_on_its_day() -> None:
     row = waivers.Waivers([ROW | {"until": "2030-05-01"}], datetime.date(2030, 5, 2))
-    assert row.apply("small", Cell("seg0.flow.z", "isolated", "relative_rms", "differs")).state == "differs"
+    assert (
+        row.apply("small", Cell("seg0.flow.z", Mode.ISOLATED, Metric.RELATIVE_RMS, CellState.DIFFERS)).state
+        == "differs"
+    )
     assert row.complaints(False)[0].startswith("the waiver for small/seg0.flow.z/*/* ended on 2030-05-01")
 
 
@@ -215,14 +220,14 @@ def test_what_follows_an_error_inherits_it(tmp_path: Path) -> None:
     case, right = golden(tmp_path), tensors()
     alone = {**right, "seg0.z_p": right["seg0.z_p"] * np.float32(1.5)}
     whole = {**alone, "seg0.flow.z": right["seg0.flow.z"] * np.float32(1.5)}
-    found = verdict.judge(case, Scaler(alone, whole), tolerance.Limits(), waivers.Waivers())
+    found = verdict.judge(Judgment(case, tolerance.Limits(), candidate=Scaler(alone, whole)))
     assert blames(found) == {"z_p": "origin", "flow": "inherited"}
 
 
 def test_a_chain_that_hands_on_something_else_is_an_origin(tmp_path: Path) -> None:
     case, right = golden(tmp_path), tensors()
     whole = {**right, "seg0.flow.z": np.roll(right["seg0.flow.z"], 1, 2)}
-    found = verdict.judge(case, Scaler(right, whole), tolerance.Limits(), waivers.Waivers())
+    found = verdict.judge(Judgment(case, tolerance.Limits(), candidate=Scaler(right, whole)))
     assert blames(found) == {"flow": "origin"}
     sentence = next(stage.sentence for stage in found.stages if stage.stage.name == "flow")
     assert sentence == (
@@ -305,7 +310,7 @@ def test_an_explained_flip_lets_what_follows_be_judged_with_the_goldens_decision
     whole["f0.raw"][50] = edge * (1 + 1e-7)
     whole["f0.coarse"][0, 50] = 61
     whole["seg0.enc_p.m"] = whole["seg0.enc_p.m"] * np.float32(1.1)  # what the other bin makes of the encoder
-    found = verdict.judge(case, Player(right, whole), tolerance.Limits(), waivers.Waivers())
+    found = verdict.judge(Judgment(case, tolerance.Limits(), candidate=Player(right, whole)))
     assert found.state == "pass"
     assert blames(found) == {"f0.coarse": "knife-edge"}
     cell = next(cell for cell in found.ledger.cells if cell.metric == "unequal" and cell.state == "explained")

@@ -1,5 +1,6 @@
-"""A candidate that is another original is told which one."""
+"""The verdict on a candidate that follows another original names that original's profile."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from parity import __main__ as command_line
 from parity import stages
 from parity.candidates.candidate import CandidateError, Tensors
 from parity.goldens import store, trace_file
-from parity.judge import limits, other_profiles, verdict, waivers
+from parity.goldens.arrays import Array
+from parity.judge import limits, other_profiles, verdict
+from parity.judge.diagnosis.registry import Guess
+from parity.judge.judgment import Judgment
 from parity.runs import dumps
 from parity.rvc_bridge import counterfactual
 
@@ -32,50 +36,77 @@ def filled(**more: Any) -> Tensors:
     )
 
 
-def other(case: store.Case) -> Tensors:
-    """Our pipeline under another profile: nothing but the 2026 one converts this case."""
+def converted_as_2026(case: store.Case) -> Tensors:
+    """Our pipeline under another profile; only the profile of 2026 converts this case."""
     if case.profile != "webui-2026":
         raise CandidateError("not here")
     return {name: value for name, value in filled().items() if stages.stage_of(name)}
 
 
-def judged(case: store.Case, whole: Tensors) -> verdict.CaseVerdict:
-    found = verdict.judge(case, Player(tensors(), whole), limits.Limits(), waivers.Waivers())
-    found.match(case, limits.Limits(), other)
-    return found
+class OnlyConversion:
+    """Counterfactuals of which only the conversion is available."""
+
+    refused = True
+
+    def guesses(self, *_: Any) -> Iterator[Guess]:
+        return iter(())
+
+    def salience(self, padded: Array) -> None:
+        return None
+
+    def convert(self, case: store.Case) -> Tensors:
+        return converted_as_2026(case)
+
+
+def judgment_of(case: store.Case, chain: Tensors) -> Judgment:
+    program = Player(tensors(), chain)
+    return Judgment(case, limits.Limits(), candidate=program, counterfactuals=OnlyConversion())
+
+
+def judged(case: store.Case, chain: Tensors) -> verdict.CaseVerdict:
+    judgment = judgment_of(case, chain)
+    result = verdict.judge(judgment)
+    verdict.match_profiles(judgment, result)
+    return result
 
 
 def test_another_profile_is_named_with_its_distance(tmp_path: Path) -> None:
     near = filled()
     near["waveform.concat"] = near["waveform.concat"] * np.float32(1 + 4e-6)
-    found = judged(golden(tmp_path), near)
-    assert found.matches == "webui-2026"
-    assert found.sentence is not None
-    assert found.sentence.startswith("matches webui-2026 to 4e-06; you asked for rvc-python: f0.hz differs in small")
+    result = judged(golden(tmp_path), near)
+    assert result.matches == "webui-2026"
+    assert result.sentence is not None
+    assert result.sentence.startswith("matches webui-2026 to 4e-06; you asked for rvc-python: f0.hz differs in small")
 
 
-def test_bit_by_bit(tmp_path: Path) -> None:
+def test_an_equal_conversion_matches_bit_by_bit(tmp_path: Path) -> None:
     sentence = judged(golden(tmp_path), filled()).sentence
     assert sentence is not None
     assert sentence.startswith("matches webui-2026 bit by bit; you asked for rvc-python: ")
 
 
-def test_nearly_another_profile_matches_none(tmp_path: Path) -> None:
+def test_a_conversion_with_one_wrong_stage_matches_no_profile(tmp_path: Path) -> None:
     assert judged(golden(tmp_path), filled(**{"seg0.flow.z": 2 * tensors()["seg0.flow.z"]})).matches is None
 
 
-def test_an_error_where_no_profiles_part_is_not_tried(tmp_path: Path) -> None:
+def test_an_error_before_the_profiles_differ_is_not_tried(tmp_path: Path) -> None:
     case = golden(tmp_path)
-    assert other_profiles.nearest(case, filled(), "flow", limits.Limits(), other) is None
+    wrong = {**filled(), "padded": tensors()["padded"] * 2}
+    judgment = judgment_of(case, wrong)
+    assert verdict.judge(judgment).state == "differs"
+    assert other_profiles.first_differing_stage(judgment) == "padded"
+    assert other_profiles.nearest(judgment, converted_as_2026) is None
     assert judged(case, tensors()).matches is None
 
 
-def test_without_a_sound_nothing_matches(tmp_path: Path) -> None:
-    mute = {name: value for name, value in filled().items() if "waveform" not in name}
-    assert judged(golden(tmp_path), mute).matches is None
+def test_a_candidate_without_a_waveform_matches_no_profile(tmp_path: Path) -> None:
+    silent = {name: value for name, value in filled().items() if "waveform" not in name}
+    assert judged(golden(tmp_path), silent).matches is None
 
 
-def test_our_own_conversion_under_another_profile(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_our_own_conversion_under_another_profile_matches_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = Path("goldens/cases/v2-40k-rmvpe-rpy")
     case = store.open_case(folder)
     given = {name: case[name] for name in case if stages.is_input(name)}

@@ -31,16 +31,18 @@ def test_a_dumps_voice_is_read_off_its_tensors(case: store.Case) -> None:
 def test_a_voice_of_no_kind_is_not_known(case: store.Case) -> None:
     odd = store.MemoryCase({**case.meta, "voice": {**case.voice, "rate": 44100}}, {name: case[name] for name in case})
     assert counterfactual.known(odd) is None
-    oracle = counterfactual.Ours(odd)
-    assert list(oracle(odd, "spk.g", "seg0.", "seg0.spk.g", {})) == []
-    assert oracle.refused
+    networks = counterfactual.RvcCounterfactuals(odd)
+    assert list(networks.guesses(odd, "spk.g", "seg0.", "seg0.spk.g", {})) == []
+    assert networks.refused
 
 
 def test_a_network_that_makes_the_same_is_believed(case: store.Case) -> None:
-    oracle, name = counterfactual.Ours(case), "seg0.spk.g"
-    other = next(guess.value for guess in oracle(case, "spk.g", "seg0.", name, {}) if guess.name == "another speaker")
-    assert not oracle.refused
-    found = causes.best(oracle(case, "spk.g", "seg0.", name, {}), other, case[name])
+    networks, name = counterfactual.RvcCounterfactuals(case), "seg0.spk.g"
+    other = next(
+        guess.value for guess in networks.guesses(case, "spk.g", "seg0.", name, {}) if guess.name == "another speaker"
+    )
+    assert not networks.refused
+    found = causes.best(networks.guesses(case, "spk.g", "seg0.", name, {}), other, case[name])
     assert found is not None and found[1].divergence == "D22"
 
 
@@ -48,7 +50,7 @@ def test_a_network_that_makes_something_else_is_not(case: store.Case) -> None:
     tensors = {name: np.array(case[name]) for name in case}
     tensors["seg0.spk.g"] = tensors["seg0.spk.g"] * np.float32(1.5)
     foreign = store.MemoryCase(case.meta, tensors)
-    oracle = counterfactual.Ours(foreign)
-    assert list(oracle(foreign, "spk.g", "seg0.", "seg0.spk.g", {})) == []
-    assert oracle.refused
+    networks = counterfactual.RvcCounterfactuals(foreign)
+    assert list(networks.guesses(foreign, "spk.g", "seg0.", "seg0.spk.g", {})) == []
+    assert networks.refused
     assert stages.is_known("seg0.spk.g")

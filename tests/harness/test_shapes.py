@@ -7,8 +7,11 @@ import pytest
 from small_case import golden, judge, tensors
 
 from parity import stages
-from parity.judge import ledger as cells
+from parity.judge.description import shape_over_blocks
 from parity.judge.diagnosis import error_shape
+from parity.judge.ledger import Ledger
+from parity.judge.metrics import Numbers
+from parity.judge.states import Mode
 
 QUIET = np.full(100, 1e-9)
 
@@ -115,13 +118,11 @@ def test_a_verdict_holds_both(tmp_path: Path) -> None:
 
 
 def test_a_stream_is_described_by_all_its_blocks() -> None:
-    from parity.judge.blame import _stream_shape
-
-    ledger = cells.Ledger("live")
+    ledger = Ledger("live")
     for block, size in enumerate((1e-6, 1e-5, 1e-4)):
-        ledger.curves["chained", f"rt.{block}.out"] = np.full(30, size)
-        ledger.curves["chained", f"rt.{block}.flow.z"] = np.full(30, 1e-3)
+        for local, error in (("out", size), ("flow.z", 1e-3)):
+            ledger.enter(f"rt.{block}.{local}", Mode.CHAINED, [], Numbers({}, error, None, np.full(30, error)))
     assert stages.is_known("rt.0.out")
-    found = _stream_shape(ledger, "chained", "rt.2.out")
+    found = shape_over_blocks(ledger, Mode.CHAINED, "rt.2.out")
     assert found is not None and found["kind"] == "growing"
-    assert _stream_shape(ledger, "chained", "rt.2.flow.z") is None
+    assert shape_over_blocks(ledger, Mode.CHAINED, "rt.2.flow.z") is None

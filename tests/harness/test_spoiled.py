@@ -13,6 +13,7 @@ from parity.candidates.candidate import CandidateError, NotOffered
 from parity.errors import GoldenError, UsageError
 from parity.goldens import store
 from parity.judge import verdict_schema
+from parity.judge.judgment import Judgment
 from parity.runs import run as running
 
 FLOW = "seg0.flow.z"
@@ -256,9 +257,9 @@ def test_a_stage_that_raises_is_a_failure_with_its_reason(tmp_path: Path) -> Non
                 raise CandidateError("out of memory")
             return super().run_stage(case, stage, *rest)
 
-    from parity.judge import limits, verdict, waivers
+    from parity.judge import limits, verdict
 
-    found = verdict.judge(case, Broken(tensors()), limits.Limits(), waivers.Waivers())
+    found = verdict.judge(Judgment(case, limits.Limits(), candidate=Broken(tensors())))
     assert found.sentence == "flow failed in small (isolated): out of memory"
     assert found.state == "differs"
 

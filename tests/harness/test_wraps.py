@@ -5,8 +5,9 @@ import pytest
 from small_case import Player
 
 from parity.goldens import store
-from parity.judge import limits, verdict, waivers
+from parity.judge import limits, verdict
 from parity.judge.decisions import phase_wraps
+from parity.judge.judgment import Judgment
 
 GOLDEN = "goldens/cases/two-segments-rpy"
 
@@ -18,7 +19,7 @@ def case() -> store.Case:
 
 def judged(case: store.Case, **changes: np.ndarray) -> verdict.CaseVerdict:
     right = {name: case[name] for name in case}
-    return verdict.judge(case, Player(right | changes, right), limits.load(), waivers.Waivers(), "nsf")
+    return verdict.judge(Judgment(case, limits.load(), candidate=Player(right | changes, right), only_stage="nsf"))
 
 
 def other_way(case: store.Case) -> dict[str, np.ndarray]:
@@ -26,11 +27,11 @@ def other_way(case: store.Case) -> dict[str, np.ndarray]:
     return {name: found[0] for name in names if (found := phase_wraps.otherwise(case, name)) is not None}
 
 
-def test_without_fused_multiply_add_the_phase_of_a_silent_stretch_wraps_hundreds_of_times(case: store.Case) -> None:
+def test_without_fused_multiply_add_a_constant_phase_wraps_hundreds_of_times(case: store.Case) -> None:
     found = phase_wraps.otherwise(case, "seg0.nsf.sine")
     assert found is not None
     assert found[1] == (
-        "the phase wraps 727 times, in the golden 173: where the pitch stands still, the coarse phase "
+        "the phase wraps 727 times, in the golden 173: where the pitch is constant, the coarse phase "
         "falls by one rounding without fused multiply-add, as it does in the original on such a "
         "processor"
     )

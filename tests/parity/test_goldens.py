@@ -9,8 +9,10 @@ import torch
 from parity import stages
 from parity.candidates import candidate
 from parity.goldens import store
-from parity.judge import limits, verdict, waivers
+from parity.judge import limits, verdict
+from parity.judge.judgment import Absence, Judgment, ModeRun
 from parity.judge.ledger import Cell, judge_tensor
+from parity.judge.states import CellState, Mode
 from parity.rvc_bridge.offline import RvcTorch
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
@@ -36,7 +38,7 @@ def test_alone(stage: stages.Stage) -> None:
                 made = program.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix))
                 for name in (prefix + row.name for row in stage.makes if prefix + row.name in case):
                     if not stages.tensor(name).optional:
-                        compared += judge_tensor(case, name, "isolated", made.get(name), limits.load())[0]
+                        compared += judge_tensor(case, name, Mode.ISOLATED, made.get(name), limits.load())[0]
     assert compared, f"no short golden has the stage {stage.name}"
     assert [cell.sentence for cell in compared if cell.failed] == []
 
@@ -45,14 +47,9 @@ def test_alone(stage: stages.Stage) -> None:
 def test_chained(name: str) -> None:
     """From the original's 16 kHz samples and its noise, our whole conversion is the original's."""
     case = opened(name)
-    found = verdict.judge_tensors(
-        case,
-        {},
-        program.run(case),
-        limits.load(),
-        waivers.Waivers(),
-        trouble=dict.fromkeys(case, "not tested: alone is another test"),
-    )
+    isolated = ModeRun(absence=Absence(CellState.NOT_TESTED, "not tested: another test runs the stages alone"))
+    judgment = Judgment(case, limits.load(), isolated=isolated, chained=ModeRun(program.run(case)))
+    found = verdict.judge_tensors(judgment)
     assert found.ledger.counts()["compared"] > 50
     assert [cell.sentence for cell in found.ledger.cells if cell.failed] == []
 

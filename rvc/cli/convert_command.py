@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     options.merge_config(args)
     options.start(args)
     plan = make_plan(args)
-    from rvc.pipeline.file_conversion import convert_file  # imports torch, which a wrong option should not wait for
+    from rvc.pipeline.file_conversion import convert_file  # imports torch; checking options does not need it
 
     config = options.conversion(args)
     noise = options.noise_source(args)
@@ -92,7 +92,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     Raises:
         BadInput: an output cannot be written, or a trace or tape was given for several files.
     """
-    from rvc.audio.output import FORMATS, check_target  # imports NumPy, which `rvc --help` should not wait for
+    from rvc.audio.output import FORMATS, check_target  # imports NumPy; `rvc --help` does not need it
 
     batch = len(args.inputs) > 1 or args.inputs[0].is_dir()
     if not batch:

@@ -172,7 +172,7 @@ def audio(args: argparse.Namespace) -> int:
     Raises:
         BadInput: the file does not exist or cannot be read as sound.
     """
-    from rvc.audio.tools import describe  # imports NumPy, which `rvc --help` should not wait for
+    from rvc.audio.tools import describe  # imports NumPy; `rvc --help` does not need it
 
     options.start(args)
     facts = describe(args.file)

@@ -1,6 +1,6 @@
 """The parser of the command `rvc` and its exit codes.
 
-The modules that run a command are imported when the command is run, so that `rvc --help` does not wait for torch.
+The modules that run a command are imported when the command is run, so that `rvc --help` does not import torch.
 """
 
 from __future__ import annotations

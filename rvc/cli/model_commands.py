@@ -61,7 +61,7 @@ def run_inspect(args: argparse.Namespace) -> int:
     Raises:
         RvcError: the file does not exist, is damaged, or is no model.
     """
-    from rvc.voices.inspection import inspect  # imports torch, which `rvc --help` should not wait for
+    from rvc.voices.inspection import inspect  # imports torch; `rvc --help` does not need it
 
     print_report(inspect(args.file), args.json)
     return 0
@@ -69,7 +69,7 @@ def run_inspect(args: argparse.Namespace) -> int:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write VOICE as OUT.  Raises RvcError."""
-    from rvc.voices.model_tools import export  # imports torch, which `rvc --help` should not wait for
+    from rvc.voices.model_tools import export  # imports torch; `rvc --help` does not need it
 
     voice = export(args.voice, args.out, speaker=args.speaker, info=args.info)
     print_report(describe_file(args.out, voice), args.json)
@@ -78,7 +78,7 @@ def run_export(args: argparse.Namespace) -> int:
 
 def run_merge(args: argparse.Namespace) -> int:
     """Write the weighted mean of A and B.  Raises RvcError."""
-    from rvc.voices.model_tools import merge  # imports torch, which `rvc --help` should not wait for
+    from rvc.voices.model_tools import merge  # imports torch; `rvc --help` does not need it
 
     out = args.out or args.a.with_name(f"{args.a.stem}+{args.b.stem}.pth")
     voice = merge(args.a, args.b, out, args.ratio, info=args.info)
@@ -88,7 +88,7 @@ def run_merge(args: argparse.Namespace) -> int:
 
 def describe_file(out: Path, voice: Voice) -> dict[str, Any]:
     """The facts that `export` and `merge` print about the file they wrote."""
-    from rvc.weights.checkpoint import sha256  # imports torch, which `rvc --help` should not wait for
+    from rvc.weights.checkpoint import sha256  # imports torch; `rvc --help` does not need it
 
     return {
         "file": str(out),

@@ -201,7 +201,7 @@ def start(args: argparse.Namespace) -> None:
 
 def conversion(args: argparse.Namespace) -> Config:
     """The conversion that the options ask for.  Raises BadInput."""
-    from rvc.audio.segments import Window  # these import NumPy, which `rvc --help` should not wait for
+    from rvc.audio.segments import Window  # these import NumPy; `rvc --help` does not need it
     from rvc.config import Config
 
     requested = {name: vars(args).get(name) for name in CONFIG_FIELDS}
@@ -219,7 +219,7 @@ def voice_networks(args: argparse.Namespace, *, keep: bool = False) -> VoiceNetw
     Raises:
         RvcError: no voice was named, or its file cannot be used.
     """
-    from rvc.pipeline.voice_networks import VoiceNetworks  # these import torch, which `rvc --help` should not wait for
+    from rvc.pipeline.voice_networks import VoiceNetworks  # these import torch; `rvc --help` does not need it
     from rvc.voices.folder import find_voice
 
     if args.model is None:
@@ -238,6 +238,6 @@ def voice_networks(args: argparse.Namespace, *, keep: bool = False) -> VoiceNetw
 
 def noise_source(args: argparse.Namespace) -> NoiseSource:
     """The tape of --noise, else a generator with --seed.  Raises BadInput."""
-    from rvc.noise import Seeded, Tape  # imports NumPy, which `rvc --help` should not wait for
+    from rvc.noise import Seeded, Tape  # imports NumPy; `rvc --help` does not need it
 
     return Tape.read(args.noise) if args.noise is not None else Seeded(args.seed or 0)

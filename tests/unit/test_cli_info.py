@@ -4,6 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -89,3 +90,22 @@ def test_every_command_and_option_has_a_help_text(command, capsys):
     with pytest.raises(SystemExit):
         command.parse_args(["--help"])
     assert command.prog in capsys.readouterr().out
+
+
+def test_choices_equal_the_values_that_the_library_takes():
+    """The parser has its own lists, since `rvc --help` must not import the modules that define the values."""
+    from rvc.nn.kernels.conv import PRECISIONS
+    from rvc.pipeline.file_conversion import SampleKind
+    from rvc.realtime.controls import Crossfade
+    from rvc.realtime.io.sources import PcmFormat
+    from rvc.retrieval.search import ExactHits
+
+    parsers = commands(build())
+    choices = {
+        action.dest: action.choices for name in ("rvc convert", "rvc stream") for action in parsers[name]._actions
+    }
+    assert choices["crossfade"] == tuple(Crossfade)
+    assert choices["pcm_format"] == get_args(PcmFormat)
+    assert choices["exact_hits"] == get_args(ExactHits)
+    assert choices["format"] == get_args(SampleKind)
+    assert choices["precision"] == tuple(PRECISIONS)

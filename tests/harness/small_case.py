@@ -1,4 +1,4 @@
-"""A small case that needs no network: every tensor of the table, half a second long, and programs that play it."""
+"""A small case that needs no network: every tensor of the table for half a second, and a candidate that replays it."""
 
 import functools
 from collections.abc import Mapping
@@ -145,9 +145,9 @@ def judge(
 
 def changed(name: str, value: Any) -> Tensors:
     """The right tensors with one of them replaced; None leaves it out."""
-    found = tensors()
+    values = tensors()
     if value is None:
-        del found[name]
+        del values[name]
     else:
-        found[name] = value
-    return found
+        values[name] = value
+    return values

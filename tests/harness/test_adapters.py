@@ -1,4 +1,4 @@
-"""The adapters that ship, judged for real: the C one on its stages, faults planted in it blamed on theirs."""
+"""The committed adapters are judged on goldens, and faults planted in the C adapter are blamed on their stages."""
 
 import shutil
 import subprocess
@@ -50,19 +50,19 @@ def causes(document: dict[str, Any]) -> set[str]:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """One golden alone, so that the doctor need not look at all."""
+    """A folder of one golden, so that the doctor opens no other."""
     shutil.copytree(GOLDENS / CASE, tmp_path / "goldens" / CASE)
     return tmp_path / "goldens"
 
 
-def test_the_c_adapter_is_well(tmp_path: Path, small: Path) -> None:
+def test_the_doctor_accepts_the_c_adapter(tmp_path: Path, small: Path) -> None:
     with external.External(built(tmp_path), voice_files.paths) as program:
-        found = list(doctor.examine(program, small))
-    assert [finding.code for finding in found] == ["", "", "", ""]
-    assert found[0].sentence == "stages.c 1 offers 3 stages"
+        findings = list(doctor.examine(program, small))
+    assert [finding.code for finding in findings] == ["", "", "", ""]
+    assert findings[0].sentence == "stages.c 1 offers 3 stages"
 
 
-def test_the_c_adapter_gets_a_true_verdict(tmp_path: Path) -> None:
+def test_the_c_adapter_passes_on_its_three_stages(tmp_path: Path) -> None:
     document = judged(built(tmp_path), tmp_path)
     assert document["state"] == "pass"
     tested = {stage["stage"] for stage in document["cases"][0]["stages"] if stage["blame"] == "clean"}
@@ -95,10 +95,10 @@ def test_the_wrong_side_protected_is_blamed_on_protection(tmp_path: Path) -> Non
     assert causes(document) <= {"exchanged protect", "another protect"}
 
 
-def test_the_onnx_adapter_is_well_and_right(tmp_path: Path, small: Path) -> None:
+def test_the_onnx_adapter_is_accepted_and_passes(tmp_path: Path, small: Path) -> None:
     with external.External(ONNX, voice_files.paths) as program:
-        found = list(doctor.examine(program, small))
-        assert [finding.code for finding in found if not finding.well] == []
+        findings = list(doctor.examine(program, small))
+        assert [finding.code for finding in findings if not finding.well] == []
         document = running.run(program, small, tmp_path / "out")
     assert document["state"] == "pass", document["sentence"]
     tested = {stage["stage"] for stage in document["cases"][0]["stages"] if stage["blame"] == "clean"}
@@ -115,7 +115,7 @@ def test_the_missing_factor_of_an_onnx_export_is_named(
     assert causes(document) == {"missing 0.66666"}
 
 
-def test_an_adapter_without_its_runtime_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_adapter_without_its_runtime_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     from parity.adapters import onnx_runtime
 
     monkeypatch.setattr(onnx_runtime.importlib.util, "find_spec", lambda name: None)

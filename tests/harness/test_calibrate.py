@@ -55,14 +55,16 @@ def test_another_machine_is_added_to_what_was_measured(folders: tuple[Path, Path
     assert limits.Limits(after).find(WAVE, "chained", "relative_rms", False).limit == pytest.approx(2e-4, rel=0.01)
 
 
-def test_a_flip_that_nothing_explains_counts_and_what_follows_it_does_not(folders: tuple[Path, Path]) -> None:
+def test_an_unexplained_flip_counts_and_tensors_downstream_do_not(folders: tuple[Path, Path]) -> None:
     right = tensors()
     coarse = right["f0.coarse"].copy()
     coarse[0, 40] += 3
     variant(folders[0], "d", **{"f0.coarse": coarse, "seg0.enc_p.m": right["seg0.enc_p.m"] * np.float32(2)})
     document = spread.measure(*folders)
     assert entry(document, "f0.coarse", "unequal")["by_variant"]["d"] == 1
-    assert "d" not in entry(document, "enc_p.m")["by_variant"]  # it hears another bin, so it says nothing
+    assert (
+        "d" not in entry(document, "enc_p.m")["by_variant"]
+    )  # it reads another F0 bin, so its error is not arithmetic
     assert "d" in entry(document, "hubert.features")["by_variant"]
 
 
@@ -85,14 +87,14 @@ def test_fresh_noise_is_judged_against_the_first_variant(folders: tuple[Path, Pa
     assert {check.variant for check in checks if check.alarm} == {"c"}
 
 
-def test_the_command_says_figures(
+def test_the_command_prints_counts_and_writes_json(
     folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, out = tmp_path / "spread.json", tmp_path / "calibrate.json"
     path.write_text(json.dumps(spread.measure(*folders)))
     arguments = ["--spread", str(path), "--traces", str(folders[0]), "--goldens", str(folders[1]), "--out", str(out)]
     assert command_line.main(["calibrate", *arguments]) == 0
-    said = capsys.readouterr().out
-    assert "0 false alarms in " in said and " limits are measured; not run: " in said
+    out_text = capsys.readouterr().out
+    assert "0 false alarms in " in out_text and " limits are measured; not run: " in out_text
     document = json.loads(out.read_text())
     assert document["alarms"] == 0 and document["checks"] > 100

@@ -1,4 +1,4 @@
-"""The doctor says what is wrong with an adapter: each fault has a code of its own, and its sentence word for word."""
+"""The doctor reports what is wrong with an adapter: each fault has its own code, and its sentence is compared."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from parity.runs import doctor
 
 FAKE = Path(__file__).with_name("fake_adapter.py")
 SHAPE = "[1, 12, 98]"
-SAID = {
+EXPECTED = {
     "hang-hello": ("hang", "no answer to hello within 1 s; does the adapter flush its stdout after each line?"),
     "not-json": ("not-json", "the answer to hello is 'model loaded', not one line of JSON; send logs to stderr"),
     "wrong-id": ("wrong-id", None),
@@ -94,9 +94,9 @@ def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("parity.rvc_bridge.voice_files.paths", lambda case: {})
 
 
-@pytest.mark.parametrize("fault", SAID)
+@pytest.mark.parametrize("fault", EXPECTED)
 def test_each_fault_has_its_code_and_sentence(fault: str, goldens: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, sentence = SAID[fault]
+    code, sentence = EXPECTED[fault]
     monkeypatch.setattr(external, "HELLO_TIMEOUT", 1.0 if fault == "hang-hello" else 60.0)
     timeout = 8.0 if fault == "hang" else 60.0
     with external.External(adapter(fault, goldens), lambda case: {}, timeout) as program:
@@ -106,7 +106,7 @@ def test_each_fault_has_its_code_and_sentence(fault: str, goldens: Path, monkeyp
     assert code in doctor.CODES
 
 
-def test_a_well_adapter(goldens: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_adapter_without_faults(goldens: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = adapter("none", goldens)
     assert command_line.main(["doctor", "--candidate", command, "--goldens", str(goldens)]) == 0
     out = capsys.readouterr().out
@@ -134,9 +134,9 @@ def test_a_command_that_does_not_exist(goldens: Path, capsys: pytest.CaptureFixt
     )
 
 
-def test_every_code_is_explained_and_tried() -> None:
+def test_every_code_is_documented_and_tested() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "verifying-a-port.md").read_text()
     for code in doctor.CODES:
         assert f"`{code}`" in guide, f"docs/verifying-a-port.md does not explain {code}"
-    tried = {code for code, _ in SAID.values()}
+    tried = {code for code, _ in EXPECTED.values()}
     assert set(doctor.CODES) - tried == {"cannot-start", "no-case"}

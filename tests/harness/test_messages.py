@@ -1,4 +1,4 @@
-"""Every sentence that a porter can meet is met by a test, word for word."""
+"""Every error message that a porter can get is compared with its text by a test."""
 
 import ast
 import json
@@ -27,23 +27,23 @@ from parity.voices import cache, index, kinds
 
 PARITY = Path(__file__).parents[2] / "parity"
 REFUSALS = ("UsageError", "TraceError", "ParityError", "GoldenError", "ProtocolError", "NotOffered", "Finding")
-# What only we can meet, who write this repository: a stage without an address, a trial that goes wrong, our own data.
-OURS = {"rvc_bridge/offline.py", "rvc_bridge/realtime.py"}
-NOT_MET = ("mutants", "adapters")  # refusals that only the authors of the catalog can meet
+# Messages that only a developer of this project can get: a stage without a function, a trial that fails, its own data.
+INTERNAL = {"rvc_bridge/offline.py", "rvc_bridge/realtime.py"}
+NOT_TESTED = ("mutants", "adapters")  # refusals that only the authors of the catalog can meet
 
 
 def sentences() -> list[tuple[str, str]]:
-    """(file, the longest piece without a hole) of every refusal raised in parity/."""
-    found = []
+    """(file, the longest constant piece) of every error message raised in parity/."""
+    pairs = []
     for path in sorted(PARITY.rglob("*.py")):
         where = path.relative_to(PARITY).as_posix()
-        if where in OURS or where.startswith(NOT_MET):
+        if where in INTERNAL or where.startswith(NOT_TESTED):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in REFUSALS and node.args:
                 pieces = [piece for piece in _pieces(node.args[-1]) if len(piece) > 8]
-                found += [(where, max(pieces, key=len))] if pieces else []
-    return found
+                pairs += [(where, max(pieces, key=len))] if pieces else []
+    return pairs
 
 
 def _pieces(node: ast.expr) -> list[str]:
@@ -225,14 +225,14 @@ REFUSED: dict[str, tuple[Where, str]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_a_refusal_word_for_word(what: str, tmp_path: Path) -> None:
-    ask, sentence = REFUSED[what]
+def test_an_error_message_word_for_word(what: str, tmp_path: Path) -> None:
+    call, sentence = REFUSED[what]
     with pytest.raises(ParityError) as raised:
-        ask(tmp_path)
+        call(tmp_path)
     assert str(raised.value) == sentence.replace("{}", str(tmp_path))
 
 
-# ---- a whole conversion before the doctor ----------------------------------------------------------------------------
+# ---- the doctor ----------------------------------------------------------------------------
 
 
 class Chain(Player):
@@ -256,7 +256,7 @@ def stage(name: str) -> stages.Stage:
     return next(row for row in stages.every() if row.name == name)
 
 
-def test_what_the_doctor_says_of_a_whole_conversion(tmp_path: Path) -> None:
+def test_messages_of_the_doctor_about_a_conversion(tmp_path: Path) -> None:
     case, right = golden(tmp_path), tensors()
     assert doctor._examine_conversion(Chain({"f0.raw": right["f0.raw"]}), case).sentence == (
         "a whole conversion must write waveform.final, and every stage's tensors for blame; its outputs hold f0.raw"
@@ -270,7 +270,7 @@ def test_what_the_doctor_says_of_a_whole_conversion(tmp_path: Path) -> None:
     )
 
 
-def test_what_the_doctor_says_of_a_stage(tmp_path: Path) -> None:
+def test_messages_of_the_doctor_about_a_stage(tmp_path: Path) -> None:
     case, right = golden(tmp_path), tensors()
     assert doctor._examine_stage(Chain(right), stage("flow"), [case]).sentence == (
         "seg0.flow.z: form and repetition are right"
@@ -288,7 +288,7 @@ def test_what_the_doctor_says_of_a_stage(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_said_of_strange_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_about_wrong_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = golden(tmp_path)
     with external.External("true", lambda case: {}) as program:
         monkeypatch.setattr(
@@ -322,17 +322,17 @@ def test_other_bits_on_this_machine_end_a_case_and_not_each_of_its_stages(
     monkeypatch.setattr(cache, "pinned", lambda: dict.fromkeys(kinds.WEIGHTS, 64 * "0"))
     golden(tmp_path / "goldens")
 
-    class Ours(Player):
+    class MakesAnIndex(Player):
         def run_stage(self, *_: Any) -> dict[str, Any]:
             voices.make_index("v1")
             return {}
 
-    document = running.run(Ours(tensors()), tmp_path / "goldens", tmp_path / "out")
+    document = running.run(MakesAnIndex(tensors()), tmp_path / "goldens", tmp_path / "out")
     (case,) = document["cases"]
     assert (document["exit_code"], case["state"]) == (1, "unreadable")
-    found = case["sentence"].split("sha256 ")[1][:12]
+    made = case["sentence"].split("sha256 ")[1][:12]
     assert case["sentence"] == (
-        f"small cannot be judged: this machine drew other bits for index-v1: sha256 {found}, expected 000000000000; "
+        f"small cannot be judged: this machine drew other bits for index-v1: sha256 {made}, expected 000000000000; "
         "goldens recorded with these weights do not hold here, see parity/goldens/random_stream.py"
     )
 
@@ -361,7 +361,7 @@ def test_a_damaged_entry_that_cannot_be_replaced(tmp_path: Path, monkeypatch: py
     assert str(raised.value) == f"cannot replace the damaged {entry}; remove that folder and try again"
 
 
-def test_accuracy_wants_a_run(
+def test_accuracy_needs_a_finished_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(accuracy, "without_original", lambda track: iter(()))
@@ -379,11 +379,11 @@ def test_a_trace_from_which_nothing_can_start(tmp_path: Path, monkeypatch: pytes
     assert str(raised.value) == (f"{path} holds no audio16k.raw, from which our run has to start; record it again")
 
 
-# ---- and nothing is left out -----------------------------------------------------------------------------------------
+# ---- all messages -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def said() -> str:
+def tested() -> str:
     """Every string of the tests, regular expressions without their escapes."""
     texts = []
     for path in Path(__file__).parent.glob("*.py"):
@@ -391,10 +391,10 @@ def said() -> str:
     return "\n".join(texts).replace("\\", "")
 
 
-def test_there_are_sentences() -> None:
+def test_messages_were_collected() -> None:
     assert len(sentences()) > 50
 
 
 @pytest.mark.parametrize(("where", "piece"), sentences())
-def test_each_refusal_is_met_by_a_test(where: str, piece: str, said: str) -> None:
-    assert piece.strip(" ;,:()\n") in said, f"no test says what {where} says: {piece!r}"
+def test_each_message_is_compared_by_a_test(where: str, piece: str, tested: str) -> None:
+    assert piece.strip(" ;,:()\n") in tested, f"no test compares this message of {where}: {piece!r}"

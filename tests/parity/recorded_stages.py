@@ -1,5 +1,5 @@
-"""A conversion that can be replayed from any of its values on: replace one, and everything that depends on it is
-computed again with rvc's own stage functions."""
+"""A recorded conversion of which one value can be replaced: all stages that depend on it are computed again, by the
+stage functions of rvc."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Values = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Step:
-    """One stage: its name, what it makes, what it reads, and how."""
+    """One stage: its name, the values that it makes and reads, and its function."""
 
     name: str
     makes: tuple[str, ...]
@@ -29,22 +29,22 @@ class Step:
 
 
 class Replay:
-    """The stages of one segment over a recorded trace; names are without `seg0.`."""
+    """The stages of one segment, on the values of a recorded trace; names are without the prefix `seg0.`."""
 
-    def __init__(self, parts: VoiceNetworks, config: Config, trace: Mapping[str, np.ndarray]) -> None:
-        self.parts, self.config = parts, config
+    def __init__(self, networks: VoiceNetworks, config: Config, trace: Mapping[str, np.ndarray]) -> None:
+        self.networks, self.config = networks, config
         self.values: Values = {name.removeprefix("seg0."): np.asarray(value) for name, value in trace.items()}
         self.frames = self.values["content.protected"].shape[1]
         self.values["hz"] = self.values["f0.hz"][:, : self.frames]
         self.values["coarse"] = self.values["f0.coarse"][:, : self.frames]
-        with parts.borrow_synthesizer() as synthesizer, parts.borrow_hubert() as hubert:
+        with networks.borrow_synthesizer() as synthesizer, networks.borrow_hubert() as hubert:
             self.synthesizer, self.hubert = synthesizer, hubert
-        with parts.borrow_index(config) as index:
+        with networks.borrow_index(config) as index:
             self.index = index
         self.steps = self._steps()
 
     def with_(self, name: str, value: np.ndarray) -> Values:
-        """What every stage makes once `name` is `value`."""
+        """All values after `name` has been replaced by `value`."""
         values, changed = {**self.values, name: value.astype(self.values[name].dtype)}, {name}
         for step in self.steps:
             if changed & set(step.reads):
@@ -62,13 +62,13 @@ class Replay:
                 "hubert",
                 ("hubert.features",),
                 ("audio",),
-                lambda audio: arrays(features.extract(torch.from_numpy(audio), self.hubert, self.parts.version)),
+                lambda audio: arrays(features.extract(torch.from_numpy(audio), self.hubert, self.networks.version)),
             ),
             Step(
                 "search",
                 ("retrieval.distances", "retrieval.ids"),
                 ("hubert.features",),
-                lambda heard: self.index.search(heard[0]),
+                lambda content: self.index.search(content[0]),
             ),
             Step("weights", ("retrieval.weights",), ("retrieval.distances",), lambda d: (retrieval.weights(d),)),
             Step(
@@ -81,7 +81,7 @@ class Replay:
                 "blend",
                 ("retrieval.blended",),
                 ("hubert.features", "retrieval.mean"),
-                lambda heard, mean: (retrieval.blend(heard, mean, self.config.index_rate),),
+                lambda content, mean: (retrieval.blend(content, mean, self.config.index_rate),),
             ),
             Step("upsample", ("content.upsampled",), ("retrieval.blended",), lambda x: (alignment.upsample(x),)),
             Step("protect", ("content.protected",), ("content.upsampled", "hubert.features", "hz"), self._protect),
@@ -89,7 +89,7 @@ class Replay:
                 "encoder",
                 ("enc_p.m", "enc_p.logs"),
                 ("content.protected", "coarse"),
-                lambda text, coarse: arrays(*net.encode(torch.from_numpy(text), torch.from_numpy(coarse))),
+                lambda phone, coarse: arrays(*net.encode(torch.from_numpy(phone), torch.from_numpy(coarse))),
             ),
             Step("prior", ("z_p",), ("enc_p.m", "enc_p.logs", "noise.z"), lambda *x: arrays(net.prior(*tensors(*x)))),
             Step("flow", ("flow.z",), ("z_p", "spk.g"), lambda *x: arrays(net.flow(*tensors(*x)))),
@@ -108,14 +108,14 @@ class Replay:
         ]
 
     def _track(self, padded: np.ndarray) -> tuple[np.ndarray]:
-        return (self.parts.track(padded, self.config, Seeded(0)),)
+        return (self.networks.track(padded, self.config, Seeded(0)),)
 
     def _finish(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         _, hz, coarse = postprocessing.finish(raw, self.values["f0.hz"].shape[1], self.config)
         return hz[:, : self.frames], coarse[:, : self.frames]
 
-    def _protect(self, doubled: np.ndarray, heard: np.ndarray, hz: np.ndarray) -> tuple[np.ndarray]:
-        return (alignment.protect(doubled, alignment.upsample(heard), hz, self.config.protect),)
+    def _protect(self, doubled: np.ndarray, content: np.ndarray, hz: np.ndarray) -> tuple[np.ndarray]:
+        return (alignment.protect(doubled, alignment.upsample(content), hz, self.config.protect),)
 
 
 def tensors(*values: np.ndarray) -> list[torch.Tensor]:
@@ -126,9 +126,9 @@ def arrays(*values: torch.Tensor) -> tuple[np.ndarray, ...]:
     return tuple(value.numpy() for value in values)
 
 
-def moved(found: np.ndarray, before: np.ndarray) -> float:
-    """Relative RMS of a change, each with its mean removed as waveforms are judged."""
-    a, b = found.astype(np.float64), before.astype(np.float64)
+def relative_change(after: np.ndarray, before: np.ndarray) -> float:
+    """The relative RMS of a change; the means of waveforms are removed, as the judge does."""
+    a, b = after.astype(np.float64), before.astype(np.float64)
     if a.ndim == 1:
         a, b = a - a.mean(), b - b.mean()
     return float(np.sqrt(((a - b) ** 2).mean() / (b**2).mean()))

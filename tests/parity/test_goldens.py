@@ -1,4 +1,4 @@
-"""Our stages against what the originals computed, on three short goldens; `nox -s parity` judges all of them."""
+"""The stages of rvc on three short goldens; `nox -s parity` judges all goldens."""
 
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from parity.rvc_bridge.offline import RvcTorch
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
 SHORT = ("v1-48k-rmvpe-2026", "v1-32k-fcpe-2026", "v1-32k-nof0-rpy")
-ALONE = [stage for stage in stages.offline() if stage.name not in ("segment.cuts",)]  # no short golden is cut
+ISOLATED = [stage for stage in stages.offline() if stage.name not in ("segment.cuts",)]  # no short golden is cut
 
 pytestmark = pytest.mark.slow
 program = RvcTorch()
@@ -28,9 +28,9 @@ def opened(name: str) -> store.Case:
     return store.open_case(GOLDENS / name)
 
 
-@pytest.mark.parametrize("stage", ALONE, ids=lambda stage: stage.name)
-def test_alone(stage: stages.Stage) -> None:
-    """From the original's own inputs, our stage gives the original's output."""
+@pytest.mark.parametrize("stage", ISOLATED, ids=lambda stage: stage.name)
+def test_a_stage_equals_the_golden_from_recorded_inputs(stage: stages.Stage) -> None:
+    """From the original's inputs, the stage of rvc computes the original's output."""
     compared: list[Cell] = []
     for case in map(opened, SHORT):
         for other, prefix in candidate.steps(case):
@@ -44,36 +44,36 @@ def test_alone(stage: stages.Stage) -> None:
 
 
 @pytest.mark.parametrize("name", SHORT)
-def test_chained(name: str) -> None:
-    """From the original's 16 kHz samples and its noise, our whole conversion is the original's."""
+def test_a_conversion_equals_the_golden(name: str) -> None:
+    """From the original's 16 kHz samples and its noise, the conversion of rvc computes every tensor of the original."""
     case = opened(name)
     isolated = ModeRun(absence=Absence(CellState.NOT_TESTED, "not tested: another test runs the stages alone"))
     judgment = Judgment(case, limits.load(), isolated=isolated, chained=ModeRun(program.run(case)))
-    found = verdict.judge_tensors(judgment)
-    assert found.ledger.counts()["compared"] > 50
-    assert [cell.sentence for cell in found.ledger.cells if cell.failed] == []
+    judged = verdict.judge_tensors(judgment)
+    assert judged.ledger.counts()["compared"] > 50
+    assert [cell.sentence for cell in judged.ledger.cells if cell.failed] == []
 
 
-def test_listening_changes_nothing() -> None:
-    """A tap that records everything gives the same bits as no tap."""
+def test_a_tap_changes_no_bit() -> None:
+    """A conversion with a tap that records every tensor gives the same bits as one without a tap."""
     from rvc.noise import Tape
     from rvc.pipeline import offline
 
     case = opened(SHORT[0])
     noise = Tape({name: case[name] for name in case if ".noise." in name})
     raw = case["audio16k.raw"].copy()
-    quiet, _ = offline.convert(raw, program.parts(case), program.config(case), noise=noise)
-    assert quiet.tobytes() == program.run(case)["waveform.final"].tobytes()
+    without_tap, _ = offline.convert(raw, program.parts(case), program.config(case), noise=noise)
+    assert without_tap.tobytes() == program.run(case)["waveform.final"].tobytes()
 
 
-def test_a_device_that_is_not_here_is_not_tested_and_never_passed(tmp_path, capsys):
+def test_a_missing_device_is_not_tested_and_does_not_pass(tmp_path, capsys):
     from parity.__main__ import main
 
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
     code = main(["run", "--device", "cuda", "--case", "rt-silence-2026", "--out", str(tmp_path)])
-    said = capsys.readouterr()
+    printed = capsys.readouterr()
     assert code == 3  # nothing comparable
-    assert "not tested: this machine has no device 'cuda'" in said.err
-    assert "pass" not in said.out
-    assert "0 compared" in said.out and "0 failed" in said.out
+    assert "not tested: this machine has no device 'cuda'" in printed.err
+    assert "pass" not in printed.out
+    assert "0 compared" in printed.out and "0 failed" in printed.out

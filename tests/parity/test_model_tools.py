@@ -1,4 +1,4 @@
-"""Small voices and merges are the WebUI's own, bit for bit: goldens/tools, recorded by reference.model_tools."""
+"""Small voices and merged voices equal the WebUI's bit for bit (goldens/tools, recorded by reference.model_tools)."""
 
 import json
 from pathlib import Path
@@ -24,13 +24,13 @@ def trained(request, tmp_path_factory):
     return request.param, exported_models.training(request.param, tmp_path_factory.mktemp("trained"))
 
 
-def test_a_small_voice_is_what_the_webui_extracts(trained, tmp_path):
+def test_a_small_voice_equals_the_one_that_the_webui_extracts(trained, tmp_path):
     kind, source = trained
     export(source, tmp_path / "small.pth", info=calls("extract", kind)[0]["info"])
     assert exported_models.summary(tmp_path / "small.pth") == calls("extract", kind)[0]["written"]
 
 
-def test_without_words_it_is_what_a_training_saves(trained, tmp_path):
+def test_without_info_it_equals_the_one_that_a_training_saves(trained, tmp_path):
     kind, source = trained
     export(source, tmp_path / "small.pth")
     assert exported_models.summary(tmp_path / "small.pth") == calls("training", kind)[0]["written"]
@@ -40,7 +40,7 @@ MERGES = [call for kind in KINDS for call in calls("merge", kind)]
 
 
 @pytest.mark.parametrize("call", MERGES, ids=lambda call: f"{call['kind']}-{call['ratio']}")
-def test_a_merge_is_the_webuis(call, tmp_path):
+def test_a_merged_voice_equals_the_webuis(call, tmp_path):
     first = voices.make_voice(call["kind"])
     second = exported_models.cousin(call["kind"], tmp_path, call["speakers"])
     merge(first, second, tmp_path / "merged.pth", call["ratio"], info=call["info"])

@@ -1,4 +1,4 @@
-"""The sounds to try: silence, clicks, tones, noise, steps, near-full-scale, of any length."""
+"""Strategies: silence, clicks, tones, noise, steps and full-scale sounds, of any length; windows."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -6,29 +6,29 @@ from hypothesis import strategies as st
 
 @st.composite
 def sounds(draw, longest=4000, shortest=1):
-    """float32 (N,) in ±1, as a decoder could give."""
+    """float32 (N,) within ±1, as a decoder could return."""
     count = draw(st.integers(shortest, longest))
     time = np.arange(count)
     kind = draw(st.sampled_from(["silence", "click", "tone", "noise", "steps", "loud"]))
     seed = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     if kind == "silence":
-        found = np.zeros(count)
+        samples = np.zeros(count)
     elif kind == "click":
-        found = np.zeros(count)
-        found[seed.integers(count)] = 1
+        samples = np.zeros(count)
+        samples[seed.integers(count)] = 1
     elif kind == "tone":
-        found = draw(st.floats(0, 1)) * np.sin(time * draw(st.floats(0.001, np.pi)))
+        samples = draw(st.floats(0, 1)) * np.sin(time * draw(st.floats(0.001, np.pi)))
     elif kind == "noise":
-        found = draw(st.floats(1e-6, 1)) * seed.uniform(-1, 1, count)
+        samples = draw(st.floats(1e-6, 1)) * seed.uniform(-1, 1, count)
     elif kind == "steps":
-        found = np.repeat(seed.uniform(-1, 1, count // 100 + 1), 100)[:count]
+        samples = np.repeat(seed.uniform(-1, 1, count // 100 + 1), 100)[:count]
     else:
-        found = np.sign(seed.standard_normal(count))
-    return found.astype(np.float32)
+        samples = np.sign(seed.standard_normal(count))
+    return samples.astype(np.float32)
 
 
 def windows():
-    """Small windows, whole frames of padding, so that short sounds are cut too."""
+    """Small windows with whole frames of padding, so that short sounds are cut too."""
     from rvc.audio.segments import Window
 
     return st.builds(

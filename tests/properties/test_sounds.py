@@ -1,4 +1,4 @@
-"""What holds for any sound, any window and any track of pitch."""
+"""Properties that hold for any sound, any window and any F0 track."""
 
 from itertools import pairwise
 
@@ -16,39 +16,39 @@ settings.load_profile("quick")
 
 
 @given(sounds())
-def test_the_guard_keeps_shape_and_holds_its_peak(samples):
+def test_the_peak_limit_keeps_the_dtype_and_its_peak(samples):
     guarded = preparation.guard_peak(samples)
     assert guarded.dtype == np.float32
     assert np.abs(guarded).max() <= 0.95 * (1 + 1e-6)
 
 
 @given(sounds(shortest=19))
-def test_the_highpass_is_blind_to_a_constant(samples):
-    steady = preparation.highpass(np.full_like(samples, 0.5))
-    assert np.abs(steady).max() < 1e-6
+def test_the_highpass_removes_a_constant(samples):
+    filtered = preparation.highpass(np.full_like(samples, 0.5))
+    assert np.abs(filtered).max() < 1e-6
     assert len(preparation.highpass(samples)) == len(samples)
 
 
 @given(sounds(shortest=200, longest=8000), windows())
-def test_every_sample_lies_in_a_piece_and_cuts_rise(samples, window):
+def test_every_sample_lies_in_a_segment_and_cuts_ascend(samples, window):
     signal = samples.astype(np.float64)
     _, cuts = segments.cut_points(signal, window)
     assert (cuts >= 0).all() and (cuts < len(signal)).all()
     assert (np.diff(cuts) >= 0).all() or window.query > window.center / 2
     if not (np.diff(cuts // 160) > 0).all():
-        return  # windows that overlap may cut twice at one place, which the originals do not mind
-    pieces = segments.spans(len(signal), cuts, window)
+        return  # overlapping search ranges may cut twice at one sample, which the originals accept
+    spans = segments.spans(len(signal), cuts, window)
     padded = segments.pad(signal, window)
-    assert pieces[0].first == 0
-    assert pieces[-1].last == len(padded)
-    for before, after in pairwise(pieces):
+    assert spans[0].first == 0
+    assert spans[-1].last == len(padded)
+    for before, after in pairwise(spans):
         assert after.first <= before.last
         assert before.frames.stop * 160 <= before.last
         assert after.frames.start * 160 == after.first
 
 
 @given(sounds(shortest=200, longest=8000), windows())
-def test_a_cut_is_where_nothing_near_is_quieter(samples, window):
+def test_a_cut_is_at_the_quietest_sample_of_its_range(samples, window):
     profile, cuts = segments.cut_points(samples.astype(np.float64), window)
     for k, cut in enumerate(cuts):
         center = (k + 1) * window.samples("center")
@@ -57,7 +57,7 @@ def test_a_cut_is_where_nothing_near_is_quieter(samples, window):
 
 
 @given(sounds())
-def test_integers_are_within_one_step_and_never_wrap(samples):
+def test_integers_are_within_one_step_and_never_overflow(samples):
     final = output.to_int16(samples)
     assert final.dtype == np.int16
     assert np.abs(final.astype(np.int32)).max() <= 32440
@@ -77,24 +77,24 @@ distances = st.lists(
 
 
 @given(distances)
-def test_weights_sum_to_one_whatever_the_distances(found):
-    shares = search.weights(found)
-    assert np.isfinite(shares).all()
-    assert np.abs(shares.sum(axis=1) - 1).max() < 1e-5
-    assert (np.diff(shares, axis=1) <= 1e-6).all()  # the nearer, the heavier
+def test_weights_sum_to_one_whatever_the_distances(rows):
+    weights = search.weights(rows)
+    assert np.isfinite(weights).all()
+    assert np.abs(weights.sum(axis=1) - 1).max() < 1e-5
+    assert (np.diff(weights, axis=1) <= 1e-6).all()  # nearer neighbors have larger weights
 
 
 @given(st.lists(st.floats(0, 1000, width=32), min_size=1, max_size=20), st.floats(0, 0.49))
-def test_protect_stays_between_its_two_inputs(track, amount):
+def test_protect_returns_values_between_its_two_inputs(track, amount):
     hz = np.array([track], np.float32)
-    blended, plain = np.ones((1, len(track), 1), np.float32), np.zeros((1, len(track), 1), np.float32)
-    mixed = alignment.protect(blended, plain, hz, amount)[0, :, 0]
+    blended, unblended = np.ones((1, len(track), 1), np.float32), np.zeros((1, len(track), 1), np.float32)
+    mixed = alignment.protect(blended, unblended, hz, amount)[0, :, 0]
     assert (mixed >= 0).all() and (mixed <= 1).all()
     assert (mixed[hz[0] >= 1] == 1).all()
 
 
 @given(sounds(longest=2000))
-def test_no_stage_touches_its_input(samples):
+def test_no_stage_changes_its_input(samples):
     before = samples.copy()
     preparation.guard_peak(samples)
     output.to_int16(samples)

@@ -1,4 +1,4 @@
-"""A voice in a program: info, readiness, arrays, threads."""
+"""The public API: info, readiness, arrays, threads, taps, errors."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,19 +26,19 @@ def voice(folder):
     return rvc.load_voice(folder / "v.pth")
 
 
-def test_a_voice_tells_what_it_is(voice, folder):
+def test_info_describes_the_voice(voice, folder):
     info = voice.info()
     assert (info["version"], info["rate"], info["f0"], info["info"]) == ("v1", 40000, True, "tiny")
     assert info["file"] == str(folder / "v.pth")
 
 
-def test_readiness_depends_on_what_is_wished(voice):
+def test_readiness_depends_on_the_options(voice):
     assert voice.is_ready(f0_method="pm")
     assert not voice.is_ready(f0_method="rmvpe")
     assert not voice.is_ready(f0_method="pm", speaker=99999)
 
 
-def test_hubert_is_found_beside_the_voice(voice, folder):
+def test_hubert_beside_the_voice_is_used(voice, folder):
     assert voice.parts.paths["hubert"] == folder / "hubert_base"
 
 
@@ -51,19 +51,19 @@ def test_a_file_and_its_samples_give_the_same_bits(voice, folder):
 
 
 def test_several_threads_get_the_same_bits_as_one(folder):
-    voice = rvc.load_voice(folder / "v.pth")  # not loaded yet: the threads race for that too
+    voice = rvc.load_voice(folder / "v.pth")  # its networks are not loaded yet, so the threads race for that too
     with ThreadPoolExecutor(4) as pool:
         runs = [pool.submit(voice.convert, folder / "in.wav", f0_method="pm", seed=i % 2) for i in range(8)]
-        found = [run.result().samples for run in runs]
+        concurrent = [run.result().samples for run in runs]
     alone = [voice.convert(folder / "in.wav", f0_method="pm", seed=seed).samples for seed in (0, 1)]
-    assert all(np.array_equal(samples, alone[i % 2]) for i, samples in enumerate(found))
+    assert all(np.array_equal(samples, alone[i % 2]) for i, samples in enumerate(concurrent))
 
 
-def test_listening_changes_nothing(voice, folder):
+def test_a_tap_changes_no_bit(voice, folder):
     recorder = Recorder()
-    heard = voice.convert(folder / "in.wav", f0_method="pm", tap=recorder)
-    assert np.array_equal(heard.samples, voice.convert(folder / "in.wav", f0_method="pm").samples)
-    assert np.array_equal(heard.samples, recorder["waveform.final"])
+    converted = voice.convert(folder / "in.wav", f0_method="pm", tap=recorder)
+    assert np.array_equal(converted.samples, voice.convert(folder / "in.wav", f0_method="pm").samples)
+    assert np.array_equal(converted.samples, recorder["waveform.final"])
 
 
 def test_the_result_can_be_written(voice, folder, tmp_path):
@@ -72,20 +72,20 @@ def test_the_result_can_be_written(voice, folder, tmp_path):
     assert np.array_equal(soundfile.read(tmp_path / "out.flac", dtype="int16")[0], out.samples)
 
 
-def test_networks_stay_unless_told_otherwise(folder):
+def test_networks_are_kept_unless_keep_is_false(folder):
     from rvc.config import Config
     from rvc.pipeline.voice_networks import VoiceNetworks
 
     config = Config.of(f0_method="pm")
-    kept, passing = VoiceNetworks(folder / "v.pth"), VoiceNetworks(folder / "v.pth", keep=False)
-    with passing.borrow_hubert():
-        assert passing.loaded() == {"hubert"}
-    assert passing.loaded() == set()
+    kept, released = VoiceNetworks(folder / "v.pth"), VoiceNetworks(folder / "v.pth", keep=False)
+    with released.borrow_hubert():
+        assert released.loaded() == {"hubert"}
+    assert released.loaded() == set()
     kept.load(config)
     assert kept.loaded() == {"hubert", "synthesizer"}
 
 
-def test_loading_first_makes_ready(folder):
+def test_load_loads_every_network(folder):
     voice = rvc.load_voice(folder / "v.pth").load(f0_method="pm")
     assert voice.parts.loaded() == {"hubert", "synthesizer"}
 
@@ -98,7 +98,7 @@ def test_loading_first_makes_ready(folder):
         lambda v: v.convert(np.full(9000, np.nan), f0_method="pm"),
     ],
 )
-def test_a_refusal_is_one_class(voice, call):
+def test_every_error_is_an_rvc_error_of_one_line(voice, call):
     with pytest.raises(rvc.RvcError) as refused:
         call(voice)
     assert "\n" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""A file to 16 kHz mono: exact where nothing is to be done, refused in one sentence where nothing can be."""
+"""Decoding to 16 kHz mono: exact for files in that format, and an error of one sentence for files without audio."""
 
 import wave
 
@@ -17,7 +17,7 @@ def tone(rate, seconds, hertz=440.0, channels=1):
 
 
 @pytest.mark.parametrize("with_av", [True, False])
-def test_16_khz_mono_passes_unchanged(tmp_path, with_av):
+def test_16_khz_mono_is_not_changed(tmp_path, with_av):
     numbers = np.array([0, 1, -1, 32767, -32768, 12345], np.int16)
     soundfile.write(tmp_path / "a.wav", numbers, 16000)
     assert np.array_equal(decode(tmp_path / "a.wav", with_av=with_av), numbers / np.float32(32768))
@@ -30,7 +30,7 @@ def test_24_bits_keep_every_bit(tmp_path):
 
 
 @pytest.mark.parametrize("with_av", [True, False])
-def test_stereo_is_the_sum_over_root_two(tmp_path, with_av):
+def test_stereo_is_mixed_to_the_sum_divided_by_root_two(tmp_path, with_av):
     samples = np.stack([np.full(400, 0.25), np.full(400, 0.5)], axis=1)
     soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
     assert decode(tmp_path / "a.wav", with_av=with_av) == pytest.approx(np.full(400, 0.75 / np.sqrt(2)), abs=1e-7)
@@ -44,21 +44,21 @@ def test_lengths_are_those_of_swresample(tmp_path, rate, count, expected):
     assert len(decode(tmp_path / "a.wav")) == expected
 
 
-def test_rvc_python_loses_the_tail_and_nothing_else(tmp_path):
+def test_rvc_python_loses_16_samples_at_the_end(tmp_path):
     soundfile.write(tmp_path / "a.wav", tone(44100, 0.5), 44100)
-    whole = decode(tmp_path / "a.wav")
+    complete = decode(tmp_path / "a.wav")
     cut = decode(tmp_path / "a.wav", flush=PROFILES["rvc-python"].flush_decoder)
-    assert len(whole) - len(cut) == 16
-    assert np.array_equal(cut, whole[: len(cut)])
+    assert len(complete) - len(cut) == 16
+    assert np.array_equal(cut, complete[: len(cut)])
 
 
-def test_without_pyav_the_sound_is_the_same_to_60_decibels(tmp_path):
+def test_without_pyav_the_audio_differs_by_less_than_minus_60_decibels(tmp_path):
     soundfile.write(tmp_path / "a.wav", tone(44100, 1), 44100, subtype="FLOAT")
-    theirs, ours = decode(tmp_path / "a.wav"), decode(tmp_path / "a.wav", with_av=False)
+    with_ffmpeg, with_soxr = decode(tmp_path / "a.wav"), decode(tmp_path / "a.wav", with_av=False)
     middle = slice(1000, 15000)
-    error = np.abs(theirs[middle] - ours[middle]).max()
+    error = np.abs(with_ffmpeg[middle] - with_soxr[middle]).max()
     assert error < 0.4e-3
-    assert abs(len(theirs) - len(ours)) <= 1
+    assert abs(len(with_ffmpeg) - len(with_soxr)) <= 1
 
 
 def test_more_channels_need_pyav(tmp_path):
@@ -68,57 +68,57 @@ def test_more_channels_need_pyav(tmp_path):
         decode(tmp_path / "a.wav", with_av=False)
 
 
-def test_a_file_cut_short_gives_what_is_there(tmp_path, caplog):
+def test_a_truncated_file_is_read_up_to_its_end(tmp_path, caplog):
     path = tmp_path / "a.wav"
     soundfile.write(path, tone(16000, 1), 16000)
     path.write_bytes(path.read_bytes()[:-16000])
     assert len(decode(path)) == 8000
 
 
-def refusal(path, **options):
+def error_message(path, **options):
     with pytest.raises(BadInput) as refused:
         decode(path, **options)
     return str(refused.value).replace(str(path), "FILE")
 
 
-def test_what_is_not_there_is_said(tmp_path):
-    assert refusal(tmp_path / "no.wav") == "there is no file FILE"
+def test_a_missing_file_is_refused(tmp_path):
+    assert error_message(tmp_path / "no.wav") == "there is no file FILE"
 
 
-def test_a_folder_is_no_recording(tmp_path):
-    assert refusal(tmp_path).startswith("FILE is a folder; name a file")
+def test_a_folder_is_refused(tmp_path):
+    assert error_message(tmp_path).startswith("FILE is a folder; name a file")
 
 
-def test_an_empty_file_is_said(tmp_path):
+def test_an_empty_file_is_refused(tmp_path):
     (tmp_path / "a.wav").touch()
-    assert refusal(tmp_path / "a.wav") == "FILE is empty; expected a file of sound"
+    assert error_message(tmp_path / "a.wav") == "FILE is empty; expected a file of sound"
 
 
 @pytest.mark.parametrize("with_av", [True, False])
-def test_text_is_no_sound(tmp_path, with_av):
+def test_a_text_file_is_refused_in_one_line(tmp_path, with_av):
     (tmp_path / "a.wav").write_text("this is not sound\n" * 100)
-    said = refusal(tmp_path / "a.wav", with_av=with_av)
-    assert said.startswith("FILE ")
-    assert "\n" not in said
+    message = error_message(tmp_path / "a.wav", with_av=with_av)
+    assert message.startswith("FILE ")
+    assert "\n" not in message
 
 
-def test_a_header_without_samples_is_said(tmp_path):
+def test_a_header_without_samples_is_refused(tmp_path):
     with wave.open(str(tmp_path / "a.wav"), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16000)
-    assert refusal(tmp_path / "a.wav") == "FILE holds no samples; expected a file of sound"
+    assert error_message(tmp_path / "a.wav") == "FILE holds no samples; expected a file of sound"
 
 
 @pytest.mark.parametrize("rate", [16000, 44100])
-def test_nan_is_refused_with_its_place(tmp_path, rate):
+def test_nan_is_refused_with_its_time(tmp_path, rate):
     samples = tone(rate, 1)
     samples[rate // 2] = np.nan
     soundfile.write(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
-    said = refusal(tmp_path / "a.wav")
-    assert "not finite numbers, the first at 0.4" in said or "not finite numbers, the first at 0.5" in said
+    message = error_message(tmp_path / "a.wav")
+    assert "not finite numbers, the first at 0.4" in message or "not finite numbers, the first at 0.5" in message
 
 
-def test_a_rate_beyond_all_sense_is_refused(tmp_path):
+def test_a_rate_out_of_range_is_refused(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(4000), 4000)
-    assert refusal(tmp_path / "a.wav") == "FILE is sampled at 4000 Hz; expected 8000 to 192000 Hz"
+    assert error_message(tmp_path / "a.wav") == "FILE is sampled at 4000 Hz; expected 8000 to 192000 Hz"

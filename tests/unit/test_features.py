@@ -1,4 +1,4 @@
-"""HuBERT's files: folders and single files, both namings, fairseq's among them, and refusals."""
+"""HuBERT's files: folders and single files, the tensor names of transformers and fairseq, and errors."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from rvc.content.features import extract, load_hubert
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn.hubert import HubertConfig
 
-# a single file does not tell its heads (64 channels each) and has HuBERT's own kernels
+# A single file does not contain the number of heads, which have 64 channels each; its kernels have HuBERT's own sizes.
 SINGLE = HubertConfig(
     width=64, layers=10, heads=1, inner=48, conv_width=16, position_kernel=8, position_groups=4, projected=8
 )
@@ -31,12 +31,12 @@ def folder(tmp_path, tensors, name):
 @pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
 @pytest.mark.parametrize("old_norm", [True, False])
 @pytest.mark.parametrize("prefix", ["", "hubert."])
-def test_a_transformers_folder_is_read_in_any_naming(tmp_path, name, old_norm, prefix):
+def test_a_transformers_folder_is_read_with_any_tensor_names(tmp_path, name, old_norm, prefix):
     weights = plain.hubert_weights()
     named = {prefix + k: v for k, v in plain.file_names(weights, "transformers", old_norm).items()}
     named["masked_spec_embed"] = torch.zeros(32)
-    heard = extract(SOUND, load_hubert(folder(tmp_path, named, name)), "v2")
-    assert plain.gap(heard, plain.hubert(weights, plain.SMALL, SOUND, 3)) < 1e-6
+    features = extract(SOUND, load_hubert(folder(tmp_path, named, name)), "v2")
+    assert plain.gap(features, plain.hubert(weights, plain.SMALL, SOUND, 3)) < 1e-6
 
 
 def test_fairseq_and_transformers_files_give_the_same_bits(tmp_path):
@@ -45,19 +45,21 @@ def test_fairseq_and_transformers_files_give_the_same_bits(tmp_path):
     torch.save({"args": argparse.Namespace(lr=1), "model": fairseq, "optimizer_history": [{}]}, tmp_path / "base.pt")
     save_file(plain.file_names(weights, "transformers"), tmp_path / "one.safetensors")
     for version in ("v1", "v2"):
-        ours, theirs = (extract(SOUND, load_hubert(tmp_path / n), version) for n in ("base.pt", "one.safetensors"))
-        assert torch.equal(ours, theirs)
-        assert ours.shape[2] == {"v1": 8, "v2": 64}[version]
+        fairseq, transformers = (
+            extract(SOUND, load_hubert(tmp_path / n), version) for n in ("base.pt", "one.safetensors")
+        )
+        assert torch.equal(fairseq, transformers)
+        assert fairseq.shape[2] == {"v1": 8, "v2": 64}[version]
 
 
-def test_versions_hear_different_layers(tmp_path):
+def test_version_1_projects_the_ninth_layer(tmp_path):
     weights = plain.hubert_weights(SINGLE)
     torch.save(plain.file_names(weights, "fairseq"), tmp_path / "base.pt")
     hubert = load_hubert(tmp_path / "base.pt")
     nine = plain.hubert(weights, SINGLE, SOUND, 9)
     projection = (weights[f"final_proj.{part}"].double() for part in ("weight", "bias"))
-    wanted = torch.nn.functional.linear(nine, *projection)
-    assert plain.gap(extract(SOUND, hubert, "v1"), wanted) < 1e-6
+    expected = torch.nn.functional.linear(nine, *projection)
+    assert plain.gap(extract(SOUND, hubert, "v1"), expected) < 1e-6
 
 
 def test_half_precision_files_are_computed_in_float32(tmp_path):
@@ -80,7 +82,7 @@ def test_shapes_that_do_not_fit_are_listed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda p: p / "nowhere", "there is no HuBERT"),
         (lambda p: p, "config.json"),
@@ -88,12 +90,12 @@ def test_shapes_that_do_not_fit_are_listed(tmp_path):
         (lambda p: (p / "config.json").write_text("[]") and p, "cannot be read"),
     ],
 )
-def test_what_is_not_there_is_named(tmp_path, make, said):
-    with pytest.raises(BadCheckpoint, match=said):
+def test_a_missing_file_is_named(tmp_path, make, message):
+    with pytest.raises(BadCheckpoint, match=message):
         load_hubert(make(tmp_path))
 
 
-def test_a_file_of_something_else_is_refused(tmp_path):
+def test_a_file_of_another_network_is_refused(tmp_path):
     torch.save({"x": torch.zeros(3)}, tmp_path / "x.pt")
     with pytest.raises(BadCheckpoint, match="is it a HuBERT or ContentVec model"):
         load_hubert(tmp_path / "x.pt")

@@ -1,4 +1,4 @@
-"""An index as the trainer builds it, and what there is to say of one."""
+"""An index is built as the WebUI's trainer builds it, and described."""
 
 import json
 import sys
@@ -18,11 +18,11 @@ def rows(count=400, width=256, seed=0):
 
 
 @pytest.mark.parametrize(("count", "lists"), [(1, 1), (38, 1), (78, 2), (400, 10), (40000, 1025), (200000, 5128)])
-def test_the_ivf_rule(count, lists):
+def test_the_number_of_lists_follows_the_trainers_rule(count, lists):
     assert index_building.lists_for(count) == lists
 
 
-def test_rows_are_permuted_and_all_there():
+def test_rows_are_permuted_and_none_is_lost():
     index = index_building.build(rows(), seed=1)
     assert (index.ntotal, index.d, index.nlist, index.nprobe) == (400, 256, 10, 1)
     stored = faiss.downcast_index(index).reconstruct_n(0, 400)
@@ -36,16 +36,16 @@ def test_a_seed_gives_the_same_index(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_many_rows_become_centres(monkeypatch):
+def test_many_rows_are_replaced_by_k_means_centers(monkeypatch):
     monkeypatch.setattr(index_building, "K_MEANS_ABOVE", 300)
     monkeypatch.setattr(index_building, "CENTERS", 50)
-    said = []
-    index = index_building.build(rows(), report=lambda *step: said.append(step))
+    steps = []
+    index = index_building.build(rows(), report=lambda *step: steps.append(step))
     assert index.ntotal == 50
-    assert said[0] == ("k-means", 0, 1)
+    assert steps[0] == ("k-means", 0, 1)
 
 
-def test_without_scikit_learn_the_extra_is_named(monkeypatch):
+def test_without_scikit_learn_the_message_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
     monkeypatch.setattr(index_building, "K_MEANS_ABOVE", 300)
     with pytest.raises(MissingExtra, match=r"k-means over 400 vectors needs a package .*\[index\]'"):
@@ -81,25 +81,25 @@ def test_infinite_features_are_refused():
         index_building.build(np.full((50, 256), np.inf, np.float32))
 
 
-def test_the_description_tells_recall_and_exact_hits(tmp_path):
+def test_the_description_has_recall_and_exact_hits(tmp_path):
     index_building.save(index_building.build(rows()), tmp_path / "a.index")
     index = load_index(tmp_path / "a.index")
-    found = index_building.describe(index)
-    assert (found["dimension"], found["version"], found["metric"], found["ntotal"], found["nlist"]) == (
+    description = index_building.describe(index)
+    assert [description[key] for key in ("dimension", "version", "metric", "ntotal", "nlist")] == [
         256,
         "v1",
         "l2",
         400,
         10,
-    )
-    assert 0.05 < found["recall_at_8"] < 0.9
-    assert found["frames_hit_exactly"] == 0
+    ]
+    assert 0.05 < description["recall_at_8"] < 0.9
+    assert description["frames_hit_exactly"] == 0
     assert index_building.describe(index, rows()[:5])["frames_hit_exactly"] == 1
     index.lists.nprobe = 10
     assert index_building.describe(index)["recall_at_8"] == 1
 
 
-def test_the_change_is_nothing_for_content_from_the_index(tmp_path):
+def test_content_from_the_index_is_not_changed(tmp_path):
     index_building.save(index_building.build(rows()), tmp_path / "a.index")
     index = load_index(tmp_path / "a.index")
     assert index_building.change(index, rows()[:5]) == {"relative_change": 0.0, "mean_cosine": 1.0}

@@ -1,4 +1,4 @@
-"""Loudness, rate, integers and files."""
+"""Loudness mix, output rate, conversion to integers, and files."""
 
 import librosa
 import numpy as np
@@ -15,15 +15,15 @@ def noise(count, seed=0):
 
 
 @pytest.mark.parametrize("count", [160, 7999, 8000, 16001, 100000])
-def test_rms_is_librosas(count):
+def test_rms_equals_librosas(count):
     samples = noise(count).astype(np.float64)
     expected = librosa.feature.rms(y=samples, frame_length=16000, hop_length=8000)[0]
-    found = output.rms(samples, 16000, 8000)
-    assert found.dtype == expected.dtype == np.float32
-    assert found == pytest.approx(expected, rel=1e-7, abs=0)
+    values = output.rms(samples, 16000, 8000)
+    assert values.dtype == expected.dtype == np.float32
+    assert values == pytest.approx(expected, rel=1e-7, abs=0)
 
 
-def test_stretch_is_torchs_interpolate():
+def test_stretch_equals_torchs_interpolate():
     values = np.abs(noise(13))
     expected = torch.nn.functional.interpolate(torch.from_numpy(values)[None, None], size=4000, mode="linear")[0, 0]
     assert output.stretch(values, 4000, 0, 4000) == pytest.approx(expected.numpy(), abs=3e-8)
@@ -31,13 +31,13 @@ def test_stretch_is_torchs_interpolate():
 
 
 def test_loudness_follows_the_input_at_0_and_the_voice_at_1():
-    heard = np.concatenate([np.full(32000, 0.02), np.full(32000, 0.2)])
+    source = np.concatenate([np.full(32000, 0.02), np.full(32000, 0.2)])
     waveform = np.full(160000, 0.1, np.float32)
-    mixed = output.mix_loudness(waveform, heard, 40000, 0.0)
+    mixed = output.mix_loudness(waveform, source, 40000, 0.0)
     assert mixed[20000] == pytest.approx(0.02, rel=0.05)
     assert mixed[120000] == pytest.approx(0.2, rel=0.05)
-    assert output.mix_loudness(waveform, heard, 40000, 1) is waveform
-    between = output.mix_loudness(waveform, heard, 40000, 0.5)
+    assert output.mix_loudness(waveform, source, 40000, 1) is waveform
+    between = output.mix_loudness(waveform, source, 40000, 0.5)
     assert between[20000] == pytest.approx(np.sqrt(0.02 * 0.1), rel=0.05)
 
 
@@ -49,14 +49,14 @@ def test_a_silent_voice_stays_silent():
 @pytest.mark.parametrize(
     ("count", "source", "target", "expected"), [(39200, 40000, 44100, 43218), (4000, 48000, 16000, 1334)]
 )
-def test_resampling_is_librosas(count, source, target, expected):
+def test_resampling_equals_librosas(count, source, target, expected):
     samples = noise(count)
-    found = output.resample(samples, source, target)
-    assert len(found) == expected
-    assert np.array_equal(found, librosa.resample(samples, orig_sr=source, target_sr=target))
+    resampled = output.resample(samples, source, target)
+    assert len(resampled) == expected
+    assert np.array_equal(resampled, librosa.resample(samples, orig_sr=source, target_sr=target))
 
 
-def test_integers_are_cut_towards_zero():
+def test_integers_are_truncated_toward_zero():
     assert output.to_int16(np.array([0.9999 / 32768, -1.9 / 32768, 0.5], np.float32)).tolist() == [0, -1, 16384]
 
 
@@ -66,7 +66,7 @@ def test_a_loud_waveform_is_limited():
     assert output.guard(waveform) == pytest.approx([0.99, -0.495])
 
 
-def test_nothing_gives_nothing():
+def test_an_empty_waveform_stays_empty():
     assert len(output.to_int16(np.zeros(0, np.float32))) == 0
 
 
@@ -74,8 +74,8 @@ def test_nothing_gives_nothing():
 def test_int16_files_hold_exactly_the_samples(tmp_path, name):
     samples = np.random.default_rng(0).integers(-32768, 32767, 1000).astype(np.int16)
     output.write_audio(tmp_path / name, samples, 40000)
-    found, rate = soundfile.read(tmp_path / name, dtype="int16")
-    assert np.array_equal(found, samples)
+    written, rate = soundfile.read(tmp_path / name, dtype="int16")
+    assert np.array_equal(written, samples)
     assert rate == 40000
     assert soundfile.info(tmp_path / name).subtype == "PCM_16"
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -87,7 +87,7 @@ def test_float_files_hold_floats(tmp_path):
     assert np.array_equal(soundfile.read(tmp_path / "a.wav", dtype="float32")[0], samples)
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_half_one(tmp_path):
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path):
     target = tmp_path / "a.wav"
     target.write_bytes(b"old")
 
@@ -109,7 +109,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_half_one(tmp_path):
         ("a", "OUT a ends in nothing; expected .wav or .flac"),
     ],
 )
-def test_a_target_that_cannot_be_is_refused(tmp_path, name, sentence):
+def test_an_impossible_target_is_refused(tmp_path, name, sentence):
     with pytest.raises(BadInput) as refused:
         output.check_target(tmp_path / name)
     assert str(refused.value) == sentence.format(tmp_path)

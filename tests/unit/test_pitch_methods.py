@@ -1,4 +1,4 @@
-"""Every method on sung tones of known pitch, and what each does at its edges."""
+"""Every F0 method on a synthetic glide of known F0, and each method's edge cases."""
 
 import importlib.util
 import sys
@@ -23,8 +23,8 @@ def needs(method):
     return pytest.mark.skipif(missing, reason=f"the optional {package} is not installed")
 
 
-def sung(seconds=1.5):
-    """A voice-like glide from 130 to 260 Hz between two silences, float64, and its pitch at every 10 ms."""
+def glide(seconds=1.5):
+    """A voice-like tone that glides from 130 to 260 Hz between two silences, float64, and its F0 every 10 ms."""
     t = np.arange(int(seconds * RATE)) / RATE
     hz = 130 * 2 ** (t / seconds)
     phase = 2 * np.pi * np.cumsum(hz) / RATE
@@ -45,19 +45,19 @@ def sung(seconds=1.5):
         for m, c in (("pm", 15), ("harvest", 15), ("dio", 15), ("crepe-tiny", 30), ("fcpe", 30))
     ],
 )
-def test_a_sung_glide_is_followed(method, cents):
-    sound, truth = sung()
+def test_a_glide_is_tracked(method, cents):
+    sound, truth = glide()
     before = sound.copy()
-    heard = tracking.track(sound, method, weights=F0Weights(), noise=Seeded(0))
+    tracked = tracking.track(sound, method, weights=F0Weights(), noise=Seeded(0))
     assert np.array_equal(sound, before)
-    assert heard.dtype == (np.float32 if method in ("crepe-tiny", "fcpe") else np.float64)
-    assert len(heard) == registry.named(method).frames.of(len(sound))
-    heard, voiced = heard[: len(truth)], truth > 0
-    assert (heard[voiced] > 0).mean() > 0.97
-    found = voiced & (heard > 0)
-    assert np.median(np.abs(1200 * np.log2(heard[found] / truth[found]))) < cents
-    if method != "crepe-tiny":  # which evens out loudness and so hears pitch in the faintest noise
-        assert (heard[5:40] == 0).mean() > 0.9
+    assert tracked.dtype == (np.float32 if method in ("crepe-tiny", "fcpe") else np.float64)
+    assert len(tracked) == registry.named(method).frames.of(len(sound))
+    tracked, voiced = tracked[: len(truth)], truth > 0
+    assert (tracked[voiced] > 0).mean() > 0.97
+    both = voiced & (tracked > 0)
+    assert np.median(np.abs(1200 * np.log2(tracked[both] / truth[both]))) < cents
+    if method != "crepe-tiny":  # CREPE normalizes each window, and so tracks an F0 in very quiet noise
+        assert (tracked[5:40] == 0).mean() > 0.9
 
 
 @pytest.mark.parametrize("method", ["crepe-tiny", "fcpe"])
@@ -90,27 +90,27 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
 
 
 @needs("pm")
-def test_pm_is_centred_between_zeros():
-    """195 frames for 32000 samples, three zeros before and two behind them."""
-    sound, _ = sung(1.0)
+def test_pm_is_centered_between_zeros():
+    """Praat returns 195 frames for 32000 samples; three zeros are added before and two after them."""
+    sound, _ = glide(1.0)
     f0_hz = pm.track(sound)
     assert f0_hz.shape == (200,)
-    whole = pm.praat(sound, pm.FLOOR).selected_array["frequency"]
-    assert len(whole) == 195
-    assert np.array_equal(f0_hz, np.pad(whole, (3, 2)))
+    plain = pm.praat(sound, pm.FLOOR).selected_array["frequency"]
+    assert len(plain) == 195
+    assert np.array_equal(f0_hz, np.pad(plain, (3, 2)))
     with pytest.raises(BadInput, match="pm needs at least 60 ms"):
         pm.track(np.zeros(900))
 
 
 @needs("pm")
 @pytest.mark.parametrize("count", [800, 4800, 4801, 4960])
-def test_realtime_pm_starts_on_the_tails_first_sample(count):
-    assert pm.track_block(sung()[0][9000 : 9000 + count]).shape == (count // 160 + 1,)
+def test_pm_returns_a_frame_for_every_hop_of_a_block(count):
+    assert pm.track_block(glide()[0][9000 : 9000 + count]).shape == (count // 160 + 1,)
 
 
 @needs("harvest")
-def test_the_median_is_asked_for_by_the_radius_and_always_three_wide():
-    sound, _ = sung(0.5)
+def test_the_filter_radius_switches_a_median_of_three_frames_on():
+    sound, _ = glide(0.5)
     plain, three, nine = (harvest.track(sound, radius) for radius in (2, 3, 9))
     assert np.array_equal(three, nine)
     assert not np.array_equal(plain, three)
@@ -120,17 +120,17 @@ def test_the_median_is_asked_for_by_the_radius_and_always_three_wide():
 
 @needs("harvest")
 @pytest.mark.parametrize("workers", [1, 2, 3, 4])
-def test_realtime_harvest_in_parts_covers_every_frame(workers):
-    sound, truth = sung()
-    tail, wanted = sound[12000:32000], truth[75:200]
-    heard = harvest.track_block(tail, workers)
-    assert heard.shape == (126,)
-    found = (heard[:125] > 0) & (wanted > 0)
-    assert found.mean() > 0.9
-    assert np.median(np.abs(1200 * np.log2(heard[:125][found] / wanted[found]))) < 20
+def test_harvest_in_pieces_returns_every_frame(workers):
+    sound, truth = glide()
+    newest, expected = sound[12000:32000], truth[75:200]
+    tracked = harvest.track_block(newest, workers)
+    assert tracked.shape == (126,)
+    both = (tracked[:125] > 0) & (expected > 0)
+    assert both.mean() > 0.9
+    assert np.median(np.abs(1200 * np.log2(tracked[:125][both] / expected[both]))) < 20
 
 
-def test_tails_are_a_block_and_50_ms_rounded_up_for_rmvpe():
+def test_a_block_is_tracked_with_50_ms_before_it_rounded_up_for_rmvpe():
     assert tracking.block_length(4000, "pm") == 4800
     assert tracking.block_length(4000, "rmvpe") == 4960
     assert tracking.block_length(4480, "rmvpe") == 10080
@@ -138,9 +138,9 @@ def test_tails_are_a_block_and_50_ms_rounded_up_for_rmvpe():
 
 
 @needs("pm")
-def test_a_tail_is_filled_moved_and_quantised_in_float32():
-    sound, _ = sung()
-    at16k = sound[:12800].astype(np.float32)  # ends inside the tone: its beginning is silent
+def test_a_block_is_filled_transposed_and_quantized_in_float32():
+    sound, _ = glide()
+    at16k = sound[:12800].astype(np.float32)  # silence followed by the start of the tone
 
     def track(fill, semitones):
         return tracking.track_block(
@@ -158,18 +158,18 @@ def test_a_tail_is_filled_moved_and_quantised_in_float32():
 
 
 @needs("crepe-tiny")
-def test_dither_moves_each_frame_by_its_cents():
-    sound, _ = sung(0.5)
+def test_dither_shifts_each_frame_by_its_cents():
+    sound, _ = glide(0.5)
     network = load("crepe-tiny")
     frames = registry.named("crepe-tiny").frames.of(len(sound))
-    still = crepe.track(sound, network, np.zeros(frames, np.float32))
-    moved = crepe.track(sound, network, np.full(frames, 10, np.float32))
-    voiced = still > 0
+    undithered = crepe.track(sound, network, np.zeros(frames, np.float32))
+    dithered = crepe.track(sound, network, np.full(frames, 10, np.float32))
+    voiced = undithered > 0
     assert voiced.any()
-    assert np.allclose(1200 * np.log2(moved[voiced] / still[voiced]), 10, atol=1e-2)
+    assert np.allclose(1200 * np.log2(dithered[voiced] / undithered[voiced]), 10, atol=1e-2)
 
 
-def test_the_filters_of_three_use_what_there_is_at_the_ends():
+def test_at_the_ends_the_filters_use_two_values():
     values = torch.tensor([4.0, 1, 2, 9])
     assert crepe.median_of_three(values).tolist() == [1, 2, 2, 2]
     assert crepe.mean_of_three(values).tolist() == [2.5, pytest.approx(7 / 3), 4, 5.5]
@@ -179,11 +179,11 @@ def test_the_filters_of_three_use_what_there_is_at_the_ends():
 
 @needs("fcpe")
 @pytest.mark.parametrize("count", [1, 300, 432, 433, 1599, 1600, 4801])
-def test_fcpe_hears_any_length(count):
+def test_fcpe_tracks_any_length(count):
     assert fcpe.track(np.ones(count) * 0.01, load("fcpe")).shape == (count // 160 + 1,)
 
 
-def test_fcpe_counts_edge_bins_again():
+def test_fcpe_counts_the_edge_bin_for_bins_beyond_the_table():
     table = torch.arange(360.0) * 20 + 2000
     salience = torch.zeros(2, 360)
     salience[0, 0], salience[0, 1] = 1.0, 0.5
@@ -194,7 +194,7 @@ def test_fcpe_counts_edge_bins_again():
 
 
 @pytest.mark.parametrize("method", ["crepe", "fcpe"])
-def test_files_of_something_else_are_refused(tmp_path, method):
+def test_files_of_another_network_are_refused(tmp_path, method):
     torch.save({"x": torch.zeros(3)}, tmp_path / "x.pth")
     with pytest.raises(BadCheckpoint, match="lacks"):
         load(method, tmp_path / "x.pth")

@@ -1,4 +1,4 @@
-"""The recursive filter is scipy's, with or without its front door."""
+"""The recursive filter gives scipy's bits, by its private compiled function and by the public one."""
 
 import subprocess
 import sys
@@ -17,19 +17,21 @@ def run(request, monkeypatch):
     if request.param == "public":
         monkeypatch.setattr(recursive_filter, "_compiled", lambda: None)
     elif recursive_filter._compiled() is None:
-        pytest.skip("this scipy keeps its kernel elsewhere; the public function is used")
+        pytest.skip("this scipy has its compiled function elsewhere; the public function is used")
     yield recursive_filter.linear_filter()
     recursive_filter.linear_filter.cache_clear()
 
 
-def test_both_doors_lead_to_the_same_bits(run):
+def test_both_functions_give_the_same_bits(run):
     samples = np.random.default_rng(0).standard_normal(1000)
     expected = lfilter(preparation.B, preparation.A, samples, zi=preparation.SETTLED)
-    for found, wanted in zip(run(preparation.B, preparation.A, samples, preparation.SETTLED), expected, strict=True):
-        assert np.array_equal(found, wanted)
+    for filtered, reference in zip(
+        run(preparation.B, preparation.A, samples, preparation.SETTLED), expected, strict=True
+    ):
+        assert np.array_equal(filtered, reference)
 
 
-def test_backwards_views_are_filtered_too(run):
+def test_reversed_arrays_are_filtered_too(run):
     samples = np.random.default_rng(0).standard_normal(1000)[::-1]
     expected = lfilter(preparation.B, preparation.A, samples, zi=preparation.SETTLED)
     assert np.array_equal(run(preparation.B, preparation.A, samples, preparation.SETTLED)[0], expected[0])
@@ -81,7 +83,7 @@ def norm(matrix: list[Rational]) -> Fraction:
 @pytest.mark.parametrize(
     "state",
     [preparation.SETTLED, lfilter_zi(preparation.B, preparation.A)],
-    ids=["ours", "scipy"],
+    ids=["printed", "scipy"],
 )
 def test_the_settled_state_solves_its_equations_as_well_as_float64_can(state):
     """The printed state, and scipy's on this machine, against rational arithmetic.
@@ -107,7 +109,7 @@ def test_the_settled_state_solves_its_equations_as_well_as_float64_can(state):
 
 def test_scipy_signal_is_not_imported():
     if recursive_filter._compiled() is None:
-        pytest.skip("this scipy keeps its kernel elsewhere; the public function is used")
+        pytest.skip("this scipy has its compiled function elsewhere; the public function is used")
     code = (
         "import sys, numpy, rvc.audio.preparation; rvc.audio.preparation.highpass(numpy.ones(100, numpy.float32)); "
         "sys.exit('scipy.signal' in sys.modules)"

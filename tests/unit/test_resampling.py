@@ -11,7 +11,7 @@ import torch
 from rvc.audio.resampling import resample
 
 
-def spelled_out(samples, source, target):
+def by_formula(samples, source, target):
     """Each output sample as its own sum over the sinc, in float64."""
     common = math.gcd(source, target)
     o, n = source // common, target // common
@@ -35,24 +35,24 @@ def spelled_out(samples, source, target):
     ("source", "target", "length"),
     [(40000, 16000, 301), (48000, 16000, 480), (40000, 48000, 97), (400, 377, 900), (423, 400, 1000)],
 )
-def test_equals_the_formula(source, target, length):
+def test_resampling_equals_the_formula(source, target, length):
     samples = np.random.default_rng(3).normal(size=length).astype(np.float32)
-    ours = resample(torch.from_numpy(samples), source, target).numpy()
-    expected = spelled_out(samples, source, target)
-    assert ours.shape == expected.shape
-    # A float32 kernel: phases j/n and k/o are each rounded, and a period of the sinc is 1/base of a second.
-    np.testing.assert_allclose(ours, expected, atol=2e-4 if source < 1000 else 5e-6)
+    resampled = resample(torch.from_numpy(samples), source, target).numpy()
+    expected = by_formula(samples, source, target)
+    assert resampled.shape == expected.shape
+    # The kernel is float32: the phases j/n and k/o are rounded, and a period of the sinc is 1/base of a second.
+    np.testing.assert_allclose(resampled, expected, atol=2e-4 if source < 1000 else 5e-6)
 
 
-def test_equal_rates_are_the_input_itself():
+def test_equal_rates_return_the_input_itself():
     samples = torch.ones(7)
     assert resample(samples, 40000, 40000) is samples
 
 
-def test_a_tone_stays_the_tone():
+def test_a_tone_keeps_its_frequency():
     time = np.arange(48000) / 48000
     tone = torch.from_numpy(np.sin(2 * np.pi * 440 * time).astype(np.float32))
-    moved = resample(tone, 48000, 44100).numpy()
+    resampled = resample(tone, 48000, 44100).numpy()
     expected = np.sin(2 * np.pi * 440 * np.arange(44100) / 44100)
-    assert moved.shape == (44100,)
-    np.testing.assert_allclose(moved[500:-500], expected[500:-500], atol=2e-3)
+    assert resampled.shape == (44100,)
+    np.testing.assert_allclose(resampled[500:-500], expected[500:-500], atol=2e-3)

@@ -1,4 +1,4 @@
-"""Neighbours, their weights, the originals' NaN and our limit of it."""
+"""Neighbors, their weights, and the choice between the originals' NaN and its finite limit."""
 
 import faiss
 import numpy as np
@@ -23,7 +23,7 @@ def write(path, rows, factory="IVF8,Flat", metric=faiss.METRIC_L2, nprobe=1):
     return retrieval.load_index(path)
 
 
-def test_search_is_faiss_own_and_mapping_changes_no_bit(tmp_path):
+def test_search_equals_that_of_faiss_and_mapping_changes_no_bit(tmp_path):
     rows, queries = vectors(), vectors(30, seed=1)
     index = write(tmp_path / "a.index", rows)
     distances, ids = index.search(queries)
@@ -34,7 +34,7 @@ def test_search_is_faiss_own_and_mapping_changes_no_bit(tmp_path):
     assert np.array_equal(index.vectors(ids[ids >= 0]), rows[ids[ids >= 0]])
 
 
-def test_nprobe_of_the_file_is_honoured(tmp_path):
+def test_nprobe_of_the_file_is_used(tmp_path):
     rows, queries = vectors(), vectors(30, seed=1)
     few, many = write(tmp_path / "1.index", rows), write(tmp_path / "8.index", rows, nprobe=8)
     exact = np.square(queries[:, None] - rows[None]).sum(2).argsort(1)[:, :8]
@@ -43,13 +43,13 @@ def test_nprobe_of_the_file_is_honoured(tmp_path):
 
 
 def test_weights_are_inverse_squares_of_squared_distances():
-    shares = retrieval.weights(np.array([[1, 2, 4, 4, 4, 4, 4, 4]], np.float32))
-    assert shares[0, 0] / shares[0, 1] == pytest.approx(4)
-    assert shares.sum() == pytest.approx(1)
-    assert shares.dtype == np.float32
+    weights = retrieval.weights(np.array([[1, 2, 4, 4, 4, 4, 4, 4]], np.float32))
+    assert weights[0, 0] / weights[0, 1] == pytest.approx(4)
+    assert weights.sum() == pytest.approx(1)
+    assert weights.dtype == np.float32
 
 
-def test_an_exact_hit_stays_finite_unless_nan_is_asked_for():
+def test_an_exact_hit_is_finite_unless_nan_is_requested():
     hit = np.array([[0, 1, 2, 3, 4, 5, 6, 7], [0, 0, 2, 3, 4, 5, 6, 7]], np.float32)
     assert retrieval.weights(hit).tolist() == [[1, 0, 0, 0, 0, 0, 0, 0], [0.5, 0.5, 0, 0, 0, 0, 0, 0]]
     nan = retrieval.weights(hit, "nan")
@@ -57,30 +57,30 @@ def test_an_exact_hit_stays_finite_unless_nan_is_asked_for():
     assert nan[0, 1:].tolist() == [0] * 7
 
 
-def test_a_near_hit_that_overflows_takes_the_limit():
-    shares = retrieval.weights(np.array([[1e-30, 2e-30, 1, 1, 1, 1, 1, 1]], np.float32))
-    assert shares[0, :2] == pytest.approx([0.8, 0.2])
+def test_a_distance_that_overflows_takes_the_limit():
+    weights = retrieval.weights(np.array([[1e-30, 2e-30, 1, 1, 1, 1, 1, 1]], np.float32))
+    assert weights[0, :2] == pytest.approx([0.8, 0.2])
 
 
-def test_missing_neighbours_weigh_nothing(tmp_path):
+def test_missing_neighbors_have_no_weight(tmp_path):
     rows = vectors(5)
     index = write(tmp_path / "a.index", rows, "Flat")
     distances, ids = index.search(vectors(2, seed=1))
     assert (ids[:, 5:] == -1).all()
-    shares = retrieval.weights(distances)
-    assert shares[:, 5:].max() == 0
-    expected = (rows[ids[:, :5]] * shares[:, :5, None]).sum(1)
-    assert retrieval.mean(shares, ids, index) == pytest.approx(expected, abs=1e-6)
+    weights = retrieval.weights(distances)
+    assert weights[:, 5:].max() == 0
+    expected = (rows[ids[:, :5]] * weights[:, :5, None]).sum(1)
+    assert retrieval.mean(weights, ids, index) == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_frame_that_finds_nothing_stays_as_it_is():
+def test_a_frame_without_neighbors_is_not_changed():
     features = np.ones((1, 2, 4), np.float32)
-    shares = np.array([[0] * 8, [1] + [0] * 7], np.float32)
+    weights = np.array([[0] * 8, [1] + [0] * 7], np.float32)
     mean = np.array([[0] * 4, [3] * 4], np.float32)
-    assert retrieval.blend(features, mean, 0.5, shares)[0, :, 0].tolist() == [1, 2]
+    assert retrieval.blend(features, mean, 0.5, weights)[0, :, 0].tolist() == [1, 2]
 
 
-def test_the_blend_is_the_originals():
+def test_the_blend_equals_the_originals():
     features, mean = vectors(3, 4), vectors(3, 4, 1)
     blended = retrieval.blend(features, mean, 0.75)
     assert blended.shape == (1, 3, 4)
@@ -110,7 +110,7 @@ def test_another_width_is_refused(tmp_path):
     )
 
 
-def test_a_trained_index_is_no_added_one(tmp_path):
+def test_an_index_without_vectors_is_refused(tmp_path):
     index = faiss.index_factory(256, "IVF8,Flat")
     index.train(vectors())
     faiss.write_index(index, str(tmp_path / "trained_x.index"))
@@ -121,19 +121,19 @@ def test_a_trained_index_is_no_added_one(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no index at all", b"IwFl" + bytes(40)])
-def test_what_is_no_index_is_refused(tmp_path, content):
+def test_a_file_that_is_no_index_is_refused(tmp_path, content):
     (tmp_path / "a.index").write_bytes(content)
     with pytest.raises(BadInput, match=r"a\.index is not an index that faiss can read"):
         retrieval.load_index(tmp_path / "a.index")
 
 
-def test_a_missing_index_is_said(tmp_path):
+def test_a_missing_index_is_refused(tmp_path):
     with pytest.raises(BadInput, match="there is no index"):
         retrieval.load_index(tmp_path / "a.index")
 
 
-def spoilt(index, what):
-    """The index with one claim that does not hold."""
+def contradictory(index, what):
+    """The index with one field that contradicts the others."""
     lists = index.invlists
     if what == "ids":
         ids = np.zeros(lists.list_size(0), np.int64)
@@ -156,12 +156,12 @@ def spoilt(index, what):
         ("trained", "is marked as not trained"),
     ],
 )
-def test_claims_that_do_not_hold_are_refused_before_they_are_used(tmp_path, what, sentence):
+def test_contradictions_are_refused_before_they_are_used(tmp_path, what, sentence):
     vectors = np.random.default_rng(0).normal(size=(200, 16)).astype(np.float32)
     index = faiss.index_factory(16, "IVF4,Flat")
     index.train(vectors)
     index.add(vectors)
-    faiss.write_index(spoilt(index, what), str(tmp_path / "a.index"))
+    faiss.write_index(contradictory(index, what), str(tmp_path / "a.index"))
     with pytest.raises(BadInput, match=f"a.index {sentence}; the index is damaged, build it again"):
         retrieval.load_index(tmp_path / "a.index")
-    assert any(sentence in said for said in inspect(tmp_path / "a.index")["missing"])
+    assert any(sentence in line for line in inspect(tmp_path / "a.index")["missing"])

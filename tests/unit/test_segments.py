@@ -1,4 +1,4 @@
-"""Where long audio is cut, and what belongs to each piece."""
+"""Where long audio is cut, and the range of each segment."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ SMALL = Window(pad=0.5, query=0.2, center=1.0, max=1.2)
 
 def kept(length, window=SMALL, cuts=None, upp=400):
     """Output samples for `length` samples of input."""
-    found = segments.spans(length, np.array(cuts if cuts is not None else [], np.int64), window)
-    return sum((piece.content_frames - 2 * window.pad_frames) * upp for piece in found)
+    spans = segments.spans(length, np.array(cuts if cuts is not None else [], np.int64), window)
+    return sum((span.content_frames - 2 * window.pad_frames) * upp for span in spans)
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ def test_short_audio_is_not_cut():
     assert cuts.dtype == np.int64
 
 
-def test_the_cut_is_at_the_first_quietest_place():
+def test_the_cut_is_at_the_first_of_equally_quiet_samples():
     signal = np.ones(30000)
-    signal[15000:15400] = 0  # two stretches as quiet as each other, both within reach of second 1
+    signal[15000:15400] = 0  # two equally quiet parts, both in the search range around second 1
     signal[17000:17400] = 0
     profile, cuts = segments.cut_points(signal, SMALL)
     assert list(cuts) == [15080]
@@ -49,20 +49,20 @@ def test_the_profile_sums_160_samples_in_order():
     assert np.array_equal(segments.loudness(signal), expected)
 
 
-def test_pieces_overlap_by_their_padding_and_cover_everything():
-    pieces = segments.spans(50000, np.array([16123, 31999]), SMALL)
-    assert [piece.first for piece in pieces] == [0, 16000, 31840]
-    assert [piece.last for piece in pieces] == [32160, 48000, 66000]  # one frame more than the pitch of the piece
-    assert [piece.frames for piece in pieces] == [slice(0, 200), slice(100, 299), slice(199, 412)]
+def test_segments_overlap_by_their_padding_and_cover_the_audio():
+    spans = segments.spans(50000, np.array([16123, 31999]), SMALL)
+    assert [span.first for span in spans] == [0, 16000, 31840]
+    assert [span.last for span in spans] == [32160, 48000, 66000]  # 10 ms more than the F0 of the segment
+    assert [span.frames for span in spans] == [slice(0, 200), slice(100, 299), slice(199, 412)]
 
 
-def test_an_inner_cut_may_drop_a_frame():
+def test_an_odd_number_of_frames_loses_one():
     even, odd = segments.spans(32000, np.array([16000]), SMALL)[0], segments.spans(32000, np.array([16160]), SMALL)[0]
     assert even.content_frames - 100 == 100
-    assert odd.content_frames - 100 == 100  # of 101: the even number of frames below
+    assert odd.content_frames - 100 == 100  # 101 rounded down to an even number
 
 
-def test_padding_mirrors_short_audio_again_and_again():
+def test_padding_reflects_short_audio_repeatedly():
     padded = segments.pad(np.arange(3.0), Window(pad=0.01, query=1, center=1, max=1))
     assert len(padded) == 3 + 320
     assert list(padded[158:165]) == [2.0, 1.0, 0.0, 1.0, 2.0, 1.0, 0.0]
@@ -77,7 +77,7 @@ def test_padding_mirrors_short_audio_again_and_again():
         ({"max": float("nan")}, "the window's max is nan s; expected more than 0"),
     ],
 )
-def test_a_window_that_cannot_be_is_refused(values, sentence):
+def test_an_impossible_window_is_refused(values, sentence):
     with pytest.raises(BadInput) as refused:
         Window(**values)
     assert str(refused.value) == sentence

@@ -1,4 +1,4 @@
-"""Small tools for sound, and what they find in a file."""
+"""Tools for audio arrays, and the description of a file."""
 
 import numpy as np
 import pytest
@@ -29,32 +29,32 @@ def test_an_rms_target_never_clips():
     assert np.abs(tools.normalize(tone(), 0, "rms")).max() <= 1.0000001
 
 
-def test_silence_cannot_be_normalized_and_is_given_back():
+def test_silence_is_returned_without_normalization():
     silence = np.zeros(10, np.float32)
     assert tools.normalize(silence) is silence
 
 
-def test_trim_keeps_the_sound_and_a_little_more():
+def test_trim_keeps_the_sound_and_50_ms_on_either_side():
     padded = np.concatenate([np.zeros(8000, np.float32), tone(), np.zeros(4000, np.float32)])
     trimmed = tools.trim(padded, 16000)
     assert 16000 <= len(trimmed) <= 16000 + 2 * (800 + 320)
     assert len(tools.trim(np.zeros(8000, np.float32), 16000)) == 0
 
 
-def test_resample_keeps_a_tone():
+def test_resample_changes_the_number_of_samples():
     assert len(tools.resample(tone(), 16000, 48000)) == 48000
 
 
-def test_a_description_tells_level_clipping_and_noise(tmp_path):
+def test_a_description_has_level_clipping_and_noise(tmp_path):
     clipped = np.clip(np.concatenate([tone(1.4), 0.001 * tone()]), -1, 1)
     soundfile.write(tmp_path / "a.wav", np.stack([clipped, clipped], 1), 16000)
-    found = tools.describe(tmp_path / "a.wav")
-    assert (found.rate, found.channels, found.samples, found.seconds) == (16000, 2, 32000, 2.0)
-    assert found.peak == pytest.approx(0, abs=0.01)
-    assert found.clipped > 1000
-    assert found.silent == pytest.approx(0.5, abs=0.02)
-    assert found.noise_floor == pytest.approx(-69, abs=0.1)
-    assert any("clipped" in remark for remark in found.remarks())
+    description = tools.describe(tmp_path / "a.wav")
+    assert (description.rate, description.channels, description.samples, description.seconds) == (16000, 2, 32000, 2.0)
+    assert description.peak == pytest.approx(0, abs=0.01)
+    assert description.clipped > 1000
+    assert description.silent == pytest.approx(0.5, abs=0.02)
+    assert description.noise_floor == pytest.approx(-69, abs=0.1)
+    assert any("clipped" in remark for remark in description.remarks())
 
 
 def test_silence_and_nan_are_described_rather_than_refused(tmp_path):
@@ -74,6 +74,6 @@ def test_silence_and_nan_are_described_rather_than_refused(tmp_path):
         lambda x: tools.normalize(x, -1, "loudness"),
     ],
 )
-def test_a_wish_that_cannot_be_is_refused(call):
+def test_an_impossible_argument_is_refused(call):
     with pytest.raises(BadInput):
         call(tone())

@@ -1,4 +1,4 @@
-"""The path search against every path there is, and against librosa's."""
+"""The path search against every possible path, and against librosa's search."""
 
 import itertools
 
@@ -10,17 +10,17 @@ from rvc.f0.methods.crepe import transitions
 from rvc.f0.viterbi import best_path
 
 
-def test_no_path_is_likelier():
+def test_no_path_is_more_probable():
     rng = np.random.default_rng(0)
-    chances, steps = rng.random((4, 5)), rng.random((4, 4))
+    probabilities, steps = rng.random((4, 5)), rng.random((4, 4))
     steps /= steps.sum(axis=1, keepdims=True)
 
-    def chance(path):
-        stay = np.prod([chances[state, t] for t, state in enumerate(path)])
+    def probability(path):
+        stay = np.prod([probabilities[state, t] for t, state in enumerate(path)])
         return stay * np.prod([steps[a, b] for a, b in itertools.pairwise(path)])
 
-    wanted = max(itertools.product(range(4), repeat=5), key=chance)
-    assert tuple(best_path(chances, steps)) == wanted
+    best = max(itertools.product(range(4), repeat=5), key=probability)
+    assert tuple(best_path(probabilities, steps)) == best
 
 
 def test_of_equal_paths_the_lower_states_win():
@@ -29,9 +29,11 @@ def test_of_equal_paths_the_lower_states_win():
 
 @pytest.mark.parametrize("spread", [0.1, 1.0, 30.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_librosa_finds_the_same_path(spread, seed):
+def test_librosa_returns_the_same_path(spread, seed):
     logits = np.random.default_rng(seed).normal(0, spread, (360, 60)).astype(np.float32)
     logits[:39], logits[308:] = -np.inf, -np.inf
-    chances = np.exp(logits - logits.max(axis=0))
-    chances /= chances.sum(axis=0)
-    assert np.array_equal(best_path(chances, transitions()), librosa.sequence.viterbi(chances, transitions()))
+    probabilities = np.exp(logits - logits.max(axis=0))
+    probabilities /= probabilities.sum(axis=0)
+    assert np.array_equal(
+        best_path(probabilities, transitions()), librosa.sequence.viterbi(probabilities, transitions())
+    )

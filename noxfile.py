@@ -65,7 +65,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
-    session.run("mkdocs", "build", "--quiet", "--strict")
+    session.run("mkdocs", "build", "--strict")
 
 
 @nox.session(default=False)

@@ -1,1 +1,1 @@
-"""Speed and memory: ours beside the original's, in one run, in the machine's own unit."""
+"""Benchmark of rvc: speed and memory beside an original, measured in one run and related to the machine's speed."""

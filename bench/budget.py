@@ -1,4 +1,4 @@
-"""`python -m bench.budget`: the command of `bench.checks.budget`, under its short name."""
+"""`python -m bench.budget`: short name of `bench.checks.budget`."""
 
 import sys
 

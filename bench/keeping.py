@@ -1,4 +1,4 @@
-"""`python -m bench.keeping`: the command of `bench.publish.results`, under its short name."""
+"""`python -m bench.keeping`: short name of `bench.publish.results`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The stages timed one by one on a golden's own inputs. A fast wrong answer fails for being wrong."""
+"""Times of single stages on a golden's inputs. A stage whose output is beyond its limit fails."""
 
 from typing import Any
 
@@ -22,17 +22,17 @@ def case() -> store.Case:
 
 
 @pytest.fixture(scope="module")
-def ours() -> RvcTorch:
+def rvc() -> RvcTorch:
     return RvcTorch()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TIMED)
-def test_stage(name: str, case: store.Case, ours: RvcTorch, benchmark: Any) -> None:
-    """From the original's own inputs, as fast as it goes, and still within the stage's limit."""
+def test_stage(name: str, case: store.Case, rvc: RvcTorch, benchmark: Any) -> None:
+    """Time a stage on the original's inputs and compare its output with the stage's limits."""
     stage = next(row for row, prefix in candidate.steps(case) if prefix == "seg0." and row.name == name)
     inputs = candidate.inputs(case, stage, "seg0.")
-    made = benchmark(ours.run_stage, case, stage, "seg0.", inputs)
+    made = benchmark(rvc.run_stage, case, stage, "seg0.", inputs)
     limits = tolerance.load()
     known = [(key, value) for key, value in made.items() if key in case]
     judged = [cell for key, value in known for cell in ledger.judge_tensor(case, key, Mode.ISOLATED, value, limits)[0]]

@@ -1,8 +1,8 @@
-"""`python -m bench.tiers`: the command of `bench.sections.precisions`, under its short name."""
+"""`python -m bench.tiers`: short name of `bench.sections.precision_table`."""
 
 import sys
 
-from bench.sections.precisions import main
+from bench.sections.precision_table import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,1 +1,1 @@
-"""Checks of what is timed, and the budgets."""
+"""Checks: the budgets of nox -s parity, and whether the timed conversions compute the right output."""

@@ -1,11 +1,12 @@
-"""What was timed is what is exact: the timed files beside a run that is listened to at every stage.
+"""Whether the timed conversions compute the right output: the timed files beside a traced run of the same options.
 
-In float32 the bytes must be those of the traced run. The other precisions must give the bytes of their own traced run,
-and lie as near to the float32 of the same seed as LIMITS says.
+The bytes must be those of the traced run. In bfloat16 and int8 the output must also be as near to the float32 of the
+same seed as LIMITS requires.
 """
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from safetensors import safe_open
 from bench.measure import child
 from bench.measure.workload import Workload
 
-# dB below the signal that the difference from float32 must stay: the tiers' own promise (docs/performance.md)
+# Least SNR in dB of each precision against float32, as docs/performance.md states for the tiers.
 LIMITS: Mapping[str, Mapping[str, float]] = {
     "bfloat16": {"waveform": 30.0, "features": 40.0},
     "int8": {"waveform": 20.0, "features": 30.0},
@@ -25,10 +26,31 @@ LIMITS: Mapping[str, Mapping[str, float]] = {
 FEATURES = "seg0.hubert.features"
 
 
-def snr(truth: ArrayLike, other: ArrayLike) -> float:
-    """dB by which `truth` is stronger than its difference from `other`; infinity where there is none.
+@dataclass(frozen=True)
+class Exactness:
+    """Whether an output is the right one.
 
-    raises ValueError when the shapes differ: a sound of another length is another sound
+    Attributes:
+        exact: the result.
+        why: how it was determined, in words.
+        snr_db: SNR against float32 in dB by signal; None where the bytes decide.
+    """
+
+    exact: bool
+    why: str
+    snr_db: Mapping[str, float] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The fields of result.json."""
+        fields: dict[str, Any] = {"exact": self.exact, "why": self.why}
+        return fields if self.snr_db is None else {**fields, "snr_db": dict(self.snr_db)}
+
+
+def snr(truth: ArrayLike, other: ArrayLike) -> float:
+    """The ratio of the energy of `truth` to the energy of its difference from `other`, in dB; infinity where equal.
+
+    Raises:
+        ValueError: the shapes differ.
     """
     a, b = np.asarray(truth, np.float64), np.asarray(other, np.float64)
     if a.shape != b.shape:
@@ -39,36 +61,44 @@ def snr(truth: ArrayLike, other: ArrayLike) -> float:
     return 10 * math.log10(signal / noise) if signal else -math.inf
 
 
-def judge(work: Workload, precisions: Sequence[str], profile: str, scratch: Path) -> dict[str, dict[str, Any]]:
-    """For each precision whether what was timed is exact, and the sentence that says why.
+def judge(workload: Workload, precisions: Sequence[str], profile: str, scratch: Path) -> dict[str, Exactness]:
+    """Compare the timed files with traced runs.
 
-    The timed files are scratch / "KIND-PRECISION.wav".
+    Args:
+        workload: the timed conversion.
+        precisions: the timed precisions.
+        profile: the profile of the timed conversion.
+        scratch: folder of the timed files, named KIND-PRECISION.wav.
+    Returns:
+        The result for each precision, and for float32.
+    Raises:
+        ChildFailed: a traced run failed.
     """
     features = {}
-    found: dict[str, dict[str, Any]] = {}
+    exactness: dict[str, Exactness] = {}
     for name in dict.fromkeys(["float32", *precisions]):
-        timed, again = scratch / f"{work.kind}-{name}.wav", scratch / "again.wav"
+        timed, again = scratch / f"{workload.kind}-{name}.wav", scratch / "again.wav"
         trace = scratch / "again.safetensors"
-        command = work.ours(again, "--precision", name, "--trace", str(trace), profile=profile)
-        child.run(command, threads=work.threads)
+        command = workload.rvc_command(again, "--precision", name, "--trace", str(trace), profile=profile)
+        child.run(command, threads=workload.threads)
         with safe_open(trace, "numpy") as file:
             features[name] = file.get_tensor(FEATURES)
         trace.unlink()
-        if not timed.exists():  # float32 was not timed, but the others are measured against it
+        if not timed.exists():  # float32 was not timed, but the other precisions are compared with it
             again.rename(timed)
         elif timed.read_bytes() != again.read_bytes():
-            found[name] = {"exact": False, "why": "the timed output is not the traced run's"}
+            exactness[name] = Exactness(False, "the timed output is not the traced run's")
             continue
-        sounds = [soundfile.read(scratch / f"{work.kind}-{n}.wav")[0] for n in ("float32", name)]
-        found[name] = near(name, snr(*sounds), snr(features["float32"], features[name]))
-    return found
+        sounds = [soundfile.read(scratch / f"{workload.kind}-{n}.wav")[0] for n in ("float32", name)]
+        exactness[name] = near(name, snr(*sounds), snr(features["float32"], features[name]))
+    return exactness
 
 
-def near(precision: str, waveform: float, features: float) -> dict[str, Any]:
-    """The verdict on two distances from float32 in dB."""
+def near(precision: str, waveform: float, features: float) -> Exactness:
+    """Judge the SNR in dB of waveform and content features against float32."""
     if precision == "float32":
-        return {"exact": True, "why": "the bytes of the traced run"}
+        return Exactness(True, "the bytes of the traced run")
     limit = LIMITS[precision]
-    good = waveform >= limit["waveform"] and features >= limit["features"]
+    exact = waveform >= limit["waveform"] and features >= limit["features"]
     why = f"waveform {waveform:.1f} dB (≥ {limit['waveform']:g}), features {features:.1f} dB (≥ {limit['features']:g})"
-    return {"exact": good, "why": why, "snr_db": {"waveform": waveform, "features": features}}
+    return Exactness(exact, why, {"waveform": waveform, "features": features})

@@ -1,1 +1,1 @@
-"""From figures to verdicts."""
+"""From measurements to verdicts: intervals, and comparison with the goals."""

@@ -1,1 +1,1 @@
-"""Measurement: child processes, their cost, the machine unit and the workload."""
+"""Measurement: child processes and their cost, the machine unit, and the workload."""

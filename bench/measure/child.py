@@ -1,4 +1,4 @@
-"""Programs in processes of their own: run whole and accounted for by the operating system, or asked turn by turn."""
+"""Child processes: complete programs with their cost, and servers that answer requests one at a time."""
 
 import json
 import os
@@ -12,16 +12,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-WEIGH = Path(__file__).with_name("child_cost.py")
+COST_SCRIPT = Path(__file__).with_name("child_cost.py")
 
 
 class ChildFailed(RuntimeError):
-    """The timed command did not end well; what it timed means nothing."""
+    """A timed command failed, so its time is not used."""
 
 
 @dataclass(frozen=True)
-class Run:
-    """One finished process. `report` is the JSON object it printed, if it printed one."""
+class FinishedProcess:
+    """The cost of a finished process.
+
+    Attributes:
+        seconds: wall time from start to exit.
+        cpu_seconds: user and system time.
+        peak_mib: peak of resident memory.
+        report: the JSON object that the process printed; empty if it printed none.
+    """
 
     seconds: float
     cpu_seconds: float
@@ -29,33 +36,47 @@ class Run:
     report: Mapping[str, Any]
 
 
-def run(command: Sequence[str], *, threads: int = 2, environment: Mapping[str, str] | None = None) -> Run:
-    """Run `command` to its end; import, loading and exit are part of what is timed.
+def run(command: Sequence[str], *, threads: int = 2, variables: Mapping[str, str] | None = None) -> FinishedProcess:
+    """Run a command to its end. Its time includes import, loading and exit.
 
-    raises ChildFailed with the end of its stderr when it exits non-zero
+    Args:
+        command: program and arguments.
+        threads: threads of numerical libraries.
+        variables: further environment variables.
+    Raises:
+        ChildFailed: the exit code is not 0; the message has the end of stderr.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.NamedTemporaryFile() as cost:
-        weighed = [sys.executable, "-I", "-S", str(WEIGH), cost.name, *command]
-        env = surroundings(threads, environment)
-        done = subprocess.run(weighed, stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=env, check=False)
+        measured = [sys.executable, "-I", "-S", str(COST_SCRIPT), cost.name, *command]
+        env = environment(threads, variables)
+        done = subprocess.run(measured, stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=env, check=False)
         out.seek(0)
         err.seek(0)
         if done.returncode:
-            raise ChildFailed(complaint(command, done.returncode, err.read()))
+            raise ChildFailed(failure_message(command, done.returncode, err.read()))
         text = out.read().decode(errors="replace").strip()
         seconds, cpu, peak = cost.read().split()
-    return Run(float(seconds), float(cpu), _mib(int(peak)), _last_object(text))
+    return FinishedProcess(float(seconds), float(cpu), _mib(int(peak)), _last_object(text))
 
 
 class Server:
-    """A program that says one JSON line when it is ready and answers each line with one: timed in turns with others."""
+    """A program that prints one JSON line when it is ready, and then one JSON line in answer to each line on stdin.
+
+    Attributes:
+        ready: the first line.
+        peak_mib: peak of resident memory, known after the end of the `with` block.
+    """
 
     def __init__(self, command: Sequence[str], *, threads: int = 2) -> None:
-        """raises ChildFailed when it ends before it is ready."""
+        """Start the program and wait until it is ready.
+
+        Raises:
+            ChildFailed: it ended before it was ready.
+        """
         self.command = command
-        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the program)
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, env=surroundings(threads)
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, env=environment(threads)
         )
         self.peak_mib = 0.0
         try:
@@ -64,11 +85,15 @@ class Server:
             self.__exit__(None, None, None)
             raise
 
-    def ask(self, words: object) -> dict[str, Any]:
-        """Its answer to one line; raises ChildFailed when it has ended instead."""
+    def request(self, line: object) -> dict[str, Any]:
+        """Send one line and return the answer.
+
+        Raises:
+            ChildFailed: the program ended.
+        """
         assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # what it says of its end is on its stderr
-            self.process.stdin.write(f"{words}\n".encode())
+        with suppress(BrokenPipeError):  # _answer raises ChildFailed with stderr
+            self.process.stdin.write(f"{line}\n".encode())
             self.process.stdin.flush()
         return self._answer()
 
@@ -77,15 +102,15 @@ class Server:
         line = self.process.stdout.readline()
         if not line:
             self.errors.seek(0)
-            raise ChildFailed(complaint(self.command, self.process.wait(), self.errors.read()))
-        found: dict[str, Any] = json.loads(line)
-        return found
+            raise ChildFailed(failure_message(self.command, self.process.wait(), self.errors.read()))
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def __enter__(self) -> "Server":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End it; `peak_mib` is known afterwards, where the system tells it."""
+        """End the program and read its peak memory, 0 where the system does not provide it."""
         assert self.process.stdin is not None and self.process.stdout is not None
         self.peak_mib = peak_mib(self.process.pid) or 0.0
         with suppress(BrokenPipeError):
@@ -95,14 +120,14 @@ class Server:
         self.errors.close()
 
 
-def surroundings(threads: int, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a timed process: so many threads, whatever library asks."""
+def environment(threads: int, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment variables of a timed process; all numerical libraries get the same number of threads."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return {**os.environ, **dict.fromkeys(names, str(threads)), **(more or {})}
 
 
 def resident_mib(process: int | None = None) -> float | None:
-    """MiB of this or another process in memory right now; None where the system does not tell it (other than Linux)."""
+    """Resident memory of a process in MiB, of this process by default; None on systems other than Linux."""
     try:
         pages = int(Path(f"/proc/{process or 'self'}/statm").read_text().split()[1])
     except (OSError, IndexError):
@@ -110,13 +135,13 @@ def resident_mib(process: int | None = None) -> float | None:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def complaint(command: Sequence[str], code: int, errors: bytes) -> str:
-    """One sentence about a command that did not end well."""
+def failure_message(command: Sequence[str], code: int, errors: bytes) -> str:
+    """The error message for a command with a nonzero exit code."""
     return f"`{' '.join(command)}` ended with exit code {code}: {errors.decode(errors='replace')[-800:]}"
 
 
 def peak_mib(process: int) -> float | None:
-    """The most MiB that a living process had in memory since its program began; None where the system does not tell."""
+    """Peak of the resident memory of a running process in MiB; None on systems other than Linux."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))

@@ -1,7 +1,7 @@
-"""Run a command and write what it cost: python -I -S weigh.py REPORT COMMAND …; ends with the command's exit code.
+"""Run a command, write its cost to a file, and exit with its exit code: python -I -S child_cost.py FILE COMMAND …
 
-This stands between because the system counts the memory of whoever starts a process into that process's peak: a bench
-that has loaded torch would find no command smaller than itself. Nothing but what is needed is imported here.
+The system counts the memory of the parent at the start of a process into the peak of that process. This small program
+is the parent instead of the benchmark, which has torch loaded; it imports nothing that it does not need.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Conversions one after another in one process, and what is in memory after each.
+"""Resident memory after each of many conversions in one process.
 
 python -m bench.measure.leak IN RUNS --model voice.pth --hubert DIR [--rmvpe FILE] [--index FILE]
 """
@@ -14,34 +14,38 @@ from bench.measure import child
 from bench.measure.workload import Workload
 from rvc.weights.memory import give_back
 
-RUNS = 18
+RUNS = 18  # conversions; `drift` leaves out the first three
 
 
-def resident(work: Workload, runs: int = RUNS) -> list[float]:
-    """MiB in memory after each of `runs` conversions of `work` in a process of their own."""
-    command = [sys.executable, "-m", "bench.measure.leak", str(work.audio), str(runs), *work.files()]
-    return [float(value) for value in child.run(command, threads=work.threads).report["rss_mib"]]
+def resident(workload: Workload, runs: int = RUNS) -> list[float]:
+    """Resident MiB after each of `runs` conversions, in a new process."""
+    command = [sys.executable, "-m", "bench.measure.leak", str(workload.audio), str(runs), *workload.voice_options()]
+    return [float(value) for value in child.run(command, threads=workload.threads).report["rss_mib"]]
 
 
 def after_each(call: Callable[[], object], runs: int) -> list[float]:
-    """MiB in memory after each of `runs` calls; raises OSError on a system that does not tell.
+    """Resident MiB after each of `runs` calls.
 
-    What is free goes back to the system first: in a heap full of holes, what is kept would fill holes for many runs.
+    Free memory is returned to the system before each measurement; otherwise leaked objects could fill free parts of the
+    heap for many runs without increasing the resident memory.
+
+    Raises:
+        OSError: the system does not provide the resident memory.
     """
-    found = []
+    resident_mib = []
     for _ in range(runs):
         call()
         gc.collect()
         give_back()
         now = child.resident_mib()
         if now is None:
-            raise OSError("this system does not say how much memory a process holds; measure leaks on Linux")
-        found.append(now)
-    return found
+            raise OSError("this system does not provide the resident memory of a process; measure leaks on Linux")
+        resident_mib.append(now)
+    return resident_mib
 
 
 def main() -> int:
-    """0 measured."""
+    """Print the measurements as JSON."""
     from rvc.api import load_voice
 
     parser = argparse.ArgumentParser(prog="python -m bench.measure.leak", description=__doc__)
@@ -50,10 +54,10 @@ def main() -> int:
     for name in ("--model", "--hubert", "--rmvpe", "--index"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--index-rate", type=float, default=0.0)
-    given = parser.parse_args()
-    voice = load_voice(given.model, hubert=given.hubert, rmvpe=given.rmvpe, index=given.index)
-    found = after_each(lambda: voice.convert(given.input, index_rate=given.index_rate), given.runs)
-    print(json.dumps({"rss_mib": found}))
+    options = parser.parse_args()
+    voice = load_voice(options.model, hubert=options.hubert, rmvpe=options.rmvpe, index=options.index)
+    resident_mib = after_each(lambda: voice.convert(options.input, index_rate=options.index_rate), options.runs)
+    print(json.dumps({"rss_mib": resident_mib}))
     return 0
 
 

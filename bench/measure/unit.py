@@ -1,8 +1,8 @@
-"""The machine's unit: how long one fixed float32 convolution takes here and now.
+"""The machine unit: the time of one fixed float32 convolution.
 
-A second means nothing on a shared machine, so times are given in units of the work that most of RVC consists of. The
-convolution (128 → 128 channels, kernel 11, 8192 samples) is the generator's heaviest kind of layer. It goes through
-PyTorch's plain conv1d, which nothing in this project replaces or speeds up.
+Times in seconds cannot be compared across machines, or on a machine with other load. Times are therefore divided by the
+time of an operation of the same kind: a convolution of 128 → 128 channels with kernel 11 over 8192 samples, the most
+expensive kind of layer of the generator. It uses PyTorch's conv1d, which this project does not replace.
 """
 
 import platform
@@ -20,7 +20,7 @@ GFLOP = 2 * CHANNELS * CHANNELS * KERNEL * SAMPLES / 1e9
 
 @torch.inference_mode()
 def measure(threads: int = 2, rounds: int = 15) -> float:
-    """Seconds of one fixed convolution: the median over `rounds`, after a warm-up."""
+    """Seconds of the convolution: the median over `rounds`, after three warm-up rounds."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -37,7 +37,7 @@ def measure(threads: int = 2, rounds: int = 15) -> float:
 
 
 def facts() -> dict[str, str]:
-    """The first processor's lines of /proc/cpuinfo; empty where there is none."""
+    """The fields of the first processor in /proc/cpuinfo; empty where there is no such file."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -47,14 +47,16 @@ def facts() -> dict[str, str]:
 
 
 def processor() -> str:
-    """The kind of processor a cost in units may be compared across: maker, instructions, bfloat16 products, tiles."""
-    maker = facts().get("vendor_id", platform.machine())
+    """The kind of processor: vendor, vector instructions, bfloat16, AMX tiles. Costs in units compare within a kind."""
+    vendor = facts().get("vendor_id", platform.machine())
     more = {"bfloat16": has_bfloat16(), "tiles": amx.available()}
-    return " ".join([maker, torch.backends.cpu.get_cpu_capability(), *(name for name, there in more.items() if there)])
+    return " ".join(
+        [vendor, torch.backends.cpu.get_cpu_capability(), *(name for name, present in more.items() if present)]
+    )
 
 
 def has_bfloat16() -> bool:
-    """Whether products of bfloat16 are the processor's own: AVX512_BF16 or AMX. Elsewhere they are only imitated."""
+    """Whether the processor multiplies bfloat16 natively (AVX512_BF16 or AMX); others emulate it in float32."""
     return bool({"avx512_bf16", "amx_bf16"} & set(facts().get("flags", "").split()))
 
 

@@ -1,1 +1,1 @@
-"""Results as tables, plots and committed files."""
+"""Publication: results as tables, plots and committed files."""

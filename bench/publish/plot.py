@@ -1,16 +1,18 @@
-"""What was measured as pictures: time and memory against length, and where the time of a conversion goes."""
+"""Charts of a result: time and memory against length, and the time of each stage."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-OURS, THEIRS = "#1b7f5c", "#b4553a"
-COLOURS = {"synthesizer": "#1b7f5c", "features": "#d9a441", "f0": "#4a6fa5", "the rest": "#9a9a9a"}
+from bench.publish.table import program_name
+
+RVC_COLOR, ORIGINAL_COLOR = "#1b7f5c", "#b4553a"
+STAGE_COLORS = {"synthesizer": "#1b7f5c", "features": "#d9a441", "f0": "#4a6fa5", "other": "#9a9a9a"}
 
 
 def draw(sections: Mapping[str, Any], folder: Path) -> list[Path]:
-    """growth.svg and stages.svg in `folder`, as far as their sections were measured."""
+    """Write growth.svg and stages.svg into `folder`, each only if its sections were measured."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -25,7 +27,7 @@ def draw(sections: Mapping[str, Any], folder: Path) -> list[Path]:
 
 
 def growth(lines: Sequence[Mapping[str, Any]], target: Path) -> Path:
-    """Peak memory and seconds over seconds of audio, a line for ours and one for the original."""
+    """Draw peak memory and time over seconds of audio, with one line per program."""
     from matplotlib import pyplot
 
     figure, charts = pyplot.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
@@ -33,10 +35,10 @@ def growth(lines: Sequence[Mapping[str, Any]], target: Path) -> Path:
         lengths = [length for length, *_ in part["points"]]
         for chart, place in zip(charts, (1, 2), strict=True):
             values = [median(point[place]) for point in part["points"]]
-            colour = OURS if part["who"].startswith("ours") else THEIRS
-            chart.plot(lengths, values, "o-", color=colour, label=part["who"])
+            color = RVC_COLOR if part["who"].startswith("ours") else ORIGINAL_COLOR
+            chart.plot(lengths, values, "o-", color=color, label=program_name(part["who"]))
     ticks = sorted({length for part in lines for length, *_ in part["points"]})
-    for chart, title in zip(charts, ("peak memory, MiB", "seconds, whole process"), strict=True):
+    for chart, title in zip(charts, ("peak memory, MiB", "seconds, complete process"), strict=True):
         chart.set(title=title, xlabel="seconds of audio", xscale="log")
         chart.set_xticks(ticks, [f"{length:g}" for length in ticks], minor=False)
         chart.minorticks_off()
@@ -47,22 +49,22 @@ def growth(lines: Sequence[Mapping[str, Any]], target: Path) -> Path:
     return _saved(figure, target)
 
 
-def stages(found: Mapping[str, Any], target: Path) -> Path:
-    """One bar for each side: seconds by stage, the rest being start, imports, loading and writing."""
+def stages(section: Mapping[str, Any], target: Path) -> Path:
+    """Draw one bar per program: seconds by stage; the rest is start, import, loading and writing."""
     from matplotlib import pyplot
 
-    sides = [(found["original"]["name"], found["original"]), *((row["precision"], row) for row in found["ours"])]
+    sides = [(section["original"]["name"], section["original"]), *((row["precision"], row) for row in section["ours"])]
     figure, chart = pyplot.subplots(figsize=(9, 0.6 + 0.5 * len(sides)), layout="constrained")
     for place, (_, side) in enumerate(sides):
-        parts = {stage: side["stages"][stage]["middle"] for stage in COLOURS if stage in side["stages"]}
-        parts["the rest"] = max(side["seconds"]["middle"] - sum(parts.values()), 0.0)
+        parts = {stage: side["stages"][stage]["middle"] for stage in STAGE_COLORS if stage in side["stages"]}
+        parts["other"] = max(side["seconds"]["middle"] - sum(parts.values()), 0.0)
         left = 0.0
         for stage, seconds in parts.items():
-            chart.barh(place, seconds, left=left, color=COLOURS[stage], label=stage if place == 0 else None)
+            chart.barh(place, seconds, left=left, color=STAGE_COLORS[stage], label=stage if place == 0 else None)
             left += seconds
         chart.text(left, place, f" {side['seconds']['middle']:.1f} s", va="center")
     chart.set_yticks(range(len(sides)), [name for name, _ in sides])
-    chart.set(xlabel=f"seconds for {found['seconds_of_audio']:g} s of audio", xlim=(0, chart.get_xlim()[1] * 1.08))
+    chart.set(xlabel=f"seconds for {section['seconds_of_audio']:g} s of audio", xlim=(0, chart.get_xlim()[1] * 1.08))
     chart.invert_yaxis()
     chart.legend(ncols=4, loc="lower right")
     return _saved(figure, target)

@@ -1,4 +1,4 @@
-"""What a result was measured on, and whether an older one may be continued."""
+"""Machine and commit of a result, and the continuation of an earlier result."""
 
 import argparse
 import datetime
@@ -16,8 +16,13 @@ from bench.measure.workload import ROOT
 PRECISIONS = ("float32", "bfloat16", "int8")
 
 
+def original_of(options: argparse.Namespace) -> str:
+    """The original to compare with: as named, else the WebUI where a checkout is named, else rvc-python."""
+    return str(options.original or ("webui-2026" if options.checkout else "rvc-python"))
+
+
 def machine(threads: int) -> dict[str, Any]:
-    """The processor, its unit, and the libraries."""
+    """Processor, machine unit and versions of libraries, as in `machine` of result.json."""
     second = unit.measure(threads)
     return {
         "processor": unit.facts().get("model name", platform.processor() or platform.machine()),
@@ -40,22 +45,27 @@ def commit() -> str:
         return "unknown"
 
 
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True)
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
-def resume(path: Path, given: argparse.Namespace) -> dict[str, Any]:
-    """The result so far where it is of this machine, commit and command line; else a new one."""
-    here = machine(given.threads)
-    original = given.original or ("webui-2026" if given.checkout else "rvc-python")
+def resume(path: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """The result in `path` if it has the same machine, commit and original; else a new one.
+
+    Args:
+        path: result.json.
+        options: the command line of `python -m bench`.
+    """
+    here = machine(options.threads)
+    original = original_of(options)
     fresh: dict[str, Any] = {
         "format": "rvc-bench/1",
         "measured": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": commit(),
         "machine": here,
         "original": original,
-        "quick": given.quick,
+        "quick": options.quick,
         "sections": {},
         "unit_ms": {},
         "not_measured": {},

@@ -1,30 +1,29 @@
-"""A result for a person: Markdown that reads in a terminal too."""
+"""A result as Markdown tables, aligned for a terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bench.judge import figures
-from bench.judge.figures import Line
-from bench.judge.verdict import Interval
+from bench.judge.goals import JudgedMeasurement, Section
+from bench.judge.intervals import Interval
 
 
-def judged(result: Mapping[str, Any]) -> list[Line]:
-    """Every figure that has a goal."""
-    return figures.all_lines(result["sections"])
-
-
-def whole(result: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """What was measured on, the goals, and each section's own figures."""
-    parts = [head(result), goals(lines)]
-    for name, show in SHOWN.items():
+def document(result: Mapping[str, Any], judged: Sequence[JudgedMeasurement]) -> str:
+    """The complete result: machine, goals, and the table of each section."""
+    paragraphs = [head(result), goals(judged)]
+    for name, section_table in SECTIONS.items():
         if name in result["sections"]:
-            parts.append(show(result["sections"][name]))
-    parts += [f"{name}: not measured: {why}" for name, why in result["not_measured"].items()]
-    return "\n\n".join(parts)
+            paragraphs.append(section_table(result["sections"][name]))
+    paragraphs += [f"{name}: not measured: {why}" for name, why in result["not_measured"].items()]
+    return "\n\n".join(paragraphs)
+
+
+def program_name(who: str) -> str:
+    """The name of a program as shown: result.json calls rvc "ours" (format rvc-bench/1)."""
+    return "rvc" + who.removeprefix("ours") if who.startswith("ours") else who
 
 
 def head(result: Mapping[str, Any]) -> str:
-    """What was measured on, and beside what."""
+    """Machine, commit and original of a result, in one line."""
     here = result["machine"]
     earlier = result.get("earlier", [])
     older = "".join(f"; {', '.join(one['sections'])}: commit {one['commit']}" for one in earlier if one["sections"])
@@ -35,109 +34,110 @@ def head(result: Mapping[str, Any]) -> str:
     )
 
 
-def goals(lines: Sequence[Line]) -> str:
-    """One line for each goal."""
-    rows = [("figure", "measured", "goal", "verdict", "exact?")]
-    for line in lines:
-        figure = line.figure
-        bound = f"{'≥' if figure.at_least else '≤'} {figure.budget:.3g} {figure.unit}"
-        rows.append((figure.what, f"{figure.value} {figure.unit}", bound, line.verdict, line.why))
+def goals(judged: Sequence[JudgedMeasurement]) -> str:
+    """One row for each goal."""
+    rows = [("measurement", "measured", "goal", "verdict", "exact?")]
+    for one in judged:
+        measurement = one.measurement
+        bound = f"{'≥' if measurement.at_least else '≤'} {measurement.budget:.3g} {measurement.unit}"
+        rows.append((measurement.what, f"{measurement.value} {measurement.unit}", bound, one.outcome, one.why))
     return markdown(rows)
 
 
-def offline(found: Mapping[str, Any]) -> str:
-    """Seconds per stage, ours and the original's."""
-    rival = found["original"]
-    rows = [(f"{found['kind']}, {found['seconds_of_audio']:g} s", rival["name"], *_names(found))]
-    rows.append(("end to end, s", _text(rival["seconds"]), *(_text(row["seconds"]) for row in found["ours"])))
-    for stage, value in rival["stages"].items():
-        rows.append((f"{stage}, s", _text(value), *(_text(row["stages"][stage]) for row in found["ours"])))
-    rows.append(("peak, MiB", _text(rival["peak_mib"]), *(_text(row["peak_mib"]) for row in found["ours"])))
-    real = found["seconds_of_audio"]
-    factors = [side["seconds"]["middle"] / real for side in (rival, *found["ours"])]
+def conversions(section: Section) -> str:
+    """Seconds per stage and peak memory of rvc and of the original."""
+    original = section["original"]
+    rows = [(f"{section['kind']}, {section['seconds_of_audio']:g} s", original["name"], *_names(section))]
+    rows.append(("end to end, s", _text(original["seconds"]), *(_text(row["seconds"]) for row in section["ours"])))
+    for stage, value in original["stages"].items():
+        rows.append((f"{stage}, s", _text(value), *(_text(row["stages"][stage]) for row in section["ours"])))
+    rows.append(("peak, MiB", _text(original["peak_mib"]), *(_text(row["peak_mib"]) for row in section["ours"])))
+    real = section["seconds_of_audio"]
+    factors = [side["seconds"]["middle"] / real for side in (original, *section["ours"])]
     rows.append(("real-time factor", *(f"{factor:.2f}" for factor in factors)))
-    rows.append(("times faster", "1", *(_text(row["faster"]) for row in found["ours"])))
-    return markdown(rows) + f"\n\nThe original beside itself differed by up to {found['noise']:.0%}."
+    rows.append(("times faster", "1", *(_text(row["faster"]) for row in section["ours"])))
+    return markdown(rows) + f"\n\nRuns of the original differed by up to {section['noise']:.0%}."
 
 
-def _names(found: Mapping[str, Any]) -> list[str]:
-    return [row["precision"] for row in found["ours"]]
+def _names(section: Section) -> list[str]:
+    return [row["precision"] for row in section["ours"]]
 
 
-def growth(found: Mapping[str, Any]) -> str:
+def growth(section: Section) -> str:
     """Peak memory and seconds by length."""
-    rows = [(f"{found['who']}: seconds of audio", "peak, MiB", "seconds")]
-    for length, peaks, seconds in found["points"]:
+    rows = [(f"{program_name(section['who'])}: seconds of audio", "peak, MiB", "seconds")]
+    for length, peaks, seconds in section["points"]:
         rows.append((f"{length:g}", ", ".join(f"{peak:.0f}" for peak in peaks), ", ".join(f"{s:.1f}" for s in seconds)))
     return markdown(rows)
 
 
-def rivals(found: Mapping[str, Any]) -> str:
+def generators(section: Section) -> str:
     """The generator alone."""
-    rows = [(f"generator, {found['seconds_of_audio']:g} s", "seconds", "peak, MiB", "dB from float32")]
-    for name, row in found["rows"].items():
-        rows.append((name, _text(row["seconds"]), f"{row['peak_mib']:.0f}", f"{row['snr_db']:.1f}"))
-    return markdown([*rows, *((name, why, "", "") for name, why in found["missing"].items())])
+    rows = [(f"generator, {section['seconds_of_audio']:g} s", "seconds", "peak, MiB", "dB from float32")]
+    for name, row in section["rows"].items():
+        rows.append((program_name(name), _text(row["seconds"]), f"{row['peak_mib']:.0f}", f"{row['snr_db']:.1f}"))
+    return markdown([*rows, *((name, why, "", "") for name, why in section["missing"].items())])
 
 
-def kinds(found: Mapping[str, Any]) -> str:
-    """Ratios of other voices."""
-    rows = [("times faster", *_names(next(iter(found.values()))), "original's noise")]
-    for kind, part in found.items():
+def kinds(section: Section) -> str:
+    """How many times faster than the original, for other kinds of voices."""
+    rows = [("times faster", *_names(next(iter(section.values()))), "original's noise")]
+    for kind, part in section.items():
         rows.append((kind, *(_text(row["faster"]) for row in part["ours"]), f"{part['noise']:.0%}"))
     return markdown(rows)
 
 
-def live(found: Mapping[str, Any]) -> str:
-    """Blocks."""
+def realtime(section: Section) -> str:
+    """Percentiles of the time of a block, and missed deadlines."""
     rows = [("realtime", "p50, ms", "p95", "p99", "missed", "times faster")]
-    for name, row in found["rows"].items():
+    for name, row in section["rows"].items():
         took = row["block_ms"]
-        ratio = _text(found["faster"][name]) if name in found["faster"] else ""
+        ratio = _text(section["faster"][name]) if name in section["faster"] else ""
         missed = f"{row['missed_deadlines']} of {row['blocks']}"
         rows.append((name, f"{took['p50']:.0f}", f"{took['p95']:.0f}", f"{took['p99']:.0f}", missed, ratio))
-    said = found["ready"]
-    noise = f"; the original beside itself from turn to turn: {found['faster']['noise']:.0%}" if found["faster"] else ""
-    latency = f"algorithmic latency {said['algorithmic_latency_seconds']:.2f} s, deadline {said['block_seconds']} s"
+    ready = section["ready"]
+    noise = f"; turns of the original differed by up to {section['faster']['noise']:.0%}" if section["faster"] else ""
+    latency = f"algorithmic latency {ready['algorithmic_latency_seconds']:.2f} s, deadline {ready['block_seconds']} s"
     return markdown(rows) + f"\n\n{latency}{noise}."
 
 
-def stream(found: Mapping[str, Any]) -> str:
+def stream(section: Section) -> str:
     """The long stream."""
-    rise = Interval(**found["mib_per_minute"])
+    rise = Interval(**section["mib_per_minute"])
     return (
-        f"A stream of {found['seconds']:g} s ({found['precision']}) took {found['wall_seconds']:.0f} s, gave "
-        f"{found['samples']} samples of {found['promised_samples']} promised, and grew by {rise} MiB per minute."
+        f"A stream of {section['seconds']:g} s ({section['precision']}) took {section['wall_seconds']:.0f} s, gave "
+        f"{section['samples']} samples of {section['promised_samples']} expected, and grew by {rise} MiB per minute."
     )
 
 
-def load(found: Mapping[str, Any]) -> str:
-    """Loading."""
+def loading(section: Section) -> str:
+    """Loading times."""
     rows = [("loading", "seconds")]
-    rows += [(name, _text(value)) for name, value in found["seconds"].items()]
+    rows += [(name, _text(value)) for name, value in section["seconds"].items()]
     return markdown(rows)
 
 
-def parity(found: Mapping[str, Any]) -> str:
-    """Whether what is timed is right."""
-    return f"Parity of what is timed ({found['seconds_of_audio']:g} s): {found['state']}, {found['sentence']}."
+def parity(section: Section) -> str:
+    """The verdict on the timed conversion."""
+    seconds = section["seconds_of_audio"]
+    return f"Parity of the timed conversion ({seconds:g} s): {section['state']}, {section['sentence']}."
 
 
-SHOWN = {
+SECTIONS: Mapping[str, Callable[[Section], str]] = {
     "parity": parity,
-    "offline": offline,
+    "offline": conversions,
     "growth-ours": growth,
     "growth-original": growth,
-    "rivals": rivals,
+    "rivals": generators,
     "kinds": kinds,
-    "live": live,
+    "live": realtime,
     "stream": stream,
-    "load": load,
+    "load": loading,
 }
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns are aligned; the first row is its head."""
+    """A Markdown table with aligned columns; the first row is its head."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     lines = [" | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
     lines = [f"| {line} |" for line in lines]

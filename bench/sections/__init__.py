@@ -1,1 +1,1 @@
-"""Sections of the benchmark, one module each."""
+"""Sections of the benchmark, one module each, and the programs that they start."""

@@ -1,4 +1,4 @@
-"""The parts of the bench by name, and how long each is: a plan to plain values."""
+"""The sections of the benchmark by name, and the lengths and numbers of runs of each."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.checks import parity
+from bench.checks import conversion_parity
+from bench.judge.goals import BASE_KIND
 from bench.measure import unit
 from bench.measure.workload import Workload, speech
-from bench.sections import growth, live, load, offline, rivals, stream
+from bench.publish.provenance import original_of
+from bench.sections import conversions, generators, loading, memory_growth, realtime_blocks, stream_memory
 
-KINDS = ("v2-40k-f0", "v2-48k-f0", "v2-32k-f0", "v1-40k-f0", "v2-40k-nof0")
-SOON = {
+KINDS = (BASE_KIND, "v2-48k-f0", "v2-32k-f0", "v1-40k-f0", "v2-40k-nof0")
+QUICK: dict[str, Any] = {
     "seconds": 8.0,
     "rounds": 2,
     "lengths": (5.0, 30.0, 45.0, 60.0),
@@ -23,7 +25,7 @@ SOON = {
     "stream": 60.0,
     "loads": 3,
 }
-WHOLE = {
+COMPLETE: dict[str, Any] = {
     "seconds": 30.0,
     "rounds": 3,
     "lengths": (10.0, 30.0, 120.0, 600.0),
@@ -38,7 +40,24 @@ WHOLE = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured, how long and how often. Lengths are seconds of audio."""
+    """Lengths in seconds of audio and numbers of runs of each section.
+
+    Attributes:
+        original: name of the original to compare with.
+        checkout: folder of the WebUI, if the original is one.
+        precisions: precisions of rvc.
+        threads: threads of each program.
+        seconds: length of the section offline.
+        rounds: runs of each program in the sections offline and rivals.
+        lengths: lengths of the sections growth-ours and growth-original.
+        turns: turns of the section live.
+        kinds: kinds of voices of the section kinds.
+        generator: length of the section rivals.
+        kind_seconds: length of the sections kinds and parity.
+        stream: length of the section stream.
+        loads: rounds of the section load.
+        earlier: sections of an earlier result, to whose runs more are added.
+    """
 
     original: str
     checkout: Path | None
@@ -53,47 +72,46 @@ class Plan:
     kind_seconds: float
     stream: float
     loads: int
-    earlier: Mapping[str, Any] = field(default_factory=dict)  # sections to whose runs more are added
+    earlier: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, given: argparse.Namespace, earlier: Mapping[str, Any] | None = None) -> "Plan":
-        """From the command line; bfloat16 only where the processor multiplies it itself."""
-        original = given.original or ("webui-2026" if given.checkout else "rvc-python")
-        precisions = [name for name in given.precision if name != "bfloat16" or unit.has_bfloat16()]
-        sizes: dict[str, Any] = {**(SOON if given.quick else WHOLE)}
+    def of(cls, options: argparse.Namespace, earlier: Mapping[str, Any] | None = None) -> "Plan":
+        """The plan of a command line. bfloat16 is left out where the processor emulates it."""
+        precisions = [name for name in options.precision if name != "bfloat16" or unit.has_bfloat16()]
+        sizes: dict[str, Any] = {**(QUICK if options.quick else COMPLETE)}
         sizes |= {
-            "kinds": tuple(given.kinds or sizes["kinds"]),
-            "rounds": given.rounds or sizes["rounds"],
-            "lengths": tuple(given.lengths or sizes["lengths"]),
+            "kinds": tuple(options.kinds or sizes["kinds"]),
+            "rounds": options.rounds or sizes["rounds"],
+            "lengths": tuple(options.lengths or sizes["lengths"]),
         }
-        return cls(original, given.checkout, precisions, given.threads, **sizes, earlier=earlier or {})
+        return cls(original_of(options), options.checkout, precisions, options.threads, **sizes, earlier=earlier or {})
 
     @property
     def fastest(self) -> str:
-        """bfloat16 where it is measured, else float32: for what does not depend on it, and takes long."""
+        """The precision of sections that are measured in only one: bfloat16 where it is measured, else float32."""
         return "bfloat16" if "bfloat16" in self.precisions else "float32"
 
 
-def measure_offline(plan: Plan, scratch: Path) -> dict[str, Any]:
-    """Ours and the original in turn on the main workload."""
-    work = Workload(speech(plan.seconds, scratch), plan.seconds, threads=plan.threads)
-    return offline.measure(
-        work, plan.precisions, plan.rounds, plan.original, plan.checkout, scratch, plan.earlier.get("offline")
+def measure_conversions(plan: Plan, scratch: Path) -> dict[str, Any]:
+    """Complete conversions."""
+    workload = Workload(speech(plan.seconds, scratch), plan.seconds, threads=plan.threads)
+    return conversions.measure(
+        workload, plan.precisions, plan.rounds, plan.original, plan.checkout, scratch, plan.earlier.get("offline")
     )
 
 
 def measure_parity(plan: Plan, scratch: Path) -> dict[str, Any]:
-    """Whether the conversion that is timed passes parity; on a shorter sound, since an original's trace is large."""
-    work = Workload(speech(plan.kind_seconds, scratch), plan.kind_seconds, threads=plan.threads)
-    return parity.measure(work, plan.original, plan.checkout, scratch)
+    """The verdict on the timed conversion, on shorter audio, since the trace of an original is large."""
+    workload = Workload(speech(plan.kind_seconds, scratch), plan.kind_seconds, threads=plan.threads)
+    return conversion_parity.measure(workload, plan.original, plan.checkout, scratch)
 
 
 def measure_kinds(plan: Plan, scratch: Path) -> dict[str, Any]:
-    """The same, shorter, for other voices; v2-40k-f0 again, so that like is compared with like."""
+    """Shorter conversions with other kinds of voices, and with BASE_KIND, which they are compared with."""
     sound = speech(plan.kind_seconds, scratch)
     precisions = [name for name in plan.precisions if name != "int8"]
     return {
-        kind: offline.measure(
+        kind: conversions.measure(
             Workload(sound, plan.kind_seconds, kind, threads=plan.threads),
             precisions,
             2,
@@ -105,62 +123,62 @@ def measure_kinds(plan: Plan, scratch: Path) -> dict[str, Any]:
     }
 
 
-def growth_ours(plan: Plan, scratch: Path) -> dict[str, Any]:
-    """Ours, at all lengths, in the first precision asked for."""
+def measure_growth_of_rvc(plan: Plan, scratch: Path) -> dict[str, Any]:
+    """Memory of rvc at all lengths, in the first of the precisions."""
     precision = plan.precisions[0]
-    return growth.measure(
+    return memory_growth.measure(
         f"ours, {precision}",
         plan.lengths,
-        lambda work: work.ours(scratch / "length.wav", "--precision", precision, profile=plan.original),
-        "v2-40k-f0",
+        lambda workload: workload.rvc_command(scratch / "length.wav", "--precision", precision, profile=plan.original),
+        BASE_KIND,
         plan.threads,
         scratch,
     )
 
 
-def growth_original(plan: Plan, scratch: Path) -> dict[str, Any]:
-    """The original, as far as it can be waited for."""
-    lengths = [length for length in plan.lengths if length <= growth.ORIGINAL_UP_TO]
-    return growth.measure(
+def measure_growth_of_original(plan: Plan, scratch: Path) -> dict[str, Any]:
+    """Memory of the original, up to LONGEST_FOR_ORIGINAL."""
+    lengths = [length for length in plan.lengths if length <= memory_growth.LONGEST_FOR_ORIGINAL]
+    return memory_growth.measure(
         plan.original,
         lengths,
-        lambda work: work.original(plan.original, plan.checkout),
-        "v2-40k-f0",
+        lambda workload: workload.original_command(plan.original, plan.checkout),
+        BASE_KIND,
         plan.threads,
         scratch,
     )
 
 
-def measure_rivals(plan: Plan, scratch: Path) -> dict[str, Any]:
-    """The generator alone in every program that is installed."""
-    return rivals.measure("v2-40k-f0", plan.generator, plan.rounds, plan.threads, scratch)
+def measure_generators(plan: Plan, scratch: Path) -> dict[str, Any]:
+    """The generator alone in all installed programs."""
+    return generators.measure(BASE_KIND, plan.generator, plan.rounds, plan.threads, scratch)
 
 
-def measure_live(plan: Plan, scratch: Path) -> dict[str, Any]:
-    """Realtime; the registry's original has none, so without a checkout ours stands alone."""
+def measure_realtime(plan: Plan, scratch: Path) -> dict[str, Any]:
+    """Realtime streams. rvc-python has none, so without a checkout rvc is measured alone."""
     original = None if plan.original == "rvc-python" else plan.original
     precisions = [name for name in plan.precisions if name != "int8"]
-    return live.measure(precisions, plan.turns, original, plan.checkout, plan.threads, scratch)
+    return realtime_blocks.measure(precisions, plan.turns, original, plan.checkout, plan.threads, scratch)
 
 
 def measure_stream(plan: Plan, scratch: Path) -> dict[str, Any]:
-    """Ten minutes through the command line."""
-    return stream.measure(plan.stream, plan.fastest, plan.threads, scratch)
+    """A long stream."""
+    return stream_memory.measure(plan.stream, plan.fastest, plan.threads, scratch)
 
 
-def measure_load(plan: Plan, scratch: Path) -> dict[str, Any]:
+def measure_loading(plan: Plan, scratch: Path) -> dict[str, Any]:
     """Loading and audio handling."""
-    return load.measure(plan.threads, plan.loads, scratch)
+    return loading.measure(plan.threads, plan.loads, scratch)
 
 
 SECTIONS: Mapping[str, Callable[[Plan, Path], dict[str, Any]]] = {
     "parity": measure_parity,
-    "offline": measure_offline,
-    "growth-ours": growth_ours,
-    "growth-original": growth_original,
-    "rivals": measure_rivals,
+    "offline": measure_conversions,
+    "growth-ours": measure_growth_of_rvc,
+    "growth-original": measure_growth_of_original,
+    "rivals": measure_generators,
     "kinds": measure_kinds,
-    "live": measure_live,
+    "live": measure_realtime,
     "stream": measure_stream,
-    "load": measure_load,
+    "load": measure_loading,
 }

@@ -1,6 +1,6 @@
-"""What bfloat16 and int8 cost in exactness: each stage against float32 of the same seed, on speech and on singing.
+"""The error of bfloat16 and int8 at each stage against float32 of the same seed, on speech and on singing.
 
-python -m bench.tiers [--write docs/performance.md]   prints the table, or puts it between that file's tier marks
+python -m bench.tiers [--write docs/performance.md]   prints the table, or writes it between the tier marks of that file
 """
 
 import argparse
@@ -26,22 +26,27 @@ from rvc.pipeline import offline
 from rvc.pipeline.voice_networks import VoiceNetworks
 
 SOUNDS = {"speech": "speech_en_pauses.flac", "singing": "sung_glide.flac"}
-STAGES = {  # what the table calls it → the trace's name
+STAGES = {  # column of the table → tensor of the trace
     "HuBERT": "seg0.hubert.features",
     "F0": "f0.hz",
     "encoder": "seg0.enc_p.m",
     "flow": "seg0.flow.z",
     "waveform": "waveform.concat",
 }
-ALONE = "generator alone"  # on float32's own latents and source
-FFT, HOP, FLOOR = 1024, 256, 1e-4  # of the loudest bin: quieter ones are inaudible and would rule the logarithm
+GENERATOR_ALONE = "generator alone"  # on the latents and the source of the float32 conversion
+FFT, HOP = 1024, 256  # samples
+FLOOR = (
+    1e-4  # of the magnitude of the loudest bin (−80 dB); quieter bins are inaudible and would dominate the logarithm
+)
 MARKS = ("<!-- tiers: made by python -m bench.tiers --write -->", "<!-- /tiers -->")
 
 
 def log_spectral_distance(truth: ArrayLike, other: ArrayLike) -> float:
-    """dB: the root mean square over bins of the log magnitudes' difference, its mean over frames; floor −80 dB.
+    """The mean over frames of the RMS over bins of the difference of log magnitudes, in dB.
 
-    Both float (N,).
+    Args:
+        truth: float (N,).
+        other: float (N,).
     """
     spectra = [_magnitudes(np.asarray(sound, np.float64).reshape(-1)) for sound in (truth, other)]
     floor = FLOOR * float(spectra[0].max() or 1.0)
@@ -56,68 +61,72 @@ def _magnitudes(sound: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def converted(sound: Path, precision: str, kind: str = "v2-40k-f0") -> tuple[Trace, Any]:
-    """(everything that a conversion of `sound` computed, its synthesizer)."""
+    """The trace of a conversion of `sound`, and the synthesizer that it used."""
     hubert, rmvpe = voices.make_hubert(), voices.make_rmvpe()
-    parts = VoiceNetworks(voices.make_voice(kind), hubert, rmvpe=rmvpe, precision=precision)
+    networks = VoiceNetworks(voices.make_voice(kind), hubert, rmvpe=rmvpe, precision=precision)
     trace = Trace()
     config = Config.of("webui-2026", f0_method="rmvpe")
-    offline.convert(decode(sound), parts, config, noise=Seeded(0), tap=trace)
-    with parts.borrow_synthesizer() as synthesizer:
+    offline.convert(decode(sound), networks, config, noise=Seeded(0), tap=trace)
+    with networks.borrow_synthesizer() as synthesizer:
         return trace, synthesizer
 
 
 def generated(trace: Mapping[str, Any], synthesizer: Any) -> NDArray[np.float32]:
-    """The generator on the latents and the source of a trace, float32 (M,)."""
+    """The output of the generator for the latents and the source of a trace, float32 (M,)."""
     import torch
 
-    given = [torch.from_numpy(np.array(trace[f"seg0.{name}"])) for name in ("flow.z", "spk.g", "nsf.source")]
-    return np.asarray(synthesizer.generate(*given).numpy())
+    inputs = [torch.from_numpy(np.array(trace[f"seg0.{name}"])) for name in ("flow.z", "spk.g", "nsf.source")]
+    return np.asarray(synthesizer.generate(*inputs).numpy())
 
 
 def distances(truth: Mapping[str, Any], other: Mapping[str, Any], synthesizer: Any) -> dict[str, tuple[float, float]]:
-    """Stage → (SNR in dB, log-spectral distance in dB, NaN where the stage is no sound)."""
-    found = {}
+    """Stage → SNR in dB, and log-spectral distance in dB, which is NaN for stages that are no waveform."""
+    by_stage = {}
     for stage, name in STAGES.items():
         far = log_spectral_distance(truth[name], other[name]) if stage == "waveform" else float("nan")
-        found[stage] = same_output.snr(truth[name], other[name]), far
-    alone, whole = generated(truth, synthesizer), truth["seg0.waveform.segment.full"].reshape(-1)
-    found[ALONE] = same_output.snr(whole, alone), log_spectral_distance(whole, alone)
-    return found
+        by_stage[stage] = same_output.snr(truth[name], other[name]), far
+    alone, full = generated(truth, synthesizer), truth["seg0.waveform.segment.full"].reshape(-1)
+    by_stage[GENERATOR_ALONE] = same_output.snr(full, alone), log_spectral_distance(full, alone)
+    return by_stage
 
 
 def table(precisions: Sequence[str]) -> str:
-    """The Markdown table of every sound, precision and stage."""
-    heads = [*STAGES, ALONE]
+    """The Markdown table of all sounds, precisions and stages."""
+    heads = [*STAGES, GENERATOR_ALONE]
     rows = [("sound, precision", *heads, "log-spectral distance")]
     for what, file in tqdm(SOUNDS.items(), desc="tiers", unit="sound", disable=None):
         sound = ROOT / "goldens" / "inputs" / file
         truth, _ = converted(sound, "float32")
         for precision in precisions:
-            found = distances(truth, *converted(sound, precision))
-            signal = ["same" if found[stage][0] == np.inf else f"{found[stage][0]:.1f} dB" for stage in heads]
-            rows.append((f"{what}, {precision}", *signal, f"{found['waveform'][1]:.2f} dB"))
+            by_stage = distances(truth, *converted(sound, precision))
+            signal = ["same" if by_stage[stage][0] == np.inf else f"{by_stage[stage][0]:.1f} dB" for stage in heads]
+            rows.append((f"{what}, {precision}", *signal, f"{by_stage['waveform'][1]:.2f} dB"))
     return markdown(rows)
 
 
 def write(path: Path, text: str) -> None:
-    """Put `text` between the marks of a document; raises ValueError where it has none."""
-    whole = path.read_text(encoding="utf-8")
-    if any(whole.count(mark) != 1 for mark in MARKS):
+    """Write `text` between the marks of a document.
+
+    Raises:
+        ValueError: the document does not have both marks once.
+    """
+    document = path.read_text(encoding="utf-8")
+    if any(document.count(mark) != 1 for mark in MARKS):
         raise ValueError(f"{path} must hold {MARKS[0]} and {MARKS[1]} once each; put them where the table belongs")
-    before, _, rest = whole.partition(MARKS[0])
+    before, _, rest = document.partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]
     path.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 def main() -> int:
-    """0 measured."""
+    """Print or write the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.tiers", description=__doc__.split("\n")[0])
     parser.add_argument("--write", type=Path, help="a Markdown file with the table's marks")
-    given = parser.parse_args()
+    options = parser.parse_args()
     text = table([name for name in ("bfloat16", "int8") if name != "bfloat16" or unit.has_bfloat16()])
     print(text)
-    if given.write:
-        write(given.write, text)
+    if options.write:
+        write(options.write, text)
     return 0
 
 

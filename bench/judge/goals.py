@@ -1,0 +1,192 @@
+"""Measurements beside the goals of bench/goals.toml: one function per section of the result."""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.judge.intervals import Interval, Measurement, Outcome, curvature, interval, slope
+
+GOALS: Mapping[str, Any] = tomllib.loads(Path(__file__).parents[1].joinpath("goals.toml").read_text(encoding="utf-8"))
+BASE_KIND = "v2-40k-f0"  # the voice that other kinds of voices are compared with
+SHORTEST_JUDGED = 30.0  # seconds of audio from which on the growth of memory is judged
+
+Section = Mapping[str, Any]  # a section of result.json
+
+
+@dataclass(frozen=True)
+class JudgedMeasurement:
+    """A measurement with its bound; it is not counted where the timed output is not exact.
+
+    Attributes:
+        measurement: the quantity and its bound.
+        exact: whether the timed output is the right one.
+        why: how exactness was determined.
+    """
+
+    measurement: Measurement
+    exact: bool = True
+    why: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of the comparison, or NOT_COUNTED."""
+        return self.measurement.outcome if self.exact else Outcome.NOT_COUNTED
+
+    def document(self) -> dict[str, Any]:
+        """An entry of `figures` of result.json."""
+        fields = self.measurement.document()
+        return {**fields, "verdict": str(self.outcome), "at_least": self.measurement.at_least, "why": self.why}
+
+
+def judge_all(sections: Mapping[str, Section]) -> list[JudgedMeasurement]:
+    """Judge every goal whose section was measured, in the order of the sections.
+
+    Args:
+        sections: the sections of result.json by name. Where parity does not pass, no measurement is counted.
+    """
+    judged = [one for name, judge in JUDGES.items() if name in sections for one in judge(sections[name])]
+    verdict = sections.get("parity", {"state": "pass"})
+    if verdict["state"] == "pass":
+        return judged
+    return [JudgedMeasurement(one.measurement, False, f"parity: {verdict['sentence']}") for one in judged]
+
+
+def conversions(section: Section) -> list[JudgedMeasurement]:
+    """Complete conversions: speed beside the original, and peak memory."""
+    judged = []
+    for row in section["ours"]:
+        name, goals = row["precision"], GOALS["offline"]
+        state = {"exact": row["exact"], "why": row["why"]}
+        if name in goals["faster"]:
+            ratio = Interval(**row["faster"]).at_least_as_wide(section["noise"])
+            measurement = Measurement(f"end to end, {name}", ratio, "×", goals["faster"][name], at_least=True)
+            judged.append(JudgedMeasurement(measurement, **state))
+        peak = Measurement(f"peak memory, {name}", Interval(**row["peak_mib"]), "MiB", goals["peak_mib"][name])
+        judged.append(JudgedMeasurement(peak, **state))
+    return judged
+
+
+def growth(section: Section) -> list[JudgedMeasurement]:
+    """Peak memory against length of rvc. The original's growth is drawn, but has no goal."""
+    points = [(length, peaks) for length, peaks, _ in section["points"] if length >= SHORTEST_JUDGED]
+    shortest = next(peaks for _, peaks, _ in section["points"])
+    spread = [(length, peaks if len(peaks) > 1 else _with_spread(peaks[0], shortest)) for length, peaks in points]
+    judged = []
+    if len(points) > 1:
+        overall = slope([spread[0], spread[-1]])
+        what = f"memory's slope, {points[0][0]:g} to {points[-1][0]:g} s"
+        judged.append(JudgedMeasurement(Measurement(what, overall, "MiB/s", GOALS["growth"]["slope"])))
+    if len(points) > 2:
+        judged.append(
+            JudgedMeasurement(Measurement("memory's curvature", curvature(spread), "MiB/s", GOALS["growth"]["bend"]))
+        )
+    return judged
+
+
+def _with_spread(peak: float, runs: list[float]) -> list[float]:
+    half = (max(runs) - min(runs)) / 2
+    return [peak - half, peak, peak + half]
+
+
+def generators(section: Section) -> list[JudgedMeasurement]:
+    """The generator alone, beside other programs; the outputs must agree, or one of them is wrong."""
+    judged = []
+    for precision, ratios in section["faster"].items():
+        distance = section["rows"][f"ours-{precision}"]["snr_db"]
+        exact = distance >= section["exact"][precision]
+        why = f"{distance:.1f} dB from the float32 graph (≥ {section['exact'][precision]:g})"
+        for program, ratio in ratios.items():
+            measurement = Measurement(
+                f"generator {precision} beside {program}",
+                Interval(**ratio),
+                "×",
+                GOALS["rivals"]["faster"],
+                at_least=True,
+            )
+            judged.append(JudgedMeasurement(measurement, exact, why))
+    return judged
+
+
+def kinds(section: Section) -> list[JudgedMeasurement]:
+    """Other voices, beside the ratio of v2-40k-f0 in the same workload."""
+    if BASE_KIND not in section:
+        return []
+    base = {row["precision"]: row["faster"]["middle"] for row in section[BASE_KIND]["ours"]}
+    judged = []
+    for kind, part in section.items():
+        for row in part["ours"] if kind != BASE_KIND else []:
+            floor = (1 - GOALS["kinds"]["within"]) * base[row["precision"]]
+            ratio = Interval(**row["faster"]).at_least_as_wide(part["noise"])
+            measurement = Measurement(f"{kind}, {row['precision']}", ratio, "×", floor, at_least=True)
+            judged.append(JudgedMeasurement(measurement, row["exact"], row["why"]))
+    return judged
+
+
+def realtime(section: Section) -> list[JudgedMeasurement]:
+    """Blocks of a realtime stream: speed beside the original, and the 95th percentile."""
+    judged = []
+    for name, row in section["rows"].items():
+        if name == "original":
+            continue
+        state = {"exact": row["exact"], "why": row["why"]}
+        if name in section["faster"] and name in GOALS["live"]["faster"]:
+            goal = GOALS["live"]["faster"][name]
+            measurement = Measurement(
+                f"realtime, {name}", Interval(**section["faster"][name]), "×", goal, at_least=True
+            )
+            judged.append(JudgedMeasurement(measurement, **state))
+        p95 = Measurement(f"realtime p95, {name}", Interval(**row["p95_by_turn"]), "ms", GOALS["live"]["p95_ms"])
+        judged.append(JudgedMeasurement(p95, **state))
+    return judged
+
+
+def stream(section: Section) -> list[JudgedMeasurement]:
+    """The long stream: growth of memory, and lost samples."""
+    lost = abs(section["promised_samples"] - section["samples"])
+    rise = Interval(**section["mib_per_minute"])
+    return [
+        JudgedMeasurement(Measurement("stream's memory", rise, "MiB/min", GOALS["stream"]["mib_per_minute"])),
+        JudgedMeasurement(Measurement("stream's samples lost", interval([lost]), "samples", 0)),
+    ]
+
+
+def loading(section: Section) -> list[JudgedMeasurement]:
+    """Loading times and the speed of audio handling."""
+    goals = GOALS["load"]
+    judged = [
+        JudgedMeasurement(Measurement(name, Interval(**value), "s", goals[name]))
+        for name, value in section["seconds"].items()
+        if name in goals
+    ]
+    judged.append(
+        JudgedMeasurement(
+            Measurement(
+                "import over torch's", Interval(**section["import_over_torch"]), "×", goals["import_over_torch"]
+            )
+        )
+    )
+    judged.append(
+        JudgedMeasurement(
+            Measurement(
+                "audio handling",
+                Interval(**section["audio_times_real"]),
+                "× real time",
+                goals["audio_times_real"],
+                at_least=True,
+            )
+        )
+    )
+    return judged
+
+
+JUDGES: Mapping[str, Callable[[Section], list[JudgedMeasurement]]] = {
+    "offline": conversions,
+    "growth-ours": growth,
+    "rivals": generators,
+    "kinds": kinds,
+    "live": realtime,
+    "stream": stream,
+    "load": loading,
+}

@@ -14,7 +14,7 @@ class Fault:
 
     Attributes:
         name: unique in the catalog; `out/mutants.json` and its schedule refer to it.
-        stage: the stage (parity/stages.py) that the judge has to blame.
+        stage: the stage (parity/stages) that the judge has to blame.
         why: what is computed wrongly, in a few words.
         patch: replaces attributes of `rvc` or of a loaded network while the fault is active.
         needs: properties of a case without which the fault makes no difference.

@@ -33,7 +33,7 @@ NAMED_AFTER_THEIR_SUBJECT = (
 
 
 def module_name(path: Path) -> str:
-    """`rvc/f0/pm.py` to rvc.f0.pm, and a package's `__init__.py` to the package."""
+    """`rvc/f0/mel.py` to rvc.f0.mel, and a package's `__init__.py` to the package."""
     name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
     return name.removesuffix(".__init__")
 
@@ -104,7 +104,7 @@ def imports_of_other_packages(package: str) -> list[tuple[str, str]]:
 
 
 def subpackage(module: str) -> str:
-    """The part of a package that a module belongs to: rvc.f0 for rvc.f0.pm; a module at the top stands for itself."""
+    """The part of a package that a module belongs to: rvc.f0 for rvc.f0.mel; a module at the top stands for itself."""
     return ".".join(module.split(".")[:2]) if "." in module else f"{module}.__init__"
 
 

@@ -12,14 +12,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-def test_the_example_runs(tmp_path, monkeypatch):
-    made = {
+def test_the_python_example_runs(tmp_path, monkeypatch):
+    files = {
         "voice.pth": voices.make_voice("v2-40k-f0"),
         "hubert_base": voices.make_hubert(),
         "rmvpe.pt": voices.make_rmvpe(),
         "voice.index": voices.make_index("v2"),
     }
-    for name, path in made.items():
+    for name, path in files.items():
         (tmp_path / name).symlink_to(path)
     samples, rate = soundfile.read(ROOT / "goldens" / "inputs" / "speech_word.flac", dtype="float32")
     soundfile.write(tmp_path / "in.wav", samples, rate)

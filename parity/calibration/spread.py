@@ -1,15 +1,13 @@
-"""How far an original is from itself: traces of variants in, `parity/data/spread.json` out.
-
-python -m parity.spread FOLDER [--keep] [--out parity/data/spread.json]
+"""The spread of an original: how far its legitimate variants differ from the goldens, as `parity/data/spread.json`.
 
     FOLDER/VARIANT/about.json                      {"environment": {...}}: threads, instruction set, dtype, runtime
     FOLDER/VARIANT/CASE/chained.safetensors        a whole conversion of the case's input with the case's noise
-    FOLDER/VARIANT/CASE/isolated.safetensors       each stage on the golden's own inputs, where it was run so
+    FOLDER/VARIANT/CASE/isolated.safetensors       each stage on the golden's own inputs, where stages were run alone
 
-Every variant is compared with the committed golden; an entry keeps the worst case of each variant, for cases whose F0
-comes from a network and for the others apart, for streams (`rt.`) and files apart. --keep leaves what other machines
-measured in place and adds to it. Of decisions those flips are counted that their margin does not explain; where one is
-explained, what depends on it says nothing about arithmetic and is left out.
+Every variant is compared with the committed golden. An entry holds the worst case of each variant; cases whose F0 comes
+from a network have entries of their own, and so have streams (`rt.`). Of decisions, the flips that their margin does
+not explain are counted. Tensors that depend on a flipped decision are left out, because their difference does not come
+from arithmetic.
 """
 
 import json
@@ -26,13 +24,21 @@ from parity.judge import ledger, limits, metrics
 from parity.judge.decisions import margins, phase_wraps
 from parity.judge.states import Metric
 
-Key = tuple[str, str, str, bool]
+Key = tuple[str, str, str, bool]  # tensor without its number, mode, metric, whether F0 comes from a network
 
 
 def measure(folder: Path, goldens: Path, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The document of spread.json, laid over the one of `before`.
+    """Measure every variant.
 
-    Raises UsageError where there is nothing to measure.
+    Args:
+        folder: the traces, as above.
+        goldens: the folder of goldens.
+        before: an earlier document, whose other variants are kept.
+    Returns:
+        the document of spread.json.
+    Raises:
+        UsageError: there is no trace.
+        ParityError: a variant changes the dtype or shape of a tensor.
     """
     kept = {
         (row["tensor"], row["mode"], row["metric"], row["network_f0"]): row for row in (before or {}).get("entries", [])
@@ -77,11 +83,11 @@ def _values(case: Case, made: dict[str, Array], mode: str) -> dict[Key, float]:
     if mode not in ("chained", "isolated"):
         raise UsageError(f"{mode}.safetensors of {case.name} is neither chained nor isolated")
     network = limits.network_f0(case.options)
-    found: dict[Key, float] = {}
+    worst: dict[Key, float] = {}
     for name, metric, value in values(case, made, mode):
         key = (entry_name(name), mode, metric, network)
-        found[key] = max(found.get(key, 0.0), value)
-    return found
+        worst[key] = max(worst.get(key, 0.0), value)
+    return worst
 
 
 def entry_name(name: str) -> str:
@@ -106,13 +112,13 @@ def values(case: Case, made: Mapping[str, Array], mode: str) -> Iterator[tuple[s
             touched.add(name)
             yield name, "unequal", float(sum(not flip["explained"] for flip in flips))
             continue
-        found = dict(numbers.values)
+        measured = dict(numbers.values)
         if (other := phase_wraps.otherwise(case, name)) is not None and (
             mode == "isolated" or phase_wraps.same_pitch(case, made)
         ):
             apart = metrics.compare(name, other[0], made[name], time_axes.axis(name, case.document, case)).values
-            found = {metric: min(value, apart[metric]) for metric, value in found.items()}
-        yield from ((name, metric, value) for metric, value in found.items())
+            measured = {metric: min(value, apart[metric]) for metric, value in measured.items()}
+        yield from ((name, metric, value) for metric, value in measured.items())
 
 
 def write(folder: Path, goldens: Path, out: Path, *, keep: bool = False) -> int:

@@ -13,28 +13,28 @@ from parity.goldens.store import Case
 from parity.judge import ledger
 from parity.judge.blame import StageVerdict
 from parity.judge.limits import Limits
-from parity.judge.states import PASSING
+from parity.judge.states import CaseState, CellState, Mode
 from parity.judge.verdict import CaseVerdict
 from parity.judge.verdict_schema import FORMAT, SCHEMA
 
 Json = dict[str, Any]
 
-NEUTRAL_CASE_STATES = ("pass", "declined")  # case states that are no failure of the candidate
+NEUTRAL_CASE_STATES = (CaseState.PASS, CaseState.DECLINED)  # no failure of the candidate
 
 
 def cell_failed(cell: Mapping[str, Any]) -> bool:
     """Whether a cell of verdict.json failed: it neither passed nor was left untested."""
-    return cell["state"] not in (*PASSING, "not tested")
+    return CellState(cell["state"]).failed
 
 
 def case_failed(case: Mapping[str, Any]) -> bool:
     """Whether a case of verdict.json failed: it neither passed nor was declined by the candidate."""
-    return case["state"] not in NEUTRAL_CASE_STATES
+    return CaseState(case["state"]) not in NEUTRAL_CASE_STATES
 
 
 def stage_document(verdict: StageVerdict) -> Json:
     """One stage of a case, with all its cells."""
-    times = {mode: _finite(verdict.times_limit(mode)) for mode in ("isolated", "chained")}
+    times = {mode: _finite(verdict.times_limit(mode)) for mode in Mode}
     return {
         "stage": verdict.stage.name,
         "prefix": verdict.prefix,

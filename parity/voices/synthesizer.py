@@ -92,7 +92,10 @@ def _text_encoder(draw: Draw, kind: Kind) -> Iterator[Named]:
         yield draw.vector("enc_p.emb_pitch.weight", (256, _WIDTH), 0.035)
     for i in range(6):
         name = f"enc_p.encoder.attn_layers.{i}"
-        for table, std in (("emb_rel_k", 0.3), ("emb_rel_v", 0.6)):  # one key of many: small ones go unheard
+        for table, std in (
+            ("emb_rel_k", 0.3),
+            ("emb_rel_v", 0.6),
+        ):  # one key of many: smaller values would not change the output
             yield draw.vector(f"{name}.{table}", (1, 2 * _WINDOW + 1, _HEAD), std)
         for part, factor in (("q", 1.2), ("k", 1.2), ("v", 1.0), ("o", 0.25)):
             yield from _conv(draw, f"{name}.conv_{part}", _WIDTH, _WIDTH, 1, GAIN * factor)

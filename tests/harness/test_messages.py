@@ -337,7 +337,7 @@ def test_other_bits_on_this_machine_end_a_case_and_not_each_of_its_stages(
     )
 
 
-def test_goldens_recorded_with_another_voice_say_so_when_they_differ(
+def test_goldens_recorded_with_another_voice_are_reported_when_they_differ(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RVC_CACHE", str(tmp_path))

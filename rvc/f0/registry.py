@@ -75,6 +75,8 @@ class Network:
         file: the path of the weights inside the method's package; None where the user has to name a file.
         is_streamable: whether `build` takes a WeightPolicy as its second argument.
         check: takes the tensors and raises BadCheckpoint when they do not fit; None: `build` is called for that.
+        salience: takes the samples and the network; returns what voicing is decided on, float32 (F, B), and the cents
+            above 10 Hz of the B bins, or None where no bin is chosen. The judge measures margins with it.
         recognize: takes name → shape of the tensors in a file and returns whether they are this network's; None:
             `rvc inspect` does not recognize the file.
     """
@@ -85,6 +87,7 @@ class Network:
     file: str | None = None
     is_streamable: bool = False
     check: Reference | None = None
+    salience: Reference | None = None
     recognize: Reference | None = None
 
 
@@ -224,6 +227,7 @@ register(
         network=Network(
             "rvc.nn.crepe:Crepe",
             check="rvc.nn.crepe:check",
+            salience=f"{_HERE}.crepe:periodicity",
             role="crepe",
             title="CREPE",
             file="assets/full.pth",
@@ -241,6 +245,7 @@ register(
         network=Network(
             "rvc.nn.crepe:Crepe",
             check="rvc.nn.crepe:check",
+            salience=f"{_HERE}.crepe:periodicity",
             role="crepe",
             title="CREPE (tiny)",
             file="assets/tiny.pth",
@@ -258,6 +263,7 @@ register(
         network=Network(
             "rvc.nn.rmvpe:Rmvpe",
             check="rvc.nn.rmvpe:check",
+            salience=f"{_HERE}.rmvpe:salience",
             role="rmvpe",
             title="RMVPE",
             is_streamable=True,
@@ -274,6 +280,7 @@ register(
         network=Network(
             "rvc.nn.fcpe:Fcpe",
             check="rvc.nn.fcpe:check",
+            salience=f"{_HERE}.fcpe:salience",
             role="fcpe",
             title="FCPE",
             file="assets/fcpe_c_v001.pt",

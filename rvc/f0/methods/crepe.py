@@ -49,6 +49,16 @@ def track(
     return np.asarray(f0.numpy(), np.float32)
 
 
+def periodicity(samples: npt.NDArray[np.floating[Any]], network: Crepe) -> tuple[npt.NDArray[np.float32], None]:
+    """The values that `track` compares with `SILENCE`, float32 (L // 160 + 1, 1); the path search chooses the bin."""
+    audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
+    values = []
+    for windows in batches(audio):
+        salience = network.salience(windows.to(network.device)).cpu()
+        values.append(salience.gather(1, search(salience)[:, None])[:, 0])
+    return median_of_three(torch.cat(values)).numpy()[:, None], None
+
+
 def batches(audio: Tensor) -> Iterator[Tensor]:
     """Windows centered every 160 samples, each of mean 0 and deviation 1: up to 512 at a time, float32 (B, 1024)."""
     windows = torch.nn.functional.pad(audio, (WINDOW // 2, WINDOW // 2)).unfold(0, WINDOW, HOP)

@@ -31,8 +31,17 @@ def track(samples: npt.NDArray[np.floating[Any]], network: Fcpe) -> npt.NDArray[
         float32 (L // 160 + 1,), Hz, 0 where unvoiced.
     """
     audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
-    salience = network.salience(mel(audio).to(network.device)).cpu()
-    return np.asarray(decode(salience, network.cents.cpu()).numpy(), np.float32)
+    values = network.salience(mel(audio).to(network.device)).cpu()
+    return np.asarray(decode(values, network.cents.cpu()).numpy(), np.float32)
+
+
+def salience(
+    samples: npt.NDArray[np.floating[Any]], network: Fcpe
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    """The salience that `track` decodes: float32 (L // 160 + 1, 360), and the cents of its bins, float64 (360,)."""
+    audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
+    values = network.salience(mel(audio).to(network.device)).cpu().numpy()
+    return values, network.cents.cpu().numpy().astype(np.float64)
 
 
 def mel(audio: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from rvc.errors import BadInput
 from rvc.f0.mel import FFT, filterbank, log_mel
 from rvc.f0.registry import HOP
-from rvc.f0.salience import decode
+from rvc.f0.salience import BINS, CENTS, decode
 from rvc.nn.rmvpe import Rmvpe
 
 THRESHOLD = 0.03  # salience, 0 to 1; a frame whose strongest bin is not above it is unvoiced
@@ -30,9 +30,19 @@ def track(samples: npt.NDArray[np.floating], network: Rmvpe) -> npt.NDArray[np.f
         BadInput: the sound is too short to be reflected at its ends.
     """
     f0 = np.empty(len(samples) // HOP + 1)
-    for start, salience in network.salience(mel(samples).to(network.device)):
-        f0[start : start + len(salience)] = decode(salience.cpu().numpy(), THRESHOLD)
+    for start, part in network.salience(mel(samples).to(network.device)):
+        f0[start : start + len(part)] = decode(part.cpu().numpy(), THRESHOLD)
     return f0
+
+
+def salience(
+    samples: npt.NDArray[np.floating], network: Rmvpe
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    """The salience that `track` decodes: float32 (L // 160 + 1, 360), and the cents of its bins, float64 (360,)."""
+    values = np.zeros((len(samples) // HOP + 1, BINS), np.float32)
+    for start, part in network.salience(mel(samples).to(network.device)):
+        values[start : start + len(part)] = part.cpu().numpy()
+    return values, CENTS
 
 
 def mel(samples: npt.NDArray[np.floating]) -> torch.Tensor:

@@ -22,8 +22,9 @@ from parity.cli.command import (
 from parity.runs import dumps, user_files
 from parity.runs.run import run
 from parity.rvc_bridge import voice_files
+from parity.stages import profile_table
 
-VOICE_ROLES = ("model", "hubert", "index", "rmvpe", "crepe", "fcpe")
+VOICE_ROLES = ("model", "hubert", "index", *profile_table.weight_files())
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:

@@ -148,10 +148,8 @@ class RvcTorch:
                     files["model"],
                     files.get("hubert"),
                     files.get("index"),
-                    rmvpe=files.get("rmvpe"),
-                    crepe=files.get("crepe"),
-                    fcpe=files.get("fcpe"),
                     device=self.device,
+                    **{role: files.get(role) for role in registry.weight_files()},
                 ),
             )
         return self._voice[1]

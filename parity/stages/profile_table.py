@@ -22,15 +22,20 @@ class F0Method:
 
     Attributes:
         name: the value of the option `f0_method` in case.json.
-        is_neural: whether its F0 comes from a network, so that the sine's phase varies between machines.
+        weight_file: the role of its network's weight file, an option of the judge's command line; None without network.
         is_dithered: whether it takes the recorded draw `noise.crepe`.
         cost: the duration of a conversion, as a multiple of one with pm, which costs little beside the networks.
     """
 
     name: str
-    is_neural: bool = False
+    weight_file: str | None = None
     is_dithered: bool = False
     cost: int = 1
+
+    @property
+    def is_neural(self) -> bool:
+        """Whether its F0 comes from a network, so that the sine's phase varies between machines."""
+        return self.weight_file is not None
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,12 @@ def unregister(name: str) -> None:
     PROFILES.pop(name, None)
 
 
+def weight_files() -> list[str]:
+    """The roles of the weight files of F0 methods, each once, in the order of the table."""
+    roles = (method.weight_file for method in METHODS.values())
+    return list(dict.fromkeys(role for role in roles if role is not None))
+
+
 def methods_without_original() -> list[str]:
     """The F0 methods that no profile has, in the order of the table."""
     offered = {method for profile in PROFILES.values() for method in profile.methods}
@@ -100,10 +111,10 @@ def methods_without_original() -> list[str]:
 register_method(F0Method("pm"))
 register_method(F0Method("harvest", cost=4))
 register_method(F0Method("dio"))
-register_method(F0Method("crepe", is_neural=True, is_dithered=True, cost=4))
-register_method(F0Method("crepe-tiny", is_neural=True, is_dithered=True))
-register_method(F0Method("rmvpe", is_neural=True, cost=2))
-register_method(F0Method("fcpe", is_neural=True, cost=2))
+register_method(F0Method("crepe", weight_file="crepe", is_dithered=True, cost=4))
+register_method(F0Method("crepe-tiny", weight_file="crepe", is_dithered=True))
+register_method(F0Method("rmvpe", weight_file="rmvpe", cost=2))
+register_method(F0Method("fcpe", weight_file="fcpe", cost=2))
 
 register_profile(Profile("webui-2026", ("pm", "rmvpe", "fcpe"), fills_unvoiced=True, generation=Generation.A))
 register_profile(

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 BINS = 360  # of 20 cents each, the output of CREPE, RMVPE and FCPE
 LOWEST_CENTS = 1997.3794084376191  # cents above 10 Hz of the first bin: 31.70 Hz (docs/spec/03 §3.5)
-CENTS: npt.NDArray[np.float64] = 20 * np.arange(BINS) + LOWEST_CENTS  # cents above 10 Hz of each bin, (360,)
+CENTS = np.asarray(20 * np.arange(BINS) + LOWEST_CENTS, np.float64)  # cents above 10 Hz of each bin, (360,)
 REACH = 4  # bins averaged on either side of the strongest
 
 

@@ -142,6 +142,7 @@ class RvcTorch:
         key = str(sorted(files.items()))
         if self._voice is None or self._voice[0] != key:
             self._voice = None  # let the old voice go before the new one comes
+            f0_weights: dict[str, Any] = {role: files.get(role) for role in registry.weight_files()}
             self._voice = (
                 key,
                 SharedVoiceNetworks(
@@ -149,7 +150,7 @@ class RvcTorch:
                     files.get("hubert"),
                     files.get("index"),
                     device=self.device,
-                    **{role: files.get(role) for role in registry.weight_files()},
+                    **f0_weights,
                 ),
             )
         return self._voice[1]

@@ -45,7 +45,6 @@ PHRASES = {
     r"limbs?": "terms of a bf16×3 split product",
     r"hurried": "low_latency",
     r"the house|the rooms?|rooms'?": "packages, modules",
-    r"read again": "state what changed",
 }
 # British spellings and the American ones that this project uses. "licence" and "colour" are fields of frozen files.
 SPELLINGS = {
@@ -70,6 +69,11 @@ SPELLINGS = {
     r"misspelt": "misspelled",
     r"grey(s|ed)?": "gray",
 }
+# Names in goldens, verdict.json and mutants.json, which stay as they are: causes, faults, an axis.
+FROZEN = re.compile(
+    "always normalised|not normalised|normalised input|normalised over frames|(hubert|final)-normalised"
+    '|rmvpe-mel-unnormalised|(fewer|reversed) neighbours|"neighbour"|`neighbour`|cuts at the centres|cut-at-centre'
+)
 
 
 class Finding(NamedTuple):
@@ -92,8 +96,8 @@ RULES = rules()
 
 
 def plain(line: str) -> str:
-    """The line with identifiers split into words: `isTapped` and `is_tapped` to `is tapped`."""
-    return re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", line).replace("_", " ")
+    """The line without frozen names, with identifiers split into words: `isTapped` and `is_tapped` to `is tapped`."""
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", FROZEN.sub("", line)).replace("_", " ")
 
 
 def words_of(name: str, text: str) -> Iterator[Finding]:

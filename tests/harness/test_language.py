@@ -49,6 +49,7 @@ def test_words_and_names_are_detected(language: ModuleType, tmp_path: Path, text
         "not_found = 1  # the file was not found\n",
         "essay = shear = tellurium = 1\n",
         "x = 'says'  # literal\n",  # literal
+        "cause = 'fewer neighbours'  # a name in goldens\n",
         "generator = judge = verdict = 'synthesis'\n",
     ],
 )

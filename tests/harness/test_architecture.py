@@ -21,11 +21,12 @@ NAMED_AFTER_THEIR_SUBJECT = (
     "parity",  # aliases of commands
     "parity.cli",
     "parity.judge.diagnosis",
-    "parity.mutants.catalog",
+    "parity.mutants.catalog.offline",
+    "parity.mutants.catalog.realtime",
     "parity.rvc_bridge",
     "parity.voices",
     "rvc.cli",
-    "rvc.f0",
+    "rvc.f0.methods",
     "rvc.nn",
     "bench",  # aliases of commands
     "bench.sections",

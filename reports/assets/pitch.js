@@ -84,7 +84,7 @@
     const frame = frameAt(f0, state.cursor);
     const format = (value) => (value > 0 ? `${short(value, 5)} Hz` : "unvoiced");
     document.getElementById("pitch-readout").textContent = frame < 0 ? "no frame here"
-      : `frame ${frame}\noriginal ${format(f0.original[frame])}\nours ${format(f0.candidate[frame])}\n${Number.isNaN(comparison.error[frame]) ? "" : `${short(comparison.error[frame], 3)} cents`}`;
+      : `frame ${frame}\noriginal ${format(f0.original[frame])}\ncandidate ${format(f0.candidate[frame])}\n${Number.isNaN(comparison.error[frame]) ? "" : `${short(comparison.error[frame], 3)} cents`}`;
   }
 
   Report.pitch = { build, compare };

@@ -159,7 +159,7 @@
       const error = level("difference") - 20 * Math.log10(audio.differenceScale);
       const [original, candidate] = [level("original"), level("candidate")];
       document.getElementById("spectrum-readout").textContent =
-        `${Math.round(hertz)} Hz\noriginal ${original.toFixed(1)} dB\nours ${candidate.toFixed(1)} dB\nchange ${(candidate - original).toFixed(2)} dB\nerror ${error < -290 ? "none" : `${error.toFixed(0)} dB`}`;
+        `${Math.round(hertz)} Hz\noriginal ${original.toFixed(1)} dB\ncandidate ${candidate.toFixed(1)} dB\nchange ${(candidate - original).toFixed(2)} dB\nerror ${error < -290 ? "none" : `${error.toFixed(0)} dB`}`;
     }
 
     /** Store the frequency under the pointer for the readout. */

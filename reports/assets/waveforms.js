@@ -68,7 +68,7 @@
     const difference = value(2) === undefined ? undefined : value(2) / audio.differenceScale;
     document.getElementById("wave-readout").textContent =
       value(0) === undefined && value(1) === undefined ? "outside the audio"
-        : `sample ${at}\noriginal ${short(value(0))}\nours ${short(value(1))}\ndifference ${short(difference, 3)}`;
+        : `sample ${at}\noriginal ${short(value(0))}\ncandidate ${short(value(1))}\ndifference ${short(difference, 3)}`;
   }
 
   Report.waveforms = { build };

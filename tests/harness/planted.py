@@ -1,24 +1,24 @@
-"""`python -m rvc` with one fault planted: python planted.py square|none ARGUMENTS…; what a bench must catch."""
+"""`python -m rvc` with a planted fault that the benchmark must detect: python planted.py square|none ARGUMENTS…"""
 
 import sys
 
 import numpy as np
 
-HELD = []
+ALLOCATED = []
 
 
 def square():
-    """Attention over the whole file, kept: four layers of 12 heads × frames × frames, as in a port that never cuts."""
+    """Allocate attention matrices over the complete file and never free them: 4 layers × 12 heads × frames × frames."""
     from rvc.pipeline import offline
 
     render = offline.render
 
-    def keeping(raw, *rest, **named):
+    def render_and_allocate(raw, *rest, **named):
         frames = len(raw) // 320
-        HELD.append(np.ones((4 * 12, frames, frames), np.float32))
+        ALLOCATED.append(np.ones((4 * 12, frames, frames), np.float32))
         return render(raw, *rest, **named)
 
-    offline.render = keeping
+    offline.render = render_and_allocate
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def draw(name: str, *shape: int) -> Any:
 
 
 def tensors() -> Tensors:
-    """What an original might have computed, a fresh copy; the relations that views rely on hold."""
+    """What an original might have computed, a fresh copy; the relations that recipes rely on hold."""
     return {name: value.copy() for name, value in _tensors().items()}
 
 
@@ -106,16 +106,16 @@ def golden(folder: Path, **changes: Any) -> Case:
 
 
 class Player:
-    """A candidate that plays given tensors back, and lacks the stages named."""
+    """A candidate that returns stored tensors and lacks the named stages."""
 
     def __init__(
         self,
-        alone: Mapping[str, Any],
-        whole: Mapping[str, Any] | None = None,
+        isolated: Mapping[str, Any],
+        chained: Mapping[str, Any] | None = None,
         lacks: tuple[str, ...] = (),
         chains: bool = True,
     ) -> None:
-        self.alone, self.whole = dict(alone), dict(alone if whole is None else whole)
+        self.isolated, self.chained = dict(isolated), dict(isolated if chained is None else chained)
         self.lacks, self.chains = lacks, chains
 
     @property
@@ -130,17 +130,17 @@ class Player:
 
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
         names = [prefix + row.name for row in stage.makes]
-        return {name: self.alone[name] for name in names if name in self.alone}
+        return {name: self.isolated[name] for name in names if name in self.isolated}
 
     def run(self, case: Case) -> Tensors:
-        return dict(self.whole)
+        return dict(self.chained)
 
 
 def judge(
-    case: Case, alone: Mapping[str, Any], whole: Mapping[str, Any] | None = None, **more: Any
+    case: Case, isolated: Mapping[str, Any], chained: Mapping[str, Any] | None = None, **more: Any
 ) -> verdict.CaseVerdict:
     """The verdict on a program that plays these tensors."""
-    return verdict.judge(Judgment(case, limits.Limits(), candidate=Player(alone, whole, **more)))
+    return verdict.judge(Judgment(case, limits.Limits(), candidate=Player(isolated, chained, **more)))
 
 
 def changed(name: str, value: Any) -> Tensors:

@@ -1,4 +1,4 @@
-"""Each registered divergence has a probe that names it, or a written line why none can exist."""
+"""Each registered divergence has a probe that names it, or a line in the guide why none can exist."""
 
 import ast
 import re
@@ -32,21 +32,21 @@ def registered() -> list[str]:
 
 def probed() -> set[str]:
     """Every number that a probe carries as its `divergence`."""
-    found = set()
+    result = set()
     for path in PROBES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"D\d+", node.value):
-                found.add(node.value)
-    return found
+                result.add(node.value)
+    return result
 
 
 def rows() -> dict[str, str]:
-    """The guide's table: number → what it says."""
+    """The guide's table: number → description."""
     guide = (ROOT / "docs" / "verifying-a-port.md").read_text(encoding="utf-8")
     return dict(re.findall(r"^\| (D\d+) \| (.+) \|$", guide, re.M))
 
 
-def test_the_register_is_whole() -> None:
+def test_the_register_has_no_gaps() -> None:
     assert registered() == [f"D{number}" for number in range(1, 29)]
 
 
@@ -56,7 +56,7 @@ def test_each_divergence_has_a_probe(number: str) -> None:
 
 
 @pytest.mark.parametrize("number", registered())
-def test_each_divergence_stands_in_the_guide(number: str) -> None:
+def test_the_guide_lists_each_divergence(number: str) -> None:
     assert number in rows()
     if number in WRITTEN:
         assert WRITTEN[number] in rows()[number]
@@ -69,8 +69,8 @@ def test_no_probe_names_a_number_that_is_not_registered() -> None:
 # ---- those that no mutant of a file's conversion shows ---------------------------------------------------------------
 
 
-def test_a_sound_that_was_not_resampled_is_named(tmp_path: Path) -> None:
-    """D24: only the header says the rate that was asked for."""
+def test_a_missing_resampling_is_recognized_by_its_length(tmp_path: Path) -> None:
+    """D24: only the header has the requested rate."""
     right = tensors()
     right["waveform.resampled"] = right["waveform.concat"][::2].copy()
     right["waveform.final"] = (right["waveform.resampled"] * 32768).astype(np.int16)
@@ -81,8 +81,8 @@ def test_a_sound_that_was_not_resampled_is_named(tmp_path: Path) -> None:
         "waveform.resampled": right["waveform.rmsmixed"],
         "waveform.final": (right["waveform.rmsmixed"] * 32768).astype(np.int16),
     }
-    found = {stage.stage.name: stage.cause for stage in judge(case, mine).stages if stage.blame == "origin"}
-    assert found["resampled"] == {
+    result = {stage.stage.name: stage.cause for stage in judge(case, mine).stages if stage.blame == "origin"}
+    assert result["resampled"] == {
         "name": "missing resampling",
         "explains": 1.0,
         "divergence": "D24",
@@ -91,30 +91,30 @@ def test_a_sound_that_was_not_resampled_is_named(tmp_path: Path) -> None:
 
 
 def test_another_length_is_not_called_missing_resampling(tmp_path: Path) -> None:
-    found = judge(golden(tmp_path), changed("waveform.final", tensors()["waveform.final"][:-3]))
-    final = next(stage for stage in found.stages if stage.stage.name == "final")
+    result = judge(golden(tmp_path), changed("waveform.final", tensors()["waveform.final"][:-3]))
+    final = next(stage for stage in result.stages if stage.stage.name == "final")
     assert final.cause is not None and final.cause["name"] == "another length"
 
 
 @pytest.mark.parametrize(
     ("factor", "name"), [(2 ** (2 / 12), "missing formant shift"), (2 ** (4 / 12), "formant shift the other way")]
 )
-def test_a_formant_shift_left_out_or_turned_round(factor: float, name: str) -> None:
+def test_a_missing_or_inverted_formant_shift_is_recognized(factor: float, name: str) -> None:
     """D23: only a stream has a formant shift."""
     case = store.open_case("goldens/cases/rt-formant-up-2026")
     pitch = "rt.1.f0.hz"
-    found = causes.best(realtime.guesses(case, "rt.f0", pitch), case[pitch] * np.float32(factor), case[pitch])
-    assert found is not None and found[1].name == name and found[1].divergence == "D23"
+    result = causes.best(realtime.guesses(case, "rt.f0", pitch), case[pitch] * np.float32(factor), case[pitch])
+    assert result is not None and result[1].name == name and result[1].divergence == "D23"
 
 
-def test_a_pitch_that_was_not_scaled_for_the_frames_made() -> None:
+def test_a_pitch_that_was_not_scaled_to_the_output_frames_is_recognized() -> None:
     case = store.open_case("goldens/cases/rt-formant-up-2026")
     guess = list(realtime.guesses(case, "rt.f0", "rt.1.f0.hz"))[2]
     assert guess.name == "unscaled pitch"
     assert float(np.median(case["rt.1.f0.hz"] / guess.value)) == pytest.approx(2 ** (2 / 12), rel=0.04)
 
 
-def test_fcpe_read_with_another_threshold_or_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_threshold_of_fcpe_is_recognized(monkeypatch: pytest.MonkeyPatch) -> None:
     """D10, on a salience made by hand."""
     from parity.rvc_bridge import pitch_decoders
 
@@ -127,6 +127,6 @@ def test_fcpe_read_with_another_threshold_or_decoder(monkeypatch: pytest.MonkeyP
     right = pitch_decoders.read(decided_on, 0.006, pitch_decoders.REACH)
     assert (right > 0).all()
     other = np.where(np.arange(3) == 1, 0, right).astype(np.float32)
-    found = causes.best(pitch_decoders.guesses(None, case, np.zeros(1)), other, right)
-    assert found is not None and found[1].divergence == "D10"
-    assert found[1].sentence == "the salience threshold is 0.03, not 0.006"
+    result = causes.best(pitch_decoders.guesses(None, case, np.zeros(1)), other, right)
+    assert result is not None and result[1].divergence == "D10"
+    assert result[1].sentence == "the salience threshold is 0.03, not 0.006"

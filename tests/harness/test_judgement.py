@@ -1,4 +1,4 @@
-"""Limits, margins, waivers, blame and causes on a case small enough to see through."""
+"""Limits, margins, waivers, blame and causes, on a small case."""
 
 import datetime
 import json
@@ -42,7 +42,7 @@ def spread(values: dict[str, float], metric: str = "relative_rms") -> dict[str, 
     }
 
 
-def test_a_limit_is_a_margin_over_the_widest_variant() -> None:
+def test_a_limit_is_a_multiple_of_the_largest_variant() -> None:
     limit = tolerance.Limits(spread({"avx2": 1e-6, "two-threads": 3e-7})).find(
         "seg1.flow.z", "isolated", "relative_rms", True
     )
@@ -51,13 +51,13 @@ def test_a_limit_is_a_margin_over_the_widest_variant() -> None:
     assert limit.document()["margin"] == pytest.approx(5)
 
 
-def test_a_limit_follows_the_measurement_and_nothing_typed() -> None:
+def test_a_measured_limit_replaces_the_unmeasured_one() -> None:
     limit = tolerance.Limits(spread({"avx2": 4e-6})).find("seg0.flow.z", "isolated", "relative_rms", True)
     assert limit.limit == pytest.approx(2e-5)
     assert limit.spread == 4e-6
 
 
-def test_a_decision_that_flipped_in_a_variant_is_no_licence_to_flip() -> None:
+def test_a_decision_that_differed_in_a_variant_has_limit_zero() -> None:
     document = spread({"avx2": 3.0}, "unequal")
     document["entries"][0]["tensor"] = "f0.coarse"
     limit = tolerance.Limits(document).find("f0.coarse", "isolated", "unequal", True)
@@ -65,18 +65,18 @@ def test_a_decision_that_flipped_in_a_variant_is_no_licence_to_flip() -> None:
     assert limit.because == ("a decision is equal or it is not (1 variants); a flip must be explained by its margin")
 
 
-def test_a_stream_has_its_own_spread_and_a_files_where_none_was_measured() -> None:
+def test_a_stream_uses_the_spread_of_a_file_unless_three_variants_were_measured() -> None:
     document = spread({"avx2": 4e-6})
     limits = tolerance.Limits(document)
     assert limits.find("rt.3.flow.z", "isolated", "relative_rms", True).limit == pytest.approx(2e-5)
     stream = {**document["entries"][0], "tensor": "rt.flow.z", "by_variant": {"avx2": 1e-6}}
     document["entries"].append(stream)
     assert tolerance.Limits(document).find("rt.3.flow.z", "isolated", "relative_rms", True).limit == pytest.approx(2e-5)
-    stream["by_variant"] |= {"1-thread": 0.0, "no-onednn": 5e-7}  # three say enough
+    stream["by_variant"] |= {"1-thread": 0.0, "no-onednn": 5e-7}  # three variants are enough
     assert tolerance.Limits(document).find("rt.3.flow.z", "isolated", "relative_rms", True).limit == pytest.approx(5e-6)
 
 
-def test_a_chain_may_hold_the_stages_own_error() -> None:
+def test_a_chained_limit_includes_the_isolated_spread() -> None:
     document = spread({"float64": 2e-6})
     document["entries"].append({**document["entries"][0], "mode": "chained", "by_variant": {"avx2": 0.0}})
     limit = tolerance.Limits(document).find("seg0.flow.z", "chained", "relative_rms", True)
@@ -84,7 +84,7 @@ def test_a_chain_may_hold_the_stages_own_error() -> None:
     assert limit.derivation == {"avx2": 0.0, "float64": 2e-6}
 
 
-def test_a_pitch_method_alone_is_what_it_is_in_the_chain() -> None:
+def test_an_isolated_pitch_method_has_its_chained_limit() -> None:
     document = spread({"avx2": 4e-7})
     document["entries"][0] |= {"tensor": "f0.raw", "mode": "chained"}
     limit = tolerance.Limits(document).find("f0.raw", "isolated", "relative_rms", True)
@@ -105,14 +105,14 @@ def test_every_tensor_has_a_limit_with_a_reason() -> None:
                 assert limit.limit >= 0 and len(limit.because) > 10
 
 
-def test_a_spread_with_a_misspelt_field(tmp_path: Path) -> None:
+def test_a_misspelt_field_of_spread_json_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "spread.json"
     path.write_text(json.dumps({**spread({"avx2": 1e-6}), "variant": []}))
     with pytest.raises(ParityError, match="it has the unknown field 'variant' \\(did you mean 'variants'\\?\\)"):
         tolerance.read(path)
 
 
-def test_leaving_one_out() -> None:
+def test_leaving_one_variant_out_reports_its_false_alarm() -> None:
     good = list(leave_one_out.from_spread(spread({"a": 2e-6, "b": 1e-6, "c": 3e-6})))
     assert len(good) == 3 and not any(check.alarm for check in good)
     bad = leave_one_out.summary(list(leave_one_out.from_spread(spread({"a": 2e-6, "b": 1e-6, "c": 3e-3}))))
@@ -125,17 +125,17 @@ def test_the_truth_is_never_left_out() -> None:
     assert checks[0].limit == pytest.approx(1e-5)
 
 
-def test_a_verdict_speaks_in_the_originals_spread(tmp_path: Path) -> None:
+def test_a_sentence_states_the_error_in_multiples_of_the_spread(tmp_path: Path) -> None:
     case, value = golden(tmp_path), tensors()["seg0.flow.z"]
     limits = tolerance.Limits(spread({"avx2": 1e-6}))
-    found = verdict.judge(Judgment(case, limits, candidate=Player(changed("seg0.flow.z", value * np.float32(1.0001)))))
-    assert found.sentence is not None and found.sentence.startswith(
+    result = verdict.judge(Judgment(case, limits, candidate=Player(changed("seg0.flow.z", value * np.float32(1.0001)))))
+    assert result.sentence is not None and result.sentence.startswith(
         "seg0.flow.z differs in small (isolated): needs 0.0001 relative RMS, allowed 5e-06; "
         "your error is 100 times the original's own spread; worst at frame "
     )
 
 
-def test_the_card_of_a_limit_keeps_its_derivation() -> None:
+def test_the_document_of_a_limit_lists_its_variants() -> None:
     card = (
         tolerance.Limits(spread({"avx2": 1e-6, "float64": 4e-7}))
         .find("seg0.flow.z", "isolated", "relative_rms", True)
@@ -156,7 +156,7 @@ def waived(folder: Path, row: dict[str, str], **options: Any) -> dict[str, Any]:
     return running.run(Player(value, **options), folder, folder / "out", waivers=waivers.Waivers([row]))
 
 
-def test_a_waiver_waives_and_is_counted(tmp_path: Path) -> None:
+def test_a_waived_cell_passes_and_is_counted(tmp_path: Path) -> None:
     document = waived(tmp_path, ROW)
     assert document["state"] == "pass"
     assert document["counts"]["waived"] == document["waivers"][0]["used"] == 4
@@ -167,21 +167,21 @@ def test_an_ended_waiver_is_a_failure(tmp_path: Path) -> None:
     assert document["exit_code"] == 1 and document["counts"]["waived"] == 0
 
 
-def test_a_waiver_that_waives_nothing_is_a_failure(tmp_path: Path) -> None:
+def test_an_unused_waiver_is_a_failure(tmp_path: Path) -> None:
     golden(tmp_path)
     document = running.run(Player(tensors()), tmp_path, tmp_path / "out", waivers=waivers.Waivers([ROW]))
     assert document["exit_code"] == 1
     assert document["sentence"] == "the waiver for small/seg0.flow.z/*/* waives nothing any more; delete it"
 
 
-def test_a_waiver_needs_a_reason_and_an_end() -> None:
+def test_a_waiver_without_reason_or_last_day_is_refused() -> None:
     with pytest.raises(UsageError, match="a waiver needs cell, because and until"):
         waivers.Waivers([{"cell": "a/b/c/d", "because": "", "until": "2099-01-01"}])
     with pytest.raises(UsageError, match="lacks the field 'until'"):
         waivers.Waivers([{"cell": "a/b/c/d", "because": "known since long"}])
 
 
-def test_a_waiver_ends_on_its_day() -> None:
+def test_a_waiver_does_not_apply_after_its_last_day() -> None:
     row = waivers.Waivers([ROW | {"until": "2030-05-01"}], datetime.date(2030, 5, 2))
     assert (
         row.apply("small", Cell("seg0.flow.z", Mode.ISOLATED, Metric.RELATIVE_RMS, CellState.DIFFERS)).state
@@ -194,7 +194,7 @@ def test_a_waiver_ends_on_its_day() -> None:
 
 
 class Scaler(Player):
-    """A candidate whose flow is its golden scaled by what its input says: errors are handed on."""
+    """A candidate whose flow scales the golden by the error of its input, so that errors are passed on."""
 
     def run_stage(
         self, case: store.Case, stage: stages.Stage, prefix: str, inputs: candidate.Tensors
@@ -206,30 +206,30 @@ class Scaler(Player):
         return made
 
 
-def blames(found: verdict.CaseVerdict) -> dict[str, str]:
-    return {stage.stage.name: stage.blame for stage in found.stages if stage.blame != "clean"}
+def blames(result: verdict.CaseVerdict) -> dict[str, str]:
+    return {stage.stage.name: stage.blame for stage in result.stages if stage.blame != "clean"}
 
 
-def test_a_stage_wrong_on_right_inputs_is_the_origin(tmp_path: Path) -> None:
+def test_a_stage_that_differs_on_the_goldens_inputs_is_the_origin(tmp_path: Path) -> None:
     case = golden(tmp_path)
     wrong = changed("seg0.z_p", tensors()["seg0.z_p"] * np.float32(1.5))
     assert blames(judge(case, wrong)) == {"z_p": "origin"}
 
 
-def test_what_follows_an_error_inherits_it(tmp_path: Path) -> None:
+def test_a_stage_that_passes_an_error_on_inherits_it(tmp_path: Path) -> None:
     case, right = golden(tmp_path), tensors()
-    alone = {**right, "seg0.z_p": right["seg0.z_p"] * np.float32(1.5)}
-    whole = {**alone, "seg0.flow.z": right["seg0.flow.z"] * np.float32(1.5)}
-    found = verdict.judge(Judgment(case, tolerance.Limits(), candidate=Scaler(alone, whole)))
-    assert blames(found) == {"z_p": "origin", "flow": "inherited"}
+    isolated = {**right, "seg0.z_p": right["seg0.z_p"] * np.float32(1.5)}
+    chained = {**isolated, "seg0.flow.z": right["seg0.flow.z"] * np.float32(1.5)}
+    result = verdict.judge(Judgment(case, tolerance.Limits(), candidate=Scaler(isolated, chained)))
+    assert blames(result) == {"z_p": "origin", "flow": "inherited"}
 
 
-def test_a_chain_that_hands_on_something_else_is_an_origin(tmp_path: Path) -> None:
+def test_a_stage_that_differs_only_within_the_chain_is_an_origin(tmp_path: Path) -> None:
     case, right = golden(tmp_path), tensors()
-    whole = {**right, "seg0.flow.z": np.roll(right["seg0.flow.z"], 1, 2)}
-    found = verdict.judge(Judgment(case, tolerance.Limits(), candidate=Scaler(right, whole)))
-    assert blames(found) == {"flow": "origin"}
-    sentence = next(stage.sentence for stage in found.stages if stage.stage.name == "flow")
+    chained = {**right, "seg0.flow.z": np.roll(right["seg0.flow.z"], 1, 2)}
+    result = verdict.judge(Judgment(case, tolerance.Limits(), candidate=Scaler(right, chained)))
+    assert blames(result) == {"flow": "origin"}
+    sentence = next(stage.sentence for stage in result.stages if stage.stage.name == "flow")
     assert sentence == (
         "seg0.flow is right on the golden's inputs, but within the chain it does not make of its "
         "inputs what it makes of them alone: is a slice, a state or an option wrong?"
@@ -257,10 +257,10 @@ def test_two_dumps_name_the_first_stage_that_differs(tmp_path: Path, capsys: pyt
     assert "seg0.flow: inherited" not in out  # only what has to be mended is listed
 
 
-# ---- hard decisions --------------------------------------------------------------------------------------------------
+# ---- decisions -------------------------------------------------------------------------------------------------------
 
 
-def test_a_coarse_bin_on_the_edge_is_explained_by_the_upstream_error() -> None:
+def test_an_f0_bin_within_its_margin_is_explained() -> None:
     low, high = margins.MEL_LOW, margins.MEL_HIGH
     edge = 700 * (np.exp((low + (100.5 - 1) * (high - low) / 254) / 1127) - 1)
     there = {
@@ -276,7 +276,7 @@ def test_a_coarse_bin_on_the_edge_is_explained_by_the_upstream_error() -> None:
     assert not margins.flips("f0.coarse", off, {**off, "f0.coarse": np.array([[101]])}, True)[0]["explained"]
 
 
-def test_near_neighbours_may_change_places_and_far_ones_not() -> None:
+def test_only_neighbors_of_nearly_equal_distance_may_change_places() -> None:
     ids = np.arange(8)[None]
     distances = np.array([[10, 20, 20.00001, 40, 50, 60, 70, 80]], np.float32)
     there = {"seg0.retrieval.ids": ids, "seg0.retrieval.distances": distances}
@@ -287,7 +287,7 @@ def test_near_neighbours_may_change_places_and_far_ones_not() -> None:
     assert not any(flip["explained"] for flip in margins.flips(name, there, {**there, name: far}, False))
 
 
-def test_a_wrong_id_beside_the_very_same_distance_is_no_near_neighbour() -> None:
+def test_a_wrong_id_with_an_equal_distance_is_not_explained() -> None:
     name, distances = "seg0.retrieval.ids", np.array([[10, 20, 30, 40, 50, 60, 70, 80]], np.float32)
     there = {name: np.arange(8)[None], "seg0.retrieval.distances": distances}
     other = there[name].copy()
@@ -298,7 +298,7 @@ def test_a_wrong_id_beside_the_very_same_distance_is_no_near_neighbour() -> None
     assert margins.flips(name, there, {name: other, "seg0.retrieval.distances": near}, False)[0]["explained"]
 
 
-def test_an_explained_flip_lets_what_follows_be_judged_with_the_goldens_decision(tmp_path: Path) -> None:
+def test_stages_after_an_explained_decision_are_judged_with_the_goldens_decision(tmp_path: Path) -> None:
     right = tensors()
     low, high = margins.MEL_LOW, margins.MEL_HIGH
     edge = 700 * (np.exp((low + (60.5 - 1) * (high - low) / 254) / 1127) - 1)
@@ -306,21 +306,21 @@ def test_an_explained_flip_lets_what_follows_be_judged_with_the_goldens_decision
     right["f0.hz"] = right["f0.raw"].astype(np.float32)[None]
     right["f0.coarse"][0, 50] = 60
     case = store.save_case(tmp_path / "small", right, META)
-    whole = {name: value.copy() for name, value in right.items()}
-    whole["f0.raw"][50] = edge * (1 + 1e-7)
-    whole["f0.coarse"][0, 50] = 61
-    whole["seg0.enc_p.m"] = whole["seg0.enc_p.m"] * np.float32(1.1)  # what the other bin makes of the encoder
-    found = verdict.judge(Judgment(case, tolerance.Limits(), candidate=Player(right, whole)))
-    assert found.state == "pass"
-    assert blames(found) == {"f0.coarse": "knife-edge"}
-    cell = next(cell for cell in found.ledger.cells if cell.metric == "unequal" and cell.state == "explained")
+    chained = {name: value.copy() for name, value in right.items()}
+    chained["f0.raw"][50] = edge * (1 + 1e-7)
+    chained["f0.coarse"][0, 50] = 61
+    chained["seg0.enc_p.m"] = chained["seg0.enc_p.m"] * np.float32(1.1)  # what the other bin makes of the encoder
+    result = verdict.judge(Judgment(case, tolerance.Limits(), candidate=Player(right, chained)))
+    assert result.state == "pass"
+    assert blames(result) == {"f0.coarse": "knife-edge"}
+    cell = next(cell for cell in result.ledger.cells if cell.metric == "unequal" and cell.state == "explained")
     assert cell.flips[0]["index"] == [0, 50]
 
 
-# ---- words -----------------------------------------------------------------------------------------------------------
+# ---- messages --------------------------------------------------------------------------------------------------------
 
 
-def test_diff_says_what_broke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_lists_the_cells_that_broke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     golden(tmp_path)
     running.run(Player(tensors()), tmp_path, tmp_path / "a")
     running.run(Player(changed("seg0.flow.z", tensors()["seg0.flow.z"] * 2)), tmp_path, tmp_path / "b")
@@ -358,7 +358,7 @@ def test_bad_input_is_one_sentence(
     assert capsys.readouterr().err == sentence.replace("{}", str(tmp_path)) + "\n"
 
 
-def test_a_trace_of_strangers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_trace_without_known_tensors_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = trace_file.Trace({"mel": np.zeros(3, np.float32)}).write(tmp_path / "a.safetensors")
     assert command_line.main(["compare", str(path), str(path)]) == 2
     assert capsys.readouterr().err == (
@@ -369,7 +369,7 @@ def test_a_trace_of_strangers(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         trace_file.read(tmp_path / "b.safetensors")
 
 
-def test_a_tap_heard_twice() -> None:
+def test_a_tap_that_records_twice_is_an_error() -> None:
     recorder = trace_file.Trace()
     recorder("f0.hz", np.zeros(3))
     with pytest.raises(TraceError, match=r"'f0\.hz' was recorded twice in one run; give each tap its own name"):
@@ -398,14 +398,14 @@ def test_a_tap_heard_twice() -> None:
         ),
     ],
 )
-def test_what_is_no_golden_is_refused(tmp_path: Path, name: str, value: Any, sentence: str) -> None:
+def test_an_invalid_golden_is_not_saved(tmp_path: Path, name: str, value: Any, sentence: str) -> None:
     with pytest.raises(GoldenError) as raised:
         store.save_case(tmp_path / "small", {**tensors(), name: value}, META)
     assert str(raised.value) == sentence
     assert not (tmp_path / "small").exists()
 
 
-def test_a_golden_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_save_leaves_the_golden_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     golden(tmp_path)
     before = {path.name: path.read_bytes() for path in (tmp_path / "small").iterdir()}
 
@@ -419,7 +419,7 @@ def test_a_golden_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
     assert [path.name for path in tmp_path.iterdir()] == ["small"]
 
 
-def test_views_store_nothing_twice(tmp_path: Path) -> None:
+def test_recipes_store_no_tensor_twice(tmp_path: Path) -> None:
     case = golden(tmp_path)
     how = {name: case.entry(name)["stored"]["how"] for name in case}
     assert how["seg0.noise.z"] == how["seg0.noise.nsf"] == "noise"

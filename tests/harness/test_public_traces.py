@@ -40,8 +40,8 @@ def padded_by_reflection(right: Tensors) -> Tensors:
 
 def last_layer(right: Tensors) -> Tensors:
     """D3: layer 12 projected where a v1 voice wants layer 9 is another content altogether."""
-    heard = right["seg0.hubert.features"]
-    return right | {"seg0.hubert.features": np.roll(heard, 37, axis=2) * np.float32(1.3)}
+    features = right["seg0.hubert.features"]
+    return right | {"seg0.hubert.features": np.roll(features, 37, axis=2) * np.float32(1.3)}
 
 
 def signed_sum(right: Tensors) -> Tensors:
@@ -95,15 +95,15 @@ def compared(folder: Path, name: str, change: Change) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("what", PUBLIC)
-def test_the_stage_and_the_cause_are_right(what: str, tmp_path: Path) -> None:
+def test_a_known_divergence_is_blamed_on_its_stage_and_cause(what: str, tmp_path: Path) -> None:
     name, change, stage, cause, divergence = PUBLIC[what]
-    found = compared(tmp_path, name, change)
-    assert found["first"]["stage"] == stage
-    first = next(row for row in found["stages"] if row["blame"] == "origin")
+    result = compared(tmp_path, name, change)
+    assert result["first"]["stage"] == stage
+    first = next(row for row in result["stages"] if row["blame"] == "origin")
     assert (first["stage"], first["cause"]["name"], first["cause"]["divergence"]) == (stage, cause, divergence)
 
 
-def test_a_trace_of_our_own_says_its_profile_and_options(tmp_path: Path) -> None:
+def test_a_trace_of_rvc_holds_its_profile_and_options(tmp_path: Path) -> None:
     golden = store.open_case(CASES / "v1-40k-rmvpe-rpy")
     about = {"rvc": json.dumps({"profile": "rvc-python", "options": golden.options, "rate": 40000})}
     path = trace_file.Trace({tensor: golden[tensor] for tensor in golden}).write(tmp_path / "ours.safetensors", about)

@@ -114,19 +114,19 @@ class Follower(Player):
     def run_stage(self, case: store.Case, stage: Any, prefix: str, inputs: Tensors) -> Tensors:
         made = super().run_stage(case, stage, prefix, inputs)
         right = all(name not in inputs or np.array_equal(inputs[name], case[name]) for name in ("f0.raw", "f0.hz"))
-        return made if right else {name: self.whole[name] for name in made}
+        return made if right else {name: self.chained[name] for name in made}
 
 
 def judged(folder: Path, top: float, method: str = "rmvpe") -> verdict.CaseVerdict:
     right = tensors()
     case = store.save_case(folder / "small", right, {**META, "options": {**META["options"], "f0_method": method}})
-    whole = {name: value.copy() for name, value in right.items()}
-    whole["f0.raw"][FRAME] = 0
-    whole["f0.hz"][0, FRAME] = 0
-    whole["f0.coarse"][0, FRAME] = 1
+    chained = {name: value.copy() for name, value in right.items()}
+    chained["f0.raw"][FRAME] = 0
+    chained["f0.hz"][0, FRAME] = 0
+    chained["f0.coarse"][0, FRAME] = 1
     line = salience_line(right["f0.raw"].size)
     line[FRAME] *= top / 0.9
-    return judged_with(case, Follower(right, whole), lambda padded: salience_of(line))
+    return judged_with(case, Follower(right, chained), lambda padded: salience_of(line))
 
 
 def test_stages_after_an_explained_frame_are_judged_with_the_goldens_decision(tmp_path: Path) -> None:
@@ -169,16 +169,16 @@ def test_a_frame_far_from_the_threshold_is_a_failure(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["isolated", "chained"])
 def test_without_salience_no_frame_is_explained(tmp_path: Path, mode: str) -> None:
-    case, whole = golden(tmp_path), tensors()
-    whole["f0.raw"][FRAME] = 0
-    alone = whole if mode == "isolated" else tensors()
-    assert verdict.judge(Judgment(case, limits.Limits(), candidate=Player(alone, whole))).state == "differs"
+    case, chained = golden(tmp_path), tensors()
+    chained["f0.raw"][FRAME] = 0
+    isolated = chained if mode == "isolated" else tensors()
+    assert verdict.judge(Judgment(case, limits.Limits(), candidate=Player(isolated, chained))).state == "differs"
 
 
 def test_a_dump_without_its_audio_has_no_margin(tmp_path: Path) -> None:
     right = {name: value for name, value in tensors().items() if name != "padded"}
     case = store.MemoryCase({**META, "segments": 1, "blocks": 0}, right)
-    whole = {name: value.copy() for name, value in right.items()}
-    whole["f0.raw"][FRAME] = 0
-    result = judged_with(case, Player(right, whole), lambda padded: pytest.fail("there is no audio to analyze"))
+    chained = {name: value.copy() for name, value in right.items()}
+    chained["f0.raw"][FRAME] = 0
+    result = judged_with(case, Player(right, chained), lambda padded: pytest.fail("there is no audio to analyze"))
     assert result.state == "differs"

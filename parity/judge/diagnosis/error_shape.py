@@ -11,7 +11,8 @@ from parity import stages
 from parity.goldens.arrays import Array, Curve
 from parity.judge.metrics import ratio, rms
 
-# Shares and factors that tell the shapes apart. They are choices that tests/harness/test_shapes.py fixes by examples.
+# Shares and factors that separate the shapes. They are choices; tests/harness/test_error_shapes.py fixes them by
+# examples.
 CONCENTRATED = 0.9  # share of the error's energy that lies in the frames of a shape
 EDGE = 50  # one in so many frames at each end, and around each seam, counts as the edge
 LOUDEST = 10  # one in so many frames may hold the energy of a transient

@@ -1,4 +1,4 @@
-"""A golden or a candidate that is spoiled fails with a message of its own, word for word."""
+"""Each kind of damage to a golden or a candidate has a message of its own, compared word for word."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ FLOW = "seg0.flow.z"
 
 
 def rewrite(folder: Path, name: str, change: Any) -> None:
-    """Change one array of the golden's data file, as a careless hand would."""
+    """Change one array of the golden's data file, without updating its hash."""
     path = folder / "small" / "tensors.safetensors"
     data = load_file(path)
     data[name] = change(data[name].copy())
@@ -56,7 +56,7 @@ def test_the_untouched_case_passes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [moved_by_one_sample, nan, np.zeros_like])
-def test_a_spoiled_value_of_a_golden_is_named(tmp_path: Path, spoil: Any) -> None:
+def test_a_changed_value_of_a_golden_is_reported(tmp_path: Path, spoil: Any) -> None:
     golden(tmp_path)
     rewrite(tmp_path, FLOW, spoil)
     document = run(tmp_path)
@@ -68,7 +68,7 @@ def test_a_spoiled_value_of_a_golden_is_named(tmp_path: Path, spoil: Any) -> Non
     )
 
 
-def test_a_golden_cut_by_one_frame(tmp_path: Path) -> None:
+def test_a_golden_that_lacks_a_frame_is_reported(tmp_path: Path) -> None:
     golden(tmp_path)
     rewrite(tmp_path, FLOW, lambda value: np.ascontiguousarray(value[..., :-1]))
     assert run(tmp_path)["cases"][0]["sentence"] == (
@@ -77,7 +77,7 @@ def test_a_golden_cut_by_one_frame(tmp_path: Path) -> None:
     )
 
 
-def test_a_golden_of_another_dtype(tmp_path: Path) -> None:
+def test_a_golden_of_another_dtype_is_reported(tmp_path: Path) -> None:
     golden(tmp_path)
     rewrite(tmp_path, FLOW, lambda value: value.astype(np.float64))
     assert run(tmp_path)["cases"][0]["sentence"] == (
@@ -86,7 +86,7 @@ def test_a_golden_of_another_dtype(tmp_path: Path) -> None:
     )
 
 
-def test_a_golden_with_a_renamed_stage(tmp_path: Path) -> None:
+def test_a_golden_with_a_renamed_stage_is_reported(tmp_path: Path) -> None:
     golden(tmp_path)
     rename(tmp_path, FLOW, "seg0.flow.zz")
     path = tmp_path / "small" / "case.json"
@@ -96,20 +96,20 @@ def test_a_golden_with_a_renamed_stage(tmp_path: Path) -> None:
     )
 
 
-def test_a_golden_without_a_stage(tmp_path: Path) -> None:
+def test_a_golden_without_a_stage_is_reported(tmp_path: Path) -> None:
     golden(tmp_path)
     path = tmp_path / "small" / "case.json"
     document = json.loads(path.read_text())
     del document["tensors"][FLOW]
     path.write_text(json.dumps(document))
-    found = run(tmp_path)
-    assert found["exit_code"] == 1
-    assert found["cases"][0]["sentence"] == (
+    result = run(tmp_path)
+    assert result["exit_code"] == 1
+    assert result["cases"][0]["sentence"] == (
         "seg0.flow.z is missing in the golden small, but this conversion must have it; record it again"
     )
 
 
-def test_a_misspelt_field(tmp_path: Path) -> None:
+def test_a_misspelt_field_of_case_json_is_reported(tmp_path: Path) -> None:
     golden(tmp_path)
     path = tmp_path / "small" / "case.json"
     document = json.loads(path.read_text())
@@ -120,7 +120,7 @@ def test_a_misspelt_field(tmp_path: Path) -> None:
     assert str(raised.value) == f"{path} does not fit the schema of rvc-golden/1: it lacks the field 'options'"
 
 
-SAID = [
+DAMAGE = [
     ("one sample moved", lambda v: moved_by_one_sample(v, 0.01), None),
     (
         "renamed",
@@ -165,21 +165,23 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("what", "change", "sentence"), SAID, ids=[row[0] for row in SAID])
-def test_a_spoiled_candidate(tmp_path: Path, what: str, change: Any, sentence: str | None) -> None:
+@pytest.mark.parametrize(("what", "change", "sentence"), DAMAGE, ids=[row[0] for row in DAMAGE])
+def test_a_damaged_tensor_of_a_candidate_is_reported(
+    tmp_path: Path, what: str, change: Any, sentence: str | None
+) -> None:
     case = golden(tmp_path)
     spoiled = changed(FLOW, None if change is None else change(tensors()[FLOW]))
     if what == "renamed":
         spoiled["seg0.flow.zz"] = tensors()[FLOW]
-    found = judge(case, spoiled)
-    assert found.state == "differs"
-    accused = [stage.stage.name for stage in found.stages if stage.blame == "origin"]
+    result = judge(case, spoiled)
+    assert result.state == "differs"
+    accused = [stage.stage.name for stage in result.stages if stage.blame == "origin"]
     assert accused == ["flow"]
     if sentence is not None:
-        assert found.sentence == sentence
+        assert result.sentence == sentence
 
 
-def test_the_sentence_of_a_number(tmp_path: Path) -> None:
+def test_the_sentence_of_a_large_error_states_value_limit_and_place(tmp_path: Path) -> None:
     case = golden(tmp_path)
     value = tensors()[FLOW]
     value[0, 3, 40] += 1
@@ -190,10 +192,10 @@ def test_the_sentence_of_a_number(tmp_path: Path) -> None:
     )
 
 
-def test_a_trimmed_tail_of_the_waveform(tmp_path: Path) -> None:
+def test_a_trimmed_waveform_is_reported_with_its_length(tmp_path: Path) -> None:
     case = golden(tmp_path)
-    found = judge(case, changed("waveform.final", tensors()["waveform.final"][:-400]))
-    assert found.sentence == (
+    result = judge(case, changed("waveform.final", tensors()["waveform.final"][:-400]))
+    assert result.sentence == (
         "waveform.final is int16[18800], the golden is int16[19200]: 400 sample.out short; "
         "was a tail trimmed? (small, isolated)"
     )
@@ -259,9 +261,9 @@ def test_a_stage_that_raises_is_a_failure_with_its_reason(tmp_path: Path) -> Non
 
     from parity.judge import limits, verdict
 
-    found = verdict.judge(Judgment(case, limits.Limits(), candidate=Broken(tensors())))
-    assert found.sentence == "flow failed in small (isolated): out of memory"
-    assert found.state == "differs"
+    result = verdict.judge(Judgment(case, limits.Limits(), candidate=Broken(tensors())))
+    assert result.sentence == "flow failed in small (isolated): out of memory"
+    assert result.state == "differs"
 
 
 def test_the_verdict_fits_its_published_schema(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How an error lies in time, and what of a waveform's error is pitch rather than sound."""
+"""The shape of an error in time, and a waveform's error split into drift of F0 and error of magnitude."""
 
 from pathlib import Path
 
@@ -18,10 +18,10 @@ QUIET = np.full(100, 1e-9)
 
 def curve(**where: float) -> np.ndarray:
     """Errors by frame: `at10=1.0` is an error of 1 in frame 10."""
-    found = QUIET.copy()
+    result = QUIET.copy()
     for place, value in where.items():
-        found[int(place.removeprefix("at"))] = value
-    return found
+        result[int(place.removeprefix("at"))] = value
+    return result
 
 
 @pytest.mark.parametrize(
@@ -35,20 +35,20 @@ def curve(**where: float) -> np.ndarray:
         (1 + 0.1 * np.sin(np.arange(100)), [], "persistent", "the error is there all the time"),
     ],
 )
-def test_the_shape_of_an_error(frames: np.ndarray, seams: list[int], kind: str, sentence: str) -> None:
+def test_each_shape_of_an_error_is_recognized(frames: np.ndarray, seams: list[int], kind: str, sentence: str) -> None:
     assert error_shape.shape(frames, seams) == {"kind": kind, "sentence": sentence}
 
 
-def test_an_error_that_grows_over_the_blocks_of_a_stream() -> None:
-    found = error_shape.over_blocks([np.full(30, 1e-6), np.full(30, 4e-6), np.full(30, 2e-5)])
-    assert found == {
+def test_an_error_that_grows_from_block_to_block_is_growing() -> None:
+    result = error_shape.over_blocks([np.full(30, 1e-6), np.full(30, 4e-6), np.full(30, 2e-5)])
+    assert result == {
         "kind": "growing",
         "sentence": "the error grows from block to block, 1e-06 in the first and 2e-05 "
         "in the last: a state is carried on wrongly",
     }
 
 
-def test_an_error_at_the_edge_of_every_block() -> None:
+def test_an_error_at_the_edge_of_every_block_is_periodic() -> None:
     assert error_shape.over_blocks([curve(at0=1.0)] * 4) == {
         "kind": "periodic",
         "sentence": "the error comes back at every block's edge",
@@ -64,7 +64,7 @@ def test_an_error_at_the_edge_of_every_block() -> None:
         [np.full(30, 1e-6), np.full(30, 4e-6), np.full(30, 1e-6)],
     ],
 )
-def test_blocks_that_say_no_more_than_one_of_them(blocks: list[np.ndarray]) -> None:
+def test_blocks_without_a_common_shape_have_none(blocks: list[np.ndarray]) -> None:
     assert error_shape.over_blocks(blocks) is None
 
 
@@ -77,11 +77,11 @@ def voice(hz: float, rate: int = 40000, seconds: float = 2.0, gain: float = 1.0)
     return np.asarray(gain * sum(np.sin(2 * np.pi * k * hz * time) / k for k in range(1, 20)) * 0.1, np.float32)
 
 
-def test_a_cent_of_pitch_is_no_bug_of_the_generator() -> None:
+def test_a_drift_of_one_cent_is_no_error_of_magnitude() -> None:
     right, drifted = voice(220.0), voice(220.0 * 2 ** (1 / 1200))
     apart = np.sqrt(np.mean((right - drifted).astype(np.float64) ** 2) / np.mean(right.astype(np.float64) ** 2))
-    assert 20 * np.log10(1 / apart) < 0  # the waveform says that nothing is right
-    assert error_shape.magnitude(drifted, right) < 0.03  # its magnitudes say that the sound is
+    assert 20 * np.log10(1 / apart) < 0  # the error of the waveform is larger than the waveform
+    assert error_shape.magnitude(drifted, right) < 0.03  # its magnitudes agree
     hz = np.full((1, 200), 220.0, np.float32)
     assert error_shape.drift_cents({"f0.hz": hz * np.float32(2 ** (1 / 1200))}, {"f0.hz": hz}) == pytest.approx(
         1, abs=1e-3
@@ -92,7 +92,7 @@ def test_a_cent_of_pitch_is_no_bug_of_the_generator() -> None:
     )
 
 
-def test_a_louder_sound_is_no_drift() -> None:
+def test_a_louder_waveform_has_no_drift() -> None:
     assert error_shape.magnitude(voice(220.0, gain=1.1), voice(220.0)) == pytest.approx(0.1, abs=1e-3)
     hz = np.full((1, 200), 220.0, np.float32)
     assert error_shape.drift_cents({"f0.hz": hz}, {"f0.hz": hz}) == 0
@@ -104,15 +104,15 @@ def test_without_pitch_there_is_no_drift() -> None:
     assert error_shape.drift_cents({"f0.hz": 0 * hz}, {"f0.hz": hz}) is None
 
 
-def test_a_verdict_holds_both(tmp_path: Path) -> None:
+def test_a_stage_verdict_holds_drift_and_magnitude(tmp_path: Path) -> None:
     right = tensors()
-    whole = {
+    chained = {
         **right,
         "f0.hz": right["f0.hz"] * np.float32(2 ** (5 / 1200)),
         "waveform.concat": np.roll(right["waveform.concat"], 3),
     }
-    found = judge(golden(tmp_path), right, whole)
-    concat = next(stage for stage in found.stages if stage.stage.name == "concat")
+    result = judge(golden(tmp_path), right, chained)
+    concat = next(stage for stage in result.stages if stage.stage.name == "concat")
     assert concat.drift == pytest.approx(5, abs=0.01)
     assert concat.magnitude is not None and 0 < concat.magnitude < concat.times_limit("chained")  # type: ignore[operator]
 
@@ -123,6 +123,6 @@ def test_a_stream_is_described_by_all_its_blocks() -> None:
         for local, error in (("out", size), ("flow.z", 1e-3)):
             ledger.enter(f"rt.{block}.{local}", Mode.CHAINED, [], Numbers({}, error, None, np.full(30, error)))
     assert stages.is_known("rt.0.out")
-    found = shape_over_blocks(ledger, Mode.CHAINED, "rt.2.out")
-    assert found is not None and found["kind"] == "growing"
+    result = shape_over_blocks(ledger, Mode.CHAINED, "rt.2.out")
+    assert result is not None and result["kind"] == "growing"
     assert shape_over_blocks(ledger, Mode.CHAINED, "rt.2.flow.z") is None

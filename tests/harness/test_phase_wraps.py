@@ -1,4 +1,4 @@
-"""A phase that wraps elsewhere is a decision of the original, and not a licence."""
+"""The two ways in which the sine's phase can wrap are both accepted; nothing between them is."""
 
 import numpy as np
 import pytest
@@ -24,13 +24,13 @@ def judged(case: store.Case, **changes: np.ndarray) -> verdict.CaseVerdict:
 
 def other_way(case: store.Case) -> dict[str, np.ndarray]:
     names = [f"seg{number}.{tensor}" for number in (0, 1) for tensor in phase_wraps.TENSORS]
-    return {name: found[0] for name in names if (found := phase_wraps.otherwise(case, name)) is not None}
+    return {name: result[0] for name in names if (result := phase_wraps.otherwise(case, name)) is not None}
 
 
 def test_without_fused_multiply_add_a_constant_phase_wraps_hundreds_of_times(case: store.Case) -> None:
-    found = phase_wraps.otherwise(case, "seg0.nsf.sine")
-    assert found is not None
-    assert found[1] == (
+    result = phase_wraps.otherwise(case, "seg0.nsf.sine")
+    assert result is not None
+    assert result[1] == (
         "the phase wraps 727 times, in the golden 173: where the pitch is constant, the coarse phase "
         "falls by one rounding without fused multiply-add, as it does in the original on such a "
         "processor"
@@ -38,17 +38,17 @@ def test_without_fused_multiply_add_a_constant_phase_wraps_hundreds_of_times(cas
 
 
 def test_the_other_decision_is_explained_and_named(case: store.Case) -> None:
-    found = judged(case, **other_way(case))
-    assert found.state == "pass"
-    assert {stage.blame for stage in found.stages} == {"knife-edge"}
+    result = judged(case, **other_way(case))
+    assert result.state == "pass"
+    assert {stage.blame for stage in result.stages} == {"knife-edge"}
 
 
 def test_between_the_two_decisions_nothing_is_explained(case: store.Case) -> None:
     name = "seg0.nsf.sine"
     half = (case[name] + other_way(case)[name]) / 2
-    found = judged(case, **{name: half})
-    assert found.state == "differs"
-    assert found.stages[0].blame == "origin"
+    result = judged(case, **{name: half})
+    assert result.state == "differs"
+    assert result.stages[0].blame == "origin"
 
 
 def test_the_classic_sine_has_no_such_decision() -> None:

@@ -139,7 +139,7 @@ class Player:
 def judge(
     case: Case, isolated: Mapping[str, Any], chained: Mapping[str, Any] | None = None, **more: Any
 ) -> verdict.CaseVerdict:
-    """The verdict on a program that plays these tensors."""
+    """The verdict on a candidate that returns these tensors."""
     return verdict.judge(Judgment(case, limits.Limits(), candidate=Player(isolated, chained, **more)))
 
 

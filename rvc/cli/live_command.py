@@ -60,14 +60,18 @@ def run(args: argparse.Namespace) -> int:
     commands = TypedCommands(stream, args)
     commands.start_reading(sys.stdin)
 
-    def on_block(block: Samples, out: Samples, times: BlockTimes) -> bool:
-        print_meters(sys.stderr, block, out, times)
+    def before_block(times: BlockTimes) -> bool:
         over = args.seconds is not None and times.count * times.deadline >= args.seconds * 1000
         return not over and commands.apply_pending()
 
+    def after_block(block: Samples, out: Samples, times: BlockTimes) -> None:
+        print_meters(sys.stderr, block, out, times)
+
     try:
         with StopSignal().installed() as stop:
-            report = run_devices(stream, DevicePair(sounddevice, microphone, loudspeaker), stop, on_block)
+            report = run_devices(
+                stream, DevicePair(sounddevice, microphone, loudspeaker), stop, before_block, after_block
+            )
     finally:
         if sys.stderr.isatty():
             print(file=sys.stderr)

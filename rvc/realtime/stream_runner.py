@@ -84,18 +84,22 @@ class DevicePair:
     loudspeaker: AudioDevice
 
 
-OnBlock = Callable[[Samples, Samples, BlockTimes], bool]  # (input, output, times) → whether to go on
+BeforeBlock = Callable[[BlockTimes], bool]  # times so far → whether to go on
+AfterBlock = Callable[[Samples, Samples, BlockTimes], None]  # (input, output, times so far)
 
 
-def run_devices(stream: Stream, devices: DevicePair, stop: StopSignal, on_block: OnBlock) -> dict[str, Any]:
+def run_devices(
+    stream: Stream, devices: DevicePair, stop: StopSignal, before_block: BeforeBlock, after_block: AfterBlock
+) -> dict[str, Any]:
     """Convert what the microphone records and play it, block after block.
 
     Args:
         stream: the stream, warmed up.
         devices: the devices, opened at the stream's rate with at most two channels each.
         stop: ends the stream after the block in progress.
-        on_block: called after each block with its input and output, float32 (block,), and the times so far; the stream
-            ends when it returns False.
+        before_block: called before each block is recorded with the times so far; settings that it changes apply to that
+            block, and the stream ends when it returns False.
+        after_block: called after each block with its input and output, float32 (block,), and the times so far.
     Returns:
         The entries of `describe_stream` and `BlockTimes.summary`, and the numbers of blocks and of broken blocks, in
         which the device lost samples.
@@ -116,13 +120,12 @@ def run_devices(stream: Stream, devices: DevicePair, stop: StopSignal, on_block:
             device=(devices.microphone.index, devices.loudspeaker.index),
         ) as device:
             latency = float(sum(device.latency))
-            running = True
-            while running and not stop.requested:
+            while not stop.requested and before_block(times):
                 samples, overflowed = device.read(sizes.block)
                 block = mono(samples)
                 out = timed_block(stream, block, times)
                 lost += bool(device.write(np.repeat(out[:, None], channels[1], axis=1))) or bool(overflowed)
-                running = on_block(block, out, times)
+                after_block(block, out, times)
     except devices.sounddevice.PortAudioError as error:
         raise BadInput(f"the sound device refused the stream ({error}); try --device-rate or another device") from None
     return {**describe_stream(stream, latency), "blocks": times.count, "broken_blocks": lost, **times.summary()}

@@ -29,9 +29,9 @@ def inspect(path: str | Path) -> Report:
             .index.
     Returns:
         `kind`, `bytes`, `sha256`, and by kind: `version`, `rate`, `f0`, `speakers`, `info`, `parameters` (count by
-        module, and `total`), `dtype` (number of tensors of each), `inferred` and `unverified` (see
-        `rvc.voices.metadata.VoiceFacts`), `missing` (problems for which the file cannot be used) and `odd` (what is
-        unusual though it can be used).
+        module, and `total`), `dtype` (number of tensors of each), `inferred` and `believed` (the
+        `unverified` of `rvc.voices.metadata.VoiceFacts`), `missing` (problems for which the file cannot be used) and
+        `odd` (what is unusual though it can be used).
     Raises:
         BadCheckpoint: the file is damaged or hostile, or no model.
         BadInput: there is no such file.
@@ -81,7 +81,7 @@ def _voice(path: Path) -> Report:
             "info": voice.info,
             "config": voice.config,
             "inferred": voice.inferred,
-            "unverified": voice.unverified,
+            "believed": voice.unverified,  # the name that `--json` has always printed; programs read it
         }
     except BadCheckpoint as error:
         missing.append(str(error))

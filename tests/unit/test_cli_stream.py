@@ -274,6 +274,13 @@ def test_live_converts_between_devices(files, sound, capsys):
     assert "'nonsense' is no setting" in printed.err
 
 
+def test_settings_typed_before_a_block_apply_to_it(files, sound, monkeypatch, capsys):
+    monkeypatch.setattr(TypedCommands, "start_reading", lambda self, lines: self.lines.put("quit\n"))
+    assert main(["live", *files.voice, "--seconds", "0.3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["blocks"] == 0
+    assert sound.played == []
+
+
 def test_live_lists_devices(sound, capsys):
     assert main(["live", "--list-devices"]) == 0
     assert "one" in capsys.readouterr().out

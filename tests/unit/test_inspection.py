@@ -31,6 +31,8 @@ def test_a_voice_is_described(tmp_path):
     assert set(report["parameters"]) == {"enc_p", "flow", "dec", "emb_g", "total"}
     assert (report["missing"], report["odd"]) == ([], [])
     assert report["metadata"]["sr"] == "40k"
+    assert set(report["believed"]) == {"dilations"}
+    assert "unverified" not in report
 
 
 def test_a_training_checkpoint_and_a_safetensors_voice_are_described(tmp_path):

@@ -9,7 +9,7 @@ from parity import stages
 from parity.judge.states import Metric, Mode
 from parity.stages import Scope, TensorKind, TensorName
 
-WORST_FRAME = 10  # times the limit of the whole tensor
+WORST_FRAME = 10  # times the limit of the tensor
 TRUNCATION = 3e-4  # relative RMS that truncation to 16 bits adds
 
 _COPY = (5e-7, "a copy or a few float32 operations: four steps of the format")
@@ -58,7 +58,7 @@ def unmeasured(name: str, mode: str, metric: str, network: bool) -> tuple[float,
 
 def _isolated(name: TensorName, row: stages.Tensor) -> tuple[float, str]:
     if name.scope is Scope.BLOCK and name.local == "f0.hz":
-        return 2e-6, "a block's F0 stage is a whole pitch method: 3e-7 between instruction sets"
+        return 2e-6, "a block's F0 stage is a complete pitch method: 3e-7 between instruction sets"
     if name.local in _ARITHMETIC:
         return _ARITHMETIC[name.local]
     if row.is_waveform or name.local in ("nsf.sine", "nsf.source"):

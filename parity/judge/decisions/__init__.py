@@ -1,1 +1,1 @@
-"""Margins of hard decisions: bins, neighbors, cuts, voicing and phase wraps."""
+"""Margins of decisions: F0 bins, neighbors, cut points, voicing and phase wraps."""

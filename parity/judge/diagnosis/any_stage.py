@@ -62,7 +62,7 @@ def guesses(name: str, ours: Array, golden: Array) -> Iterator[Guess]:
 def _shifted(exact: Array, by: int, axis: int, ours: Array) -> Array:
     moved = np.roll(exact, by, axis)
     edge = (slice(None),) * axis + (slice(0, by) if by > 0 else slice(by, None),)
-    moved[edge] = finite(ours)[edge]  # what came in from outside is not known
+    moved[edge] = finite(ours)[edge]  # the shifted-in values are not known
     return moved
 
 
@@ -77,7 +77,7 @@ def _scaled(exact: Array, ours: Array) -> Iterator[Guess]:
 
 
 def _rounded(golden: Array, ours: Array) -> Iterator[Guess]:
-    """Values that need fewer bits or digits than the golden's: that is what happened to them."""
+    """Fewer bits or decimal digits, where the candidate's values need fewer of them than the golden's."""
     if golden.dtype.kind != "f" or not np.isfinite(ours).all():
         return
     gap, scale = np.abs(ours - golden), np.abs(golden.astype(np.float64))
@@ -100,8 +100,8 @@ def _rounded(golden: Array, ours: Array) -> Iterator[Guess]:
 def _lowest(value: Array) -> Array:
     """The power of two that each value other than 0 is an odd multiple of."""
     part, power = np.frexp(value[value != 0].astype(np.float64))
-    whole = (part * 2.0**53).astype(np.int64)
-    return np.asarray(np.log2((whole & -whole).astype(np.float64)) + power - 53)
+    integer = (part * 2.0**53).astype(np.int64)
+    return np.asarray(np.log2((integer & -integer).astype(np.float64)) + power - 53)
 
 
 def _bits(value: Array) -> int:

@@ -133,13 +133,13 @@ def _until_error(guesses: Iterator[Guess]) -> Iterator[Guess]:
 _USUAL_CAUSES = {
     "hubert.features": Cause(
         name="wrong layer",
-        sentence="features of this form that are quite other ones: another layer?",
+        sentence="the features have the right form and another content altogether: another layer?",
         explains=None,
         divergence="D3",
     ),
     "spk.g": Cause(
         name="another speaker",
-        sentence="an embedding that is quite another one: another speaker?",
+        sentence="the embedding is another one altogether: another speaker?",
         explains=None,
         divergence="D22",
     ),

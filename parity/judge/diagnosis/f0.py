@@ -151,9 +151,12 @@ def bins(deviation: Deviation) -> Iterator[Guess]:
             rounded,
             "D5",
         )
-    whole = 1127 * np.log(1 + np.rint(hz) / 700)
+    of_whole_hertz = 1127 * np.log(1 + np.rint(hz) / 700)
     yield Guess(
-        "bins of whole hertz", "bins are of pitch rounded to whole hertz", np.rint(clipped(scaled(*MEL, whole))), "D5"
+        "bins of whole hertz",
+        "bins are of pitch rounded to whole hertz",
+        np.rint(clipped(scaled(*MEL, of_whole_hertz))),
+        "D5",
     )
     yield Guess(
         "hertz as mel bounds",

@@ -10,7 +10,7 @@ from parity.goldens import store
 from parity.judge import ledger
 from parity.judge import limits as tolerance
 from parity.judge.states import Mode
-from parity.rvc_bridge.offline import RvcTorch
+from parity.rvc_bridge.rvc_torch import RvcTorch
 
 CASE = "retrieval-loudness-2026"
 TIMED = ("hubert.features", "retrieval.search", "content.protected", "enc_p", "flow", "nsf", "generator")

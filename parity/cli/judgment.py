@@ -53,7 +53,7 @@ def _add_rvc_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from parity.rvc_bridge.offline import RvcTorch  # imports torch
+    from parity.rvc_bridge.rvc_torch import RvcTorch  # imports torch
 
     program = RvcTorch(device=options.device)
     if program.absent is not None:

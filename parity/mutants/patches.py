@@ -9,7 +9,7 @@ from typing import Any
 
 from parity.errors import ParityError
 from parity.goldens.store import Case
-from parity.rvc_bridge.offline import RvcTorch
+from parity.rvc_bridge.rvc_torch import RvcTorch
 
 Apply = Callable[[RvcTorch, Case], AbstractContextManager[None]]
 Original = Callable[..., Any]  # the function or method that a patch replaces
@@ -131,7 +131,7 @@ def in_voice(changes: Changes) -> Patch:
     @contextmanager
     def apply(program: RvcTorch, case: Case) -> Iterator[None]:
         with ExitStack() as stack:
-            for holder, name, value in list(changes(program.synthesizer(case))):
+            for holder, name, value in list(changes(program.voice(case).synthesizer)):
                 stack.enter_context(replaced(holder, name, value))
             yield
 
@@ -143,7 +143,7 @@ def in_hubert(changes: Changes) -> Patch:
 
     @contextmanager
     def apply(program: RvcTorch, case: Case) -> Iterator[None]:
-        with program.parts(case).borrow_hubert() as network, ExitStack() as stack:
+        with program.voice(case).borrow_hubert() as network, ExitStack() as stack:
             for holder, name, value in list(changes(network)):
                 stack.enter_context(replaced(holder, name, value))
             yield
@@ -157,7 +157,7 @@ def in_f0_network(network: Network, changes: Changes) -> Patch:
     @contextmanager
     def apply(program: RvcTorch, case: Case) -> Iterator[None]:
         with ExitStack() as stack:
-            for holder, name, value in list(changes(program.f0_network(case, network.value))):
+            for holder, name, value in list(changes(program.voice(case).f0_network(network.value))):
                 stack.enter_context(replaced(holder, name, value))
             yield
 

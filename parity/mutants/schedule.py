@@ -136,7 +136,7 @@ def _start(threads: int, recompute: bool) -> None:
     import torch
 
     from parity.mutants.cached_stages import Memory
-    from parity.rvc_bridge.offline import RvcTorch
+    from parity.rvc_bridge.rvc_torch import RvcTorch
 
     torch.set_num_threads(threads)
     memory = None if recompute else Memory()
@@ -167,7 +167,7 @@ def _do(job: Job) -> dict[str, Any]:
         return found | {"seconds": round(time.monotonic() - begin, 2)}
     if memory is not None and _worker["learnt"] != job.folder:
         memory.forget()
-        program.parts(case)
+        program.networks(case)
         with memory.learn():
             trials.accusations(case, program, limits)
         _worker["learnt"] = job.folder

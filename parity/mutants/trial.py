@@ -19,7 +19,7 @@ from parity.judge.ledger import Cell
 from parity.judge.states import Metric, Mode
 from parity.mutants.cached_stages import Memory
 from parity.mutants.fault import Fault
-from parity.rvc_bridge.offline import RvcTorch
+from parity.rvc_bridge.rvc_torch import RvcTorch
 
 FORM = ("dtype", "shape", "missing")  # states of a cell whose tensor has another form
 UNSEEN = ("rms_in", "input_wav", "rms_out")  # no original shows these, so that no golden holds them
@@ -50,7 +50,7 @@ class Outcome:
 
 def run(fault: Fault, case: Case, program: RvcTorch, limits: tolerance.Limits, memory: Memory | None = None) -> Outcome:
     """Lay the fault, judge the case, and lift it again."""
-    program.parts(case)
+    program.networks(case)
     with ExitStack() as stack:
         if memory is not None:
             stack.enter_context(memory.trial([fault.stage, *fault.also]))

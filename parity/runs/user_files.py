@@ -19,7 +19,7 @@ def judge(trace: Path | None, files: Mapping[str, Path]) -> Json:
     Raises:
         UsageError: the trace or a file is missing, or the trace holds no input audio.
     """
-    from parity.rvc_bridge.offline import RvcTorch  # imports torch
+    from parity.rvc_bridge.rvc_torch import RvcTorch  # imports torch
 
     if trace is None:
         raise UsageError(
@@ -30,7 +30,7 @@ def judge(trace: Path | None, files: Mapping[str, Path]) -> Json:
         if not path.exists():
             raise UsageError(f"there is no {role} at {path}; give the file that the original was run with")
     program = RvcTorch(files)
-    voice = program.parts(dumps.from_trace(trace))
+    voice = program.networks(dumps.from_trace(trace))
     case = dumps.from_trace(trace, {"rate": voice.rate, "version": voice.version})
     if "audio16k.raw" not in case:
         raise UsageError(f"{trace} holds no audio16k.raw, from which our run has to start; record it again")

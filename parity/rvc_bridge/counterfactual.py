@@ -1,12 +1,11 @@
-"""Our own pipeline at the judge's side: what it would make under a known mistake or another profile, of any candidate.
+"""Predictions by `rvc` for any candidate: a stage with one known mistake, F0 salience, another profile's conversion.
 
-It is loaded only where something differs. A dump does not say whose networks made it; ours are believed there only
-where they make the same of the same inputs.
+`rvc` is loaded only where something differs. A dump of tensors does not name the weights that made it; the predictions
+are used only where `rvc` makes the golden's tensor of the golden's own inputs.
 """
 
 import functools
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -20,21 +19,28 @@ from parity.judge import metrics
 from parity.judge.decisions.voicing import Salience
 from parity.judge.diagnosis import realtime
 from parity.judge.diagnosis.registry import Guess
+from parity.rvc_bridge.prediction_source import PredictionSource
 
-NEAR = 1e-4  # relative RMS: another network is off by 1, the same one on another machine by 1e-5
+# Relative RMS below which two networks are the same: another network is off by 1, the same one on another processor
+# by 1e-5 (reference/spread.py).
+SAME_NETWORK = 1e-4
 
 
 @functools.cache
-def pipeline() -> Any:
-    """`rvc` in this process."""
-    from parity.rvc_bridge.offline import RvcTorch
+def rvc_with_synthetic_voices() -> PredictionSource:
+    """`rvc` in this process, on the synthetic voices of cases."""
+    from parity.rvc_bridge.rvc_torch import RvcTorch  # imports torch
 
     return RvcTorch()
 
 
-def known(case: Case) -> Case | None:
-    """The case with a voice that can be made here: its own, or, for a dump that does not say which, the synthetic one
-    of its version, rate and pitch; None where there is none of that kind."""
+def with_synthetic_voice(case: Case) -> Case | None:
+    """The case with a voice that this machine can make.
+
+    Returns:
+        the case itself where its voice is synthetic; for a dump, whose voice is unknown, the case with the synthetic
+        voice of the same version, rate and F0 input; None where there is no such voice.
+    """
     if case.voice.get("kind") in voices.KINDS:
         return case
     voice = case.voice
@@ -44,72 +50,82 @@ def known(case: Case) -> Case | None:
     return MemoryCase({**case.meta, "voice": {**voice, "kind": kind}}, {name: case[name] for name in case})
 
 
-def confirmed(case: Case, own: Any, stage: stages.Stage, prefix: str, name: str) -> bool:
-    """Whether our network makes of the golden's own inputs what the golden holds, so that it is the same one."""
+def reproduces(source: PredictionSource, case: Case, stage: stages.Stage, prefix: str, name: str) -> bool:
+    """Whether a stage makes the golden's tensor `name` of the golden's inputs, so that its network is the same one."""
     try:
-        made = own.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix))[name]
+        made = source.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix))[name]
     except (ParityError, KeyError):
         return False
     if made.shape != case[name].shape:
         return False
-    return metrics.rms(made.astype(np.float64) - case[name]) <= NEAR * metrics.rms(case[name])
+    return metrics.rms(made.astype(np.float64) - case[name]) <= SAME_NETWORK * metrics.rms(case[name])
 
 
-def _believed(case: Case, prefix: str, name: str) -> Case | None:
-    """The case as our networks know it, None where they are others than those that made the golden."""
-    here, stage = known(case), stages.stage_of(name)
-    if here is None or here is case:
-        return here
-    return here if stage is not None and confirmed(here, pipeline(), stage, prefix, name) else None
+def _case_of_same_network(case: Case, prefix: str, name: str) -> Case | None:
+    """The case with a synthetic voice; None where the golden was made by other networks than that voice's."""
+    synthetic, stage = with_synthetic_voice(case), stages.stage_of(name)
+    if synthetic is None or synthetic is case:
+        return synthetic
+    same = stage is not None and reproduces(rvc_with_synthetic_voices(), synthetic, stage, prefix, name)
+    return synthetic if same else None
 
 
 class RvcCounterfactuals:
-    """Predictions by networks of a case: the candidate's own where it is `rvc`, else those of `rvc` in this process.
+    """Predictions by the candidate's networks where it is `rvc`, else by `rvc` with synthetic voices in this process.
 
     Implements `parity.judge.judgment.Counterfactuals`.
+
+    Attributes:
+        case: the golden.
+        refused: the last call of `guesses` was about a network that is not available here, so that "no cause" proves
+            nothing.
     """
 
     def __init__(self, case: Case, program: Candidate | None = None) -> None:
-        """Nothing is loaded before the first call.
+        """Load nothing yet.
 
         Args:
-            case: The golden.
-            program: The candidate that is judged; None for two dumps.
+            case: the golden.
+            program: the candidate that is judged; None for two dumps.
         """
         self.case, self.refused = case, False
-        self._own: Any = program if hasattr(program, "guesses") else None
+        self._own = program if isinstance(program, PredictionSource) else None
+
+    @property
+    def _source(self) -> PredictionSource:
+        return self._own or rvc_with_synthetic_voices()
 
     def guesses(self, case: Case, stage: str, prefix: str, name: str, inputs: Tensors) -> Iterator[Guess]:
-        """Predictions for one output of a stage, by the stage's name and the tensor's full name."""
+        """Predictions for one tensor of a stage; see `PredictionSource.guesses` for the arguments."""
         yield from realtime.guesses(case, stage, name)
-        here = case if self._own is not None else _believed(case, prefix, name)
-        self.refused = here is None
-        if here is None:
+        known = case if self._own is not None else _case_of_same_network(case, prefix, name)
+        self.refused = known is None
+        if known is None:
             return
-        own = self._own if self._own is not None else pipeline()
-        yield from own.guesses(here, stage, prefix, name, inputs)
-        if stage == "f0.raw" and hasattr(own, "f0_network"):
-            from parity.rvc_bridge import pitch_decoders  # loads torch
-
-            yield from pitch_decoders.guesses(own, here, inputs["padded"])
+        yield from self._source.guesses(known, stage, prefix, name, inputs)
+        if stage == "f0.raw":
+            yield from self._source.f0_decoder_guesses(known, inputs["padded"])
 
     def salience(self, padded: Array) -> Salience | None:
-        """The salience of the case's pitch network on padded audio; None where that network is not available."""
-        own = self._own if hasattr(self._own, "f0_network") else None
-        believed = self.case if own is not None else _believed(self.case, "", "f0.raw")
-        if believed is None:
-            return None
-        from parity.rvc_bridge import pitch_salience  # loads torch
+        """The salience of the case's F0 network.
 
-        return pitch_salience.salience_of(own or pipeline(), believed, padded)
+        Args:
+            padded: float (samples,) at 16 kHz.
+        Returns:
+            None where the F0 method has no network, or that network is not available here.
+        """
+        known = self.case if self._own is not None else _case_of_same_network(self.case, "", "f0.raw")
+        return None if known is None else self._source.f0_salience(known, padded)
 
     def convert(self, case: Case) -> Tensors:
-        """The whole conversion of a case; raises CandidateError where its voice is not available."""
-        if self._own is not None:
-            made: Tensors = self._own.run(case)
-            return made
-        here = known(case)
-        if here is None:
+        """Convert a case.
+
+        Returns:
+            full name → array, every tensor that the conversion made.
+        Raises:
+            CandidateError: the voice of the case is not available here.
+        """
+        known = case if self._own is not None else with_synthetic_voice(case)
+        if known is None:
             raise CandidateError(f"the voice {case.voice.get('kind')!r} is not one of the synthetic voices")
-        made = pipeline().run(here)
-        return {**made}
+        return self._source.run(known)

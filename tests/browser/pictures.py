@@ -17,7 +17,7 @@ from parity.goldens.store import Case
 from parity.mutants import catalogue
 from parity.mutants.fault import Fault
 from parity.runs import run as judging
-from parity.rvc_bridge.offline import RvcTorch
+from parity.rvc_bridge.rvc_torch import RvcTorch
 from reports.__main__ import run as render
 from tests.browser.conftest import FLAGS, chromium
 

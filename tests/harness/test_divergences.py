@@ -3,6 +3,7 @@
 import ast
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -116,17 +117,17 @@ def test_a_pitch_that_was_not_scaled_to_the_output_frames_is_recognized() -> Non
 
 def test_another_threshold_of_fcpe_is_recognized(monkeypatch: pytest.MonkeyPatch) -> None:
     """D10, on a salience made by hand."""
-    from parity.rvc_bridge import pitch_decoders
+    from parity.rvc_bridge import f0_decoders
 
     cents = 20 * np.arange(360) + 1997.38
     line = 0.9 * np.exp(-((np.arange(360)[None] - np.array([[100], [180], [220]])) ** 2) / 20)
     line[1] *= 0.02
     decided_on = Salience(line, 0.006, cents)
-    monkeypatch.setattr(pitch_decoders.pitch_salience, "salience_of", lambda *_: decided_on)
-    case = type("Case", (), {"options": {"f0_method": "fcpe"}})()
-    right = pitch_decoders.read(decided_on, 0.006, pitch_decoders.REACH)
+    monkeypatch.setattr(f0_decoders.f0_salience, "salience_of", lambda *_: decided_on)
+    voice = SimpleNamespace(case=SimpleNamespace(options={"f0_method": "fcpe"}))
+    right = f0_decoders.decode(decided_on, 0.006, f0_decoders.REACH)
     assert (right > 0).all()
     other = np.where(np.arange(3) == 1, 0, right).astype(np.float32)
-    result = causes.best(pitch_decoders.guesses(None, case, np.zeros(1)), other, right)
+    result = causes.best(f0_decoders.guesses(voice, np.zeros(1)), other, right)
     assert result is not None and result[1].divergence == "D10"
     assert result[1].sentence == "the salience threshold is 0.03, not 0.006"

@@ -28,7 +28,7 @@ from parity.voices import cache, index, kinds
 PARITY = Path(__file__).parents[2] / "parity"
 REFUSALS = ("UsageError", "TraceError", "ParityError", "GoldenError", "ProtocolError", "NotOffered", "Finding")
 # Messages that only a developer of this project can get: a stage without a function, a trial that fails, its own data.
-INTERNAL = {"rvc_bridge/offline.py", "rvc_bridge/realtime.py"}
+INTERNAL = {"rvc_bridge/offline_stages.py", "rvc_bridge/realtime_stages.py", "rvc_bridge/counterfactual.py"}
 NOT_TESTED = ("mutants", "adapters")  # refusals that only the authors of the catalog can meet
 
 
@@ -372,7 +372,8 @@ def test_accuracy_needs_a_finished_run(
 def test_a_trace_from_which_nothing_can_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = broken(tmp_path, "", "v.pth")
     parts = SimpleNamespace(rate=40000, version="v2")
-    monkeypatch.setattr("parity.rvc_bridge.offline.RvcTorch", lambda files: SimpleNamespace(parts=lambda case: parts))
+    program = SimpleNamespace(networks=lambda case: parts)
+    monkeypatch.setattr("parity.rvc_bridge.rvc_torch.RvcTorch", lambda files: program)
     path = dump(tmp_path, **{"f0.raw": np.zeros(30)})
     with pytest.raises(ParityError) as raised:
         user_files.judge(path, {"model": model})

@@ -28,7 +28,7 @@ FAULTS = catalogue()
 
 @pytest.fixture(scope="module")
 def program():
-    from parity.rvc_bridge.offline import RvcTorch
+    from parity.rvc_bridge.rvc_torch import RvcTorch
 
     return RvcTorch()
 
@@ -67,7 +67,7 @@ def test_every_fault_fits_our_code(program, cases):
     """Laid on the case it is tried on, and lifted: what it replaces is there."""
     plan = {fault.name: case_for(fault, cases) for fault in FAULTS}
     for fault in sorted(FAULTS, key=lambda fault: plan[fault.name].name):
-        program.parts(plan[fault.name])
+        program.networks(plan[fault.name])
         with fault.patch.apply(program, plan[fault.name]):
             pass
 

@@ -110,7 +110,9 @@ def test_our_own_conversion_under_another_profile_matches_it(
     folder = Path("goldens/cases/v2-40k-rmvpe-rpy")
     case = store.open_case(folder)
     given = {name: case[name] for name in case if stages.is_input(name)}
-    made = counterfactual.pipeline().run(store.MemoryCase({**case.meta, "profile": "webui-2026"}, given))
+    made = counterfactual.rvc_with_synthetic_voices().run(
+        store.MemoryCase({**case.meta, "profile": "webui-2026"}, given)
+    )
     path = trace_file.Trace(given | made).write(tmp_path / "mine.safetensors")
     assert command_line.main(["compare", str(folder), str(path)]) == 1
     out = capsys.readouterr().out

@@ -80,7 +80,7 @@ PUBLIC: dict[str, tuple[str, Change, str, str, str]] = {
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody's voice is known, so nothing is predicted by a network."""
-    monkeypatch.setattr("parity.rvc_bridge.counterfactual.known", lambda case: None)
+    monkeypatch.setattr("parity.rvc_bridge.counterfactual.with_synthetic_voice", lambda case: None)
 
 
 def compared(folder: Path, name: str, change: Change) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from parity.judge import limits, verdict
 from parity.judge.judgment import Absence, Judgment, ModeRun
 from parity.judge.ledger import Cell, judge_tensor
 from parity.judge.states import CellState, Mode
-from parity.rvc_bridge.offline import RvcTorch
+from parity.rvc_bridge.rvc_torch import RvcTorch
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
 SHORT = ("v1-48k-rmvpe-2026", "v1-32k-fcpe-2026", "v1-32k-nof0-rpy")
@@ -62,7 +62,7 @@ def test_a_tap_changes_no_bit() -> None:
     case = opened(SHORT[0])
     noise = Tape({name: case[name] for name in case if ".noise." in name})
     raw = case["audio16k.raw"].copy()
-    without_tap, _ = offline.convert(raw, program.parts(case), program.config(case), noise=noise)
+    without_tap, _ = offline.convert(raw, program.networks(case), program.voice(case).config, noise=noise)
     assert without_tap.tobytes() == program.run(case)["waveform.final"].tobytes()
 
 

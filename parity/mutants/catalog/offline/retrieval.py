@@ -11,7 +11,7 @@ from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
 from parity.mutants.patches import Original, Patch, after, around
-from parity.rvc_bridge.offline import RvcTorch
+from parity.rvc_bridge.rvc_torch import RvcTorch
 from rvc.retrieval import search as retrieval
 from rvc.retrieval.search import Index
 
@@ -43,7 +43,7 @@ def _change_search(
 @contextmanager
 def _search_every_list(program: RvcTorch, case: Case) -> Iterator[None]:
     """faiss's `nprobe` is a property of a SWIG object, which `replaced` cannot restore."""
-    with program.parts(case).borrow_index(program.config(case)) as index:
+    with program.voice(case).borrow_index() as index:
         if index is None:
             raise ValueError("this case has no index")
         before, index.faiss.nprobe = index.faiss.nprobe, index.faiss.nlist

@@ -8,7 +8,7 @@ import pytest
 from parity import stages
 from parity.candidates.candidate import CandidateError
 from parity.goldens.trace_file import Trace
-from parity.rvc_bridge.realtime import STAGES, Live, run_stage
+from parity.rvc_bridge.realtime_stages import STAGES, RealtimeCase, run_stage
 from rvc.noise import Seeded
 from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.realtime import Stream
@@ -40,7 +40,7 @@ def golden(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live")
     parts = VoiceNetworks(write_voice(folder / "voice.pth"), write_hubert(folder / "hubert"))
     case, trace = Golden({f"rt.{n}.in": None for n in range(3)}), Trace()
-    live = Live(case, parts)
+    live = RealtimeCase(case, parts)
     stream = Stream(live.models, live.sizes, noise=Seeded(1), tap=trace)
     sound = np.random.default_rng(0).normal(size=(3, live.sizes.block)).astype(np.float32) * 0.1
     for block in range(3):

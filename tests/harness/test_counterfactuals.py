@@ -24,13 +24,13 @@ def case(tmp_path: Path) -> store.Case:
 
 def test_a_dumps_voice_is_read_off_its_tensors(case: store.Case) -> None:
     assert case.voice["kind"] == "unknown"
-    here = counterfactual.known(case)
+    here = counterfactual.with_synthetic_voice(case)
     assert here is not None and here.voice["kind"] == "v2-40k-f0" and here.voice["kind"] in KINDS
 
 
 def test_a_voice_of_no_kind_is_not_known(case: store.Case) -> None:
     odd = store.MemoryCase({**case.meta, "voice": {**case.voice, "rate": 44100}}, {name: case[name] for name in case})
-    assert counterfactual.known(odd) is None
+    assert counterfactual.with_synthetic_voice(odd) is None
     networks = counterfactual.RvcCounterfactuals(odd)
     assert list(networks.guesses(odd, "spk.g", "seg0.", "seg0.spk.g", {})) == []
     assert networks.refused

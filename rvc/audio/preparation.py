@@ -52,7 +52,7 @@ def read(path: str | Path, profile: Profile) -> Samples:
 
     Args:
         path: an audio file.
-        profile: says whether the end of the resampled file is complete.
+        profile: defines whether the end of the resampled file is complete.
     Raises:
         BadInput: the file is missing or cannot be decoded.
     """

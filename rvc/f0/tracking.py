@@ -31,7 +31,7 @@ def track(
 
     Args:
         padded: float64 (L,) at 16 kHz, high-passed and padded.
-        method: a name in `registry.METHODS`; `Profile.has` says whether a profile's original offers it.
+        method: a name in `registry.METHODS`; `Profile.has` returns whether a profile's original offers it.
         weights: loads the method's network, where it has one.
         noise: the source of `noise.crepe`; only dithered methods need it.
         filter_radius: of the option of the same name; harvest uses it.

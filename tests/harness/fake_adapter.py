@@ -40,7 +40,7 @@ def answer(request: dict, case: store.Case) -> dict:
             "unknown-stage": {"stages": ["flwo"]},
             "nothing-offered": {"stages": []},
             "missing-field": {"name": None},
-            "misspelt": {"chian": True},
+            "misspelled": {"chian": True},
             "other-profile": {"profiles": ["webui-classic"]},
         }.get(FAULT, {})
         return {key: value for key, value in (HELLO | changes).items() if value is not None}

@@ -109,7 +109,7 @@ def test_a_golden_without_a_stage_is_reported(tmp_path: Path) -> None:
     )
 
 
-def test_a_misspelt_field_of_case_json_is_reported(tmp_path: Path) -> None:
+def test_a_misspelled_field_of_case_json_is_reported(tmp_path: Path) -> None:
     golden(tmp_path)
     path = tmp_path / "small" / "case.json"
     document = json.loads(path.read_text())

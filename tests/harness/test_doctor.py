@@ -31,7 +31,7 @@ EXPECTED = {
         "the adapter declares no stage and no whole conversion; declare what it can do in stages or chain",
     ),
     "missing-field": ("missing-field", "the answer to hello does not fit: it lacks the field 'name'"),
-    "misspelt": (
+    "misspelled": (
         "missing-field",
         "the answer to hello does not fit: it has the unknown field 'chian' (did you mean 'chain'?)",
     ),

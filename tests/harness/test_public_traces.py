@@ -49,8 +49,8 @@ def signed_sum(right: Tensors) -> Tensors:
     edge = np.pad(right["highpassed"], 80, mode="reflect")
     total = np.concatenate([[0.0], np.cumsum(edge)])
     quiet = np.abs(total[160:] - total[:-160])[: len(right["highpassed"])]
-    centre, reach = 16000, 4000
-    cut = centre - reach + int(np.argmin(quiet[centre - reach : centre + reach]))
+    center, reach = 16000, 4000
+    cut = center - reach + int(np.argmin(quiet[center - reach : center + reach]))
     return right | {"quiet.profile": quiet, "segment.cuts": np.array([cut])}
 
 

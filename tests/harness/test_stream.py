@@ -59,7 +59,7 @@ def test_normal_is_integers_scaled_and_rounded_once():
     np.testing.assert_array_equal(drawn, scaled)
 
 
-def test_values_are_centred_and_of_unit_variance():
+def test_values_are_centered_and_of_unit_variance():
     drawn = random_stream.normal("moments", 400_000).astype(np.float64)
     assert abs(drawn.mean()) < 0.008  # five standard errors
     assert abs(drawn.var() - 1) < 0.012

@@ -172,7 +172,7 @@ def test_an_index_is_an_ivf_flat_file_with_its_vectors_in_order(name, own_cache)
 @pytest.mark.parametrize("name", voices.INDEXES)
 def test_no_vector_of_an_index_is_an_anchor(name):
     drawn = dict(kinds.weights(f"index-{name}").draw())
-    nearest = [((drawn["vectors"] - centre) ** 2).sum(axis=1).min() for centre in drawn["centroids"]]
+    nearest = [((drawn["vectors"] - center) ** 2).sum(axis=1).min() for center in drawn["centroids"]]
     assert min(nearest) > 0.1
 
 

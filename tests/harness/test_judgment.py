@@ -105,7 +105,7 @@ def test_every_tensor_has_a_limit_with_a_reason() -> None:
                 assert limit.limit >= 0 and len(limit.because) > 10
 
 
-def test_a_misspelt_field_of_spread_json_is_an_error(tmp_path: Path) -> None:
+def test_a_misspelled_field_of_spread_json_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "spread.json"
     path.write_text(json.dumps({**spread({"avx2": 1e-6}), "variant": []}))
     with pytest.raises(ParityError, match="it has the unknown field 'variant' \\(did you mean 'variants'\\?\\)"):

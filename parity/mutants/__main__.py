@@ -1,9 +1,9 @@
 """python -m parity.mutants [--only TEXT] [--slice I/N] [--resume] [--minutes M] [--workers N] [--null N]
-[--recompute]: plant every fault, judge, print the kill matrix.
+[--recompute]: judge `rvc` with every fault of the catalog, and print a table of what the judge concluded.
 
-Writes out/mutants.json, and what came of each job into out/mutants/, so that a run can be done in parts: `--resume`
-keeps what lies there and tries only the rest. Exit codes: 0 every target is met, 1 not so, 2 usage; with
-`--only` the targets are that all are caught and nobody is accused without a fault.
+Writes out/mutants.json, and the result of each job into out/mutants/, so that a run can be done in parts: `--resume`
+keeps the results that are there and tries only the rest. Exit codes: 0 every target is met, 1 a target is missed,
+2 usage. With `--only` the targets are that every fault is caught and that no run without a fault blames a stage.
 """
 
 import argparse
@@ -12,9 +12,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -29,21 +28,27 @@ OUT = Path("out") / "mutants.json"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    parser.add_argument("--only", help="faults whose name contains this, or whose stage begins so")
-    parser.add_argument("--slice", default="1/1", help="I/N: the I-th of N parts of the work")
-    parser.add_argument("--resume", action="store_true", help="keep what out/mutants/ holds and try only the rest")
+    """Add the options of the command."""
+    parser.add_argument(
+        "--only", help="only faults whose name contains TEXT or whose stage begins with it", metavar="TEXT"
+    )
+    parser.add_argument("--slice", default="1/1", help="I/N: try the I-th of N parts of the jobs")
+    parser.add_argument("--resume", action="store_true", help="keep the results in out/mutants/, try the rest")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--null", type=int, default=100, help="runs without a fault, which have to accuse nobody")
+    parser.add_argument(
+        "--null", type=int, default=100, help="number of runs without a fault, which may blame no stage"
+    )
     parser.add_argument("--recompute", action="store_true", help="compute every stage in every trial")
-    parser.add_argument("--minutes", type=float, default=1e9, help="stop after about so long; --resume goes on")
+    parser.add_argument(
+        "--minutes", type=float, default=1e9, help="stop after about so many minutes; --resume continues"
+    )
     parser.add_argument("--goldens", type=Path, default=store.GOLDENS)
     parser.add_argument("--out", type=Path, default=OUT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m parity.mutants`; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m parity.mutants", description="Prove the judge by planted bugs.")
+    parser = argparse.ArgumentParser(prog="python -m parity.mutants", description="Test the judge by faults in rvc.")
     add_options(parser)
     try:
         return execute(parser.parse_args(arguments))
@@ -52,36 +57,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def execute(given: argparse.Namespace) -> int:
-    """Try the faults that the options choose; returns the exit code. Raises ParityError for a wrong option."""
-    folders = store.cases(given.goldens)
+def execute(options: argparse.Namespace) -> int:
+    """Try the faults that the options choose; returns the exit code.
+
+    Raises:
+        UsageError: there is no golden, or `--slice` is malformed.
+    """
+    folders = store.cases(options.goldens)
     if not folders:
-        raise UsageError(f"there is no case below {given.goldens}; is this the root of the repository?")
+        raise UsageError(f"there is no case below {options.goldens}; is this the root of the repository?")
     begin = time.monotonic()
-    jobs, without = schedule.plan(folders, given.only, given.null)
-    folder = given.out.with_suffix("")
-    if not given.resume:
+    jobs, without = schedule.plan(folders, options.only, options.null)
+    folder = options.out.with_suffix("")
+    if not options.resume:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    mine = [job for job in schedule.part(jobs, *_slice(given.slice)) if not (folder / schedule.key(job)).is_file()]
-    bar: dict[str, Any] = {"total": len(mine), "unit": "run", "desc": "mutants", "file": sys.stderr}
-    results = schedule.done(mine, given.workers, given.recompute)
-    misfits: list[str] = []
-    for job, found in tqdm(results, disable=not sys.stderr.isatty(), **bar):
-        if "misfit" in found:
-            misfits.append(found["misfit"])
-        else:
-            _write(folder / schedule.key(job), found)
-        if time.monotonic() - begin > 60 * given.minutes:
-            results.close()
-            break
-    found = _collect(folder, jobs, without) | {"seconds": round(time.monotonic() - begin, 1)}
-    _write(given.out, found)
-    print(summary.matrix([Outcome(**outcome) for outcome in found["outcomes"]]))
-    print(summary.closing(found))
-    missed = [] if given.only else summary.missed(found)
-    print("\n".join([f"missed: {sentence}" for sentence in missed] + [f"not planted: {why}" for why in misfits]))
-    return 1 if missed or misfits or found["survivors"] or found["null_accusations"] else 0
+    part = schedule.part(jobs, *_slice(options.slice))
+    remaining = [job for job in part if not (folder / schedule.key(job)).is_file()]
+    outdated: list[str] = []
+    results = schedule.results(remaining, options.workers, options.recompute)
+    bar = tqdm(total=len(remaining), unit="run", desc="mutants", file=sys.stderr, disable=not sys.stderr.isatty())
+    with bar:
+        for result in results:
+            bar.update()
+            if result.document is not None:
+                _write(folder / schedule.key(result.job), result.document)
+            elif result.outdated is not None:
+                outdated.append(result.outdated)
+            if time.monotonic() - begin > 60 * options.minutes:
+                results.close()
+                break
+    document = _collect(folder, jobs, without) | {"seconds": round(time.monotonic() - begin, 1)}
+    _write(options.out, document)
+    print(summary.matrix([Outcome(**outcome) for outcome in document["outcomes"]]))
+    print(summary.closing(document))
+    missed = [] if options.only else summary.missed(document)
+    print("\n".join([f"missed: {sentence}" for sentence in missed] + [f"not tried: {why}" for why in outdated]))
+    return 1 if missed or outdated or document["survivors"] or document["null_accusations"] else 0
 
 
 def _slice(text: str) -> tuple[int, int]:
@@ -91,23 +103,31 @@ def _slice(text: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def _write(path: Path, document: dict[str, Any]) -> None:
+def _write(path: Path, document: Mapping[str, object]) -> None:
+    """Write JSON by way of a temporary file, so that no reader meets half of it."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     fresh.replace(path)
 
 
-def _collect(folder: Path, jobs: Sequence[Job], without: Sequence[str]) -> dict[str, Any]:
-    """mutants.json's document over all jobs that are done."""
-    there = {job: folder / schedule.key(job) for job in jobs if (folder / schedule.key(job)).is_file()}
-    read = {job: json.loads(path.read_text(encoding="utf-8")) for job, path in there.items()}
-    order = {fault.name: place for place, fault in enumerate(catalogue())}
-    outcomes = sorted((found for job, found in read.items() if job.variant is None), key=lambda o: order[o["name"]])
-    runs = [found for job, found in read.items() if job.variant is not None]
-    return summary.summary([Outcome(**outcome) for outcome in outcomes]) | {
+def _collect(folder: Path, jobs: Sequence[Job], without: Sequence[str]) -> summary.Summary:
+    """The object of mutants.json over all jobs whose result is in the folder.
+
+    Args:
+        folder: out/mutants/.
+        jobs: all jobs of the plan.
+        without: names of faults that no golden fits.
+    """
+    paths = {job: folder / schedule.key(job) for job in jobs if (folder / schedule.key(job)).is_file()}
+    documents = {job: json.loads(path.read_text(encoding="utf-8")) for job, path in paths.items()}
+    place = {fault.name: number for number, fault in enumerate(catalogue())}
+    outcomes = [document for job, document in documents.items() if job.variant is None]
+    outcomes.sort(key=lambda outcome: place[outcome["name"]])
+    runs = [document for job, document in documents.items() if job.variant is not None]
+    return summary.summarize([Outcome(**outcome) for outcome in outcomes]) | {
         "null_runs": len(runs),
-        "null_accusations": [found for found in runs if found["accused"]],
-        "untried": [*without, *(job.name for job in jobs if job not in read)],
+        "null_accusations": [run for run in runs if run["accused"]],
+        "untried": [*without, *(job.name for job in jobs if job not in documents)],
         "outcomes": outcomes,
     }
 

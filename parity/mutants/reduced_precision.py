@@ -1,5 +1,9 @@
-"""Numbers kept in fewer bits, as ports do: half precision, 24-bit floats, fixed point, PCM; numpy and torch."""
+"""Numbers in fewer bits, as ports store them: half precision, 24-bit floats, fixed point, PCM.
 
+Each function takes and returns a numpy array, a torch tensor or a tuple of them; dtype and shape stay.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,9 +11,12 @@ import torch
 
 from parity.goldens.arrays import Array
 
+Change = Callable[[Array], Array]
+Rounding = Callable[[Any], Any]  # of any of the kinds above; the result has the kind of the argument
 
-def like(change: Any) -> Any:
-    """A function of float arrays made one of tensors too; dtype and shape stay."""
+
+def of_any_kind(change: Change) -> Rounding:
+    """Make a function of float arrays one of tensors and tuples, too."""
 
     def changed(value: Any) -> Any:
         if isinstance(value, tuple):
@@ -21,78 +28,79 @@ def like(change: Any) -> Any:
     return changed
 
 
-@like
+@of_any_kind
 def half(value: Array) -> Array:
-    """float16 and back."""
+    """Round to float16."""
     return value.astype(np.float16)
 
 
-@like
+@of_any_kind
 def fp24(value: Array) -> Array:
-    """A float of 24 bits, 16 of them mantissa, as older graphics and signal processors have: rounded."""
+    """Round to a float of 24 bits with 16 bits of mantissa, as older graphics and signal processors have."""
     return _mantissa(value, 16, np.rint)
 
 
-@like
+@of_any_kind
 def fp24_cut(value: Array) -> Array:
-    """The same, cut off."""
+    """Truncate to the same float of 24 bits."""
     return _mantissa(value, 16, np.trunc)
 
 
-@like
+@of_any_kind
 def bfloat16(value: Array) -> Array:
-    """A float of 16 bits, 7 of them mantissa."""
+    """Round to bfloat16, which has 7 bits of mantissa."""
     return _mantissa(value, 7, np.rint)
 
 
-@like
+@of_any_kind
 def tf32(value: Array) -> Array:
-    """What a matrix product in TF32 hears: 10 bits of mantissa."""
+    """Round to the 10 bits of mantissa that a TF32 matrix product uses of its inputs."""
     return _mantissa(value, 10, np.rint)
 
 
-@like
+@of_any_kind
 def single(value: Array) -> Array:
-    """float32 and back, of float64."""
+    """Round float64 to float32."""
     return value.astype(np.float32)
 
 
-@like
+@of_any_kind
 def pcm16(value: Array) -> Array:
-    """Samples as 16-bit integers and back."""
+    """Round samples to 16-bit integers over 32768."""
     return np.asarray(np.rint(value * 32768) / 32768)
 
 
-@like
+@of_any_kind
 def pcm20_cut(value: Array) -> Array:
-    """Samples as 20-bit integers, cut off, and back."""
+    """Truncate samples to 20-bit integers over 2^19."""
     return np.asarray(np.trunc(value * 2**19) / 2**19)
 
 
-@like
+@of_any_kind
 def over_32767(value: Array) -> Array:
-    """16-bit samples over 32767 instead of 32768."""
+    """16-bit samples divided by 32767 instead of 32768."""
     return value * (32768 / 32767)
 
 
-def fixed(bits: int) -> Any:
-    """Fixed point with so many bits behind the point."""
-    return like(lambda value: np.rint(value.astype(np.float64) * 2.0**bits) / 2.0**bits)
+def fixed(bits: int) -> Rounding:
+    """Round to fixed point with so many bits after the binary point."""
+    return of_any_kind(lambda value: np.rint(value.astype(np.float64) * 2.0**bits) / 2.0**bits)
 
 
 in_12_bits = fixed(12)  # coarser than the weights of the synthetic voices, which are float16 numbers already
 
 
-def text(digits: int) -> Any:
-    """Written as decimal text with so many places, and read again."""
-    return like(lambda value: np.round(value.astype(np.float64), digits))
+def text(digits: int) -> Rounding:
+    """Round to so many decimals, as numbers written as text are."""
+    return of_any_kind(lambda value: np.round(value.astype(np.float64), digits))
 
 
-def slider(count: int) -> Any:
-    """A value from 0 to 1 in so many bits."""
-    return lambda value: float(np.rint(value * (2**count - 1)) / (2**count - 1))
+def slider(bits: int) -> Callable[[float], float]:
+    """Round a value from 0 to 1 to so many bits."""
+    return lambda value: float(np.rint(value * (2**bits - 1)) / (2**bits - 1))
 
 
-def _mantissa(value: Array, bits: int, to_whole: Any) -> Array:
-    part, power = np.frexp(value.astype(np.float64))
-    return np.asarray(np.ldexp(to_whole(part * 2.0 ** (bits + 1)), power - bits - 1))
+def _mantissa(value: Array, bits: int, to_integer: Callable[[Array], Array]) -> Array:
+    """Keep `bits` bits of mantissa after the leading one."""
+    fraction, exponent = np.frexp(value.astype(np.float64))
+    return np.asarray(np.ldexp(to_integer(fraction * 2.0 ** (bits + 1)), exponent - bits - 1))

@@ -1,6 +1,7 @@
-"""The work of a catalogue: which fault is tried on which golden, runs without a fault, and who does it all."""
+"""Which fault is tried on which golden, the runs without a fault, and the processes that execute both."""
 
 import hashlib
+import multiprocessing
 import os
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -10,22 +11,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from parity import stages
 from parity.errors import ParityError
 from parity.goldens import store
 from parity.goldens.store import Case
-from parity.judge import limits as tolerance
-from parity.mutants import trial as trials
+from parity.judge import limits
+from parity.judge.limits import Limits
+from parity.mutants import trial
+from parity.mutants.cached_stages import StageCache
 from parity.mutants.catalog import catalogue
-from parity.mutants.fault import fits
+from parity.mutants.fault import Fault, fits
+from parity.rvc_bridge.rvc_torch import RvcTorch
 from parity.stages.profile_table import METHODS
 
-SMALL = 120_000  # samples: goldens up to this long are run without a fault; the three others cost as much as the rest
+# Largest `cost` of a golden that is run without a fault. Three goldens are above it; they take as long as all others.
+MOST_COST_WITHOUT_FAULT = 120_000
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to run that must not matter; `reference/spread.py` ran the original in the same ones."""
+    """Circumstances that must not change a verdict; `reference/spread.py` ran the originals in the same ones."""
 
     name: str
     threads: int = 1
@@ -53,7 +60,13 @@ def cost(case: Case) -> int:
 
 @dataclass(frozen=True)
 class Job:
-    """A fault on a case, or a run without one in some variant."""
+    """A fault on a case, or a run of a case without a fault in some variant.
+
+    Attributes:
+        name: the fault, or "null-" and a number.
+        folder: the golden.
+        variant: None for a fault.
+    """
 
     name: str
     folder: str
@@ -61,7 +74,15 @@ class Job:
 
 
 def plan(folders: Sequence[Path], only: str | None, null: int) -> tuple[list[Job], list[str]]:
-    """Every fault on the cheapest golden that has what it needs, grouped by golden; runs without; faults without."""
+    """Choose for every fault the golden of least cost that fits it.
+
+    Args:
+        folders: the goldens.
+        only: choose only faults whose name contains this or whose stage begins with it; None chooses all.
+        null: number of runs without a fault.
+    Returns:
+        the jobs, those of one golden together, and the names of the faults that no golden fits.
+    """
     cases = sorted((store.open_case(folder) for folder in folders), key=lambda case: (cost(case), case.name))
     jobs, without = [], []
     for fault in catalogue():
@@ -73,53 +94,72 @@ def plan(folders: Sequence[Path], only: str | None, null: int) -> tuple[list[Job
         else:
             jobs.append(Job(fault.name, str(case.folder)))
     jobs.sort(key=lambda job: job.folder)
-    return jobs + innocents([case for case in cases if cost(case) <= SMALL], null), without
+    return jobs + runs_without_fault([case for case in cases if cost(case) <= MOST_COST_WITHOUT_FAULT], null), without
 
 
-def innocents(cases: Sequence[Case], count: int) -> list[Job]:
-    """Runs without a fault, over all cases and all variants in turn, those of one variant and one voice together."""
+def runs_without_fault(cases: Sequence[Case], count: int) -> list[Job]:
+    """`count` runs without a fault, over all cases and variants in turn; those of one variant and voice together."""
     chosen = [(cases[i % len(cases)], VARIANTS[(i + i // len(cases)) % len(VARIANTS)]) for i in range(count)]
     chosen.sort(key=lambda pair: (VARIANTS.index(pair[1]), str(pair[0].voice["kind"]), pair[0].name))
     return [Job(f"null-{i:03}", str(case.folder), variant) for i, (case, variant) in enumerate(chosen)]
 
 
 def part(jobs: Sequence[Job], piece: int, pieces: int) -> list[Job]:
-    """The `piece`-th (from 1) of `pieces` about equal parts."""
+    """The `piece`-th (from 1) of `pieces` parts of about the same length."""
     return list(jobs[len(jobs) * (piece - 1) // pieces : len(jobs) * piece // pieces])
 
 
-Done = Generator[tuple[Job, dict[str, Any]], None, None]
+Document = dict[str, Any]  # what out/mutants/ holds of a job
 
 
-def done(jobs: Sequence[Job], workers: int, recompute: bool = False) -> Done:
-    """Each job with what came of it, as they are done; {"misfit": why} where a fault does not fit `rvc` any more."""
-    import multiprocessing
+@dataclass(frozen=True)
+class Result:
+    """A finished job.
 
-    kinds: list[Variant | None] = [None, *VARIANTS]
-    for kind in kinds:
-        mine = [job for job in jobs if job.variant == kind]
-        if not mine:
+    Attributes:
+        job: the job.
+        document: what out/mutants/ keeps of it; None where the fault does not fit `rvc`.
+        outdated: why the fault does not fit `rvc`, in one sentence; None where it does.
+    """
+
+    job: Job
+    document: Document | None
+    outdated: str | None = None
+
+
+def results(jobs: Sequence[Job], workers: int, recompute: bool = False) -> Generator[Result, None, None]:
+    """Execute jobs in several processes and yield each result when it is there.
+
+    Args:
+        jobs: the jobs.
+        workers: number of processes.
+        recompute: compute every stage in every trial, as runs without a fault always do.
+    """
+    variants: list[Variant | None] = [None, *VARIANTS]
+    for variant in variants:
+        chosen = [job for job in jobs if job.variant == variant]
+        if not chosen:
             continue
-        each = max(1, min(6, len(mine) // (2 * workers)))
+        chunk = max(1, min(6, len(chosen) // (2 * workers)))
         with (
-            environment(kind),
+            environment(variant),
             ProcessPoolExecutor(
                 workers,
                 multiprocessing.get_context("spawn"),
                 _start,
-                (kind.threads if kind else 1, recompute or kind is not None),
+                (variant.threads if variant else 1, recompute or variant is not None),
             ) as pool,
         ):
-            found = pool.map(_do, mine, chunksize=each)
+            finished = pool.map(_execute, chosen, chunksize=chunk)
             try:
-                yield from zip(mine, found, strict=True)
+                yield from finished
             finally:
-                found.close()  # type: ignore[attr-defined]  # a generator: what has not begun is called off
+                finished.close()  # type: ignore[attr-defined]  # `map` returns a generator; this cancels what is left
 
 
 @contextmanager
 def environment(variant: Variant | None) -> Iterator[None]:
-    """What processes started in this block find in their environment."""
+    """Set the environment of processes that are started in this block."""
     before = dict(os.environ)
     os.environ.update(dict(variant.environment) if variant else {})
     try:
@@ -129,58 +169,59 @@ def environment(variant: Variant | None) -> Iterator[None]:
         os.environ.update(before)
 
 
-_worker: dict[str, Any] = {}
+@dataclass
+class _Worker:
+    """What a process keeps between jobs."""
+
+    program: RvcTorch
+    limits: Limits
+    faults: dict[str, Fault]
+    cache: StageCache | None
+    case: Case | None = None
+    recorded: str | None = None  # the folder of the case whose stages the cache holds
+
+    def open(self, folder: str) -> Case:
+        """The golden of a folder, checked; the last one is kept."""
+        if self.case is None or str(self.case.folder) != folder:
+            self.case = store.open_case(Path(folder)).check()
+        return self.case
+
+
+_workers: list[_Worker] = []  # the one of this process, once `_start` has run
 
 
 def _start(threads: int, recompute: bool) -> None:
-    import torch
-
-    from parity.mutants.cached_stages import Memory
-    from parity.rvc_bridge.rvc_torch import RvcTorch
-
     torch.set_num_threads(threads)
-    memory = None if recompute else Memory()
-    if memory is not None:
-        memory.installed().__enter__()  # for as long as the process lives
-    _worker.update(
-        program=RvcTorch(),
-        limits=tolerance.load(),
-        cases={},
-        memory=memory,
-        learnt=None,
-        faults={fault.name: fault for fault in catalogue()},
-    )
+    cache = None if recompute else StageCache()
+    if cache is not None:
+        cache.installed().__enter__()  # until the process ends
+    faults = {fault.name: fault for fault in catalogue()}
+    _workers[:] = [_Worker(RvcTorch(), limits.load(), faults, cache)]
 
 
-def _case(folder: str) -> Case:
-    if folder not in _worker["cases"]:
-        _worker["cases"] = {folder: store.open_case(Path(folder)).check()}
-    case: Case = _worker["cases"][folder]
-    return case
-
-
-def _do(job: Job) -> dict[str, Any]:
-    case, program, limits, memory = _case(job.folder), _worker["program"], _worker["limits"], _worker["memory"]
-    begin = time.monotonic()
+def _execute(job: Job) -> Result:
+    (worker,) = _workers
+    case, begin = worker.open(job.folder), time.monotonic()
     if job.variant is not None:
-        found = {"accused": trials.accusations(case, program, limits), "variant": job.variant.name, "case": case.name}
-        return found | {"seconds": round(time.monotonic() - begin, 2)}
-    if memory is not None and _worker["learnt"] != job.folder:
-        memory.forget()
-        program.networks(case)
-        with memory.learn():
-            trials.accusations(case, program, limits)
-        _worker["learnt"] = job.folder
+        accused = trial.accusations(case, worker.program, worker.limits)
+        seconds = round(time.monotonic() - begin, 2)
+        return Result(job, {"accused": accused, "variant": job.variant.name, "case": case.name, "seconds": seconds})
+    if worker.cache is not None and worker.recorded != job.folder:
+        worker.cache.clear()
+        worker.program.networks(case)
+        with worker.cache.recording():
+            trial.accusations(case, worker.program, worker.limits)
+        worker.recorded = job.folder
     try:
-        outcome = trials.run(_worker["faults"][job.name], case, program, limits, memory)
+        outcome = trial.run(worker.faults[job.name], case, worker.program, worker.limits, worker.cache)
     except (AttributeError, NameError, TypeError, KeyError, ParityError) as error:
-        return {"misfit": f"{job.name} on {case.name}: {error}"}  # said at the end; the other faults are still tried
+        return Result(job, None, f"{job.name} on {case.name}: {error}")  # the other faults are tried all the same
     outcome.seconds = round(time.monotonic() - begin, 2)
-    return outcome.document()
+    return Result(job, outcome.document())
 
 
 def key(job: Job) -> str:
-    """The name of the file that keeps what came of a job: another golden or variant is another job."""
+    """The name of the file that keeps the result of a job; another golden or variant gives another name."""
     about = f"{job.folder} {asdict(job.variant) if job.variant else ''}"
     plain = job.name.replace("/", "-over-")
     return f"{plain}-{hashlib.sha256(about.encode()).hexdigest()[:8]}.json"

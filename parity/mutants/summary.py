@@ -1,100 +1,110 @@
-"""The outcomes of a catalogue in figures: who was caught, who was blamed, what was suggested, and what was missed."""
+"""The outcomes of the catalog in figures: who was caught, who was blamed, which causes were right, what was missed."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from parity.mutants.trial import Outcome, checks
 
-SUBTLE, FINE = 1000.0, 100.0  # effects within so many times the limit
-FINE_PER_STAGE = 3
-TARGETS = {"killed": 1.0, "blamed": 0.95, "caused": 0.6, "subtle": 0.5}  # at least this share of all mutants
-MISCAUSED = 0.05  # at most
+# Effects, in multiples of the limit, up to which a fault is subtle, and fine.
+SUBTLE, FINE = 1000.0, 100.0
+FINE_PER_STAGE = 3  # at least so many fine faults for each stage
+TARGETS = {"killed": 1.0, "blamed": 0.95, "caused": 0.6, "subtle": 0.5}  # at least this share of all faults
+MOST_MISCAUSED = 0.05  # at most this share of all faults gets a wrong cause
+
+Summary = dict[str, Any]  # the object of out/mutants.json
 
 
-def summary(found: Sequence[Outcome]) -> dict[str, Any]:
-    """mutants, killed, blamed, caused and the like, and the lists of names behind them."""
-    used = {check for outcome in found for check in outcome.needed}
+def summarize(outcomes: Sequence[Outcome]) -> Summary:
+    """Count the outcomes.
+
+    Returns:
+        mutants, killed, blamed, caused, miscaused, subtle: counts; fine_by_stage: stage → count; survivors, misblamed,
+        wrong_causes: names of faults; idle_checks: checks without which every fault would be caught and blamed as well.
+    """
+    used = {check for outcome in outcomes for check in outcome.needed}
     fine: dict[str, int] = {}
-    for outcome in found:
+    for outcome in outcomes:
         fine.setdefault(outcome.stage, 0)
         fine[outcome.stage] += within(outcome, FINE)
     return {
-        "mutants": len(found),
-        "killed": sum(o.killed for o in found),
-        "blamed": sum(o.blamed for o in found),
-        "caused": sum(o.right for o in found),
-        "miscaused": sum(o.wrong for o in found),
-        "subtle": sum(within(o, SUBTLE) for o in found),
+        "mutants": len(outcomes),
+        "killed": sum(o.killed for o in outcomes),
+        "blamed": sum(o.blamed for o in outcomes),
+        "caused": sum(o.right for o in outcomes),
+        "miscaused": sum(o.wrong for o in outcomes),
+        "subtle": sum(within(o, SUBTLE) for o in outcomes),
         "fine_by_stage": fine,
-        "survivors": [o.name for o in found if not o.killed],
-        "misblamed": [o.name for o in found if o.killed and not o.blamed],
-        "wrong_causes": [o.name for o in found if o.wrong],
+        "survivors": [o.name for o in outcomes if not o.killed],
+        "misblamed": [o.name for o in outcomes if o.killed and not o.blamed],
+        "wrong_causes": [o.name for o in outcomes if o.wrong],
         "idle_checks": [check for check in checks() if check not in used],
     }
 
 
-def within(outcome: Outcome, times: float) -> bool:
-    """Whether a fault's effect is so small."""
-    return outcome.effect is not None and outcome.effect <= times
+def within(outcome: Outcome, multiple: float) -> bool:
+    """Whether the effect of a fault is a number and at most so many times the limit."""
+    return outcome.effect is not None and outcome.effect <= multiple
 
 
-def missed(found: dict[str, Any]) -> list[str]:
-    """The targets that a whole catalogue does not meet, one sentence each."""
-    count = max(found["mutants"], 1)
-    said = [
-        f"{found[key]} of {count} mutants are {key}, expected {share:.0%} at least"
+def missed(summary: Summary) -> list[str]:
+    """The targets that a run over the whole catalog misses, one sentence each."""
+    count = max(summary["mutants"], 1)
+    sentences = [
+        f"{summary[key]} of {count} mutants are {key}, expected {share:.0%} at least"
         for key, share in TARGETS.items()
-        if found[key] < share * count
+        if summary[key] < share * count
     ]
-    if found["miscaused"] > MISCAUSED * count:
-        said.append(f"{found['miscaused']} of {count} causes are wrong, expected {MISCAUSED:.0%} at most")
-    few = [f"{stage} {number}" for stage, number in found["fine_by_stage"].items() if number < FINE_PER_STAGE]
+    if summary["miscaused"] > MOST_MISCAUSED * count:
+        sentences.append(f"{summary['miscaused']} of {count} causes are wrong, expected {MOST_MISCAUSED:.0%} at most")
+    few = [f"{stage} {number}" for stage, number in summary["fine_by_stage"].items() if number < FINE_PER_STAGE]
     if few:
-        said.append(f"fewer than {FINE_PER_STAGE} mutants within {FINE:g} times the limit: {listed(few)}")
-    if found["null_accusations"]:
-        said.append(f"{len(found['null_accusations'])} of {found['null_runs']} runs without a fault accuse somebody")
-    if found["untried"]:
-        said.append(f"untried: {listed(found['untried'])}")
-    return said
+        sentences.append(f"fewer than {FINE_PER_STAGE} mutants within {FINE:g} times the limit: {listed(few)}")
+    if summary["null_accusations"]:
+        accusing = len(summary["null_accusations"])
+        sentences.append(f"{accusing} of {summary['null_runs']} runs without a fault blame a stage, expected none")
+    if summary["untried"]:
+        sentences.append(f"untried: {listed(summary['untried'])}")
+    return sentences
 
 
 def matrix(outcomes: Sequence[Outcome]) -> str:
-    """One line for each fault: who it belongs to, how large it is, who was blamed, what was suggested."""
-    head = ("fault", "stage", "times limit", "killed", "blamed", "cause")
-    lines = [head]
+    """A table with a line for each fault: its stage, its effect, the blamed stages, the cause."""
+    header = ("fault", "stage", "times limit", "killed", "blamed", "cause")
+    lines = [header]
     for o in outcomes:
         times = "" if o.effect is None else f"{o.effect:.3g}"
         who = "yes" if o.blamed else listed(o.accused, "nobody")
         mark = "+" if o.right else "!" if o.wrong else " "
         lines.append((o.name, o.stage, times, "yes" if o.killed else "NO", who, f"{mark} {o.cause}"))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
 
 
-def closing(found: dict[str, Any]) -> str:
-    """The figures that matter."""
-    count = max(found["mutants"], 1)
+def closing(summary: Summary) -> str:
+    """The last lines of the output: the counts and the lists of names."""
+    count = max(summary["mutants"], 1)
 
     def share(key: str) -> str:
-        return f"{found[key]} ({100 * found[key] / count:.0f} %)"
+        return f"{summary[key]} ({100 * summary[key] / count:.0f} %)"
 
     return "\n".join(
         [
             "",
-            f"mutants {found['mutants']}, killed {share('killed')}, blamed on the right stage alone {share('blamed')}, "
+            f"mutants {summary['mutants']}, killed {share('killed')}, "
+            f"blamed on the right stage alone {share('blamed')}, "
             f"cause right {share('caused')}, wrong {share('miscaused')}",
             f"subtle (within {SUBTLE:g} times the limit) {share('subtle')}; within {FINE:g}: "
-            + listed([f"{stage} {number}" for stage, number in found["fine_by_stage"].items()]),
-            f"{found['null_runs']} runs without a fault accused somebody {len(found['null_accusations'])} times",
-            f"survivors: {listed(found['survivors'])}",
-            f"misblamed: {listed(found['misblamed'])}; wrong causes: {listed(found['wrong_causes'])}",
-            f"idle checks: {listed(found['idle_checks'])}",
+            + listed([f"{stage} {number}" for stage, number in summary["fine_by_stage"].items()]),
+            f"{summary['null_runs']} runs without a fault blamed a stage {len(summary['null_accusations'])} times",
+            f"survivors: {listed(summary['survivors'])}",
+            f"misblamed: {listed(summary['misblamed'])}; wrong causes: {listed(summary['wrong_causes'])}",
+            f"idle checks: {listed(summary['idle_checks'])}",
         ]
     )
 
 
 def listed(names: Sequence[str], none: str = "none") -> str:
-    """Names in a row."""
+    """Names separated by commas; `none` where there are none."""
     return ", ".join(names) or none

@@ -1,34 +1,51 @@
-"""One fault on trial: laid on rvc, judged on a golden, and what came of it."""
+"""A trial: one fault is active in `rvc`, one golden is judged, and the verdict becomes an outcome."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from parity import stages
 from parity.errors import ParityError
 from parity.goldens.store import Case
-from parity.judge import limits as tolerance
 from parity.judge import verdict
 from parity.judge.blame import StageVerdict
-from parity.judge.diagnosis import causes as cause
+from parity.judge.diagnosis import causes
+from parity.judge.diagnosis.causes import Oracle
 from parity.judge.judgment import Judgment
 from parity.judge.ledger import Cell
-from parity.judge.states import Metric, Mode
-from parity.mutants.cached_stages import Memory
+from parity.judge.limits import Limits
+from parity.judge.states import Blame, CaseState, CellState, Metric, Mode
+from parity.judge.verdict import CaseVerdict
+from parity.mutants.cached_stages import StageCache
 from parity.mutants.fault import Fault
 from parity.rvc_bridge.rvc_torch import RvcTorch
 
-FORM = ("dtype", "shape", "missing")  # states of a cell whose tensor has another form
-UNSEEN = ("rms_in", "input_wav", "rms_out")  # no original shows these, so that no golden holds them
-METRICS = ("form", "relative_rms", "worst_frame", "unequal", "steps")
+FORM_STATES = (CellState.DTYPE, CellState.SHAPE, CellState.MISSING)  # what Metric.FORM finds
+NOT_RECORDED = ("rms_in", "input_wav", "rms_out")  # tensors of a stream that no golden holds
+# Beginnings of the sentence of a failed stage that show a patch of something that `rvc` no longer has.
+PYTHON_ERRORS = ("AttributeError: ", "NameError: ", "TypeError: ", "ImportError: ")
 
 
 @dataclass
 class Outcome:
-    """What the judge made of one fault."""
+    """What the judge concluded from one fault; an entry of `outcomes` in out/mutants.json.
+
+    Attributes:
+        name: the fault.
+        stage: its stage.
+        case: the golden.
+        killed: the verdict is "differs".
+        blamed: the fault's stage is an origin, and no stage but it and `Fault.also` is.
+        accused: the stages that are origins, in flow order.
+        cause: the cause given for the fault's stage.
+        right: the cause is one of `Fault.causes`.
+        wrong: the cause is neither one of them nor "unknown".
+        effect: the largest error of the fault's stage, in multiples of its limit; see `effect`.
+        needed: checks without which the fault or its stage would have passed.
+        seconds: duration.
+    """
 
     name: str
     stage: str
@@ -39,29 +56,39 @@ class Outcome:
     cause: str
     right: bool
     wrong: bool
-    effect: float | None  # of the faulty stage, in times its limit: alone, or in the chain where alone is clean
-    needed: list[str] = field(default_factory=list)  # checks without which it, or its stage, would have passed
+    effect: float | None
+    needed: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
-    def document(self) -> dict[str, Any]:
-        """As out/mutants.json lists it."""
+    def document(self) -> dict[str, object]:
+        """The JSON object."""
         return dict(vars(self))
 
 
-def run(fault: Fault, case: Case, program: RvcTorch, limits: tolerance.Limits, memory: Memory | None = None) -> Outcome:
-    """Lay the fault, judge the case, and lift it again."""
-    program.networks(case)
+def run(fault: Fault, case: Case, program: RvcTorch, limits: Limits, cache: StageCache | None = None) -> Outcome:
+    """Judge a case while a fault is active.
+
+    Args:
+        fault: the fault.
+        case: a golden that `fits` it.
+        program: `rvc`.
+        limits: the limits of the judgment.
+        cache: results of slow stages that the fault does not change; None computes every stage.
+    Raises:
+        ParityError: the fault patches something that `rvc` no longer has.
+    """
+    program.networks(case)  # loaded before the fault is active, so that a patch of a class does not change the loading
     with ExitStack() as stack:
-        if memory is not None:
-            stack.enter_context(memory.trial([fault.stage, *fault.also]))
+        if cache is not None:
+            stack.enter_context(cache.trial([fault.stage, *fault.also]))
         with fault.patch.apply(program, case):
-            found = verdict.judge(Judgment(case, limits, candidate=program))
-    refuse_misfit(fault, found)
-    give_reasons(case, found, program.guesses)
-    accused = list(dict.fromkeys(stage.stage.name for stage in found.stages if stage.blame == "origin"))
-    killed = found.state == "differs"
-    mine = [stage for stage in found.stages if stage.stage.name == fault.stage]
-    named = next((str(row.cause["name"]) for row in mine if row.blame == "origin" and row.cause), "unknown")
+            case_verdict = verdict.judge(Judgment(case, limits, candidate=program))
+    refuse_outdated_patch(fault, case_verdict)
+    find_causes(case, case_verdict, program.guesses)
+    accused = list(dict.fromkeys(row.stage.name for row in case_verdict.stages if row.blame is Blame.ORIGIN))
+    killed = case_verdict.state is CaseState.DIFFERS
+    of_stage = [row for row in case_verdict.stages if row.stage.name == fault.stage]
+    cause = next((str(row.cause["name"]) for row in of_stage if row.blame is Blame.ORIGIN and row.cause), "unknown")
     return Outcome(
         fault.name,
         fault.stage,
@@ -69,97 +96,112 @@ def run(fault: Fault, case: Case, program: RvcTorch, limits: tolerance.Limits, m
         killed,
         blamed=fault.stage in accused and set(accused) <= {fault.stage, *fault.also},
         accused=accused,
-        cause=named,
-        right=named in fault.causes,
-        wrong=named != "unknown" and named not in fault.causes,
-        effect=effect(case, found, mine),
-        needed=_needed(found, mine) if killed else [],
+        cause=cause,
+        right=cause in fault.causes,
+        wrong=cause != "unknown" and cause not in fault.causes,
+        effect=effect(case, case_verdict, of_stage),
+        needed=needed_checks(case_verdict, of_stage) if killed else [],
     )
 
 
-MISFITS = ("AttributeError: ", "NameError: ", "TypeError: ", "ImportError: ")
+def refuse_outdated_patch(fault: Fault, case_verdict: CaseVerdict) -> None:
+    """Refuse a verdict in which Python itself reports an error.
 
+    A fault is a wrong computation. An AttributeError and the like would be caught and blamed without any number having
+    been compared.
 
-def refuse_misfit(fault: Fault, found: verdict.CaseVerdict) -> None:
-    """A fault is a wrong computation; where Python itself complains, it patches what `rvc` no longer has.
-
-    Raises ParityError: such a failure would be caught and blamed without the judge having compared a number.
+    Raises:
+        ParityError: a stage failed by such an error.
     """
-    for cell in found.ledger.cells:
-        if cell.state == "error" and any(word in (cell.sentence or "") for word in MISFITS):
-            raise ParityError(f"the fault {fault.name} does not fit rvc any more ({cell.sentence}); plant it anew")
+    for cell in case_verdict.ledger.cells:
+        sentence = cell.sentence or ""
+        if cell.state is CellState.ERROR and any(error in sentence for error in PYTHON_ERRORS):
+            raise ParityError(
+                f"the fault {fault.name} does not fit rvc any more ({sentence}); adapt it in parity/mutants/catalog"
+            )
 
 
-def give_reasons(case: Case, found: verdict.CaseVerdict, oracle: cause.Oracle) -> None:
-    """Ask the oracle, now that the fault is lifted, for causes that nothing simpler gave."""
-    for row in found.stages:
-        if row.blame != "origin" or row.cause is None:
+def find_causes(case: Case, case_verdict: CaseVerdict, oracle: Oracle) -> None:
+    """Add the causes that only networks can predict; the fault must no longer be active.
+
+    Args:
+        case: the golden.
+        case_verdict: the causes of its origins are replaced.
+        oracle: predictions of `rvc`.
+    """
+    for row in case_verdict.stages:
+        if row.blame is not Blame.ORIGIN or row.cause is None:
             continue
-        failed = sorted((cell for cell in row.cells if cell.failed), key=lambda cell: cell.mode == "chained")
+        failed = sorted((cell for cell in row.cells if cell.failed), key=lambda cell: cell.mode is Mode.CHAINED)
         mode, name = failed[0].mode, failed[0].tensor
-        row.cause = cause.suggest(case, row.stage, row.prefix, name, found.traces[mode], mode, oracle)
+        row.cause = causes.suggest(case, row.stage, row.prefix, name, case_verdict.traces[mode], mode, oracle)
 
 
-def effect(case: Case, found: verdict.CaseVerdict, rows: Sequence[StageVerdict]) -> float | None:
-    """The worst cell of a stage in times its limit, alone, or in the chain where nothing fails alone.
+def effect(case: Case, case_verdict: CaseVerdict, rows: Sequence[StageVerdict]) -> float | None:
+    """The largest error of a stage in multiples of its limit.
 
-    A decision or an integer has a limit of 0; there the effect is counted in bins, samples, rows or steps, the least
-    that there can be. None where there is no number: a tensor that is missing or of another form.
+    The isolated cells count; the chained ones where no isolated cell fails. A decision or an integer has a limit of 0:
+    its error is the number of bins, samples, neighbors or steps by which it differs, which is at least 1.
+
+    Returns:
+        None where the error is no number: a tensor is missing, has another form, or the stage failed.
     """
     for mode in Mode:
-        cells = [cell for row in rows for cell in row.cells if cell.mode == mode]
+        cells = [cell for row in rows for cell in row.cells if cell.mode is mode]
         if any(cell.failed for cell in cells):
-            times = [_times(case, found, cell) for cell in cells if cell.metric != "form"]
-            known = [value for value in times if value is not None]
-            return max(known) if known and all(cell.state != "error" for cell in cells) else None
+            multiples = [_multiple_of_limit(case, case_verdict, cell) for cell in cells if cell.metric != Metric.FORM]
+            known = [value for value in multiples if value is not None]
+            return max(known) if known and all(cell.state is not CellState.ERROR for cell in cells) else None
     return None
 
 
-def _times(case: Case, found: verdict.CaseVerdict, cell: Cell) -> float | None:
+def _multiple_of_limit(case: Case, case_verdict: CaseVerdict, cell: Cell) -> float | None:
     if cell.value is None or cell.limit is None:
         return None
     if cell.limit:
         return cell.times_limit
-    ours, golden = found.traces[cell.mode][cell.tensor].astype(np.int64), case[cell.tensor].astype(np.int64)
-    if cell.metric == "steps":
-        return float(np.abs(ours - golden).max())
-    ids = cell.tensor.endswith(".ids")  # rows have no distance
-    return float((ours != golden).sum() if ids else np.abs(ours - golden).sum())
+    made = case_verdict.traces[cell.mode][cell.tensor].astype(np.int64)
+    golden = case[cell.tensor].astype(np.int64)
+    if cell.metric == Metric.STEPS:
+        return float(np.abs(made - golden).max())
+    if cell.tensor.endswith(".ids"):  # the difference of two ids is no distance; those that differ are counted
+        return float((made != golden).sum())
+    return float(np.abs(made - golden).sum())
 
 
-def _needed(found: verdict.CaseVerdict, mine: Sequence[StageVerdict]) -> list[str]:
-    """The checks whose removal would have let this fault pass, cleared its stage, or named a later tensor of it."""
-    failed = [cell for cell in found.ledger.cells if cell.failed]
-    tensors = {name for row in mine for name in row.tensors}
-    here = any(cell.tensor in tensors for cell in failed)
-    first = next((local(cell.tensor) for cell in failed if cell.tensor in tensors), None)
+def needed_checks(case_verdict: CaseVerdict, of_stage: Sequence[StageVerdict]) -> list[str]:
+    """The checks without which the fault would pass, its stage would pass, or a later tensor of the stage be named."""
+    failed = [cell for cell in case_verdict.ledger.cells if cell.failed]
+    tensors = {name for row in of_stage for name in row.tensors}
+    stage_failed = any(cell.tensor in tensors for cell in failed)
+    first = next((unnumbered(cell.tensor) for cell in failed if cell.tensor in tensors), None)
     needed = []
     for check in checks():
         left = [
             cell
             for cell in failed
-            if check not in (cell.metric, cell.mode, local(cell.tensor))
-            and not (check == "form" and cell.state in FORM)
-        ]  # without it nothing sees another form
-        if not left or check == first or (here and not any(cell.tensor in tensors for cell in left)):
+            if check not in (cell.metric, cell.mode, unnumbered(cell.tensor))
+            and not (check == Metric.FORM and cell.state in FORM_STATES)
+        ]
+        if not left or check == first or (stage_failed and not any(cell.tensor in tensors for cell in left)):
             needed.append(check)
     return needed
 
 
-def local(name: str) -> str:
-    """A tensor without the number of its segment or block: `flow.z`, `rt.flow.z`."""
+def unnumbered(name: str) -> str:
+    """The name of a tensor without the number of its segment or block, such as `flow.z` or `rt.flow.z`."""
     return stages.TensorName.parse(name).unnumbered
 
 
 def checks() -> list[str]:
-    """Everything that can be removed from the judge: a metric, a mode, the look at one tensor."""
+    """The names of all checks: the metrics, the modes, and the tensors that goldens hold."""
     offline = [row.name for stage in stages.offline() for row in stage.makes if not row.optional]
-    live = [f"rt.{row.name}" for stage in stages.realtime() for row in stage.makes if row.name not in UNSEEN]
-    return [*(metric.value for metric in Metric), *(mode.value for mode in Mode), *offline, *live]
+    realtime = [f"rt.{row.name}" for stage in stages.realtime() for row in stage.makes if row.name not in NOT_RECORDED]
+    return [*(metric.value for metric in Metric), *(mode.value for mode in Mode), *offline, *realtime]
 
 
-def accusations(case: Case, program: RvcTorch, limits: tolerance.Limits) -> list[str]:
-    """Whom a run without any fault accuses; it ought to be nobody."""
-    found = verdict.judge(Judgment(case, limits, candidate=program))
-    wrong = [row for row in found.stages if row.failed or row.blame in ("origin", "amplifies")]
-    return [f"{row.prefix}{row.stage.name}" for row in wrong]
+def accusations(case: Case, program: RvcTorch, limits: Limits) -> list[str]:
+    """The stages, with their prefix, that fail or are blamed in a run without a fault; there must be none."""
+    case_verdict = verdict.judge(Judgment(case, limits, candidate=program))
+    accused = [row for row in case_verdict.stages if row.failed or row.blame in (Blame.ORIGIN, Blame.AMPLIFIES)]
+    return [f"{row.prefix}{row.stage.name}" for row in accused]

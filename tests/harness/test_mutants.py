@@ -1,4 +1,4 @@
-"""The catalogue of planted bugs: it fits our code, it is counted truly, and a judge who never looks scores nothing."""
+"""The catalog of faults: its entries, its fit to `rvc`, what trials conclude, and how outcomes are counted."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ import torch
 from parity import stages
 from parity.errors import ParityError
 from parity.goldens import store
-from parity.judge import limits
-from parity.judge import metrics as compare
-from parity.mutants import Fault, catalogue, schedule, summary
-from parity.mutants.cached_stages import Memory
+from parity.judge import limits, metrics
+from parity.mutants import Fault, catalog, catalogue, schedule, summary
+from parity.mutants.cached_stages import StageCache
+from parity.mutants.catalog import OFFLINE, REALTIME, refuse_duplicates
+from parity.mutants.catalog.realtime import shared_code
+from parity.mutants.catalog.report_order import REPORT_ORDER
 from parity.mutants.fault import fits
-from parity.mutants.patches import around, put, replaced
+from parity.mutants.patches import Network, around, put, replaced
 from parity.mutants.schedule import cost
 from parity.mutants.trial import Outcome, checks, run
 from rvc.audio import segments
-from rvc.content import alignment
+from rvc.content import alignment, features
+from rvc.nn import fcpe
+from rvc.nn.rmvpe import Rmvpe
+from tests.unit import plain_networks
+from tests.unit.tiny import tiny_synthesizer, write_hubert
+
+CATALOG = Path(catalog.__file__).parent
 
 STAGES = {stage.name for stage in stages.every()}
 FAULTS = catalogue()
@@ -47,14 +55,56 @@ def case_for(fault: Fault, cases):
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_says_where_it_lives(fault):
+def test_a_fault_names_known_stages_and_causes(fault):
     assert {fault.stage, *fault.also} <= STAGES
     assert fault.stage not in fault.also
     assert fault.why and "unknown" not in fault.causes
 
 
-def test_every_stage_that_we_offer_has_faults():
-    assert STAGES - {fault.stage for fault in FAULTS} == {"rt.input_wav"}  # no original shows it, so none runs it alone
+def test_every_stage_that_can_be_run_alone_has_faults():
+    assert STAGES - {fault.stage for fault in FAULTS} == {"rt.input_wav"}  # no golden has its tensor
+
+
+def test_every_file_of_the_catalog_is_registered():
+    for folder, modules in (("offline", OFFLINE), ("realtime", (*REALTIME, shared_code))):
+        files = {path.stem for path in (CATALOG / folder).glob("*.py")} - {"__init__"}
+        assert files == {module.__name__.rpartition(".")[2] for module in modules}
+
+
+def test_the_report_order_lists_existing_faults_once():
+    assert len(set(REPORT_ORDER)) == len(REPORT_ORDER)
+    assert set(REPORT_ORDER) <= {fault.name for fault in FAULTS}
+
+
+def test_two_faults_of_the_same_name_are_refused():
+    with pytest.raises(ValueError, match=r"^two faults have the same name: a, c$"):
+        refuse_duplicates(["a", "b", "c", "c", "a"])
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    """Small networks with the attributes of the real ones."""
+    hubert = write_hubert(tmp_path_factory.mktemp("networks") / "hubert")
+    made = torch.Generator().manual_seed(0)
+    fcpe_weights = {name: torch.randn(shape, generator=made) for name, shape in fcpe.expected_shapes(3, 16).items()}
+    return {
+        Network.VOICE: tiny_synthesizer(),
+        Network.HUBERT: features.load_hubert(hubert),
+        Network.RMVPE: Rmvpe(plain_networks.rmvpe_weights()),
+        Network.FCPE: fcpe.Fcpe(fcpe_weights),
+    }
+
+
+NETWORK_FAULTS = [fault for fault in FAULTS if fault.patch.networks]
+
+
+@pytest.mark.parametrize("fault", NETWORK_FAULTS, ids=lambda fault: fault.name)
+def test_every_replaced_attribute_of_a_network_exists(fault, networks):
+    for network, changes in fault.patch.networks:
+        replacements = list(changes(networks[network]))
+        assert replacements
+        for holder, name, _ in replacements:
+            assert hasattr(holder, name), f"{type(holder).__name__} has no {name}"
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
@@ -63,8 +113,7 @@ def test_every_replaced_attribute_of_a_module_or_class_exists(fault):
         assert hasattr(holder, name), f"{holder.__name__} has no {name}"
 
 
-def test_every_fault_fits_our_code(program, cases):
-    """Laid on the case it is tried on, and lifted: what it replaces is there."""
+def test_every_fault_can_be_activated_on_its_case(program, cases):
     plan = {fault.name: case_for(fault, cases) for fault in FAULTS}
     for fault in sorted(FAULTS, key=lambda fault: plan[fault.name].name):
         program.networks(plan[fault.name])
@@ -72,69 +121,69 @@ def test_every_fault_fits_our_code(program, cases):
             pass
 
 
-def test_a_fault_is_lifted():
+def test_a_patch_ends_with_its_block():
     before = alignment.upsample
     with around(alignment, "upsample", lambda f, x: x).apply(None, None):
         assert alignment.upsample is not before
     assert alignment.upsample is before
 
 
-def test_a_fault_whose_code_is_gone_is_refused():
+def test_a_patch_of_a_missing_attribute_is_refused():
     for patch in (put(alignment, "dilate", 1), around(alignment, "dilate", lambda f, x: x)):
         with pytest.raises(ParityError, match=r"replaces dilate of rvc\.content\.alignment, which does not exist"):
             patch.apply(None, None).__enter__()
 
 
-def test_a_fault_that_python_refuses_is_no_catch(program, cases):
-    fault = Fault("odd", "padded", "it calls what is not there", around(segments, "pad", lambda f, x, w: f(x).gone))
+def test_a_fault_that_raises_an_attribute_error_is_not_counted_as_caught(program, cases):
+    fault = Fault("odd", "padded", "it uses a missing attribute", around(segments, "pad", lambda f, x, w: f(x).gone))
     with pytest.raises(ParityError, match="the fault odd does not fit rvc any more"):
         run(fault, case_for(fault, cases), program, limits.load())
 
 
 @pytest.fixture
 def tried(program, cases):
-    def attempt(name: str, memory: Memory | None = None) -> Outcome:
+    def attempt(name: str, cache: StageCache | None = None) -> Outcome:
         fault = named(name)
         case = store.open_case(case_for(fault, cases).folder).check()
         torch.set_num_threads(1)
-        return run(fault, case, program, limits.load(), memory)
+        return run(fault, case, program, limits.load(), cache)
 
     return attempt
 
 
-def test_a_fault_is_caught_blamed_and_named(tried):
+def test_tiled_upsampling_is_caught_with_stage_and_cause(tried):
     outcome = tried("upsample-tiled")
     assert outcome.killed and outcome.blamed and outcome.right and not outcome.wrong
     assert outcome.effect > summary.SUBTLE and "isolated" not in outcome.needed
 
 
-def test_memory_changes_no_verdict(tried):
-    plain = tried("pad-float32")
-    with Memory().installed() as memory:
-        with memory.learn():
-            tried("pad-float32")  # a run is kept, the next one hears it again
-        again = tried("pad-float32", memory)
-    assert again.document() == plain.document()
+def test_the_stage_cache_changes_no_verdict(tried):
+    computed = tried("pad-float32")
+    with StageCache().installed() as cache:
+        with cache.recording():
+            tried("pad-float32")
+        cached = tried("pad-float32", cache)
+    assert cached.document() == computed.document()
 
 
-def test_a_comparator_that_always_says_yes_scores_nothing(tried, monkeypatch):
-    monkeypatch.setattr(compare, "form", lambda name, golden, ours: ("", ""))
+def test_a_comparison_that_accepts_everything_catches_no_fault(tried, monkeypatch):
+    monkeypatch.setattr(metrics, "form", lambda name, golden, made: ("", ""))
     monkeypatch.setattr(
-        compare,
+        metrics,
         "compare",
-        lambda name, golden, ours, clock=None: compare.Numbers(
-            dict.fromkeys(compare.metrics(name), 0.0), 0.0, None, np.zeros(1)
+        lambda name, golden, made, clock=None: metrics.Numbers(
+            dict.fromkeys(metrics.metrics(name), 0.0), 0.0, None, np.zeros(1)
         ),
     )
     outcomes = [tried(name) for name in ("upsample-tiled", "pad-float32", "final-rounded")]
-    found = summary.summary(outcomes)
-    assert (found["killed"], found["blamed"], found["caused"]) == (0, 0, 0)
-    assert found["survivors"] == ["upsample-tiled", "pad-float32", "final-rounded"]
-    assert found["idle_checks"] == checks()
+    counts = summary.summarize(outcomes)
+    assert (counts["killed"], counts["blamed"], counts["caused"]) == (0, 0, 0)
+    assert counts["survivors"] == ["upsample-tiled", "pad-float32", "final-rounded"]
+    assert counts["idle_checks"] == checks()
 
 
 def outcome(name="one", effect=5.0, stage="flow", **other) -> Outcome:
-    given = {
+    defaults = {
         "case": "c",
         "killed": True,
         "blamed": True,
@@ -144,11 +193,11 @@ def outcome(name="one", effect=5.0, stage="flow", **other) -> Outcome:
         "wrong": False,
         "needed": ["isolated"],
     }
-    return Outcome(name, stage, effect=effect, **(given | other))
+    return Outcome(name, stage, effect=effect, **(defaults | other))
 
 
-def test_the_summary_counts():
-    found = summary.summary(
+def test_a_summary_counts_outcomes():
+    counts = summary.summarize(
         [
             outcome("a"),
             outcome("b", 500.0, blamed=False, right=False, wrong=True),
@@ -156,40 +205,40 @@ def test_the_summary_counts():
             outcome("d", 0.0, killed=False, blamed=False, right=False, needed=[]),
         ]
     )
-    counts = [found[key] for key in ("mutants", "killed", "blamed", "caused", "miscaused", "subtle")]
-    assert counts == [4, 3, 2, 1, 1, 3]
-    assert found["fine_by_stage"] == {"flow": 2}
-    assert (found["survivors"], found["misblamed"], found["wrong_causes"]) == (["d"], ["b"], ["b"])
-    assert "isolated" not in found["idle_checks"] and "chained" in found["idle_checks"]
+    keys = ("mutants", "killed", "blamed", "caused", "miscaused", "subtle")
+    assert [counts[key] for key in keys] == [4, 3, 2, 1, 1, 3]
+    assert counts["fine_by_stage"] == {"flow": 2}
+    assert (counts["survivors"], counts["misblamed"], counts["wrong_causes"]) == (["d"], ["b"], ["b"])
+    assert "isolated" not in counts["idle_checks"] and "chained" in counts["idle_checks"]
 
 
-def test_every_missed_target_is_said():
-    found = summary.summary([outcome("a", 1e6, blamed=False, right=False, wrong=True)])
-    found |= {"null_runs": 100, "null_accusations": [{"accused": ["flow"]}], "untried": ["b"]}
-    assert summary.missed(found) == [
+def test_every_missed_target_is_reported():
+    counts = summary.summarize([outcome("a", 1e6, blamed=False, right=False, wrong=True)])
+    counts |= {"null_runs": 100, "null_accusations": [{"accused": ["flow"]}], "untried": ["b"]}
+    assert summary.missed(counts) == [
         "0 of 1 mutants are blamed, expected 95% at least",
         "0 of 1 mutants are caused, expected 60% at least",
         "0 of 1 mutants are subtle, expected 50% at least",
         "1 of 1 causes are wrong, expected 5% at most",
         "fewer than 3 mutants within 100 times the limit: flow 0",
-        "1 of 100 runs without a fault accuse somebody",
+        "1 of 100 runs without a fault blame a stage, expected none",
         "untried: b",
     ]
 
 
-def test_parts_cover_the_work_once(cases):
+def test_parts_contain_every_job_once():
     jobs = [schedule.Job(str(i), "x") for i in range(23)]
     assert [job for i in range(1, 6) for job in schedule.part(jobs, i, 5)] == jobs
 
 
-def test_runs_without_a_fault_meet_every_variant_and_case(cases):
-    small = [case for case in cases if cost(case) <= schedule.SMALL]
-    jobs = schedule.innocents(small, 100)
+def test_runs_without_a_fault_cover_every_variant_and_case(cases):
+    small = [case for case in cases if cost(case) <= schedule.MOST_COST_WITHOUT_FAULT]
+    jobs = schedule.runs_without_fault(small, 100)
     assert {job.variant for job in jobs} == set(schedule.VARIANTS)
     assert len({Path(job.folder).name for job in jobs}) == len(small) > 50
 
 
-def test_an_attribute_of_an_instance_goes_when_it_was_its_class_s():
+def test_a_replaced_class_attribute_leaves_no_instance_attribute():
     class Thing:
         value = 1
 

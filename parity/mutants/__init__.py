@@ -4,7 +4,7 @@ Each fault names the stage to be blamed, the causes that describe it, and what a
 difference. `python -m parity.mutants` tries them all and prints which were caught, who was blamed, and why.
 """
 
-from parity.mutants.catalog import catalogue
+from parity.mutants.catalog import all_faults
 from parity.mutants.fault import Fault
 
-__all__ = ["Fault", "catalogue"]
+__all__ = ["Fault", "all_faults"]

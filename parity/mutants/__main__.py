@@ -20,7 +20,7 @@ from tqdm import tqdm
 from parity.errors import ParityError, UsageError
 from parity.goldens import store
 from parity.mutants import schedule, summary
-from parity.mutants.catalog import catalogue
+from parity.mutants.catalog import all_faults
 from parity.mutants.schedule import Job
 from parity.mutants.trial import Outcome
 
@@ -120,7 +120,7 @@ def _collect(folder: Path, jobs: Sequence[Job], without: Sequence[str]) -> summa
     """
     paths = {job: folder / schedule.key(job) for job in jobs if (folder / schedule.key(job)).is_file()}
     documents = {job: json.loads(path.read_text(encoding="utf-8")) for job, path in paths.items()}
-    place = {fault.name: number for number, fault in enumerate(catalogue())}
+    place = {fault.name: number for number, fault in enumerate(all_faults())}
     outcomes = [document for job, document in documents.items() if job.variant is None]
     outcomes.sort(key=lambda outcome: place[outcome["name"]])
     runs = [document for job, document in documents.items() if job.variant is not None]

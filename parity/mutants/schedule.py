@@ -21,7 +21,7 @@ from parity.judge import limits
 from parity.judge.limits import Limits
 from parity.mutants import trial
 from parity.mutants.cached_stages import StageCache
-from parity.mutants.catalog import catalogue
+from parity.mutants.catalog import all_faults
 from parity.mutants.fault import Fault, fits
 from parity.rvc_bridge.rvc_torch import RvcTorch
 from parity.stages.profile_table import METHODS
@@ -85,7 +85,7 @@ def plan(folders: Sequence[Path], only: str | None, null: int) -> tuple[list[Job
     """
     cases = sorted((store.open_case(folder) for folder in folders), key=lambda case: (cost(case), case.name))
     jobs, without = [], []
-    for fault in catalogue():
+    for fault in all_faults():
         if only and only not in fault.name and not fault.stage.startswith(only):
             continue
         case = next((case for case in cases if fits(fault, case)), None)
@@ -195,7 +195,7 @@ def _start(threads: int, recompute: bool) -> None:
     cache = None if recompute else StageCache()
     if cache is not None:
         cache.installed().__enter__()  # until the process ends
-    faults = {fault.name: fault for fault in catalogue()}
+    faults = {fault.name: fault for fault in all_faults()}
     _workers[:] = [_Worker(RvcTorch(), limits.load(), faults, cache)]
 
 

@@ -1,1 +1,1 @@
-"""Our own `rvc` as candidate and as source of counterfactuals; beside mutants the only importer of `rvc`."""
+"""`rvc` as a candidate, and as the source of predictions; only this package and parity.mutants import `rvc`."""

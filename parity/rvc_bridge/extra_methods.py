@@ -1,4 +1,4 @@
-"""Our pitch trackers that no original has, for the table of accuracy."""
+"""F0 methods of `rvc` that no original has, for the table of accuracy."""
 
 import numpy as np
 
@@ -9,5 +9,12 @@ from rvc.noise import Seeded
 
 
 def track(samples: Array, method: str) -> Array:
-    """F0 in Hz per 10 ms, float64 (F,), 0 where unvoiced, of float64 samples (N,) at 16 kHz."""
+    """Track F0.
+
+    Args:
+        samples: float64 (samples,) at 16 kHz.
+        method: name of an F0 method that needs no weights.
+    Returns:
+        float64 (frames,) in Hz, one for 10 ms, 0 where unvoiced.
+    """
     return np.asarray(tracking.track(samples, method, weights=F0Weights(), noise=Seeded(0)), np.float64).reshape(-1)

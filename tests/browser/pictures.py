@@ -14,7 +14,7 @@ from parity import stages
 from parity.candidates.candidate import Candidate, Tensors
 from parity.goldens import store
 from parity.goldens.store import Case
-from parity.mutants import catalogue
+from parity.mutants import all_faults
 from parity.mutants.fault import Fault
 from parity.runs import run as judging
 from parity.rvc_bridge.rvc_torch import RvcTorch
@@ -67,7 +67,7 @@ def judged(root: Path) -> list[Path]:
     goldens.mkdir()
     for case in CASES:
         (goldens / case).symlink_to((store.GOLDENS / case).resolve())
-    faults = {fault.name: fault for fault in catalogue()}
+    faults = {fault.name: fault for fault in all_faults()}
     programs: dict[str, Candidate] = {"rvc": RvcTorch()}
     programs |= {name: Planted(description, faults[name]) for description, name in PLANTED.items()}
     folders = [root / name.replace("/", "-") for name in programs]

@@ -1,4 +1,4 @@
-"""Our networks beside a dump that does not say whose networks made it: believed where they make the same of it."""
+"""Predictions of `rvc` for a dump, whose weights are unknown: used only where `rvc` makes the dump's own tensors."""
 
 from pathlib import Path
 
@@ -17,18 +17,19 @@ CASE = Path("goldens/cases/v2-40k-rmvpe-rpy")
 
 @pytest.fixture
 def case(tmp_path: Path) -> store.Case:
-    """A golden as a dump: what it is, but not whose voice."""
+    """A golden as a dump of tensors, without the kind of its voice."""
     golden = store.open_case(CASE)
     return dumps.from_trace(trace_file.Trace({name: golden[name] for name in golden}).write(tmp_path / "a.safetensors"))
 
 
-def test_a_dumps_voice_is_read_off_its_tensors(case: store.Case) -> None:
+def test_the_kind_of_a_dumps_voice_follows_from_its_tensors(case: store.Case) -> None:
     assert case.voice["kind"] == "unknown"
-    here = counterfactual.with_synthetic_voice(case)
-    assert here is not None and here.voice["kind"] == "v2-40k-f0" and here.voice["kind"] in KINDS
+    synthetic = counterfactual.with_synthetic_voice(case)
+    assert synthetic is not None
+    assert synthetic.voice["kind"] == "v2-40k-f0" and synthetic.voice["kind"] in KINDS
 
 
-def test_a_voice_of_no_kind_is_not_known(case: store.Case) -> None:
+def test_predictions_are_refused_for_a_rate_without_a_synthetic_voice(case: store.Case) -> None:
     odd = store.MemoryCase({**case.meta, "voice": {**case.voice, "rate": 44100}}, {name: case[name] for name in case})
     assert counterfactual.with_synthetic_voice(odd) is None
     networks = counterfactual.RvcCounterfactuals(odd)
@@ -36,21 +37,21 @@ def test_a_voice_of_no_kind_is_not_known(case: store.Case) -> None:
     assert networks.refused
 
 
-def test_a_network_that_makes_the_same_is_believed(case: store.Case) -> None:
+def test_predictions_are_made_where_the_network_is_the_same(case: store.Case) -> None:
     networks, name = counterfactual.RvcCounterfactuals(case), "seg0.spk.g"
     other = next(
         guess.value for guess in networks.guesses(case, "spk.g", "seg0.", name, {}) if guess.name == "another speaker"
     )
     assert not networks.refused
-    found = causes.best(networks.guesses(case, "spk.g", "seg0.", name, {}), other, case[name])
-    assert found is not None and found[1].divergence == "D22"
+    best = causes.best(networks.guesses(case, "spk.g", "seg0.", name, {}), other, case[name])
+    assert best is not None and best[1].divergence == "D22"
 
 
-def test_a_network_that_makes_something_else_is_not(case: store.Case) -> None:
+def test_predictions_are_refused_where_the_network_is_another(case: store.Case) -> None:
     tensors = {name: np.array(case[name]) for name in case}
     tensors["seg0.spk.g"] = tensors["seg0.spk.g"] * np.float32(1.5)
-    foreign = store.MemoryCase(case.meta, tensors)
-    networks = counterfactual.RvcCounterfactuals(foreign)
-    assert list(networks.guesses(foreign, "spk.g", "seg0.", "seg0.spk.g", {})) == []
+    other = store.MemoryCase(case.meta, tensors)
+    networks = counterfactual.RvcCounterfactuals(other)
+    assert list(networks.guesses(other, "spk.g", "seg0.", "seg0.spk.g", {})) == []
     assert networks.refused
     assert stages.is_known("seg0.spk.g")

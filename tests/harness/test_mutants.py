@@ -12,7 +12,7 @@ from parity import stages
 from parity.errors import ParityError
 from parity.goldens import store
 from parity.judge import limits, metrics
-from parity.mutants import Fault, catalog, catalogue, schedule, summary
+from parity.mutants import Fault, all_faults, catalog, schedule, summary
 from parity.mutants.cached_stages import StageCache
 from parity.mutants.catalog import OFFLINE, REALTIME, refuse_duplicates
 from parity.mutants.catalog.realtime import shared_code
@@ -31,7 +31,7 @@ from tests.unit.tiny import tiny_synthesizer, write_hubert
 CATALOG = Path(catalog.__file__).parent
 
 STAGES = {stage.name for stage in stages.every()}
-FAULTS = catalogue()
+FAULTS = all_faults()
 
 
 @pytest.fixture(scope="module")

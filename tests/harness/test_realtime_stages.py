@@ -1,4 +1,4 @@
-"""Our stream as the candidate: each stage alone, from the stream's own trace, gives the trace again."""
+"""The stages of a stream, each run alone on the stream's own trace, make the tensors of that trace."""
 
 from __future__ import annotations
 
@@ -38,40 +38,44 @@ class Golden(dict):
 @pytest.fixture(scope="module")
 def golden(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live")
-    parts = VoiceNetworks(write_voice(folder / "voice.pth"), write_hubert(folder / "hubert"))
+    networks = VoiceNetworks(write_voice(folder / "voice.pth"), write_hubert(folder / "hubert"))
     case, trace = Golden({f"rt.{n}.in": None for n in range(3)}), Trace()
-    live = RealtimeCase(case, parts)
-    stream = Stream(live.models, live.sizes, noise=Seeded(1), tap=trace)
-    sound = np.random.default_rng(0).normal(size=(3, live.sizes.block)).astype(np.float32) * 0.1
+    realtime = RealtimeCase(case, networks)
+    stream = Stream(realtime.models, realtime.sizes, noise=Seeded(1), tap=trace)
+    sound = np.random.default_rng(0).normal(size=(3, realtime.sizes.block)).astype(np.float32) * 0.1
     for block in range(3):
-        stream.controls = live.controls(block)
+        stream.controls = realtime.controls(block)
         stream.block(sound[block])
     case.update(trace)
-    return case, live
+    return case, realtime
 
 
-def test_the_whole_stream_is_run_with_the_goldens_noise(golden):
-    case, live = golden
-    made = live.run()
+def test_a_stream_with_the_goldens_noise_makes_the_golden(golden):
+    case, realtime = golden
+    made = realtime.run()
     assert set(made) == {name for name in case if not name.endswith(".in")}
     for name, value in made.items():
         np.testing.assert_array_equal(value, case[name], err_msg=name)
 
 
-def test_sliders_stand_where_the_case_puts_them(golden):
-    _, live = golden
-    assert [(live.controls(n).transpose, live.controls(n).formant) for n in range(3)] == [(4, 1), (-5, 1), (-5, -1.5)]
-    assert live.controls(0).gate_db == -45
-    assert live.controls(0).index_rate == 0
+def test_controls_follow_the_changes_of_the_case(golden):
+    _, realtime = golden
+    assert [(realtime.controls(n).transpose, realtime.controls(n).formant) for n in range(3)] == [
+        (4, 1),
+        (-5, 1),
+        (-5, -1.5),
+    ]
+    assert realtime.controls(0).gate_db == -45
+    assert realtime.controls(0).index_rate == 0
 
 
 @pytest.mark.parametrize("stage", [stage for stage in stages.realtime() if stage.name in STAGES], ids=lambda s: s.name)
 @pytest.mark.parametrize("block", [0, 2])
 def test_each_stage_alone_makes_what_the_stream_made(golden, stage, block):
-    case, live = golden
+    case, realtime = golden
     prefix = f"rt.{block}."
-    given = {name: np.array(case[name]) for name in stages.reads(stage, prefix, case)}
-    made = run_stage(live, stage.name, prefix, given)
+    inputs = {name: np.array(case[name]) for name in stages.reads(stage, prefix, case)}
+    made = run_stage(realtime, stage.name, prefix, inputs)
     expected = [prefix + row.name for row in stage.makes if prefix + row.name in case]
     if stage.name in ("rt.retrieval",):
         assert not expected
@@ -81,8 +85,8 @@ def test_each_stage_alone_makes_what_the_stream_made(golden, stage, block):
         np.testing.assert_allclose(made[name], case[name], rtol=1e-5, atol=1e-6, err_msg=name)
 
 
-def test_every_stage_of_the_table_has_an_address_here():
-    """But the gated ring itself, which no original shows."""
+def test_every_stage_but_the_gated_ring_can_be_run_alone():
+    """No golden has the gated ring's tensor."""
     assert {stage.name for stage in stages.realtime()} - set(STAGES) == {"rt.input_wav"}
 
 

@@ -56,7 +56,7 @@ OFFLINE: tuple[ModuleType, ...] = (
 REALTIME: tuple[ModuleType, ...] = (block_input, content, f0, voice, formant, loudness, block_joining)
 
 
-def catalogue() -> list[Fault]:
+def all_faults() -> list[Fault]:
     """Every fault, in the order in which reports list them: that of `REPORT_ORDER`, then new ones in flow order.
 
     Raises:
@@ -78,4 +78,4 @@ def refuse_duplicates(names: Sequence[str]) -> None:
         )
 
 
-__all__ = ["OFFLINE", "REALTIME", "catalogue", "refuse_duplicates"]
+__all__ = ["OFFLINE", "REALTIME", "all_faults", "refuse_duplicates"]

@@ -217,7 +217,7 @@ FAULTS = [
     Fault(
         "pm-left-aligned",
         "f0.raw",
-        "the track is not centred",
+        "missing frames are all appended at the end",
         around(pm, "track", _align_praat_left),
         needs=(Need.PM,),
         causes=("shift by 3 frames", "shift by 2 frames", "shift by 1 frame"),

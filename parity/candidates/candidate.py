@@ -23,11 +23,13 @@ class CandidateError(ParityError):
 
     Attributes:
         partial: the tensors that the call had made before it failed, by full name.
+        reason: the error without the operation in which it occurred, equal for every call that fails of it.
     """
 
-    def __init__(self, sentence: str, partial: Tensors | None = None) -> None:
+    def __init__(self, sentence: str, partial: Tensors | None = None, reason: str | None = None) -> None:
         super().__init__(sentence)
         self.partial: Tensors = dict(partial or {})
+        self.reason = sentence if reason is None else reason
 
 
 class NotOffered(CandidateError):

@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from parity import stages
-from parity.candidates.candidate import Tensors, input_tensors
+from parity.candidates.candidate import CandidateError, Tensors, input_tensors
 from parity.candidates.process import CALL_TIMEOUT, AdapterProcess, ProtocolError
 from parity.goldens import closed_schema
 from parity.goldens.store import Case
@@ -161,7 +161,13 @@ class External:
         self.hello  # noqa: B018 (the handshake comes before every other request)
         source, target = self._write_inputs(inputs), Path(self._folder.name) / "outputs.safetensors"
         target.unlink(missing_ok=True)
-        self._running().request(op, None, case=self.describe(case), inputs=str(source), outputs=str(target), **fields)
+        try:
+            self._running().request(
+                op, None, case=self.describe(case), inputs=str(source), outputs=str(target), **fields
+            )
+        except CandidateError as error:
+            error.partial = _handed_over(target, op)
+            raise
         return read_outputs(target, op)
 
     def describe(self, case: Case) -> dict[str, Any]:
@@ -226,6 +232,14 @@ def read_outputs(path: Path, op: str) -> Tensors:
             f"the outputs of {op} ({path.stat().st_size} bytes) are not a complete safetensors file "
             f"({_last_line(error)}); close the file before answering",
         ) from None
+
+
+def _handed_over(path: Path, op: str) -> Tensors:
+    """What an adapter had written before it failed; nothing where that is no complete safetensors file."""
+    try:
+        return read_outputs(path, op) if path.is_file() else {}
+    except ProtocolError:
+        return {}
 
 
 def _last_line(error: Exception) -> str:

@@ -24,8 +24,8 @@ class ProtocolError(CandidateError):
         code: which rule it broke, one of `parity.runs.doctor.CODES`.
     """
 
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, code: str, sentence: str, reason: str | None = None) -> None:
+        super().__init__(sentence, reason=reason)
         self.code = code
 
 
@@ -124,7 +124,8 @@ class AdapterProcess:
             self._process.wait(CRASH_TIMEOUT)
         last = f"; the last line on its stderr: {self._stderr[-1]}" if self._stderr else ""
         status = self._process.returncode
-        return ProtocolError("crash", f"the adapter ended with exit status {status} during {op}{last}")
+        sentence = f"the adapter ended with exit status {status} during {op}{last}"
+        return ProtocolError("crash", sentence, f"the adapter ended with exit status {status}{last}")
 
     def stop(self) -> None:
         """End the process: `bye` first, and a kill where it does not end within EXIT_TIMEOUT."""
@@ -165,7 +166,8 @@ def check_answer(op: str, number: int, line: str) -> dict[str, Any]:
     if answer.get("ok") is not True and "lacks" in answer:
         raise NotOffered(str(answer["lacks"]))
     if answer.get("ok") is not True:
-        raise ProtocolError("refused", f"the adapter refused {op}: {answer.get('error', 'it gave no reason')}")
+        reason = str(answer.get("error", "it gave no reason"))
+        raise ProtocolError("refused", f"the adapter refused {op}: {reason}", reason)
     return answer
 
 

@@ -70,7 +70,7 @@ RUN = Command(
 (chained), and judge every tensor. Writes verdict.json, junit.xml, summary.md and the tensors (traces/).
 
   rvc-parity run
-  rvc-parity run --case two-segments-rpy --stage flow
+  rvc-parity run --case two-segments-rpy --stage flow      partial: exit code 4 where nothing failed
   RVC_TILES=0 rvc-parity run      without the AMX kernels""",
     _add_rvc_options,
     _run,
@@ -95,7 +95,8 @@ CHECK = Command(
     "check",
     "judge any program on every golden, through its adapter",
     """Start an adapter, run what it declares on every golden and judge every tensor. The protocol, JSON lines and
-safetensors files, is in docs/verifying-a-port.md. Stages that the adapter does not declare are not tested.
+safetensors files, is in docs/verifying-a-port.md. Stages that the adapter does not declare are not tested,
+and the run is then partial (exit code 4 where nothing failed). Exit code 0: every cell was compared and holds.
 
   rvc-parity check --candidate "./my-port --parity"
   rvc-parity check --candidate "./my-port --parity" --case two-segments-rpy --stage flow

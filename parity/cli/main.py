@@ -1,6 +1,7 @@
 """`rvc-parity COMMAND`, also `python -m parity COMMAND`.
 
-Exit codes: 0 pass, 1 differs, 2 usage or bad input, 3 nothing comparable.
+Exit codes: 0 pass, 1 differs, 2 usage or bad input, 3 nothing comparable, 4 partial: nothing failed, and not everything
+was compared.
 """
 
 import argparse
@@ -23,7 +24,7 @@ _EPILOG = f"""first steps for a port:
   {PROGRAM} check --candidate COMMAND      does it compute what the originals compute?
   {PROGRAM} compare GOLDEN TRACE           the same for a dump of tensors, without an adapter
 
-exit codes: 0 pass, 1 differs, 2 usage or bad input, 3 nothing comparable
+exit codes: 0 pass, 1 differs, 2 usage or bad input, 3 nothing comparable, 4 partial (nothing failed, not all compared)
 {PROGRAM} COMMAND --help shows the options of a command; docs/verifying-a-port.md is the guide."""
 
 

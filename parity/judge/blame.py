@@ -25,6 +25,7 @@ from parity.stages import Scope, TensorName
 AMPLIFIED = 100.0
 # Relative RMS within which two runs of one stage on the same inputs agree; below every limit of a chain.
 SAME_RUN = 1e-5
+_LISTED = 5  # names that a sentence lists; the rest are counted
 
 
 @dataclass
@@ -96,44 +97,68 @@ def blame_stages(judgment: Judgment) -> list[StageVerdict]:
         reads = tuple(stages.reads(stage, prefix, set(case) | set(chain)))
         verdict = StageVerdict(stage, prefix, names, Blame.CLEAN, cells, reads=reads)
         _blame(judgment, verdict, continued)
-        if _was_not_reached(verdict):
-            guilty = any(other.blame is Blame.ORIGIN for other in verdicts)
-            verdict.blame = Blame.INHERITED if guilty else Blame.ORIGIN
-            verdict.sentence = f"{verdict.title} was never reached: the conversion had ended before it"
         verdicts.append(verdict)
     return verdicts
 
 
-def _was_not_reached(verdict: StageVerdict) -> bool:
-    """Whether a stage failed in the chain only, and only because the conversion had ended with an error."""
-    failed = verdict.failed_in(Mode.CHAINED)
-    return (
-        verdict.blame not in (Blame.CLEAN, Blame.NOT_TESTED)
-        and bool(failed)
-        and all(cell.state is CellState.ERROR for cell in failed)
-        and not verdict.failed_in(Mode.ISOLATED)
-    )
+def _provided_sources(judgment: Judgment, verdict: StageVerdict) -> tuple[set[str], list[str]]:
+    """What a stage depends on in the chain, as far as the candidate provides it.
+
+    A tensor that is not provided is replaced by what its own stage reads.
+
+    Returns:
+        The nearest tensors that were judged, and the names of those that are not provided between.
+    """
+    absent = {
+        cell.tensor
+        for cell in judgment.ledger.cells
+        if cell.mode is Mode.CHAINED and cell.state is CellState.NOT_PROVIDED
+    }
+    sources, between, todo = set[str](), list[str](), [*verdict.reads, *_remembered(verdict)]
+    present = set(judgment.case) | set(judgment.chained.tensors)
+    while todo:
+        name = todo.pop()
+        if name in sources or name in between or name in verdict.tensors:
+            continue
+        if name not in absent:
+            sources.add(name)
+            continue
+        between.append(name)
+        stage = stages.stage_of(name)
+        todo += stages.reads(stage, TensorName.parse(name).prefix, present) if stage else []
+    return sources, between
 
 
 def _blame(judgment: Judgment, verdict: StageVerdict, continued: Case) -> None:
     """Set blame and sentence; `continued` is the case whose streams continue from the candidate's chain."""
-    inputs_failed = judgment.ledger.any_failed({*verdict.reads, *_remembered(verdict)}, Mode.CHAINED)
+    sources, between = _provided_sources(judgment, verdict)
+    inputs_failed = judgment.ledger.any_failed(sources, Mode.CHAINED)
     replaced = [name for name in verdict.reads if _is_another_input(judgment, name)]
-    tested_alone = any(cell.state is not CellState.NOT_TESTED for cell in verdict.cells if cell.mode is Mode.ISOLATED)
+    tested_alone = any(not cell.state.untested for cell in verdict.cells if cell.mode is Mode.ISOLATED)
     title = verdict.title
-    if all(cell.state is CellState.NOT_TESTED for cell in verdict.cells):
+    if all(cell.state.untested for cell in verdict.cells):
         verdict.blame, verdict.sentence = Blame.NOT_TESTED, verdict.cells[0].sentence
     elif verdict.failed_in(Mode.ISOLATED):
-        verdict.blame, verdict.sentence = Blame.ORIGIN, f"{title} differs on the golden's own inputs"
+        crashed = all(cell.state is CellState.ERROR for cell in verdict.failed_in(Mode.ISOLATED))
+        verdict.blame = Blame.ORIGIN
+        verdict.sentence = f"{title} {'fails' if crashed else 'differs'} on the golden's own inputs"
     elif not verdict.failed_in(Mode.CHAINED):
         if any(cell.state is CellState.EXPLAINED for cell in verdict.cells):
             verdict.blame = Blame.KNIFE_EDGE
             verdict.sentence = f"{title} decided otherwise where the golden stood on the edge"
+    elif _is_crash(verdict):
+        _blame_crash(judgment, verdict)
     elif replaced:
         verdict.blame = Blame.INHERITED
         verdict.sentence = (
             f"{title} read another {replaced[0]} than the golden; use the golden's own, since no two programs draw the "
             "same noise"
+        )
+    elif between and not inputs_failed:
+        verdict.blame = Blame.ORIGIN
+        verdict.sentence = (
+            f"{title} is the first to differ of what is provided; the error arises in it or before it, in "
+            f"{_listed(between)}, which the candidate does not provide"
         )
     elif not tested_alone:
         verdict.blame = Blame.INHERITED if inputs_failed else Blame.ORIGIN
@@ -144,6 +169,34 @@ def _blame(judgment: Judgment, verdict: StageVerdict, continued: Case) -> None:
         )
     else:
         _blame_chain(judgment, verdict, inputs_failed, continued)
+
+
+def _listed(names: list[str]) -> str:
+    """The first names of a list in flow order; the rest are counted."""
+    rest = len(names) - _LISTED
+    return ", ".join(names[::-1][:_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _is_crash(verdict: StageVerdict) -> bool:
+    """Whether the stage failed in the chain because the conversion ended with an error."""
+    failed = verdict.failed_in(Mode.CHAINED)
+    return bool(failed) and all(cell.state is CellState.ERROR for cell in failed)
+
+
+def _blame_crash(judgment: Judgment, verdict: StageVerdict) -> None:
+    """Blame the stage in which a conversion ended; the last stage where no tensor shows the place."""
+    crash = judgment.chained.crash
+    if crash is not None and crash.is_at(verdict.stage, verdict.prefix):
+        verdict.blame = Blame.ORIGIN
+        verdict.sentence = (
+            f"the whole conversion ended in {verdict.title}, the first stage that it did not make: {crash.reason}"
+        )
+    else:
+        verdict.blame = Blame.INHERITED
+        verdict.sentence = (
+            f"the whole conversion ended before {verdict.title} was made; where is not known, because it handed over "
+            "no tensor"
+        )
 
 
 def _remembered(verdict: StageVerdict) -> list[str]:
@@ -191,11 +244,13 @@ def _blame_chain(judgment: Judgment, verdict: StageVerdict, inputs_failed: bool,
 
 def _run_again(judgment: Judgment, verdict: StageVerdict, continued: Case) -> Tensors | None:
     """The stage's outputs on the chain's own inputs; None where it cannot be run alone."""
-    program = judgment.candidate
+    program, chain = judgment.candidate, judgment.chained.tensors
     if program is None or not program.offers(verdict.stage):
         return None
+    if any(name not in chain and not stages.is_input(name) for name in verdict.reads):
+        return None  # an input that the candidate did not hand over
     try:
-        inputs = candidate.inputs(continued, verdict.stage, verdict.prefix, judgment.chained.tensors)
+        inputs = candidate.inputs(continued, verdict.stage, verdict.prefix, chain)
         return program.run_stage(continued, verdict.stage, verdict.prefix, inputs)
     except (ParityError, KeyError):
         return None

@@ -9,7 +9,7 @@ from parity.judge.diagnosis import causes, error_shape, realtime
 from parity.judge.diagnosis.registry import Cause
 from parity.judge.judgment import Judgment
 from parity.judge.ledger import Ledger
-from parity.judge.states import Blame, Metric, Mode
+from parity.judge.states import Blame, CellState, Metric, Mode
 from parity.stages import Scope, TensorKind, TensorName
 
 
@@ -28,7 +28,8 @@ def describe(judgment: Judgment, verdict: StageVerdict) -> None:
     verdict.own = metrics.number(max(own)) if own else None
     if (mode, name) in judgment.ledger.numbers and name in judgment.run(mode).tensors:
         _describe_error(judgment, verdict, mode, name)
-    if verdict.blame is Blame.ORIGIN:
+    crashed = any(cell.state is CellState.ERROR for cell in verdict.failed_in(mode))
+    if verdict.blame is Blame.ORIGIN and not crashed:  # the cause of a crash is its own message
         verdict.cause = _cause(judgment, verdict, mode, name)
 
 

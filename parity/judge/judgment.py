@@ -40,10 +40,35 @@ class Counterfactuals(Protocol):
 
 @dataclass(frozen=True)
 class Absence:
-    """Why a tensor was not made: NOT_TESTED where the candidate lacks the stage, ERROR where the stage failed."""
+    """Why a tensor was not made.
+
+    Attributes:
+        state: NOT_TESTED where the candidate lacks the stage or ended before it, NOT_PROVIDED where it handed over
+            other tensors only, ERROR where the stage failed.
+        sentence: For people.
+    """
 
     state: CellState
     sentence: str
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A whole conversion that ended with an error.
+
+    Attributes:
+        reason: The error.
+        stage: The first stage that was not made although its inputs were; None where no tensor shows the place.
+        prefix: The prefix of that stage.
+    """
+
+    reason: str
+    stage: stages.Stage | None = None
+    prefix: str = ""
+
+    def is_at(self, stage: stages.Stage, prefix: str) -> bool:
+        """Whether the conversion ended in this stage."""
+        return (self.stage, self.prefix) == (stage, prefix)
 
 
 @dataclass(frozen=True)
@@ -54,11 +79,19 @@ class ModeRun:
         tensors: Full name → value.
         absences: Full name of a tensor that was not made → why.
         absence: Why any other tensor was not made; None where the candidate did not make it without failing.
+        failures: Name of a stage, or "run" → the reason for which that call failed.
+        answered: Whether any call was answered with tensors.
+        extra: Names of tensors that were handed over although nobody asked for them.
+        crash: How the whole conversion ended; None where it did not fail.
     """
 
     tensors: Tensors = field(default_factory=dict)
     absences: Mapping[str, Absence] = field(default_factory=dict)
     absence: Absence | None = None
+    failures: Mapping[str, str] = field(default_factory=dict)
+    answered: bool = False
+    extra: tuple[str, ...] = ()
+    crash: Crash | None = None
 
     def why_absent(self, name: str) -> Absence | None:
         """Why a tensor was not made; None where it was made, or is missing without a failure."""
@@ -76,6 +109,7 @@ class Judgment:
         candidate: The implementation; None for two dumps, where no stage can be run.
         only_stage: Only this stage is judged; None for all.
         counterfactuals: Predictions by networks; None without them.
+        modes: The modes that can be judged; two dumps show the chained one only.
         isolated: What the candidate made of the golden's own inputs.
         chained: What it made within a whole conversion.
         ledger: The cells.
@@ -87,6 +121,7 @@ class Judgment:
     candidate: Candidate | None = None
     only_stage: str | None = None
     counterfactuals: Counterfactuals | None = None
+    modes: tuple[Mode, ...] = tuple(Mode)
     isolated: ModeRun = field(default_factory=ModeRun)
     chained: ModeRun = field(default_factory=ModeRun)
     ledger: Ledger = field(init=False)
@@ -98,6 +133,10 @@ class Judgment:
     def network_f0(self) -> bool:
         """Whether the F0 of the case comes from a network."""
         return network_f0(self.case.options)
+
+    def judges(self, mode: Mode) -> bool:
+        """Whether this judgment can judge a mode at all: two dumps show the chained run only."""
+        return mode in self.modes
 
     def run(self, mode: Mode) -> ModeRun:
         """What the candidate made in a mode."""

@@ -1,7 +1,7 @@
 """The ledger: every cell (tensor × mode × metric) of a case that must be judged, with its result.
 
-No cell is dropped. It is compared, waived with a reason, failed, or marked as not tested because the candidate declares
-that it lacks the stage.
+No cell is dropped. It is compared, waived with a reason, failed, marked as not tested because the candidate declares
+that it lacks the stage, or marked as not provided because the candidate handed over other tensors only.
 """
 
 import math
@@ -136,9 +136,12 @@ class Ledger:
 
 
 def counts(cells: Iterable[Cell]) -> dict[str, int]:
-    """The number of cells by result: expected = compared + waived + not_tested; compared = passed + failed."""
+    """The number of cells by result: expected = compared + waived + not_tested; compared = passed + failed.
+
+    Cells that are not provided count as not tested.
+    """
     states = [cell.state for cell in cells]
-    waived, untested = states.count(CellState.WAIVED), states.count(CellState.NOT_TESTED)
+    waived, untested = states.count(CellState.WAIVED), sum(state.untested for state in states)
     failed = sum(state.failed for state in states)
     return {
         "expected": len(states),

@@ -27,14 +27,20 @@ class CellState(StrEnum):
     CLOSE = "close"  # within the limit
     EXPLAINED = "explained"  # a decision that differs within its margin
     DIFFERS = "differs"  # beyond the limit
-    MISSING = "missing"
+    MISSING = "missing"  # a declared stage or conversion made no tensor at all, or the golden lacks it
     SHAPE = "shape"
     DTYPE = "dtype"
     NAN = "nan"
     EMPTY = "empty"
     ERROR = "error"  # the stage failed, crashed or timed out
     WAIVED = "waived"  # beyond the limit, and a waiver names the cell
-    NOT_TESTED = "not tested"  # the candidate declares that it lacks the stage
+    NOT_TESTED = "not tested"  # the candidate declares that it lacks the stage, or ended before it
+    NOT_PROVIDED = "not provided"  # the candidate ran and handed over other tensors, but not this one
+
+    @property
+    def untested(self) -> bool:
+        """Whether nothing was compared: the cell is no failure, and its run is partial."""
+        return self in UNTESTED
 
     @property
     def passes(self) -> bool:
@@ -44,9 +50,10 @@ class CellState(StrEnum):
     @property
     def failed(self) -> bool:
         """Whether the cell makes its case differ."""
-        return self not in PASSING and self is not CellState.NOT_TESTED
+        return self not in PASSING and self not in UNTESTED
 
 
+UNTESTED = (CellState.NOT_TESTED, CellState.NOT_PROVIDED)
 PASSING = (CellState.SAME, CellState.CLOSE, CellState.EXPLAINED, CellState.WAIVED)
 
 
@@ -62,9 +69,10 @@ class Blame(StrEnum):
 
 
 class CaseState(StrEnum):
-    """The result of one case, and of a run (`PASS`, `DIFFERS` or `NOTHING`)."""
+    """The result of one case, and of a run (`PASS`, `PARTIAL`, `DIFFERS` or `NOTHING`)."""
 
     PASS = "pass"
+    PARTIAL = "partial"  # nothing failed, and not everything was compared
     DIFFERS = "differs"
     UNREADABLE = "unreadable"  # the golden cannot be opened
     NOTHING = "nothing"  # no cell was compared

@@ -1,25 +1,46 @@
 """The verdict on one case and on a run: every expected cell judged, every stage blamed, and a sentence that sums up."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from parity import stages
 from parity.candidates import candidate
-from parity.candidates.candidate import Candidate, CandidateError, NotOffered
-from parity.errors import GoldenError, ParityError, UsageError
+from parity.errors import ParityError, UsageError
 from parity.goldens.arrays import Tensors
 from parity.goldens.store import Case
 from parity.judge import blame, description, ledger, other_profiles
 from parity.judge.blame import StageVerdict
+from parity.judge.candidate_runs import common_failure, is_wanted, run_chained, run_isolated
 from parity.judge.decisions import explanation, phase_wraps
 from parity.judge.judgment import Absence, Judgment, ModeRun
 from parity.judge.ledger import Cell, Ledger
 from parity.judge.states import Blame, CaseState, CellState, Metric, Mode
 from parity.judge.waivers import Waivers
 
-EXIT_CODES = {CaseState.PASS: 0, CaseState.DIFFERS: 1, CaseState.NOTHING: 3}
+EXIT_CODES = {CaseState.PASS: 0, CaseState.DIFFERS: 1, CaseState.NOTHING: 3, CaseState.PARTIAL: 4}
+_LISTED = 5  # names that a sentence lists; the rest are counted
+
+
+@dataclass(frozen=True)
+class RunScope:
+    """What a run judges.
+
+    Attributes:
+        modes: The modes that it can judge; two dumps show the chained one only.
+        cases: The number of goldens that there are; None where all of them are judged.
+        only_stage: The stage of `--stage`; None for all.
+    """
+
+    modes: tuple[Mode, ...] = tuple(Mode)
+    cases: int | None = None
+    only_stage: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all cases and all stages are judged."""
+        return self.cases is None and self.only_stage is None
 
 
 @dataclass
@@ -34,7 +55,9 @@ class CaseVerdict:
         stages: The judged stages, in flow order.
         first: The first differing stage: stage, tensor, mode, frame, time_s; None where nothing differs.
         traces: Mode → what the candidate made.
-        unknown_names: Names that the candidate made and the stage table lacks.
+        extra_names: Names that the candidate handed over although they are no tensors of the case.
+        setup_failed: Every call of the candidate failed for one reason.
+        outside: The candidate declares that it does not support the case's profile.
         matches: Another profile under which the case would pass.
     """
 
@@ -45,7 +68,9 @@ class CaseVerdict:
     stages: list[StageVerdict] = field(default_factory=list)
     first: Mapping[str, Any] | None = None
     traces: dict[Mode, Tensors] = field(default_factory=dict)
-    unknown_names: list[str] = field(default_factory=list)
+    extra_names: list[str] = field(default_factory=list)
+    setup_failed: bool = False
+    outside: bool = False
     matches: str | None = None
 
 
@@ -58,53 +83,21 @@ def judge(judgment: Judgment) -> CaseVerdict:
     """
     if judgment.candidate is None:
         raise ValueError("a judgment without a candidate can only judge tensors that exist already")
-    judgment.isolated = run_isolated(judgment.case, judgment.candidate, judgment.only_stage)
-    judgment.chained = run_chained(judgment.case, judgment.candidate)
+    isolated = run_isolated(judgment.case, judgment.candidate, judgment.only_stage)
+    chained = run_chained(judgment.case, judgment.candidate, isolated)
+    if reason := common_failure(isolated, chained):
+        return _judge_without_setup(judgment, reason)
+    judgment.isolated, judgment.chained = isolated, chained
     return judge_tensors(judgment)
 
 
-def run_isolated(case: Case, program: Candidate, only_stage: str | None = None) -> ModeRun:
-    """Run each stage on the golden's own inputs."""
-    tensors: Tensors = {}
-    absences: dict[str, Absence] = {}
-    for stage, prefix in candidate.steps(case):
-        if not is_wanted(stage, only_stage):
-            continue
-        names = [prefix + row.name for row in stage.makes]
-        if not program.offers(stage):
-            sentence = f"not tested: the candidate does not offer {stage.name} alone"
-            absences |= dict.fromkeys(names, Absence(CellState.NOT_TESTED, sentence))
-            continue
-        try:
-            fresh = program.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix))
-        except GoldenError:
-            raise
-        except NotOffered as error:
-            absences |= dict.fromkeys(names, Absence(CellState.NOT_TESTED, f"not tested: {error}"))
-            continue
-        except ParityError as error:
-            sentence = f"{stage.name} failed in {case.name} (isolated): {error}"
-            absences |= dict.fromkeys(names, Absence(CellState.ERROR, sentence))
-            continue
-        tensors |= {name: value for name, value in fresh.items() if name in names}
-    return ModeRun(tensors, absences)
-
-
-def run_chained(case: Case, program: Candidate) -> ModeRun:
-    """Run the whole conversion."""
-    if not program.chains:
-        sentence = "not tested: the candidate runs single stages only"
-        return ModeRun(absence=Absence(CellState.NOT_TESTED, sentence))
-    try:
-        return ModeRun(program.run(case))
-    except CandidateError as error:
-        sentence = f"the whole conversion failed in {case.name} (chained): {error}"
-        return ModeRun(error.partial, absence=Absence(CellState.ERROR, sentence))
-
-
-def is_wanted(stage: stages.Stage, only_stage: str | None) -> bool:
-    """Whether `--stage` means a stage: its name, or the part of its name before a dot."""
-    return only_stage is None or stage.name == only_stage or stage.name.startswith(only_stage + ".")
+def _judge_without_setup(judgment: Judgment, reason: str) -> CaseVerdict:
+    """The verdict on a candidate whose every call fails for one reason: no cell is tested, and no stage is blamed."""
+    sentence = f"every call of the candidate failed: {reason}"
+    judgment.isolated = judgment.chained = ModeRun(absence=Absence(CellState.NOT_TESTED, f"not tested: {sentence}"))
+    verdict = judge_tensors(judgment)
+    verdict.state, verdict.sentence, verdict.setup_failed = CaseState.DIFFERS, sentence, True
+    return verdict
 
 
 def refuse_unknown(only_stage: str | None) -> None:
@@ -158,7 +151,8 @@ def _fill_ledger(judgment: Judgment) -> None:
             run = judgment.run(mode)
             if name in optional and name not in run.tensors:
                 continue
-            if absence := run.why_absent(name):
+            absence = run.why_absent(name)
+            if absence is not None and (name in case or absence.state is not CellState.NOT_PROVIDED):
                 cells = ledger.without_numbers(name, mode, absence.state, absence.sentence)
                 judgment.ledger.enter(name, mode, cells, None)
             else:
@@ -167,20 +161,41 @@ def _fill_ledger(judgment: Judgment) -> None:
 
 
 def _conclude(judgment: Judgment, verdicts: list[StageVerdict]) -> CaseVerdict:
-    name, cells = judgment.case.name, judgment.ledger.cells
-    traces = {mode: judgment.run(mode).tensors for mode in Mode}
-    unknown = sorted(made for made in {*traces[Mode.ISOLATED], *traces[Mode.CHAINED]} if not stages.is_known(made))
-    failed = [cell for cell in cells if cell.failed]
-    if not failed:
-        if judgment.ledger.counts()["compared"]:
-            return CaseVerdict(name, CaseState.PASS, None, judgment.ledger, verdicts, None, traces, unknown)
-        nothing = f"{name}: nothing was compared; the candidate offers no stage that this case has"
-        return CaseVerdict(name, CaseState.NOTHING, nothing, judgment.ledger, verdicts, None, traces, unknown)
-    cell = _first_failure(failed, verdicts)
-    sentence = cell.sentence
-    if unknown and cell.state is CellState.MISSING:
-        sentence = f"{sentence}; it made {', '.join(unknown[:3])}, which the stage table does not know"
-    return CaseVerdict(name, CaseState.DIFFERS, sentence, judgment.ledger, verdicts, _place(cell), traces, unknown)
+    entries = judgment.ledger
+    result = CaseVerdict(judgment.case.name, CaseState.PASS, None, entries, verdicts)
+    result.traces = {mode: judgment.run(mode).tensors for mode in Mode}
+    result.extra_names = sorted({name for mode in Mode for name in judgment.run(mode).extra})
+    failed = [cell for cell in entries.cells if cell.failed]
+    extra = f"it also handed over {_listed(result.extra_names)}, which this case does not have"
+    if failed:
+        cell = _first_failure(failed, verdicts)
+        result.state, result.first, result.sentence = CaseState.DIFFERS, _place(cell), cell.sentence
+        if result.extra_names and cell.state is CellState.MISSING:
+            result.sentence = f"{cell.sentence}; {extra}"
+        return result
+    counts = entries.counts()
+    if not counts["compared"] + counts["waived"]:
+        result.state = CaseState.NOTHING
+        result.sentence = f"{result.name}: nothing was compared; the candidate offers no stage that this case has"
+        return result
+    if (
+        any(cell.state.untested and judgment.judges(cell.mode) for cell in entries.cells)
+        or judgment.only_stage is not None
+    ):
+        result.state = CaseState.PARTIAL
+        result.sentence = _partial_sentence(counts)
+    if result.extra_names:
+        result.sentence = f"{result.sentence}; {extra}" if result.sentence else extra
+    return result
+
+
+def _partial_sentence(counts: Mapping[str, int]) -> str:
+    return f"{counts['compared'] + counts['waived']} of {counts['expected']} cells: partial; nothing failed"
+
+
+def _listed(names: list[str]) -> str:
+    rest = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _first_failure(failed: list[Cell], verdicts: list[StageVerdict]) -> Cell:
@@ -208,30 +223,51 @@ def unreadable(name: str, error: ParityError) -> CaseVerdict:
     return CaseVerdict(name, CaseState.UNREADABLE, f"{name} cannot be judged: {error}", Ledger(name))
 
 
-def overall(verdicts: Iterable[CaseVerdict], waivers: Waivers, complete: bool) -> tuple[CaseState, int, str]:
+def overall(
+    verdicts: Iterable[CaseVerdict], waivers: Waivers, scope: RunScope, complaints: Sequence[str] = ()
+) -> tuple[CaseState, int, str]:
     """The result of a run.
 
     Args:
         verdicts: The verdicts on its cases.
-        waivers: The waivers of the run.
-        complete: Whether all cases and stages were judged, so that a waiver that was not used is a failure.
+        waivers: The waivers of the run. One that a complete run did not use is a failure.
+        scope: What the run judges; only a complete run in which every cell was compared passes.
+        complaints: Failures of the run that belong to no cell.
     Returns:
         State, exit code and sentence.
     """
     cases = list(verdicts)
-    totals = ledger.counts(cell for verdict in cases for cell in verdict.ledger.cells)
-    differing = [verdict.name for verdict in cases if verdict.state in (CaseState.DIFFERS, CaseState.UNREADABLE)]
-    complaints = waivers.complaints(complete)
-    idle = [verdict.name for verdict in cases if verdict.state is CaseState.NOTHING]
+    judged = [verdict for verdict in cases if not verdict.outside]
+    totals = ledger.counts(cell for verdict in judged for cell in verdict.ledger.cells if cell.mode in scope.modes)
+    differing = [verdict for verdict in cases if verdict.state in (CaseState.DIFFERS, CaseState.UNREADABLE)]
+    failures = [*complaints, *waivers.complaints(scope.complete and scope.modes == tuple(Mode))]
     state = CaseState.DIFFERS
     if differing:
-        sentence = f"{len(differing)} of {len(cases)} cases differ: {', '.join(differing[:5])}"
-    elif complaints:
-        sentence = complaints[0]
-    elif not totals["compared"]:
+        sentence = _differing_sentence(differing, len(cases))
+    elif failures:
+        sentence = failures[0]
+    elif not totals["compared"] + totals["waived"]:
         state, sentence = CaseState.NOTHING, "nothing was compared: no case has a stage that the candidate offers"
-    elif idle:
-        sentence = f"nothing was compared in {', '.join(idle)}, although other cases were"
+    elif not scope.complete or totals["not_tested"]:
+        state, sentence = CaseState.PARTIAL, _partial_run_sentence(totals, len(cases), scope)
     else:
-        state, sentence = CaseState.PASS, f"all {totals['compared']} cells of {len(cases)} cases hold"
+        state, sentence = CaseState.PASS, f"all {totals['compared']} cells of {len(judged)} cases hold"
+        if len(judged) < len(cases):
+            sentence += f"; {len(cases) - len(judged)} cases of profiles that the candidate does not declare"
     return state, EXIT_CODES[state], sentence
+
+
+def _differing_sentence(differing: list[CaseVerdict], total: int) -> str:
+    names = ", ".join(verdict.name for verdict in differing[:_LISTED])
+    sentences = {verdict.sentence for verdict in differing}
+    if len(differing) > 1 and len(sentences) == 1:
+        return f"{len(differing)} of {total} cases differ for one reason: {sentences.pop()}"
+    return f"{len(differing)} of {total} cases differ: {names}"
+
+
+def _partial_run_sentence(totals: Mapping[str, int], cases: int, scope: RunScope) -> str:
+    """The numbers of a partial run: "6 of 254 cells: partial; nothing failed"."""
+    chosen = f" of the stage {scope.only_stage}" if scope.only_stage else ""
+    if scope.cases is not None and scope.cases != cases:
+        chosen += f" of {cases} of {scope.cases} cases"
+    return f"{totals['compared'] + totals['waived']} of {totals['expected']} cells{chosen}: partial; nothing failed"

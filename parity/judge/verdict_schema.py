@@ -163,8 +163,8 @@ SCHEMA: dict[str, Any] = {
     **_object(
         {
             "format": {"const": FORMAT},
-            "state": {"enum": ["pass", "differs", "nothing"]},
-            "exit_code": {"enum": [0, 1, 3]},
+            "state": {"enum": ["pass", "partial", "differs", "nothing"]},
+            "exit_code": {"enum": [0, 1, 3, 4]},
             "sentence": _TEXT,
             "candidate": _object(
                 {"name": _TEXT, "version": _TEXT},

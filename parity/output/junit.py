@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
+from parity.judge.states import CaseState
 from parity.output.verdict_json import case_failed, cell_failed
 
 
 def document(verdict: Mapping[str, Any]) -> str:
-    """The JUnit XML of a verdict.json document; a case without stages is one test called "case"."""
+    """The JUnit XML of a verdict.json document; what fails in no stage of a case is one test called "case"."""
     suites = ElementTree.Element("testsuites", name="parity")
     for case in verdict["cases"]:
         _add_case(suites, case)
@@ -18,7 +19,10 @@ def document(verdict: Mapping[str, Any]) -> str:
 
 def _add_case(suites: ElementTree.Element, case: Mapping[str, Any]) -> None:
     suite = ElementTree.SubElement(suites, "testsuite", name=case["name"])
-    tests = [(stage["prefix"] + stage["stage"], stage) for stage in case["stages"]] or [("case", None)]
+    tests: list[tuple[str, Any]] = [(stage["prefix"] + stage["stage"], stage) for stage in case["stages"]]
+    any_failed = any(cell_failed(cell) for _, stage in tests for cell in stage["cells"])
+    if not tests or (case["state"] == CaseState.DIFFERS and not any_failed):
+        tests.append(("case", None))  # a failure that belongs to no stage
     failures = skipped = 0
     for name, stage in tests:
         test = ElementTree.SubElement(suite, "testcase", classname=case["name"], name=name)

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parity import stages
+from parity.judge.states import Blame, CaseState, CellState
 from parity.output.verdict_json import case_failed, cell_failed
 
 HEADINGS = ("stage", "cells", "same", "close", "differs", "nearest to its limit")
 _NUMERIC_COLUMNS = (1, 2, 3, 4)
 _FORM_STATES = ("missing", "shape", "dtype", "nan", "empty", "error")  # cell states without a measured number
+_QUIET_BLAMES = (Blame.CLEAN, Blame.NOT_TESTED)  # blames that accuse no stage
 _EXPLAINED_SHOWN = 5  # explained decisions that the closing lines list; the rest are counted
 
 
@@ -44,7 +46,7 @@ def _nearest_to_limit(cells: Sequence[Mapping[str, Any]]) -> str:
         return f"{formless[0]['tensor']} {formless[0]['mode']}: {formless[0]['state']}"
     measured = [cell for cell in cells if cell["metric"] != "form" and cell["value"] is not None]
     if not measured:
-        return "not tested" if cells and cells[0]["state"] == "not tested" else ""
+        return str(cells[0]["state"]) if cells and CellState(cells[0]["state"]).untested else ""
     top = max(measured, key=lambda cell: (cell_failed(cell), cell["times_limit"] or 0))
     share = "" if top["times_limit"] is None else f"{100 * top['times_limit']:.3g} % of "
     return f"{top['tensor']} {top['mode']} {top['metric']} {share}{top['limit']:.2g}"
@@ -69,9 +71,9 @@ def closing(verdict: Mapping[str, Any]) -> str:
         f"cells: {counts['expected']} expected = {counts['compared']} compared + {counts['waived']} waived + "
         f"{counts['not_tested']} not tested; {counts['failed']} failed"
     ]
-    for case in verdict["cases"]:
+    for names, case in _without_repetition(verdict["cases"]):
         if case_failed(case):
-            lines += ["", f"{case['name']}: {case['state']}"]
+            lines += ["", f"{names}: {case['state']}"]
             lines += [f"  {case['sentence']}"] if case["sentence"] else []
             lines += [
                 f"  {stage['prefix']}{stage['stage']}: {stage['blame']}{_cause(stage)}"
@@ -79,7 +81,30 @@ def closing(verdict: Mapping[str, Any]) -> str:
                 if stage["blame"] in ("origin", "amplifies", "knife-edge")
             ]
             lines += [f"  reproduce: {case['reproduce']}"] if "reproduce" in case else []
-    return "\n".join([*lines, *_explained_decisions(verdict), "", f"{verdict['state']}: {verdict['sentence']}"])
+    lines += [*_extra_tensors(verdict), *_explained_decisions(verdict), ""]
+    return "\n".join([*lines, f"{verdict['state']}: {verdict['sentence']}"])
+
+
+def _without_repetition(cases: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Cases with their names; cases that fail with one sentence and accuse no stage are one entry."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for case in cases:
+        alike = case_failed(case) and not any(stage["blame"] not in _QUIET_BLAMES for stage in case["stages"])
+        groups.setdefault(f"{case['state']}: {case.get('sentence')}" if alike else case["name"], []).append(case)
+    return [
+        (group[0]["name"] if len(group) == 1 else f"{group[0]['name']} and {len(group) - 1} more cases", group[0])
+        for group in groups.values()
+    ]
+
+
+def _extra_tensors(verdict: Mapping[str, Any]) -> list[str]:
+    """The sentences of cases that hold although the candidate handed over tensors that nobody asked for."""
+    sentences = [
+        f"  {case['name']}: {case['sentence']}"
+        for case in verdict["cases"]
+        if case["state"] in (CaseState.PASS, CaseState.PARTIAL) and "also handed over" in (case.get("sentence") or "")
+    ]
+    return ["", "tensors that were not asked for:", *sentences] if sentences else []
 
 
 def _explained_decisions(verdict: Mapping[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from parity.judge.verdict_schema import FORMAT, SCHEMA
 
 Json = dict[str, Any]
 
-NEUTRAL_CASE_STATES = (CaseState.PASS, CaseState.DECLINED)  # no failure of the candidate
+NEUTRAL_CASE_STATES = (CaseState.PASS, CaseState.PARTIAL, CaseState.DECLINED)  # no failure of the candidate
 
 
 def cell_failed(cell: Mapping[str, Any]) -> bool:

@@ -12,11 +12,11 @@ from parity.candidates.candidate import Candidate, Tensors
 from parity.errors import TraceError, UsageError
 from parity.goldens import store, trace_file
 from parity.goldens.store import Case, MemoryCase
-from parity.judge import verdict
+from parity.judge import candidate_runs, verdict
 from parity.judge.judgment import Absence, Judgment, ModeRun
 from parity.judge.limits import load as load_limits
 from parity.judge.limits import network_f0
-from parity.judge.states import CellState
+from parity.judge.states import CellState, Mode
 from parity.judge.waivers import Waivers
 from parity.output import files, verdict_json
 from parity.output.verdict_json import Json
@@ -94,8 +94,9 @@ def judge(
         waivers,
         only_stage=only_stage,
         counterfactuals=counterfactual.RvcCounterfactuals(case, program),
+        modes=(Mode.CHAINED,),
         isolated=ModeRun(absence=only_chained),
-        chained=ModeRun(made),
+        chained=candidate_runs.whole_run(case, made),
     )
     case_verdict = verdict.judge_tensors(judgment)
     verdict.match_profiles(judgment, case_verdict)
@@ -103,7 +104,7 @@ def judge(
     golden = case if not isinstance(case, MemoryCase) else None
     document = verdict_json.case_document(case_verdict, golden, traces, time.monotonic() - begin, command)
     run_document = verdict_json.run_document(
-        verdict.overall([case_verdict], waivers, complete=False),
+        verdict.overall([case_verdict], waivers, verdict.RunScope((Mode.CHAINED,), only_stage=only_stage)),
         about,
         [document],
         [case_verdict],

@@ -12,11 +12,11 @@ from parity.candidates.candidate import Candidate, DeclinedCase
 from parity.errors import GoldenError, UsageError
 from parity.goldens import store
 from parity.goldens.store import Case
-from parity.judge import verdict
+from parity.judge import candidate_runs, verdict
 from parity.judge.judgment import Judgment
 from parity.judge.limits import Limits, network_f0
 from parity.judge.limits import load as load_limits
-from parity.judge.states import CaseState
+from parity.judge.states import CaseState, CellState, Mode
 from parity.judge.verdict import CaseVerdict
 from parity.judge.waivers import Waivers
 from parity.judge.waivers import load as load_waivers
@@ -56,18 +56,22 @@ def run(
     folders = _chosen(goldens, only_case, only_stage)
     limits = limits if limits is not None else load_limits()
     waivers = waivers if waivers is not None else load_waivers()
+    available = len(store.cases(goldens))
+    scope = verdict.RunScope(cases=None if only_case is None else available, only_stage=only_stage)
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
     documents: list[Json] = []
     verdicts: list[CaseVerdict] = []
     networks: dict[str, bool] = {}
+    declared = DeclaredCalls()
     for folder in tqdm(folders, desc="parity", unit="case", file=sys.stderr, disable=not sys.stderr.isatty()):
         case_verdict, document = _judge_folder(folder, program, limits, waivers, only_stage, out, command)
+        declared.count(program, case_verdict)
         networks[case_verdict.name] = network_f0(document.get("options", {}))
         case_verdict.traces.clear()  # written to disk; a run over all goldens would not fit in memory
         verdicts.append(case_verdict)
         documents.append(document)
     run_document = verdict_json.run_document(
-        verdict.overall(verdicts, waivers, complete=only_case is None and only_stage is None),
+        verdict.overall(verdicts, waivers, scope, declared.complaints() if only_case is None else ()),
         program.about,
         documents,
         verdicts,
@@ -78,6 +82,40 @@ def run(
     )
     files.write(out, run_document)
     return run_document
+
+
+class DeclaredCalls:
+    """The calls that a candidate declares, and whether any case had one: a call that every case lacks is a failure."""
+
+    def __init__(self) -> None:
+        self._present: dict[str, bool] = {}  # stage, or "run" → whether any case has it
+        self._cases: dict[str, int] = {}
+
+    def count(self, program: Candidate, judged: CaseVerdict) -> None:
+        """Count the calls of one judged case."""
+        if judged.state in (CaseState.UNREADABLE, CaseState.DECLINED) or judged.setup_failed:
+            return
+        lacking: dict[str, bool] = {}
+        for stage in judged.stages:
+            cells = [cell for cell in stage.cells if cell.mode is Mode.ISOLATED]
+            if cells and program.offers(stage.stage):
+                absent = all(cell.state is CellState.NOT_TESTED for cell in cells)
+                lacking[stage.stage.name] = lacking.get(stage.stage.name, True) and absent
+        chained = [cell for cell in judged.ledger.cells if cell.mode is Mode.CHAINED]
+        if chained and program.chains:
+            lacking[candidate_runs.WHOLE] = all(cell.state is CellState.NOT_TESTED for cell in chained)
+        for call, absent in lacking.items():
+            self._present[call] = self._present.get(call, False) or not absent
+            self._cases[call] = self._cases.get(call, 0) + 1
+
+    def complaints(self) -> list[str]:
+        """A sentence for each call that is declared and that no case had."""
+        return [
+            f"the candidate declares {'whole conversions' if call == candidate_runs.WHOLE else call}, but lacks "
+            f"{'them' if call == candidate_runs.WHOLE else 'it'} in every case ({self._cases[call]}); do not declare it"
+            for call, present in self._present.items()
+            if not present
+        ]
 
 
 def _chosen(goldens: Path, only_case: str | None, only_stage: str | None) -> list[Path]:
@@ -144,7 +182,7 @@ def _judge(case: Case, program: Candidate, limits: Limits, waivers: Waivers, onl
     case_verdict = verdict.judge(judgment)
     verdict.match_profiles(judgment, case_verdict)
     if not taken:
-        case_verdict.state = CaseState.DECLINED
+        case_verdict.state, case_verdict.outside = CaseState.DECLINED, True
         case_verdict.sentence = f"the candidate does not declare the profile {case.profile}"
     elif case_verdict.state is CaseState.NOTHING and _offers_nothing(judged, case):
         case_verdict.state = CaseState.DECLINED

@@ -92,7 +92,7 @@ class RvcTorch(PredictionSource):
 
     def offers(self, stage: stages.Stage) -> bool:
         """Every stage but the gated ring of a stream (`rt.input_wav`), of which no golden has a tensor."""
-        return stage.name in offline_stages.STAGES or stage.name in realtime_stages.STAGES
+        return self.absent is None and (stage.name in offline_stages.STAGES or stage.name in realtime_stages.STAGES)
 
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
         """As `Candidate.run_stage`."""

@@ -44,6 +44,7 @@ class Rendering:
 # State, symbol and label of a cell, the mildest first.
 _CELLS = (
     (CellState.NOT_TESTED, "·", "not tested"),
+    (CellState.NOT_PROVIDED, "·", "not provided"),
     (CellState.SAME, "=", "bit for bit the same"),
     (CellState.CLOSE, "✓", "within its limit"),
     (CellState.WAIVED, "w", "waived"),
@@ -73,6 +74,7 @@ CELLS: Mapping[str, Rendering] = {
 CASES: Mapping[str, Rendering] = {
     CaseState.DIFFERS: Rendering(Mark.BAD, "✗", "differs", 2),
     CaseState.PASS: Rendering(Mark.GOOD, "✓", "passes", 1),
+    CaseState.PARTIAL: Rendering(Mark.QUIET, "◐", "partial", 1, "Partial: nothing failed, not everything was compared"),
     CaseState.UNREADABLE: Rendering(Mark.BAD, "✗", "unreadable", 3, "Could not be judged"),
     CaseState.NOTHING: Rendering(Mark.BAD, "✗", "nothing compared", 3, "Nothing was compared"),
     CaseState.DECLINED: Rendering(Mark.QUIET, "–", "declined", 0, "Not judged: the candidate declines this case"),
@@ -80,6 +82,7 @@ CASES: Mapping[str, Rendering] = {
 
 VERDICTS: Mapping[str, Rendering] = {
     CaseState.PASS: Rendering(Mark.GOOD, "✓", "pass", 0),
+    CaseState.PARTIAL: Rendering(Mark.QUIET, "◐", "partial", 1),
     CaseState.DIFFERS: Rendering(Mark.BAD, "✗", "differs", 1),
     CaseState.NOTHING: Rendering(Mark.BAD, "✗", "nothing", 2),
 }

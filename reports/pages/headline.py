@@ -150,6 +150,8 @@ def cards(case: Json) -> Iterator[BlameCard]:
         yield BlameCard(Mark.QUIET, "Inherited", [f"{line}{', '.join(inherited)}."])
     if case["state"] == "pass":
         yield BlameCard(Mark.GOOD, "No stage", ["No stage is accused."], command)
+    elif case["state"] == "partial":
+        yield BlameCard(Mark.QUIET, "Partly compared", [case["sentence"] or "Not every cell was compared."], command)
     elif case["state"] == "declined":
         yield BlameCard(Mark.QUIET, "Not judged", [case["sentence"] or "The candidate declines this case."])
     elif not origins(case):

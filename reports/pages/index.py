@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parity import stages
+from parity.judge.states import CaseState
 from reports.data import cells, formatting, states
 from reports.data.load import Json
 from reports.data.states import Mark, Rendering
@@ -121,11 +122,14 @@ def build(verdict: Json) -> IndexPage:
 
 def _totals(cases: Sequence[Json], counts: Json) -> list[tuple[str, int]]:
     marks = [states.CASES[case["state"]].mark for case in cases]
-    declined = marks.count(Mark.QUIET)
+    declined, partial = (
+        sum(case["state"] == state for case in cases) for state in (CaseState.DECLINED, CaseState.PARTIAL)
+    )
     return [
         ("cases", len(cases)),
         ("cases that pass", marks.count(Mark.GOOD)),
         ("cases that differ", marks.count(Mark.BAD)),
+        *([("cases partly compared", partial)] if partial else []),
         *([("cases declined", declined)] if declined else []),
         ("checks expected", counts["expected"]),
         ("compared", counts["compared"]),

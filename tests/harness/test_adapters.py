@@ -64,7 +64,7 @@ def test_the_doctor_accepts_the_c_adapter(tmp_path: Path, small: Path) -> None:
 
 def test_the_c_adapter_passes_on_its_three_stages(tmp_path: Path) -> None:
     document = judged(built(tmp_path), tmp_path)
-    assert document["state"] == "pass"
+    assert (document["state"], document["exit_code"]) == ("partial", 4)
     tested = {stage["stage"] for stage in document["cases"][0]["stages"] if stage["blame"] == "clean"}
     assert tested == {"content.upsampled", "content.protected", "nsf"}
     counts = document["counts"]
@@ -100,7 +100,7 @@ def test_the_onnx_adapter_is_accepted_and_passes(tmp_path: Path, small: Path) ->
         findings = list(doctor.examine(program, small))
         assert [finding.code for finding in findings if not finding.well] == []
         document = running.run(program, small, tmp_path / "out")
-    assert document["state"] == "pass", document["sentence"]
+    assert document["state"] == "partial", document["sentence"]
     tested = {stage["stage"] for stage in document["cases"][0]["stages"] if stage["blame"] == "clean"}
     assert tested == {"hubert.features", "enc_p", "z_p", "flow", "generator"}
 

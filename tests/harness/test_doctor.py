@@ -116,7 +116,7 @@ def test_an_adapter_without_faults(goldens: Path, capsys: pytest.CaptureFixture[
 def test_check_runs_the_adapter(goldens: Path, tmp_path: Path) -> None:
     command = adapter("none", goldens)
     arguments = ["check", "--candidate", command, "--goldens", str(goldens), "--out", str(tmp_path)]
-    assert command_line.main(arguments) == 0
+    assert command_line.main(arguments) == 4
     document = json.loads((tmp_path / "verdict.json").read_text())
     assert document["candidate"]["name"] == "fake"
     assert document["candidate"]["declares"] == {"stages": ["flow"], "chain": False}

@@ -39,7 +39,7 @@ def test_without_fused_multiply_add_a_constant_phase_wraps_hundreds_of_times(cas
 
 def test_the_other_decision_is_explained_and_named(case: store.Case) -> None:
     result = judged(case, **other_way(case))
-    assert result.state == "pass"
+    assert result.state == "partial"  # one stage is judged
     assert {stage.blame for stage in result.stages} == {"knife-edge"}
 
 

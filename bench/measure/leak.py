@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.measure import child
 from bench.measure.workload import Workload
-from rvc.weights.memory import give_back
+from rvc.weights.memory import trim_heap
 
 RUNS = 18  # conversions; `drift` leaves out the first three
 
@@ -36,7 +36,7 @@ def after_each(call: Callable[[], object], runs: int) -> list[float]:
     for _ in range(runs):
         call()
         gc.collect()
-        give_back()
+        trim_heap()
         now = child.resident_mib()
         if now is None:
             raise OSError("this system does not provide the resident memory of a process; measure leaks on Linux")

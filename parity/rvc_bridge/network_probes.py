@@ -23,7 +23,7 @@ from rvc.f0 import mel, salience
 from rvc.f0.methods import pm, rmvpe
 from rvc.nn import encoder, generator, hubert, residual_blocks
 from rvc.nn.hubert import Hubert
-from rvc.nn.kernels.conv import from_rows, to_rows
+from rvc.nn.kernels.conv import from_frames, to_frames
 from rvc.nn.kernels.dense import Dense
 from rvc.nn.rmvpe import Rmvpe
 
@@ -267,11 +267,11 @@ def _flow(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterator
     z_p, g = (torch.from_numpy(inputs[prefix + local]) for local in ("z_p", "spk.g"))
 
     def flowed(order: list[Any], before: bool = True, after: bool = False) -> Array:
-        x, condition = to_rows(z_p), to_rows(g)
+        x, condition = to_frames(z_p), to_frames(g)
         for coupling in order:
             x = coupling((x.flip(1) if before else x).contiguous(), condition)
             x = x.flip(1).contiguous() if after else x
-        return _array(from_rows(x.contiguous()))
+        return _array(from_frames(x.contiguous()))
 
     with torch.inference_mode():
         yield Guess(

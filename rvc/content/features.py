@@ -12,8 +12,8 @@ from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn.hubert import Hubert, HubertConfig, config_from_json
 from rvc.nn.hubert_tensor_names import check, config_from_tensors, translate
 from rvc.voice_kinds import VERSIONS
-from rvc.weights.mapped_file import Tensors, read_safetensors
-from rvc.weights.memory import give_back
+from rvc.weights.mapped_file import MappedTensors, read_safetensors
+from rvc.weights.memory import trim_heap
 from rvc.weights.policy import RESIDENT, WeightPolicy
 from rvc.weights.safe_unpickler import read_tensors
 
@@ -55,7 +55,7 @@ def load_hubert(
             config = read_config(beside)
     check(weights, config, path.name)
     hubert = Hubert(config, weights, device, PRECISIONS[precision], policy)
-    give_back()
+    trim_heap()
     return hubert
 
 
@@ -104,7 +104,7 @@ def read_config(path: Path) -> HubertConfig:
         raise BadCheckpoint(f"the HuBERT folder's {path.name} cannot be read ({error})") from error
 
 
-def read_weights(path: Path) -> Tensors:
+def read_weights(path: Path) -> MappedTensors:
     """All tensors of a weight file, mapped into memory.
 
     Raises:

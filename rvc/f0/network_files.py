@@ -13,7 +13,7 @@ from rvc.content.features import read_weights
 from rvc.errors import BadCheckpoint
 from rvc.f0 import registry
 from rvc.f0.optional_packages import shipped_file
-from rvc.weights.mapped_file import Tensors
+from rvc.weights.mapped_file import MappedTensors
 from rvc.weights.policy import RESIDENT, WeightPolicy
 
 
@@ -50,7 +50,7 @@ def load(
     return build(weights, policy) if network.is_streamable else build(weights)
 
 
-def tensors(path: Path, device: str | torch.device) -> Tensors:
+def tensors(path: Path, device: str | torch.device) -> MappedTensors:
     """The tensors of a weight file, moved to a device.
 
     Raises:

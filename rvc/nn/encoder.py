@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rvc.nn.kernels.conv import Conv, Weights, from_rows
+from rvc.nn.kernels.conv import Conv, Weights, from_frames
 from rvc.nn.synthesizer_config import WINDOW, Sizes
 
-EPS = 1e-5
-BLOCK = 320  # rows of the attention matrix at a time: memory grows with p, not with p²; a live window in one
+EPS = 1e-5  # of the layer norms (docs/spec/05 §5.2)
+QUERIES = 320  # queries per attention matrix: memory grows with p, not with p²; a realtime window needs one matrix
 
 
 class Encoder:
     """Content (1, p, C) and pitch bins (1, p) to m and logs, float32 (1, inter, p) each."""
 
     def __init__(self, sizes: Sizes, weights: Weights) -> None:
-        """weights.dtype : what the blocks' products are computed in, as `to_precision` has it."""
+        """Pack the weights; their `dtype` is what the blocks' products are computed in, see `to_precision`."""
         self.hidden, self.inter = sizes.hidden, sizes.inter
         self.phone = Conv(weights["enc_p.emb_phone.weight"][:, :, None], weights["enc_p.emb_phone.bias"])
         self.pitch = weights["enc_p.emb_pitch.weight"] if sizes.f0 else None
@@ -27,10 +27,14 @@ class Encoder:
         self.proj = weights.to(torch.float32).conv("enc_p.proj")
 
     def __call__(self, content: Tensor, coarse: Tensor | None, keep_from: int = 0) -> tuple[Tensor, Tensor]:
-        """The latent's statistics for the frames from `keep_from` on; all frames are listened to.
+        """The prior's statistics for the frames from `keep_from` on; they depend on all frames.
 
-        content : float32 (1, p, C);  coarse : int64 (1, p), or None without F0
-        returns : m and logs, float32 (1, inter, p − keep_from)
+        Args:
+            content: float32 (1, p, C), content features.
+            coarse: int64 (1, p), coarse pitch, or None for a voice without F0.
+            keep_from: the first frame of the result.
+        Returns:
+            m and logs, float32 (1, inter, p − keep_from) each: mean and logarithm of the standard deviation.
         """
         x = self.phone(content[0].contiguous())
         if self.pitch is not None:
@@ -40,7 +44,7 @@ class Encoder:
         for block in self.blocks[:-1]:
             x = block(x)
         stats = self.proj(self.blocks[-1](x, keep_from))
-        return from_rows(stats[:, : self.inter]), from_rows(stats[:, self.inter :])
+        return from_frames(stats[:, : self.inter]), from_frames(stats[:, self.inter :])
 
     def to_precision(self, dtype: torch.dtype) -> None:
         """Compute the blocks' products in `dtype`; norms, attention's weights and sums, and both ends stay float32."""
@@ -50,7 +54,7 @@ class Encoder:
 
 
 class Block:
-    """Post-norm: attention, then two convolutions, each added and normalised over the channels."""
+    """Post-norm: attention, then two convolutions, each added and normalized over the channels."""
 
     def __init__(self, sizes: Sizes, weights: Weights, i: int) -> None:
         at = "enc_p.encoder"
@@ -61,21 +65,21 @@ class Block:
         self.norm_2 = (weights[f"{at}.norm_layers_2.{i}.gamma"], weights[f"{at}.norm_layers_2.{i}.beta"])
 
     def __call__(self, x: Tensor, first: int = 0) -> Tensor:
-        """Rows (p, hidden) → rows (p − first, hidden): those from `first` on, though all are listened to."""
+        """Frames (p, hidden) → (p − first, hidden): those from `first` on, which depend on all frames."""
         width = x.shape[1:]
-        start = max(first - self.conv_1.reach - self.conv_2.reach, 0)  # what the convolutions see of earlier rows
+        start = max(first - self.conv_1.reach - self.conv_2.reach, 0)  # the first frame that the convolutions depend on
         x = F.layer_norm(x[start:] + self.attention(x, start), width, *self.norm_1, EPS)
-        h = F.relu_(self.conv_1.same(x.to(self.conv_1.signal)))
+        h = F.relu_(self.conv_1.same(x.to(self.conv_1.signal_dtype)))
         h = self.conv_2.same(h).float()
         return F.layer_norm(h.add_(x), width, *self.norm_2, EPS)[first - start :]
 
 
 class Attention:
-    """Self-attention whose scores and values know the distance to the keys up to WINDOW frames away."""
+    """Self-attention with relative positions: scores and values depend on the distance to keys within WINDOW frames."""
 
     def __init__(self, sizes: Sizes, weights: Weights, at: str) -> None:
         self.heads, self.width = sizes.heads, sizes.hidden // sizes.heads
-        # Queries, keys and values in one product; the queries' scaling stays where the reference has it.
+        # Queries, keys and values are one product. The queries are scaled after it, as in the reference.
         parts = [f"{at}.conv_{letter}" for letter in "qkv"]
         self.qkv = Conv(
             torch.cat([weights[f"{part}.weight"] for part in parts]),
@@ -83,37 +87,37 @@ class Attention:
             dtype=weights.dtype,
         )
         self.out = weights.conv(f"{at}.conv_o")
-        self.near_k = weights[f"{at}.emb_rel_k"][0]
-        self.near_v = weights[f"{at}.emb_rel_v"][0]
+        self.relative_k = weights[f"{at}.emb_rel_k"][0]
+        self.relative_v = weights[f"{at}.emb_rel_v"][0]
 
     def __call__(self, x: Tensor, first: int = 0) -> Tensor:
-        """Rows (p, hidden) → rows (p − first, hidden): what the rows from `first` on hear of all."""
+        """Frames (p, hidden) → (p − first, hidden): the attention of the frames from `first` on to all frames."""
         p = x.shape[0]
-        qkv = self.qkv(x.to(self.qkv.signal)).float().view(p, 3, self.heads, self.width)
+        qkv = self.qkv(x.to(self.qkv.signal_dtype)).float().view(p, 3, self.heads, self.width)
         q, k, v = qkv.permute(1, 2, 0, 3).contiguous()  # (heads, p, width)
         q /= sqrt(self.width)
         mixed = x.new_empty(p - first, self.heads, self.width)
-        for start in range(first, p, BLOCK):
-            end = min(start + BLOCK, p)
+        for start in range(first, p, QUERIES):
+            end = min(start + QUERIES, p)
             mixed[start - first : end - first] = self.attend(q[:, start:end], k, v, start).transpose(0, 1)
-        return self.out(mixed.view(p - first, -1).to(self.out.signal)).float()
+        return self.out(mixed.view(p - first, -1).to(self.out.signal_dtype)).float()
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, start: int) -> Tensor:
-        """Queries (heads, b, width) of the frames start … start+b−1 over all p keys and values."""
+        """Attention of the queries (heads, b, width) of frames start … start + b − 1 to all p keys and values."""
         heads, b, _ = q.shape
         first, last = max(start - WINDOW, 0), min(start + b + WINDOW, k.shape[1])  # the keys within WINDOW of any query
         inside = slice(first - start + WINDOW, last - start + WINDOW)  # the same keys, counted from start − WINDOW
         score = q @ k.transpose(1, 2)
-        near = q.new_zeros(heads, b, b + 2 * WINDOW)
-        band(near).copy_(q @ self.near_k.t())
-        score[:, :, first:last] += near[:, :, inside]
+        relative = q.new_zeros(heads, b, b + 2 * WINDOW)
+        diagonals(relative).copy_(q @ self.relative_k.t())
+        score[:, :, first:last] += relative[:, :, inside]
         score = torch.softmax(score, dim=-1)
-        near.zero_()
-        near[:, :, inside] = score[:, :, first:last]
-        return (score @ v).add_(band(near) @ self.near_v)
+        relative.zero_()
+        relative[:, :, inside] = score[:, :, first:last]
+        return (score @ v).add_(diagonals(relative) @ self.relative_v)
 
 
-def band(x: Tensor) -> Tensor:
-    """The diagonals 0 … 2·WINDOW of x (heads, b, b + 2·WINDOW), seen as (heads, b, 2·WINDOW + 1); no copy."""
+def diagonals(x: Tensor) -> Tensor:
+    """The diagonals 0 … 2·WINDOW of x (heads, b, b + 2·WINDOW) as (heads, b, 2·WINDOW + 1); no copy."""
     heads, b, width = x.shape
     return x.as_strided((heads, b, 2 * WINDOW + 1), (b * width, width + 1, 1))

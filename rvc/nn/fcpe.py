@@ -1,4 +1,4 @@
-"""FCPE: log-mel (frames, 128) → how strongly each of 360 pitches sounds in each frame, by convolutions alone."""
+"""FCPE, a convolutional F0 network: log-mel (frames, 128) → salience (frames, 360) over bins of 20 cents."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint
 from rvc.nn.hubert_tensor_names import listed
-from rvc.nn.kernels.dense import Dense, as_image, as_rows, windows
+from rvc.nn.kernels.conv import as_frames, as_image
+from rvc.nn.kernels.dense import Dense, unfold_frames
 
-GROUPS = 4
-EPS = 1e-5
-SLOPE = 0.01
-PIECE = 2048  # frames that go through the layers at once
+GROUPS = 4  # of the group norm
+EPS = 1e-5  # of the norms
+SLOPE = 0.01  # of the LeakyReLU
+PIECE = 2048  # frames of 10 ms that are computed at a time
 
 
 class Fcpe:
     """The network; sizes follow from the tensors."""
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
-        """weights : the `model` tensors of fcpe_c_v001.pt.  raises : BadCheckpoint."""
+        """Pack the `model` tensors of fcpe_c_v001.pt; raises BadCheckpoint when they are not complete."""
         check(weights)
         self.device = weights["cent_table"].device
         w = {name: value.to(torch.float32, copy=True) for name, value in weights.items() if value.is_floating_point()}
@@ -40,71 +41,77 @@ class Fcpe:
 
     @torch.no_grad()
     def salience(self, mel: Tensor) -> Tensor:
-        """mel : float32 (F, 128), natural log;  returns : float32 (F, 360), each 0…1."""
-        rows = around(self.first, mel)
-        self.settle(rows)
-        rows = around(self.second, rows)
+        """The salience of each F0 bin in each frame.
+
+        Args:
+            mel: float32 (F, 128), natural logarithm.
+        Returns:
+            float32 (F, 360) in 0 … 1.
+        """
+        frames = convolve_width_3(self.first, mel)
+        self.normalize_groups(frames)
+        frames = convolve_width_3(self.second, frames)
         halo = sum(layer.reach for layer in self.layers)
-        found = []
-        for start in range(0, len(rows), PIECE):
-            first, stop = max(start - halo, 0), min(start + PIECE, len(rows))
-            piece = rows[first : stop + halo]
+        salience: list[Tensor] = []
+        for start in range(0, len(frames), PIECE):
+            first, stop = max(start - halo, 0), min(start + PIECE, len(frames))
+            piece = frames[first : stop + halo]
             for layer in self.layers:
                 piece = piece + layer(piece)
             piece = F.layer_norm(piece[start - first : stop - first], piece.shape[1:], *self.norm, EPS)
-            found.append(torch.sigmoid(self.out(piece)))
-        return torch.cat(found)
+            salience.append(torch.sigmoid(self.out(piece)))
+        return torch.cat(salience)
 
-    def settle(self, rows: Tensor) -> None:
-        """Normalise each quarter of the channels over the whole sound, and bend below zero, in place."""
-        pieces = torch.split(rows.view(len(rows), GROUPS, -1), PIECE)
-        count = rows.numel() / GROUPS
+    def normalize_groups(self, frames: Tensor) -> None:
+        """Group norm over all frames (n, c), and LeakyReLU, in place."""
+        pieces = torch.split(frames.view(len(frames), GROUPS, -1), PIECE)
+        count = frames.numel() / GROUPS
         mean = sum((piece.double().sum((0, 2)) for piece in pieces), torch.zeros(())) / count
         square = ((piece.double() - mean[:, None]).square().sum((0, 2)) for piece in pieces)
         variance = sum(square, torch.zeros(())) / count
         weight, bias = (part.double().view(GROUPS, -1) for part in self.first_norm)
         scale = weight / torch.sqrt(variance + EPS)[:, None]
         shift = bias - mean[:, None] * scale
-        rows.mul_(scale.flatten().float()).add_(shift.flatten().float())
-        F.leaky_relu_(rows, SLOPE)
+        frames.mul_(scale.flatten().float()).add_(shift.flatten().float())
+        F.leaky_relu_(frames, SLOPE)
 
 
 class Layer:
-    """A conformer's convolution module: rows (F, 512) → what is added to them."""
+    """The convolution module of a conformer: frames (F, 512) → (F, 512), which the caller adds to them."""
 
     def __init__(self, weights: Mapping[str, Tensor], name: str) -> None:
         self.norm = weights[f"{name}.0.weight"], weights[f"{name}.0.bias"]
-        self.wide = Dense(weights[f"{name}.2.weight"][..., 0], weights[f"{name}.2.bias"])
-        self.deep = weights[f"{name}.4.conv.weight"][:, :, None], weights[f"{name}.4.conv.bias"]
-        self.narrow = Dense(weights[f"{name}.6.weight"][..., 0], weights[f"{name}.6.bias"])
-        self.reach = self.deep[0].shape[3] // 2
+        self.expand = Dense(weights[f"{name}.2.weight"][..., 0], weights[f"{name}.2.bias"])
+        self.depthwise = weights[f"{name}.4.conv.weight"][:, :, None], weights[f"{name}.4.conv.bias"]
+        self.contract = Dense(weights[f"{name}.6.weight"][..., 0], weights[f"{name}.6.bias"])
+        self.reach = self.depthwise[0].shape[3] // 2
 
-    def __call__(self, rows: Tensor) -> Tensor:
-        """rows : float32 (F, 512);  returns : float32 (F, 512)."""
-        inner = F.glu(self.wide(F.layer_norm(rows, rows.shape[1:], *self.norm, EPS)), dim=1)
-        deep = F.conv2d(as_image(inner), *self.deep, padding=(0, self.reach), groups=inner.shape[1])
-        heard: Tensor = self.narrow(F.silu(as_rows(deep)))
-        return heard
+    def __call__(self, frames: Tensor) -> Tensor:
+        """float32 (F, 512) → float32 (F, 512)."""
+        inner = F.glu(self.expand(F.layer_norm(frames, frames.shape[1:], *self.norm, EPS)), dim=1)
+        depthwise = F.conv2d(as_image(inner), *self.depthwise, padding=(0, self.reach), groups=inner.shape[1])
+        result: Tensor = self.contract(F.silu(as_frames(depthwise)))
+        return result
 
 
-def around(product: Dense, rows: Tensor) -> Tensor:
-    """A convolution of width 3 that keeps the length, a piece at a time: rows (F, a) → (F, b)."""
+def convolve_width_3(product: Dense, frames: Tensor) -> Tensor:
+    """A convolution of width 3 that keeps the length, piece by piece: frames (F, in) → (F, out)."""
     assert product.bias is not None
-    heard = rows.new_empty(len(rows), len(product.bias))
-    for start in range(0, len(rows), PIECE):
-        stop = min(start + PIECE, len(rows))
-        beyond = (0, 0, int(start == 0), int(stop == len(rows)))  # a row of zeros at either end of the sound
-        heard[start:stop] = product(windows(F.pad(rows[max(start - 1, 0) : stop + 1], beyond), 3, 1))
-    return heard
+    result = frames.new_empty(len(frames), len(product.bias))
+    for start in range(0, len(frames), PIECE):
+        stop = min(start + PIECE, len(frames))
+        padding = (0, 0, int(start == 0), int(stop == len(frames)))  # a zero frame at either end of the signal
+        result[start:stop] = product(unfold_frames(F.pad(frames[max(start - 1, 0) : stop + 1], padding), 3, 1))
+    return result
 
 
 def count_layers(weights: Mapping[str, Tensor]) -> int:
-    """How many conformer layers the tensors describe."""
+    """The number of conformer layers that the tensors describe."""
     return sum(1 for name in weights if re.fullmatch(r"net\.encoder_layers\.\d+\.conformer\.net\.0\.weight", name))
 
 
 def expected_shapes(layers: int, width: int) -> dict[str, tuple[int, ...]]:
-    """Every tensor the network needs."""
+    """Name and shape of every tensor the network needs."""
     shapes: dict[str, tuple[int, ...]] = {
         "cent_table": (360,),
         "input_stack.0.weight": (width, 128, 3),
@@ -129,7 +136,7 @@ def expected_shapes(layers: int, width: int) -> dict[str, tuple[int, ...]]:
 
 
 def check(weights: Mapping[str, Tensor]) -> None:
-    """Refuse anything but a complete convolution-only FCPE.  raises : BadCheckpoint."""
+    """Raise BadCheckpoint unless the tensors are those of a complete FCPE without attention."""
     bias = weights.get("input_stack.0.bias")
     shapes = expected_shapes(max(count_layers(weights), 1), 512 if bias is None else bias.numel())
     missing = [name for name in shapes if name not in weights]

@@ -1,7 +1,7 @@
-"""HuBERT-base, the network that hears what is said: samples at 16 kHz → one content frame every 20 ms.
+"""HuBERT-base, the content encoder: samples at 16 kHz → content features, one frame every 20 ms (docs/spec/02).
 
-Frames are kept as rows (n, channels) from end to end, which is the channels-last layout that convolutions like best.
-Nothing grows with the square of the length: the convolutional front end runs in pieces, attention is fused.
+Frames are (n, channels) from end to end, the channels-last layout, which convolutions compute fastest. No memory grows
+with the square of the length: the convolutional front end runs in pieces, and attention is fused.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from torch import Tensor, nn
 
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn.kernels import amx
-from rvc.nn.kernels.dense import Dense, as_image, as_rows, must_widen, on_tiles
-from rvc.weights.mapped_file import Tensors
+from rvc.nn.kernels.conv import as_frames, as_image
+from rvc.nn.kernels.dense import Dense, must_widen, on_amx
+from rvc.weights.mapped_file import MappedTensors
 from rvc.weights.policy import RESIDENT, WeightPolicy
 
-FOLDED = 32  # filters whose norm is folded at once: they stay in the cache
-NEAR = {torch.float32: amx.FLOAT32, torch.bfloat16: amx.HALFWAY}  # limbs on tiles
-LOW_LATENCY = NEAR | {torch.bfloat16: amx.BFLOAT16}  # limbs of the transformer in realtime conversion
-PIECE = 72  # content frames at most in one pass of the front end: 1.4 s of sound, 9 MB after the first layer
+FILTERS_PER_FOLD = 32  # filters whose weight norm is folded at a time, so that they stay in the cache
+TERMS = {torch.float32: amx.FLOAT32, torch.bfloat16: amx.INTERMEDIATE}  # bfloat16 terms per number on AMX
+LOW_LATENCY_TERMS = TERMS | {torch.bfloat16: amx.BFLOAT16}  # those of the transformer in realtime
+PIECE = 72  # content frames of 20 ms at most in one pass of the front end: 9 MB after its first layer
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,13 @@ def config_from_json(fields: Mapping[str, Any]) -> HubertConfig:
     for name, value in expected.items():
         if fields.get(name, value) != value:
             raise BadCheckpoint(
-                f"the HuBERT config.json says {name} = {fields[name]!r}, but RVC's content encoder has {value!r}; "
+                f"the HuBERT config.json has {name} = {fields[name]!r}, but RVC's content encoder has {value!r}; "
                 f"use a HuBERT-base or ContentVec model"
             )
     base = HubertConfig()
     conv_dim = tuple(int(v) for v in fields.get("conv_dim", (base.conv_width,) * len(base.kernels)))
     if len(set(conv_dim)) != 1:
-        raise BadCheckpoint(f"the HuBERT config.json says conv_dim = {list(conv_dim)}, but all must be the same width")
+        raise BadCheckpoint(f"the HuBERT config.json has conv_dim = {list(conv_dim)}, but all must be the same width")
     config = HubertConfig(
         width=int(fields.get("hidden_size", base.width)),
         layers=int(fields.get("num_hidden_layers", base.layers)),
@@ -116,95 +117,107 @@ class Hubert(nn.Module):
         dtype: torch.dtype = torch.float32,
         policy: WeightPolicy = RESIDENT,
     ) -> None:
-        """weights : of any float type;  dtype : what the transformer and its positional convolution are computed in.
+        """Pack the weights.
 
-        policy  : a streamed network packs each transformer layer when it is run, from `weights`;  with low latency, in
-                  bfloat16 on AMX, the transformer takes one limb a number instead of two
-        On tiles bfloat16 is two limbs a number: with one, content is 45 dB from float32, and meets other neighbours in
-        a voice's index. Elsewhere the front end never is bfloat16: that alone leaves 40 dB, the transformer 43 dB.
+        On AMX, bfloat16 takes two terms per number. With one, content features are 45 dB from those of float32, and
+        meet other neighbors in a voice's index. Elsewhere the front end is float32 for every `dtype`: in bfloat16 it
+        alone would leave 40 dB, the transformer leaves 43 dB (docs/performance.md).
+
+        Args:
+            config: the sizes of the network.
+            weights: the tensors of `expected_shapes`, of any float type; a streamed network reads them at each run.
+            device: where the network runs.
+            dtype: the type of the products of the transformer and of its positional convolution.
+            policy: a streamed network packs each transformer layer when it is run. With low latency, in bfloat16 on
+                AMX, the transformer takes one term per number instead of two.
         """
         super().__init__()
         self.config, self.device = config, torch.device(device)
-        parts = Parts(weights, self.device, torch.float32)
-        self.front = FrontEnd(config, parts, NEAR[dtype])
-        self.embed = Embedding(config, parts, dtype)
-        fast = Parts(weights, self.device, dtype, LOW_LATENCY if policy.low_latency else NEAR)
-        self.streamed = fast if policy.is_streamed else None
+        reader = WeightReader(weights, self.device, torch.float32)
+        self.front = FrontEnd(config, reader, TERMS[dtype])
+        self.embed = Embedding(config, reader, dtype)
+        terms = LOW_LATENCY_TERMS if policy.low_latency else TERMS
+        transformer_reader = WeightReader(weights, self.device, dtype, terms)
+        self.streamed = transformer_reader if policy.is_streamed else None
         held = range(0 if policy.is_streamed else config.layers)
-        self.layers = nn.ModuleList(Layer(config, fast, f"layers.{i}") for i in held)
-        self.final = parts.dense("final_proj") if "final_proj.weight" in weights else None
+        self.layers = nn.ModuleList(Layer(config, transformer_reader, f"layers.{i}") for i in held)
+        self.final = reader.dense("final_proj") if "final_proj.weight" in weights else None
 
     @torch.no_grad()
     def forward(self, samples: Tensor, layer: int | None = None, project: bool = False) -> Tensor:
-        """Hear `samples` up to a layer, and project for v1 voices.
+        """Extract content features.
 
-        samples : float32 (1, L) at 16 kHz, not normalised
-        layer   : how many transformer layers to run (12 for v2, 9 for v1); None runs all of them
-        project : apply `final_proj`, 768 → 256
-        returns : float32 (1, n, C), n = (L − 400) // 320 + 1
-        raises  : BadInput for fewer than 400 samples; BadCheckpoint when the file had no `final_proj`
+        Args:
+            samples: float32 (1, L) at 16 kHz, not normalized.
+            layer: the number of transformer layers to run (12 for v2, 9 for v1); None runs all of them.
+            project: whether to apply `final_proj`, 768 → 256, which v1 voices need.
+        Returns:
+            float32 (1, n, C), n = (L − 400) // 320 + 1.
+        Raises:
+            BadInput: there are fewer than 400 samples.
+            BadCheckpoint: the file had no `final_proj`.
         """
         config = self.config
         if samples.ndim != 2 or samples.shape[0] != 1:
-            raise BadInput(f"content needs samples of shape (1, L), found {tuple(samples.shape)}; make the sound mono")
+            raise BadInput(f"content needs samples of shape (1, L), found {tuple(samples.shape)}; make the audio mono")
         if samples.shape[1] < config.field:
             raise BadInput(
-                f"the sound has {samples.shape[1]} samples at 16 kHz, but a content frame needs {config.field}; "
+                f"the audio has {samples.shape[1]} samples at 16 kHz, but a content frame needs {config.field}; "
                 f"give at least {config.field / 16:.0f} ms"
             )
-        rows = self.embed(self.front(samples[0].to(self.device)))
+        frames = self.embed(self.front(samples[0].to(self.device)))
         for i in range(config.layers if layer is None else min(layer, config.layers)):
-            rows = self.layer(i)(rows)
+            frames = self.layer(i)(frames)
         if project:
             if self.final is None:
                 raise BadCheckpoint(
                     "this HuBERT has no final_proj, which v1 voices need; use a ContentVec model that keeps it"
                 )
-            rows = self.final(rows)
-        heard: Tensor = rows[None]
-        return heard
+            frames = self.final(frames)
+        features: Tensor = frames[None]
+        return features
 
     def layer(self, i: int) -> nn.Module:
         """Transformer layer `i`, packed now where layers are streamed."""
         return self.layers[i] if self.streamed is None else Layer(self.config, self.streamed, f"layers.{i}")
 
 
-class Parts:
-    """A file's tensors as the network's layers take them; a mapped file's pages are let go as each was laid out."""
+class WeightReader:
+    """Reads tensors of a file and packs them for layers; the pages of a mapped file are released after each."""
 
     def __init__(
         self,
         weights: Mapping[str, Tensor],
         device: torch.device,
         dtype: torch.dtype,
-        near: Mapping[torch.dtype, int] = NEAR,
+        terms: Mapping[torch.dtype, int] = TERMS,
     ) -> None:
-        """near : limbs on tiles for each dtype."""
-        self.weights, self.device, self.dtype, self.limbs = weights, device, dtype, near[dtype]
+        """Nothing is read yet; terms: bfloat16 terms per number on AMX, for each type."""
+        self.weights, self.device, self.dtype, self.terms = weights, device, dtype, terms[dtype]
 
     def plain(self, name: str) -> Tensor:
-        """A tensor of its own, in float32."""
+        """A copy of the tensor `name`, float32."""
         return self.weights[name].to(self.device, torch.float32, copy=True)
 
     def dense(self, name: str) -> Dense:
         """The matrix product `name`, with its bias."""
         return self.product(self.weights[f"{name}.weight"], self.plain(f"{name}.bias"))
 
-    def abreast(self, *names: str) -> Dense:
-        """The matrix products of these names as one, their outputs side by side."""
+    def stacked(self, *names: str) -> Dense:
+        """The matrix products of these names as one, whose outputs are concatenated."""
         weight = torch.cat([self.weights[f"{name}.weight"] for name in names])
         return self.product(weight, torch.cat([self.plain(f"{name}.bias") for name in names]))
 
-    def product(self, weight: Tensor, bias: Tensor | None, **named: int) -> Dense:
-        """A matrix product of a weight of the file; `named` as Dense has it."""
-        made = Dense(weight.to(self.device, torch.float32), bias, self.dtype, **{"limbs": self.limbs, **named})
-        self.forget()
-        return made
+    def product(self, weight: Tensor, bias: Tensor | None, **options: int) -> Dense:
+        """A matrix product with a weight of the file; `options` are keyword arguments of Dense."""
+        result = Dense(weight.to(self.device, torch.float32), bias, self.dtype, **{"terms": self.terms, **options})
+        self.release_pages()
+        return result
 
-    def forget(self) -> None:
-        """Let a mapped file's pages go."""
-        if isinstance(self.weights, Tensors):
-            self.weights.forget()
+    def release_pages(self) -> None:
+        """Release the pages of a mapped file."""
+        if isinstance(self.weights, MappedTensors):
+            self.weights.release_pages()
 
     def norm(self, name: str, eps: float) -> Norm:
         """The layer norm `name`."""
@@ -212,21 +225,21 @@ class Parts:
 
 
 class FrontEnd(nn.Module):
-    """Seven strided convolutions, each a matrix product over windows of rows: samples (L,) → rows (n, 512)."""
+    """Seven strided convolutions, each a matrix product over unfolded frames: samples (L,) → frames (n, 512)."""
 
-    def __init__(self, config: HubertConfig, parts: Parts, limbs: int = amx.FLOAT32) -> None:
-        """limbs : how near tiles come, as rvc.nn.kernels.amx has it."""
+    def __init__(self, config: HubertConfig, reader: WeightReader, terms: int = amx.FLOAT32) -> None:
+        """Pack the weights; terms: bfloat16 terms per number on AMX."""
         super().__init__()
-        self.config, self.limbs = config, limbs
-        self.first = parts.plain("front.0.weight")[:, 0]
-        self.norm_weight, self.norm_bias = parts.plain("front.norm.weight"), parts.plain("front.norm.bias")
+        self.config, self.terms = config, terms
+        self.first = reader.plain("front.0.weight")[:, 0]
+        self.norm_weight, self.norm_bias = reader.plain("front.norm.weight"), reader.plain("front.norm.bias")
         self.rest = nn.ModuleList(
-            parts.product(
-                parts.weights[f"front.{i}.weight"].transpose(1, 2).flatten(1),
+            reader.product(
+                reader.weights[f"front.{i}.weight"].transpose(1, 2).flatten(1),
                 None,
                 width=config.kernels[i],
                 stride=config.strides[i],
-                limbs=limbs,
+                terms=terms,
             )
             for i in range(1, len(config.kernels))
         )
@@ -234,166 +247,182 @@ class FrontEnd(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         """samples : float32 (L,);  returns : float32 (n, 512), contiguous."""
         config = self.config
-        first = Dense(*self.normalised_first(samples), limbs=self.limbs)
+        first = Dense(*self.normalized_first(samples), terms=self.terms)
         count = config.frames(len(samples))
-        rows = torch.empty(count, config.conv_width, dtype=samples.dtype, device=samples.device)
-        most = -(-count // -(-count // PIECE))  # passes of about the same length
-        for start in range(0, count, most):
-            stop = min(start + most, count)
+        frames = torch.empty(count, config.conv_width, dtype=samples.dtype, device=samples.device)
+        size = -(-count // -(-count // PIECE))  # passes of about the same length
+        for start in range(0, count, size):
+            stop = min(start + size, count)
             piece = samples[start * config.hop : (stop - 1) * config.hop + config.field]
-            rows[start:stop] = self.piece(piece, first)
-        return rows
+            frames[start:stop] = self.piece(piece, first)
+        return frames
 
     def piece(self, samples: Tensor, first: Dense) -> Tensor:
-        """Run all layers over one piece, the first with its normalisation folded in."""
-        rows: Tensor = first(samples.unfold(0, self.config.kernels[0], self.config.strides[0]), gelu=True)
+        """Run all layers over one piece: samples (l,) → float32 (n, 512); `first` includes the normalization."""
+        frames: Tensor = first(samples.unfold(0, self.config.kernels[0], self.config.strides[0]), gelu=True)
         for product in self.rest:
-            rows = product(rows, gelu=True)
-        return rows
+            frames = product(frames, gelu=True)
+        return frames
 
-    def normalised_first(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Fold the first layer's group norm, whose statistics span the whole segment, into its filters.
+    def normalized_first(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Fold the first layer's group norm, whose statistics span the entire segment, into its filters.
 
-        Each channel is normalised by its mean and variance over time. The channel is a linear image of the windows of
-        10 samples, so both follow from the windows' mean and covariance, without ever computing the channel.
+        Each channel is normalized by its mean and variance over time. The channel is a linear function of the windows
+        of 10 samples, so both follow from the windows' mean and covariance, without computing the channel.
 
-        returns : filters (512, 10), bias (512,)
+        Args:
+            samples: float32 (L,).
+        Returns:
+            Filters (512, 10) and bias (512,), of the samples' type.
         """
         kernel, stride = self.config.kernels[0], self.config.strides[0]
-        heard = samples.double().unfold(0, kernel, stride)  # (T, 10)
-        middle = heard.mean(0)
-        centred = heard - middle
-        covariance = centred.T @ centred / len(heard)
+        windows = samples.double().unfold(0, kernel, stride)  # (T, 10)
+        mean = windows.mean(0)
+        centered = windows - mean
+        covariance = centered.T @ centered / len(windows)
         filters = self.first.double()  # (512, 10)
         variance = ((filters @ covariance) * filters).sum(1)
         scale = self.norm_weight.double() / torch.sqrt(variance + self.config.eps)
-        bias = self.norm_bias.double() - filters @ middle * scale
+        bias = self.norm_bias.double() - filters @ mean * scale
         return (filters * scale[:, None]).to(samples.dtype), bias.to(samples.dtype)
 
 
 class Embedding(nn.Module):
-    """Norm, projection and positional convolution: rows (n, 512) → rows (n, 768), the encoder's `hidden0`."""
+    """Norm, projection and positional convolution: frames (n, 512) → (n, 768), the input of the transformer."""
 
-    def __init__(self, config: HubertConfig, parts: Parts, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, config: HubertConfig, reader: WeightReader, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.norm = parts.norm("projection.norm", config.eps)
-        self.projection = parts.dense("projection")
-        folded = fold_position(parts.plain("position.g"), parts.plain("position.v"))
-        self.position = (Groups if on_tiles(folded.device) else Grouped)(folded, config.position_groups, dtype)
-        self.position_bias = parts.plain("position.bias")
-        self.final_norm = parts.norm("norm", config.eps)
+        self.norm = reader.norm("projection.norm", config.eps)
+        self.projection = reader.dense("projection")
+        folded = fold_position(reader.plain("position.g"), reader.plain("position.v"))
+        kind = GroupedConvOnAmx if on_amx(folded.device) else GroupedConv
+        self.position = kind(folded, config.position_groups, dtype)
+        self.position_bias = reader.plain("position.bias")
+        self.final_norm = reader.norm("norm", config.eps)
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """rows : float32 (n, 512);  returns : float32 (n, 768)."""
-        rows = self.projection(self.norm(rows))
-        place = self.place(rows)[: len(rows)]  # an even kernel gives one frame too many
-        hidden: Tensor = self.final_norm(rows + place)
+    def forward(self, frames: Tensor) -> Tensor:
+        """float32 (n, 512) → float32 (n, 768)."""
+        frames = self.projection(self.norm(frames))
+        place = self.place(frames)[: len(frames)]  # an even kernel gives one frame too many
+        hidden: Tensor = self.final_norm(frames + place)
         return hidden
 
-    def place(self, rows: Tensor) -> Tensor:
-        """The positional convolution and its GELU: rows (n, 768) → rows (n + 1, 768) where the kernel is even."""
-        return self.position(rows, self.position_bias)
+    def place(self, frames: Tensor) -> Tensor:
+        """The positional convolution and its GELU: frames (n, 768) → (n + 1, 768) where the kernel size is even."""
+        return self.position(frames, self.position_bias)
 
 
-class Grouped:
+class GroupedConv:
     """A convolution in groups of channels and its GELU, through torch."""
 
     def __init__(self, weight: Tensor, groups: int, dtype: torch.dtype) -> None:
-        """weight : float32 (out, in, 1, k);  dtype : what is computed in."""
+        """Take a weight, float32 (out, in, 1, k), and the type to compute in."""
         self.weight, self.groups = weight.to(dtype), groups
         self.dtype = torch.float32 if must_widen(dtype, weight.device) else dtype
 
-    def __call__(self, rows: Tensor, bias: Tensor) -> Tensor:
-        """Rows (n, c) between k // 2 of zeros on either side → rows (n + 2·(k // 2) − k + 1, c), float32."""
-        image, around = as_image(rows.to(self.dtype)), (0, self.weight.shape[3] // 2)
-        made = F.conv2d(image, self.weight.to(self.dtype), bias.to(image.dtype), padding=around, groups=self.groups)
-        return F.gelu(as_rows(made).float())
+    def __call__(self, frames: Tensor, bias: Tensor) -> Tensor:
+        """Convolve frames, with k // 2 zero frames at either side.
+
+        Args:
+            frames: float32 (n, c).
+            bias: float32 (c,).
+        Returns:
+            float32 (n + 2·(k // 2) − k + 1, c).
+        """
+        image, padding = as_image(frames.to(self.dtype).contiguous()), (0, self.weight.shape[3] // 2)
+        result = F.conv2d(image, self.weight.to(self.dtype), bias.to(image.dtype), padding=padding, groups=self.groups)
+        return F.gelu(as_frames(result).float())
 
 
-class Groups:
-    """The same on tiles: each group a product of its own, of two taps at a time where their number is even."""
+class GroupedConvOnAmx:
+    """GroupedConv on AMX: one product per group, of two taps at a time where the kernel size is even."""
 
     def __init__(self, weight: Tensor, groups: int, dtype: torch.dtype) -> None:
-        """As Grouped's."""
-        out, self.across, _, kernel = weight.shape
-        self.reach, self.pair = kernel // 2, 2 - kernel % 2
-        at = tuple(range(0, kernel, self.pair))
-        taps = weight.permute(3, 0, 1, 2).reshape(len(at), self.pair, out, self.across).transpose(1, 2).flatten(2)
-        self.products = [amx.Product(part, at, NEAR[dtype]) for part in taps.chunk(groups, 1)]
+        """Take the arguments of GroupedConv."""
+        out, self.group_width, _, kernel = weight.shape
+        self.reach, self.taps_per_product = kernel // 2, 2 - kernel % 2
+        offsets = tuple(range(0, kernel, self.taps_per_product))
+        taps = weight.permute(3, 0, 1, 2).reshape(len(offsets), self.taps_per_product, out, self.group_width)
+        taps = taps.transpose(1, 2).flatten(2)
+        self.products = [amx.SplitProduct(part, offsets, TERMS[dtype]) for part in taps.chunk(groups, 1)]
 
-    def __call__(self, rows: Tensor, bias: Tensor) -> Tensor:
-        """As Grouped's."""
-        groups, across = len(self.products), self.across
-        apart = F.pad(rows.view(len(rows), groups, across).transpose(0, 1), (0, 0, self.reach, self.reach))
-        size = apart.shape[1] - self.pair + 1, self.pair * across
-        made = rows.new_empty(size[0] - self.products[0].reach, rows.shape[1])
-        for product, part, shift, into in zip(
-            self.products, apart, bias.chunk(groups), made.chunk(groups, 1), strict=True
+    def __call__(self, frames: Tensor, bias: Tensor) -> Tensor:
+        """Convolve frames; arguments and result are those of GroupedConv."""
+        groups, width = len(self.products), self.group_width
+        padded = F.pad(frames.view(len(frames), groups, width).transpose(0, 1), (0, 0, self.reach, self.reach))
+        size = padded.shape[1] - self.taps_per_product + 1, self.taps_per_product * width
+        result = frames.new_empty(size[0] - self.products[0].reach, frames.shape[1])
+        for product, group, group_bias, out in zip(
+            self.products, padded, bias.chunk(groups), result.chunk(groups, 1), strict=True
         ):
-            product(part.as_strided(size, (across, 1)), shift, gelu=True, into=into)
-        return made
+            product(group.as_strided(size, (width, 1)), group_bias, gelu=True, out=out)
+        return result
 
 
 class Layer(nn.Module):
-    """One transformer layer, normalised after each of its two residual additions: rows (n, 768) → the same."""
+    """One transformer layer, normalized after each of its two residual additions: frames (n, 768) → (n, 768)."""
 
-    def __init__(self, config: HubertConfig, parts: Parts, name: str) -> None:
+    def __init__(self, config: HubertConfig, reader: WeightReader, name: str) -> None:
         super().__init__()
-        self.heads, self.limbs = config.heads, parts.limbs
-        self.qkv = parts.abreast(*(f"{name}.{part}" for part in ("q", "k", "v")))
-        self.out, self.wide, self.narrow = (parts.dense(f"{name}.{part}") for part in ("out", "wide", "narrow"))
-        self.attention_norm = parts.norm(f"{name}.attention_norm", config.eps)
-        self.final_norm = parts.norm(f"{name}.final_norm", config.eps)
+        self.heads, self.terms = config.heads, reader.terms
+        self.qkv = reader.stacked(*(f"{name}.{part}" for part in ("q", "k", "v")))
+        self.out, self.wide, self.narrow = (reader.dense(f"{name}.{part}") for part in ("out", "wide", "narrow"))
+        self.attention_norm = reader.norm(f"{name}.attention_norm", config.eps)
+        self.final_norm = reader.norm(f"{name}.final_norm", config.eps)
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """rows : float32 (n, 768);  returns : float32 (n, 768)."""
-        rows = self.attention_norm(rows + self.attention(rows))
-        heard: Tensor = self.final_norm(rows + self.narrow(self.wide(rows, gelu=True)))
-        return heard
+    def forward(self, frames: Tensor) -> Tensor:
+        """float32 (n, 768) → float32 (n, 768)."""
+        frames = self.attention_norm(frames + self.attention(frames))
+        result: Tensor = self.final_norm(frames + self.narrow(self.wide(frames, gelu=True)))
+        return result
 
-    def attention(self, rows: Tensor) -> Tensor:
-        """Let every frame look at every other, in 12 heads of 64."""
-        q, k, v = self.qkv(rows).view(len(rows), 3, self.heads, -1).unbind(1)
-        heard: Tensor = self.out(attend(q, k, v, self.limbs).flatten(1))
-        return heard
+    def attention(self, frames: Tensor) -> Tensor:
+        """Self-attention of 12 heads of 64 channels: (n, 768) → (n, 768)."""
+        q, k, v = self.qkv(frames).view(len(frames), 3, self.heads, -1).unbind(1)
+        mixed: Tensor = self.out(attend(q, k, v, self.terms).flatten(1))
+        return mixed
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, limbs: int) -> Tensor:
-    """Attention without a mask or a relative bias: float (n, heads, width) → the same, computed in their own type.
+def attend(q: Tensor, k: Tensor, v: Tensor, terms: int) -> Tensor:
+    """Attention without a mask or a relative bias.
 
-    limbs : how near tiles come to float32, whose result is float32
+    Args:
+        q, k, v: float (n, heads, width).
+        terms: bfloat16 terms per number on AMX.
+    Returns:
+        (n, heads, width) of the inputs' type.
     """
-    if on_tiles(q.device):
-        return amx.attend(q, k, v, limbs)
+    if on_amx(q.device):
+        return amx.attend(q, k, v, terms)
     q, k, v = (part.transpose(0, 1)[None] for part in (q, k, v))
     mixed = F.scaled_dot_product_attention(q, k, v)
     return mixed[0].transpose(0, 1)
 
 
 class Norm(nn.Module):
-    """Layer norm over the channels of each row."""
+    """Layer norm over the channels of each frame."""
 
     def __init__(self, weight: Tensor, bias: Tensor, eps: float) -> None:
         super().__init__()
         self.weight, self.bias, self.eps = weight, bias, eps
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """rows : float (n, c);  returns : float32 (n, c)."""
-        return F.layer_norm(rows.float(), self.weight.shape, self.weight, self.bias, self.eps)
+    def forward(self, frames: Tensor) -> Tensor:
+        """float (n, c) → float32 (n, c)."""
+        return F.layer_norm(frames.float(), self.weight.shape, self.weight, self.bias, self.eps)
 
 
 def fold_position(g: Tensor, v: Tensor) -> Tensor:
-    """Fold weight norm over the kernel axis: g (1, 1, k), v (out, in, k) → (out, in, 1, k) with the channels last."""
-    square = sum((part.double().square_().sum((0, 1)) for part in torch.split(v, FOLDED)), torch.zeros(()))
+    """Fold weight norm over the kernel axis: g (1, 1, k), v (out, in, k) → (out, in, 1, k), channels last."""
+    square = sum((part.double().square_().sum((0, 1)) for part in torch.split(v, FILTERS_PER_FOLD)), torch.zeros(()))
     scale = g[0, 0].double() / torch.sqrt(square)
     folded = torch.empty(v.shape[0], 1, v.shape[2], v.shape[1], device=v.device)
-    for part, out in zip(torch.split(v, FOLDED), torch.split(folded, FOLDED), strict=True):
+    for part, out in zip(torch.split(v, FILTERS_PER_FOLD), torch.split(folded, FILTERS_PER_FOLD), strict=True):
         out[:, 0] = (part * scale).transpose(1, 2)
     return folded.permute(0, 3, 1, 2)
 
 
 def expected_shapes(config: HubertConfig) -> dict[str, tuple[int, ...]]:
-    """Every tensor the network needs, by our own names; `final_proj.*` is wanted only by v1 voices and not listed."""
+    """Name and shape of every tensor the network needs; `final_proj.*`, which v1 voices need, is not included."""
     c, d, inner = config.conv_width, config.width, config.inner
     shapes: dict[str, tuple[int, ...]] = {
         f"front.{i}.weight": (c, 1 if i == 0 else c, kernel) for i, kernel in enumerate(config.kernels)

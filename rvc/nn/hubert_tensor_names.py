@@ -1,4 +1,4 @@
-"""What the files call HuBERT's tensors: transformers' names and fairseq's, mapped to ours."""
+"""Names of HuBERT's tensors in files: those of transformers and of fairseq, mapped to those of rvc.nn.hubert."""
 
 from __future__ import annotations
 
@@ -32,41 +32,46 @@ RULES = [
     (r"encoder\.layer_norm\.(weight|bias)", r"norm.\1"),
     (r"final_proj\.(weight|bias)", r"final_proj.\1"),
     *(
-        (r"encoder\.layers\.(\d+)\." + theirs + r"\.(weight|bias)", rf"layers.\1.{ours}.\2")
-        for theirs, ours in LAYER_PARTS.items()
+        (r"encoder\.layers\.(\d+)\." + in_file + r"\.(weight|bias)", rf"layers.\1.{in_network}.\2")
+        for in_file, in_network in LAYER_PARTS.items()
     ),
 ]
-UNUSED = ("mask_emb", "masked_spec_embed", "label_embs_concat")
 
 
-def our_name(name: str) -> str | None:
-    """Our name of a file's tensor, or None for one that the network has no use for."""
+def network_name(name: str) -> str | None:
+    """The network's name of a file's tensor, or None for a tensor that the network does not use."""
     name = re.sub(r"^(?:module\.)?(?:hubert\.|model\.)?", "", name)
-    for pattern, ours in RULES:
-        found = re.fullmatch(pattern, name)
-        if found:
-            return found.expand(ours)
+    for pattern, in_network in RULES:
+        match = re.fullmatch(pattern, name)
+        if match:
+            return match.expand(in_network)
     return None
 
 
 def translate(weights: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Rename a file's tensors to ours and leave the unused ones out.
+    """Rename a file's tensors to the network's names, and leave unused tensors out.
 
-    raises  : BadCheckpoint when two of the file's tensors mean the same one
+    Args:
+        weights: the tensors of the file.
+        source: the file's name, for messages.
+    Returns:
+        Name in the network → tensor.
+    Raises:
+        BadCheckpoint: two of the file's tensors are the same tensor of the network.
     """
     translated: dict[str, Tensor] = {}
     for name, value in weights.items():
-        ours = our_name(name)
-        if ours is None:
+        renamed = network_name(name)
+        if renamed is None:
             continue
-        if ours in translated:
-            raise BadCheckpoint(f"{source} holds {ours} twice, the second time as {name}; it mixes two namings")
-        translated[ours] = value
+        if renamed in translated:
+            raise BadCheckpoint(f"{source} holds {renamed} twice, the second time as {name}; it mixes two namings")
+        translated[renamed] = value
     return translated
 
 
 def config_from_tensors(weights: Mapping[str, Tensor], source: str) -> HubertConfig:
-    """Read the sizes that tensors can tell from translated names; heads are 64 wide, strides HuBERT-base's."""
+    """The sizes, from the shapes of translated tensors; heads have 64 channels, strides are HuBERT-base's."""
     needed = ("front.0.weight", "projection.weight", "position.v", "layers.0.wide.weight")
     missing = [name for name in needed if name not in weights]
     if missing:
@@ -95,10 +100,7 @@ def config_from_tensors(weights: Mapping[str, Tensor], source: str) -> HubertCon
 
 
 def check(weights: Mapping[str, Tensor], config: HubertConfig, source: str) -> None:
-    """Refuse a file with missing or mis-shaped tensors, listing them.
-
-    raises  : BadCheckpoint
-    """
+    """Raise BadCheckpoint, with a list, where tensors of the file are missing or of another shape."""
     shapes = expected_shapes(config)
     if "final_proj.weight" in weights or "final_proj.bias" in weights:
         shapes |= {"final_proj.weight": (config.projected, config.width), "final_proj.bias": (config.projected,)}

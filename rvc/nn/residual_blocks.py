@@ -1,4 +1,4 @@
-"""The generator's residual blocks, plain and fast, each computing just the rows it is asked for, docs/spec/05 §5.7."""
+"""The generator's residual blocks, plain and fast, which compute any range of frames, docs/spec/05 §5.7."""
 
 from __future__ import annotations
 
@@ -9,59 +9,69 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rvc.nn.kernels.conv import Conv, Weights
-from rvc.nn.kernels.fast_fir import FastConv, add_joined, each, silence, split, take
-from rvc.nn.streaming.ranges import Span, add_reaching, added_reaching, cut, reaching
+from rvc.nn.kernels.fast_fir import FastConv, add_joined, map_signals, split_frames, take, zero_outside
+from rvc.nn.streaming.ranges import (
+    FrameRange,
+    add_convolved_range,
+    convolve_range,
+    slice_range,
+    sum_with_convolved_range,
+)
 
-SLOPE = 0.1
-ALIGNED = 4  # rows; what two levels of pairing need
+SLOPE = 0.1  # of every LeakyReLU in a block (docs/spec/05 §5.7)
+ALIGNED = 4  # frames to a multiple of which ranges are extended: two levels of pairing need it
 
 leaky = partial(F.leaky_relu, negative_slope=SLOPE)
 leaky_ = partial(F.leaky_relu_, negative_slope=SLOPE)
 
 
-def levels_for(channels: int, width: int) -> int:
-    """How often pairing rows pays: products saved grow with the width, and the additions they cost with 1/channels."""
+def pairing_levels(channels: int, width: int) -> int:
+    """How many levels of fast FIR filtering are faster than plain convolutions.
+
+    The products saved grow with the width of the kernel; the cost of the additions grows with 1/channels. The limits
+    were measured on the machine of docs/performance.md.
+    """
     if channels * width < 64 * 11 or width < 7:
         return 0
     return 2 if channels >= 128 and width >= 11 else 1
 
 
 class ResBlock1:
-    """Per dilation: LeakyReLU, dilated convolution, LeakyReLU, plain convolution, added to what came in."""
+    """Per dilation: LeakyReLU, dilated convolution, LeakyReLU, plain convolution, added to the block's input."""
 
-    def __init__(self, weights: Weights, at: str, dilations: tuple[int, ...]) -> None:
+    def __init__(self, weights: Weights, name: str, dilations: tuple[int, ...]) -> None:
         self.pairs = [
-            (weights.conv(f"{at}.convs1.{l}", d, normed=True), weights.conv(f"{at}.convs2.{l}", normed=True))
+            (weights.conv(f"{name}.convs1.{l}", d, normed=True), weights.conv(f"{name}.convs2.{l}", normed=True))
             for l, d in enumerate(dilations)
         ]
         self.reach = sum(first.reach + second.reach for first, second in self.pairs)
         first = self.pairs[0][0]
-        odd = all(d % 2 for d in dilations)
-        self.fast = FastBlock(self.pairs, levels_for(first.out, first.width)) if odd else None
+        odd = all(d % 2 for d in dilations)  # FastConv has no even dilations
+        self.fast = FastBlock(self.pairs, pairing_levels(first.out_channels, first.width)) if odd else None
 
     def convs(self) -> list[Conv]:
-        """All of them."""
+        """Every convolution of the block."""
         return [conv for pair in self.pairs for conv in pair]
 
-    def __call__(self, x: Tensor, given: Span, wanted: Span) -> Tensor:
-        """Rows `given` of x, left as they are, to rows `wanted`."""
+    def __call__(self, x: Tensor, inputs: FrameRange, outputs: FrameRange) -> Tensor:
+        """The range `outputs` of the result, from the range `inputs` of the input x (n, channels), left as it is."""
         left = self.reach
-        mine = wanted.wider(left)
-        x = cut(x, given, mine)
+        held = outputs.widened(left)
+        x = slice_range(x, inputs, held)
         for l, (first, second) in enumerate(self.pairs):
             left -= first.reach
-            middle = wanted.wider(left)
-            h = reaching(first, x, mine, middle, SLOPE, SLOPE)
+            middle = outputs.widened(left)
+            h = convolve_range(first, x, held, middle, SLOPE, SLOPE)
             left -= second.reach
-            out = wanted.wider(left)
-            add = added_reaching if l == 0 else add_reaching  # the other blocks still need what came in
-            x = add(cut(x, mine, out), second, h, middle, out)
-            mine = out
+            out = outputs.widened(left)
+            add = sum_with_convolved_range if l == 0 else add_convolved_range  # the other blocks read the same input
+            x = add(slice_range(x, held, out), second, h, middle, out)
+            held = out
         return x
 
 
 class FastBlock:
-    """The same by fast filtering; made from the plain convolutions when first needed."""
+    """ResBlock1 by fast FIR filtering; its kernels are packed from the plain convolutions when first used."""
 
     def __init__(self, pairs: list[tuple[Conv, Conv]], levels: int) -> None:
         self.pairs, self.levels = pairs, levels
@@ -69,8 +79,8 @@ class FastBlock:
         self._lock = threading.Lock()
 
     @property
-    def serves(self) -> bool:
-        """Whether it is faster here, and exact enough: rounding sums of weights to bfloat16 would not be."""
+    def is_faster(self) -> bool:
+        """Whether it is faster here. It needs float32: rounding sums of weights to bfloat16 costs too much accuracy."""
         first = self.pairs[0][0]
         return self.levels > 0 and first.packed and first.is_float32
 
@@ -78,58 +88,70 @@ class FastBlock:
         """The fast form of each pair."""
         with self._lock:
             if self._made is None:
-                fast = [[FastConv(c.dense()[:, :, 0], c.bias, c.dilation, self.levels) for c in p] for p in self.pairs]
+                fast = [[FastConv(c.plain()[:, :, 0], c.bias, c.dilation, self.levels) for c in p] for p in self.pairs]
                 self._made = [(first, second) for first, second in fast]
             return self._made
 
-    def windows(self, start: int, count: int) -> list[tuple[int, int]]:
-        """For `count` rows from `start` on: (first row, rows) of what goes into each pair, and of what comes out."""
-        found = [(start, count)]
+    def pair_ranges(self, start: int, count: int) -> list[tuple[int, int]]:
+        """Ranges of the signal before each pair and after the last one.
+
+        Args:
+            start, count: the first frame of the result, and the number of frames.
+        Returns:
+            (first frame, number of frames) for each pair, and for the result.
+        """
+        ranges = [(start, count)]
         for (plain_1, plain_2), (first, second) in zip(reversed(self.pairs), reversed(self.kernels()), strict=True):
             start -= plain_1.reach + plain_2.reach
-            count = first.need(second.need(count))
-            found.append((start, count))
-        return found[::-1]
+            count = first.frames_needed(second.frames_needed(count))
+            ranges.append((start, count))
+        return ranges[::-1]
 
-    def reads(self, wanted: Span) -> Span:
-        """The rows that go in for the rows `wanted`: a few more than can reach them, in which anything cancels."""
-        start, count = self.windows(wanted.start, len(wanted))[0]
-        return Span(start, start + count, wanted.length)
+    def input_range(self, outputs: FrameRange) -> FrameRange:
+        """The range of the input for the range `outputs`: a few frames more than it depends on, whose values cancel."""
+        start, count = self.pair_ranges(outputs.start, len(outputs))[0]
+        return FrameRange(start, start + count, outputs.length)
 
-    def add_to(self, total: Tensor, x: Tensor, given: Span, wanted: Span) -> None:
-        """Add the block's rows `wanted`, a multiple of ALIGNED many, of rows `given` of x, left as they are."""
-        windows = self.windows(wanted.start, len(wanted))
-        signal = split(cut(x, given, self.reads(wanted)), self.levels)
+    def add_to(self, total: Tensor, x: Tensor, inputs: FrameRange, outputs: FrameRange) -> None:
+        """Add the block's result to `total` in place.
+
+        Args:
+            total: float32 (len(outputs), channels).
+            x: float32 (len(inputs), channels), the range `inputs` of the block's input; left as it is.
+            inputs, outputs: ranges of the signal; `outputs` has a multiple of ALIGNED frames.
+        """
+        pair_ranges = self.pair_ranges(outputs.start, len(outputs))
+        signal = split_frames(slice_range(x, inputs, self.input_range(outputs)), self.levels)
         for l, (one, two) in enumerate(self.kernels()):
-            start, (out, count) = windows[l][0], windows[l + 1]
-            h = each(leaky_, one(each(leaky, signal), two.need(count)))
-            silence(h, start + self.pairs[l][0].reach, wanted.length)
+            start, (out, count) = pair_ranges[l][0], pair_ranges[l + 1]
+            h = map_signals(leaky_, one(map_signals(leaky, signal), two.frames_needed(count)))
+            zero_outside(h, start + self.pairs[l][0].reach, outputs.length)
             signal = two(h, count, take(signal, out - start, count))
-            silence(signal, out, wanted.length)
+            zero_outside(signal, out, outputs.length)
         add_joined(total, signal)
 
 
 class ResBlock2:
-    """Per dilation, the first two of them: LeakyReLU, dilated convolution, added to what came in."""
+    """For each of the first two dilations: LeakyReLU, dilated convolution, added to the block's input."""
 
     fast: FastBlock | None = None
 
-    def __init__(self, weights: Weights, at: str, dilations: tuple[int, ...]) -> None:
-        self.steps = [weights.conv(f"{at}.convs.{l}", d, normed=True) for l, d in enumerate(dilations[:2])]
+    def __init__(self, weights: Weights, name: str, dilations: tuple[int, ...]) -> None:
+        self.steps = [weights.conv(f"{name}.convs.{l}", d, normed=True) for l, d in enumerate(dilations[:2])]
         self.reach = sum(conv.reach for conv in self.steps)
 
     def convs(self) -> list[Conv]:
-        """All of them."""
+        """Every convolution of the block."""
         return self.steps
 
-    def __call__(self, x: Tensor, given: Span, wanted: Span) -> Tensor:
-        """Rows `given` of x, left as they are, to rows `wanted`."""
+    def __call__(self, x: Tensor, inputs: FrameRange, outputs: FrameRange) -> Tensor:
+        """The range `outputs` of the result, from the range `inputs` of the input x (n, channels), left as it is."""
         left = self.reach
-        mine = wanted.wider(left)
-        x = cut(x, given, mine)
+        held = outputs.widened(left)
+        x = slice_range(x, inputs, held)
         for conv in self.steps:
             left -= conv.reach
-            out = wanted.wider(left)
-            x = added_reaching(cut(x, mine, out), conv, x, mine, out, SLOPE)
-            mine = out
+            out = outputs.widened(left)
+            x = sum_with_convolved_range(slice_range(x, held, out), conv, x, held, out, SLOPE)
+            held = out
         return x

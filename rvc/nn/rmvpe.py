@@ -1,6 +1,6 @@
-"""RMVPE, the network that hears pitch: log-mel (frames, 128) → salience (frames, 360) over 20-cent bins.
+"""RMVPE, an F0 network: log-mel (frames, 128) → salience (frames, 360) over bins of 20 cents (docs/spec/03).
 
-A U-Net of 3×3 convolutions and a bidirectional GRU. The U-Net runs in pieces of time, each layer keeping the few rows
+A U-Net of 3×3 convolutions and a bidirectional GRU. The U-Net runs in pieces of time; each layer holds the few frames
 that its next piece needs, so memory does not grow with the length. Batch norms are folded into the convolutions.
 """
 
@@ -17,26 +17,26 @@ from torch import Tensor
 from rvc.errors import BadCheckpoint
 from rvc.nn.hubert_tensor_names import listed
 from rvc.nn.kernels import workers
-from rvc.nn.kernels.conv2d import Doubling, Filter
-from rvc.nn.streaming.windows import Pairs, Queue, Window, slices
-from rvc.weights.mapped_file import Tensors
-from rvc.weights.memory import forget_code, give_back
+from rvc.nn.kernels.conv2d import Conv2d, DoublingConv2d
+from rvc.nn.streaming.piecewise import EvenFrames, FrameQueue, PiecewiseFunction, pieces
+from rvc.weights.mapped_file import MappedTensors
+from rvc.weights.memory import release_library_code, trim_heap
 from rvc.weights.policy import RESIDENT, WeightPolicy
 
 Step = Callable[..., Tensor]  # image (1, C, f, w) → image
 
-SHALLOW = 2  # levels that run in slices of a piece: they have the most rows and the smallest filters
-SLICE = 512  # frames
-PIECE = 4096  # frames per piece, a multiple of 32; at least 1600, or the deepest layers would have nothing to say
-GRU_PIECE = 1024  # frames whose gates are held at once
-TOGETHER = 256  # frames from which on waking a second thread pays
-LEVELS = 5
-BLOCKS = 4
-EPS = 1e-5
+SHALLOW_LEVELS = 2  # levels that run in slices of a piece, because they have the most frames and the smallest kernels
+SLICE = 512  # frames of 10 ms per slice
+PIECE = 4096  # frames per piece, a multiple of 32; with fewer than 1600 the deepest layers would complete no frame
+GRU_PIECE = 1024  # frames whose gates are held at a time
+PARALLEL_FRAMES = 256  # frames from which on two threads run the two directions faster than one
+LEVELS = 5  # of the U-Net
+BLOCKS = 4  # residual blocks per level
+EPS = 1e-5  # of the batch norms
 
 
 class Rmvpe:
-    """The network; sizes follow from the tensors, so a slimmer one works too."""
+    """The network. Its sizes follow from the tensors, so a smaller one runs too."""
 
     def __init__(self, weights: Mapping[str, Tensor], policy: WeightPolicy = RESIDENT) -> None:
         """Build the network.
@@ -52,130 +52,137 @@ class Rmvpe:
         self.policy = policy
         self.device = weights["cnn.weight"].device
         encoder = "unet.encoder"
-        self.input_scale, self.input_shift = norm_line(weights, f"{encoder}.bn")
-        held = [RESIDENT if i < SHALLOW else policy for i in range(LEVELS)]  # how each level's layers are held
+        self.input_scale, self.input_shift = norm_affine(weights, f"{encoder}.bn")
+        held = [RESIDENT if i < SHALLOW_LEVELS else policy for i in range(LEVELS)]  # how each level's layers are held
         self.down = [level(weights, f"{encoder}.layers.{i}.conv", held[i]) for i in range(LEVELS)]
         self.middle = [level(weights, f"unet.intermediate.layers.{j}.conv", policy) for j in range(4)]
         self.up = [Up(weights, f"unet.decoder.layers.{i}", held[LEVELS - 1 - i]) for i in range(LEVELS)]
-        self.head = Filter(weights["cnn.weight"].float(), weights["cnn.bias"].to(torch.float32, copy=True), (1, 1))
-        self.gru = {suffix: Recurrent(weights, suffix) for suffix in ("", "_reverse")}
+        self.head = Conv2d(weights["cnn.weight"].float(), weights["cnn.bias"].to(torch.float32, copy=True), (1, 1))
+        self.gru = {suffix: GruDirection(weights, suffix) for suffix in ("", "_reverse")}
         self.bins_weight, self.bins_bias = (
             weights[f"fc.1.{part}"].to(torch.float32, copy=True) for part in ("weight", "bias")
         )
-        give_back()
+        trim_heap()
 
     @torch.inference_mode()
     def salience(self, mel: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """How strongly each pitch sounds in each frame, a stretch at a time, from the sound's middle to its ends.
+        """The salience of each F0 bin in each frame, piece by piece, from the middle of the signal to its ends.
 
-        mel     : float32 (F, 128), natural log
-        yields  : the stretch's first frame, and float32 (f, 360), each 0…1
+        Args:
+            mel: float32 (F, 128), natural logarithm.
+        Yields:
+            The first frame of a piece, and its salience, float32 (f, 360) in 0 … 1.
         """
         frames = len(mel)
-        # the original pads with 0 in the log domain, which is loud, and the GRU hears it
+        # The original pads with 0 in the log domain, which is loud and changes the GRU's states.
         mel = F.pad(mel, (0, 0, 0, -frames % 32))
         features = self.features(mel)
         del mel
-        for start, both in self.heard(features):
-            found = torch.sigmoid(F.linear(both, self.bins_weight, self.bins_bias))
-            yield start, found[: max(frames - start, 0)]
+        for start, states in self.gru_states(features):
+            salience = torch.sigmoid(F.linear(states, self.bins_weight, self.bins_bias))
+            yield start, salience[: max(frames - start, 0)]
 
-    def heard(self, features: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Both directions of the GRU over (F, 384): a stretch's first row and (f, 512), when both have been there.
+    def gru_states(self, features: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Run both directions of the GRU, at the same time where that is faster.
 
-        They go at once where that pays. What one has heard waits for the other: half of all at most, in the middle.
+        The states of one direction wait for those of the other: half of all states at most, in the middle.
+
+        Args:
+            features: float32 (F, 384).
+        Yields:
+            The first frame of a piece, and the states of both directions, float32 (f, 512).
         """
-        ways = [self.gru[""].run(features), self.gru["_reverse"].run(features, reverse=True)]
+        directions = [self.gru[""].run(features), self.gru["_reverse"].run(features, reverse=True)]
         waiting: list[dict[int, Tensor]] = [{}, {}]
 
-        def hear(way: int) -> None:
-            waiting[way].update([next(ways[way])])
+        def advance(direction: int) -> None:
+            waiting[direction].update([next(directions[direction])])
 
         for _ in range(0, len(features), GRU_PIECE):
-            if len(features) < TOGETHER or features.device.type != "cpu":
-                hear(0)
-                hear(1)
+            if len(features) < PARALLEL_FRAMES or features.device.type != "cpu":
+                advance(0)
+                advance(1)
             else:
-                workers.work([partial(hear, 0), partial(hear, 1)])
+                workers.run_tasks([partial(advance, 0), partial(advance, 1)])
             for start in sorted(waiting[0].keys() & waiting[1].keys()):
                 yield start, torch.cat([each.pop(start) for each in waiting], 1)
 
-    def features(self, rows: Tensor) -> Tensor:
-        """The U-Net: (F, 128), F a multiple of 32, → (F, 384), its three channels one after the other."""
+    def features(self, frames: Tensor) -> Tensor:
+        """The U-Net: float32 (F, 128), F a multiple of 32, → (F, 384), its three channels concatenated."""
         stream = UNetStream(self)
-        features = torch.empty(len(rows), 3 * rows.shape[1], device=rows.device)
-        done = 0
-        for piece, last in slices(rows[None, None], PIECE, True):
+        features = torch.empty(len(frames), 3 * frames.shape[1], device=frames.device)
+        written = 0
+        for piece, last in pieces(frames[None, None], PIECE, True):
             for image in stream(piece, last):
-                features[done : done + image.shape[2]] = image[0].permute(1, 0, 2).flatten(1)
-                done += image.shape[2]
+                features[written : written + image.shape[2]] = image[0].permute(1, 0, 2).flatten(1)
+                written += image.shape[2]
         stream.trim()
         return features
 
 
 class UNetStream:
-    """One pass of a sound through the U-Net, piece by piece; the shallow levels, wide in frames, slice by slice."""
+    """One pass of a signal through the U-Net, piece by piece, and through the shallow levels slice by slice."""
 
     def __init__(self, network: Rmvpe) -> None:
         self.network = network
-        self.down = [windows(level, whole=i < SHALLOW) for i, level in enumerate(network.down)]
-        self.pairs = [Pairs() for _ in network.down]
-        self.skips = [Queue() for _ in network.down]
-        self.middle = [windows(layer) for layer in network.middle]
-        self.rise = [Window(up.rise, 1, scale=2) for up in network.up]
-        self.up = [windows(up.blocks, whole=i >= LEVELS - SHALLOW) for i, up in enumerate(network.up)]
-        self.head = Window(network.head, 1)
+        self.down = [piecewise(level, as_one=i < SHALLOW_LEVELS) for i, level in enumerate(network.down)]
+        self.pairs = [EvenFrames() for _ in network.down]
+        self.skips = [FrameQueue() for _ in network.down]
+        self.middle = [piecewise(layer) for layer in network.middle]
+        self.rise = [PiecewiseFunction(up.rise, 1, scale=2) for up in network.up]
+        self.up = [piecewise(up.blocks, as_one=i >= LEVELS - SHALLOW_LEVELS) for i, up in enumerate(network.up)]
+        self.head = PiecewiseFunction(network.head, 1)
 
     def __call__(self, image: Tensor, last: bool) -> list[Tensor]:
-        """(1, 1, f, 128) → slices (1, 3, g, 128), all in all g rows, which lags behind f until the last piece."""
+        """(1, 1, f, 128) → slices (1, 3, g, 128); the sum of g lags behind the sum of f until the last piece."""
         image = image * self.network.input_scale + self.network.input_shift
-        shallow, deep = range(SHALLOW), range(SHALLOW, LEVELS)
-        image = torch.cat([self.descend(part, shallow, end) for part, end in slices(image, SLICE, last)], 2)
+        shallow, deep = range(SHALLOW_LEVELS), range(SHALLOW_LEVELS, LEVELS)
+        image = torch.cat([self.descend(part, shallow, end) for part, end in pieces(image, SLICE, last)], 2)
         self.trim()
         image = self.descend(image, deep, last)
         for layer in self.middle:
-            image = through(layer, image, last)
-        image = self.ascend(image, range(LEVELS - SHALLOW), last)
+            image = run_piecewise(layer, image, last)
+        image = self.ascend(image, range(LEVELS - SHALLOW_LEVELS), last)
         self.trim()
-        parts = slices(image, SLICE >> SHALLOW, last)
-        return [self.head(self.ascend(part, range(LEVELS - SHALLOW, LEVELS), end), end) for part, end in parts]
+        parts = pieces(image, SLICE >> SHALLOW_LEVELS, last)
+        return [self.head(self.ascend(part, range(LEVELS - SHALLOW_LEVELS, LEVELS), end), end) for part, end in parts]
 
     def trim(self) -> None:
         """Return the memory that streamed layers, which are of many sizes, have left unused."""
         if self.network.policy.is_streamed:
-            give_back()
-            forget_code()
+            trim_heap()
+            release_library_code()
 
     def descend(self, image: Tensor, levels: range, last: bool) -> Tensor:
-        """Encoder levels, each of which halves both axes and leaves its output for the decoder."""
+        """Run encoder levels, each of which halves both axes and queues its output for the decoder."""
         for i in levels:
-            image = through(self.down[i], image, last)
+            image = run_piecewise(self.down[i], image, last)
             self.skips[i].put(image)
             image = F.avg_pool2d(self.pairs[i](image), 2)
         return image
 
     def ascend(self, image: Tensor, levels: range, last: bool) -> Tensor:
-        """Decoder levels, each of which doubles both axes and joins what the encoder left."""
+        """Run decoder levels, each of which doubles both axes and concatenates the encoder's output."""
         for i in levels:
             image = self.rise[i](image, last)
             skip = self.skips[LEVELS - 1 - i].take(image.shape[2])
-            image = through(self.up[i], torch.cat((image, skip), 1), last)
+            image = run_piecewise(self.up[i], torch.cat((image, skip), 1), last)
         return image
 
 
 class Block:
-    """Two 3×3 convolutions, each normalised and cut at zero, around which the input is added."""
+    """A residual block: two 3×3 convolutions, each with batch norm and ReLU, added to the input."""
 
     reach = 2
 
     def __init__(self, weights: Mapping[str, Tensor], name: str, policy: WeightPolicy = RESIDENT) -> None:
-        builds = [partial(folded, weights, f"{name}.conv.{i}", f"{name}.conv.{i + 1}") for i in (0, 3)]
+        builds = [partial(fold_conv, weights, f"{name}.conv.{i}", f"{name}.conv.{i + 1}") for i in (0, 3)]
         self.first: Step = policy.hold(builds[0])
         self.second: Step = policy.hold(builds[1])
-        self.shortcut: Filter | None = None
+        self.shortcut: Conv2d | None = None
         if f"{name}.shortcut.weight" in weights:
             weight, bias = weights[f"{name}.shortcut.weight"], weights[f"{name}.shortcut.bias"]
-            self.shortcut = Filter(weight.float(), bias.to(torch.float32, copy=True))
+            self.shortcut = Conv2d(weight.float(), bias.to(torch.float32, copy=True))
 
     def __call__(self, image: Tensor) -> Tensor:
         """(1, c_in, f, w) → (1, c_out, f, w)."""
@@ -187,66 +194,87 @@ class Up:
     """One decoder level: a transposed convolution that doubles both axes, then blocks over it and the skip."""
 
     def __init__(self, weights: Mapping[str, Tensor], name: str, policy: WeightPolicy = RESIDENT) -> None:
-        self.rise: Step = policy.hold(partial(risen, weights, f"{name}.conv1"))
+        self.rise: Step = policy.hold(partial(fold_transposed_conv, weights, f"{name}.conv1"))
         self.blocks = level(weights, f"{name}.conv2", policy)
 
 
-class Recurrent:
+class GruDirection:
     """One direction of a gated recurrent unit.
 
-    Step by step in operations small enough for one thread: torch's own unit takes MKL's tanh, and a product of all 768
-    gates takes MKL's threads, which at every one of thousands of steps wait for each other, on a busy machine for long.
+    Each step uses operations small enough for one thread. torch's own GRU uses MKL's tanh, and a product of all 768
+    gates uses MKL's threads, which wait for each other at every step; on a busy machine that takes long.
     """
 
     def __init__(self, weights: Mapping[str, Tensor], suffix: str) -> None:
-        """weights : `fc.0.gru.*`, gates in the order reset, update, new;  suffix : "" or "_reverse"."""
-        into, again, into_bias, again_bias = (
+        """Read `fc.0.gru.*`, whose gates are in the order reset, update, new; suffix: "" or "_reverse"."""
+        input_weight, state_weight, input_bias, state_bias = (
             weights[f"fc.0.gru.{name}_l0{suffix}"].to(torch.float32, copy=True)
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
-        self.hidden = again.shape[1]
-        soft, new = slice(2 * self.hidden), slice(2 * self.hidden, None)
-        self.into_soft = into[soft], into_bias[soft] + again_bias[soft]
-        self.into_new = 2 * into[new], 2 * into_bias[new]  # doubled, since tanh(x) = 2·sigmoid(2x) − 1
-        self.again_soft, self.again_new, self.new_bias = again[soft], 2 * again[new], 2 * again_bias[new]
+        self.hidden = state_weight.shape[1]
+        sigmoid, new = slice(2 * self.hidden), slice(2 * self.hidden, None)
+        self.input_sigmoid = input_weight[sigmoid], input_bias[sigmoid] + state_bias[sigmoid]
+        self.input_new = 2 * input_weight[new], 2 * input_bias[new]  # doubled, since tanh(x) = 2·sigmoid(2x) − 1
+        self.state_sigmoid, self.state_new, self.new_bias = (
+            state_weight[sigmoid],
+            2 * state_weight[new],
+            2 * state_bias[new],
+        )
 
-    def run(self, rows: Tensor, reverse: bool = False) -> Iterator[tuple[int, Tensor]]:
-        """Rows (F, into), first to last or last to first, a stretch at a time: yields its first row and (f, hidden)."""
-        state = rows.new_zeros(self.hidden)
-        starts = range(0, len(rows), GRU_PIECE)
+    def run(self, frames: Tensor, reverse: bool = False) -> Iterator[tuple[int, Tensor]]:
+        """Run frames (F, in), forwards or in reverse; yields each piece's first frame and states (f, hidden)."""
+        state = frames.new_zeros(self.hidden)
+        starts = range(0, len(frames), GRU_PIECE)
         for start in reversed(starts) if reverse else starts:
-            piece = rows[start : start + GRU_PIECE]
-            heard = self.stretch(piece.flip(0) if reverse else piece, state)
-            state = heard[-1]
-            yield start, heard.flip(0) if reverse else heard
+            piece = frames[start : start + GRU_PIECE]
+            states = self.run_piece(piece.flip(0) if reverse else piece, state)
+            state = states[-1]
+            yield start, states.flip(0) if reverse else states
 
-    def stretch(self, rows: Tensor, state: Tensor) -> Tensor:
-        """Rows (f, into) from a state (hidden,) on: (f, hidden), every state."""
-        soft, new = F.linear(rows, *self.into_soft), F.linear(rows, *self.into_new)
-        walk = without_lock(steps) if rows.device.type == "cpu" else steps
-        return walk(soft, new, self.again_soft, self.again_new, self.new_bias, state)
+    def run_piece(self, frames: Tensor, state: Tensor) -> Tensor:
+        """Run frames (f, in) from a state (hidden,) on; returns every state, (f, hidden)."""
+        sigmoid_inputs, new_inputs = F.linear(frames, *self.input_sigmoid), F.linear(frames, *self.input_new)
+        run = compiled(gru_steps) if frames.device.type == "cpu" else gru_steps
+        return run(sigmoid_inputs, new_inputs, self.state_sigmoid, self.state_new, self.new_bias, state)
 
 
-def steps(soft: Tensor, new: Tensor, again_soft: Tensor, again_new: Tensor, new_bias: Tensor, state: Tensor) -> Tensor:
-    """The recurrence, from what its gates hear of the rows: soft (f, 2·hidden) and new (f, hidden), overwritten."""
+def gru_steps(
+    sigmoid_inputs: Tensor,
+    new_inputs: Tensor,
+    sigmoid_weight: Tensor,
+    new_weight: Tensor,
+    new_bias: Tensor,
+    state: Tensor,
+) -> Tensor:
+    """The recurrence.
+
+    Args:
+        sigmoid_inputs: float32 (f, 2·hidden), the products of the frames for the reset and update gates; overwritten.
+        new_inputs: float32 (f, hidden), those for the new gate, doubled; overwritten.
+        sigmoid_weight: float32 (2·hidden, hidden), of the state.
+        new_weight, new_bias: float32 (hidden, hidden) and (hidden,), of the state, doubled.
+        state: float32 (hidden,), before the first frame.
+    Returns:
+        float32 (f, hidden), every state.
+    """
     hidden = len(state)
-    heard, before = torch.empty_like(new), torch.empty_like(state)
-    for i in range(len(new)):
-        gates, fresh = soft[i], new[i]
-        gates.addmv_(again_soft, state).sigmoid_()
-        torch.addmv(new_bias, again_new, state, out=before)
-        fresh.addcmul_(gates[:hidden], before).sigmoid_().mul_(2).sub_(1)
-        state = torch.lerp(fresh, state, gates[hidden:], out=heard[i])
-    return heard
+    states, from_state = torch.empty_like(new_inputs), torch.empty_like(state)
+    for i in range(len(new_inputs)):
+        gates, new = sigmoid_inputs[i], new_inputs[i]
+        gates.addmv_(sigmoid_weight, state).sigmoid_()
+        torch.addmv(new_bias, new_weight, state, out=from_state)
+        new.addcmul_(gates[:hidden], from_state).sigmoid_().mul_(2).sub_(1)
+        state = torch.lerp(new, state, gates[hidden:], out=states[i])
+    return states
 
 
 @cache
-def without_lock(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The function as TorchScript, whose loops do not hold Python's lock: two threads run it at once."""
+def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function as TorchScript, which does not hold Python's lock, so that two threads run it at the same time."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of torch 2.13; compiling instead takes a C++ compiler
-        made: Callable[..., Tensor] = torch.jit.script(function)
-    return made
+        script: Callable[..., Tensor] = torch.jit.script(function)
+    return script
 
 
 def level(weights: Mapping[str, Tensor], name: str, policy: WeightPolicy = RESIDENT) -> list[Step]:
@@ -254,53 +282,53 @@ def level(weights: Mapping[str, Tensor], name: str, policy: WeightPolicy = RESID
     return [policy.hold(partial(Block, weights, f"{name}.{b}", policy)) for b in range(BLOCKS)]
 
 
-def windows(blocks: list[Step], whole: bool = False) -> list[Window]:
-    """Blocks to be run in pieces: each by itself, or all as one where copying would cost more than computing twice."""
-    if whole:
-        return [Window(partial(chain, blocks), Block.reach * len(blocks))]
-    return [Window(block, Block.reach) for block in blocks]
+def piecewise(blocks: list[Step], as_one: bool = False) -> list[PiecewiseFunction]:
+    """Blocks as piecewise functions: one each, or all as one where holding frames costs more than recomputing them."""
+    if as_one:
+        return [PiecewiseFunction(partial(chain, blocks), Block.reach * len(blocks))]
+    return [PiecewiseFunction(block, Block.reach) for block in blocks]
 
 
 def chain(blocks: list[Step], image: Tensor) -> Tensor:
-    """One block after the other."""
+    """Run one block after the other."""
     for block in blocks:
         image = block(image)
     return image
 
 
-def through(parts: list[Window], image: Tensor, last: bool) -> Tensor:
-    """One window after the other."""
+def run_piecewise(parts: list[PiecewiseFunction], image: Tensor, last: bool) -> Tensor:
+    """Run one piecewise function after the other over a piece."""
     for part in parts:
         image = part(image, last)
     return image
 
 
-def norm_line(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
-    """A batch norm at rest is a line: its slope and shift for each channel, float32."""
+def norm_affine(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
+    """A batch norm in inference is affine: its scale and shift per channel, float32 (c,) each."""
     scale = weights[f"{name}.weight"].double() / torch.sqrt(weights[f"{name}.running_var"].double() + EPS)
     shift = weights[f"{name}.bias"].double() - weights[f"{name}.running_mean"].double() * scale
     return scale.float(), shift.float()
 
 
-def risen(weights: Mapping[str, Tensor], name: str) -> Doubling:
-    """A transposed convolution and the batch norm behind it as one."""
-    scale, shift = norm_line(weights, f"{name}.1")
-    return Doubling((weights[f"{name}.0.weight"] * scale.view(1, -1, 1, 1)).float(), shift)
+def fold_transposed_conv(weights: Mapping[str, Tensor], name: str) -> DoublingConv2d:
+    """A transposed convolution with the following batch norm folded in."""
+    scale, shift = norm_affine(weights, f"{name}.1")
+    return DoublingConv2d((weights[f"{name}.0.weight"] * scale.view(1, -1, 1, 1)).float(), shift)
 
 
-def folded(weights: Mapping[str, Tensor], conv_name: str, norm_name: str) -> Filter:
-    """A 3×3 convolution without bias and the batch norm behind it as one convolution."""
-    scale, shift = norm_line(weights, norm_name)
+def fold_conv(weights: Mapping[str, Tensor], conv_name: str, norm_name: str) -> Conv2d:
+    """A 3×3 convolution without bias, with the following batch norm folded in."""
+    scale, shift = norm_affine(weights, norm_name)
     plain = weights[f"{conv_name}.weight"]
     weight = plain.to(torch.float32, copy=True).mul_(scale.view(-1, 1, 1, 1))
-    made = Filter(weight, shift, (1, 1))
-    if isinstance(weights, Tensors):
-        weights.forget()
-    return made
+    conv = Conv2d(weight, shift, (1, 1))
+    if isinstance(weights, MappedTensors):
+        weights.release_pages()
+    return conv
 
 
 def expected_shapes(base: int = 16, into: int = 384, hidden: int = 256) -> dict[str, tuple[int, ...]]:
-    """Every tensor of rmvpe.pt (741), by name; the original's sizes unless told otherwise."""
+    """Name and shape of every tensor of rmvpe.pt (741), by default of the original's sizes."""
     shapes: dict[str, tuple[int, ...]] = {}
 
     def norm(name: str, c: int) -> None:
@@ -333,7 +361,7 @@ def expected_shapes(base: int = 16, into: int = 384, hidden: int = 256) -> dict[
     for suffix in ("", "_reverse"):
         shapes |= {f"fc.0.gru.weight_ih_l0{suffix}": (3 * hidden, into)}
         shapes |= {f"fc.0.gru.weight_hh_l0{suffix}": (3 * hidden, hidden)}
-        shapes |= {f"fc.0.gru.bias_{way}_l0{suffix}": (3 * hidden,) for way in ("ih", "hh")}
+        shapes |= {f"fc.0.gru.bias_{direction}_l0{suffix}": (3 * hidden,) for direction in ("ih", "hh")}
     return shapes | {"fc.1.weight": (360, 2 * hidden), "fc.1.bias": (360,)}
 
 

@@ -1,4 +1,4 @@
-"""What a synthesizer's config list says: sizes, and the name and shape of every tensor such a voice must hold."""
+"""The sizes in a voice's config list, and the name and shape of every tensor that such a voice must hold."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rvc.errors import BadCheckpoint
 from rvc.voice_kinds import VERSIONS
 
 CONTENT_WIDTH = {name: version.content_channels for name, version in VERSIONS.items()}
-PITCH_BINS = 256
-WINDOW = 10  # attention knows relative positions up to this many frames away
+PITCH_BINS = 256  # values of the coarse pitch
+WINDOW = 10  # frames up to which attention has relative positions (docs/spec/05 §5.2)
 FLOWS = (0, 2, 4, 6)  # state-dict indices of the couplings; the odd ones are flips without parameters
-FLOW_LAYERS, FLOW_KERNEL = 3, 5
+FLOW_LAYERS, FLOW_KERNEL = 3, 5  # gated convolutions per coupling, and their kernel size (docs/spec/05 §5.4)
 FIELDS = [
     "spec_channels",
     "segment_size",
@@ -72,7 +72,7 @@ class Sizes:
         return prod(self.upsample_rates)
 
     def channels(self, stage: int) -> int:
-        """Channels after upsampler `stage`; stage −1 is what conv_pre gives."""
+        """Channels after upsampler `stage`; stage −1 is conv_pre."""
         return int(self.upsample_initial // 2 ** (stage + 1))
 
     def noise_stride(self, stage: int) -> int:
@@ -81,22 +81,28 @@ class Sizes:
 
 
 def read_config(config: Sequence[Any], version: str, f0: bool) -> Sizes:
-    """The eighteen entries of a voice's `config`, checked.
+    """Check and read a voice's `config`.
 
-    config  : list of 18, in the order of docs/spec/01 §1.2; the rate may be 40000 or "40k"
-    raises  : BadCheckpoint when an entry is missing, of another type, or the sizes cannot make a network
+    Args:
+        config: the list of 18 of docs/spec/01 §1.2; the rate may be 40000 or "40k".
+        version: "v1" or "v2".
+        f0: whether the voice is pitch-guided.
+    Returns:
+        The sizes of the synthesizer.
+    Raises:
+        BadCheckpoint: an entry is missing or of another type, or no network can have these sizes.
     """
     if version not in CONTENT_WIDTH:
         raise BadCheckpoint(f"version is {version!r}; known versions are {' and '.join(VERSIONS)}")
     if not isinstance(config, list | tuple) or len(config) != len(FIELDS):
-        found = f"{len(config)} entries" if isinstance(config, list | tuple) else f"a {type(config).__name__}"
-        raise BadCheckpoint(f"config holds {found}, expected a list of {len(FIELDS)}; is this an RVC voice?")
+        held = f"{len(config)} entries" if isinstance(config, list | tuple) else f"a {type(config).__name__}"
+        raise BadCheckpoint(f"config holds {held}, expected a list of {len(FIELDS)}; is this an RVC voice?")
     entry = dict(zip(FIELDS, config, strict=True))
-    whole = {
-        name: _whole(name, entry[name])
+    counts = {
+        name: _count(name, entry[name])
         for name in ("inter", "hidden", "filter", "heads", "layers", "kernel", "upsample_initial", "speakers", "gin")
     }
-    lists = {name: _wholes(name, entry[name]) for name in ("resblock_kernels", "upsample_rates", "upsample_kernels")}
+    lists = {name: _counts(name, entry[name]) for name in ("resblock_kernels", "upsample_rates", "upsample_kernels")}
     dilations = entry["resblock_dilations"]
     if not isinstance(dilations, list | tuple):
         raise BadCheckpoint(f"config entry resblock_dilations is {_short(dilations)}, expected a list of lists")
@@ -104,9 +110,9 @@ def read_config(config: Sequence[Any], version: str, f0: bool) -> Sizes:
         version=version,
         f0=bool(f0),
         resblock=str(entry["resblock"]),
-        resblock_dilations=tuple(_wholes("resblock_dilations", d) for d in dilations),
+        resblock_dilations=tuple(_counts("resblock_dilations", d) for d in dilations),
         rate=_rate(entry["rate"]),
-        **whole,  # type: ignore[arg-type]
+        **counts,  # type: ignore[arg-type]
         **lists,  # type: ignore[arg-type]
     )
     _must_fit(sizes)
@@ -185,7 +191,7 @@ def _normed(name: str, first: int, second: int, width: int) -> Layout:
 
 
 def _must_fit(s: Sizes) -> None:
-    """Refuse sizes that no network could have, before any memory is taken for them."""
+    """Raise BadCheckpoint for sizes that no network can have, before any memory is allocated for them."""
     stages = len(s.upsample_rates)
     odd = [k for k in (s.kernel, *s.resblock_kernels) if k % 2 == 0]
     short = [(u, k) for u, k in zip(s.upsample_rates, s.upsample_kernels, strict=False) if k < u or (k - u) % 2]
@@ -210,16 +216,16 @@ def _must_fit(s: Sizes) -> None:
     raise BadCheckpoint(f"config names {problem}, which no RVC synthesizer can have; is the file damaged?")
 
 
-def _whole(name: str, value: Any) -> int:
+def _count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= 1 << 16:
         raise BadCheckpoint(f"config entry {name} is {_short(value)}, expected a whole number from 1 to 65536")
     return value
 
 
-def _wholes(name: str, value: Any) -> tuple[int, ...]:
+def _counts(name: str, value: Any) -> tuple[int, ...]:
     if not isinstance(value, list | tuple) or len(value) > 16:
         raise BadCheckpoint(f"config entry {name} is {_short(value)}, expected a short list of whole numbers")
-    return tuple(_whole(name, v) for v in value)
+    return tuple(_count(name, v) for v in value)
 
 
 def _rate(value: Any) -> int:

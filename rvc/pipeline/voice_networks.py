@@ -22,7 +22,7 @@ from rvc.noise import NoiseSource
 from rvc.voice_kinds import VERSIONS
 from rvc.voices.voice import Voice, load_voice
 from rvc.weights import default_paths
-from rvc.weights.memory import forget_code, give_back
+from rvc.weights.memory import release_library_code, trim_heap
 from rvc.weights.policy import RESIDENT, STREAMED, WeightPolicy
 
 if TYPE_CHECKING:
@@ -208,12 +208,12 @@ class VoiceNetworks:
         with self._lock:
             if name not in self._loaded:
                 if not self.keep:
-                    give_back()  # memory that the previous stage released
-                    forget_code()
+                    trim_heap()  # memory that the previous stage released
+                    release_library_code()
                 self._loaded[name] = load()
                 if not self.keep:
-                    give_back()  # memory that only the loading needed
-                    forget_code()
+                    trim_heap()  # memory that only the loading needed
+                    release_library_code()
             return self._loaded[name]
 
     @contextmanager

@@ -22,7 +22,7 @@ from rvc.errors import BadCheckpoint
 from rvc.nn.synthesizer_config import Sizes, layout, read_config
 from rvc.voices.metadata import infer_facts
 from rvc.weights import checkpoint
-from rvc.weights.mapped_file import Tensors
+from rvc.weights.mapped_file import MappedTensors
 from rvc.weights.policy import RESIDENT, WeightPolicy
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class VoiceContents:
     """
 
     kind: FileKind
-    tensors: Tensors
+    tensors: MappedTensors
     metadata: dict[str, Any]
     config: list[Any] | None
     config_origin: str
@@ -223,7 +223,7 @@ def read_contents(path: Path) -> VoiceContents:
             f"{path.name}'s config is a {type(config).__name__}, expected a list; the file is damaged, export it again"
         )
     named = _named(state, path)
-    tensors = Tensors({n: tensor for n, tensor in named.items() if not n.startswith("enc_q.")}, opened.mapping)
+    tensors = MappedTensors({n: tensor for n, tensor in named.items() if not n.startswith("enc_q.")}, opened.mapping)
     left_out = {name: tensor for name, tensor in named.items() if name.startswith("enc_q.")}
     original = {str(name): tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
     return VoiceContents(kind, tensors, metadata, config, config_origin, left_out, original, odd)

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint
 from rvc.weights import safe_unpickler
-from rvc.weights.mapped_file import open_bytes
+from rvc.weights.mapped_file import map_file
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 PLAIN = (bool, int, float, str, type(None))
@@ -150,7 +150,7 @@ class StrictUnpickler(safe_unpickler.SafeUnpickler):
 
 def _read_torch(path: Path, form: FileFormat) -> WeightFile:
     try:
-        data, mapping = open_bytes(path)
+        data, mapping = map_file(path)
         read_pickle = safe_unpickler.read_zip if form is FileFormat.TORCH_ZIP else safe_unpickler.read_legacy
         content, storages = read_pickle(path, StrictUnpickler)
         if not isinstance(content, dict):

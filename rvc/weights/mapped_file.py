@@ -1,4 +1,4 @@
-"""Weight files mapped into memory: pages are read when used, and can be let go once a tensor was laid out anew."""
+"""Weight files mapped into memory: pages are read when used, and can be released once a tensor was packed."""
 
 from __future__ import annotations
 
@@ -31,40 +31,47 @@ DTYPES = {
 }
 
 
-class Tensors(dict[str, Tensor]):
-    """Named tensors that lie over a mapped file."""
+class MappedTensors(dict[str, Tensor]):
+    """Named tensors whose memory is a mapped file."""
 
     def __init__(self, tensors: Mapping[str, Tensor], mapping: mmap.mmap | None = None) -> None:
         super().__init__(tensors)
         self.mapping = mapping
 
-    def renamed(self, tensors: Mapping[str, Tensor]) -> Tensors:
+    def renamed(self, tensors: Mapping[str, Tensor]) -> MappedTensors:
         """Other tensors over the same file."""
-        return Tensors(tensors, self.mapping)
+        return MappedTensors(tensors, self.mapping)
 
-    def forget(self) -> None:
-        """Give the file's pages back; they are read again when a tensor is used again."""
+    def release_pages(self) -> None:
+        """Release the file's pages; they are read from the file when a tensor is used again."""
         if self.mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
             self.mapping.madvise(mmap.MADV_DONTNEED)
 
 
-def open_bytes(path: Path) -> tuple[Tensor, mmap.mmap]:
-    """The whole file as uint8 (n,), copied where it is written to.  raises : OSError, ValueError for an empty file."""
+def map_file(path: Path) -> tuple[Tensor, mmap.mmap]:
+    """Map a file into memory.
+
+    Returns:
+        Its bytes, uint8 (n,), whose pages are copied when written to, and the mapping.
+    Raises:
+        OSError: the file cannot be opened.
+        ValueError: the file is empty.
+    """
     with path.open("rb") as file:
         mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     return torch.from_numpy(np.frombuffer(mapping, np.uint8)), mapping
 
 
-def read_safetensors(path: Path) -> Tensors:
-    """A safetensors file's tensors.  raises : BadCheckpoint when it is damaged or no such file."""
+def read_safetensors(path: Path) -> MappedTensors:
+    """The tensors of a safetensors file; raises BadCheckpoint when it is damaged or no safetensors file."""
     try:
-        whole, mapping = open_bytes(path)
-        (length,) = struct.unpack("<Q", bytes(whole[:8].numpy()))
-        if length > min(HEADER_LIMIT, len(whole) - 8):
+        content, mapping = map_file(path)
+        (length,) = struct.unpack("<Q", bytes(content[:8].numpy()))
+        if length > min(HEADER_LIMIT, len(content) - 8):
             raise ValueError(f"its header claims {length} bytes")
-        header = json.loads(bytes(whole[8 : 8 + length].numpy()))
+        header = json.loads(bytes(content[8 : 8 + length].numpy()))
         entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
-        return Tensors({name: _tensor(entry, whole[8 + length :]) for name, entry in entries.items()}, mapping)
+        return MappedTensors({name: _tensor(entry, content[8 + length :]) for name, entry in entries.items()}, mapping)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise BadCheckpoint(f"{path.name} is not a readable safetensors file ({error}); download it again") from error
 
@@ -72,7 +79,7 @@ def read_safetensors(path: Path) -> Tensors:
 def _tensor(entry: Any, data: Tensor) -> Tensor:
     dtype, shape, (start, end) = DTYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
     if not all(type(v) is int and v >= 0 for v in (*shape, start, end)):
-        raise ValueError("it has sizes that are no counts")
+        raise ValueError("it has sizes that are not counts")
     if end > len(data) or end - start != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"it claims {end - start} bytes at {start} for shape {shape} of {len(data)} bytes")
     raw = data[start:end]

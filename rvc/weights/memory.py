@@ -1,4 +1,4 @@
-"""Memory that was freed goes back to the system, so that the stages' peaks do not add up."""
+"""Returning freed memory to the system, so that the peaks of the stages do not add up."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from typing import Any
 MADV_DONTNEED = 4
 
 
-def give_back() -> None:
-    """Let the allocator return what it keeps; call after a network was laid out or dropped, not in a loop.
+def trim_heap() -> None:
+    """Return freed memory of the C heap to the system; call after a network was packed or released, not in a loop.
 
-    glibc keeps freed tensors below 32 MB for later, hundreds of megabytes of them after a network was loaded.
+    glibc holds freed tensors below 32 MB for reuse: hundreds of megabytes after a network was loaded.
     """
     trim = _trim()
     if trim is not None:
         trim(0)
 
 
-def forget_code() -> None:
-    """Have the libraries' code count as ours only where it is run from now on; call between two stages.
+def release_library_code() -> None:
+    """Release the pages of libraries' code from this process's resident memory; call between two stages.
 
-    Once touched, up to 200 MB of it count, torch's most of all, and most by imports alone. It is never written to, so
-    nothing is lost: what is run again comes back from the system's own copy of the file.
+    Up to 200 MB of code become resident, mostly torch's and mostly by imports alone. Code is never written to, so
+    nothing is lost: pages that run again are mapped from the system's copy of the file.
     """
     forget = _forget()
     if forget is not None:
-        for start, size in code():
+        for start, size in library_code():
             forget(start, size, MADV_DONTNEED)
 
 
-def code() -> list[tuple[int, int]]:
-    """Address and length of where libraries' code lies; nothing where the system does not tell."""
+def library_code() -> list[tuple[int, int]]:
+    """Address and length of each range of libraries' code; empty where the system has no /proc/self/maps."""
     try:
         lines = Path("/proc/self/maps").read_text(errors="replace").splitlines()
     except OSError:
         return []
-    found = []
+    ranges = []
     for line in lines:
         place, rights, rest = line.split(maxsplit=2)
-        if rights == "r-xp" and ".so" in rest.rpartition("/")[2]:  # constants may hold what the linker wrote
+        if rights == "r-xp" and ".so" in rest.rpartition("/")[2]:  # other ranges may hold relocations
             start, end = (int(address, 16) for address in place.split("-"))
-            found.append((start, end - start))
-    return found
+            ranges.append((start, end - start))
+    return ranges
 
 
 @cache

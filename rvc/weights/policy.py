@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from rvc.weights.memory import give_back
+from rvc.weights.memory import trim_heap
 
 
 class Residency(Enum):
@@ -50,7 +50,7 @@ class WeightPolicy:
     def trim(self) -> None:
         """Return freed memory to the system where weights are streamed; a resident network holds its own."""
         if self.is_streamed:
-            give_back()
+            trim_heap()
 
 
 class StreamedPart:
@@ -66,7 +66,7 @@ class StreamedPart:
         output = part(*inputs, **options)
         if self.trim:
             del part
-            give_back()
+            trim_heap()
         return output
 
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
-from rvc.weights.mapped_file import Tensors, open_bytes
+from rvc.weights.mapped_file import MappedTensors, map_file
 
 PICKLE_LIMIT = 64 << 20  # bytes; the pickle in hubert_base.pt has less than 1 MB
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization.MAGIC_NUMBER, the first pickle of the legacy format
@@ -208,7 +208,7 @@ def unpickle(file: BinaryIO, kind: type[SafeUnpickler] = SafeUnpickler) -> tuple
         raise BadCheckpoint(f"the file's pickle cannot be read ({type(error).__name__}: {error})") from error
 
 
-def read_tensors(path: Path) -> Tensors:
+def read_tensors(path: Path) -> MappedTensors:
     """Read the state dict at the top of a file or under its key `model`, `state_dict` or `weight`.
 
     Returns:
@@ -217,7 +217,7 @@ def read_tensors(path: Path) -> Tensors:
         BadCheckpoint: the file holds no tensors, is damaged, or was not written by torch.save.
     """
     try:
-        data, mapping = open_bytes(path)
+        data, mapping = map_file(path)
         content, storages = read_zip(path) if zipfile.is_zipfile(path) else read_legacy(path)
     except BadCheckpoint as error:
         raise BadCheckpoint(str(error) if path.name in str(error) else f"{path.name}: {error}") from error.__cause__
@@ -229,7 +229,7 @@ def read_tensors(path: Path) -> Tensors:
             f"{path.name} holds no tensors at its top or under model, state_dict or weight; is it a model file?"
         )
     tensors = {name: map_tensor(value, data, storages, path.name) for name, value in state.items()}
-    return Tensors(tensors, mapping)
+    return MappedTensors(tensors, mapping)
 
 
 def find_state(content: Any) -> dict[str, StoredTensor]:

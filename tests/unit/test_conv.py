@@ -1,4 +1,4 @@
-"""The convolution over rows: packed and plain, fused and not, in both precisions."""
+"""The convolution over frames: packed and plain, fused and not, in both precisions."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from rvc.errors import BadCheckpoint
 from rvc.nn.kernels import conv as module
-from rvc.nn.kernels.conv import Conv, Weights, from_rows, to_rows
+from rvc.nn.kernels.conv import Conv, Weights, from_frames, to_frames
 
 
 def made(width=5, dilation=3):
@@ -20,21 +20,21 @@ def made(width=5, dilation=3):
 
 
 @pytest.mark.parametrize("fused", [True, False])
-def test_it_is_torchs_convolution(monkeypatch, fused):
+def test_it_equals_the_convolution_of_torch(monkeypatch, fused):
     monkeypatch.setattr(module, "FUSED", fused and module.FUSED)
     weight, bias, conv, x = made()
-    plain = F.conv1d(x.t()[None], weight, bias, dilation=3)[0].t()
-    torch.testing.assert_close(conv(x), plain)
-    torch.testing.assert_close(conv(x, slope=0.1), F.leaky_relu(plain, 0.1))
+    expected = F.conv1d(x.t()[None], weight, bias, dilation=3)[0].t()
+    torch.testing.assert_close(conv(x), expected)
+    torch.testing.assert_close(conv(x, slope=0.1), F.leaky_relu(expected, 0.1))
     assert conv.same(x).shape == (40, 4)
-    torch.testing.assert_close(conv.same(x)[6:-6], plain)
-    other = torch.ones(28, 4)
-    assert conv.add_to(other, x).data_ptr() == other.data_ptr()
-    torch.testing.assert_close(other, plain + 1)
-    assert torch.equal(conv.dense()[:, :, 0], weight)
+    torch.testing.assert_close(conv.same(x)[6:-6], expected)
+    addend = torch.ones(28, 4)
+    assert conv.add_to(addend, x).data_ptr() == addend.data_ptr()
+    torch.testing.assert_close(addend, expected + 1)
+    assert torch.equal(conv.plain()[:, :, 0], weight)
 
 
-def test_a_slice_of_rows_needs_no_copy():
+def test_a_slice_of_frames_needs_no_copy():
     _, _, conv, x = made()
     torch.testing.assert_close(conv(x[7:30]), conv(x)[7:18])
 
@@ -43,20 +43,20 @@ def test_bfloat16_is_close_and_float32_again_is_the_rounded_weight():
     weight, _, conv, x = made()
     exact = conv(x)
     conv.to_precision(torch.bfloat16)
-    rounded = conv(x.to(conv.signal))
-    assert rounded.dtype == conv.signal
+    rounded = conv(x.to(conv.signal_dtype))
+    assert rounded.dtype == conv.signal_dtype
     torch.testing.assert_close(rounded.float(), exact, rtol=0.05, atol=0.1)
     conv.to_precision(torch.float32)
-    assert torch.equal(conv.dense()[:, :, 0], weight.bfloat16().float())
+    assert torch.equal(conv.plain()[:, :, 0], weight.bfloat16().float())
 
 
-def test_rows_and_back():
+def test_frames_and_back():
     x = torch.randn(1, 3, 7)
-    assert to_rows(x).is_contiguous()
-    assert torch.equal(from_rows(to_rows(x)), x)
+    assert to_frames(x).is_contiguous()
+    assert torch.equal(from_frames(to_frames(x)), x)
 
 
-def test_folding_promotes_each_part_first():
+def test_folding_widens_each_part_first():
     random = torch.Generator().manual_seed(0)
     v, g = torch.randn(4, 3, 5, generator=random).half(), torch.randn(4, 1, 1, generator=random).half()
     folded = Weights({"x.weight_v": v, "x.weight_g": g}).folded("x")
@@ -64,7 +64,7 @@ def test_folding_promotes_each_part_first():
     torch.testing.assert_close(folded.double(), expected, rtol=1e-6, atol=1e-7)
 
 
-def test_large_weights_are_not_taken_for_infinite_ones():
+def test_large_weights_are_not_mistaken_for_infinite_ones():
     large = torch.full((4, 4), 3e38)
     assert torch.equal(Weights({"x": large})["x"], large)
     with pytest.raises(BadCheckpoint, match="tensor x holds NaN or infinity"):
@@ -76,18 +76,18 @@ import torch
 from rvc.nn.kernels.conv import Conv
 conv = Conv(torch.randn(768, 192, 3), torch.zeros(768), dtype=torch.bfloat16)
 for rows in (55, 286, 1000, 3200):
-    x = torch.randn(rows, 192).to(conv.signal)
+    x = torch.randn(rows, 192).to(conv.signal_dtype)
     conv.same(x)
-    print("laid out for", rows, flush=True)
+    print("packed for", rows, flush=True)
     conv.same(x)
     print("done", flush=True)
 """
 
 
-def test_bfloat16_weights_are_not_laid_out_anew_at_every_call():
-    """oneDNN tells what it runs: at the second call of each length, one product and nothing else."""
+def test_bfloat16_weights_are_not_rearranged_at_every_call():
+    """By oneDNN's log, the second call of each length runs one product and nothing else."""
     environment = os.environ | {"ONEDNN_VERBOSE": "1", "RVC_TILES": "0"}
     done = subprocess.run([sys.executable, "-c", CALLS], env=environment, text=True, capture_output=True, check=True)
     for rows in (55, 286, 1000, 3200):
-        again = done.stdout.split(f"laid out for {rows}\n")[1].split("done\n")[0]
+        again = done.stdout.split(f"packed for {rows}\n")[1].split("done\n")[0]
         assert "reorder" not in again, f"{rows} rows: {again}"

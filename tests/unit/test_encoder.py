@@ -25,8 +25,8 @@ def inputs(net, frames, seed=1):
 @pytest.mark.parametrize("version", ["v1", "v2"])
 @pytest.mark.parametrize("f0", [1, 0])
 @pytest.mark.parametrize("frames", [1, 2, 9, 10, 11, 12, 33, 75])
-def test_blocks_of_rows_are_the_whole_attention(monkeypatch, version, f0, frames):
-    monkeypatch.setattr(module, "BLOCK", 16)
+def test_the_number_of_queries_at_a_time_does_not_matter(monkeypatch, version, f0, frames):
+    monkeypatch.setattr(module, "QUERIES", 16)
     cfg, tensors, net = build(version, f0)
     content, coarse = inputs(net, frames)
     for ours, plain in zip(net.encode(content, coarse), sv.encode(tensors, cfg, content, coarse), strict=True):
@@ -52,12 +52,12 @@ def test_memory_does_not_grow_with_the_square_of_length(monkeypatch):
     monkeypatch.setattr(torch, "softmax", watched)
     _, _, net = build()
     net.encode(*inputs(net, 2000))
-    assert max(widest) <= net.sizes.heads * module.BLOCK * 2000
+    assert max(widest) <= net.sizes.heads * module.QUERIES * 2000
 
 
 def test_content_of_the_other_version_is_refused():
     _, _, net = build("v2")
-    with pytest.raises(BadInput, match="content is 256 wide, but this v2 voice reads 768"):
+    with pytest.raises(BadInput, match="content features have 256 channels, but this v2 voice reads 768"):
         net.encode(torch.zeros(1, 5, 256), torch.ones(1, 5, dtype=torch.int64))
 
 
@@ -68,5 +68,5 @@ def test_pitch_out_of_range_is_refused():
         net.encode(content, torch.full_like(coarse, 256))
     with pytest.raises(BadInput, match=r"expected \(1, 5\) like the content"):
         net.encode(content, coarse[:, :4])
-    with pytest.raises(BadInput, match="pitch-guided, but no coarse pitch"):
+    with pytest.raises(BadInput, match="pitch-guided, but there is no coarse pitch"):
         net.encode(content, None)

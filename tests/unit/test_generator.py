@@ -1,4 +1,4 @@
-"""The generator in pieces is the uncut network, and a piece does not know which others are asked for."""
+"""The generator in pieces equals the network run over the entire segment, and pieces are independent."""
 
 import pytest
 import small_voice as sv
@@ -26,53 +26,53 @@ def inputs(net, frames, seed=1):
 @pytest.mark.parametrize("resblock", ["1", "2"])
 @pytest.mark.parametrize("kind", sv.KINDS)
 @pytest.mark.parametrize("frames", [1, 65])
-def test_pieces_are_the_uncut_network(monkeypatch, kind, resblock, f0, frames):
+def test_pieces_equal_the_network_run_over_the_entire_segment(monkeypatch, kind, resblock, f0, frames):
     monkeypatch.setattr(module, "PIECE", 30)
     cfg, tensors, net = build(kind, resblock, f0)
     z, g, source = inputs(net, frames)
-    ours = net.generate(z, g, source)
-    assert ours.dtype == torch.float32
-    assert sv.gap(ours, sv.generate(tensors, cfg, z, g, source)) < 2e-6
+    result = net.generate(z, g, source)
+    assert result.dtype == torch.float32
+    assert sv.gap(result, sv.generate(tensors, cfg, z, g, source)) < 2e-6
 
 
 @pytest.mark.parametrize("levels", [{7: 1, 11: 2}, {3: 1, 7: 2, 11: 1}])
 @pytest.mark.parametrize("kind, f0", [("40k", 1), ("48k-v2", 0), ("32k-v1", 1)])
-def test_fast_blocks_are_the_uncut_network(monkeypatch, kind, f0, levels):
+def test_fast_blocks_equal_the_network_run_over_the_entire_segment(monkeypatch, kind, f0, levels):
     monkeypatch.setattr(module, "PIECE", 30)
-    monkeypatch.setattr(module, "LONG", 0)
-    monkeypatch.setattr("rvc.nn.kernels.amx.available", lambda: False)  # which do without them
-    monkeypatch.setattr("rvc.nn.residual_blocks.levels_for", lambda channels, width: levels.get(width, 0))
+    monkeypatch.setattr(module, "FAST_FRAMES", 0)
+    monkeypatch.setattr("rvc.nn.kernels.amx.available", lambda: False)  # AMX does not use fast blocks
+    monkeypatch.setattr("rvc.nn.residual_blocks.pairing_levels", lambda channels, width: levels.get(width, 0))
     cfg, tensors, net = build(kind, "1", f0)
     for frames in (1, 3, 101):
         z, g, source = inputs(net, frames)
-        ours = net.generate(z, g, source)
-        assert sv.gap(ours, sv.generate(tensors, cfg, z, g, source)) < 2e-6
+        result = net.generate(z, g, source)
+        assert sv.gap(result, sv.generate(tensors, cfg, z, g, source)) < 2e-6
     assert all(block.fast._made for stage in net.generator.stages for block in stage.blocks if block.fast.levels)
-    assert torch.equal(net.generate(z, g, source, 47, 85), ours[47 * net.upp : 85 * net.upp])
+    assert torch.equal(net.generate(z, g, source, 47, 85), result[47 * net.upp : 85 * net.upp])
 
 
 @pytest.mark.parametrize("kind", sv.KINDS)
 @pytest.mark.parametrize("long", [0, 999])
-def test_pieces_of_any_size(monkeypatch, kind, long):
-    monkeypatch.setattr(module, "LONG", long)
+def test_the_size_of_pieces_does_not_matter(monkeypatch, kind, long):
+    monkeypatch.setattr(module, "FAST_FRAMES", long)
     _, _, net = build(kind)
     z, g, source = inputs(net, 97)
-    whole = net.generate(z, g, source)
+    everything = net.generate(z, g, source)
     for piece in (3, 31, 96):
         monkeypatch.setattr(module, "PIECE", piece)
-        assert sv.gap(net.generate(z, g, source), whole) < 2e-6
+        assert sv.gap(net.generate(z, g, source), everything) < 2e-6
 
 
-def test_a_part_has_the_bits_of_the_whole():
+def test_any_range_of_frames_has_the_same_bits():
     _, _, net = build()
     z, g, source = inputs(net, 350)
-    whole = net.generate(z, g, source)
+    everything = net.generate(z, g, source)
     for first, last in [(0, 350), (50, 330), (100, 200), (199, 201), (349, 350), (30, 30)]:
         part = net.generate(z, g, source, first, last)
-        assert torch.equal(part, whole[first * net.upp : last * net.upp]), (first, last)
+        assert torch.equal(part, everything[first * net.upp : last * net.upp]), (first, last)
 
 
-def test_each_piece_is_computed_from_its_own_surroundings_only():
+def test_distant_frames_do_not_affect_a_piece():
     _, _, net = build()
     z, g, source = inputs(net, 300)
     before = net.generate(z, g, source, 100, 200)
@@ -83,25 +83,25 @@ def test_each_piece_is_computed_from_its_own_surroundings_only():
     assert torch.equal(net.generate(z, g, source, 100, 200), before)
 
 
-def test_inputs_stay_as_they_are():
+def test_inputs_are_left_as_they_are():
     _, _, net = build()
-    given = inputs(net, 40)
-    kept = [x.clone() for x in given]
-    net.generate(*given)
-    assert all(torch.equal(a, b) for a, b in zip(given, kept, strict=True))
+    arguments = inputs(net, 40)
+    kept = [x.clone() for x in arguments]
+    net.generate(*arguments)
+    assert all(torch.equal(a, b) for a, b in zip(arguments, kept, strict=True))
 
 
-def test_one_frame_late_is_one_frame_late():
+def test_a_delayed_latent_gives_a_delayed_waveform():
     _, _, net = build(f0=0)
     z, g, _ = inputs(net, 60)
     late = torch.cat([z[:, :, :1], z[:, :, :-1]], 2)
-    ours, moved = net.generate(z, g, None), net.generate(late, g, None)
+    result, moved = net.generate(z, g, None), net.generate(late, g, None)
     inner = slice(25 * net.upp, 35 * net.upp)
-    assert sv.gap(moved[net.upp :][inner], ours[inner]) < 2e-6
+    assert sv.gap(moved[net.upp :][inner], result[inner]) < 2e-6
 
 
 @pytest.mark.parametrize("precision, decibels", [("bfloat16", 30), ("int8", 25)])
-def test_other_precisions_are_the_same_voice_with_noise_far_below(precision, decibels):
+def test_other_precisions_add_noise_far_below_the_voice(precision, decibels):
     cfg, tensors, net = build()
     z, g, source = inputs(net, 130)
     exact = net.generate(z, g, source)
@@ -125,10 +125,10 @@ def test_without_fused_operations_the_result_is_the_same(monkeypatch):
     assert sv.gap(plain.generate(z, g, source), fused) < 2e-6
 
 
-def test_short_segments_do_without_fast_blocks(monkeypatch):
+def test_short_segments_use_no_fast_blocks(monkeypatch):
     monkeypatch.setattr("rvc.nn.kernels.amx.available", lambda: False)
-    monkeypatch.setattr("rvc.nn.residual_blocks.levels_for", lambda channels, width: 1)
-    monkeypatch.setattr(module, "LONG", 40)
+    monkeypatch.setattr("rvc.nn.residual_blocks.pairing_levels", lambda channels, width: 1)
+    monkeypatch.setattr(module, "FAST_FRAMES", 40)
     _, _, net = build()
     made = [block.fast for stage in net.generator.stages for block in stage.blocks]
     net.generate(*inputs(net, 39))

@@ -9,7 +9,7 @@ from rvc.nn.kernels.conv import Conv
 
 @pytest.mark.parametrize("size", [1e-6, 1.0, 1e4])
 @pytest.mark.parametrize("pad", [0, 6])
-def test_it_is_the_convolution_to_a_hundredth(size, pad):
+def test_the_error_is_below_two_percent(size, pad):
     made = torch.Generator().manual_seed(0)
     weight, bias = torch.randn(16, 12, 5, generator=made), size * torch.randn(16, generator=made)
     x = size * torch.randn(60, 12, generator=made)
@@ -18,13 +18,13 @@ def test_it_is_the_convolution_to_a_hundredth(size, pad):
     exact = F.conv1d(x.t()[None], weight, bias, dilation=3, padding=pad)[0].t()
     for part in (slice(None), slice(0, 1), slice(-1, None)):
         assert (conv(x, pad)[part] - exact[part]).norm() < 0.02 * exact[part].norm()
-    other = torch.full(exact.shape, size)
-    assert (conv.add_to(other, x, pad) - (exact + size)).norm() < 0.02 * exact.norm()
+    addend = torch.full(exact.shape, size)
+    assert (conv.add_to(addend, x, pad) - (exact + size)).norm() < 0.02 * exact.norm()
     assert (conv(x, pad, 0.1) - F.leaky_relu(exact, 0.1)).norm() < 0.02 * exact.norm()
-    assert (conv.dense()[:, :, 0] - weight).abs().max() <= weight.abs().max() / 127
+    assert (conv.plain()[:, :, 0] - weight).abs().max() <= weight.abs().max() / 127
 
 
-def test_silence_stays_silence():
+def test_zeros_stay_zeros():
     conv = Conv(torch.ones(3, 3, 3), None)
     conv.to_precision(torch.int8)
     assert torch.equal(conv(torch.zeros(10, 3)), torch.zeros(8, 3))
@@ -36,5 +36,5 @@ def test_the_weights_are_held_once_in_eight_bits(out, into, width, dilation):
     weight = torch.randn(out, into, width, generator=torch.Generator().manual_seed(0))
     conv = Conv(weight, None, dilation, torch.int8)
     scale = (weight.abs().amax((1, 2)) / 127)[:, None, None]
-    assert torch.equal(conv.dense()[:, :, 0], (weight / scale).round() * scale)
+    assert torch.equal(conv.plain()[:, :, 0], (weight / scale).round() * scale)
     assert conv.weight.untyped_storage().nbytes() == 0

@@ -15,7 +15,7 @@ from rvc.nn.rmvpe import Rmvpe
 from rvc.nn.synthesizer import Synthesizer
 from rvc.nn.synthesizer_config import layout, read_config
 from rvc.weights.mapped_file import read_safetensors
-from rvc.weights.memory import code, forget_code, give_back
+from rvc.weights.memory import library_code, release_library_code, trim_heap
 from rvc.weights.policy import RESIDENT, STREAMED
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -33,7 +33,7 @@ def memory(field):
 
 def peak(run):
     """How far `run` takes the process above where it was."""
-    give_back()
+    trim_heap()
     RESET.write_text("5")
     before = memory("VmRSS")
     run()
@@ -62,7 +62,9 @@ def run_rmvpe(path, policy):
     ids=["hubert", "rmvpe"],
 )
 def test_a_streamed_network_takes_a_part_of_its_file(monkeypatch, run, shapes, tmp_path):
-    monkeypatch.setattr(rmvpe, "forget_code", lambda: None)  # the code that comes back is no part of the network
+    monkeypatch.setattr(
+        rmvpe, "release_library_code", lambda: None
+    )  # the code that comes back is no part of the network
     size = write(tmp_path / "w.safetensors", shapes)
     assert size > 80 * MB
     run(tmp_path / "w.safetensors", STREAMED)  # what is allocated once for good
@@ -96,10 +98,10 @@ def prepare(config, path, policy):
 
 def held(make):
     """What the object that `make` returns takes for as long as it lives."""
-    give_back()
+    trim_heap()
     before = memory("VmRSS")
     made = make()  # noqa: F841 - alive while memory is read
-    give_back()
+    trim_heap()
     return memory("VmRSS") - before
 
 
@@ -126,8 +128,8 @@ def test_weights_are_held_in_the_precision_that_was_asked_for(precision, part, t
 def test_code_that_is_let_go_counts_no_more_and_still_runs():
     here = torch.randn(64, 64)
     expected = here @ here
-    assert code() and sum(size for _, size in code()) > 50 * MB
+    assert library_code() and sum(size for _, size in library_code()) > 50 * MB
     before = memory("RssFile")
-    forget_code()
+    release_library_code()
     assert memory("RssFile") < before - 10 * MB
     assert torch.equal(here @ here, expected)

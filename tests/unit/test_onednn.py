@@ -41,12 +41,12 @@ def test_a_convolution_held_in_bfloat16_is_that_of_the_rounded_weight(without_bf
     conv = Conv(weight, bias, dilation, torch.bfloat16)
     assert conv.bfloat16 is not None and conv.bfloat16.weight.dtype == torch.bfloat16
     rounded = weight.bfloat16().float()
-    assert torch.equal(conv.dense()[:, :, 0], rounded)
+    assert torch.equal(conv.plain()[:, :, 0], rounded)
     expected = F.conv1d(x.t()[None], rounded, bias, padding=pad, dilation=dilation)[0].t()
     torch.testing.assert_close(conv(x, pad), expected)
     torch.testing.assert_close(conv(x, pad, 0.1, 0.2), F.leaky_relu(conv(F.leaky_relu(x, 0.2), pad), 0.1))
     other = made(4, *expected.shape)
-    added = conv.added(other, x, pad)
+    added = conv.sum_with(other, x, pad)
     torch.testing.assert_close(added, other + expected)
     assert torch.equal(conv.add_to(other, x, pad), added)
 

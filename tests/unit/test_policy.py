@@ -12,7 +12,7 @@ def test_a_resident_part_is_built_once():
 
 def test_a_streamed_part_is_built_for_each_run(monkeypatch):
     trims, built = [], []
-    monkeypatch.setattr(policy, "give_back", lambda: trims.append(1))
+    monkeypatch.setattr(policy, "trim_heap", lambda: trims.append(1))
     part = STREAMED.hold(lambda: built.append(1) or abs, trim=True)
     assert isinstance(part, StreamedPart) and not built
     assert (part(-1), part(-2), built, trims) == (1, 2, [1, 1], [1, 1])
@@ -22,7 +22,7 @@ def test_a_streamed_part_is_built_for_each_run(monkeypatch):
 
 def test_only_a_streamed_policy_trims(monkeypatch):
     trims = []
-    monkeypatch.setattr(policy, "give_back", lambda: trims.append(1))
+    monkeypatch.setattr(policy, "trim_heap", lambda: trims.append(1))
     RESIDENT.trim()
     assert not trims
     STREAMED.trim()

@@ -1,4 +1,4 @@
-"""RMVPE against its formulas, in one piece and in many, and its decoding."""
+"""RMVPE compared with its formulas, in one piece and in many, and its decoding."""
 
 import numpy as np
 import plain_networks as plain
@@ -20,61 +20,61 @@ def mels(frames):
     return (walk * 0.05 - 6).clamp(-11.5, 3)
 
 
-def whole(net, mel):
-    """All stretches in the order of time."""
-    return torch.cat([found for _, found in sorted(net.salience(mel), key=lambda part: part[0])])
+def salience(net, mel):
+    """The salience of all pieces, in the order of time."""
+    return torch.cat([piece for _, piece in sorted(net.salience(mel), key=lambda part: part[0])])
 
 
 @pytest.mark.parametrize("frames", [1, 31, 32, 33, 100])
-def test_rmvpe_is_its_formulas(frames):
+def test_rmvpe_equals_its_formulas(frames):
     weights = plain.rmvpe_weights()
-    ours = whole(Rmvpe(weights), mels(frames))
-    assert ours.shape == (frames, 360)
-    assert plain.gap(ours, plain.rmvpe_salience(weights, mels(frames))) < 2e-6
+    result = salience(Rmvpe(weights), mels(frames))
+    assert result.shape == (frames, 360)
+    assert plain.gap(result, plain.rmvpe_salience(weights, mels(frames))) < 2e-6
 
 
-def test_pieces_change_nothing(monkeypatch):
-    """5000 frames at once against pieces of 1600, with the GRU's gates in pieces too."""
+def test_the_size_of_pieces_does_not_matter(monkeypatch):
+    """5000 frames in one piece, compared with pieces of 1600 and GRU pieces of 700."""
     net = Rmvpe(plain.rmvpe_weights())
     monkeypatch.setattr(rmvpe, "PIECE", 8192)
-    once = whole(net, mels(5000))
+    once = salience(net, mels(5000))
     monkeypatch.setattr(rmvpe, "PIECE", 1600)
     monkeypatch.setattr(rmvpe, "GRU_PIECE", 700)
     monkeypatch.setattr(rmvpe, "SLICE", 160)
-    assert plain.gap(whole(net, mels(5000)), once) < 2e-6
+    assert plain.gap(salience(net, mels(5000)), once) < 2e-6
 
 
 def test_a_streamed_network_has_the_same_bits_and_holds_no_deep_layer():
     resident, streamed = (Rmvpe(plain.rmvpe_weights(), policy) for policy in (RESIDENT, STREAMED))
-    assert torch.equal(whole(streamed, mels(100)), whole(resident, mels(100)))
+    assert torch.equal(salience(streamed, mels(100)), salience(resident, mels(100)))
     deep = [*streamed.middle, *streamed.down[2:], *(up.blocks for up in streamed.up[:3])]
     assert all(isinstance(part, StreamedPart) for layer in deep for part in layer)
     assert not any(isinstance(part, StreamedPart) for layer in resident.middle for part in layer)
 
 
-def test_both_directions_at_once_hear_what_one_after_the_other_hears(monkeypatch):
+def test_two_threads_compute_the_same_states_as_one(monkeypatch):
     monkeypatch.setattr(rmvpe, "GRU_PIECE", 64)
     net, features = Rmvpe(plain.rmvpe_weights()), torch.rand(320, 384)
     before = torch.get_num_threads()
     try:
-        heard = []
+        gru_states = []
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            heard.append(torch.cat([rows for _, rows in sorted(net.heard(features))]))
+            gru_states.append(torch.cat([states for _, states in sorted(net.gru_states(features))]))
     finally:
         torch.set_num_threads(before)
-    backward = torch.cat([rows for _, rows in sorted(net.gru["_reverse"].run(features, reverse=True))])
-    assert torch.equal(*heard)
-    assert torch.equal(heard[0][:, backward.shape[1] :], backward)
+    backward = torch.cat([states for _, states in sorted(net.gru["_reverse"].run(features, reverse=True))])
+    assert torch.equal(*gru_states)
+    assert torch.equal(gru_states[0][:, backward.shape[1] :], backward)
 
 
-def test_the_recurrence_is_the_same_as_script_and_as_python():
-    given = [
+def test_the_recurrence_has_the_same_bits_as_script_and_in_python():
+    arguments = [
         torch.randn(*size, generator=torch.Generator().manual_seed(i))
         for i, size in enumerate([(20, 8), (20, 4), (8, 4), (4, 4), (4,), (4,)])
     ]
-    script = rmvpe.without_lock(rmvpe.steps)(*(x.clone() for x in given))
-    assert torch.equal(script, rmvpe.steps(*(x.clone() for x in given)))
+    script = rmvpe.compiled(rmvpe.gru_steps)(*(x.clone() for x in arguments))
+    assert torch.equal(script, rmvpe.gru_steps(*(x.clone() for x in arguments)))
 
 
 def test_a_file_of_rmvpe_has_741_tensors_of_90_million_numbers():
@@ -122,9 +122,9 @@ def test_filters_have_the_area_of_slaneys_normalisation():
 
 def test_mel_is_taken_in_pieces_without_a_seam(monkeypatch):
     x = torch.randn(1024 + 160 * 50, generator=torch.Generator().manual_seed(2))
-    whole = mel.log_mel(x, mel.filterbank(30.0, 8000.0, "htk"))
+    salience = mel.log_mel(x, mel.filterbank(30.0, 8000.0, "htk"))
     monkeypatch.setattr(mel, "PIECE", 7)
-    assert torch.allclose(mel.log_mel(x, mel.filterbank(30.0, 8000.0, "htk")), whole, atol=2e-5)
+    assert torch.allclose(mel.log_mel(x, mel.filterbank(30.0, 8000.0, "htk")), salience, atol=2e-5)
 
 
 @pytest.mark.parametrize("count", [513, 1599, 1600, 16000])

@@ -23,7 +23,7 @@ def test_a_speaker_is_a_row_of_the_embedding():
     assert net.speaker(2).shape == (1, 6, 1)
     assert torch.equal(net.speaker(2)[0, :, 0], tensors["emb_g.weight"][2])
     for sid in (3, -1):
-        with pytest.raises(BadInput, match=f"speaker {sid} was asked for, but this voice has speakers 0 to 2"):
+        with pytest.raises(BadInput, match=f"speaker {sid} was requested, but this voice has speakers 0 to 2"):
             net.speaker(sid)
 
 
@@ -109,11 +109,11 @@ def test_a_missing_tensor_is_named():
 def test_a_source_that_does_not_fit_is_refused():
     _, net = build()
     z, g = torch.zeros(1, 8, 10), net.speaker(0)
-    with pytest.raises(BadInput, match="no source was given"):
+    with pytest.raises(BadInput, match="there is no source"):
         net.generate(z, g, None)
     with pytest.raises(BadInput, match=r"the source has shape \(1, 1, 4400\), expected \(1, 1, 4000\) for 10 frames"):
         net.generate(z, g, torch.zeros(1, 1, 4400))
-    with pytest.raises(BadInput, match="frames 4 to 11 were asked for, but the segment has 10"):
+    with pytest.raises(BadInput, match="frames 4 to 11 were requested, but the segment has 10"):
         net.generate(z, g, torch.zeros(1, 1, 4000), 4, 11)
 
 

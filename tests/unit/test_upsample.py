@@ -1,4 +1,4 @@
-"""The changes of rate against torch's transposed and strided convolutions."""
+"""The changes of rate, compared with torch's transposed and strided convolutions."""
 
 import pytest
 import small_voice as sv
@@ -6,13 +6,13 @@ import torch
 from torch.nn import functional as F
 
 from rvc.nn.kernels.conv import Weights
-from rvc.nn.streaming.ranges import Span, taken
+from rvc.nn.streaming.ranges import FrameRange, slice_padded
 from rvc.nn.synthesizer_config import layout, read_config
 from rvc.nn.upsample import NoiseConv, Upsampler
 
 
 @pytest.mark.parametrize("kind", sv.KINDS)
-def test_upsampling_is_the_transposed_convolution(kind):
+def test_upsampling_equals_the_transposed_convolution(kind):
     sizes = read_config(sv.config(kind), "v2", True)
     tensors = sv.weights(layout(sizes))
     for i, (rate, width) in enumerate(zip(sizes.upsample_rates, sizes.upsample_kernels, strict=True)):
@@ -23,14 +23,18 @@ def test_upsampling_is_the_transposed_convolution(kind):
         expected = F.conv_transpose1d(x.t()[None], weight, bias, stride=rate, padding=(width - rate) // 2)[0].t()
         length = 30 * rate
         assert len(expected) == length
-        for wanted in (Span(0, length, length), Span(7, 8, length), Span(length // 2, length, length)):
-            given = up.needs(wanted)
-            ours = up(taken(x, given), given, wanted)
-            torch.testing.assert_close(ours, expected[wanted.start : wanted.end], rtol=1e-5, atol=1e-5)
+        for outputs in (
+            FrameRange(0, length, length),
+            FrameRange(7, 8, length),
+            FrameRange(length // 2, length, length),
+        ):
+            inputs = up.input_range(outputs)
+            result = up(slice_padded(x, inputs), inputs, outputs)
+            torch.testing.assert_close(result, expected[outputs.start : outputs.end], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", sv.KINDS)
-def test_the_source_is_heard_at_each_rate(kind):
+def test_the_source_is_added_at_each_rate(kind):
     sizes = read_config(sv.config(kind), "v2", True)
     tensors = sv.weights(layout(sizes))
     source = torch.randn(3 * sizes.upp, generator=torch.Generator().manual_seed(1))
@@ -40,7 +44,7 @@ def test_the_source_is_heard_at_each_rate(kind):
         weight, pad = tensors[f"dec.noise_convs.{i}.weight"], 0 if last else stride // 2
         expected = F.conv1d(source[None, None], weight, stride=stride, padding=pad)[0].t()
         length = len(source) // stride
-        for wanted in (Span(0, length, length), Span(length // 3, length - 1, length)):
-            x = torch.ones(len(wanted), sizes.channels(i))
-            noise.add_to(x, source, wanted)
-            torch.testing.assert_close(x, 1 + expected[wanted.start : wanted.end], rtol=1e-5, atol=1e-5)
+        for outputs in (FrameRange(0, length, length), FrameRange(length // 3, length - 1, length)):
+            x = torch.ones(len(outputs), sizes.channels(i))
+            noise.add_to(x, source, outputs)
+            torch.testing.assert_close(x, 1 + expected[outputs.start : outputs.end], rtol=1e-5, atol=1e-5)

@@ -71,7 +71,7 @@ def test_float16_weights_are_computed_in_float32(tmp_path):
     assert torch.equal(net.embedding, made["weight"]["emb_g.weight"].float())
     weight = {name: tensor.float() for name, tensor in made["weight"].items()}
     expected = sv.folded(weight, "dec.resblocks.0.convs1.0")[:, :, None]
-    torch.testing.assert_close(net.generator.stages[0].blocks[0].pairs[0][0].dense(), expected, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(net.generator.stages[0].blocks[0].pairs[0][0].plain(), expected, rtol=1e-6, atol=1e-7)
 
 
 def test_both_namings_of_weight_norm_give_the_same_voice(tmp_path):

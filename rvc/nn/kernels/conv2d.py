@@ -1,4 +1,4 @@
-"""Convolutions over images with the channels last, their weight laid out once for this machine."""
+"""Convolutions over channels-last images, with the weight packed once for this machine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from rvc.nn.kernels.onednn import has_fused_convolutions, has_packed_products
 PACKING = has_packed_products() and has_fused_convolutions()
 
 
-class Filter:
-    """One convolution, with a ReLU behind it where asked: image (1, I, h, w) → (1, O, h', w'), channels last."""
+class Conv2d:
+    """A convolution, with an optional ReLU: image (1, in, h, w) → (1, out, h', w'), channels last."""
 
     def __init__(
         self, weight: Tensor, bias: Tensor, padding: tuple[int, int] = (0, 0), stride: tuple[int, int] = (1, 1)
     ) -> None:
-        """weight : float32 (O, I, kh, kw);  bias : float32 (O,);  padding, stride : along h and w."""
+        """Pack a weight.
+
+        Args:
+            weight: float32 (out, in, kernel height, kernel width).
+            bias: float32 (out,).
+            padding, stride: along height and width.
+        """
         self.padding, self.stride, self.bias = padding, stride, bias
         self.packed = PACKING and weight.device.type == "cpu"
         if self.packed:
@@ -30,11 +36,11 @@ class Filter:
             self.weight = weight.contiguous(memory_format=torch.channels_last)
 
     def __call__(self, image: Tensor, relu: bool = False) -> Tensor:
-        """Filter an image; one laid out otherwise is laid out anew."""
+        """Convolve an image, float32 (1, in, h, w); one in another layout is copied to channels last."""
         if self.packed:
             image = image.contiguous(memory_format=torch.channels_last)
             ops: Any = torch.ops
-            done: Tensor = ops.mkldnn._convolution_pointwise(
+            result: Tensor = ops.mkldnn._convolution_pointwise(
                 image,
                 self.weight,
                 self.bias,
@@ -46,34 +52,39 @@ class Filter:
                 [],
                 "",
             )
-            return done
-        done = F.conv2d(image, self.weight, self.bias, self.stride, self.padding)
-        return done.relu_() if relu else done
+            return result
+        result = F.conv2d(image, self.weight, self.bias, self.stride, self.padding)
+        return result.relu_() if relu else result
 
 
-class Doubling:
-    """A transposed 3×3 convolution of stride 2 and its ReLU: image (1, I, h, w) → (1, O, 2h, 2w).
+class DoublingConv2d:
+    """A transposed 3×3 convolution of stride 2 and its ReLU: image (1, in, h, w) → (1, out, 2h, 2w).
 
-    Each output of an even row or column hears one input row or column, each odd one two: four small convolutions,
-    whose results are interleaved.
+    A result in an even row or column depends on one input row or column, one in an odd row or column on two. Four small
+    convolutions compute the four combinations, which are interleaved.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        """weight : float32 (I, O, 3, 3), as torch's transposed convolution has it;  bias : float32 (O,)."""
+        """Pack the four convolutions.
+
+        Args:
+            weight: float32 (in, out, 3, 3), the layout of torch's transposed convolution.
+            bias: float32 (out,).
+        """
         plain = weight.transpose(0, 1)
-        taps = ([1], [2, 0])  # an even output hears its own input; an odd one that and the next
+        taps = ([1], [2, 0])  # an even result reads its own input; an odd one reads that and the next
         self.phases = [
-            [Filter(plain[:, :, rows][:, :, :, columns], bias, (row, column)) for column, columns in enumerate(taps)]
+            [Conv2d(plain[:, :, rows][:, :, :, columns], bias, (row, column)) for column, columns in enumerate(taps)]
             for row, rows in enumerate(taps)
         ]
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Double both axes."""
+        """Double both axes of an image, float32 (1, in, h, w)."""
         _, _, height, width = image.shape
         channels = len(self.phases[0][0].bias)
         out = image.new_empty(1, channels, 2 * height, 2 * width).contiguous(memory_format=torch.channels_last)
-        for row, filters in enumerate(self.phases):
-            for column, phase in enumerate(filters):  # padding adds a line before the first, which is dropped
-                heard = phase(image, relu=True)
-                out[:, :, row::2, column::2] = heard[:, :, row : row + height, column : column + width]
+        for row, convolutions in enumerate(self.phases):
+            for column, convolution in enumerate(convolutions):
+                phase = convolution(image, relu=True)  # its padding adds a line before the first, which is dropped
+                out[:, :, row::2, column::2] = phase[:, :, row : row + height, column : column + width]
         return out

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-ZERO_POINT = 128  # the unsigned byte that stands for 0 in the probe of `adds_bytes_exactly`
+ZERO_POINT = 128  # the unsigned byte that stands for 0 (int8.ZERO_POINT, which this module cannot import)
 
 
 def _operators(namespace: str, *names: str) -> bool:

@@ -1,4 +1,4 @@
-"""Threads that each do one part of a layer's work, where the work is too small or too scattered for torch's own."""
+"""Threads that each compute one part of a layer, where the operations are too small for torch's own threads."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ Task = Callable[[], None]
 
 @cache
 def pool(threads: int) -> ThreadPoolExecutor:
-    """Threads that stay for the process's life; what they call in torch runs on the one that called it."""
-    made = ThreadPoolExecutor(threads, "rvc", initializer=alone)
-    all_here = Barrier(threads + 1)
+    """As many threads, which live as long as the process; each runs its torch operations on itself alone."""
+    executor = ThreadPoolExecutor(threads, "rvc", initializer=use_one_thread)
+    all_started = Barrier(threads + 1)
     for _ in range(threads):
-        made.submit(all_here.wait)
-    all_here.wait()
-    torch.set_num_threads(threads)  # theirs stays 1; this is what threads to come will start with
-    return made
+        executor.submit(all_started.wait)
+    all_started.wait()
+    torch.set_num_threads(threads)  # the workers' number stays 1; threads that start later take this one
+    return executor
 
 
-def alone() -> None:
-    """Have torch use this thread alone for what it calls."""
-    torch.get_num_threads()  # a new thread's number is set when first asked for, and would overrule the next line
+def use_one_thread() -> None:
+    """Make torch run the operations of this thread on this thread alone."""
+    torch.get_num_threads()  # the first call sets the number of a new thread, and would undo the next line
     torch.set_num_threads(1)
 
 
-def work(tasks: Sequence[Task]) -> None:
-    """Do all tasks, on as many threads as torch may use here; raises what the first that failed raised."""
+def run_tasks(tasks: Sequence[Task]) -> None:
+    """Run all tasks on as many threads as torch may use here; the exception of the first failed task is raised."""
     threads = torch.get_num_threads()
     if threads == 1 or len(tasks) == 1:
         for task in tasks:
@@ -43,5 +43,5 @@ def work(tasks: Sequence[Task]) -> None:
         with torch.inference_mode(inference):
             task()
 
-    for done in [pool(threads).submit(run, task) for task in tasks]:
-        done.result()
+    for future in [pool(threads).submit(run, task) for task in tasks]:
+        future.result()

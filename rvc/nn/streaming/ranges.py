@@ -1,7 +1,8 @@
-"""Stretches of a layer, and convolutions that compute just those: exact inside, silent beyond the true ends.
+"""Ranges of frames of a layer, and convolutions that compute just those ranges.
 
-A stretch may stick out beyond the ends of its layer; the rows there are zeros, as the padding of the uncut network.
-So pieces at the ends have the shapes of those in the middle, for which oneDNN has its kernels already.
+A range may extend beyond the true ends of its layer. The frames there are zeros, like the padding of the network run
+over the entire signal. So pieces at the ends have the shapes of pieces in the middle, whose oneDNN kernels exist
+already.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from rvc.nn.kernels.conv import Conv
 
 
 @dataclass(frozen=True)
-class Span:
-    """Rows start … end−1 of a layer whose true ends are 0 and `length`."""
+class FrameRange:
+    """Frames start … end − 1 of a layer whose true ends are 0 and `length`."""
 
     start: int
     end: int
@@ -26,58 +27,85 @@ class Span:
     def __len__(self) -> int:
         return self.end - self.start
 
-    def wider(self, reach: int) -> Span:
-        """With `reach` more rows at each side."""
-        return Span(self.start - reach, self.end + reach, self.length)
+    def widened(self, reach: int) -> FrameRange:
+        """This range with `reach` more frames at each side."""
+        return FrameRange(self.start - reach, self.end + reach, self.length)
 
-    def aligned(self, rows: int) -> Span:
-        """With more rows at both sides, up to multiples of `rows` counted from the layer's start."""
-        return Span(self.start - self.start % rows, self.end + -self.end % rows, self.length)
+    def aligned(self, frames: int) -> FrameRange:
+        """This range, extended at both sides to multiples of `frames` counted from the start of the layer."""
+        return FrameRange(self.start - self.start % frames, self.end + -self.end % frames, self.length)
 
-    def parts(self, rows: int) -> Iterator[Span]:
-        """Itself in stretches of `rows` rows, the last of them shorter."""
-        for start in range(self.start, self.end, rows):
-            yield Span(start, min(start + rows, self.end), self.length)
-
-
-def cut(x: Tensor, given: Span, wanted: Span) -> Tensor:
-    """Rows `wanted` of the rows `given`; no copy."""
-    assert given.start <= wanted.start <= wanted.end <= given.end
-    return x[wanted.start - given.start : wanted.end - given.start]
+    def pieces(self, frames: int) -> Iterator[FrameRange]:
+        """This range in consecutive pieces of `frames` frames, the last of which may be shorter."""
+        for start in range(self.start, self.end, frames):
+            yield FrameRange(start, min(start + frames, self.end), self.length)
 
 
-def taken(x: Tensor, wanted: Span) -> Tensor:
-    """Rows `wanted` of all rows x of a layer, with zeros beyond its ends."""
-    inside = x[max(wanted.start, 0) : max(min(wanted.end, wanted.length), 0)]
-    before = min(max(-wanted.start, 0), len(wanted))
-    return F.pad(inside.contiguous(), (0, 0) * (x.dim() - 1) + (before, len(wanted) - len(inside) - before))
+def slice_range(x: Tensor, inputs: FrameRange, outputs: FrameRange) -> Tensor:
+    """The frames `outputs` of x, which holds the frames `inputs`; no copy."""
+    assert inputs.start <= outputs.start <= outputs.end <= inputs.end
+    return x[outputs.start - inputs.start : outputs.end - inputs.start]
 
 
-def silenced(x: Tensor, span: Span) -> Tensor:
-    """x, rows `span`, with zeros, in place, beyond the true ends."""
-    if span.start < 0:
-        x[: -span.start] = 0
-    if span.end > span.length:
-        x[max(span.length - span.start, 0) :] = 0
+def slice_padded(x: Tensor, outputs: FrameRange) -> Tensor:
+    """The frames `outputs` of x, which holds all frames of a layer, with zeros beyond the layer's ends."""
+    inside = x[max(outputs.start, 0) : max(min(outputs.end, outputs.length), 0)]
+    before = min(max(-outputs.start, 0), len(outputs))
+    return F.pad(inside.contiguous(), (0, 0) * (x.dim() - 1) + (before, len(outputs) - len(inside) - before))
+
+
+def zero_beyond_ends(x: Tensor, frames: FrameRange) -> Tensor:
+    """Set the frames of x beyond the layer's true ends to zero in place, and return x."""
+    if frames.start < 0:
+        x[: -frames.start] = 0
+    if frames.end > frames.length:
+        x[max(frames.length - frames.start, 0) :] = 0
     return x
 
 
-def reaching(
-    conv: Conv, x: Tensor, given: Span, wanted: Span, slope: float | None = None, before: float | None = None
+def convolve_range(
+    conv: Conv,
+    x: Tensor,
+    inputs: FrameRange,
+    outputs: FrameRange,
+    slope: float | None = None,
+    slope_before: float | None = None,
 ) -> Tensor:
-    """The convolution at rows `wanted` of rows `given`, which hold all that it reaches; its LeakyReLUs are Conv's."""
-    return silenced(conv(cut(x, given, wanted.wider(conv.reach)), slope=slope, before=before), wanted)
+    """Convolve just the frames that a range of the result depends on.
+
+    Args:
+        conv: a convolution of odd width.
+        x: the frames `inputs`, which include `outputs` widened by the convolution's reach.
+        inputs, outputs: ranges of the signal and of the result.
+        slope, slope_before: as in `Conv.__call__`.
+    Returns:
+        The frames `outputs` of the result, zeros beyond the layer's ends.
+    """
+    reached = slice_range(x, inputs, outputs.widened(conv.reach))
+    return zero_beyond_ends(conv(reached, slope=slope, slope_before=slope_before), outputs)
 
 
-def add_reaching(
-    other: Tensor, conv: Conv, x: Tensor, given: Span, wanted: Span, before: float | None = None
+def add_convolved_range(
+    addend: Tensor,
+    conv: Conv,
+    x: Tensor,
+    inputs: FrameRange,
+    outputs: FrameRange,
+    slope_before: float | None = None,
 ) -> Tensor:
-    """`other` at rows `wanted`, with the convolution of rows `given` of x added in place."""
-    return silenced(conv.add_to(other, cut(x, given, wanted.wider(conv.reach)), before=before), wanted)
+    """Add the frames `outputs` of a convolution to `addend` in place, and return it; see `convolve_range`."""
+    reached = slice_range(x, inputs, outputs.widened(conv.reach))
+    return zero_beyond_ends(conv.add_to(addend, reached, slope_before=slope_before), outputs)
 
 
-def added_reaching(
-    other: Tensor, conv: Conv, x: Tensor, given: Span, wanted: Span, before: float | None = None
+def sum_with_convolved_range(
+    addend: Tensor,
+    conv: Conv,
+    x: Tensor,
+    inputs: FrameRange,
+    outputs: FrameRange,
+    slope_before: float | None = None,
 ) -> Tensor:
-    """What `add_reaching` gives, with `other` left as it is."""
-    return silenced(conv.added(other, cut(x, given, wanted.wider(conv.reach)), before=before), wanted)
+    """The sum that `add_convolved_range` computes, in new memory."""
+    reached = slice_range(x, inputs, outputs.widened(conv.reach))
+    return zero_beyond_ends(conv.sum_with(addend, reached, slope_before=slope_before), outputs)

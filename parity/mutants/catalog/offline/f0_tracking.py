@@ -58,8 +58,8 @@ def _scale_rmvpe_input(by: float) -> Patch:
 
 def _recurrent_weights_in_bfloat16(net: Rmvpe) -> Iterator[Change]:
     for unit in net.gru.values():
-        yield unit, "again_soft", reduced_precision.bfloat16(unit.again_soft)
-        yield unit, "again_new", reduced_precision.bfloat16(unit.again_new)
+        yield unit, "state_sigmoid", reduced_precision.bfloat16(unit.state_sigmoid)
+        yield unit, "state_new", reduced_precision.bfloat16(unit.state_new)
 
 
 def _cents_in_half(net: Fcpe) -> Iterator[Change]:
@@ -188,7 +188,7 @@ FAULTS = [
         "rmvpe-gru-forward",
         "f0.raw",
         "the backward GRU runs forward",
-        around(network.Recurrent, "run", lambda f, self, rows, reverse=False: f(self, rows)),
+        around(network.GruDirection, "run", lambda f, self, rows, reverse=False: f(self, rows)),
         needs=(Need.RMVPE,),
     ),
     Fault(

@@ -10,7 +10,7 @@ from parity.mutants.needs import Need
 from parity.mutants.patches import Change, Original, Patch, after, around, in_voice, namespace, put
 from rvc.nn import flow
 from rvc.nn.flow import Coupling, Flow
-from rvc.nn.kernels.conv import from_rows, to_rows
+from rvc.nn.kernels.conv import from_frames, to_frames
 from rvc.nn.synthesizer import Synthesizer
 
 Tensor = torch.Tensor
@@ -21,12 +21,12 @@ def _run_couplings(order: Callable[[list[Coupling]], list[Coupling]], before: bo
     """Run the couplings in another order, and reverse channels before each, after each, or never."""
 
     def run(original: Original, self: Flow, z_p: Tensor, g: Tensor) -> Tensor:
-        x, g = to_rows(z_p), to_rows(g)
+        x, g = to_frames(z_p), to_frames(g)
         for coupling in order(self.couplings):
             x = x.flip(1).contiguous() if flips and before else x.contiguous()
             x = coupling(x, g)
             x = x.flip(1).contiguous() if flips and not before else x
-        return from_rows(x.contiguous())
+        return from_frames(x.contiguous())
 
     return around(Flow, "__call__", run)
 

@@ -85,7 +85,7 @@ def _pitch_table_in_12_bits(voice: Synthesizer) -> Iterator[Change]:
 
 def _relative_keys_in_12_bits(voice: Synthesizer) -> Iterator[Change]:
     for block in voice.encoder.blocks:
-        yield block.attention, "near_k", reduced_precision.in_12_bits(block.attention.near_k)
+        yield block.attention, "relative_k", reduced_precision.in_12_bits(block.attention.relative_k)
 
 
 def _norms_in_12_bits(voice: Synthesizer) -> Iterator[Change]:
@@ -130,26 +130,31 @@ FAULTS = [
         causes=("another activation",),
     ),
     Fault(
-        "enc-rel-reversed", "enc_p", "emb_rel_k is reversed", in_voice(_change_attention("near_k", lambda x: x.flip(0)))
+        "enc-rel-reversed",
+        "enc_p",
+        "emb_rel_k is reversed",
+        in_voice(_change_attention("relative_k", lambda x: x.flip(0))),
     ),
-    Fault("enc-rel-missing", "enc_p", "no relative values", in_voice(_change_attention("near_v", torch.zeros_like))),
+    Fault(
+        "enc-rel-missing", "enc_p", "no relative values", in_voice(_change_attention("relative_v", torch.zeros_like))
+    ),
     Fault(
         "enc-rel-shifted",
         "enc_p",
         "relative positions are one off",
-        in_voice(_change_attention("near_k", lambda x: x.roll(1, 0))),
+        in_voice(_change_attention("relative_k", lambda x: x.roll(1, 0))),
     ),
     Fault(
         "enc-rel-scaled",
         "enc_p",
         "the relative term uses the unscaled query",
-        in_voice(_change_attention("near_k", lambda x: x * 96**0.5)),
+        in_voice(_change_attention("relative_k", lambda x: x * 96**0.5)),
     ),
     Fault(
         "enc-rel-last",
         "enc_p",
         "the last relative position has no value",
-        in_voice(_change_attention("near_v", lambda x: torch.cat([x[:-1], torch.zeros_like(x[:1])]))),
+        in_voice(_change_attention("relative_v", lambda x: torch.cat([x[:-1], torch.zeros_like(x[:1])]))),
     ),
     Fault("enc-heads", "enc_p", "heads are interleaved", around(Attention, "__call__", _interleave_heads)),
     Fault(

@@ -1,10 +1,10 @@
-"""Filters laid out once give torch's numbers, on pictures of any size."""
+"""Packed 2-D convolutions equal those of torch, for images of any size."""
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from rvc.nn.kernels.conv2d import Doubling, Filter
+from rvc.nn.kernels.conv2d import Conv2d, DoublingConv2d
 
 SHAPES = [(1, 16, 1, 4), (1, 16, 2, 8), (1, 16, 5, 7), (1, 16, 40, 64)]
 
@@ -15,25 +15,25 @@ def made(*shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("width", [1, 3])
-def test_a_filter_is_torchs_convolution(shape, width):
+def test_it_equals_the_convolution_of_torch(shape, width):
     weight, bias, image = made(24, 16, width, width), made(24), made(*shape)
     expected = F.conv2d(image, weight, bias, padding=width // 2)
     for layout in (torch.contiguous_format, torch.channels_last):
-        ours = Filter(weight, bias, (width // 2, width // 2))(image.contiguous(memory_format=layout))
-        torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
-    relu = Filter(weight, bias, (width // 2, width // 2))(image, relu=True)
+        result = Conv2d(weight, bias, (width // 2, width // 2))(image.contiguous(memory_format=layout))
+        torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
+    relu = Conv2d(weight, bias, (width // 2, width // 2))(image, relu=True)
     torch.testing.assert_close(relu, expected.relu(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_doubling_is_torchs_transposed_convolution(shape):
+def test_doubling_equals_the_transposed_convolution_of_torch(shape):
     weight, bias, image = made(16, 24, 3, 3), made(24), made(*shape)
     expected = F.conv_transpose2d(image, weight, bias, stride=2, padding=1, output_padding=1).relu()
-    torch.testing.assert_close(Doubling(weight, bias)(image), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(DoublingConv2d(weight, bias)(image), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_no_input_is_touched():
+def test_the_input_is_left_as_it_is():
     image = made(1, 16, 5, 7)
     before = image.clone()
-    Filter(made(24, 16, 3, 3), made(24), (1, 1))(image, relu=True)
+    Conv2d(made(24, 16, 3, 3), made(24), (1, 1))(image, relu=True)
     assert torch.equal(image, before)

@@ -1,11 +1,11 @@
-"""Residual blocks: the fast form is the plain one, and is chosen where it pays."""
+"""Residual blocks: the fast form equals the plain one, and is chosen where it is faster."""
 
 import pytest
 import torch
 
 from rvc.nn.kernels.conv import Weights
-from rvc.nn.residual_blocks import ResBlock1, levels_for
-from rvc.nn.streaming.ranges import Span, taken
+from rvc.nn.residual_blocks import ResBlock1, pairing_levels
+from rvc.nn.streaming.ranges import FrameRange, slice_padded
 
 
 def block(width, channels=6):
@@ -20,28 +20,30 @@ def block(width, channels=6):
 
 @pytest.mark.parametrize("width, levels", [(3, 1), (7, 1), (7, 2), (11, 2)])
 @pytest.mark.parametrize("start, end", [(0, 300), (0, 88), (101, 201), (200, 300), (-7, 9), (292, 304)])
-def test_fast_is_plain(width, levels, start, end):
-    wanted = Span(start, end, 300)
+def test_the_fast_form_equals_the_plain_one(width, levels, start, end):
+    outputs = FrameRange(start, end, 300)
     made = block(width)
     x = torch.randn(300, 6, generator=torch.Generator().manual_seed(1))
-    given = wanted.wider(made.reach)
-    part = taken(x, given)
+    inputs = outputs.widened(made.reach)
+    part = slice_padded(x, inputs)
     kept = part.clone()
-    plain = made(part, given, wanted)
+    plain = made(part, inputs, outputs)
     assert torch.equal(part, kept)
     made.fast.levels = levels
-    given = made.fast.reads(wanted)
-    part = taken(x, given)
+    inputs = made.fast.input_range(outputs)
+    part = slice_padded(x, inputs)
     kept = part.clone()
     total = torch.ones(end - start, 6)
-    made.fast.add_to(total, part, given, wanted)
+    made.fast.add_to(total, part, inputs, outputs)
     torch.testing.assert_close(total, plain + 1, rtol=1e-4, atol=1e-4)
     assert torch.equal(part, kept)
 
 
-def test_pairing_where_it_pays():
+def test_the_fast_form_is_chosen_for_many_channels_and_wide_kernels():
     rule = {
-        (channels, width): levels_for(channels, width) for channels in (16, 32, 64, 128, 256) for width in (3, 7, 11)
+        (channels, width): pairing_levels(channels, width)
+        for channels in (16, 32, 64, 128, 256)
+        for width in (3, 7, 11)
     }
     assert {key: level for key, level in rule.items() if level} == {
         (64, 11): 1,

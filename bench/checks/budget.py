@@ -18,9 +18,9 @@ from bench.measure import child, leak, unit
 from bench.measure.workload import Workload, speech
 
 BUDGETS = Path(__file__).parents[1].joinpath("budgets.toml")
-SECONDS = 4.0  # of speech: the networks take longer than loading, and the check fits into CI
+SECONDS = 4.0  # of speech, so many that the networks take longer than loading, and few enough for CI
 LENGTHS = (8.0, 40.0, 80.0)  # seconds of speech: a short segment, the longest possible segment, and two of those
-LEAK_SECONDS = 1.0  # of speech in each of the conversions of one process
+LEAK_SECONDS = 1.0  # of speech in each conversion of the leak check, which runs many in one process
 Budgets = Mapping[str, Mapping[str, Any]]
 
 
@@ -51,8 +51,8 @@ def allowed_units(budgets: Budgets, processor: str) -> float:
 
     Args:
         budgets: budgets.toml.
-        processor: kind of processor, see `unit.processor`. For a kind without a line in budgets.toml, the budget is a
-            fraction of the original's cost.
+        processor: kind of processor, see `unit.processor`. Where budgets.toml has the cost measured on it, the budget
+            is that times `slower`; otherwise it is the original's cost times `ours_over_original`.
     Raises:
         ValueError: the budget is 0.
     """

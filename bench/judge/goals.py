@@ -10,7 +10,7 @@ from bench.judge.intervals import Interval, Measurement, Outcome, curvature, int
 
 GOALS: Mapping[str, Any] = tomllib.loads(Path(__file__).parents[1].joinpath("goals.toml").read_text(encoding="utf-8"))
 BASE_KIND = "v2-40k-f0"  # the voice that other kinds of voices are compared with
-SHORTEST_JUDGED = 30.0  # seconds of audio from which on the growth of memory is judged
+SHORTEST_JUDGED = 30.0  # seconds of audio; shorter conversions do not count for the growth of memory
 
 Section = Mapping[str, Any]  # a section of result.json
 
@@ -69,7 +69,7 @@ def conversions(section: Section) -> list[JudgedMeasurement]:
 
 
 def growth(section: Section) -> list[JudgedMeasurement]:
-    """Peak memory against length of rvc. The original's growth is drawn, but has no goal."""
+    """Growth of rvc's peak memory with the length of the audio. The original's growth has no goal."""
     points = [(length, peaks) for length, peaks, _ in section["points"] if length >= SHORTEST_JUDGED]
     shortest = next(peaks for _, peaks, _ in section["points"])
     spread = [(length, peaks if len(peaks) > 1 else _with_spread(peaks[0], shortest)) for length, peaks in points]
@@ -86,6 +86,7 @@ def growth(section: Section) -> list[JudgedMeasurement]:
 
 
 def _with_spread(peak: float, runs: list[float]) -> list[float]:
+    """Three peaks in MiB around a single one, as far apart as those of `runs`, the repeated shortest length."""
     half = (max(runs) - min(runs)) / 2
     return [peak - half, peak, peak + half]
 
@@ -116,7 +117,9 @@ def kinds(section: Section) -> list[JudgedMeasurement]:
     base = {row["precision"]: row["faster"]["middle"] for row in section[BASE_KIND]["ours"]}
     judged = []
     for kind, part in section.items():
-        for row in part["ours"] if kind != BASE_KIND else []:
+        if kind == BASE_KIND:
+            continue
+        for row in part["ours"]:
             floor = (1 - GOALS["kinds"]["within"]) * base[row["precision"]]
             ratio = Interval(**row["faster"]).at_least_as_wide(part["noise"])
             measurement = Measurement(f"{kind}, {row['precision']}", ratio, "×", floor, at_least=True)

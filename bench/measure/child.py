@@ -56,7 +56,7 @@ def run(command: Sequence[str], *, threads: int = 2, variables: Mapping[str, str
             raise ChildFailed(failure_message(command, done.returncode, err.read()))
         text = out.read().decode(errors="replace").strip()
         seconds, cpu, peak = cost.read().split()
-    return FinishedProcess(float(seconds), float(cpu), _mib(int(peak)), _last_object(text))
+    return FinishedProcess(float(seconds), float(cpu), _mib(int(peak)), _final_object(text))
 
 
 class Server:
@@ -150,10 +150,12 @@ def peak_mib(process: int) -> float | None:
 
 
 def _mib(maxrss: int) -> float:
+    """MiB of `ru_maxrss`, which is in KiB on Linux and in bytes on macOS."""
     return maxrss / 1024 / (1024 if sys.platform == "darwin" else 1)
 
 
-def _last_object(text: str) -> Mapping[str, Any]:
+def _final_object(text: str) -> Mapping[str, Any]:
+    """The JSON object that begins at the first brace and ends the output; empty where there is none."""
     start = text.find("{")
     if start < 0:
         return {}

@@ -25,7 +25,7 @@ def program_name(who: str) -> str:
 def head(result: Mapping[str, Any]) -> str:
     """Machine, commit and original of a result, in one line."""
     here = result["machine"]
-    earlier = result.get("earlier", [])
+    earlier = result.get("earlier", [])  # sections that were measured at other commits
     older = "".join(f"; {', '.join(one['sections'])}: commit {one['commit']}" for one in earlier if one["sections"])
     return (
         f"{here['processor']}, {here['threads']} threads, torch {here['torch']}; unit {here['unit_ms']:.1f} ms "

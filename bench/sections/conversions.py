@@ -45,7 +45,7 @@ Triple = tuple[TimedRun, TimedRun, TimedRun]  # the original before, a run of rv
 
 
 def order(precisions: Sequence[str], rounds: int) -> list[str]:
-    """The order of the runs, original a b original b a original …: each run of rvc is between two of the original."""
+    """The order of the runs; for the precisions a and b: original, a, b, original, b, a, original, …"""
     names = []
     for number in range(rounds):
         names += [ORIGINAL, *(precisions if number % 2 == 0 else reversed(precisions))]
@@ -125,7 +125,7 @@ def summary(
 
 
 def between_originals(runs: Sequence[TimedRun], name: str) -> list[Triple]:
-    """Each run called `name` with the nearest runs of the original before and after it."""
+    """Each run of the precision `name` with the nearest runs of the original before and after it."""
     places = [i for i, run in enumerate(runs) if run.who == ORIGINAL]
     return [
         (runs[max(p for p in places if p < i)], run, runs[min(p for p in places if p > i)])

@@ -24,7 +24,8 @@ from parity.judge import ledger, limits, metrics
 from parity.judge.decisions import margins, phase_wraps
 from parity.judge.states import Metric
 
-Key = tuple[str, str, str, bool]  # tensor without its number, mode, metric, whether F0 comes from a network
+# Tensor without the number of its segment or block, mode, metric, whether F0 comes from a network.
+Key = tuple[str, str, str, bool]
 
 
 def measure(folder: Path, goldens: Path, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def measure(folder: Path, goldens: Path, before: Mapping[str, Any] | None = None
     Args:
         folder: the traces, as above.
         goldens: the folder of goldens.
-        before: an earlier document, whose other variants are kept.
+        before: an earlier document; its variants that `folder` lacks are kept.
     Returns:
         the document of spread.json.
     Raises:
@@ -96,12 +97,14 @@ def entry_name(name: str) -> str:
 
 
 def values(case: Case, made: Mapping[str, Array], mode: str) -> Iterator[tuple[str, str, float]]:
-    """(full name, metric, value) of every tensor that a variant and the golden share and that no flip has touched."""
-    touched: set[str] = set()
+    """(full name, metric, value) of every tensor that a variant and the golden share and that depends on
+    no flip.
+    """
+    flipped: set[str] = set()  # decisions that differ
     for name in ledger.expected_tensors(case):
         if name not in made or stages.stage_of(name) is None:
             continue
-        if mode == "chained" and touched & stages.upstream(name, case):
+        if mode == "chained" and flipped & stages.upstream(name, case):
             continue
         state, sentence = metrics.form(name, case[name], made[name])
         if state:
@@ -109,15 +112,17 @@ def values(case: Case, made: Mapping[str, Array], mode: str) -> Iterator[tuple[s
         numbers = metrics.compare(name, case[name], made[name], time_axes.axis(name, case.document, case))
         if numbers.values.get(Metric.UNEQUAL):
             flips = margins.flips(name, case, {**case, **made}, mode == "chained")
-            touched.add(name)
+            flipped.add(name)
             yield name, "unequal", float(sum(not flip["explained"] for flip in flips))
             continue
         measured = dict(numbers.values)
+        # With and without fused multiply-add, the original's sine wraps its phase at other places; the nearer of both
+        # results counts.
         if (other := phase_wraps.otherwise(case, name)) is not None and (
             mode == "isolated" or phase_wraps.same_pitch(case, made)
         ):
-            apart = metrics.compare(name, other[0], made[name], time_axes.axis(name, case.document, case)).values
-            measured = {metric: min(value, apart[metric]) for metric, value in measured.items()}
+            from_other = metrics.compare(name, other[0], made[name], time_axes.axis(name, case.document, case)).values
+            measured = {metric: min(value, from_other[metric]) for metric, value in measured.items()}
         yield from ((name, metric, value) for metric, value in measured.items())
 
 

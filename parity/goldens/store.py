@@ -1,4 +1,4 @@
-"""Goldens on disk: `NAME/case.json` and `NAME/tensors.safetensors`, read with every hash checked, replaced as a unit.
+"""Goldens on disk: `NAME/case.json` and `NAME/tensors.safetensors`. Reading checks hashes; writing replaces both files.
 
 docs/golden-format.md describes the format for programs in other languages.
 """
@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from parity import stages
-from parity.errors import GoldenError as GoldenError  # part of what this module offers
+from parity.errors import GoldenError as GoldenError  # re-exported for callers
 from parity.goldens import case_schema, closed_schema, recipes, time_axes
 from parity.goldens.arrays import Array, NamedArrays
 from parity.stages import Scope
@@ -115,7 +115,11 @@ class Case(Mapping[str, Array]):
         return self
 
     def after(self, made: NamedArrays) -> "Case":
-        """The same case with a run's tensors in place of the golden's; names that the golden lacks are ignored."""
+        """The same case, with the tensors that a run made in place of the golden's.
+
+        A stage of a realtime stream that is run on it continues from that run's state. Names that the golden lacks are
+        ignored.
+        """
         other = Case(self.folder, self.document)
         other._values = self._values | {name: value for name, value in made.items() if name in self._entries}
         return other
@@ -124,7 +128,7 @@ class Case(Mapping[str, Array]):
         entry = self._entries[name]
         shape, dtype = tuple(entry["shape"]), np.dtype(entry["dtype"])
         if entry["stored"]["how"] == "data":
-            value = self._part(name)
+            value = self._stored(name)
             if value.dtype != dtype or value.shape != shape:
                 raise GoldenError(
                     f"{name} of {self.folder.name} is {value.dtype}{list(value.shape)} in {DATA_NAME}, but {JSON_NAME} "
@@ -141,8 +145,9 @@ class Case(Mapping[str, Array]):
         return value
 
     def _make(self, name: str, recipe: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """A tensor computed by its recipe."""
         try:
-            made = recipes.make(recipe, shape, self.__getitem__, self._part)
+            made = recipes.make(recipe, shape, self.__getitem__, self._stored)
             return np.ascontiguousarray(made.astype(dtype).reshape(shape))
         except (KeyError, ValueError, IndexError, RecursionError) as error:
             raise GoldenError(
@@ -150,7 +155,8 @@ class Case(Mapping[str, Array]):
                 "record the case again"
             ) from error
 
-    def _part(self, name: str) -> Array:
+    def _stored(self, name: str) -> Array:
+        """An array of tensors.safetensors: a tensor, or a part from which a recipe computes one."""
         path = self.folder / DATA_NAME
         try:
             with safe_open(path, framework="numpy") as file:
@@ -198,6 +204,7 @@ def open_case(folder: str | Path) -> Case:
 
 
 def _nearest(name: str, document: Mapping[str, Any]) -> str:
+    """The end of a message about an unknown name: the most similar name of the stage table, if any."""
     table = stages.expected(stages.facts(document))
     near = difflib.get_close_matches(name, table, 1)
     return f" (nearest: {near[0]!r}); was a stage renamed?" if near else "; was a stage renamed?"
@@ -245,12 +252,14 @@ def save_case(folder: str | Path, tensors: NamedArrays, meta: Mapping[str, Any])
 
 
 def _in_order(values: NamedArrays) -> list[str]:
-    flow = stages.names(stages.prefixes_of(values))
+    """Names in the order of case.json: inputs by name, then the other tensors in the order of the conversion."""
+    order = stages.names(stages.prefixes_of(values))
     inputs = [name for name in values if stages.is_input(name)]
-    return sorted(inputs) + [name for name in flow if name in values]
+    return sorted(inputs) + [name for name in order if name in values]
 
 
 def _refuse_bad(case: str, values: NamedArrays, meta: Mapping[str, Any]) -> None:
+    """Raise GoldenError unless the tensors are those that the stage table requires of this case."""
     if not values:
         raise GoldenError(f"{case} holds no tensor at all; was the original run?")
     for name, value in values.items():

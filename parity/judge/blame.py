@@ -20,10 +20,11 @@ from parity.judge.metrics import Worst
 from parity.judge.states import Blame, CellState, Mode
 from parity.stages import Scope, TensorName
 
-# Output error / input error, both in times their limits. A stage whose output is beyond its limit and whose inputs are
-# within theirs amplifies up to this factor; beyond it, the stage is the origin. It is a choice, not a measurement.
+# Output error divided by input error, each in multiples of its limit. A stage whose output is beyond its limit and
+# whose inputs are within theirs is blamed "amplifies" up to this factor, and "origin" above it. It is a choice, not a
+# measurement.
 AMPLIFIED = 100.0
-# Relative RMS within which two runs of one stage on the same inputs agree; below every limit of a chain.
+# Relative RMS up to which two runs of one stage on the same inputs count as equal; smaller than every limit of a chain.
 SAME_RUN = 1e-5
 _LISTED = 5  # names that a sentence lists; the rest are counted
 
@@ -38,12 +39,12 @@ class StageVerdict:
         tensors: The full names of its outputs.
         blame: Its role in what differs.
         cells: The cells of its outputs.
-        sentence: For people; None for a clean stage.
+        sentence: The blame as a sentence for the report; None for a clean stage.
         reads: The full names of its inputs.
         own: The relative RMS error on the golden's own inputs.
         inherited: The relative RMS by which the candidate's own inputs move the candidate's own stage.
         first: The first frame beyond the limit.
-        shape: How the error lies in time: kind and sentence.
+        shape: How the error is distributed over time: kind and sentence.
         cause: The most likely cause, for an origin.
         drift: For a waveform, the drift of F0 in cents.
         magnitude: For a waveform, the relative RMS of its short-time magnitudes.
@@ -114,7 +115,7 @@ def _provided_sources(judgment: Judgment, verdict: StageVerdict) -> tuple[set[st
         for cell in judgment.ledger.cells
         if cell.mode is Mode.CHAINED and cell.state is CellState.NOT_PROVIDED
     }
-    sources, between, todo = set[str](), list[str](), [*verdict.reads, *_remembered(verdict)]
+    sources, between, todo = set[str](), list[str](), [*verdict.reads, *_of_block_before(verdict)]
     present = set(judgment.case) | set(judgment.chained.tensors)
     while todo:
         name = todo.pop()
@@ -199,7 +200,7 @@ def _blame_crash(judgment: Judgment, verdict: StageVerdict) -> None:
         )
 
 
-def _remembered(verdict: StageVerdict) -> list[str]:
+def _of_block_before(verdict: StageVerdict) -> list[str]:
     """For a stage of a stream, its inputs and outputs of the block before, from which its state comes."""
     if stages.scope_of(verdict.prefix) is not Scope.BLOCK or stages.index_of(verdict.prefix) == 0:
         return []
@@ -265,7 +266,7 @@ def _agree(one: Array, other: Array) -> bool:
 
 def _gain(judgment: Judgment, verdict: StageVerdict) -> float:
     """The stage's chained error over that of its inputs, both in times their limits."""
-    inputs = judgment.ledger.of({*verdict.reads, *_remembered(verdict)}, Mode.CHAINED)
+    inputs = judgment.ledger.of({*verdict.reads, *_of_block_before(verdict)}, Mode.CHAINED)
     own = max((cell.times_limit or 0 for cell in verdict.cells if cell.mode is Mode.CHAINED), default=0)
     read = max((cell.times_limit or 0 for cell in inputs), default=0)
     return metrics.ratio(own, read)

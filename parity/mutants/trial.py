@@ -22,9 +22,9 @@ from parity.mutants.cached_stages import StageCache
 from parity.mutants.fault import Fault
 from parity.rvc_bridge.rvc_torch import RvcTorch
 
-FORM_STATES = (CellState.DTYPE, CellState.SHAPE, CellState.MISSING)  # what Metric.FORM finds
+FORM_STATES = (CellState.DTYPE, CellState.SHAPE, CellState.MISSING)  # the states that the check Metric.FORM gives
 NOT_RECORDED = ("rms_in", "input_wav", "rms_out")  # tensors of a stream that no golden holds
-# Beginnings of the sentence of a failed stage that show a patch of something that `rvc` no longer has.
+# Where the sentence of a failed stage holds one of these, the patch itself failed: it does not fit `rvc` any more.
 PYTHON_ERRORS = ("AttributeError: ", "NameError: ", "TypeError: ", "ImportError: ")
 
 
@@ -170,20 +170,24 @@ def _multiple_of_limit(case: Case, case_verdict: CaseVerdict, cell: Cell) -> flo
 
 
 def needed_checks(case_verdict: CaseVerdict, of_stage: Sequence[StageVerdict]) -> list[str]:
-    """The checks without which the fault would pass, its stage would pass, or a later tensor of the stage be named."""
+    """The checks that are necessary to judge the fault.
+
+    Without such a check the whole case would pass, or the fault's stage would pass, or the first failed tensor of the
+    stage would not be compared, so that a later one would be reported as the first.
+    """
     failed = [cell for cell in case_verdict.ledger.cells if cell.failed]
     tensors = {name for row in of_stage for name in row.tensors}
     stage_failed = any(cell.tensor in tensors for cell in failed)
     first = next((unnumbered(cell.tensor) for cell in failed if cell.tensor in tensors), None)
     needed = []
     for check in checks():
-        left = [
+        remaining = [
             cell
             for cell in failed
             if check not in (cell.metric, cell.mode, unnumbered(cell.tensor))
             and not (check == Metric.FORM and cell.state in FORM_STATES)
         ]
-        if not left or check == first or (stage_failed and not any(cell.tensor in tensors for cell in left)):
+        if not remaining or check == first or (stage_failed and not any(cell.tensor in tensors for cell in remaining)):
             needed.append(check)
     return needed
 

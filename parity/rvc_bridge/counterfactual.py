@@ -21,8 +21,8 @@ from parity.judge.diagnosis import realtime
 from parity.judge.diagnosis.registry import Guess
 from parity.rvc_bridge.prediction_source import PredictionSource
 
-# Relative RMS below which two networks are the same: another network is off by 1, the same one on another processor
-# by 1e-5 (reference/spread.py).
+# Relative RMS up to which two outputs count as those of one network. Networks with other weights differ by about 1, one
+# network on two processors by about 1e-5 (reference/spread.py).
 SAME_NETWORK = 1e-4
 
 
@@ -77,8 +77,8 @@ class RvcCounterfactuals:
 
     Attributes:
         case: the golden.
-        refused: the last call of `guesses` was about a network that is not available here, so that "no cause" proves
-            nothing.
+        refused: whether the last call of `guesses` was about a network that is not available here. Then the absence of
+            a cause does not show that no known mistake was made.
     """
 
     def __init__(self, case: Case, program: Candidate | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What the stage table is made of: tensors, the stages that make them, and the facts of a case that switch them on."""
+"""The types of the stage table: tensors, the stages that make them, and the facts of a case that require a tensor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -88,7 +88,7 @@ class Stage:
 
     Attributes:
         name: The name in verdicts and on the command line.
-        scope: What it runs on.
+        scope: Whether it runs once per file, segment or block.
         what: What it does, for reports.
         makes: Its outputs.
         reads: The local names of its inputs. Of a tuple, the first tensor that exists is read.
@@ -103,7 +103,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a case switches on. It determines the tensors that a recording must hold.
+    """The properties of a case that determine which tensors a recording of it must hold.
 
     Attributes:
         f0: The voice takes F0.
@@ -113,8 +113,8 @@ class Facts:
         mix: The loudness envelope is mixed.
         resample: The output is resampled.
         crepe: The pitch method is CREPE, which draws dither.
-        segments: The number of segments; 0 for a real-time stream.
-        blocks: The number of blocks of a real-time stream; 0 for a file.
+        segments: The number of segments; 0 for a realtime stream.
+        blocks: The number of blocks of a realtime stream; 0 for a file.
     """
 
     f0: bool = True

@@ -1,4 +1,4 @@
-"""Weights of the twelve kinds of voice, as an exported small model whose output depends on every one of its inputs.
+"""Synthetic weights of the twelve kinds of voice, as an exported checkpoint whose output depends on every input.
 
 Names and shapes follow docs/spec/01. The scales were chosen by measurement, so that a change of content, F0, noise or
 speaker changes the waveform; tests/parity/test_tracing.py checks that.
@@ -14,6 +14,8 @@ from parity.errors import UsageError
 from parity.voices.draw import GAIN, Draw, Named
 
 SPEAKERS, SPEAKER_WIDTH = 109, 256
+# The encoder's channels, its feed-forward channels, channels of one attention head, and frames of relative attention on
+# each side (docs/spec/01).
 _WIDTH, _INNER, _HEAD, _WINDOW = 192, 768, 96, 10
 _FIRST = 512  # channels before the first upsampler
 
@@ -30,7 +32,7 @@ KINDS = tuple(f"{v}-{rate}k-{f0}" for v in ("v1", "v2") for rate in (32, 40, 48)
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the twelve families a checkpoint can belong to, read from a name such as "v2-40k-f0"."""
+    """One of the twelve kinds of voice, read from a name such as "v2-40k-f0"."""
 
     name: str
 
@@ -80,7 +82,7 @@ def tensors(name: str) -> Iterator[Named]:
     draw = Draw(name, np.float16)
     yield from _text_encoder(draw, kind)
     yield from _generator(draw, kind)
-    for k in (0, 2, 4, 6):
+    for k in (0, 2, 4, 6):  # the layers between them reverse the channels and have no weights
         yield from _coupling(draw, f"flow.flows.{k}")
     yield draw.vector("emb_g.weight", (SPEAKERS, SPEAKER_WIDTH), 1.0)
 
@@ -92,10 +94,8 @@ def _text_encoder(draw: Draw, kind: Kind) -> Iterator[Named]:
         yield draw.vector("enc_p.emb_pitch.weight", (256, _WIDTH), 0.035)
     for i in range(6):
         name = f"enc_p.encoder.attn_layers.{i}"
-        for table, std in (
-            ("emb_rel_k", 0.3),
-            ("emb_rel_v", 0.6),
-        ):  # one key of many: smaller values would not change the output
+        # Each relative position weighs on one key among many; with smaller values it would not change the output.
+        for table, std in (("emb_rel_k", 0.3), ("emb_rel_v", 0.6)):
             yield draw.vector(f"{name}.{table}", (1, 2 * _WINDOW + 1, _HEAD), std)
         for part, factor in (("q", 1.2), ("k", 1.2), ("v", 1.0), ("o", 0.25)):
             yield from _conv(draw, f"{name}.conv_{part}", _WIDTH, _WIDTH, 1, GAIN * factor)
@@ -107,7 +107,7 @@ def _text_encoder(draw: Draw, kind: Kind) -> Iterator[Named]:
 
 
 def _coupling(draw: Draw, name: str) -> Iterator[Named]:
-    """One coupling layer; its gains keep the gates' tanh out of saturation, and `post` makes up for them."""
+    """One coupling layer; its gains keep the gates' tanh out of saturation, and `post` is larger to compensate."""
     yield from _conv(draw, f"{name}.pre", _WIDTH, _WIDTH // 2, 1, GAIN * 0.8)
     yield from _normed_conv(draw, f"{name}.enc.cond_layer", 6 * _WIDTH, SPEAKER_WIDTH, 1, GAIN * 0.35)
     for i in range(3):
@@ -124,7 +124,8 @@ def _generator(draw: Draw, kind: Kind) -> Iterator[Named]:
         yield draw.vector("dec.m_source.l_linear.weight", (1, 1), 0.0, 3.0)
         yield draw.vector("dec.m_source.l_linear.bias", 1, 0.01)
     channels = _FIRST
-    gain, loudness = (1.1, 0.075) if len(kind.kernels) == 4 else (1.0, 0.065)  # each upsampler amplifies
+    # Each upsampler amplifies, so that voices with five of them get smaller factors than those with four.
+    gain, loudness = (1.1, 0.075) if len(kind.kernels) == 4 else (1.0, 0.065)
     for i, kernel in enumerate(kind.kernels):
         yield from _upsampler(draw, f"dec.ups.{i}", channels, kernel)
         channels //= 2
@@ -141,7 +142,7 @@ def _generator(draw: Draw, kind: Kind) -> Iterator[Named]:
 def _upsampler(draw: Draw, name: str, inputs: int, kernel: int) -> Iterator[Named]:
     """A transposed convolution: stored (in, out, kernel), its norm taken for each *input* channel."""
     outputs = inputs // 2
-    # an output sample meets about two taps of each input channel
+    # With a kernel of about twice the stride, an output sample is a sum over about two taps of each input channel.
     norm = 1.2 * GAIN * math.sqrt(outputs * kernel / (2 * inputs))
     yield draw.vector(f"{name}.weight_g", (inputs, 1, 1), 0.1 * norm, norm)
     yield draw.weight(f"{name}.weight_v", (inputs, outputs, kernel), over=(0,))

@@ -6,8 +6,8 @@ The three offline originals are versions of one pipeline, so one table holds for
     audio16k               argument `audio` of `Pipeline.pipeline`
     highpassed, padded     locals `audio`, `audio_pad` of `Pipeline.pipeline` when it first calls `vc`
     quiet.profile          local `audio_sum`; segment.cuts: local `opt_ts`; both only when the input is cut
-    f0.raw                 local `f0` of `get_f0`, before the interpolation (2026) or else the transposition
-    f0.filled              the same after interpolation, before transposition (2026 only)
+    f0.raw                 local `f0` of `get_f0`, before interpolation (webui-2026) or transposition (others)
+    f0.filled              the same after interpolation, before transposition (webui-2026 only)
     f0.hz, f0.coarse       locals `pitchf`, `pitch` of `Pipeline.pipeline`
     noise.crepe            what `scipy.stats.triang.rvs` returned while the pipeline ran
     seg*.audio             HuBERT's input; seg*.hubert.features: its output

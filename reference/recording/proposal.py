@@ -15,6 +15,8 @@ SPREAD = Path(__file__).parents[2] / "parity" / "data" / "spread.json"
 MARGIN = 5.0  # factor on the measured spread, which comes from a few machines; the judge uses the same factor
 UNMEASURED = {"float": 3e-5, "wave": 5e-5, "hz": 2e-6}  # relative RMS allowed for tensors without a measured spread
 UNMEASURED_NETWORK = {"float": 3e-3, "wave": 5e-4, "hz": 2e-6}  # the same with F0 from a network, which moves the phase
+# Int16 steps by which a PCM tensor may differ, without and with F0 from a network. They are choices, not measurements.
+PCM_STEPS, PCM_STEPS_NETWORK = 8, 64
 FLOOR = 5e-7  # least relative RMS allowed: about four steps of float32, the spread between two processors
 IDENTICAL, WITHIN, CHANGED, NEW, GONE = "bit-identical", "within the original's own spread", "changed", "new", "gone"
 
@@ -76,7 +78,7 @@ def _compare_tensor(name: str, old: Case, new: Mapping[str, Any], network: bool,
         limit, count = allowed.get((local, network, "unequal"), 0.0), int((gap != 0).sum())
         return (WITHIN if count <= limit else CHANGED), f"{name}: {count} of {gap.size} differ, spread allows {limit:g}"
     if kind == "pcm":
-        limit = 64 if network else 8
+        limit = PCM_STEPS_NETWORK if network else PCM_STEPS
         return (WITHIN if np.abs(gap).max() <= limit else CHANGED), f"{name}: {int(np.abs(gap).max())} steps of {limit}"
     centered = before - before.mean() if kind == "wave" else before
     size = float(np.sqrt(np.mean(np.square(centered.astype(np.float64)))))

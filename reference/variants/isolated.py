@@ -28,7 +28,7 @@ def run(net: Any, models: Any, hubert: Any, recorded: Arrays, dtype: torch.dtype
         models: the module that defines it.
         hubert: (source (1, L), version) → features (1, n, C).
         recorded: a golden of an offline conversion.
-        dtype: precision of the computation; float64 gives the values that float32 rounds.
+        dtype: precision of the computation; float64 gives the values without float32's rounding.
     Returns:
         the outputs by name, float32 (they are compared in the original's own type).
     """
@@ -57,15 +57,15 @@ def _segment(net: Any, models: Any, hubert: Any, recorded: Arrays, prefix: str, 
     content = tensor("content.protected")
     frames = content.shape[1]
     store("hubert.features", hubert(tensor("audio"), "v1" if content.shape[2] == 256 else "v2"))
-    voiced = "f0.hz" in recorded
+    with_f0 = "f0.hz" in recorded
     start = _first_frame(recorded, prefix)
-    coarse = torch.from_numpy(np.array(recorded["f0.coarse"][:, start : start + frames])) if voiced else None
+    coarse = torch.from_numpy(np.array(recorded["f0.coarse"][:, start : start + frames])) if with_f0 else None
     m, logs, mask = net.enc_p(content, coarse, torch.tensor([frames]))
     store("enc_p.m", m)
     store("enc_p.logs", logs)
     g = tensor("spk.g")
     store("flow.z", net.flow(tensor("z_p"), mask, g=g, reverse=True))
-    if not voiced:
+    if not with_f0:
         store("waveform.segment.full", net.dec(tensor("flow.z") * mask, g=g)[0, 0])
         return
     hz = torch.from_numpy(np.array(recorded["f0.hz"][:, start : start + frames])).to(dtype)
@@ -81,9 +81,11 @@ def _source(net: Any, models: Any, hz: torch.Tensor, noise: torch.Tensor) -> tup
     """The sine and the source, both (1, samples, 1), with the recorded noise instead of a random draw."""
     sines: list[torch.Tensor] = []
     hook = net.dec.m_source.l_sin_gen.register_forward_hook(lambda _module, _inputs, output: sines.append(output[0]))
-    drawing = StandIn(torch, randn_like=lambda like, **_: noise.to(like), rand=lambda *shape, **_: torch.zeros(*shape))
+    torch_with_noise = StandIn(
+        torch, randn_like=lambda like, **_: noise.to(like), rand=lambda *shape, **_: torch.zeros(*shape)
+    )
     try:
-        with replaced(models, torch=drawing):
+        with replaced(models, torch=torch_with_noise):
             source = net.dec.m_source(hz, net.dec.upp)[0]
     finally:
         hook.remove()
@@ -97,7 +99,7 @@ def _first_frame(recorded: Arrays, prefix: str) -> int:
 @contextmanager
 def onednn(enabled: bool) -> Iterator[None]:
     """Compute convolutions with oneDNN (the default), or with torch's own kernels, while the block runs."""
-    if enabled:  # nothing to change; the flags object would also change other devices' switches
+    if enabled:  # already the default; `flags` would also set the other options of the backend
         yield
         return
     backend: Any = torch.backends.mkldnn

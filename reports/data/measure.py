@@ -1,4 +1,4 @@
-"""Numbers for the pictures: errors over time, over powers of ten, over frequency. None of them decides a state.
+"""Numbers that the report draws: errors over time, over powers of ten, over frequency. None of them decides a state.
 
 Errors over time use the judge's own metric (`parity.judge.metrics`), so a strip above 1× agrees with the verdict.
 """
@@ -13,7 +13,7 @@ from parity.goldens.arrays import Array
 from parity.goldens.time_axes import TimeAxis
 from parity.judge import metrics
 
-# Range and bin width of a histogram in powers of ten: from below float32 rounding (1e-7) to 100 times the original.
+# Range and bin width of a histogram, in powers of ten of |error| ÷ RMS: from far below float32 rounding (1e-7) to 100.
 LOW, HIGH, STEP = -12.0, 2.0, 0.25
 
 
@@ -96,6 +96,7 @@ def histogram(name: str, golden: Array, candidate: Array, limit: float | None) -
     relative = np.abs(candidate.astype("f8") - exact).ravel() / scale
     relative = relative[np.isfinite(relative)]
     nonzero = relative[relative > 0]
+    # The subtraction keeps errors above the range within the last bin.
     counts, _ = np.histogram(np.clip(np.log10(nonzero), LOW, HIGH - 1e-9), round((HIGH - LOW) / STEP), (LOW, HIGH))
     zero, total = int(relative.size - nonzero.size), int(relative.size)
     return Histogram(tuple(counts.tolist()), zero, total, float(np.log10(limit)) if limit else None)
@@ -119,4 +120,4 @@ def spectrum(samples: Array, rate: int) -> tuple[Array, Array]:
     bands = list(itertools.pairwise(edges))
     centers = np.array([hertz[a:b].mean() for a, b in bands])
     levels = np.array([power[a:b].mean() for a, b in bands])
-    return centers, 10 * np.log10(levels + 1e-30)
+    return centers, 10 * np.log10(levels + 1e-30)  # silence is -300 dB instead of minus infinity

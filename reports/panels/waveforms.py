@@ -45,7 +45,10 @@ class Waveforms:
 
 
 class AudioDescription(TypedDict):
-    """What the page's script receives about the audio, besides the FLAC files; `differenceScale` amplifies."""
+    """What the page's script receives about the audio, besides the FLAC files.
+
+    A sample of the difference's FLAC is the difference times `differenceScale`.
+    """
 
     rate: int
     duration: float

@@ -61,7 +61,7 @@ def decode(path: str | Path, *, flush: bool = True, with_av: bool | None = None)
         samples = _through_soxr(path, flush)
     if len(samples) == 0:
         raise BadInput(f"{path} holds no samples; expected a file of sound")
-    refuse_odd_values(samples, RATE, str(path))
+    refuse_nonfinite(samples, RATE, str(path))
     return samples
 
 
@@ -85,7 +85,7 @@ def read_sndfile(path: str | Path) -> tuple[Samples, int]:
         raise BadInput(f"{path} cannot be read as sound: {_reason(error)}") from None
 
 
-def refuse_odd_values(samples: Samples, rate: int, name: str) -> None:
+def refuse_nonfinite(samples: Samples, rate: int, name: str) -> None:
     """Check that all samples are finite numbers.
 
     Args:
@@ -170,7 +170,7 @@ def _through_soxr(path: Path, flush: bool) -> Samples:
     mono = samples[:, 0] if channels == 1 else (samples[:, 0] + samples[:, 1]) * np.float32(math.sqrt(0.5))
     if rate == RATE:
         return np.ascontiguousarray(mono)
-    refuse_odd_values(mono, rate, str(path))
+    refuse_nonfinite(mono, rate, str(path))
     resampled: Samples = soxr.resample(mono, rate, RATE, quality="HQ")
     return resampled if flush else resampled[: max(len(resampled) - TAIL_WITHOUT_FLUSH, 0)]
 

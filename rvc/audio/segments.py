@@ -14,7 +14,7 @@ from rvc.audio.decoding import RATE
 from rvc.errors import BadInput
 
 FRAME = 160  # samples at 16 kHz in one frame of 10 ms
-BLOCK = 1 << 14  # samples summed at a time, which fit into the cache of the processor
+BLOCK = 1 << 14  # samples summed at a time: 128 KiB of float64, which fit into a processor's cache
 
 Signal = npt.NDArray[np.float64]
 Cuts = npt.NDArray[np.int64]
@@ -26,10 +26,10 @@ class Window:
     (docs/spec/06 §6.2).
 
     Attributes:
-        pad: the context added at each end of the audio and of each segment.
-        query: the distance from each center within which the quietest sample is searched.
-        center: the distance from one center to the next; near each the audio is cut.
-        max: audio up to this duration is not cut.
+        pad: the context added at each end of the audio and of each segment (`x_pad` of the originals).
+        query: the quietest sample is searched up to this distance before and after each center (`x_query`).
+        center: the distance from one center to the next; one cut lies near each center (`x_center`).
+        max: audio up to this duration is not cut (`x_max`).
     Raises:
         BadInput: a value is not above 0, `pad` is not a multiple of 10 ms, or `query` exceeds `center`.
     """
@@ -76,6 +76,7 @@ class Span:
     @property
     def content_frames(self) -> int:
         """p: the frames of 10 ms for which HuBERT returns content features, an even number (docs/spec/00 §0.3)."""
+        # HuBERT's frames: a receptive field of 400 samples, a hop of 320. (L - 400) // 320 + 1 equals (L - 80) // 320.
         return max(2 * ((self.last - self.first - 80) // 320), 0)
 
 
@@ -101,7 +102,10 @@ def cut_points(highpassed: Signal, window: Window) -> tuple[Signal | None, Cuts]
 
 
 def loudness(highpassed: Signal) -> Signal:
-    """The sum of |x| over samples n-80 … n+79 around each sample n, added in time order: float64 (N,)."""
+    """The sum of |x| over samples n-80 … n+79 around each sample n: float64 (N,).
+
+    The samples are added in time order as in the originals, because another order rounds otherwise.
+    """
     count = len(highpassed)
     magnitude = np.abs(np.pad(highpassed, FRAME // 2, mode="reflect"))
     profile = np.zeros(count)
@@ -120,18 +124,19 @@ def pad(highpassed: Signal, window: Window) -> Signal:
 def spans(length: int, cuts: Cuts, window: Window) -> list[Span]:
     """The segments of `padded`, in time order.
 
-    Every segment but the last has 10 ms more of samples than of F0, which the originals do not use.
+    As in the originals, the samples of every segment but the last are 10 ms longer than its F0. No content frame
+    needs the F0 of these 10 ms: `Span.content_frames` does not exceed the length of `Span.frames`.
 
     Args:
         length: samples of the audio without padding, at 16 kHz.
         cuts: `segment.cuts`; they are rounded down to whole frames.
         window: how the audio is cut.
     """
-    both = 2 * window.samples("pad")
+    padding = 2 * window.samples("pad")  # at both ends together
     segments, start = [], 0
     for cut in cuts:
         stop = int(cut) // FRAME * FRAME
-        segments.append(Span(start, stop + both + FRAME, slice(start // FRAME, (stop + both) // FRAME)))
+        segments.append(Span(start, stop + padding + FRAME, slice(start // FRAME, (stop + padding) // FRAME)))
         start = stop
-    segments.append(Span(start, length + both, slice(start // FRAME, (length + both) // FRAME)))
+    segments.append(Span(start, length + padding, slice(start // FRAME, (length + padding) // FRAME)))
     return segments

@@ -90,7 +90,8 @@ def make_plan(args: argparse.Namespace) -> Plan:
     """Pair every input with its output, and create the output folder of a batch.
 
     Raises:
-        BadInput: an output cannot be written, or a trace or tape was given for several files.
+        BadInput: an output cannot be written, or --trace or --noise (a file of recorded random draws) was given for
+            several files.
     """
     from rvc.audio.output import FORMATS, check_target  # imports NumPy; `rvc --help` does not need it
 

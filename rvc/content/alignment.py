@@ -30,8 +30,8 @@ def protect(blended: Features, unblended: Features, hz: Features, amount: float)
     """
     if amount >= PROTECT_OFF:
         return blended
-    kept = hz.copy()
-    kept[hz > 0] = 1
-    kept[hz < 1] = amount  # set last, so that frames between 0 and 1 Hz count as unvoiced
-    weight = kept[..., None]
+    share = hz.copy()
+    share[hz > 0] = 1
+    share[hz < 1] = amount  # set last, so that frames between 0 and 1 Hz count as unvoiced
+    weight = share[..., None]
     return blended * weight + unblended * (1 - weight)

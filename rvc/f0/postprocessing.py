@@ -43,7 +43,7 @@ def finish(
     Args:
         raw: float (≥ frames,), Hz, 0 where unvoiced.
         frames: P, the number of frames of the results.
-        config: gives the profile, the transposition, the F0 file and the padding.
+        config: the profile, the transposition, the F0 file and the padding are read from it.
     Returns:
         filled, of the shape and dtype of `raw`, or None under a profile that does not fill unvoiced frames;
         hz, float32 (1, P); coarse, int64 (1, P).
@@ -124,7 +124,7 @@ def overlay_curve(f0: Track, curve: npt.NDArray[np.float32], start: int) -> Trac
     """
     seconds, hertz = curve[:, 0], curve[:, 1]
     span = np.round((seconds.max() - seconds.min()) * 100 + 1)
-    length = (int(span) + 2**15) % 2**16 - 2**15  # the value of the originals' int16
+    length = (int(span) + 2**15) % 2**16 - 2**15  # the originals' int16, in which a value above 32767 wraps to negative
     overlaid = f0.copy()
     part = overlaid[start : start + max(length, 0)]
     part[:] = np.interp(np.arange(len(part)), seconds * 100, hertz)

@@ -2,6 +2,9 @@
 
 The content features of all segments are extracted first, then all segments are synthesized, so that HuBERT and the
 synthesizer need not be in memory together. Random draws are addressed by name, so this order changes no bit.
+
+Shapes: C channels of the content features, n frames of 20 ms, p frames of 10 ms, `inter` channels of the latent, and
+`upp` output samples in 10 ms.
 """
 
 from __future__ import annotations
@@ -120,7 +123,7 @@ def render(
     noise = TappedNoise(noise, tap) if tap is not no_tap else noise
     with watch.stage("audio"):
         samples = tap("audio16k", preparation.guard_peak(tap("audio16k.raw", raw)))
-        del raw  # arrays are released as soon as they are no longer needed: a long recording is many megabytes
+        del raw  # each array is released after its last use, because a long recording takes hundreds of MiB
         highpassed = tap("highpassed", preparation.highpass(samples))
         del samples
         profile, cuts = segments.cut_points(highpassed, config.window)
@@ -138,6 +141,7 @@ def render(
     del padded
     waveform = tap("waveform.concat", synthesize(contents, spans, pitch, voice, config, noise, tap, watch))
     with watch.stage("output"):
+        # With exact_hits "nan" the retrieval may return NaN as the originals do, which is no sign of damaged weights.
         if not (np.isfinite(waveform.max()) and np.isfinite(waveform.min())) and config.exact_hits == "finite":
             raise RvcError("the voice's waveform is not finite; its weights are damaged: inspect the voice file")
         if config.rms_mix_rate != 1:
@@ -210,7 +214,7 @@ def retrieve(content: Samples, index: retrieval.Index, config: Config, tap: Tap,
     Args:
         content: `hubert.features`, float32 (1, n, C).
         index: the voice's index, of width C.
-        config: gives `index_rate` and `exact_hits`.
+        config: `index_rate` and `exact_hits` are read from it.
         tap: as in `convert`.
         segment: the prefix of the tensors' names, such as "seg0".
     """
@@ -300,6 +304,7 @@ class Segment:
 
     def source(self, pitch: Pitch, frames: int) -> torch.Tensor:
         """`nsf.source`: float32 (1, 1, p·upp), where p = `frames`."""
+        # "A" and "B" are two versions of the sine generator (D16 in docs/divergences.md).
         generation = self.config.profile.generation
         shape = (1, 1) if generation == "A" else (1, 1, 1)
         # The originals draw this start phase and then overwrite it with 0, so it has no effect (docs/spec/00 §0.5).
@@ -336,12 +341,12 @@ class Segment:
 
 
 def refuse_too_short(length: int, spans: list[Span], config: Config) -> None:
-    """Refuse audio that has no frame left without its padding.
+    """Refuse audio so short that no frame is left once the padding is removed.
 
     Args:
         length: samples at 16 kHz.
         spans: the segments.
-        config: gives the padding.
+        config: the padding is read from it.
     Raises:
         BadInput: no segment is longer than its padding.
     """

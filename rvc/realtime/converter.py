@@ -40,7 +40,7 @@ class BlockConverter:
         """
         voice = context.models.voice
         formant = FormantShift.of(context.controls.formant, self.sizes.return_length, voice.rate)
-        frames = len(at16k) // 160
+        frames = len(at16k) // 160  # of 10 ms
         extracted = features.extract(torch.from_numpy(at16k)[None], context.models.hubert, voice.version).cpu()
         context.tap("hubert.features", extracted)
         content = self.content(extracted, context)[:, :frames]
@@ -53,7 +53,7 @@ class BlockConverter:
         return waveform
 
     def content(self, extracted: torch.Tensor, context: BlockContext) -> torch.Tensor:
-        """Repeat the last frame, blend the frames after the context with the index, and double every frame.
+        """Append the last frame once more, blend the frames after the context with the index, double every frame.
 
         Args:
             extracted: float32 (1, n, C), one frame per 20 ms.
@@ -63,8 +63,9 @@ class BlockConverter:
         """
         extended = torch.cat([extracted, extracted[:, -1:]], dim=1)
         if context.models.index is not None and context.controls.index_rate != 0:
-            newer = extended[0, self.sizes.skip_head // 2 :]
-            newer.copy_(torch.from_numpy(blend_neighbors(newer.numpy(), context.models.index, context)))
+            after_context = extended[0, self.sizes.skip_head // 2 :]  # a view; skip_head counts frames of 10 ms
+            blended = blend_neighbors(after_context.numpy(), context.models.index, context)
+            after_context.copy_(torch.from_numpy(blended))
         return extended.repeat_interleave(2, dim=1)
 
     def f0(self, at16k: Samples, frames: int, formant: FormantShift, context: BlockContext) -> Pitch:
@@ -73,15 +74,15 @@ class BlockConverter:
         Args:
             at16k: float32 (window16,).
             frames: p, the number of frames of 10 ms in the window.
-            formant: the shift, by which F0 is lowered and scaled.
+            formant: the formant shift; F0 is tracked lower by its semitones and then scaled by its factor.
             context: the block's models, settings, noise and tap.
         Returns:
             F0 bins int64 (1, p) and Hz float32 (1, p), the newest `frames` of the cache.
         """
         controls, block = context.controls, self.sizes.block16
         semitones = controls.transpose - controls.formant
-        fresh = context.models.track(at16k, block, controls.f0_method, semitones, context.draw)
-        self.cache.push(*fresh, block // 160)
+        tracked = context.models.track(at16k, block, controls.f0_method, semitones, context.draw)
+        self.cache.push(*tracked, block // 160)
         coarse = torch.from_numpy(self.cache.coarse[None, -frames:])
         hz = torch.from_numpy(formant.scale_f0(self.cache.hz[None, -frames:]))
         context.tap("f0.coarse", coarse)
@@ -101,6 +102,7 @@ class BlockConverter:
         Returns:
             float32 (formant.synthesized · upp,) at the voice's rate.
         """
+        # The first flow_head frames are cut before the flow; the next dec_head only give the flow its left context.
         flow_head, dec_head = heads(self.sizes.skip_head)
         net, tap = context.models.voice.synthesizer, context.tap
         g = net.speaker(context.controls.speaker)

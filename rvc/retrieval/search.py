@@ -30,7 +30,7 @@ class Index:
     Attributes:
         width: C, the number of channels of a vector.
         total: V, the number of vectors.
-        metric: of the faiss index; "cosine" is an inner product of unit vectors.
+        metric: the metric of the faiss index; "cosine" is an inner product of unit vectors.
     """
 
     def __init__(self, index: Any, name: str = "the index") -> None:
@@ -54,8 +54,8 @@ class Index:
         if self.lists is not None:
             self.lists.make_direct_map(True)
             stored = faiss.downcast_InvertedLists(self.lists.invlists)
-            if hasattr(stored, "prefetch_nthread"):  # the system reads mapped lists ahead, without threads of faiss
-                stored.prefetch_nthread = 0
+            if hasattr(stored, "prefetch_nthread"):  # lists on disk: faiss starts no prefetch threads
+                stored.prefetch_nthread = 0  # the operating system reads mapped pages ahead
         self.metric: Metric = "l2" if index.metric_type == faiss.METRIC_L2 else "inner product"
         if self.metric == "inner product" and self._is_unit():
             self.metric = "cosine"
@@ -104,9 +104,9 @@ class Index:
         """Squared L2 distances between each query and its neighbors, in ascending order, and the ids in that order."""
         distances = np.full(ids.shape, np.finfo(np.float32).max, np.float32)
         for first in range(0, len(query), FRAMES_AT_ONCE):
-            rows = slice(first, first + FRAMES_AT_ONCE)
-            apart = np.square(self.vectors(ids[rows]) - query[rows, None]).sum(axis=2)
-            distances[rows] = np.where(ids[rows] < 0, distances[rows], apart)
+            frames = slice(first, first + FRAMES_AT_ONCE)
+            squared = np.square(self.vectors(ids[frames]) - query[frames, None]).sum(axis=2)
+            distances[frames] = np.where(ids[frames] < 0, distances[frames], squared)
         order = np.argsort(distances, axis=1, kind="stable")
         return np.take_along_axis(distances, order, 1), np.take_along_axis(ids, order, 1)
 
@@ -145,7 +145,10 @@ def read_index(path: Path) -> Any:
 
 
 def faults(index: Any) -> list[str]:
-    """Contradictions in an index with inverted lists, each as a verb and its object; faiss checks other kinds."""
+    """Contradictions in an index with inverted lists, each as a phrase that follows the file's name in a message.
+
+    Other kinds of index have none to report, because faiss checks them itself.
+    """
     import faiss
 
     lists = _inverted_lists(index)
@@ -181,7 +184,7 @@ def weights(distances: Floats, exact_hits: ExactHits = "finite") -> Floats:
         weights: Floats = raw / raw.sum(axis=1, keepdims=True)
     irregular = ~np.isclose(weights.sum(axis=1), 1)  # True for a sum of NaN too
     if exact_hits == "finite" and irregular.any():
-        weights[irregular] = _limit(distances[irregular])
+        weights[irregular] = _finite_weights(distances[irregular])
     return weights
 
 
@@ -191,14 +194,14 @@ def mean(weights: Floats, ids: Ids, index: Index) -> Floats:
     Args:
         weights: float32 (n, 8).
         ids: int64 (n, 8).
-        index: holds the vectors.
+        index: the index whose vectors `ids` number.
     Returns:
         float32 (n, C).
     """
     result = np.empty((len(ids), index.width), np.float32)
     for first in range(0, len(ids), FRAMES_AT_ONCE):
-        rows = slice(first, first + FRAMES_AT_ONCE)
-        result[rows] = (index.vectors(ids[rows]) * weights[rows, :, None]).sum(axis=1)
+        frames = slice(first, first + FRAMES_AT_ONCE)
+        result[frames] = (index.vectors(ids[frames]) * weights[frames, :, None]).sum(axis=1)
     return result
 
 
@@ -222,8 +225,11 @@ def blend(features: Floats, mean: Floats, rate: float, weights: Floats | None = 
     return blended
 
 
-def _limit(distances: Floats) -> Floats:
-    """The weights in float64, relative to the nearest neighbor so that nothing overflows: float32 (n, 8)."""
+def _finite_weights(distances: Floats) -> Floats:
+    """`weights` for rows where its formula gives NaN or a sum other than 1: float32 (n, 8).
+
+    Computed in float64 from the ratios to the nearest distance, which do not overflow.
+    """
     wide = distances.astype(np.float64)
     nearest = wide.min(axis=1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -18,6 +18,7 @@ from rvc.nn.synthesizer_config import FIELDS
 from rvc.voice_kinds import GENERATORS, VERSIONS, GeneratorKind, version_of_width
 
 Shapes = Mapping[str, tuple[int, ...]]  # tensor name → shape, weight norm as `weight_g` and `weight_v`
+# Positions in the config list.
 RATE, SPEAKERS = FIELDS.index("rate"), FIELDS.index("speakers")
 
 
@@ -180,6 +181,7 @@ def _config_of(shapes: Shapes, metadata: Mapping[str, Any], file: str, facts: Vo
     filters, _, kernel = _shape(shapes, f"{encoder}.ffn_layers.0.conv_1.weight", file)
     first, inter, _ = _shape(shapes, "dec.conv_pre.weight", file)
     spec = shapes.get("enc_q.pre.weight", (0, generator.spec_channels))[1]
+    # ResBlock1 has two convolutions per dilation (convs1, convs2), ResBlock2 has one (convs).
     second = "convs2" if "dec.resblocks.0.convs1.0.weight_v" in shapes else "convs"
     blocks = [
         shape[2] for name, shape in shapes.items() if re.fullmatch(rf"dec\.resblocks\.\d+\.{second}\.0\.weight_v", name)

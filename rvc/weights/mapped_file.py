@@ -39,7 +39,7 @@ class MappedTensors(dict[str, Tensor]):
         self.mapping = mapping
 
     def renamed(self, tensors: Mapping[str, Tensor]) -> MappedTensors:
-        """Other tensors over the same file."""
+        """These tensors, views of the same file, as a new mapping of names."""
         return MappedTensors(tensors, self.mapping)
 
     def release_pages(self) -> None:

@@ -1,7 +1,9 @@
 """Margins of decisions: F0 bins, nearest neighbors, cut points, crossfade offsets.
 
-A decision that differs is explained only where the golden was nearer to the other decision than the candidate's own
-upstream error reaches.
+A decision that differs is explained where its margin in the golden, the distance to the other decision, is smaller than
+the candidate's own upstream error.
+
+In this module, `golden` and `ours` name the two sides: `ours` is the candidate's.
 """
 
 from collections.abc import Callable
@@ -21,7 +23,7 @@ SLACK = {"float32": 1e-4, "float64": 1e-9}
 # Relative error of a squared distance: a sum of 768 squares in float32 in another order, √768 · 2⁻²⁴ ≈ 1.7e-6, doubled
 # and rounded up.
 DISTANCE_SLACK = 4e-6
-MOST_EXAMINED = 1000  # differing elements; more of them are no rounding of a decision on its edge
+MOST_EXAMINED = 1000  # differing elements; so many do not come from rounding, and their margins are not computed
 MOST_LISTED = 20  # flips that a cell lists
 
 
@@ -52,13 +54,13 @@ class Element:
         """The full name of another tensor of the same segment or block."""
         return str(self.name.sibling(local))
 
-    def unknown(self) -> Flip:
-        """The flip, with no margin known."""
+    def without_margin(self) -> Flip:
+        """The flip of an element whose margin cannot be computed."""
         golden, ours = self.values
         return without_margin(self.index, float(ours), float(golden), "no margin is known for this decision")
 
-    def known(self, margin: float, upstream: float) -> Flip:
-        """The flip, with its margin and upstream error."""
+    def with_margin(self, margin: float, upstream: float) -> Flip:
+        """The flip, with its margin and upstream error, both in the unit that the decision is made in."""
         golden, ours = self.values
         what = f"the golden was {margin:.2g} from deciding otherwise"
         return flip(self.index, float(ours), float(golden), margin, upstream, what)
@@ -80,7 +82,7 @@ def flips(name: str, golden: NamedArrays, ours: NamedArrays, chained: bool) -> l
     indices = [tuple(map(int, index)) for index in np.argwhere(golden[name] != ours[name])]
     elements = [Element(parsed, index, golden, ours, chained) for index in indices]
     if margin_of is None or len(elements) > MOST_EXAMINED:
-        return [element.unknown() for element in elements[:MOST_LISTED]]
+        return [element.without_margin() for element in elements[:MOST_LISTED]]
     return [margin_of(element) for element in elements]
 
 
@@ -97,6 +99,7 @@ def bins(hz: Array) -> Array:
 
 
 def _untransposed(tensors: NamedArrays) -> Array | None:
+    """F0 in Hz before transposition, None where it was not recorded."""
     for name in ("f0.filled", "f0.raw"):
         if name in tensors:
             return tensors[name].ravel()
@@ -104,65 +107,73 @@ def _untransposed(tensors: NamedArrays) -> Array | None:
 
 
 def _coarse(element: Element) -> Flip:
+    """An F0 bin; its margin is the distance to the bin's border, in bins."""
     golden, ours = element.values
     frame = element.index[-1]
-    theirs, own = _untransposed(element.golden), _untransposed(element.ours if element.chained else element.golden)
-    if theirs is None or own is None or len(theirs) <= frame or len(own) <= frame or abs(golden - ours) != 1:
-        return element.unknown()
+    golden_hz = _untransposed(element.golden)
+    our_hz = _untransposed(element.ours if element.chained else element.golden)
+    if golden_hz is None or our_hz is None or min(len(golden_hz), len(our_hz)) <= frame or abs(golden - ours) != 1:
+        return element.without_margin()
     exact = float(bins(element.golden["f0.hz"].ravel()[frame : frame + 1])[0])
     margin = abs(exact - (max(golden, ours) - 0.5))
-    # Both pitches are those before transposition; transposition at most doubles their distance in bins.
-    gap = np.abs(bins(own[frame : frame + 1]) - bins(theirs[frame : frame + 1]))
-    slack = SLACK[theirs.dtype.name] + SLACK["float32"]  # f0.hz itself is rounded to float32
-    return element.known(margin, 2 * float(gap[0]) + slack)
+    # The gap is that of the tracks before transposition, which at most doubles a distance in bins; hence the factor 2.
+    gap = np.abs(bins(our_hz[frame : frame + 1]) - bins(golden_hz[frame : frame + 1]))
+    slack = SLACK[golden_hz.dtype.name] + SLACK["float32"]  # f0.hz itself is rounded to float32
+    return element.with_margin(margin, 2 * float(gap[0]) + slack)
 
 
 def _neighbor(element: Element) -> Flip:
+    """A neighbor; its margin is the difference of two squared distances."""
     name, distances_name = str(element.name), element.sibling("retrieval.distances")
     frame, rank = element.index
     distances = element.golden[distances_name][frame].astype(np.float64)
-    own = element.ours.get(distances_name)
-    theirs, ours = set(element.golden[name][frame].tolist()), set(element.ours[name][frame].tolist())
-    if len(ours - theirs) > 1 or len(theirs) < element.golden[name].shape[1] or len(ours) < len(theirs):
-        return element.unknown()  # more than two neighbors exchanged, or one neighbor replaced
+    our_distances = element.ours.get(distances_name)
+    golden_ids, our_ids = set(element.golden[name][frame].tolist()), set(element.ours[name][frame].tolist())
+    count = element.golden[name].shape[1]
+    if len(our_ids - golden_ids) > 1 or len(golden_ids) < count or len(our_ids) < count:
+        return element.without_margin()  # several new neighbors, or an id that occurs twice (-1 for a missing one)
     place = np.flatnonzero(element.golden[name][frame] == element.ours[name][element.index])
     if place.size:
         margin, far = abs(distances[place[0]] - distances[rank]), distances[place[0]]
-    elif own is not None and own[frame, rank] != element.golden[distances_name][frame, -1]:
-        margin, far = abs(float(own[frame, rank]) - distances[-1]), float(own[frame, rank])
+    elif our_distances is not None and our_distances[frame, rank] != element.golden[distances_name][frame, -1]:
+        far = float(our_distances[frame, rank])
+        margin = abs(far - distances[-1])
     else:
-        return element.unknown()  # another vector at exactly the golden's distance is a wrong id, not a near neighbor
+        return element.without_margin()  # a new id at exactly the golden's distance is a wrong id
     moved = 0.0
     features = element.sibling("hubert.features")
     if element.chained and features in element.ours and element.ours[features].shape == element.golden[features].shape:
         moved = float(
             np.linalg.norm(element.ours[features][0, frame].astype(np.float64) - element.golden[features][0, frame])
         )
-    # |d²(x + e) - d²(x)| ≤ 2·|e|·d to first order, for both neighbors, and the rounding of the sum.
+    # A feature that moves by e changes a squared distance d² by at most 2·|e|·d to first order. The distances of both
+    # neighbors change; DISTANCE_SLACK is the rounding.
     reach = 2 * moved * (np.sqrt(distances[rank]) + np.sqrt(max(far, 0.0))) + DISTANCE_SLACK * distances[rank]
-    return element.known(float(margin), float(reach))
+    return element.with_margin(float(margin), float(reach))
 
 
 def _cut(element: Element) -> Flip:
-    profile, own = element.golden.get("quiet.profile"), element.ours.get("quiet.profile")
+    """A cut point; its margin is the difference of the loudness profile at the two places."""
+    profile, our_profile = element.golden.get("quiet.profile"), element.ours.get("quiet.profile")
     golden, ours = element.values
     if profile is None or not 0 <= ours < len(profile):
-        return element.unknown()
+        return element.without_margin()
     moved = 0.0
-    if element.chained and own is not None and own.shape == profile.shape:
-        moved = 2 * float(np.abs(own - profile).max())
-    return element.known(float(profile[ours] - profile[golden]), moved)
+    if element.chained and our_profile is not None and our_profile.shape == profile.shape:
+        moved = 2 * float(np.abs(our_profile - profile).max())  # at both places
+    return element.with_margin(float(profile[ours] - profile[golden]), moved)
 
 
 def _offset(element: Element) -> Flip:
+    """A SOLA offset; its margin is the difference of the correlation at the two offsets."""
     name = element.sibling("sola.cor")
     golden, ours = element.golden, element.ours
     if name not in golden or name not in ours or golden[name].shape != ours[name].shape:
-        return element.unknown()
+        return element.without_margin()
     correlation = golden[name].ravel().astype(np.float64)
     moved = 2 * float(np.abs(ours[name].ravel() - correlation).max()) if element.chained else 0.0
-    theirs, own = element.values
-    return element.known(float(correlation[theirs] - correlation[own]), moved)
+    golden_offset, our_offset = element.values
+    return element.with_margin(float(correlation[golden_offset] - correlation[our_offset]), moved)
 
 
 _MARGINS: dict[str, Callable[[Element], Flip]] = {

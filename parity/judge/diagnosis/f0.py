@@ -1,4 +1,7 @@
-"""The F0 stages: tracking, filling, transposition, F0 bins."""
+"""Known mistakes of the F0 stages: tracking, filling, transposition, F0 bins.
+
+The codes "D1", "D4", … are numbers of docs/divergences.md.
+"""
 
 from collections.abc import Iterator
 
@@ -8,11 +11,9 @@ from scipy import signal
 from parity.goldens.arrays import Array
 from parity.judge.diagnosis.registry import Deviation, Guess, probe
 
-MEL = (
-    77.75496616579426,
-    1064.4082331636394,
-)  # mel values of 50 Hz and 1100 Hz, the ends of the bins (docs/spec/00 §0.2)
-SAME_FACTOR = 0.03  # relative: a frame counts as an octave error within half a semitone of the octave
+# Mel values of 50 Hz and 1100 Hz, the ends of the bins (docs/spec/00 §0.2).
+MEL = (77.75496616579426, 1064.4082331636394)
+SAME_FACTOR = 0.03  # relative: a frame within half a semitone of twice or half its pitch is an octave error
 REACHED_BY_PADDING = 40  # frames of 10 ms at the end that RMVPE's padding to a multiple of 32 frames can reach
 SAME_PITCH = 1e-3  # relative to the lowest pitch: 1.7 cents, less than a tenth of a bin of any pitch network
 
@@ -27,7 +28,7 @@ def tracked(deviation: Deviation) -> Iterator[Guess]:
         jumped = golden.copy()
         near = both & (np.abs(deviation.ours / np.where(golden > 0, golden, 1) / factor - 1) < SAME_FACTOR)
         jumped[near] = golden[near] * factor
-        yield Guess("octave errors", f"some frames are {word}", jumped, "D4", True)
+        yield Guess("octave errors", f"some frames are {word}", jumped, "D4", general=True)
     energy = (np.asarray(deviation.ours, np.float64) - golden) ** 2
     if (
         energy[-REACHED_BY_PADDING:].sum() > 0.99 * energy.sum() > 0
@@ -38,16 +39,24 @@ def tracked(deviation: Deviation) -> Iterator[Guess]:
             "only the last frames differ, which the padding to a multiple of 32 reaches",
             np.asarray(deviation.ours),
             "D4",
-            True,
+            general=True,
         )
     same_pitch = not both.any() or np.abs(deviation.ours[both] - golden[both]).max() < SAME_PITCH * golden[both].min()
-    held = golden.copy()
-    held[(golden > 0) & (deviation.ours == 0)] = 0
-    if same_pitch and not np.array_equal(held, golden):
-        yield Guess("voicing threshold", "frames of little salience are unvoiced: a higher threshold", held, "D4", True)
-    raised = np.where((golden == 0) & (deviation.ours > 0), deviation.ours, golden)
-    if same_pitch and not np.array_equal(raised, golden):
-        yield Guess("voicing threshold", "unvoiced frames get a pitch: a lower threshold", raised, "D4", True)
+    less_voiced = golden.copy()
+    less_voiced[(golden > 0) & (deviation.ours == 0)] = 0
+    if same_pitch and not np.array_equal(less_voiced, golden):
+        yield Guess(
+            "voicing threshold",
+            "frames of little salience are unvoiced: a higher threshold",
+            less_voiced,
+            "D4",
+            general=True,
+        )
+    more_voiced = np.where((golden == 0) & (deviation.ours > 0), deviation.ours, golden)
+    if same_pitch and not np.array_equal(more_voiced, golden):
+        yield Guess(
+            "voicing threshold", "unvoiced frames get a pitch: a lower threshold", more_voiced, "D4", general=True
+        )
     if "noise.crepe" in deviation.inputs:
         yield Guess(
             "missing dither",
@@ -69,10 +78,10 @@ def filled(deviation: Deviation) -> Iterator[Guess]:
     voiced = np.flatnonzero(raw > 0)
     if voiced.size:
         frames = np.arange(len(raw))
-        nearest = voiced[np.clip(np.searchsorted(voiced, frames), 0, len(voiced) - 1)]
+        after = voiced[np.clip(np.searchsorted(voiced, frames), 0, len(voiced) - 1)]
         before = voiced[np.clip(np.searchsorted(voiced, frames, "right") - 1, 0, len(voiced) - 1)]
         yield Guess("held pitch", "gaps repeat the pitch before them instead of a straight line", raw[before], "D1")
-        yield Guess("held pitch", "gaps take the pitch after them instead of a straight line", raw[nearest], "D1")
+        yield Guess("held pitch", "gaps take the pitch after them instead of a straight line", raw[after], "D1")
         inside = np.interp(frames, voiced, raw[voiced], left=0, right=0)
         yield Guess("ends not filled", "gaps at both ends stay unvoiced", inside, "D1")
         in_log = np.exp(np.interp(frames, voiced, np.log(raw[voiced])))
@@ -131,9 +140,9 @@ def bins(deviation: Deviation) -> Iterator[Guess]:
         hz = track[None, : hz.shape[1]].astype(np.float64) * 2.0 ** (
             int(deviation.case.options.get("transpose", 0)) / 12
         )
-    line = 1127 * np.log(1 + hz / 700)
+    mels = 1127 * np.log(1 + hz / 700)
 
-    def scaled(low: float, high: float, values: Array = line) -> Array:
+    def scaled(low: float, high: float, values: Array = mels) -> Array:
         return np.where(values > 0, (values - low) * 254 / (high - low) + 1, values)
 
     def clipped(values: Array) -> Array:
@@ -186,7 +195,7 @@ def bins(deviation: Deviation) -> Iterator[Guess]:
         "D5",
     )
     yield Guess("bins from 0", "bins count from 0", np.clip(np.rint(right), 1, 255) - 1, "D5")
-    wide = np.where(line > 0, (line - MEL[0]) * 255 / (MEL[1] - MEL[0]) + 1, line)
+    wide = np.where(mels > 0, (mels - MEL[0]) * 255 / (MEL[1] - MEL[0]) + 1, mels)
     yield Guess("255 steps", "the scale has 255 steps instead of 254", np.rint(clipped(wide)), "D5")
     yield Guess("256 bins", "the scale is not clipped at 255", np.rint(np.maximum(right, 1)), "D5")
     yield Guess(

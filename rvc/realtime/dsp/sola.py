@@ -9,13 +9,13 @@ import torch
 QUIET = 1e-8  # added to the energy under the root, so that silence has the correlation 0 (docs/spec/07 §7.6)
 
 
-def ramp(held: int) -> torch.Tensor:
-    """The fade-in of a block: sin² from 0 to 1, both ends included; float32 (held,)."""
-    return torch.sin(math.pi / 2 * torch.linspace(0.0, 1.0, held)) ** 2
+def ramp(length: int) -> torch.Tensor:
+    """The fade-in of a block: sin² from 0 to 1, both ends included; float32 (length,)."""
+    return torch.sin(math.pi / 2 * torch.linspace(0.0, 1.0, length)) ** 2
 
 
 def correlation(new: torch.Tensor, held: torch.Tensor) -> torch.Tensor:
-    """Correlate the held samples with the start of a block, relative to the block's energy at each lag.
+    """Correlate the held samples with the start of a block, divided by the root of the block's energy at each lag.
 
     Args:
         new: float32 (Y + S,), the samples to search; S is the largest lag.
@@ -23,9 +23,9 @@ def correlation(new: torch.Tensor, held: torch.Tensor) -> torch.Tensor:
     Returns:
         float32 (S + 1,), one value for each lag.
     """
-    frames = new.unfold(0, held.shape[0], 1)
+    windows = new.unfold(0, held.shape[0], 1)
     energy = (new * new).unfold(0, held.shape[0], 1).sum(dim=1)
-    scores: torch.Tensor = (frames @ held) / torch.sqrt(energy + QUIET)
+    scores: torch.Tensor = (windows @ held) / torch.sqrt(energy + QUIET)
     return scores
 
 
@@ -51,12 +51,12 @@ def phase_vocoder(held: torch.Tensor, new: torch.Tensor, fade_in: torch.Tensor) 
     amplitude = before.abs() + after.abs()
     # Every bin except DC, and except Nyquist for an even length, also stands for its mirror image.
     amplitude[1 : -1 if length % 2 == 0 else None] *= 2
-    start = before.angle()
-    turn = after.angle() - start
-    turn = turn - 2 * math.pi * torch.floor(turn / 2 / math.pi + 0.5)
-    speed = 2 * math.pi * torch.arange(length // 2 + 1) + turn
+    phase = before.angle()
+    change = after.angle() - phase
+    change = change - 2 * math.pi * torch.floor(change / 2 / math.pi + 0.5)  # wrapped to -π … π
+    advance = 2 * math.pi * torch.arange(length // 2 + 1) + change  # radians over all Y samples, for each partial
     time = torch.arange(length)[:, None] / length
-    # Angles up to π·Y in float32 limit the accuracy to 1e-4, as in the original.
-    partials: torch.Tensor = (amplitude * torch.cos(speed * time + start)).sum(dim=1) * window / length
+    # The angles grow to π·Y, so that float32 limits the accuracy to 1e-4, as in the original.
+    partials: torch.Tensor = (amplitude * torch.cos(advance * time + phase)).sum(dim=1) * window / length
     faded: torch.Tensor = held * fade_out**2 + new * fade_in**2
     return faded + partials

@@ -20,7 +20,10 @@ CHUNK = 1 << 16  # samples per channel that are read from a file at a time
 
 
 def device_rate(rate: int) -> int:
-    """The default device rate for a file or a device of `rate` Hz: its own, doubled until 10 ms are whole samples."""
+    """The default device rate for a file or a device of `rate` Hz.
+
+    `rate` is doubled until it is at least 8000 Hz and 10 ms are a whole number of samples.
+    """
     while rate % 100 or rate < 8000:
         rate *= 2
     return rate
@@ -40,7 +43,7 @@ class FileSource:
 
         Args:
             path: a file in any format that libsndfile reads.
-            rate: device rate in Hz; `device_rate` of the file's own without it.
+            rate: device rate in Hz; None takes `device_rate` of the file's own rate.
         Raises:
             BadInput: there is no such file, or it cannot be read as sound.
         """
@@ -80,7 +83,7 @@ class PipeSource:
             rate: Hz.
             form: format of the samples.
             channels: number of interleaved channels.
-            block: samples per channel to read at a time; the next are read after these were used.
+            block: samples per channel to read at a time; iteration reads no further ahead.
         """
         self.pipe, self.rate, self.dtype, self.channels, self.block = pipe, rate, DTYPES[form], channels, block
 
@@ -102,7 +105,7 @@ def blocks(pieces: Iterator[Samples], size: int) -> Iterator[tuple[Samples, int]
         pieces: float32 (n,) each.
         size: samples in a block.
     Yields:
-        A block, float32 (size,), which the next step overwrites, and how many of its samples come from `pieces`.
+        A block, float32 (size,), and how many of its samples come from `pieces`. Each step overwrites the block before.
     """
     block, filled = np.empty(size, np.float32), 0
     for piece in pieces:

@@ -23,11 +23,11 @@ def _window_sum(x: Array) -> Array:
 
 
 def _loudness_profile(change: Callable[[Array], Array], delay: int = 0) -> Patch:
-    """Another loudness of every sample, from the padded input; `delay` in samples."""
+    """Compute the loudness profile with `change`, from the padded input; its windows lie `delay` samples late."""
 
     def loudness(original: Original, x: Array) -> Array:
-        edge = np.pad(x, 80, mode="reflect")
-        return np.roll(change(edge), -delay)[: len(x)]
+        padded = np.pad(x, 80, mode="reflect")
+        return np.roll(change(padded), -delay)[: len(x)]
 
     return around(segments, "loudness", loudness)
 
@@ -47,7 +47,7 @@ def _choose_cuts(choose: Callable[[Array, int, int], int]) -> Patch:
 
 
 def _move_cuts(by: int) -> Patch:
-    """Move every cut point by so many samples."""
+    """Move every cut point by `by` samples."""
 
     def cut_points(original: Original, x: Array, window: Window) -> Cuts:
         profile, cuts = original(x, window)
@@ -57,18 +57,18 @@ def _move_cuts(by: int) -> Patch:
 
 
 def _floor_cuts(original: Original, x: Array, window: Window) -> Cuts:
-    """Cut points at multiples of 10 ms."""
+    """Round cut points down to frames of 10 ms, 160 samples."""
     profile, cuts = original(x, window)
     return profile, cuts // 160 * 160
 
 
 def _pad_with(**options: Any) -> Patch:
-    """Pad with other options of numpy.pad; zeros without any."""
+    """Pad with these options of numpy.pad; without options it pads with zeros."""
     return around(segments, "pad", lambda original, x, window: np.pad(x, window.samples("pad"), **options))
 
 
 def _pad_reflection_only(change: Callable[[Array], Array]) -> Patch:
-    """Change the padding and leave the input."""
+    """Change only the samples that the padding adds."""
 
     def pad(original: Original, x: Array, window: Window) -> Array:
         padded, width = original(x, window), window.samples("pad")
@@ -101,7 +101,7 @@ FAULTS = [
         "cut-signed-sum",
         "segment.cuts",
         "|Σ x| instead of Σ |x|",
-        _loudness_profile(lambda edge: np.abs(_window_sum(edge))),
+        _loudness_profile(lambda padded: np.abs(_window_sum(padded))),
         needs=(Need.SEVERAL_SEGMENTS,),
         causes=("sum without magnitude",),
     ),
@@ -109,7 +109,7 @@ FAULTS = [
         "cut-energy",
         "segment.cuts",
         "Σ x² instead of Σ |x|",
-        _loudness_profile(lambda edge: _window_sum(edge**2)),
+        _loudness_profile(lambda padded: _window_sum(padded**2)),
         needs=(Need.SEVERAL_SEGMENTS,),
         causes=("energy",),
     ),
@@ -117,7 +117,7 @@ FAULTS = [
         "cut-profile-late",
         "segment.cuts",
         "the window lies one sample late",
-        _loudness_profile(lambda edge: _window_sum(np.abs(edge)), 1),
+        _loudness_profile(lambda padded: _window_sum(np.abs(padded)), 1),
         needs=(Need.SEVERAL_SEGMENTS,),
         causes=("profile one sample late", "shift by 1 sample"),
     ),

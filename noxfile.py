@@ -60,11 +60,12 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and layout with ruff, types with mypy, and build the documentation strictly."""
+    """Check style and layout with ruff, types with mypy, the language, and build the documentation strictly."""
     install(session, "tests", "lint", "docs")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    session.run("python", "tools/language.py")
     session.run("mkdocs", "build", "--strict")
 
 

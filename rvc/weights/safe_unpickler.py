@@ -325,6 +325,6 @@ def read_legacy(path: Path, kind: type[SafeUnpickler] = SafeUnpickler) -> tuple[
                 raise BadCheckpoint(
                     f"{path.name} holds a storage that its pickle does not describe; it is damaged, download it again"
                 )
-            storages[str(key)] = (file.tell(), count * widths[str(key)])
+            storages[str(key)] = (file.tell(), count * widths[str(key)])  # literal: Python's file position
             file.seek(count * widths[str(key)], io.SEEK_CUR)
     return content, storages

@@ -20,7 +20,7 @@ def weights(seed=0):
         elif "running_var" in name:
             x = 0.5 + x.abs()
         elif "BN.weight" in name:
-            x = 1 + 0.3 * x  # some below zero, so that normalising and pooling cannot trade places
+            x = 1 + 0.3 * x  # some below zero, so that normalizing and pooling cannot trade places
         tensors[name] = x
     return tensors
 

@@ -33,7 +33,7 @@ def test_the_number_of_queries_at_a_time_does_not_matter(monkeypatch, version, f
         assert sv.gap(ours, plain) < 5e-6
 
 
-def test_keep_from_cuts_what_was_heard_in_full():
+def test_keep_from_returns_the_last_frames_of_the_complete_result():
     _, _, net = build()
     content, coarse = inputs(net, 40)
     for kept, whole in zip(net.encode(content, coarse, 17), net.encode(content, coarse), strict=True):

@@ -1,4 +1,4 @@
-"""The inverse flow against its formulas, and how far it listens."""
+"""The inverse flow equals its formulas, and its receptive field."""
 
 import small_voice as sv
 import torch
@@ -22,7 +22,7 @@ def test_flow_is_its_formulas():
         assert sv.gap(ours, sv.flow(tensors, cfg, z, net.speaker(2))) < 2e-6
 
 
-def test_a_frame_is_heard_twenty_four_frames_away_and_no_further():
+def test_the_receptive_field_is_twenty_four_frames_on_each_side():
     _, _, net = build()
     z, g = torch.randn(1, 8, 120, generator=torch.Generator().manual_seed(1)), net.speaker(0)
     marked = z.clone()

@@ -113,8 +113,8 @@ def test_a_streamed_synthesizer_releases_encoder_and_flow_before_the_generator_i
     assert held(lambda: prepare(config, tmp_path / "v", RESIDENT)) > 0.9 * size
 
 
-# In bfloat16 the residual blocks, four fifths of a generator, are half as large; what lies between them is not. On
-# tiles a float32 number is three limbs of two bytes each, half as much again.
+# In bfloat16 the residual blocks, four fifths of a generator, are half as large; the layers between them are not. On
+# AMX a float32 number is stored as three bfloat16 terms of two bytes each, 1.5 times its size.
 @pytest.mark.parametrize(("precision", "part"), [("float32", 1.1), ("bfloat16", 0.7), ("int8", 0.5)])
 def test_weights_are_held_in_the_precision_that_was_asked_for(precision, part, tmp_path):
     if amx.available():

@@ -84,7 +84,7 @@ def test_a_file_of_rmvpe_has_741_tensors_of_90_million_numbers():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda w: w.pop("fc.1.bias"), r"lacks 1 of 741 tensors: fc\.1\.bias"),
         (lambda w: w.update(x=torch.zeros(1)), "1 unexpected tensors: x"),
@@ -92,10 +92,10 @@ def test_a_file_of_rmvpe_has_741_tensors_of_90_million_numbers():
         (lambda w: w.update({"fc.1.bias": torch.zeros(360).long()}), "not floating-point"),
     ],
 )
-def test_any_other_file_is_refused(change, said):
+def test_any_other_file_is_refused(change, message):
     weights = plain.rmvpe_weights()
     change(weights)
-    with pytest.raises(BadCheckpoint, match=said):
+    with pytest.raises(BadCheckpoint, match=message):
         Rmvpe(weights)
 
 
@@ -112,7 +112,7 @@ def test_a_given_file_is_opened_once(tmp_path):
     assert len(method.track(np.zeros(1600), weights.network("rmvpe"))) == 11
 
 
-def test_filters_have_the_area_of_slaneys_normalisation():
+def test_filters_have_the_area_of_slaneys_normalization():
     bank = mel.filterbank(30.0, 8000.0, "htk")
     assert bank.shape == (128, 513)
     assert bank.dtype == torch.float32
@@ -142,7 +142,7 @@ def test_decoding_averages_nine_bins_and_cuts_the_quiet():
     salience[0, 100:103] = (0.4, 0.9, 0.4)
     salience[1, 0] = 0.9  # at the edge the window goes on in silence
     salience[2, 200] = np.float32(0.03)  # not above the threshold
-    salience[3, 50], salience[3, 60] = 0.5, 0.49  # beyond the window, so unheard
+    salience[3, 50], salience[3, 60] = 0.5, 0.49  # outside the window, so without effect
     hz = decode(salience, 0.03)
     assert hz.dtype == np.float64
     weights = salience[0, 97:106].astype(np.float64)

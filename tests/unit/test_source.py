@@ -1,4 +1,4 @@
-"""Both sine generations follow the ideal phase, and the noise is as loud as voicing says."""
+"""Both sine generations follow the ideal phase, and the noise has the amplitude that voicing defines."""
 
 import math
 

@@ -88,14 +88,14 @@ def test_the_number_of_torchs_threads_changes_no_bit():
     _, net = build()
     made = torch.Generator().manual_seed(6)
     z, source = torch.randn(1, 8, 61, generator=made), torch.randn(1, 1, 61 * 400, generator=made)
-    before, heard = torch.get_num_threads(), []
+    before, waveforms = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            heard.append(net.generate(z, net.speaker(0), source))
+            waveforms.append(net.generate(z, net.speaker(0), source))
     finally:
         torch.set_num_threads(before)
-    assert torch.equal(heard[0], heard[1]) and torch.equal(heard[0], heard[2])
+    assert torch.equal(waveforms[0], waveforms[1]) and torch.equal(waveforms[0], waveforms[2])
 
 
 def test_a_missing_tensor_is_named():

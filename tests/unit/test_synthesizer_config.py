@@ -1,4 +1,4 @@
-"""Config lists: what the published ones say, and which are refused before any memory is taken."""
+"""Config lists: what the published ones contain, and which are refused before any memory is taken."""
 
 import pytest
 

@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from parity import stages
 from parity.candidates.candidate import CandidateError, Tensors, input_tensors
 from parity.candidates.process import CALL_TIMEOUT, AdapterProcess, ProtocolError
-from parity.goldens import closed_schema
+from parity.goldens import closed_schema, tensor_file
 from parity.goldens.store import Case
+from parity.stages.profile_table import PROFILES
 
 PROTOCOL = "rvc-parity/1"
 HELLO_TIMEOUT = 60.0  # seconds for the handshake, during which an adapter imports its libraries
@@ -166,9 +166,25 @@ class External:
                 op, None, case=self.describe(case), inputs=str(source), outputs=str(target), **fields
             )
         except CandidateError as error:
-            error.partial = _handed_over(target, op)
+            error.partial = self._widened(case, _handed_over(target, op, self._half))
             raise
-        return read_outputs(target, op)
+        return self._widened(case, read_outputs(target, op, self._half))
+
+    @property
+    def _half(self) -> tuple[str, ...]:
+        """The half precisions that the handshake declares in `dtypes`."""
+        return tuple(name for name in tensor_file.HALF.values() if name in self.hello.get("dtypes", ()))
+
+    def _widened(self, case: Case, made: Tensors) -> Tensors:
+        """The tensors of a candidate that declares half precision, in the dtypes of the golden."""
+        if not self._half:
+            return made
+        return {
+            name: value.astype(case.entry(name)["dtype"])
+            if name in case and value.dtype == np.float32 and case.entry(name)["dtype"] == "float64"
+            else value
+            for name, value in made.items()
+        }
 
     def describe(self, case: Case) -> dict[str, Any]:
         """The field `case` of a request: name, profile, options, voice (kind, rate, version, f0) and files."""
@@ -189,7 +205,7 @@ def check_hello(answer: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to hello, checked against HELLO, the protocol's version and the stage table.
 
     Raises:
-        ProtocolError: missing-field, wrong-protocol, unknown-stage or nothing-offered.
+        ProtocolError: missing-field, wrong-protocol, unknown-stage, unknown-profile or nothing-offered.
     """
     if wrong := closed_schema.check(dict(answer), HELLO):
         raise ProtocolError("missing-field", f"the answer to hello does not fit: {wrong[0]}")
@@ -205,6 +221,12 @@ def check_hello(answer: Mapping[str, Any]) -> dict[str, Any]:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; stages are {', '.join(known[:8])}, …"
             raise ProtocolError("unknown-stage", f"the adapter declares the stage {name!r}, which does not exist{hint}")
+    for name in answer.get("profiles", ()):
+        if name not in PROFILES:
+            raise ProtocolError(
+                "unknown-profile",
+                f"the adapter declares the profile {name!r}, which does not exist; profiles are {', '.join(PROFILES)}",
+            )
     if not answer["stages"] and not answer["chain"]:
         raise ProtocolError(
             "nothing-offered",
@@ -213,34 +235,35 @@ def check_hello(answer: Mapping[str, Any]) -> dict[str, Any]:
     return dict(answer)
 
 
-def read_outputs(path: Path, op: str) -> Tensors:
+def read_outputs(path: Path, op: str, half: tuple[str, ...] = ()) -> Tensors:
     """The tensors that a candidate wrote for the request `op`.
 
+    Args:
+        path: the file named in `outputs`.
+        op: the operation, for the messages.
+        half: the half precisions that the handshake declares.
     Raises:
-        ProtocolError: missing-output, there is no such file; short-write, it is not a complete safetensors file.
+        ProtocolError: missing-output, there is no such file; short-write, it is not a complete safetensors file;
+            wrong-dtype, a tensor has a dtype that is not read.
     """
     if not path.is_file():
         raise ProtocolError(
             "missing-output", f"{op} was answered with ok, but the file named in outputs was not written"
         )
     try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name).copy() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+        return tensor_file.read(path, half)
+    except tensor_file.UnreadableDtype as error:
+        raise ProtocolError("wrong-dtype", f"the outputs of {op} hold {error}") from None
+    except tensor_file.NotSafetensors as error:
         raise ProtocolError(
             "short-write",
-            f"the outputs of {op} ({path.stat().st_size} bytes) are not a complete safetensors file "
-            f"({_last_line(error)}); close the file before answering",
+            f"the outputs of {op} ({path.stat().st_size} bytes) are {error}; close the file before answering",
         ) from None
 
 
-def _handed_over(path: Path, op: str) -> Tensors:
+def _handed_over(path: Path, op: str, half: tuple[str, ...]) -> Tensors:
     """What an adapter had written before it failed; nothing where that is no complete safetensors file."""
     try:
-        return read_outputs(path, op) if path.is_file() else {}
+        return read_outputs(path, op, half) if path.is_file() else {}
     except ProtocolError:
         return {}
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).splitlines()[-1][:100] if str(error) else type(error).__name__

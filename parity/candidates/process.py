@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 from parity.candidates.candidate import CandidateError, NotOffered
+from parity.goldens import text
 
 CALL_TIMEOUT = 600.0  # seconds for one call: a whole conversion on a slow machine takes a few minutes
 EXIT_TIMEOUT = 2.0  # seconds that an adapter has to end after `bye` before it is killed
@@ -80,7 +81,7 @@ class AdapterProcess:
         assert self._process.stderr is not None
         with contextlib.suppress(ValueError):  # the pipe was closed by `stop`
             for line in self._process.stderr:
-                self._stderr = [*self._stderr[1 - STDERR_LINES :], line.rstrip()]
+                self._stderr = [*self._stderr[1 - STDERR_LINES :], text.printable(line.rstrip())]
 
     @property
     def running(self) -> bool:
@@ -153,15 +154,21 @@ def check_answer(op: str, number: int, line: str) -> dict[str, Any]:
         ProtocolError: not-json, wrong-id (another id than `number`) or refused.
     """
     try:
-        answer = json.loads(line)
+        answer = text.printable_values(text.parse(line))
     except json.JSONDecodeError:
         raise ProtocolError(
             "not-json", f"the answer to {op} is {_quoted(line)}, not one line of JSON; send logs to stderr"
         ) from None
-    if not isinstance(answer, dict) or answer.get("id") != number:
+    if not isinstance(answer, dict) or type(answer.get("id")) is not int or answer["id"] != number:
         raise ProtocolError(
             "wrong-id",
             f"the answer to {op} is {_quoted(line)}, but its id must be {number}; answer each request once, in order",
+        )
+    if not isinstance(answer.get("ok"), bool):
+        raise ProtocolError(
+            "missing-field",
+            f"the answer to {op} has ok = {_quoted(json.dumps(answer.get('ok')))}; "
+            "expected true or false, without quotes",
         )
     if answer.get("ok") is not True and "lacks" in answer:
         raise NotOffered(str(answer["lacks"]))
@@ -172,5 +179,5 @@ def check_answer(op: str, number: int, line: str) -> dict[str, Any]:
 
 
 def _quoted(line: str) -> str:
-    text = line.strip()
-    return repr(text if len(text) <= _LINE_SHOWN else text[: _LINE_SHOWN - 3] + "...")
+    shown = line.strip()
+    return repr(shown if len(shown) <= _LINE_SHOWN else shown[: _LINE_SHOWN - 3] + "...")

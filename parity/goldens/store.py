@@ -21,6 +21,7 @@ from parity import stages
 from parity.errors import GoldenError as GoldenError  # re-exported for callers
 from parity.goldens import case_schema, closed_schema, recipes, time_axes
 from parity.goldens.arrays import Array, NamedArrays
+from parity.goldens.text import parse as parse_json
 from parity.stages import Scope
 
 JSON_NAME, DATA_NAME = "case.json", "tensors.safetensors"
@@ -190,7 +191,7 @@ def open_case(folder: str | Path) -> Case:
     folder = Path(folder)
     path = folder / JSON_NAME
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise GoldenError(f"{folder} holds no {JSON_NAME}, so it is no golden; name the folder of one case") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from parity.errors import TraceError
+from parity.goldens import tensor_file
 from parity.goldens.arrays import Array
 
 Value = TypeVar("Value")
@@ -67,10 +68,11 @@ def read(path: str | Path) -> Trace:
     if not path.is_file():
         raise TraceError(f"there is no file {path}; give the path of a trace (.safetensors)")
     try:
-        with safe_open(path, framework="numpy") as file:
-            return Trace({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (no mapping)
-    except SafetensorError as error:
-        raise TraceError(f"{path} is not a safetensors file ({error}); was it written completely?") from None
+        return Trace(tensor_file.read(path))
+    except tensor_file.UnreadableDtype as error:
+        raise TraceError(f"{path} holds {error}") from None
+    except tensor_file.NotSafetensors as error:
+        raise TraceError(f"{path} is {error}; was it written completely?") from None
 
 
 def metadata(path: str | Path) -> dict[str, str]:

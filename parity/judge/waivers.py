@@ -14,6 +14,7 @@ from typing import Any
 
 from parity.errors import UsageError
 from parity.goldens import closed_schema
+from parity.goldens.text import parse as parse_json
 from parity.judge.ledger import Cell
 from parity.judge.states import CellState
 
@@ -89,6 +90,6 @@ def load(path: Path = FILE) -> Waivers:
     if not path.is_file():
         return Waivers()
     try:
-        return Waivers(json.loads(path.read_text(encoding="utf-8")))
+        return Waivers(parse_json(path.read_text(encoding="utf-8")))
     except json.JSONDecodeError as error:
         raise UsageError(f"{path} is not JSON ({error}); it is a list of waivers") from None

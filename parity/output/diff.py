@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import UsageError
+from parity.goldens.text import parse as parse_json
 from parity.output.verdict_json import Json, cell_failed
 
 Key = tuple[str, str, str, str]  # case, tensor, mode, metric
@@ -18,7 +19,7 @@ def read(path: Path) -> Json:
     """The document of a verdict.json, or of the one in a folder. Raises UsageError for any other file."""
     path = path / "verdict.json" if path.is_dir() else path
     try:
-        document: Json = json.loads(path.read_text(encoding="utf-8"))
+        document: Json = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"there is no {path}; make one with python -m parity run --out FOLDER") from None
     except json.JSONDecodeError as error:

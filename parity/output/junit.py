@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
+from parity.goldens.text import printable_values
 from parity.judge.states import CaseState
 from parity.output.verdict_json import case_failed, cell_failed
 
 
 def document(verdict: Mapping[str, Any]) -> str:
     """The JUnit XML of a verdict.json document; what fails in no stage of a case is one test called "case"."""
+    verdict = printable_values(verdict)
     suites = ElementTree.Element("testsuites", name="parity")
     for case in verdict["cases"]:
         _add_case(suites, case)

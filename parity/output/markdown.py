@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from parity.goldens.text import printable
 from parity.output import table
+
+# Characters with a meaning in Markdown that a name or a sentence could hold. An underscore inside a word has none.
+_SPECIAL = "\\`*[]<>|#!~&$"
+
+
+def escaped(text: str) -> str:
+    """A text that Markdown shows as it is: no link, no HTML, no further column of a table."""
+    return "".join(f"\\{character}" if character in _SPECIAL else character for character in printable(text))
 
 
 def summary(verdict: Mapping[str, Any]) -> str:
@@ -12,14 +21,16 @@ def summary(verdict: Mapping[str, Any]) -> str:
     lines = [
         f"# Parity: {verdict['state']}",
         "",
-        f"{about['name']} {about['version']}: {verdict['sentence']}",
+        escaped(f"{about['name']} {about['version']}: {verdict['sentence']}"),
         "",
         "| " + " | ".join(table.HEADINGS) + " |",
         "|---|--:|--:|--:|--:|---|",
     ]
-    lines += ["| " + " | ".join(line) + " |" for line in table.stage_lines(verdict)]
+    lines += ["| " + " | ".join(map(escaped, line)) + " |" for line in table.stage_lines(verdict)]
     lines += ["", "| case | state | cells | failed | what |", "|---|---|--:|--:|---|"]
     for case in verdict["cases"]:
-        counts, sentence = case["counts"], (case["sentence"] or "").replace("|", "/")
-        lines.append(f"| {case['name']} | {case['state']} | {counts['expected']} | {counts['failed']} | {sentence} |")
+        counts, sentence = case["counts"], escaped(case["sentence"] or "")
+        lines.append(
+            f"| {escaped(case['name'])} | {case['state']} | {counts['expected']} | {counts['failed']} | {sentence} |"
+        )
     return "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ from typing import Any
 from parity import stages
 from parity.goldens import closed_schema
 from parity.goldens.store import Case
+from parity.goldens.text import printable_values
 from parity.judge import ledger
 from parity.judge.blame import StageVerdict
 from parity.judge.limits import Limits
@@ -142,7 +143,7 @@ def run_document(
     Raises:
         AssertionError: the document does not fit the published schema.
     """
-    document = {
+    document: Json = {
         "format": FORMAT,
         "state": state[0],
         "exit_code": state[1],
@@ -155,6 +156,7 @@ def run_document(
         "limits": list(limits),
         "waivers": list(waivers),
     }
+    document = printable_values(document)  # names of candidates and cases may hold any character
     if wrong := closed_schema.check(document, SCHEMA):
         raise AssertionError(f"the verdict does not fit its own schema: {wrong[0]}")
     return document

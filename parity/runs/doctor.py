@@ -31,6 +31,7 @@ CODES = {
     "missing-field": "an answer lacks a field, or has one of the wrong kind",
     "wrong-protocol": "the adapter uses another version of the protocol",
     "unknown-stage": "a declared stage does not exist",
+    "unknown-profile": "a declared profile does not exist",
     "nothing-offered": "neither a stage nor a conversion is declared",
     "missing-output": "the outputs were not written, or lack a tensor of the stage",
     "short-write": "the outputs are not a complete safetensors file",

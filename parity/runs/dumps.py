@@ -12,6 +12,7 @@ from parity.candidates.candidate import Candidate, Tensors
 from parity.errors import TraceError, UsageError
 from parity.goldens import store, trace_file
 from parity.goldens.store import Case, MemoryCase
+from parity.goldens.text import parse as parse_json
 from parity.judge import candidate_runs, verdict
 from parity.judge.judgment import Absence, Judgment, ModeRun
 from parity.judge.limits import load as load_limits
@@ -174,8 +175,8 @@ def _metadata(path: Path) -> dict[str, str]:
     """
     about = trace_file.metadata(path)
     try:
-        written_by_rvc: dict[str, Any] = json.loads(about.get("rvc", "{}"))
-    except json.JSONDecodeError:
+        written_by_rvc: dict[str, Any] = dict(parse_json(about.get("rvc", "{}")))
+    except (ValueError, TypeError):
         return about
     if "profile" in written_by_rvc:
         about["original"] = written_by_rvc["profile"]
@@ -190,7 +191,10 @@ def _options(about: Mapping[str, str], tensors: Mapping[str, Any]) -> Json:
     The F0 method of a trace without metadata is unknown. "rmvpe" selects the wider limits of F0 networks.
     """
     if "options" in about:
-        stored: Json = json.loads(about["options"])
+        try:
+            stored: Json = dict(parse_json(about["options"]))
+        except (ValueError, TypeError) as error:
+            raise TraceError(f"the options in the metadata of the trace are no JSON object ({error})") from None
         return {name: value for name, value in stored.items() if value is not None}
     pad = 1.0  # seconds, the padding of float32 devices (docs/spec/06 §6.2)
     if "padded" in tensors and "highpassed" in tensors:

@@ -9,6 +9,7 @@ from typing import Any
 from parity.errors import ParityError
 from parity.goldens import closed_schema, store, trace_file
 from parity.goldens.arrays import Array
+from parity.goldens.text import parse as parse_json
 from parity.judge import verdict_schema
 from reports.errors import ReportError
 
@@ -46,7 +47,7 @@ def verdict(folder: Path) -> Json:
     """
     path = folder / "verdict.json"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ReportError(f"{folder} holds no verdict.json; judge first: nox -s parity") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

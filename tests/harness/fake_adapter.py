@@ -38,6 +38,7 @@ def answer(request: dict, case: store.Case) -> dict:
         changes = {
             "wrong-protocol": {"protocol": "rvc-parity/0"},
             "unknown-stage": {"stages": ["flwo"]},
+            "unknown-profile": {"profiles": ["webui-2027"]},
             "nothing-offered": {"stages": []},
             "missing-field": {"name": None},
             "misspelled": {"chian": True},

@@ -26,6 +26,11 @@ EXPECTED = {
         "unknown-stage",
         "the adapter declares the stage 'flwo', which does not exist; did you mean 'flow'?",
     ),
+    "unknown-profile": (
+        "unknown-profile",
+        "the adapter declares the profile 'webui-2027', which does not exist; profiles are "
+        "webui-2026, webui-classic, rvc-python",
+    ),
     "nothing-offered": (
         "nothing-offered",
         "the adapter declares no stage and no whole conversion; declare what it can do in stages or chain",

@@ -365,7 +365,7 @@ def test_a_trace_without_known_tensors_is_refused(tmp_path: Path, capsys: pytest
         f"parity: {path} holds no tensor of docs/spec/00-overview.md; record one with --trace\n"
     )
     (tmp_path / "b.safetensors").write_bytes(b"not this")
-    with pytest.raises(TraceError, match=r"b\.safetensors is not a safetensors file"):
+    with pytest.raises(TraceError, match=r"b\.safetensors is not a complete safetensors file"):
         trace_file.read(tmp_path / "b.safetensors")
 
 

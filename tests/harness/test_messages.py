@@ -122,7 +122,7 @@ REFUSED: dict[str, tuple[Where, str]] = {
     ),
     "half a trace": (
         lambda here: trace_file.read(broken(here, "not this", "a.safetensors")),
-        "{}/a.safetensors is not a safetensors file (Error while deserializing header: header too large); "
+        "{}/a.safetensors is not a complete safetensors file (Error while deserializing header: header too large); "
         "was it written completely?",
     ),
     "no verdict": (

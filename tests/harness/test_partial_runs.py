@@ -29,10 +29,10 @@ class Ending(Player):
 
     def __init__(self, made: tuple[str, ...], error: type[CandidateError] = CandidateError, **more: Any) -> None:
         super().__init__(tensors(), **more)
-        self.made, self.error = made, error
+        self.kept, self.error = {name: tensors()[name] for name in made}, error
 
     def run(self, case: store.Case) -> Tensors:
-        raise self.error("out of memory", {name: self.alone[name] for name in self.made})
+        raise self.error("out of memory", self.kept)
 
 
 class WithoutTorch(Player):

@@ -92,7 +92,7 @@ def _with_spread(peak: float, runs: list[float]) -> list[float]:
 
 
 def generators(section: Section) -> list[JudgedMeasurement]:
-    """The generator alone, beside other programs; the outputs must agree, or one of them is wrong."""
+    """The generator alone, beside other programs; its output must agree with that of the float32 graph."""
     judged = []
     for precision, ratios in section["faster"].items():
         distance = section["rows"][f"ours-{precision}"]["snr_db"]

@@ -1,7 +1,7 @@
 """Time axes: where each element of a tensor lies in the input file, in seconds.
 
 A file's tensors are timed from the start of the input; what begins inside the padding has negative times. The tensors
-of a block of a real-time stream are timed from the start of their own block; `block_start` is where the block begins.
+of a block of a realtime stream are timed from the start of their own block; `block_start` is where the block begins.
 """
 
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ def segment_start(segment: int, cuts: Array | None) -> float:
 
 
 def block_seconds(meta: Meta) -> float:
-    """The length of one block of a real-time stream, seconds."""
+    """The length of one block of a realtime stream, seconds."""
     settings = meta["options"].get("realtime", {})
     for name in ("block_time", "block_seconds", "block"):
         if isinstance(settings.get(name), (int, float)) and 0 < settings[name] < LONGEST_BLOCK:

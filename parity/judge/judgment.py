@@ -145,7 +145,7 @@ class Judgment:
     def after_chain(self, made: NamedArrays | None = None) -> Case:
         """The case whose stages continue from the candidate's own chain.
 
-        A stage of a real-time stream keeps state from the block before. In a chain that state is the candidate's own,
+        A stage of a realtime stream keeps state from the block before. In a chain that state is the candidate's own,
         so that the tensors of the chain (or `made`) take the golden's place.
         """
         if not self.case.facts.blocks:

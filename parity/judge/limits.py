@@ -13,7 +13,7 @@ was run in ways that must not matter (float64 as truth, threads, instruction set
                   "cases": 5}, ...]}
 
 A limit is MARGIN times the largest value of its variants, and never below the floor of the number format. "float64" is
-the truth: the distance of the golden itself from exact arithmetic on the same inputs. Tensors of a real-time stream
+the truth: the distance of the golden itself from exact arithmetic on the same inputs. Tensors of a realtime stream
 have entries of their own (`rt.f0.hz`) where they were measured; run alone, a stage of a stream is the same network as
 that of a file. A few stages were never run alone (copies, joins, ring buffers); parity/judge/unmeasured_limits.py holds
 their limits with the reasons.

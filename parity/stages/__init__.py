@@ -1,7 +1,7 @@
 """The stages of a conversion in one table: what each makes and reads, its unit, its axes and its step in time.
 
 Names are those of docs/spec/00-overview.md. A tensor of the table is listed without the prefix of its scope: `seg{i}.`
-for a segment of a file, `rt.{n}.` for a block of a real-time stream. `TensorName` is the parsed form of a full name.
+for a segment of a file, `rt.{n}.` for a block of a realtime stream. `TensorName` is the parsed form of a full name.
 `register` adds a stage.
 """
 

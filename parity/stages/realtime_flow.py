@@ -1,4 +1,4 @@
-"""The stages of one block of a real-time stream and its inputs, in flow order; docs/spec/07 describes each tensor."""
+"""The stages of one block of a realtime stream and its inputs, in flow order; docs/spec/07 describes each tensor."""
 
 from parity.stages.axes import CONTENT_10_MS, CONTENT_20_MS, DEVICE, LATENT, NEIGHBORS, PITCH
 from parity.stages.stage import F32, I64, Fact, Stage, Tensor, TensorKind

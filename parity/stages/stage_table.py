@@ -62,7 +62,7 @@ def offline() -> tuple[Stage, ...]:
 
 
 def realtime() -> tuple[Stage, ...]:
-    """The stages of a block of a real-time stream, in flow order."""
+    """The stages of a block of a realtime stream, in flow order."""
     return tuple(stage for stage in _STAGES if stage.scope is Scope.BLOCK)
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """What a stage runs on: the file, one segment of it, or one block of a real-time stream."""
+    """What a stage runs on: the file, one segment of it, or one block of a realtime stream."""
 
     FILE = "file"
     SEGMENT = "segment"

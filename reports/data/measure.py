@@ -69,7 +69,7 @@ def error_over_time(name: str, golden: Array, candidate: Array, axis: TimeAxis) 
         element differs, else 0. A NaN of the candidate stays NaN.
     """
     row = stages.tensor(name)
-    step = metrics.hop(row, axis) * (axis.step or 0.01)
+    step = metrics.hop(row, axis) * (axis.step or 0.01)  # a tensor without a time axis is drawn as frames of 10 ms
     if row.kind == "decision":
         differs = metrics.per_frame(row, (golden != candidate).astype("f8"), axis)
         return np.where(differs > 0, np.inf, 0.0).astype("f4"), step

@@ -30,7 +30,7 @@ class StartView:
 
 
 def headline(case: Json) -> str:
-    """One line: the case passes, or which stage is wrong, since when, and by how much."""
+    """One line: the case passes, or which stage is wrong, by how much, and from which time on."""
     rendering = states.CASES[case["state"]]
     if case["state"] == "pass":
         return f"Passes: all {case['counts']['compared']} checks hold"
@@ -82,7 +82,7 @@ def nearest_limit(case: Json) -> Json | None:
 
 
 def origins(case: Json) -> list[Json]:
-    """The stages accused of an error of their own in the order of the flow, each stage once over all segments."""
+    """The stages with the blame "origin" in the order of the conversion; a stage of several segments is listed once."""
     accused: dict[str, Json] = {}
     for stage in case["stages"]:
         if stage["blame"] == "origin":
@@ -91,7 +91,7 @@ def origins(case: Json) -> list[Json]:
 
 
 def accused_names(case: Json) -> str:
-    """The first accused stage and the number of the others: "flow and 2 more"; "" where no stage is accused."""
+    """The first stage of `origins` and the number of the others: "flow and 2 more"; "" where there is none."""
     names = [str(stage["stage"]) for stage in origins(case)]
     if not names:
         return ""
@@ -134,7 +134,7 @@ def _accused_facts(case: Json, stage: Json) -> Iterator[tuple[str, str]]:
 
 
 def cards(case: Json) -> Iterator[BlameCard]:
-    """A card per accused stage, then the stages that inherit its error, then the result for the case."""
+    """A card per blamed stage, one that lists stages with inherited errors, and one for a case without an origin."""
     command = case.get("reproduce", "")
     for stage in case["stages"]:
         if stage["blame"] in states.BLAME_TITLES:

@@ -1,4 +1,4 @@
-"""Mistakes of real-time streams and of waveform lengths: the formant shift (D23), a missing resampling (D24)."""
+"""Mistakes of realtime streams and of waveform lengths: the formant shift (D23), a missing resampling (D24)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ def guesses(case: Case, stage: str, name: str) -> Iterator[Guess]:
     """The F0 of a block without its formant shift, or with a wrong one.
 
     Args:
-        case: The golden, a real-time stream.
+        case: The golden, a realtime stream.
         stage: The name of the stage; only `rt.f0` has guesses.
         name: The full name of the tensor; only F0 in hertz has guesses.
     """

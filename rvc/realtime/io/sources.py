@@ -92,6 +92,7 @@ class PipeSource:
         frame = self.dtype.itemsize * self.channels
         while data := self.pipe.read(self.block * frame):
             interleaved = np.frombuffer(data[: len(data) // frame * frame], self.dtype).reshape(-1, self.channels)
+            # Integers are scaled to ±1; floats have full scale ±1 already.
             scale = np.float32(1 / 32768) if self.dtype.kind == "i" else np.float32(1)
             samples = mono(interleaved.astype(np.float32) * scale)
             samples[~np.isfinite(samples)] = 0

@@ -124,6 +124,7 @@ def extract_features(recordings: list[Path], hubert_path: Path, version: str, pr
     from rvc.audio.decoding import decode
     from rvc.content import features
 
+    features.check_hubert(hubert_path, version)
     hubert = features.load_hubert(hubert_path)
     extracted: list[Floats] = []
     for i, path in enumerate(recordings):

@@ -20,10 +20,14 @@ def add_commands(commands: options.Commands) -> None:
     inspect = commands.add_parser(
         "inspect",
         help="print what a model file is and what is wrong with it",
-        description="Print the kind, sizes and parameters of a model file, and what is missing or unusual in it.",
+        description="Print the kind, sizes and parameters of a model file, and what is missing or unusual in it. For a "
+        "folder of models, print a table.",
     )
     inspect.add_argument(
-        "file", metavar="FILE", type=Path, help="a voice, HuBERT (file or folder), RMVPE, CREPE, FCPE or an .index file"
+        "file",
+        metavar="FILE",
+        type=Path,
+        help="a voice, HuBERT (file or folder), RMVPE, CREPE, FCPE, an .index file, or a folder of them",
     )
     inspect.set_defaults(run=run_inspect)
     export = commands.add_parser(
@@ -61,10 +65,34 @@ def run_inspect(args: argparse.Namespace) -> int:
     Raises:
         RvcError: the file does not exist, is damaged, or is no model.
     """
-    from rvc.voices.inspection import inspect  # imports torch; `rvc --help` does not need it
+    from rvc.content.features import is_hubert_folder  # these import torch; `rvc --help` does not need it
+    from rvc.voices.inspection import inspect, inspect_folder
 
-    print_report(inspect(args.file), args.json)
+    if args.file.is_dir() and not is_hubert_folder(args.file):
+        print_table(args.file, inspect_folder(args.file), args.json)
+    else:
+        print_report(inspect(args.file), args.json)
     return 0
+
+
+def print_table(folder: Path, rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Print one line for each file of a folder, or all as JSON."""
+    if as_json:
+        print(json.dumps({"folder": str(folder), "files": rows}, indent=2, ensure_ascii=False))
+        return
+    names = [name for name in rows[0] if name != "why"]
+    cells = [names, *([printable(_cell(row[name])) for name in names] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
+    for line, row in zip(cells, [{"why": None}, *rows], strict=True):
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        print(f"{text}  {printable(row['why'])}" if row["why"] else text.rstrip())
+
+
+def _cell(value: Any) -> str:
+    """A value of the table."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
 
 def run_export(args: argparse.Namespace) -> int:
@@ -117,6 +145,8 @@ def print_report(report: Mapping[str, Any], as_json: bool) -> None:
 
 
 def _lines(value: Any) -> list[str]:
+    if value is None or isinstance(value, bool):
+        return ["not stated" if value is None else _cell(value)]
     if isinstance(value, Mapping):
         return [f"{key}: {f'{item:,}' if isinstance(item, int) else item}" for key, item in value.items()]
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):

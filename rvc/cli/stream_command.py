@@ -128,6 +128,8 @@ def open_stream(args: argparse.Namespace, sizes: BlockSizes, tap: Tap) -> Stream
     first = controls(args)
     noise = options.noise_source(args)
     networks = options.voice_networks(args, keep=True)
+    for sentence in networks.warnings():
+        log.warning("note: %s", sentence)
     models = load_models(networks, args.profile or profiles.DEFAULT, first, args.exact_hits or "finite")
     return Stream(models, sizes, first, noise=noise, tap=tap)
 

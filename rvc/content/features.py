@@ -15,6 +15,7 @@ from rvc.voice_kinds import VERSIONS
 from rvc.weights.mapped_file import MappedTensors, read_safetensors
 from rvc.weights.memory import trim_heap
 from rvc.weights.policy import RESIDENT, WeightPolicy
+from rvc.weights.recognizers import Role, refuse_other_content, refuse_other_tensors
 from rvc.weights.safe_unpickler import read_tensors
 
 # The dtype of HuBERT's matrix products, by precision; under "int8" only the generator uses 8-bit integers.
@@ -39,7 +40,18 @@ def load_hubert(
     Raises:
         BadCheckpoint: a file or a tensor is missing, damaged, or of another network.
     """
-    path = Path(path)
+    config, weights = read_hubert(Path(path))
+    hubert = Hubert(config, weights, device, PRECISIONS[precision], policy)
+    trim_heap()
+    return hubert
+
+
+def read_hubert(path: Path) -> tuple[HubertConfig, MappedTensors]:
+    """Read the sizes and the tensors of HuBERT and check them against each other; the tensors stay mapped.
+
+    Raises:
+        BadCheckpoint: a file or a tensor is missing, damaged, or of another network.
+    """
     if not path.exists():
         raise BadCheckpoint(f"there is no HuBERT at {path}; give a transformers folder or a hubert_base.pt")
     config: HubertConfig | None = None
@@ -47,6 +59,7 @@ def load_hubert(
         config = read_config(path / "config.json")
         path = weight_file(path)
     file = read_weights(path)
+    refuse_other_tensors(path.name, file, Role.HUBERT)
     weights = file.renamed(translate(file, path.name))
     if config is None:
         beside = path.parent / "config.json"
@@ -54,9 +67,32 @@ def load_hubert(
         if beside.is_file() and path.name in FOLDER_FILES:
             config = read_config(beside)
     check(weights, config, path.name)
-    hubert = Hubert(config, weights, device, PRECISIONS[precision], policy)
-    trim_heap()
-    return hubert
+    return config, weights
+
+
+def check_hubert(path: Path, version: str) -> None:
+    """Check that a HuBERT has the layers and the channels that voices of a version read; no network is built.
+
+    Raises:
+        BadCheckpoint: as `read_hubert`; or it has too few layers, other channels, or no `final_proj`.
+    """
+    config, weights = read_hubert(path)
+    needed = VERSIONS[version]
+    if config.layers < needed.hubert_layer:
+        raise BadCheckpoint(
+            f"{path.name} has {config.layers} transformer layers, but {version} voices are converted with layer "
+            f"{needed.hubert_layer}; give HuBERT-base or ContentVec with --hubert"
+        )
+    if needed.projected and "final_proj.weight" not in weights:
+        raise BadCheckpoint(
+            f"{path.name} has no final_proj, which {version} voices need; use a ContentVec model that keeps it"
+        )
+    width = config.projected if needed.projected else config.width
+    if width != needed.content_channels:
+        raise BadCheckpoint(
+            f"{path.name} makes content features of {width} channels, but {version} voices read "
+            f"{needed.content_channels}; give HuBERT-base or ContentVec with --hubert"
+        )
 
 
 def extract(audio: Tensor, hubert: Hubert, version: str) -> Tensor:
@@ -77,6 +113,11 @@ def extract(audio: Tensor, hubert: Hubert, version: str) -> Tensor:
     return features
 
 
+def is_hubert_folder(folder: Path) -> bool:
+    """Whether a folder looks like one of transformers."""
+    return (folder / "config.json").is_file() or any((folder / name).is_file() for name in FOLDER_FILES)
+
+
 def weight_file(folder: Path) -> Path:
     """The weight file of a transformers folder.
 
@@ -86,6 +127,11 @@ def weight_file(folder: Path) -> Path:
     for name in FOLDER_FILES:
         if (folder / name).is_file():
             return folder / name
+    if any(folder.glob("*-of-*.safetensors")) or any(folder.glob("*-of-*.bin")):
+        raise BadCheckpoint(
+            f"the HuBERT folder {folder} holds its weights in several files (shards); load it with transformers "
+            "and save it with save_pretrained, which writes one model.safetensors"
+        )
     raise BadCheckpoint(f"the HuBERT folder {folder} has neither {' nor '.join(FOLDER_FILES)}; download it again")
 
 
@@ -95,6 +141,11 @@ def read_config(path: Path) -> HubertConfig:
     Raises:
         BadCheckpoint: the file is missing or damaged.
     """
+    if not path.is_file():
+        raise BadCheckpoint(
+            f"the HuBERT folder {path.parent} has no config.json, which holds the network's sizes; put it there, or "
+            "give the weight file itself with --hubert"
+        )
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(fields, dict):
@@ -104,10 +155,20 @@ def read_config(path: Path) -> HubertConfig:
         raise BadCheckpoint(f"the HuBERT folder's {path.name} cannot be read ({error})") from error
 
 
-def read_weights(path: Path) -> MappedTensors:
-    """All tensors of a weight file, mapped into memory.
+def read_weights(path: Path, role: Role = Role.HUBERT) -> MappedTensors:
+    """All tensors of a weight file, mapped into memory; its format is recognized by its content.
 
+    Args:
+        path: the file.
+        role: what the file is given as, for messages.
     Raises:
         BadCheckpoint: the file is damaged or hostile.
     """
-    return read_safetensors(path) if path.suffix == ".safetensors" else read_tensors(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise BadCheckpoint(f"{path} cannot be opened ({error.strerror}); check the path") from error
+    refuse_other_content(path, role)
+    is_safetensors = start[8:] == b"{" or (path.suffix == ".safetensors" and start[:4] != b"PK\x03\x04")
+    return read_safetensors(path) if is_safetensors else read_tensors(path)

@@ -15,6 +15,7 @@ from rvc.f0 import registry
 from rvc.f0.optional_packages import shipped_file
 from rvc.weights.mapped_file import MappedTensors
 from rvc.weights.policy import RESIDENT, WeightPolicy
+from rvc.weights.recognizers import F0_ROLES, Role, by_tensors, refusal, refuse_other_tensors
 
 
 def load(
@@ -58,8 +59,23 @@ def tensors(path: Path, device: str | torch.device) -> MappedTensors:
     """
     if not path.is_file():
         raise BadCheckpoint(f"there is no weight file {path}; check the path")
-    weights = read_weights(path)
+    weights = read_weights(path, Role.F0_WEIGHTS)
     return weights.renamed({name: value.to(device) for name, value in weights.items()})
+
+
+def check_weights(network: registry.Network, path: Path) -> None:
+    """Check that a file holds the tensors of a network, from their names and shapes alone.
+
+    Raises:
+        BadCheckpoint: the file is missing, damaged or of another network.
+    """
+    weights = tensors(path, "cpu")
+    refuse_other_tensors(path.name, weights, Role.F0_WEIGHTS)
+    other = by_tensors(weights)
+    if other is not None and other.role in F0_ROLES and other.name.lower() != network.role:
+        raise BadCheckpoint(refusal(path.name, other, Role(f"{network.title.split()[0]}'s weights")))
+    if network.check is not None:
+        registry.resolve(network.check)(weights)
 
 
 class F0Weights:

@@ -21,6 +21,7 @@ from rvc.nn.kernels.dense import Dense, must_widen, on_amx
 from rvc.weights.mapped_file import MappedTensors
 from rvc.weights.policy import RESIDENT, WeightPolicy
 
+FAMILIES = {"wavlm": "WavLM", "wav2vec2": "wav2vec 2.0", "data2vec-audio": "data2vec", "whisper": "Whisper"}
 FILTERS_PER_FOLD = 32  # filters whose weight norm is folded at a time, so that they stay in the cache
 TERMS = {torch.float32: amx.FLOAT32, torch.bfloat16: amx.INTERMEDIATE}  # bfloat16 terms per number on AMX
 LOW_LATENCY_TERMS = TERMS | {torch.bfloat16: amx.BFLOAT16}  # those of the transformer in realtime
@@ -78,6 +79,13 @@ def config_from_json(fields: Mapping[str, Any]) -> HubertConfig:
         "feat_extract_activation": "gelu",
         "conv_pos_batch_norm": False,
     }
+    fields = {name: value for name, value in fields.items() if value is not None}
+    family = fields.get("model_type", "hubert")
+    if family != "hubert":
+        raise BadCheckpoint(
+            f"the config.json is that of {FAMILIES.get(family, family)}, another network than HuBERT; "
+            "give HuBERT-base or ContentVec with --hubert"
+        )
     for name, value in expected.items():
         if fields.get(name, value) != value:
             raise BadCheckpoint(

@@ -36,11 +36,42 @@ RULES = [
         for in_file, in_network in LAYER_PARTS.items()
     ),
 ]
+UNUSED = (  # tensors that only training and the heads of other tasks read
+    r"mask_emb|masked_spec_embed|label_embs_concat|num_batches_tracked|.*\.num_batches_tracked"
+    r"|(lm_head|classifier|projector|ctc_proj)\..*|layer_weights"
+)
+OTHER_ARCHITECTURES = (  # pattern of tensors that the network does not run → what a model with them is
+    (
+        r".*(gru_rel_pos|rel_attn_embed|grep_linear|relative_attention_bias).*",
+        "a WavLM model (gated relative positions)",
+    ),
+    (
+        r"feature_extractor\.conv_layers\.[1-9]\.(layer_norm|2)\..*|feature_extractor\.conv_layers\.\d\.(conv|0)\.bias",
+        "a HuBERT whose convolutions have layer norms and biases, as the large models have",
+    ),
+    (r".*batch_norm.*", "a HuBERT with a batch norm in its positions"),
+    (r".*adapter.*", "a HuBERT with adapters"),
+)
+FILE_NAMES = (  # the network's names → transformers', for messages
+    (r"front\.norm\.(\w+)", r"feature_extractor.conv_layers.0.layer_norm.\1"),
+    (r"front\.(\d+)\.(\w+)", r"feature_extractor.conv_layers.\1.conv.\2"),
+    (r"projection\.norm\.(\w+)", r"feature_projection.layer_norm.\1"),
+    (r"projection\.(\w+)", r"feature_projection.projection.\1"),
+    (r"position\.bias", r"encoder.pos_conv_embed.conv.bias"),
+    (r"position\.([gv])", r"encoder.pos_conv_embed.conv.weight_\1"),
+    (r"norm\.(\w+)", r"encoder.layer_norm.\1"),
+    (r"layers\.(\d+)\.([qkv]|out)\.(\w+)", r"encoder.layers.\1.attention.\2_proj.\3"),
+    (r"layers\.(\d+)\.wide\.(\w+)", r"encoder.layers.\1.feed_forward.intermediate_dense.\2"),
+    (r"layers\.(\d+)\.narrow\.(\w+)", r"encoder.layers.\1.feed_forward.output_dense.\2"),
+    (r"layers\.(\d+)\.attention_norm\.(\w+)", r"encoder.layers.\1.layer_norm.\2"),
+    (r"layers\.(\d+)\.final_norm\.(\w+)", r"encoder.layers.\1.final_layer_norm.\2"),
+)
+PREFIX = r"^(?:module\.)?(?:hubert\.|model\.|w2v_model\.|encoder\.(?=feature_extractor\.|encoder\.))?"
 
 
 def network_name(name: str) -> str | None:
     """The network's name of a file's tensor, or None for a tensor that the network does not use."""
-    name = re.sub(r"^(?:module\.)?(?:hubert\.|model\.)?", "", name)
+    name = re.sub(PREFIX, "", name)
     for pattern, in_network in RULES:
         match = re.fullmatch(pattern, name)
         if match:
@@ -57,17 +88,47 @@ def translate(weights: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     Returns:
         Name in the network → tensor.
     Raises:
-        BadCheckpoint: two of the file's tensors are the same tensor of the network.
+        BadCheckpoint: two of the file's tensors are the same tensor of the network, or the network has no use for one.
     """
     translated: dict[str, Tensor] = {}
+    unknown: list[str] = []
     for name, value in weights.items():
         renamed = network_name(name)
         if renamed is None:
+            unknown.append(name)
             continue
         if renamed in translated:
-            raise BadCheckpoint(f"{source} holds {renamed} twice, the second time as {name}; it mixes two namings")
+            raise BadCheckpoint(
+                f"{source} holds {file_name(renamed)} twice, the second time as {name}; it mixes two namings"
+            )
         translated[renamed] = value
+    if translated:
+        refuse_unused(unknown, source)
     return translated
+
+
+def refuse_unused(names: list[str], source: str) -> None:
+    """Raise BadCheckpoint for tensors that the network does not run and that are no leftovers of training."""
+    plain = {name: re.sub(PREFIX, "", name) for name in names}
+    unused = [name for name, short in plain.items() if re.fullmatch(UNUSED, short) is None]
+    if not unused:
+        return
+    for pattern, what in OTHER_ARCHITECTURES:
+        if any(re.fullmatch(pattern, plain[name]) for name in unused):
+            raise BadCheckpoint(f"{source} is {what}; give HuBERT-base or ContentVec with --hubert")
+    raise BadCheckpoint(
+        f"{source} has {len(unused)} tensors that HuBERT-base does not have: {listed(unused, 3)}; give HuBERT-base or "
+        "ContentVec with --hubert"
+    )
+
+
+def file_name(name: str) -> str:
+    """The name in transformers' files of one of the network's tensors, for messages."""
+    for pattern, in_file in FILE_NAMES:
+        match = re.fullmatch(pattern, name)
+        if match:
+            return match.expand(in_file)
+    return name
 
 
 def config_from_tensors(weights: Mapping[str, Tensor], source: str) -> HubertConfig:
@@ -75,7 +136,7 @@ def config_from_tensors(weights: Mapping[str, Tensor], source: str) -> HubertCon
     needed = ("front.0.weight", "projection.weight", "position.v", "layers.0.wide.weight")
     missing = [name for name in needed if name not in weights]
     if missing:
-        raise BadCheckpoint(f"{source} lacks {', '.join(missing)}; is it a HuBERT or ContentVec model?")
+        raise BadCheckpoint(f"{source} lacks {', '.join(map(file_name, missing))}; is it a HuBERT or ContentVec model?")
     base = HubertConfig()
     width, conv_width = weights["projection.weight"].shape
     layers = sum(1 for name in weights if re.fullmatch(r"layers\.\d+\.q\.weight", name))
@@ -107,11 +168,11 @@ def check(weights: Mapping[str, Tensor], config: HubertConfig, source: str) -> N
     missing = [name for name in shapes if name not in weights]
     if missing:
         raise BadCheckpoint(
-            f"{source} lacks {len(missing)} of HuBERT's {len(shapes)} tensors: {listed(missing)}; "
+            f"{source} lacks {len(missing)} of HuBERT's {len(shapes)} tensors: {listed([*map(file_name, missing)])}; "
             f"is it a HuBERT or ContentVec model?"
         )
     wrong = [
-        f"{name} {tuple(weights[name].shape)} instead of {shape}"
+        f"{file_name(name)} {tuple(weights[name].shape)} instead of {shape}"
         for name, shape in shapes.items()
         if tuple(weights[name].shape) != shape
     ]
@@ -119,7 +180,9 @@ def check(weights: Mapping[str, Tensor], config: HubertConfig, source: str) -> N
         raise BadCheckpoint(f"{source} has {len(wrong)} tensors of another shape: {listed(wrong)}")
     odd = [name for name in shapes if not weights[name].is_floating_point()]
     if odd:
-        raise BadCheckpoint(f"{source} has tensors that are not floating-point numbers: {listed(odd)}")
+        raise BadCheckpoint(
+            f"{source} has tensors that are not floating-point numbers: {listed([*map(file_name, odd)])}"
+        )
 
 
 def listed(names: list[str], most: int = 6) -> str:

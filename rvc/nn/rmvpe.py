@@ -28,6 +28,7 @@ Step = Callable[..., Tensor]  # image (1, C, f, w) → image
 SHALLOW_LEVELS = 2  # levels that run in slices of a piece, because they have the most frames and the smallest kernels
 SLICE = 512  # frames of 10 ms per slice
 PIECE = 4096  # frames per piece, a multiple of 32; with fewer than 1600 the deepest layers would complete no frame
+COUNTER = "num_batches_tracked"  # a counter of training, which no computation reads
 GRU_PIECE = 1024  # frames whose gates are held at a time
 PARALLEL_FRAMES = 256  # frames from which on two threads run the two directions faster than one
 LEVELS = 5  # of the U-Net
@@ -375,11 +376,14 @@ def check(weights: Mapping[str, Tensor]) -> None:
         base = weights["cnn.weight"].shape[1]
     if "fc.0.gru.weight_hh_l0" in weights and weights["fc.0.gru.weight_hh_l0"].ndim == 2:
         hidden = weights["fc.0.gru.weight_hh_l0"].shape[1]
-    shapes = expected_shapes(base, hidden=hidden)
+    # Counters of training, of any shape or none, are read by nobody.
+    complete = expected_shapes(base, hidden=hidden)
+    shapes = {name: shape for name, shape in complete.items() if not name.endswith(COUNTER)}
+    weights = {name: tensor for name, tensor in weights.items() if not name.endswith(COUNTER)}
     missing = [name for name in shapes if name not in weights]
     if missing:
         raise BadCheckpoint(
-            f"the RMVPE file lacks {len(missing)} of {len(shapes)} tensors: {listed(missing)}; is it rmvpe.pt?"
+            f"the RMVPE file lacks {len(missing)} of {len(complete)} tensors: {listed(missing)}; is it rmvpe.pt?"
         )
     more = [name for name in weights if name not in shapes]
     if more:
@@ -391,6 +395,6 @@ def check(weights: Mapping[str, Tensor]) -> None:
     ]
     if wrong:
         raise BadCheckpoint(f"the RMVPE file has {len(wrong)} tensors of another shape: {listed(wrong)}")
-    odd = [n for n in shapes if not weights[n].is_floating_point() and not n.endswith("num_batches_tracked")]
+    odd = [name for name in shapes if not weights[name].is_floating_point()]
     if odd:
         raise BadCheckpoint(f"the RMVPE file has tensors that are not floating-point numbers: {listed(odd)}")

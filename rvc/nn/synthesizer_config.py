@@ -170,7 +170,8 @@ def _generator_layout(s: Sizes) -> Layout:
         names[f"dec.ups.{i}.bias"] = (out,)
         if s.f0:
             stride = s.noise_stride(i)
-            names |= _conv(f"dec.noise_convs.{i}", out, 1, 1 if i == len(s.upsample_rates) - 1 else 2 * stride)
+            # Odd strides occur in voices at 44.1 kHz only; their kernels are one sample narrower.
+            names |= _conv(f"dec.noise_convs.{i}", out, 1, 1 if stride == 1 else 2 * stride - stride % 2)
         for j, (kernel, dilations) in enumerate(zip(s.resblock_kernels, s.resblock_dilations, strict=True)):
             at = f"dec.resblocks.{i * len(s.resblock_kernels) + j}"
             if s.resblock == "1":
@@ -194,7 +195,11 @@ def _must_fit(s: Sizes) -> None:
     """Raise BadCheckpoint for sizes that no network can have, before any memory is allocated for them."""
     stages = len(s.upsample_rates)
     odd = [k for k in (s.kernel, *s.resblock_kernels) if k % 2 == 0]
-    short = [(u, k) for u, k in zip(s.upsample_rates, s.upsample_kernels, strict=False) if k < u or (k - u) % 2]
+    short = [
+        (u, k)
+        for u, k in zip(s.upsample_rates, s.upsample_kernels, strict=False)
+        if k < u or ((k - u) % 2 and k != 2 * u)
+    ]
     if not stages or len(s.upsample_kernels) != stages:
         problem = f"{stages} upsample_rates and {len(s.upsample_kernels)} upsample_kernels"
     elif not s.resblock_kernels or len(s.resblock_dilations) != len(s.resblock_kernels):
@@ -217,6 +222,8 @@ def _must_fit(s: Sizes) -> None:
 
 
 def _count(name: str, value: Any) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= 1 << 16:
         raise BadCheckpoint(f"config entry {name} is {_short(value)}, expected a whole number from 1 to 65536")
     return value
@@ -231,6 +238,8 @@ def _counts(name: str, value: Any) -> tuple[int, ...]:
 def _rate(value: Any) -> int:
     if isinstance(value, str) and value.removesuffix("k").isdigit():
         value = int(value.removesuffix("k")) * (1000 if value.endswith("k") else 1)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 100 <= value <= 192000:
         raise BadCheckpoint(f"config entry rate is {_short(value)}, expected samples per second such as 40000")
     return value

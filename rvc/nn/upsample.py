@@ -13,6 +13,9 @@ from rvc.nn.synthesizer_config import Sizes
 class Upsampler:
     """A transposed convolution of stride u, kernel size k and padding (k − u)/2: T frames become exactly u·T.
 
+    Where k − u is odd, which only k = 2u with an odd stride allows, the padding is u//2 + 1 and one frame of output
+    padding restores the length, so that T frames become u·T there too.
+
     Result n depends on input frame i = (n + pad) // u and the `taps_per_phase` − 1 frames before it, through the taps
     (n + pad) mod u, (n + pad) mod u + u, …: one convolution of that width whose channels are the u results per frame.
     """
@@ -27,7 +30,7 @@ class Upsampler:
             bias: float32 (out,), added to the layer's own.
         """
         self.rate, width = sizes.upsample_rates[i], sizes.upsample_kernels[i]
-        self.pad, self.out = (width - self.rate) // 2, sizes.channels(i)
+        self.pad, self.out = (width - self.rate + 1) // 2, sizes.channels(i)
         self.taps_per_phase = -(-width // self.rate)
         taps = weights.folded(f"dec.ups.{i}").mul_(gain)  # (in, out, k)
         taps = F.pad(taps, (0, self.taps_per_phase * self.rate - width))

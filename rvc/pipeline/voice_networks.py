@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rvc.config import Config
-from rvc.errors import BadInput
+from rvc.errors import BadCheckpoint, BadInput
 from rvc.f0 import postprocessing, registry, tracking
-from rvc.f0.network_files import F0Weights
+from rvc.f0.network_files import F0Weights, check_weights
 from rvc.nn.kernels.conv import PRECISIONS
 from rvc.noise import NoiseSource
 from rvc.voice_kinds import VERSIONS
@@ -66,6 +66,7 @@ class VoiceNetworks:
         roles = registry.weight_files()
         if unknown := set(f0_weights) - set(roles):
             raise TypeError(f"unexpected keyword {min(unknown)!r}; weight files of F0 methods are {', '.join(roles)}")
+        self.hubert_is_named = hubert is not None
         named = {"hubert": hubert, "index": index} | {role: f0_weights.get(role) for role in roles}
         for role in ("hubert", *(role for role, methods in roles.items() if methods[0].needs_file)):
             named[role] = named[role] or default_paths.find(role, self.model)
@@ -75,6 +76,7 @@ class VoiceNetworks:
         self.keep = keep
         self._lock = threading.RLock()
         self._loaded: dict[str, Any] = {}
+        self._checked: set[Path] = set()
         self.voice: Voice = load_voice(self.model, device=self.device, precision=precision)
         self.version: str = self.voice.version
         self.rate: int = self.voice.rate
@@ -86,10 +88,18 @@ class VoiceNetworks:
 
         Raises:
             BadInput: the voice lacks the speaker, a file is missing, or an option or the F0 file cannot be used.
+            BadCheckpoint: the voice needs another embedder or holds numbers that are not finite, or HuBERT's or the F0
+                method's file is of another network.
         """
         if not 0 <= config.speaker < self.speakers:
             known = "only speaker 0" if self.speakers == 1 else f"speakers 0 to {self.speakers - 1}"
             raise BadInput(f"speaker is {config.speaker}, but {self.model.name} has {known}")
+        embedder = self.voice.embedder
+        if embedder is not None and not embedder.is_own and not self.hubert_is_named:
+            raise BadCheckpoint(
+                f"{self.model.name} was trained with the embedder {embedder.name}, not with ContentVec; give that "
+                "model with --hubert"
+            )
         if "hubert" not in self.paths:
             raise BadInput("no HuBERT was named; give a transformers folder or hubert_base.pt with --hubert")
         if not self.paths["hubert"].exists():
@@ -106,10 +116,38 @@ class VoiceNetworks:
             postprocessing.read_curve(config.f0_file)
         if self._retrieves(config):
             self._get("index", self._load_index)
+        self._check_weights(config)
+
+    def _check_weights(self, config: Config) -> None:
+        """Check the weight files that a conversion reads, each once.  Raises BadCheckpoint."""
+        from rvc.content.features import check_hubert
+
+        hubert, network = self.paths["hubert"], registry.named(config.f0_method).network
+        if hubert not in self._checked:
+            check_hubert(hubert, self.version)
+            self._checked.add(hubert)
+        path = self.paths.get(network.role) if self.f0 and network is not None else None
+        if network is not None and path is not None and path not in self._checked:
+            check_weights(network, path)
+            self._checked.add(path)
+        if self.model not in self._checked:
+            self.voice.refuse_odd_numbers()
+            self._checked.add(self.model)
+
+    def warnings(self) -> list[str]:
+        """What the user should know of the voice file before its conversion, one sentence each."""
+        embedder = self.voice.embedder
+        if embedder is None or embedder.is_own:
+            return list(self.voice.warnings)
+        return [
+            *self.voice.warnings,
+            f"{self.model.name} was trained with the embedder {embedder.name}; the HuBERT {self.paths['hubert']} is "
+            "assumed to be that one",
+        ]
 
     def notes(self, config: Config) -> list[str]:
         """Options that have no effect in this conversion, one sentence each."""
-        notes = []
+        notes = self.warnings()
         if "index" in self.paths and config.index_rate == 0:
             notes.append("the index is not used, since the index rate is 0")
         if not self.f0:

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rvc.errors import BadInput
+from rvc.weights.other_files import refuse_other_file
+from rvc.weights.recognizers import Role
 
 NEIGHBORS = 8  # index vectors retrieved for each frame (docs/spec/04 §4.2)
 FAISS_ERRORS = (RuntimeError, MemoryError)  # raised by faiss for a file that it cannot read
@@ -135,6 +137,7 @@ def read_index(path: Path) -> Any:
 
     if not path.is_file():
         raise BadInput(f"there is no index {path}")
+    refuse_other_file(path, Role.INDEX)
     try:
         return faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
     except FAISS_ERRORS:

@@ -14,24 +14,27 @@ from torch import Tensor
 from rvc.errors import BadCheckpoint, BadInput, RvcError
 from rvc.f0 import registry
 from rvc.voice_kinds import VERSIONS, version_of_width
-from rvc.voices.voice import load_voice, read_contents
-from rvc.weights import checkpoint
+from rvc.voices import embedders
+from rvc.voices.folder import find_index
+from rvc.voices.voice import load_voice, read_contents, vocoder
+from rvc.weights import checkpoint, recognizers
 
 Report = dict[str, Any]  # plain values, as `rvc inspect --json` prints them
-INDEX_MAGIC = (b"Ix", b"Iw", b"IH", b"IB")  # first two of the four letters at the start of a faiss index
+HASHED = 1 << 30  # bytes; the sha256 of a larger file would take longer than everything else and is left out
 
 
 def inspect(path: str | Path) -> Report:
     """Describe a model file.
 
     Args:
-        path: a voice (.pth, .safetensors), a training checkpoint, HuBERT (file or folder), RMVPE, CREPE, FCPE, or an
-            .index.
+        path: a voice (.pth, .safetensors), a training checkpoint, HuBERT (file or folder), RMVPE, CREPE, FCPE, an
+            .index, or any file in `rvc.weights.recognizers`.
     Returns:
-        `kind`, `bytes`, `sha256`, and by kind: `version`, `rate`, `f0`, `speakers`, `info`, `parameters` (count by
-        module, and `total`), `dtype` (number of tensors of each), `inferred` and `believed` (the
-        `unverified` of `rvc.voices.metadata.VoiceFacts`), `missing` (problems for which the file cannot be used) and
-        `odd` (what is unusual though it can be used).
+        `kind`, `bytes`, `sha256` (None above 1 GiB), `playable` (whether a conversion can use it), and by kind:
+        `writer`, `embedder`, `vocoder`, `index` (the file that belongs to the voice), `version`, `rate`, `f0`,
+        `speakers`, `info`, `parameters` (count by module, and `total`), `dtype` (number of tensors of each), `inferred`
+        and `believed` (the `unverified` of `rvc.voices.metadata.VoiceFacts`), `missing` (problems for which the file
+        cannot be used) and `odd` (what is unusual though it can be used).
     Raises:
         BadCheckpoint: the file is damaged or hostile, or no model.
         BadInput: there is no such file.
@@ -40,20 +43,72 @@ def inspect(path: str | Path) -> Report:
     if not path.exists():
         raise BadInput(f"there is no file {path}; check the path")
     if path.is_dir():
-        return _hubert(path)
+        report = _hubert(path)
+        return report | {"playable": not report["missing"]}
     checkpoint.refuse_no_file(path)
-    with path.open("rb") as file:
-        magic = file.read(4)
-    about: Report = {"file": path.name, "bytes": path.stat().st_size, "sha256": checkpoint.sha256(path)}
-    if magic[:2] in INDEX_MAGIC:
-        return about | _index(path)
+    size = path.stat().st_size
+    about: Report = {
+        "file": path.name,
+        "bytes": size,
+        "sha256": checkpoint.sha256(path) if size <= HASHED else None,
+    }
+    report = about | describe(path)
+    return report | {"playable": not report["missing"]}
+
+
+def inspect_folder(folder: Path) -> list[Report]:
+    """One row for each file in a folder: `file`, `kind`, `version`, `rate`, `f0`, `embedder`, `playable` and `why`.
+
+    `why` is the first reason for which a file cannot be used; weights are not read.
+
+    Raises:
+        BadInput: the folder holds no files.
+    """
+    from rvc.content.features import is_hubert_folder
+
+    files = sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and (path.is_file() or (path.is_dir() and is_hubert_folder(path)))
+    )
+    if not files:
+        raise BadInput(f"the folder {folder} holds no files; give a folder of voices, or HuBERT's")
+    rows = []
+    for path in files:
+        try:
+            report = _hubert(path) if path.is_dir() else describe(path, complete=False)
+        except RvcError as error:
+            report = {"kind": "unknown", "missing": [str(error)]}
+        row = {name: report.get(name) for name in ("kind", "version", "rate", "f0", "embedder")}
+        why = report["missing"][0] if report["missing"] else None
+        rows.append({"file": path.name, **row, "playable": why is None, "why": why})
+    return rows
+
+
+def describe(path: Path, complete: bool = True) -> Report:
+    """Describe a file by its kind; `complete` also reads every number, to find those that are not finite.
+
+    Raises:
+        RvcError: the file is damaged or hostile, or of no kind that is known.
+    """
+    other = recognizers.by_content(path)
+    if other is not None and other.role is recognizers.Role.INDEX:
+        return _index(path)
+    if other is not None:
+        return _other(path, other)
     try:
-        return about | _voice(path)
+        return _voice(path, complete)
     except BadCheckpoint as refusal:
         network = _network(path)
         if network is None:
             raise refusal from None
-        return about | network
+        return network
+
+
+def _other(path: Path, kind: recognizers.Recognizer) -> Report:
+    """Describe a file that no conversion uses as a model."""
+    refusal = recognizers.refusal(path.name, kind, recognizers.Role.VOICE)
+    return {"kind": kind.name, "missing": [refusal], "odd": []}
 
 
 def parameters(tensors: Mapping[str, Tensor]) -> dict[str, int]:
@@ -64,10 +119,18 @@ def parameters(tensors: Mapping[str, Tensor]) -> dict[str, int]:
     return dict(counts) | {"total": counts.total()}
 
 
-def _voice(path: Path) -> Report:
+def _voice(path: Path, complete: bool) -> Report:
     contents = read_contents(path)
     tensors = contents.tensors | contents.left_out
-    report: Report = {"kind": contents.kind}
+    embedder = embedders.of(contents.metadata)
+    index = find_index(path, [path.parent])
+    report: Report = {
+        "kind": contents.kind,
+        "writer": contents.writer,
+        "embedder": embedder.name if embedder is not None else None,
+        "vocoder": vocoder(contents.metadata),
+        "index": index.name if index is not None else None,
+    }
     odd = list(contents.odd)
     missing: list[str] = []
     try:
@@ -85,9 +148,13 @@ def _voice(path: Path) -> Report:
         }
     except BadCheckpoint as error:
         missing.append(str(error))
-    missing += [f"{name} holds NaN or infinity" for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    missing += [f"{name} holds NaN or infinity" for name, value in tensors.items() if complete and _is_odd(value)]
     report["metadata"] = {key: value for key, value in contents.metadata.items() if _plain(value)}
     return report | _about(tensors) | {"missing": missing, "odd": odd}
+
+
+def _is_odd(tensor: Tensor) -> bool:
+    return not bool(torch.isfinite(tensor).all())
 
 
 def _network(path: Path) -> Report | None:
@@ -110,26 +177,27 @@ def _network(path: Path) -> Report | None:
             return {"kind": network.title} | _about(tensors) | _checked(check)
     if any("pos_conv" in name for name in names):
         return _hubert(path)
-    return None
+    other = recognizers.by_tensors(names)
+    return _other(path, other) | _about(tensors) if other is not None else None
 
 
 def _hubert(path: Path) -> Report:
     """Describe HuBERT or ContentVec, a transformers folder or any of its files."""
     from rvc.content import features
-    from rvc.nn.hubert_tensor_names import translate
+    from rvc.nn.hubert_tensor_names import network_name
 
     file = features.weight_file(path) if path.is_dir() else path
     tensors = features.read_weights(file)
     report: Report = {"file": file.name, "bytes": file.stat().st_size, "sha256": checkpoint.sha256(file)}
-    # `translate` leaves out fairseq's pickled configuration and the tensors of the training's head.
-    named = translate(tensors, file.name)
+    # Fairseq's pickled configuration and the tensors of other networks have no name here.
+    named = {ours: tensor for name, tensor in tensors.items() if (ours := network_name(name)) is not None}
     origin = (
         "transformers"
         if any(name.startswith(("encoder.layers.0.attention", "hubert.")) for name in tensors)
         else "fairseq"
     )
     new = any("parametrizations" in name for name in tensors)
-    unused = [name for name in named if name.startswith(("mask", "label_embs"))]
+    unused = [name for name in tensors if network_name(name) is None]
     report |= {
         "kind": "HuBERT",
         "origin": origin,
@@ -138,8 +206,8 @@ def _hubert(path: Path) -> Report:
         "final_proj": "final_proj.weight" in named,
     }
     odd = [] if report["final_proj"] else ["no final_proj: v1 voices cannot use it"]
-    odd += [f"{len(unused)} tensors that only training uses: {', '.join(unused[:3])}"] if unused else []
-    checked = _checked(lambda: features.load_hubert(path))
+    odd += [f"{len(unused)} tensors that are not read: {', '.join(unused[:3])}"] if unused else []
+    checked = _checked(lambda: features.read_hubert(path))
     return report | _about(tensors) | {"missing": checked["missing"], "odd": odd + checked["odd"]}
 
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
+
 from rvc.errors import BadCheckpoint
 from rvc.nn.synthesizer_config import FIELDS
 from rvc.voice_kinds import GENERATORS, VERSIONS, GeneratorKind, version_of_width
@@ -32,6 +34,8 @@ class VoiceFacts:
         f0: whether the voice is guided by F0.
         inferred: fact → the tensors that show it.
         unverified: fact → the metadata that states it; no tensor's shape confirms it.
+        corrected: entry of the metadata → its right value, where the file states it otherwise than the originals do.
+        warnings: sentences about entries that the tensors overrule; a conversion prints them.
     """
 
     config: list[Any] = field(default_factory=list)
@@ -39,6 +43,8 @@ class VoiceFacts:
     f0: bool = True
     inferred: dict[str, str] = field(default_factory=dict)
     unverified: dict[str, str] = field(default_factory=dict)
+    corrected: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 def infer_facts(shapes: Shapes, metadata: Mapping[str, Any], config: list[Any] | None, file: str) -> VoiceFacts:
@@ -79,17 +85,28 @@ def _version(shapes: Shapes, metadata: Mapping[str, Any], file: str, facts: Voic
         raise BadCheckpoint(
             f"{file} reads content features with {width} channels, expected {known}; is it an RVC voice?"
         )
-    stated = metadata.get("version")
+    written = metadata.get("version")
+    stated = _version_name(written)
     if stated is not None and stated != version:
         raise BadCheckpoint(
-            f"{file} states the version {stated}, but its enc_p.emb_phone.weight has {width} channels, "
+            f"{file} states the version {written}, but its enc_p.emb_phone.weight has {width} channels, "
             f"which is {version}; correct the file's version or ask its maker"
         )
     missing = ""
     if stated is None:
         missing = "; the file states no version" + (", which the originals take for v1" if version != "v1" else "")
+    if stated is not None and written != version:
+        facts.corrected["version"] = version
     facts.inferred["version"] = f"enc_p.emb_phone.weight has {width} channels{missing}"
     return version
+
+
+def _version_name(value: Any) -> str | None:
+    """A version as files state it: "v2", "V2 ", "2", 2 or 2.0 is "v2"; None where the file states none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
+        return None
+    text = str(value).strip().lower().removeprefix("v").removesuffix(".0")
+    return f"v{text}"
 
 
 def _f0(shapes: Shapes, metadata: Mapping[str, Any], file: str, facts: VoiceFacts) -> bool:
@@ -106,11 +123,13 @@ def _f0(shapes: Shapes, metadata: Mapping[str, Any], file: str, facts: VoiceFact
             "download or export it again"
         )
     f0, stated = bool(has), metadata.get("f0")
-    if stated is not None and (not isinstance(stated, int | float | str) or stated not in (0, 1, "0", "1")):
-        raise BadCheckpoint(f"{file} states f0 {stated!r}, expected 0 or 1; correct the file's f0")
-    if stated is not None and bool(int(stated)) != f0:
-        evidence = "it holds enc_p.emb_pitch.weight" if f0 else "it holds no enc_p.emb_pitch.weight"
-        raise BadCheckpoint(f"{file} states f0 {stated}, but {evidence}, which means {int(f0)}; correct the file's f0")
+    if stated is not None and (isinstance(stated, Tensor | list) or stated not in (int(f0), str(int(f0)))):
+        facts.corrected["f0"] = int(f0)
+        shown = stated.tolist() if isinstance(stated, Tensor) and stated.numel() < 4 else stated
+        facts.warnings.append(
+            f"{file} states f0 {shown!r}, expected {int(f0)}; its tensors decide: it is converted "
+            f"{'with' if f0 else 'without'} F0"
+        )
     missing = (
         "" if stated is not None else "; the file states no f0" + ("" if f0 else ", which the originals take for 1")
     )
@@ -183,9 +202,7 @@ def _config_of(shapes: Shapes, metadata: Mapping[str, Any], file: str, facts: Vo
     spec = shapes.get("enc_q.pre.weight", (0, generator.spec_channels))[1]
     # ResBlock1 has two convolutions per dilation (convs1, convs2), ResBlock2 has one (convs).
     second = "convs2" if "dec.resblocks.0.convs1.0.weight_v" in shapes else "convs"
-    blocks = [
-        shape[2] for name, shape in shapes.items() if re.fullmatch(rf"dec\.resblocks\.\d+\.{second}\.0\.weight_v", name)
-    ]
+    blocks = list(_each(shapes, f"dec.resblocks.{{}}.{second}.0.weight_v", 2))  # files may store them in any order
     speakers, gin = _shape(shapes, "emb_g.weight", file)
     count = max(len(blocks) // len(generator.upsample_rates), 1)
     return [
@@ -232,8 +249,9 @@ def _shape(shapes: Shapes, name: str, file: str) -> tuple[int, ...]:
 
 
 def _hertz(value: Any) -> int | None:
-    """A rate written as 40000, "40000", "40k" or "40K", in hertz; None for anything else."""
-    match = re.fullmatch(r"(\d{1,6})(k?)", str(value).strip().lower())
+    """A rate written as 40000, "40000", "40k", "40 kHz" or 40, in hertz; None for anything else."""
+    match = re.fullmatch(r"(\d{1,6})(?:\.0)?\s*(k?)(?:hz)?", str(value).strip().lower())
     if match is None:
         return None
-    return int(match[1]) * (1000 if match[2] else 1)
+    number = int(match[1])
+    return number * (1000 if match[2] or 0 < number < 1000 else 1)

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint, BadInput
+from rvc.voices import embedders
 from rvc.voices.metadata import RATE, SPEAKERS
 from rvc.voices.voice import FileKind, Voice, load_voice, pack_metadata, read_contents
 
@@ -47,7 +48,9 @@ def export(source: str | Path, target: str | Path, *, speaker: int | None = None
         metadata = small_metadata(voice, contents.metadata.get("iteration"))
         config = [*voice.config[:SPEAKERS], STATED_SPEAKERS, *voice.config[SPEAKERS + 1 :]]
     else:
-        weight, metadata = dict(contents.original), dict(contents.metadata)
+        weight, metadata = dict(contents.original), dict(contents.metadata) | voice.corrected
+        if contents.kind is FileKind.SAFETENSORS_VOICE:  # a plain state dict has none of what the originals read
+            metadata = small_metadata(voice) | metadata
         config = voice.config if contents.config is None else contents.config
     if speaker is not None:
         if not 0 <= speaker < voice.speakers:
@@ -94,7 +97,11 @@ def merge(
             tensor, other = tensor[:rows], other[:rows]
         mixed = ratio * tensor.float() + (1 - ratio) * other.float()
         weight[name] = _to_float16(name, mixed, first)
-    metadata = {**small_metadata(a, contents_a.metadata.get("iteration")), **_kept(contents_a.metadata)}
+    metadata = {
+        **small_metadata(a, contents_a.metadata.get("iteration")),
+        **_kept(contents_a.metadata, contents_b.metadata),
+    }
+    metadata |= a.corrected
     metadata["info"] = f"{ratio:g} of {first.name} and {1 - ratio:g} of {second.name}" if info is None else info
     write(target, weight, a.config if contents_a.config is None else contents_a.config, metadata)
     return load_voice(target)
@@ -159,8 +166,11 @@ def _to_float16(name: str, tensor: Tensor, source: Path) -> Tensor:
     return half
 
 
-def _kept(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: metadata[key] for key in ("sr", "f0", "version") if key in metadata}
+def _kept(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of both voices that a merged one keeps: the first's facts, and the embedder and vocoder of either."""
+    facts = {key: first[key] for key in ("sr", "f0", "version") if key in first}
+    tags = (*embedders.ENTRIES, embedders.LAYER_ENTRY, "vocoder")
+    return facts | {key: source[key] for source in (second, first) for key in tags if source.get(key) is not None}
 
 
 def _refuse_target(target: Path, *sources: Path) -> None:
@@ -173,12 +183,14 @@ def _refuse_target(target: Path, *sources: Path) -> None:
 
 
 def _refuse_other_kind(a: Voice, b: Voice) -> None:
-    facts = [
+    facts: list[tuple[str, Any, Any]] = [
         ("version", a.version, b.version),
         ("rate", a.rate, b.rate),
         ("f0", int(a.f0), int(b.f0)),
         ("sizes", _sizes(a), _sizes(b)),
     ]
+    trained = [(voice.embedder or embedders.CONTENTVEC).name for voice in (a, b)]
+    facts.append(("embedder", trained[0], trained[1]))
     other = [f"{name} {in_a} and {in_b}" for name, in_a, in_b in facts if in_a != in_b]
     if other:
         raise BadInput(

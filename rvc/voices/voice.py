@@ -16,12 +16,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
 from rvc.nn.synthesizer_config import Sizes, layout, read_config
+from rvc.voice_kinds import VERSIONS
+from rvc.voices import embedders
+from rvc.voices.embedders import Embedder
 from rvc.voices.metadata import infer_facts
-from rvc.weights import checkpoint
+from rvc.weights import checkpoint, recognizers
 from rvc.weights.mapped_file import MappedTensors
 from rvc.weights.policy import RESIDENT, WeightPolicy
 
@@ -30,8 +34,16 @@ if TYPE_CHECKING:
 
 TRAINING_KEYS = ("iteration", "optimizer", "learning_rate")  # entries of a training checkpoint
 KNOWN_KEYS = {"weight", "config", "info", "sr", "f0", "version", "model", *TRAINING_KEYS}
+READ_KEYS = {*embedders.ENTRIES, embedders.LAYER_ENTRY, "vocoder", "params"}  # entries of forks that are read
 # Names of weight norm in torch's newer parametrization → the classic names (docs/spec/01 §1.4).
 NEW_NAMES = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+APPLIO_KEYS = ("embedder_model", "model_hash", "dataset_length", "speakers_id", "vocoder")
+HUB_KIND = "rvc_voice"  # the entry `kind` in the metadata of a .safetensors voice of huggingface-hub-rvc
+DDPN_ENTRIES = 19  # entries of ddPn08's config: the width of the content features stands before the rate
+NORMED = re.compile(  # the layers with weight norm; a voice saved after remove_weight_norm has their plain weights
+    r"((?:flow\.flows|enc_q)\.(?:\d+\.)?enc\.(?:cond_layer|(?:in|res_skip)_layers\.\d+)|dec\.ups\.\d+"
+    r"|dec\.resblocks\.\d+\.convs\d?\.\d+)\.weight"
+)
 SHOWN = 3  # tensor names listed in a message
 FORMAT = "rvc-voice-1"  # the entry `format` in the metadata of a .safetensors voice
 
@@ -57,6 +69,7 @@ class VoiceContents:
         left_out: tensors of the posterior encoder, which only training uses.
         original: every tensor under the name that it has in the file.
         odd: sentences about what is unusual in the file.
+        writer: the program that wrote the file, as far as its entries show it.
     """
 
     kind: FileKind
@@ -67,6 +80,7 @@ class VoiceContents:
     left_out: dict[str, Tensor]
     original: dict[str, Tensor]
     odd: list[str]
+    writer: str = ""
 
 
 @dataclass
@@ -83,6 +97,8 @@ class Voice:
         inferred: fact → the tensors that show it.
         unverified: fact → the metadata that states it; no tensor's shape confirms it.
         odd: sentences about what is unusual in the file, though it can be used.
+        warnings: those of them that a conversion prints.
+        corrected: entries of the metadata whose right value is another than the file's.
         device: where the networks run, "cpu", "cuda" or "mps".
         precision: the arithmetic of the networks; parity holds for "float32".
     """
@@ -96,6 +112,8 @@ class Voice:
     inferred: dict[str, str]
     unverified: dict[str, str]
     odd: list[str]
+    warnings: list[str] = field(default_factory=list)
+    corrected: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     precision: str = "float32"
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -124,6 +142,16 @@ class Voice:
     def speakers(self) -> int:
         """Number of speakers; their ids are 0 to speakers − 1."""
         return self.sizes.speakers
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """The network that the file names as the source of its content features, None where it names none."""
+        return embedders.of(self.metadata)
+
+    @property
+    def vocoder(self) -> str | None:
+        """The generator that the file names, None where it names none."""
+        return vocoder(self.metadata)
 
     @property
     def notes(self) -> list[str]:
@@ -156,6 +184,17 @@ class Voice:
         facts = self.config, self.version, self.f0
         return Synthesizer(*facts, contents.tensors, self.device, self.precision, policy)
 
+    def refuse_odd_numbers(self) -> None:
+        """Raise BadCheckpoint when a tensor of the file holds NaN or infinity; reads all of them once."""
+        contents = read_contents(self.path)
+        for name, tensor in contents.tensors.items():
+            if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
+                raise BadCheckpoint(
+                    f"{self.path.name}'s tensor {name} holds NaN or infinity; its training failed, or it is damaged"
+                )
+            if tensor.numel() > 1 << 18:
+                contents.tensors.release_pages()
+
 
 def load_voice(path: str | Path, *, device: str = "cpu", precision: str = "float32") -> Voice:
     """Open a voice file and check it: every tensor that its sizes require, of that shape, and no other.
@@ -175,7 +214,12 @@ def load_voice(path: str | Path, *, device: str = "cpu", precision: str = "float
         sizes = read_config(facts.config, facts.version, facts.f0)
     except BadCheckpoint as error:
         raise BadCheckpoint(f"{path.name}: {error}") from None
-    check(contents.tensors, sizes, path.name)
+    _check_entries(contents, sizes, path.name)
+    made_with = vocoder(contents.metadata)
+    if made_with is not None and not is_hifigan(made_with):
+        facts.warnings.append(
+            f"{path.name} states the vocoder {made_with}, but its tensors are those of HiFi-GAN, which is used"
+        )
     if contents.config_origin:
         facts.unverified["config"] = contents.config_origin
     return Voice(
@@ -187,10 +231,47 @@ def load_voice(path: str | Path, *, device: str = "cpu", precision: str = "float
         metadata=contents.metadata,
         inferred=facts.inferred,
         unverified=facts.unverified,
-        odd=contents.odd + _left_out_note(contents),
+        odd=contents.odd + facts.warnings + _left_out_note(contents),
+        warnings=facts.warnings,
+        corrected=facts.corrected,
         device=device,
         precision=precision,
     )
+
+
+def vocoder(metadata: Mapping[str, Any]) -> str | None:
+    """The generator that a voice file's entry `vocoder` names, None where it has none."""
+    value = metadata.get("vocoder")
+    return value.strip() if isinstance(value, str) and value.strip() else None
+
+
+def is_hifigan(name: str) -> bool:
+    """Whether an entry `vocoder` names the generator of this program."""
+    return re.sub(r"[\s_-]", "", name).lower() in ("hifigan", "hifigannsf", "nsfhifigan", "hifiganaa", "default")
+
+
+def _check_entries(contents: VoiceContents, sizes: Sizes, file: str) -> None:
+    """Check the tensors, and the entries that no tensor shows.
+
+    Raises:
+        BadCheckpoint: as `check`; or the file names another vocoder and has not the tensors of HiFi-GAN, or was trained
+            on another layer of its embedder.
+    """
+    try:
+        check(contents.tensors, sizes, file)
+    except BadCheckpoint:
+        made_with = vocoder(contents.metadata)
+        if made_with is None or is_hifigan(made_with):
+            raise
+        raise BadCheckpoint(
+            f"{file} is a voice made with the vocoder {made_with} (its entry `vocoder`); {recognizers.HIFIGAN}"
+        ) from None
+    stated, used = embedders.layer(contents.metadata), VERSIONS[sizes.version].hubert_layer
+    if stated is not None and stated != used:
+        raise BadCheckpoint(
+            f"{file} was trained on layer {stated} of its embedder (its entry {embedders.LAYER_ENTRY} states it), but "
+            f"{sizes.version} voices are converted with layer {used}; use it with the program that made it"
+        )
 
 
 def read_contents(path: Path) -> VoiceContents:
@@ -205,11 +286,17 @@ def read_contents(path: Path) -> VoiceContents:
     if opened.form is checkpoint.FileFormat.SAFETENSORS:
         kind, state, metadata = FileKind.SAFETENSORS_VOICE, content, unpack_metadata(opened.metadata, path)
         config = metadata.pop("config", None)
+        _refuse_others(state, path)
+        if config is None:
+            odd.append("the file holds no config")
     elif isinstance(content.get("weight"), dict):
         kind, state = FileKind.VOICE, content["weight"]
-        metadata = {key: value for key, value in content.items() if key not in ("weight", "config")}
+        entries = {key: value for key, value in content.items() if key not in ("weight", "config")}
+        metadata = {key: value for key, value in entries.items() if not isinstance(value, checkpoint.PassedOver)}
         config = content.get("config")
-        odd += [f"unknown entry {key!r} is ignored" for key in content if key not in KNOWN_KEYS]
+        odd += [f"unknown entry {key!r} is ignored" for key in metadata if key not in KNOWN_KEYS | READ_KEYS]
+        odd += [f"entry {key!r}, {value}, is ignored" for key, value in entries.items() if key not in metadata]
+        _refuse_others(state, path)
         if config is None:
             odd.append("the file holds no config")
     else:
@@ -219,14 +306,40 @@ def read_contents(path: Path) -> VoiceContents:
         _refuse_others(state, path)
         config, config_origin = config_beside(path)
     if config is not None and not isinstance(config, list):
-        raise BadCheckpoint(
-            f"{path.name}'s config is a {type(config).__name__}, expected a list; the file is damaged, export it again"
-        )
-    named = _named(state, path)
+        shown = config if isinstance(config, checkpoint.PassedOver) else f"a {type(config).__name__}"
+        raise BadCheckpoint(f"{path.name}'s config is {shown}, expected a list; the file is damaged, export it again")
+    if config is not None:
+        config = _plain_config(config, odd)
+    named, renamed = _named(state, path)
     tensors = MappedTensors({n: tensor for n, tensor in named.items() if not n.startswith("enc_q.")}, opened.mapping)
     left_out = {name: tensor for name, tensor in named.items() if name.startswith("enc_q.")}
     original = {str(name): tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
-    return VoiceContents(kind, tensors, metadata, config, config_origin, left_out, original, odd)
+    if renamed:
+        original = {name: tensor for name, tensor in named.items() if name not in left_out}
+        odd.append(renamed)
+    wrote = writer(opened.content, opened.metadata)
+    return VoiceContents(kind, tensors, metadata, config, config_origin, left_out, original, odd, wrote)
+
+
+def writer(content: Mapping[Any, Any], texts: Mapping[str, str]) -> str:
+    """The program that wrote a voice file, as far as its entries show it.
+
+    Args:
+        content: the entries at the top of the file.
+        texts: the metadata of a safetensors file.
+    """
+    if texts.get("format") == FORMAT:
+        return "rvc export"
+    if texts.get("kind") == HUB_KIND:
+        return "huggingface-hub-rvc"
+    config = content.get("config")
+    if "embedder_name" in content or (isinstance(config, list) and len(config) == DDPN_ENTRIES):
+        return "ddPn08's rvc-webui"
+    if any(entry in content for entry in APPLIO_KEYS):
+        return "Applio, or a fork of it"
+    if isinstance(content.get("weight"), dict):
+        return "RVC WebUI, or a fork that writes the same entries"
+    return "a training" if any(key in content for key in TRAINING_KEYS) else "unknown"
 
 
 def check(tensors: Mapping[str, Tensor], sizes: Sizes, file: str) -> None:
@@ -268,12 +381,20 @@ def pack_metadata(metadata: Mapping[str, Any], config: list[Any]) -> dict[str, s
 
 
 def unpack_metadata(texts: Mapping[str, str], path: Path) -> dict[str, Any]:
-    """The inverse of `pack_metadata`.  Raises BadCheckpoint for a file that `rvc export` did not write."""
-    if texts.get("format") != FORMAT:
-        raise BadCheckpoint(
-            f"{path.name} holds no metadata of a voice, expected what `rvc export` writes; export it from a .pth"
-        )
-    return {key: checkpoint.parse_json(text, path, key) for key, text in texts.items() if key != "format"}
+    """The inverse of `pack_metadata`, and the metadata of huggingface-hub-rvc; none for a plain state dict.
+
+    Raises:
+        BadCheckpoint: a text that should be JSON is none.
+    """
+    if texts.get("format") == FORMAT:
+        return {key: checkpoint.parse_json(text, path, key) for key, text in texts.items() if key != "format"}
+    if texts.get("kind") == HUB_KIND:
+        metadata: dict[str, Any] = {key: texts[key] for key in ("version", "f0") if key in texts}
+        metadata |= {"sr": texts["sample_rate"]} if "sample_rate" in texts else {}
+        if "config_json" in texts:
+            metadata["config"] = checkpoint.parse_json(texts["config_json"], path, "config_json")
+        return metadata
+    return {key: texts[key] for key in (*embedders.ENTRIES, "vocoder", "version", "f0", "sr") if key in texts}
 
 
 def config_beside(path: Path) -> tuple[list[Any] | None, str]:
@@ -318,40 +439,77 @@ def config_beside(path: Path) -> tuple[list[Any] | None, str]:
     return config, "config.json beside the file"
 
 
-def _named(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
-    """The tensors under the classic names.  Raises BadCheckpoint for one that is not of a float type."""
+def _plain_config(config: list[Any], odd: list[str]) -> list[Any]:
+    """A config list with whole numbers as integers, and without the entry that only ddPn08's has."""
+    plain = [_whole(entry) for entry in config]
+    if len(plain) == DDPN_ENTRIES and plain[17] in {version.content_channels for version in VERSIONS.values()}:
+        odd.append("the config has ddPn08's 19 entries; entry 17 is the width of the content features")
+        del plain[17]
+    return plain
+
+
+def _whole(entry: Any) -> Any:
+    """An entry of a config, in which a float or a tensor of a whole number becomes an integer."""
+    if isinstance(entry, list):
+        return [_whole(item) for item in entry]
+    if isinstance(entry, Tensor) and entry.numel() == 1:
+        entry = entry.item()
+    return int(entry) if isinstance(entry, float) and entry.is_integer() and abs(entry) < 1 << 31 else entry
+
+
+def _named(state: Mapping[Any, Any], path: Path) -> tuple[dict[str, Tensor], str]:
+    """The tensors under the classic names, and a sentence where they are not in the file under these names.
+
+    Raises:
+        BadCheckpoint: a tensor is not of a float type, or has two different values.
+    """
     named: dict[str, Tensor] = {}
-    for key, tensor in state.items():
-        if not isinstance(tensor, Tensor):
-            continue  # training writes numbers beside the tensors; `check` reports a tensor that is missing
-        name = str(key)
+    changes: list[str] = []
+    stored = {str(key): tensor for key, tensor in state.items() if isinstance(tensor, Tensor)}
+    for key, tensor in stored.items():
+        if key.endswith("num_batches_tracked"):
+            continue  # a counter of training, which no network reads
+        name = key.removeprefix("module.")
+        if name != key and "the names begin with `module.` (DataParallel)" not in changes:
+            changes.append("the names begin with `module.` (DataParallel)")
         for new, old in NEW_NAMES.items():
             name = name.removesuffix(new) + old if name.endswith(f".{new}") else name
         if tensor.dtype not in checkpoint.FLOATS:
             kind = str(tensor.dtype).removeprefix("torch.")
             raise BadCheckpoint(f"{path.name}'s tensor {key} is {kind}, expected float16, bfloat16, float32 or float64")
-        if name in named:
-            raise BadCheckpoint(f"{path.name} has the tensor {name} under both namings of weight norm; remove one")
-        named[name] = tensor
-    return named
+        if name not in named:
+            named[name] = tensor
+        elif torch.equal(named[name], tensor):
+            changes.append(f"{name} is stored twice")
+        else:
+            raise BadCheckpoint(
+                f"{path.name} has the tensor {name} under both namings of weight norm, and the two differ; remove one"
+            )
+    plain = [name for name in named if NORMED.fullmatch(name) and f"{name}_g" not in named]
+    for name in plain:
+        weight = named.pop(name)
+        if weight.ndim == 3:
+            norm = torch.linalg.vector_norm(weight.float(), dim=(1, 2), keepdim=True)
+            # A channel of zeros keeps its norm of 0 and any direction.
+            named[f"{name}_v"] = weight if norm.all() else torch.where(norm == 0, torch.ones_like(weight), weight)
+            named[f"{name}_g"] = norm
+        else:
+            named[name] = weight
+    if plain:
+        changes.append(f"the weight norm of {len(plain)} layers is folded")
+    changes = list(dict.fromkeys(changes))
+    more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
+    return named, "; ".join(changes[:SHOWN]) + more
 
 
 def _refuse_others(state: Mapping[Any, Any], path: Path) -> None:
     """Raise BadCheckpoint for a state dict that has no generator's tensors; the message names what it seems to be."""
-    names = [str(name) for name in state]
-    if "enc_p.emb_phone.weight" in names:
-        return
-    for pattern, what in (
-        (r"discriminators\..*", "a discriminator (D_*.pth); the voice is in the G_*.pth beside it"),
-        (r"unet\..*", "an RMVPE model, which belongs to --rmvpe"),
-        (
-            r"(encoder|hubert\.encoder|feature_extractor|post_extract_proj)\..*",
-            "a HuBERT model; it belongs to --hubert",
-        ),
-    ):
-        if any(re.fullmatch(pattern, name) for name in names):
-            raise BadCheckpoint(f"{path.name} is {what}")
-    raise BadCheckpoint(f"{path.name} holds {_some(names) or 'nothing'}; expected an RVC voice with weight and config")
+    names = [str(name) for name, value in state.items() if isinstance(value, Tensor)]
+    recognizers.refuse_other_tensors(path.name, names, recognizers.Role.VOICE)
+    if not any(re.fullmatch(r"(module\.)?(enc_p|dec|flow|emb_g)\..*", name) for name in names):
+        raise BadCheckpoint(
+            f"{path.name} holds {_some(names) or 'nothing'}; expected an RVC voice with weight and config"
+        )
 
 
 def _left_out_note(contents: VoiceContents) -> list[str]:

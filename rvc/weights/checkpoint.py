@@ -1,9 +1,10 @@
 """Read weight files safely: tensors, lists, numbers and text, and no code from the file is ever executed.
 
-A torch file contains a pickle, which may name any function and have it called. Here a pickle may only use the names in
-`ALLOWED`, each replaced by a function or class of this package; a file that names anything else is refused. This is
-torch's `weights_only` with a shorter list and without torch's unpickler. Tensors are mapped: the file's pages are read
-when a tensor is used, so a false claim of a large size costs no memory.
+A torch file contains a pickle, which may name any function and have it called. `rvc.weights.safe_unpickler` replaces
+each name by a function or class of its own and imports none. Plain values (numbers, text, lists, also those of NumPy)
+are read; objects such as dates, paths and hyperparameters become `PassedOver`, and only a reader that needs such an
+entry refuses the file. A file that names a function which loads or runs code is refused. Tensors are mapped: the file's
+pages are read when a tensor is used, so a false claim of a large size costs no memory.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
-from rvc.weights import safe_unpickler
+from rvc.weights import recognizers, safe_unpickler
 from rvc.weights.mapped_file import map_file
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -47,13 +48,20 @@ DAMAGE = (  # exceptions that reading a damaged archive can raise
 )
 MAX_DEPTH = 32  # nested levels of lists and dictionaries; a voice has three, an optimizer's state five
 MAX_VALUES = 1_000_000  # values in a file; a list that holds one list many times would multiply at each level
-ALLOWED = {
-    "collections.OrderedDict",
-    "torch.Size",
-    "torch._utils._rebuild_tensor_v2",
-    "torch._utils._rebuild_parameter",
-    *(f"{module}.{name}" for module in ("torch", "torch.storage") for name in safe_unpickler.STORAGES),
-}
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """An entry that is neither a tensor nor a plain value.
+
+    Attributes:
+        what: the class of the entry as the file names it.
+    """
+
+    what: str
+
+    def __str__(self) -> str:
+        return f"an object of {self.what}"
 
 
 class Refusal(BadCheckpoint):
@@ -100,13 +108,16 @@ def read(path: str | Path) -> WeightFile:
             start = file.read(9)
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be opened ({error.strerror}); check the path") from error
+    recognizers.refuse_other_content(path, recognizers.Role.VOICE)
     if start[:4] == b"PK\x03\x04":
         return _read_torch(path, FileFormat.TORCH_ZIP)
     if start[:1] == b"\x80":
         return _read_torch(path, FileFormat.TORCH_LEGACY)
     if start[8:] == b"{":
         return _read_safetensors(path)
-    what = "is empty" if not start else "is neither a torch file nor a safetensors file"
+    what = "is neither a torch file nor a safetensors file"
+    if not start.strip(b"\0"):
+        what = "holds only zeros, as after a broken download" if start else "is empty"
     raise BadCheckpoint(f"{path.name} {what}; expected what torch.save or safetensors writes, download it again")
 
 
@@ -135,24 +146,16 @@ def tensors(content: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
             yield from tensors(value, f"{prefix}.{i}" if prefix else str(i))
 
 
-class StrictUnpickler(safe_unpickler.SafeUnpickler):
-    """An unpickler that refuses every name outside `ALLOWED`."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The replacement of an allowed name.  Raises Refusal for any other name."""
-        if f"{module}.{name}" not in ALLOWED:
-            raise Refusal(
-                f"asks to use {module}.{name} when it is read, which no voice needs; "
-                "nothing was executed, do not trust this file"
-            )
-        return (lambda *sizes: tuple(*sizes)) if name == "Size" else super().find_class(module, name)
-
-
 def _read_torch(path: Path, form: FileFormat) -> WeightFile:
     try:
         data, mapping = map_file(path)
         read_pickle = safe_unpickler.read_zip if form is FileFormat.TORCH_ZIP else safe_unpickler.read_legacy
-        content, storages = read_pickle(path, StrictUnpickler)
+        content, storages = read_pickle(path)
+        if isinstance(content, safe_unpickler.Placeholder):
+            raise Refusal(
+                f"is a whole pickled module ({content.origin}), which can only be read by running its program; save "
+                "its weights there with torch.save(model.state_dict(), …)"
+            )
         if not isinstance(content, dict):
             raise Refusal(f"holds {_describe(content)}, expected a dictionary; is it an RVC model?")
         checker = _ContentChecker(lambda stored: safe_unpickler.map_tensor(stored, data, storages, path.name))
@@ -167,7 +170,7 @@ def _read_torch(path: Path, form: FileFormat) -> WeightFile:
 
 
 class _ContentChecker:
-    """Copies a file's content with tensors in place of their descriptions, and refuses every other kind of value."""
+    """Copies a file's content with tensors in place of their descriptions and `PassedOver` for foreign objects."""
 
     def __init__(self, map_tensor: Callable[[safe_unpickler.StoredTensor], Tensor]) -> None:
         self.map_tensor, self.values_left = map_tensor, MAX_VALUES
@@ -179,8 +182,7 @@ class _ContentChecker:
             value: a value of the unpickled content.
             depth: how many more levels may be nested.
         Raises:
-            Refusal: the content is too deep or too large, or holds something other than tensors, lists, dictionaries,
-                numbers and text.
+            Refusal: the content is too deep or too large, or a tensor reaches beyond its numbers.
         """
         self.values_left -= 1
         if self.values_left < 0:
@@ -197,10 +199,13 @@ class _ContentChecker:
         if depth == 0:
             raise Refusal(f"nests more than {MAX_DEPTH} levels deep, which no model does; it is damaged")
         if isinstance(value, dict):
-            return {_check_key(key): self.check(dict.get(value, key), depth - 1) for key in dict.keys(value)}
+            keys = [key for key in dict.keys(value) if type(key) in (str, int)]
+            return {key: self.check(dict.get(value, key), depth - 1) for key in keys}
         if type(value) in (list, tuple):
             return [self.check(item, depth - 1) for item in value]
-        raise Refusal(f"holds {_describe(value)}, expected only tensors, lists, numbers and text; is it an RVC model?")
+        if isinstance(value, safe_unpickler.NumpyArray) and value.value is not None:
+            return value.value
+        return PassedOver(value.origin if isinstance(value, safe_unpickler.Placeholder) else type(value).__name__)
 
 
 def _describe(value: Any) -> str:
@@ -210,16 +215,10 @@ def _describe(value: Any) -> str:
     return "a foreign object" if isinstance(value, safe_unpickler.Placeholder) else f"a {type(value).__name__}"
 
 
-def _check_key(key: Any) -> str | int:
-    """A key of a dictionary.  Raises Refusal when it is neither text nor a whole number."""
-    if type(key) not in (str, int):
-        raise Refusal(f"has a {type(key).__name__} as a name, expected text; is it an RVC model?")
-    checked: str | int = key
-    return checked
-
-
 def _about(path: Path, sentence: str) -> str:
     """A message of the safe unpickler with the name of the file."""
+    if sentence.startswith("the file "):
+        return f"{path.name} {sentence.removeprefix('the file ')}"
     return sentence if path.name in sentence else f"{path.name}: {sentence}"
 
 

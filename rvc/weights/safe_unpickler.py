@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import struct
 import sys
 import zipfile
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,7 +30,19 @@ from rvc.weights.mapped_file import MappedTensors, map_file
 PICKLE_LIMIT = 64 << 20  # bytes; the pickle in hubert_base.pt has less than 1 MB
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization.MAGIC_NUMBER, the first pickle of the legacy format
 STANDARD_LIBRARY = sys.stdlib_module_names | {"__builtin__", "copy_reg"}  # two modules have other names in Python 2
-CONTAINER_MODULES = {"argparse", "collections", "datetime", "enum", "pathlib", "typing"}
+CONTAINER_MODULES = {
+    "argparse",
+    "collections",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+    "fractions",
+    "pathlib",
+    "typing",
+    "uuid",
+    "zoneinfo",
+}
 PLAIN_TYPES = {
     "bool",
     "bytearray",
@@ -61,8 +75,21 @@ STORAGES = {
 }
 
 
+RUNNERS = re.compile(  # functions outside the standard library that load or run code when they are called
+    r"torch\.(load|hub\..*|package\..*|jit\..*|serialization\..*|utils\..*|distributed\..*|multiprocessing\..*)"
+    r"|numpy\.(load|loads|f2py\..*|testing\..*|distutils\..*)|(joblib|dill|cloudpickle|pandas)\..*load.*|pandas\.read_.*"
+)
+NUMBERS_IN_ARRAY = 4096  # of a NumPy array beside the weights, such as a histogram; a larger one is passed over
+
+
 class Placeholder:
-    """Replaces an unknown class of the file: its objects accept every call of the unpickler and do nothing."""
+    """Replaces an unknown class of the file: its objects accept every call of the unpickler and do nothing.
+
+    Attributes:
+        origin: the name of the class in the file.
+    """
+
+    origin = "an unknown class"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -84,6 +111,68 @@ class Placeholder:
 
     def add(self, value: Any) -> None:
         """Ignore an element of a set."""
+
+
+class NumpyType(Placeholder):
+    """Stands in for numpy.dtype: a type code such as f8, and the byte order that the pickle sets afterwards."""
+
+    def __init__(self, code: Any = "", *rest: Any) -> None:
+        self.code, self.order = (code if isinstance(code, str) else ""), "<"
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", ">", "|", "="):
+            self.order = state[1]
+
+    def read(self, data: Any, count: int) -> Any:
+        """The numbers in `data` as a list of Python values; None for another type of number or of content."""
+        if not isinstance(data, bytes) or re.fullmatch(r"[biufc]\d{1,2}", self.code) is None:
+            return None
+        try:
+            return np.frombuffer(data, np.dtype(self.order + self.code), count).tolist()
+        except (TypeError, ValueError):
+            return None
+
+
+class NumpyArray(Placeholder):
+    """Stands in for an array of NumPy; a small array of numbers becomes a list.
+
+    Attributes:
+        value: the nested list; None for an array that is large or holds something else.
+    """
+
+    value: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        if not (isinstance(state, tuple) and len(state) == 5 and isinstance(state[2], NumpyType)):
+            return
+        _, shape, kind, is_fortran, data = state
+        if not (isinstance(shape, tuple) and all(type(n) is int and 0 <= n <= NUMBERS_IN_ARRAY for n in shape)):
+            return
+        count = int(np.prod(shape, dtype=np.float64))
+        numbers = kind.read(data, count) if count <= NUMBERS_IN_ARRAY and not is_fortran else None
+        if numbers is not None and len(numbers) == count:
+            self.value = np.array(numbers).reshape(shape).tolist()
+
+
+def numpy_scalar(kind: Any = None, data: Any = b"", *rest: Any) -> Any:
+    """Stand in for numpy's `scalar`: the number as a Python value, a Placeholder for anything else."""
+    numbers = kind.read(data, 1) if isinstance(kind, NumpyType) else None
+    return numbers[0] if numbers else Placeholder()
+
+
+def encode(text: Any = "", coding: Any = "", *rest: Any) -> Any:
+    """Stand in for _codecs.encode, with which protocol 2 writes bytes."""
+    return text.encode("latin1", "replace") if isinstance(text, str) else Placeholder()
+
+
+NUMPY = {
+    "numpy.dtype": NumpyType,
+    **{
+        f"numpy.{core}.multiarray.{name}": stand_in
+        for core in ("core", "_core")
+        for name, stand_in in (("scalar", numpy_scalar), ("_reconstruct", lambda *shape: NumpyArray()))
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -143,18 +232,28 @@ class SafeUnpickler(pickle.Unpickler):
         """The replacement of a name.  Raises BadCheckpoint for a name of the standard library that is no container."""
         if module == "collections" and name == "OrderedDict":
             return OrderedDict
+        if module == "collections" and name == "defaultdict":
+            return lambda *factory: OrderedDict()
+        if module == "torch" and name == "Size":
+            return lambda *sizes: tuple(*sizes)
         if module == "torch._utils" and name in ("_rebuild_tensor_v2", "_rebuild_tensor"):
             return lambda *args: rebuild(*args)  # a new function each time, since a pickle may set its attributes
         if module == "torch._utils" and name in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
             return lambda *args: rebuild_parameter(*args)
         if module in ("torch", "torch.storage") and name in STORAGES:
             return STORAGES[name]
+        if module == "_codecs" and name == "encode":
+            return lambda *args: encode(*args)
+        stand_in = NUMPY.get(f"{module}.{name}")
+        if stand_in is not None:
+            return type(name, (stand_in,), {}) if isinstance(stand_in, type) else lambda *args: stand_in(*args)
         if _is_executable(module, name):
             raise BadCheckpoint(
                 f"the file asks to use {module}.{name} when it is read, which no model needs; nothing was executed, "
                 "do not trust this file"
             )
-        return type("Placeholder", (Placeholder,), {})  # a new class each time, so that classes share no state
+        # A new class each time, so that classes share no state.
+        return type("Placeholder", (Placeholder,), {"origin": f"{module}.{name}"})
 
     def persistent_load(self, pid: Any) -> Any:
         """Describe a storage, which the pickle refers to as ("storage", type, key, device, count).
@@ -176,14 +275,17 @@ class SafeUnpickler(pickle.Unpickler):
 
 
 def _is_executable(module: str, name: str) -> bool:
-    """Whether a name is in Python's standard library and is not a container."""
+    """Whether a name is in Python's standard library and is not a container, or loads code in another library."""
     root = module.split(".")[0]
+    if RUNNERS.fullmatch(f"{module}.{name}"):
+        return True
     if root in ("builtins", "__builtin__"):
         return name not in PLAIN_TYPES
     harmless = root in CONTAINER_MODULES or f"{module}.{name}" in (
         "copyreg._reconstructor",
         "copy_reg._reconstructor",
         "_codecs.encode",
+        "types.SimpleNamespace",
     )
     return root in STANDARD_LIBRARY and not harmless
 

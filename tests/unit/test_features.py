@@ -70,14 +70,14 @@ def test_half_precision_files_are_computed_in_float32(tmp_path):
 def test_missing_tensors_are_listed(tmp_path):
     named = plain.file_names(plain.hubert_weights(), "transformers")
     del named["encoder.layers.1.final_layer_norm.bias"]
-    with pytest.raises(BadCheckpoint, match=r"lacks 1 of HuBERT's .* layers\.1\.final_norm\.bias"):
+    with pytest.raises(BadCheckpoint, match=r"lacks 1 of HuBERT's .* encoder\.layers\.1\.final_layer_norm\.bias"):
         load_hubert(folder(tmp_path, named, "model.safetensors"))
 
 
 def test_shapes_that_do_not_fit_are_listed(tmp_path):
     named = plain.file_names(plain.hubert_weights(), "transformers")
     named["encoder.layer_norm.bias"] = torch.zeros(31)
-    with pytest.raises(BadCheckpoint, match=r"norm\.bias \(31,\) instead of \(32,\)"):
+    with pytest.raises(BadCheckpoint, match=r"encoder\.layer_norm\.bias \(31,\) instead of \(32,\)"):
         load_hubert(folder(tmp_path, named, "model.safetensors"))
 
 

@@ -130,3 +130,70 @@ def test_export_and_merge_on_the_command_line(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["file"].endswith("a+b.pth")
     assert main(["merge", str(tmp_path / "a.pth"), str(tmp_path / "none.pth")]) == 2
     assert "cannot be opened" in capsys.readouterr().err
+
+
+def test_the_writer_the_embedder_and_the_index_are_named(tmp_path):
+    made = content() | {"embedder_model": "hubert-base-japanese", "vocoder": "HiFi-GAN", "model_hash": "00"}
+    path = saved(tmp_path, made)
+    (tmp_path / "added_IVF4_Flat_nprobe_1_alto_v2.index").touch()
+    report = inspect(path)
+    facts = {"writer": "Applio, or a fork of it", "embedder": "japanese-hubert-base", "vocoder": "HiFi-GAN"}
+    assert {name: report[name] for name in facts} == facts
+    assert report["index"] == "added_IVF4_Flat_nprobe_1_alto_v2.index"
+    assert report["playable"] is True
+    assert "unknown entry 'model_hash' is ignored" in report["odd"]
+    plain = inspect(saved(tmp_path, content(), "plain.pth"))
+    assert plain["writer"] == "RVC WebUI, or a fork that writes the same entries"
+    assert (plain["embedder"], plain["vocoder"], plain["index"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    "data, kind",
+    [
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"Rar!\x1a\x07\x01\x00", "rar archive"),
+        (b"\x93NUMPY\x01", "NumPy array"),
+    ],
+)
+def test_a_file_that_is_no_model_is_described_too(tmp_path, data, kind):
+    (tmp_path / "x.pth").write_bytes(data)
+    report = inspect(tmp_path / "x.pth")
+    assert (report["kind"], report["playable"]) == (kind, False)
+    assert report["missing"][0].startswith("x.pth is a")
+
+
+def test_another_model_is_described_with_the_reason_why_it_cannot_be_played(tmp_path):
+    weight = content()["weight"] | {"dec.mrfs.0.0.layers.0.conv1.bias": torch.zeros(1)}
+    report = inspect(saved(tmp_path, content() | {"weight": weight}))
+    assert (report["kind"], report["playable"]) == ("MRF HiFi-GAN voice", False)
+    assert "HiFi-GAN generator only" in report["missing"][0]
+
+
+def test_a_folder_gives_a_table(tmp_path, capsys):
+    saved(tmp_path, content(), "alto.pth")
+    saved(tmp_path, content() | {"embedder_model": "spin"}, "spin.pth")
+    saved(tmp_path, content() | {"version": "v1"}, "odd.pth")
+    (tmp_path / "note.txt").write_text("la la")
+    assert main(["inspect", str(tmp_path), "--json"]) == 0
+    rows = {row["file"]: row for row in json.loads(capsys.readouterr().out)["files"]}
+    assert list(rows) == ["alto.pth", "note.txt", "odd.pth", "spin.pth"]
+    assert [rows["alto.pth"][name] for name in ("kind", "version", "rate", "f0")] == ["voice", "v2", 40000, 1]
+    assert [rows[name]["playable"] for name in rows] == [True, False, False, True]
+    assert rows["spin.pth"]["embedder"] == "spin"
+    assert main(["inspect", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["file", "kind", "version", "rate", "f0", "embedder", "playable"]
+    assert "states the version v1" in lines[3]
+
+
+def test_a_folder_without_files_is_refused(tmp_path, capsys):
+    assert main(["inspect", str(tmp_path)]) == 2
+    assert "holds no files" in capsys.readouterr().err
+
+
+def test_a_file_larger_than_a_gigabyte_is_recognized_without_reading_it(tmp_path):
+    with (tmp_path / "big.pth").open("wb") as file:
+        file.write(b"Rar!\x1a\x07\x01\x00")
+        file.truncate(2 << 30)
+    report = inspect(tmp_path / "big.pth")
+    assert (report["kind"], report["sha256"], report["bytes"]) == ("rar archive", None, 2 << 30)

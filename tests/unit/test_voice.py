@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import small_voice as sv
 import torch
@@ -91,9 +92,8 @@ def test_both_namings_of_weight_norm_give_the_same_voice(tmp_path):
     "change, message",
     [
         ({"version": "v1"}, r"states the version v1, but its enc_p\.emb_phone\.weight has 768 channels, which is v2"),
-        ({"f0": 0}, r"states f0 0, but it holds enc_p\.emb_pitch\.weight, which means 1"),
         ({"sr": "48k"}, "states sr 48k, but its config states 40000"),
-        ({"f0": "maybe"}, "states f0 'maybe', expected 0 or 1"),
+        ({"version": "v3"}, "states the version v3, but its"),
         ({"config": "none"}, "config is a str, expected a list"),
     ],
 )
@@ -220,7 +220,7 @@ def test_a_rate_that_the_tensors_leave_open_comes_from_config_json(tmp_path):
     "names, message",
     [
         (["discriminators.0.convs.0.weight_g"], r"is a discriminator \(D_\*\.pth\)"),
-        (["unet.encoder.bn.weight"], "is an RMVPE model, which belongs to --rmvpe"),
+        (["unet.encoder.bn.weight"], "is an RMVPE model, expected an RVC voice; it belongs to --rmvpe"),
         (["encoder.layers.0.fc1.weight"], "is a HuBERT model"),
         (["a", "b", "c", "d"], "holds a, b, c and 1 more; expected an RVC voice"),
         ([], "holds nothing"),
@@ -237,6 +237,25 @@ def test_unknown_entries_are_reported(tmp_path):
     assert any(note == "version: inferred (enc_p.emb_phone.weight has 768 channels)" for note in voice.notes)
 
 
-def test_metadata_of_another_type_is_refused(tmp_path):
-    with pytest.raises(BadCheckpoint, match="states f0 tensor"):
-        load_voice(saved(tmp_path, content() | {"f0": torch.ones(2)}))
+@pytest.mark.parametrize("f0", [1, 0])
+@pytest.mark.parametrize(
+    "stated, shown",
+    [
+        ("True", "'True'"),
+        ("yes", "'yes'"),
+        ("是", "'是'"),
+        (torch.tensor(1), "1"),
+        (torch.ones(2), "[1.0, 1.0]"),
+        (2, "2"),
+    ],
+)
+def test_the_tensors_decide_whether_a_voice_has_f0(tmp_path, stated, shown, f0):
+    voice = load_voice(saved(tmp_path, content(f0=f0) | {"f0": stated}))
+    assert voice.f0 is bool(f0)
+    tail = f"its tensors decide: it is converted {'with' if f0 else 'without'} F0"
+    assert voice.warnings == [f"alto.pth states f0 {shown}, expected {f0}; {tail}"]
+
+
+@pytest.mark.parametrize("change", [{"f0": 1}, {"f0": True}, {"f0": "1"}, {"f0": np.int64(1)}, {"f0": np.bool_(True)}])
+def test_an_f0_entry_that_agrees_with_the_tensors_gives_no_note(tmp_path, change):
+    assert load_voice(saved(tmp_path, content() | change)).warnings == []

@@ -1,0 +1,169 @@
+"""HuBERT's and RMVPE's files: every tensor is accounted for before a conversion starts."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from safetensors.torch import load_file, save_file
+
+from rvc.content.features import check_hubert, load_hubert, read_hubert
+from rvc.errors import BadCheckpoint
+from rvc.nn import rmvpe
+from rvc.nn.hubert_tensor_names import file_name, network_name
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tiny.write_hubert(tmp_path / "hubert")
+
+
+def change(folder, tensors=None, **fields):
+    """Rewrite the weights by a function, and fields of the config."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+    if tensors is not None:
+        save_file(tensors(load_file(folder / "model.safetensors")), folder / "model.safetensors")
+    return folder
+
+
+def also(**more):
+    """A function that adds tensors, with __ in the place of dots."""
+    return lambda weights: weights | {name.replace("__", "."): tensor for name, tensor in more.items()}
+
+
+def without(pattern):
+    return lambda weights: {name: tensor for name, tensor in weights.items() if re.match(pattern, name) is None}
+
+
+def test_the_tiny_hubert_is_right(folder):
+    check_hubert(folder, "v1")
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda f: change(f, also(encoder__layers__0__attention__gru_rel_pos_const=torch.ones(1))), "is a WavLM model"),
+        (lambda f: change(f, model_type="wavlm"), r"the config\.json is that of WavLM, another network"),
+        (lambda f: change(f, model_type="wav2vec2"), r"the config\.json is that of wav2vec 2\.0, another network"),
+        (
+            lambda f: change(f, also(feature_extractor__conv_layers__1__layer_norm__weight=torch.ones(16))),
+            "is a HuBERT whose convolutions have layer norms and biases",
+        ),
+        (
+            lambda f: change(f, also(feature_extractor__conv_layers__0__conv__bias=torch.ones(16))),
+            "is a HuBERT whose convolutions have layer norms and biases",
+        ),
+        (
+            lambda f: change(f, also(encoder__pos_conv_embed__batch_norm__bias=torch.ones(16))),
+            "is a HuBERT with a batch norm in its positions",
+        ),
+        (lambda f: change(f, also(encoder__layers__0__adapter__weight=torch.ones(1))), "is a HuBERT with adapters"),
+        (
+            lambda f: change(f, also(encoder__layers__0__gate__weight=torch.ones(1))),
+            r"has 1 tensors that HuBERT-base does not have: encoder\.layers\.0\.gate\.weight",
+        ),
+        (
+            lambda f: change(f, without(r"encoder\.layers\.[2-9]\."), num_hidden_layers=2),
+            "has 2 transformer layers, but v1 voices are converted with layer 9",
+        ),
+        (lambda f: change(f, without("final_proj")), "has no final_proj, which v1 voices need"),
+        (
+            lambda f: change(
+                f,
+                lambda w: w | {"final_proj.weight": torch.ones(100, 32), "final_proj.bias": torch.ones(100)},
+                classifier_proj_size=100,
+            ),
+            "makes content features of 100 channels, but v1 voices read 256",
+        ),
+        (
+            lambda f: change(f, without(r"encoder\.layer_norm\.bias")),
+            r"lacks 1 of HuBERT's \d+ tensors: encoder\.layer_norm\.bias",
+        ),
+    ],
+)
+def test_another_network_than_hubert_base_is_refused_by_name(folder, make, message):
+    with pytest.raises(BadCheckpoint, match=message):
+        check_hubert(make(folder), "v1")
+
+
+def test_channels_that_a_v2_voice_does_not_read_are_refused(folder):
+    with pytest.raises(BadCheckpoint, match="has 9 transformer layers, but v2 voices are converted with layer 12"):
+        check_hubert(folder, "v2")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "masked_spec_embed",
+        "mask_emb",
+        "label_embs_concat",
+        "num_batches_tracked",
+        "encoder.norm.num_batches_tracked",
+        "lm_head.weight",
+    ],
+)
+def test_leftovers_of_training_are_ignored(folder, name):
+    check_hubert(change(folder, lambda weights: weights | {name: torch.ones(1)}), "v1")
+
+
+@pytest.mark.parametrize("prefix", ["hubert.", "module.", "model.", "module.hubert."])
+def test_prefixes_of_names_are_left_out(folder, prefix):
+    check_hubert(change(folder, lambda weights: {prefix + name: tensor for name, tensor in weights.items()}), "v1")
+
+
+def test_an_entry_of_the_config_without_a_value_takes_the_usual_one(folder):
+    check_hubert(change(folder, conv_stride=None), "v1")
+
+
+def test_a_folder_without_a_config_or_with_shards_is_refused(folder):
+    (folder / "config.json").rename(folder / "config.txt")
+    with pytest.raises(BadCheckpoint, match=r"hubert has no config\.json, which holds the network's sizes"):
+        read_hubert(folder)
+    (folder / "config.txt").rename(folder / "config.json")
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    with pytest.raises(BadCheckpoint, match="holds its weights in several files"):
+        read_hubert(folder)
+
+
+def test_the_format_of_a_file_is_recognized_by_its_content(folder, tmp_path):
+    weights = load_file(folder / "model.safetensors")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "config.json").write_text((folder / "config.json").read_text())
+    save_file(weights, tmp_path / "b" / "pytorch_model.bin")
+    first, second = load_hubert(folder), load_hubert(tmp_path / "b")
+    sound = torch.ones(1, 1000)
+    assert torch.equal(first(sound, 9, True), second(sound, 9, True))
+
+
+def test_messages_have_the_names_of_the_file():
+    names = [
+        "feature_extractor.conv_layers.0.layer_norm.bias",
+        "feature_extractor.conv_layers.3.conv.weight",
+        "feature_projection.layer_norm.weight",
+        "feature_projection.projection.bias",
+        "encoder.pos_conv_embed.conv.weight_g",
+        "encoder.layer_norm.weight",
+        "encoder.layers.5.attention.q_proj.weight",
+        "encoder.layers.5.attention.out_proj.bias",
+        "encoder.layers.5.feed_forward.output_dense.weight",
+        "encoder.layers.5.layer_norm.bias",
+        "encoder.layers.5.final_layer_norm.bias",
+        "final_proj.weight",
+    ]
+    assert [file_name(network_name(name)) for name in names] == names
+
+
+@pytest.mark.parametrize("counter", [None, torch.tensor(3), torch.ones(1, dtype=torch.int64)])
+def test_counters_of_batch_norms_may_have_any_shape_or_be_left_out(counter):
+    shapes = rmvpe.expected_shapes(2, 6, 4)
+    weights = {name: torch.from_numpy(np.zeros(shape, np.float32)) for name, shape in shapes.items()}
+    for name in [name for name in weights if name.endswith("num_batches_tracked")]:
+        del weights[name]
+        if counter is not None:
+            weights[name] = counter
+    with pytest.raises(BadCheckpoint) as refusal:
+        rmvpe.check(weights | {"fc.1.weight": torch.zeros(1)})
+    assert "num_batches_tracked" not in str(refusal.value)

@@ -175,9 +175,9 @@ def _network(path: Path) -> Report | None:
         if network is not None and network.recognize is not None and registry.resolve(network.recognize)(shapes):
             check = partial(registry.resolve(network.check or network.build), tensors)
             return {"kind": network.title} | _about(tensors) | _checked(check)
-    if any("pos_conv" in name for name in names):
-        return _hubert(path)
     other = recognizers.by_tensors(names)
+    if any("pos_conv" in name for name in names) and (other is None or other.role is recognizers.Role.HUBERT):
+        return _hubert(path)
     return _other(path, other) | _about(tensors) if other is not None else None
 
 

@@ -71,8 +71,8 @@ def _bfloat16(path: Path, name: str) -> Array:
 
 def _unknown_dtype(message: str) -> str:
     """The dtype in the message of safetensors about one that it does not know; "" for any other message."""
-    _, found, rest = message.partition("unknown variant `")
-    return printable(rest.partition("`")[0])[:_SHOWN] if found else ""
+    _, marker, rest = message.partition("unknown variant `")
+    return printable(rest.partition("`")[0])[:_SHOWN] if marker else ""
 
 
 def _last_line(error: BaseException) -> str:

@@ -246,9 +246,9 @@ def by_content(path: Path) -> Recognizer | None:
         head = file.read(HEAD)
     if head[8:9] == b"{" and head[6:8] == b"\0\0":  # safetensors: the length of its header, then JSON
         return None
-    found = next((entry for entry in RECOGNIZERS if entry.head is not None and entry.head(head)), None)
-    if found is not None or head[:4] != b"PK\x03\x04":
-        return found
+    recognizer = next((entry for entry in RECOGNIZERS if entry.head is not None and entry.head(head)), None)
+    if recognizer is not None or head[:4] != b"PK\x03\x04":
+        return recognizer
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -269,20 +269,24 @@ def by_tensors(names: Iterable[str]) -> Recognizer | None:
 def refuse_other_content(path: Path, role: Role) -> None:
     """Raise BadCheckpoint when the first bytes of a file show that it is something else than `role`."""
     try:
-        found = by_content(path)
+        recognizer = by_content(path)
     except OSError:
         return  # the reader reports why
-    if found is not None and found.role is not role:
-        raise BadCheckpoint(refusal(path.name, found, role))
+    if recognizer is not None and recognizer.role is not role:
+        raise BadCheckpoint(refusal(path.name, recognizer, role))
 
 
 def refuse_other_tensors(file: str, names: Iterable[str], role: Role) -> None:
     """Raise BadCheckpoint when the names of a file's tensors are those of something else than `role`."""
-    found = by_tensors(names)
-    if found is not None and found.role is not role and not (role is Role.F0_WEIGHTS and found.role in F0_ROLES):
-        raise BadCheckpoint(refusal(file, found, role))
+    recognizer = by_tensors(names)
+    if (
+        recognizer is not None
+        and recognizer.role is not role
+        and not (role is Role.F0_WEIGHTS and recognizer.role in F0_ROLES)
+    ):
+        raise BadCheckpoint(refusal(file, recognizer, role))
 
 
-def refusal(file: str, found: Recognizer, role: Role) -> str:
+def refusal(file: str, recognizer: Recognizer, role: Role) -> str:
     """The message for a file that is something else than the role in which it was given."""
-    return f"{file} is {found.what}, expected {role.value}; {found.advice}"
+    return f"{file} is {recognizer.what}, expected {role.value}; {recognizer.advice}"

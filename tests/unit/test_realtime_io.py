@@ -47,6 +47,13 @@ def test_rates_are_doubled_until_10_ms_are_whole_samples():
     ]
 
 
+@pytest.mark.parametrize("rate", [7999, 22254, 44056, 11127, 1, 384000, 37])
+def test_every_rate_has_a_device_rate(rate):
+    """Rates that no doubling brings to a multiple of 100 made the search run without end."""
+    chosen = device_rate(rate)
+    assert chosen >= max(rate, 8000) and chosen % 100 == 0 and chosen < 16000 + 2 * rate + 200
+
+
 @pytest.mark.parametrize("form", ["s16le", "f32le"])
 def test_pipes_carry_both_formats(form):
     samples = np.array([[0.5, 0.25], [-1.0, 1.0], [0.0, -0.5]], np.float32)

@@ -16,15 +16,20 @@ from rvc.realtime.dsp.loudness import Samples
 
 PcmFormat = Literal["s16le", "f32le"]
 DTYPES: dict[PcmFormat, np.dtype[Any]] = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
+FRAMES_PER_SECOND = 100  # frames of 10 ms
+LOWEST_RATE = 8000  # Hz; BlockSizes accepts no lower device rate
 CHUNK = 1 << 16  # samples per channel that are read from a file at a time
 
 
 def device_rate(rate: int) -> int:
     """The default device rate for a file or a device of `rate` Hz.
 
-    `rate` is doubled until it is at least 8000 Hz and 10 ms are a whole number of samples.
+    `rate` is doubled until it is at least 8000 Hz and 10 ms are a whole number of samples. A rate that no doubling
+    makes so (22254 Hz, say: 100 = 4 · 25 and 25 does not divide it) is replaced by the next whole hundred.
     """
-    while rate % 100 or rate < 8000:
+    if rate % (FRAMES_PER_SECOND // 4):
+        rate += -rate % FRAMES_PER_SECOND
+    while rate % FRAMES_PER_SECOND or rate < LOWEST_RATE:
         rate *= 2
     return rate
 

@@ -1,9 +1,9 @@
-"""The commands that measure the goldens and the limits: coverage, accuracy, calibrate, spread."""
+"""The commands that measure the goldens and the limits: coverage, accuracy, calibrate, spread, exact."""
 
 import argparse
 from pathlib import Path
 
-from parity.calibration import accuracy, coverage, leave_one_out, spread
+from parity.calibration import accuracy, coverage, exact_arithmetic, leave_one_out, spread
 from parity.cli.command import RUN_FOLDER, Command, add_goldens
 from parity.judge import limits
 
@@ -105,4 +105,24 @@ from which the limits are derived.
 exit codes: 0 written, 2 nothing to measure""",
     _add_spread_options,
     lambda options: spread.write(options.folder, options.goldens, options.out, keep=options.keep),
+)
+
+
+def _add_exact_options(parser: argparse.ArgumentParser) -> None:
+    add_goldens(parser)
+    parser.add_argument(
+        "--traces", type=Path, metavar="FOLDER", help="also write the exact results for rvc-parity spread --keep"
+    )
+
+
+EXACT = Command(
+    "exact",
+    "measure how far the goldens are from exact arithmetic",
+    """Compute every stage that is a formula in extended precision on the goldens' own inputs and compare the distance
+of the golden with the limit in force. A limit below that distance would reject an implementation that is more exact
+than the original.
+
+exit codes: 0 every limit admits the exact result, 1 one does not, 2 usage or bad input""",
+    _add_exact_options,
+    lambda options: exact_arithmetic.report(options.goldens, options.traces),
 )

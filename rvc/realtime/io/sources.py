@@ -25,7 +25,7 @@ def device_rate(rate: int) -> int:
     """The default device rate for a file or a device of `rate` Hz.
 
     `rate` is doubled until it is at least 8000 Hz and 10 ms are a whole number of samples. A rate that no doubling
-    makes so (22254 Hz, say: 100 = 4 · 25 and 25 does not divide it) is replaced by the next whole hundred.
+    makes so (for example 22254 Hz, which 25 does not divide) is replaced by the next whole hundred.
     """
     if rate % (FRAMES_PER_SECOND // 4):
         rate += -rate % FRAMES_PER_SECOND

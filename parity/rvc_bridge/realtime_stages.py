@@ -106,12 +106,18 @@ class RealtimeCase:
         """The golden's tensor of the block before; None for the first block."""
         return self.case[f"rt.{block - 1}.{name}"].copy() if block else None
 
-    def input_rings(self, block: int) -> tuple[Array, Array]:
-        """The ring that is the loudness reference and the ring at 16 kHz, after the golden's blocks up to this one."""
+    def input_rings(self, block: int, inputs: Tensors) -> tuple[Array, Array]:
+        """The ring that is the loudness reference and the ring at 16 kHz, after the blocks up to this one.
+
+        Args:
+            block: the number of the block.
+            inputs: the inputs of the stage; the golden's block is read where they hold none.
+        """
         block_input = BlockInput(self.sizes)
         for number in range(block + 1):
             controls = self.controls(number)
-            at16k = block_input.push(self.case[f"rt.{number}.in"].copy(), controls)
+            name = f"rt.{number}.in"
+            at16k = block_input.push((inputs[name] if name in inputs else self.case[name]).copy(), controls)
         return block_input.loudness_reference(controls), at16k
 
     def converted(self, block: int, inputs: Tensors) -> torch.Tensor:
@@ -123,7 +129,7 @@ class RealtimeCase:
 
 
 def _input16k(stream: RealtimeCase, block: int, inputs: Tensors, tap: Tap) -> None:
-    tap(f"rt.{block}.input16k", stream.input_rings(block)[1])
+    tap(f"rt.{block}.input16k", stream.input_rings(block, inputs)[1])
 
 
 def _features(stream: RealtimeCase, block: int, inputs: Tensors, tap: Tap) -> None:
@@ -139,7 +145,8 @@ def _retrieval(stream: RealtimeCase, block: int, inputs: Tensors, tap: Tap) -> N
 
 def _content(stream: RealtimeCase, block: int, inputs: Tensors, tap: Tap) -> None:
     # With retrieval the stage reads `blended` alone, but the frames before skip_head // 2 are the content encoder's.
-    frames = torch.from_numpy(np.array(stream.case[f"rt.{block}.hubert.features"]))
+    features_name = f"rt.{block}.hubert.features"
+    frames = torch.from_numpy(np.array((inputs if features_name in inputs else stream.case)[features_name]))
     blended = inputs.get(f"rt.{block}.retrieval.blended")
     if blended is not None:  # its last frame is the repeated one, which `content` appends itself
         frames[:, stream.sizes.skip_head // 2 :] = torch.from_numpy(blended[:, :-1])
@@ -153,7 +160,8 @@ def _f0(stream: RealtimeCase, block: int, inputs: Tensors, tap: Tap) -> None:
     converter, frames = BlockConverter(stream.sizes), stream.sizes.window16 // 160
     noise = {name: stream.case[name] for name in stream.case if name.endswith("noise.crepe")}
     for number in range(block + 1):
-        at16k = stream.case[f"rt.{number}.input16k"].reshape(-1).copy()
+        name = f"rt.{number}.input16k"
+        at16k = (inputs if name in inputs else stream.case)[name].reshape(-1).copy()
         context = stream.block_context(number, noise, tap if number == block else no_tap)
         converter.f0(at16k, frames, stream.formant(number), context)
 
@@ -215,9 +223,10 @@ def _formant(stream: RealtimeCase, block: int, inputs: Tensors, tap: Tap) -> Non
 def _mix(stream: RealtimeCase, block: int, inputs: Tensors, tap: Tap) -> None:
     block_output = BlockOutput(stream.sizes)
     for number in range(block + 1):
-        model = torch.from_numpy(stream.case[f"rt.{number}.waveform.model"].copy())
+        name = f"rt.{number}.waveform.model"
+        model = torch.from_numpy((inputs[name] if name in inputs else stream.case[name]).copy())
         converted = resample(model, stream.models.voice.rate, stream.sizes.rate)
-        reference, here = stream.input_rings(number)[0], for_block(tap, block) if number == block else no_tap
+        reference, here = stream.input_rings(number, inputs)[0], for_block(tap, block) if number == block else no_tap
         block_output.mix(converted, reference, stream.controls(number), here)
 
 

@@ -68,7 +68,7 @@ def fixed_speaker(right: Tensors) -> Tensors:
 
 Change = Callable[[Tensors], Tensors]
 PUBLIC: dict[str, tuple[str, Change, str, str, str]] = {
-    "unvoiced frames": ("v2-48k-rmvpe-2026", unvoiced_kept, "f0.filled", "unvoiced frames kept at 0", "D1"),
+    "unvoiced frames": ("v2-48k-rmvpe-2026", unvoiced_kept, "f0.hz", "unvoiced frames kept at 0", "D1"),
     "RMVPE's padding": ("v2-40k-rmvpe-rpy", padded_by_reflection, "f0.raw", "mel padding", "D4"),
     "the content's layer": ("v1-40k-rmvpe-rpy", last_layer, "hubert.features", "wrong layer", "D3"),
     "the cut rule": ("two-segments-rpy", signed_sum, "segment.cuts", "sum without magnitude", "D13"),

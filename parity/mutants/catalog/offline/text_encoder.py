@@ -12,6 +12,7 @@ from parity.mutants.needs import Need
 from parity.mutants.patches import Change, Changes, Original, Patch, after, around, in_voice, namespace, put
 from rvc.nn import encoder
 from rvc.nn.encoder import Attention, Block, Encoder
+from rvc.nn.kernels.conv import Conv
 from rvc.nn.synthesizer import Synthesizer
 
 Outputs = tuple[torch.Tensor, torch.Tensor]  # m and logs, float32 (1, C, frames)
@@ -44,17 +45,17 @@ class _AttentionWithProjection:
     """An attention whose queries, keys and values are computed already."""
 
     def __init__(self, attention: Attention, qkv: torch.Tensor) -> None:
-        self._attention, self.qkv = attention, _KnownProduct(qkv, attention.qkv.dtype)
+        self._attention, self.qkv = attention, _KnownProduct(qkv, attention.qkv)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._attention, name)
 
 
 class _KnownProduct:
-    """A dense layer whose result is computed already."""
+    """A layer whose result is computed already."""
 
-    def __init__(self, product: torch.Tensor, dtype: torch.dtype) -> None:
-        self.product, self.dtype = product, dtype
+    def __init__(self, product: torch.Tensor, layer: Conv) -> None:
+        self.product, self.signal_dtype = product, layer.signal_dtype
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return self.product

@@ -9,6 +9,8 @@ from scipy import signal
 
 from parity import stages
 from parity.calibration import exact_arithmetic
+from parity.cli import main as command_line
+from parity.errors import ParityError
 from parity.goldens import store
 from parity.judge.states import Mode
 
@@ -68,3 +70,19 @@ def test_a_limit_below_the_distance_is_reported(
     assert exact_arithmetic.report(GOLDENS) == 1
     printed = capsys.readouterr().out
     assert "LIMIT BELOW THE DISTANCE" in printed and "0 of 1 limits admit the exact result" in printed
+
+
+def test_exact_needs_goldens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["exact", "--goldens", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"parity: there is no case below {tmp_path}; give the folder of goldens\n"
+
+
+def test_a_longdouble_no_wider_than_float64_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact_arithmetic, "MANTISSA", 1000)
+    bits = np.finfo(np.longdouble).nmant
+    with pytest.raises(ParityError) as refusal:
+        exact_arithmetic.results(store.open_case(GOLDENS / CASES[0]))
+    assert str(refusal.value) == (
+        f"longdouble has {bits} bits of mantissa on this machine, expected 1000 at least; measure exact arithmetic on "
+        "an x86-64 processor"
+    )

@@ -148,7 +148,7 @@ def _blame(judgment: Judgment, verdict: StageVerdict, continued: Case) -> None:
             verdict.blame = Blame.KNIFE_EDGE
             verdict.sentence = f"{title} decided otherwise where the golden stood on the edge"
     elif _is_crash(verdict):
-        _blame_crash(judgment, verdict)
+        _blame_crash(judgment, verdict, inputs_failed)
     elif replaced:
         verdict.blame = Blame.INHERITED
         verdict.sentence = (
@@ -184,10 +184,16 @@ def _is_crash(verdict: StageVerdict) -> bool:
     return bool(failed) and all(cell.state is CellState.ERROR for cell in failed)
 
 
-def _blame_crash(judgment: Judgment, verdict: StageVerdict) -> None:
-    """Blame the stage in which a conversion ended; the last stage where no tensor shows the place."""
+def _blame_crash(judgment: Judgment, verdict: StageVerdict, inputs_failed: bool) -> None:
+    """Blame the stage in which a conversion ended, unless its inputs are wrong: then the crash is inherited."""
     crash = judgment.chained.crash
-    if crash is not None and crash.is_at(verdict.stage, verdict.prefix):
+    here = crash is not None and crash.is_at(verdict.stage, verdict.prefix)
+    if crash is not None and here and inputs_failed:
+        verdict.blame = Blame.INHERITED
+        verdict.sentence = (
+            f"the whole conversion ended in {verdict.title}, whose inputs differ from the golden's: {crash.reason}"
+        )
+    elif crash is not None and here:
         verdict.blame = Blame.ORIGIN
         verdict.sentence = (
             f"the whole conversion ended in {verdict.title}, the first stage that it did not make: {crash.reason}"

@@ -157,6 +157,11 @@ def test_tiled_upsampling_is_caught_with_stage_and_cause(tried):
     assert outcome.effect > summary.SUBTLE and "isolated" not in outcome.needed
 
 
+def test_a_crash_behind_a_wrong_tensor_is_inherited(tried):
+    """A formant shift of another length ends the stream in the crossfade of the next block, which is not to blame."""
+    assert tried("live-formant-unplayed").accused == ["rt.formant"]
+
+
 def test_the_stage_cache_changes_no_verdict(tried):
     computed = tried("pad-float32")
     with StageCache().installed() as cache:

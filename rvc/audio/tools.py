@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rvc.audio.decoding import read_sndfile
 from rvc.audio.output import resample as _resample
+from rvc.audio.sound_file import open_sound
 from rvc.errors import BadInput
 
 Samples = npt.NDArray[np.float32]
@@ -138,13 +138,13 @@ class Description:
 
 
 def describe(path: str | Path) -> Description:
-    """Describe an audio file: as libsndfile reads it, or as PyAV decodes it to 16 kHz.
+    """Describe an audio file at its own rate, with its own channels.
 
     Raises:
         BadInput: the file is missing, empty or no audio.
     """
     path = Path(path)
-    samples, rate = _read_any(path)
+    samples, rate = _read_all(path)
     finite = np.isfinite(samples)
     bad = samples.size - int(finite.sum())
     if bad:
@@ -170,19 +170,11 @@ def describe(path: str | Path) -> Description:
     )
 
 
-def _read_any(path: Path) -> tuple[Samples, int]:
-    import soundfile
-
-    if path.is_file() and path.stat().st_size:
-        try:
-            soundfile.info(path)
-        except (soundfile.SoundFileError, OSError, ValueError):
-            pass
-        else:
-            return read_sndfile(path)
-    from rvc.audio.decoding import RATE, decode
-
-    return decode(path)[:, None], RATE
+def _read_all(path: Path) -> tuple[Samples, int]:
+    """All samples of a file, float32 (N, channels), and its rate in Hz."""
+    sound = open_sound(path)
+    pieces = list(sound.pieces())
+    return np.concatenate(pieces) if pieces else np.zeros((0, sound.channels), np.float32), sound.rate
 
 
 def _decibels(amplitude: float) -> float | None:

@@ -30,6 +30,7 @@ class Role(StrEnum):
     FCPE = "FCPE's weights"
     F0_WEIGHTS = "the weights of an F0 method"
     INDEX = "a faiss index"
+    SOUND = "a sound file"
     NONE = "nothing that this program reads"
 
 
@@ -134,13 +135,25 @@ RECOGNIZERS = (
         head=_starts(b"\x93NUMPY"),
     ),
     Recognizer("index", "a retrieval index", "give it with --index", Role.INDEX, head=_is_index),
-    Recognizer("sound", "a sound file", "give it as the recording to convert", head=_is_sound),
+    Recognizer("sound", "a sound file", "give it as the recording to convert", Role.SOUND, head=_is_sound),
+    Recognizer(
+        "playlist",
+        "a playlist, a text that names other files",
+        "give the recording itself",
+        head=lambda head: head.lstrip(b"\xef\xbb\xbf").lower().startswith((b"#extm3u", b"[playlist]", b"ffconcat")),
+    ),
+    Recognizer(
+        "MIDI file",
+        "a MIDI file, which holds notes and no sound",
+        "render it as a sound file first",
+        head=_starts(b"MThd"),
+    ),
     Recognizer("ONNX model", "an ONNX model", "give the .pth from which it was exported", head=_is_onnx),
     Recognizer("GGUF model", "a GGUF model", OTHER_MODEL, head=_starts(b"GGUF", b"lmgg", b"tjgg")),
     Recognizer("HDF5 file", "an HDF5 file (Keras)", OTHER_MODEL, head=_starts(b"\x89HDF")),
-    Recognizer("picture", "a picture", "give the model file", head=_starts(b"\x89PNG", b"\xff\xd8\xff", b"GIF8")),
-    Recognizer("PDF document", "a PDF document", "give the model file", head=_starts(b"%PDF")),
-    Recognizer("program", "a program", "do not run it; give the model file", head=_starts(b"MZ\x90", b"\x7fELF")),
+    Recognizer("picture", "a picture", "give the right file", head=_starts(b"\x89PNG", b"\xff\xd8\xff", b"GIF8")),
+    Recognizer("PDF document", "a PDF document", "give the right file", head=_starts(b"%PDF")),
+    Recognizer("program", "a program", "do not run it; give the right file", head=_starts(b"MZ\x90", b"\x7fELF")),
     # Models, by the names of their tensors.
     Recognizer(
         "discriminator",

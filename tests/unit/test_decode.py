@@ -1,10 +1,12 @@
 """Decoding to 16 kHz mono: exact for files in that format, and an error of one sentence for files without audio."""
 
+import os
 import wave
 
 import numpy as np
 import pytest
 import soundfile
+import tiny
 
 from rvc.audio.decoding import decode
 from rvc.errors import BadInput, MissingExtra
@@ -119,6 +121,112 @@ def test_nan_is_refused_with_its_time(tmp_path, rate):
     assert "not finite numbers, the first at 0.4" in message or "not finite numbers, the first at 0.5" in message
 
 
-def test_a_rate_out_of_range_is_refused(tmp_path):
-    soundfile.write(tmp_path / "a.wav", np.zeros(4000), 4000)
-    assert error_message(tmp_path / "a.wav") == "FILE is sampled at 4000 Hz; expected 8000 to 192000 Hz"
+@pytest.mark.parametrize(("rate", "count"), [(1000, 1000), (7999, 15998), (384000, 384000)])
+def test_every_rate_of_sound_is_decoded(tmp_path, rate, count):
+    soundfile.write(tmp_path / "a.wav", np.zeros(count), rate)
+    assert len(decode(tmp_path / "a.wav")) == pytest.approx(count * 16000 / rate, abs=2)
+
+
+def test_a_rate_below_that_of_sound_is_refused(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(400), 400)
+    for with_av in (True, False):
+        assert error_message(tmp_path / "a.wav", with_av=with_av) == (
+            "FILE is sampled at 400 Hz; expected 1000 Hz or more"
+        )
+
+
+def damaged(path, rate, kind):
+    """A file of two seconds of noise whose end or header is wrong, and the samples of the intact file."""
+    noise = np.random.default_rng(0).integers(-9000, 9000, 2 * rate, np.int16)
+    soundfile.write(path, noise, rate, format="FLAC" if kind == "cut" else "WAV")
+    data = bytearray(path.read_bytes())
+    if kind == "cut":
+        data = data[: len(data) // 2]
+    else:
+        size = data.index(b"data") + 4
+        data[size : size + 4] = {"size 0": bytes(4), "size of a pipe": b"\xff" * 4}[kind]
+    path.write_bytes(data)
+    return noise / np.float32(32768)
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+@pytest.mark.parametrize("kind", ["cut", "size 0", "size of a pipe"])
+def test_a_damaged_file_is_read_alike_at_every_rate(tmp_path, caplog, rate, kind):
+    """A FLAC file that is cut, and WAV headers as a killed recorder and a pipe leave them."""
+    intact = damaged(tmp_path / "a", rate, kind)
+    samples = decode(tmp_path / "a")
+    expected = len(intact) * (0.35 if kind == "cut" else 1) * 16000 / rate
+    assert expected - 2 <= len(samples) <= len(intact) * 16000 / rate + 2
+    assert ("is cut or damaged: it holds" in caplog.text) == (kind == "cut")
+    if rate == 16000:
+        assert np.array_equal(samples, intact[: len(samples)])
+
+
+def test_a_cut_file_is_read_without_pyav_too(tmp_path):
+    intact = damaged(tmp_path / "a", 16000, "size of a pipe")
+    assert np.array_equal(decode(tmp_path / "a", with_av=False), intact)
+
+
+def test_tags_in_another_encoding_do_not_matter(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(44100, 0.1), 44100)
+    data = (tmp_path / "a.wav").read_bytes()
+    entry = b"INAM" + (6).to_bytes(4, "little") + b"caf\xe9\0\0"
+    tag = b"LIST" + (4 + len(entry)).to_bytes(4, "little") + b"INFO" + entry
+    (tmp_path / "b.wav").write_bytes(data[:12] + tag + data[12:])
+    assert np.array_equal(decode(tmp_path / "b.wav"), decode(tmp_path / "a.wav"))
+
+
+@pytest.mark.parametrize("name", ["one:two.wav", "%d.wav", "data:.wav"])
+def test_a_name_is_no_address_and_no_pattern(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    soundfile.write(tmp_path / name, tone(44100, 0.1), 44100)
+    assert len(decode(name)) == 1600
+
+
+def test_a_path_need_not_be_utf_8(tmp_path):
+    folder = tmp_path / os.fsdecode(b"\xff\xe9")
+    folder.mkdir()
+    for rate in (16000, 44100):
+        soundfile.write(tmp_path / "a.wav", tone(rate, 0.1), rate)
+        os.replace(tmp_path / "a.wav", folder / "a.wav")
+        for with_av in (True, False):
+            assert len(decode(folder / "a.wav", with_av=with_av)) == 1600
+
+
+def test_decoders_print_nothing(tmp_path, capfd):
+    """libsndfile's MPEG decoder prints a warning on stderr for a file that is shorter than its header declares."""
+    soundfile.write(tmp_path / "a.mp3", tone(44100, 2), 44100, format="MP3")
+    data = (tmp_path / "a.mp3").read_bytes()
+    (tmp_path / "a.mp3").write_bytes(data[: len(data) // 2])
+    for with_av in (True, False):
+        assert len(decode(tmp_path / "a.mp3", with_av=with_av)) > 8000
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"this is text\n" * 50, "FILE cannot be decoded as sound: it is a text file; give a recording"),
+        (b"#EXTM3U\na.wav\n", "NAME is a playlist, a text that names other files, expected a sound file; "),
+        (b"MThd\0\0\0\6\0\1\0\1\0\x60", "NAME is a MIDI file, which holds notes and no sound, expected a sound file; "),
+        (b"\x89PNG\r\n\x1a\n", "NAME is a picture, expected a sound file; "),
+        (b"\x93NUMPY\1\0", "NAME is a NumPy array (.npy), such as the content features of a training, expected a "),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "FILE cannot be decoded as sound: it is damaged or cut off before its first sam"),
+        (bytes(range(256)) * 9, "FILE cannot be decoded as sound: it is no recording that ffmpeg knows, or its "),
+    ],
+)
+def test_a_file_without_sound_is_named(tmp_path, content, reason):
+    (tmp_path / "a.wav").write_bytes(content)
+    assert error_message(tmp_path / "a.wav").replace("a.wav", "NAME").startswith(reason)
+
+
+def test_a_voice_given_as_the_recording_is_named(tmp_path):
+    tiny.write_voice(tmp_path / "v.wav")
+    message = "v.wav is an RVC voice, expected a sound file; give it with --model"
+    assert error_message(tmp_path / "v.wav") == message
+
+
+def test_another_resampler_is_noted(tmp_path, caplog):
+    soundfile.write(tmp_path / "a.wav", tone(44100, 0.1), 44100)
+    decode(tmp_path / "a.wav", with_av=False)
+    assert "is resampled by soxr, whose filter differs from that of the originals' ffmpeg" in caplog.text

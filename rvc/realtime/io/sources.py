@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import soxr
 
+from rvc.audio.sound_file import open_sound
 from rvc.errors import BadInput
 from rvc.realtime.dsp.loudness import Samples
 
@@ -18,7 +19,6 @@ PcmFormat = Literal["s16le", "f32le"]
 DTYPES: dict[PcmFormat, np.dtype[Any]] = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
 FRAMES_PER_SECOND = 100  # frames of 10 ms
 LOWEST_RATE = 8000  # Hz; BlockSizes accepts no lower device rate
-CHUNK = 1 << 16  # samples per channel that are read from a file at a time
 
 
 def device_rate(rate: int) -> int:
@@ -47,32 +47,31 @@ class FileSource:
         """Open a file.
 
         Args:
-            path: a file in any format that libsndfile reads.
+            path: a file in any format that `rvc.audio.sound_file` reads.
             rate: device rate in Hz; None takes `device_rate` of the file's own rate.
         Raises:
-            BadInput: there is no such file, or it cannot be read as sound.
+            BadInput: there is no such file, it cannot be read as sound, or it holds no samples.
         """
-        if not path.is_file():
-            raise BadInput(f"there is no file {path}")
-        try:
-            self.file = soundfile.SoundFile(str(path))
-        except soundfile.LibsndfileError as error:
-            raise BadInput(f"{path} cannot be read as sound ({error.error_string}); convert it to WAV first") from None
+        self.sound = open_sound(path)
         self.path = path
-        self.own_rate = int(self.file.samplerate)
+        self.own_rate = self.sound.rate
         self.rate = rate or device_rate(self.own_rate)
+        self._pieces = self.sound.pieces()
+        first = next(self._pieces, None)
+        if first is None:
+            raise BadInput(f"{path} holds no samples; expected a file of sound")
+        self._first = first
 
     def __iter__(self) -> Iterator[Samples]:
         """Pieces of any length, float32 (n,).  Raises BadInput for samples that are not finite."""
         resampler = None
         if self.own_rate != self.rate:
             resampler = soxr.ResampleStream(self.own_rate, self.rate, 1, dtype="float32", quality="HQ")
-        with self.file:
-            while len(piece := self.file.read(CHUNK, dtype="float32", always_2d=True)):
-                samples = mono(piece)
-                if not np.isfinite(samples).all():
-                    raise BadInput(f"{self.path} has samples that are not finite; repair it first")
-                yield samples if resampler is None else resampler.resample_chunk(samples)
+        for piece in chain([self._first], self._pieces):
+            samples = mono(piece)
+            if not np.isfinite(samples).all():
+                raise BadInput(f"{self.path} has samples that are not finite; repair it first")
+            yield samples if resampler is None else resampler.resample_chunk(samples)
         if resampler is not None:
             yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 

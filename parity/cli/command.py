@@ -10,9 +10,10 @@ from parity.errors import UsageError
 from parity.goldens import store
 from parity.judge.waivers import Waivers
 from parity.judge.waivers import load as load_waivers
-from parity.output import table
+from parity.output import github, table
 from parity.output.verdict_json import Json
 
+FORMATS = ("text", "json", "github")  # of a printed verdict
 RUN_FOLDER = Path("out") / "parity"  # where `run` and `check` write unless --out names another folder
 
 
@@ -54,8 +55,15 @@ def add_stage(parser: argparse.ArgumentParser) -> None:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """--json."""
-    parser.add_argument("--json", action="store_true", help="print the document of verdict.json instead of the table")
+    """--format NAME and --json."""
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="text",
+        help="text: a table and the faults (default); json: the document of verdict.json; github: the text, and "
+        "annotations for GitHub Actions",
+    )
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
 
 
 def add_candidate(parser: argparse.ArgumentParser, timeout: float) -> None:
@@ -96,10 +104,12 @@ def read_waivers(path: Path | None) -> Waivers:
     return load_waivers(path)
 
 
-def print_verdict(document: Json, as_json: bool) -> int:
-    """Print the table and the closing lines, or the JSON; returns the exit code of the run."""
-    if as_json:
+def print_verdict(document: Json, form: str = "text") -> int:
+    """Print a verdict in one of FORMATS; returns the exit code of the run."""
+    if form == "json":
         print(json.dumps(document, indent=1))
     else:
+        if form == "github":
+            print(github.annotations(document))
         print(f"{table.text(document)}\n\n{table.closing(document)}")
     return int(document["exit_code"])

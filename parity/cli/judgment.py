@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"not tested: {program.absent}", file=sys.stderr)
     command, waivers = _reproduce("python -m parity run", options), read_waivers(options.waivers)
     document = run(program, options.goldens, options.out, options.case, options.stage, command, waivers)
-    return print_verdict(document, options.json)
+    return print_verdict(document, options.format)
 
 
 RUN = Command(
@@ -88,7 +88,7 @@ def _check(options: argparse.Namespace) -> int:
         program.hello  # noqa: B018 (an adapter without a handshake is bad input, before any case is opened)
         command = _reproduce(f"python -m parity check --candidate {shlex.quote(options.candidate)}", options)
         document = run(program, options.goldens, options.out, options.case, options.stage, command, waivers)
-    return print_verdict(document, options.json)
+    return print_verdict(document, options.format)
 
 
 CHECK = Command(
@@ -122,7 +122,7 @@ def _add_compare_options(parser: argparse.ArgumentParser) -> None:
 def _compare(options: argparse.Namespace) -> int:
     waivers = read_waivers(options.waivers) if options.waivers else None
     document = dumps.compare(options.golden, options.trace, options.stage, options.out, waivers)
-    return print_verdict(document, options.json)
+    return print_verdict(document, options.format)
 
 
 COMPARE = Command(
@@ -148,7 +148,7 @@ def _add_live_options(parser: argparse.ArgumentParser) -> None:
 def _live(options: argparse.Namespace) -> int:
     chosen = vars(options)
     files = {role: chosen[role] for role in VOICE_ROLES if chosen[role]}
-    return print_verdict(user_files.judge(options.trace, files), options.json)
+    return print_verdict(user_files.judge(options.trace, files), options.format)
 
 
 LIVE = Command(

@@ -237,4 +237,5 @@ def _sentence(case: Case, cell: Cell, limit: Limit) -> str:
     at = f"; worst at frame {cell.worst.frame}"
     if cell.worst.time_s is not None:
         at += f" ({cell.worst.time_s:.2f} s)"
-    return f"{text}{at}, ours {cell.worst.ours:.6g}, golden {cell.worst.golden:.6g}{'' if unit == '1' else ' ' + unit}"
+    values = f"candidate {cell.worst.ours:.6g}, golden {cell.worst.golden:.6g}"
+    return f"{text}{at}, {values}{'' if unit == '1' else ' ' + unit}"

@@ -251,18 +251,24 @@ def overall(
     elif not scope.complete or totals["not_tested"]:
         state, sentence = CaseState.PARTIAL, _partial_run_sentence(totals, len(cases), scope)
     else:
-        state, sentence = CaseState.PASS, f"all {totals['compared']} cells of {len(judged)} cases hold"
+        state, sentence = CaseState.PASS, f"all {totals['compared']} cells of {_cases(len(judged))} hold"
         if len(judged) < len(cases):
-            sentence += f"; {len(cases) - len(judged)} cases of profiles that the candidate does not declare"
+            sentence += f"; {_cases(len(cases) - len(judged))} of profiles that the candidate does not declare"
     return state, EXIT_CODES[state], sentence
 
 
+def _cases(count: int) -> str:
+    """ "1 case", "3 cases"."""
+    return f"{count} case" if count == 1 else f"{count} cases"
+
+
 def _differing_sentence(differing: list[CaseVerdict], total: int) -> str:
-    names = ", ".join(verdict.name for verdict in differing[:_LISTED])
+    names = _listed([verdict.name for verdict in differing])
+    differ = "differs" if len(differing) == 1 else "differ"
     sentences = {verdict.sentence for verdict in differing}
     if len(differing) > 1 and len(sentences) == 1:
         return f"{len(differing)} of {total} cases differ for one reason: {sentences.pop()}"
-    return f"{len(differing)} of {total} cases differ: {names}"
+    return f"{len(differing)} of {_cases(total)} {differ}: {names}"
 
 
 def _partial_run_sentence(totals: Mapping[str, int], cases: int, scope: RunScope) -> str:

@@ -21,7 +21,7 @@ def write(folder: Path, verdict: Mapping[str, Any]) -> None:
     texts = {
         "verdict.json": json.dumps(verdict, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
         "junit.xml": junit.document(verdict),
-        "summary.md": markdown.summary(verdict),
+        "summary.md": markdown.document(verdict),
     }
     for name, text in texts.items():
         fresh = folder / f".{name}.new"

@@ -1,4 +1,8 @@
-"""junit.xml, which continuous integration services display: one test suite for each case, one test for each stage."""
+"""junit.xml, which continuous integration services display.
+
+The first suite, "faults", has one failing test for each fault of the run. Then follows one suite for each case with one
+test for each stage; the `type` of a failure names its fault, or "inherited".
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +10,8 @@ from xml.etree import ElementTree
 
 from parity.goldens.text import printable_values
 from parity.judge.states import CaseState
+from parity.output import faults, summary
+from parity.output.faults import Fault
 from parity.output.verdict_json import case_failed, cell_failed
 
 
@@ -13,13 +19,41 @@ def document(verdict: Mapping[str, Any]) -> str:
     """The JUnit XML of a verdict.json document; what fails in no stage of a case is one test called "case"."""
     verdict = printable_values(verdict)
     suites = ElementTree.Element("testsuites", name="parity")
+    fault_list = faults.of(verdict)
+    _add_faults(suites, fault_list)
+    by_stage = faults.number_of(fault_list)
     for case in verdict["cases"]:
-        _add_case(suites, case)
+        _add_case(suites, case, by_stage)
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _add_case(suites: ElementTree.Element, case: Mapping[str, Any]) -> None:
+def _add_faults(suites: ElementTree.Element, fault_list: list[Fault]) -> None:
+    if not fault_list:
+        return
+    suite = ElementTree.SubElement(
+        suites, "testsuite", name="faults", tests=str(len(fault_list)), failures=str(len(fault_list))
+    )
+    suite.set("skipped", "0")
+    for fault in fault_list:
+        test = ElementTree.SubElement(suite, "testcase", classname="faults", name=fault.title)
+        failure = ElementTree.SubElement(test, "failure", type=_type(fault), message=summary.brief(fault))
+        failure.text = "\n".join(line.strip() for line in summary.full(fault))
+
+
+def _type(fault: Fault) -> str:
+    return f"fault {fault.number}: {fault.stage or fault.blame}"
+
+
+def _failure_type(case: Mapping[str, Any], stage: Mapping[str, Any] | None, fault_list: Mapping[Any, Fault]) -> str:
+    """The fault that a failed stage belongs to, else its blame; the state of a case that fails as a whole."""
+    if stage is None:
+        return str(case["state"])
+    fault = fault_list.get((case["name"], stage["prefix"], stage["stage"]))
+    return str(stage["blame"]) if fault is None else _type(fault)
+
+
+def _add_case(suites: ElementTree.Element, case: Mapping[str, Any], fault_list: Mapping[Any, Fault]) -> None:
     suite = ElementTree.SubElement(suites, "testsuite", name=case["name"])
     tests: list[tuple[str, Any]] = [(stage["prefix"] + stage["stage"], stage) for stage in case["stages"]]
     any_failed = any(cell_failed(cell) for _, stage in tests for cell in stage["cells"])
@@ -34,6 +68,7 @@ def _add_case(suites: ElementTree.Element, case: Mapping[str, Any]) -> None:
         if sentences:
             failures += 1
             text = ElementTree.SubElement(test, "failure", message=sentences[0])
+            text.set("type", _failure_type(case, stage, fault_list))
             text.text = "\n".join(sentences)
         elif stage is not None and stage["blame"] == "not tested":
             skipped += 1

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from parity.goldens.text import printable
-from parity.output import table
+from parity.output import faults, summary, table
 
 # Characters with a meaning in Markdown that a name or a sentence could hold. An underscore inside a word has none.
 _SPECIAL = "\\`*[]<>|#!~&$"
@@ -15,14 +15,15 @@ def escaped(text: str) -> str:
     return "".join(f"\\{character}" if character in _SPECIAL else character for character in printable(text))
 
 
-def summary(verdict: Mapping[str, Any]) -> str:
-    """The Markdown of a verdict.json document: one table of stages, one of cases."""
+def document(verdict: Mapping[str, Any]) -> str:
+    """The Markdown of a verdict.json document: its faults, one table of stages, one of cases."""
     about = verdict["candidate"]
     lines = [
         f"# Parity: {verdict['state']}",
         "",
         escaped(f"{about['name']} {about['version']}: {verdict['sentence']}"),
         "",
+        *_faults(verdict),
         "| " + " | ".join(table.HEADINGS) + " |",
         "|---|--:|--:|--:|--:|---|",
     ]
@@ -34,3 +35,13 @@ def summary(verdict: Mapping[str, Any]) -> str:
             f"| {escaped(case['name'])} | {case['state']} | {counts['expected']} | {counts['failed']} | {sentence} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _faults(verdict: Mapping[str, Any]) -> list[str]:
+    """A numbered list of all faults; nothing where there is none."""
+    lines: list[str] = []
+    for fault in faults.of(verdict):
+        first, *rest = (line.strip() for line in summary.full(fault))
+        lines.append(f"{fault.number}. {escaped(first.removeprefix(f'{fault.number}. '))}")
+        lines += [f"   - {escaped(line)}" for line in rest]
+    return [f"## {summary.plural(len(faults.of(verdict)), 'fault')}", "", *lines, ""] if lines else []

@@ -4,14 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parity import stages
-from parity.judge.states import Blame, CaseState, CellState
-from parity.output.verdict_json import case_failed, cell_failed
+from parity.judge.states import CaseState, CellState
+from parity.output import faults, summary
+from parity.output.verdict_json import cell_failed
 
 HEADINGS = ("stage", "cells", "same", "close", "differs", "nearest to its limit")
 _NUMERIC_COLUMNS = (1, 2, 3, 4)
 _FORM_STATES = ("missing", "shape", "dtype", "nan", "empty", "error")  # cell states without a measured number
-_QUIET_BLAMES = (Blame.CLEAN, Blame.NOT_TESTED)  # blames that accuse no stage
 _EXPLAINED_SHOWN = 5  # explained decisions that the closing lines list; the rest are counted
+_FACTOR_FROM = 10.0  # multiples of a limit from which the table shows a factor in place of a percentage
+_CELL_DEFINITION = (
+    "(a cell is one check of one tensor: isolated, the stage alone on the golden's inputs, or chained, within the "
+    "complete conversion; a golden holds what the original computed)"
+)
 
 
 def stage_lines(verdict: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -48,8 +53,14 @@ def _nearest_to_limit(cells: Sequence[Mapping[str, Any]]) -> str:
     if not measured:
         return str(cells[0]["state"]) if cells and CellState(cells[0]["state"]).untested else ""
     top = max(measured, key=lambda cell: (cell_failed(cell), cell["times_limit"] or 0))
-    share = "" if top["times_limit"] is None else f"{100 * top['times_limit']:.3g} % of "
-    return f"{top['tensor']} {top['mode']} {top['metric']} {share}{top['limit']:.2g}"
+    return f"{top['tensor']} {top['mode']} {top['metric']} {_share(top['times_limit'])}{top['limit']:.2g}"
+
+
+def _share(times: float | None) -> str:
+    """A multiple of a limit in front of the limit: "9.37 % of ", or "420 times " from _FACTOR_FROM on."""
+    if times is None:
+        return ""
+    return f"{faults.factor_text(times)} " if times >= _FACTOR_FROM else f"{100 * times:.3g} % of "
 
 
 def text(verdict: Mapping[str, Any]) -> str:
@@ -65,36 +76,17 @@ def text(verdict: Mapping[str, Any]) -> str:
 
 
 def closing(verdict: Mapping[str, Any]) -> str:
-    """The lines below the table: the counts, each failed case with its sentence, explained decisions, the verdict."""
+    """The lines below the table: the counts, explained decisions, and the summary, which stands last."""
     counts = verdict["counts"]
     lines = [
         f"cells: {counts['expected']} expected = {counts['compared']} compared + {counts['waived']} waived + "
-        f"{counts['not_tested']} not tested; {counts['failed']} failed"
+        f"{counts['not_tested']} not tested; {counts['failed']} failed",
+        *([_CELL_DEFINITION] if counts["failed"] else []),
+        *_extra_tensors(verdict),
+        *_explained_decisions(verdict),
+        "",
     ]
-    for names, case in _without_repetition(verdict["cases"]):
-        if case_failed(case):
-            lines += ["", f"{names}: {case['state']}"]
-            lines += [f"  {case['sentence']}"] if case["sentence"] else []
-            lines += [
-                f"  {stage['prefix']}{stage['stage']}: {stage['blame']}{_cause(stage)}"
-                for stage in case["stages"]
-                if stage["blame"] in ("origin", "amplifies", "knife-edge")
-            ]
-            lines += [f"  reproduce: {case['reproduce']}"] if "reproduce" in case else []
-    lines += [*_extra_tensors(verdict), *_explained_decisions(verdict), ""]
-    return "\n".join([*lines, f"{verdict['state']}: {verdict['sentence']}"])
-
-
-def _without_repetition(cases: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Cases with their names; cases that fail with one sentence and accuse no stage are one entry."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for case in cases:
-        alike = case_failed(case) and not any(stage["blame"] not in _QUIET_BLAMES for stage in case["stages"])
-        groups.setdefault(f"{case['state']}: {case.get('sentence')}" if alike else case["name"], []).append(case)
-    return [
-        (group[0]["name"] if len(group) == 1 else f"{group[0]['name']} and {len(group) - 1} more cases", group[0])
-        for group in groups.values()
-    ]
+    return "\n".join([*lines, summary.text(verdict)])
 
 
 def _extra_tensors(verdict: Mapping[str, Any]) -> list[str]:
@@ -126,8 +118,3 @@ def _explained_decisions(verdict: Mapping[str, Any]) -> list[str]:
         *(f"  {line}" for line in unique[:_EXPLAINED_SHOWN]),
         *([f"  … and {rest} more"] if rest > 0 else []),
     ]
-
-
-def _cause(stage: Mapping[str, Any]) -> str:
-    cause = stage.get("cause")
-    return f", likely {cause['name']}: {cause['sentence']}" if cause and cause["name"] != "unknown" else ""

@@ -81,20 +81,20 @@
     show();
   }
 
-  /** Write stage and cursor into the address without adding to the history; a changed address moves the cursor. */
+  /** Write stage, cursor and mode into the address without adding to the history; a changed address moves the cursor. */
   function connectAddress(state) {
     let timer = 0;
     const follow = () => {
       const wanted = readHash(location.hash);
       if (wanted && state.data.rows.some((row) => row.name === wanted.stage)) {
-        state.change({ stage: wanted.stage });
+        state.change({ stage: wanted.stage, mode: wanted.mode ?? state.mode });
         state.go(wanted.cursor);
       }
     };
     follow();
     window.addEventListener("hashchange", follow);
     state.subscribe((_, fields) => {
-      if (!("cursor" in fields || "stage" in fields) || fields.playing) return;
+      if (!("cursor" in fields || "stage" in fields || "mode" in fields) || fields.playing) return;
       clearTimeout(timer);
       timer = setTimeout(() => { try { history.replaceState(null, "", writeHash(state)); } catch { /* some viewers forbid changes of the address */ } }, 150);
     });

@@ -88,12 +88,13 @@
     row(name = this.stage) { return this.data.rows.find((row) => row.name === name); }
   }
 
-  /** Stage and cursor of an address `#stage/time`, or null; `writeHash` is the inverse. */
+  /** Stage, cursor and mode of an address `#stage/time/mode` (mode is null without the last part), or null. */
   function readHash(hash) {
-    const parts = /^#([^/]+)\/(-?\d+(?:\.\d+)?)$/.exec(decodeURIComponent(hash));
-    return parts && { stage: parts[1], cursor: Number(parts[2]) };
+    const parts = /^#([^/]+)\/(-?\d+(?:\.\d+)?)(?:\/(isolated|chained))?$/.exec(decodeURIComponent(hash));
+    return parts && { stage: parts[1], cursor: Number(parts[2]), mode: parts[3] ?? null };
   }
-  const writeHash = (state) => `#${encodeURIComponent(state.stage)}/${state.cursor.toFixed(3)}`;
+  /** The inverse of `readHash`. */
+  const writeHash = (state) => `#${encodeURIComponent(state.stage)}/${state.cursor.toFixed(3)}/${state.mode}`;
 
   Report.state = { load, State, readHash, writeHash, bytes, inflate, attach };
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from parity import stages
 from parity.judge.states import CaseState
+from parity.output import faults
 from reports.data import cells, formatting, states
 from reports.data.load import Json
 from reports.data.states import Mark, Rendering
@@ -72,6 +73,16 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class FaultCard:
+    """One fault of the candidate; `link` is the page of the shortest case that shows it, at that stage."""
+
+    title: str
+    lines: list[str]
+    command: str
+    link: str
+
+
+@dataclass(frozen=True)
 class IndexPage:
     """Everything that the template of the index needs."""
 
@@ -85,6 +96,7 @@ class IndexPage:
     filters: list[Filter]
     waivers: list[Json]
     stages: list[TensorLine]
+    faults: list[FaultCard]
 
 
 def columns(verdict: Json) -> list[str]:
@@ -117,7 +129,20 @@ def build(verdict: Json) -> IndexPage:
         filters=_filters(ordered),
         waivers=verdict["waivers"],
         stages=[_tensor_line(name, ordered) for name in names],
+        faults=[_fault_card(fault) for fault in faults.of(verdict)],
     )
+
+
+def _fault_card(fault: faults.Fault) -> FaultCard:
+    example, title = fault.example, f"{fault.number}. {fault.title}"
+    if example.cell is None:
+        return FaultCard(title, [fault.error], fault.command, f"{example.case['name']}.html")
+    place = example.cell.get("worst") or {}
+    time = cells.page_time(example.case, example.cell["tensor"], place.get("time_s"))
+    local = stages.TensorName.parse(example.cell["tensor"]).local
+    lines = [line for line in (fault.extent, fault.meaning, fault.error, fault.cause_text) if line]
+    link = f"{example.case['name']}.html#{local}/{time:.3f}/{example.cell['mode']}"
+    return FaultCard(title, [formatting.sentence(line) for line in lines], fault.command, link)
 
 
 def _totals(cases: Sequence[Json], counts: Json) -> list[tuple[str, int]]:
@@ -187,7 +212,7 @@ def _cell(own: Sequence[Json], first: bool, case: Json, name: str) -> HeatCell:
         ratio=max(ratio or 0.0, JUST_OVER) if bad and worst["state"] == "differs" else ratio,
         text=text,
         title=f"{case['name']}, {name}: {worst['state']}{multiple}{sentence}",
-        link=f"{case['name']}.html#{name}/{time:.3f}",
+        link=f"{case['name']}.html#{name}/{time:.3f}/{worst['mode']}",
         first=first,
     )
 

@@ -13,7 +13,7 @@ from parity.candidates import external
 from parity.candidates.candidate import NotOffered
 from parity.goldens import closed_schema, store
 from parity.judge.verdict_schema import SCHEMA
-from parity.output import junit, markdown, table, verdict_json
+from parity.output import junit, markdown, table
 from parity.runs import run as running
 
 FAKE = Path(__file__).with_name("fake_adapter.py")
@@ -61,10 +61,10 @@ def test_each_state_is_reported_by_every_output(state: str, tmp_path: Path) -> N
     failed = state not in ("pass", "partial", "declined", "nothing")
     # A candidate that declares stages and lacks each of them in every case fails, although no cell does.
     assert (document["exit_code"] == 1) == (failed or state == "nothing")
-    assert f"| small | {state} |" in markdown.summary(document)
+    assert f"| small | {state} |" in markdown.document(document)
     suite = ElementTree.fromstring(junit.document(document).partition("\n")[2])[0]
     assert (suite.get("failures") != "0") == failed
-    assert (f"small: {state}" in table.closing(document)) == verdict_json.case_failed(case)
+    assert ("1. " in table.closing(document)) == failed
 
 
 def test_an_adapter_that_declares_another_profile_declines_the_case(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_one_error_of_the_setup_is_one_line(tmp_path: Path) -> None:
     )
     assert table.closing(document).count("no module torch") == 2  # the cases' line and the verdict's
     assert {stage["blame"] for case in document["cases"] for stage in case["stages"]} == {"not tested"}
-    assert (tmp_path / "out" / "junit.xml").read_text().count("<failure") == 2  # one for each case
+    assert (tmp_path / "out" / "junit.xml").read_text().count("<failure") == 3  # the fault, and one for each case
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,6 @@ def test_hostile_names_are_escaped_in_every_output(tmp_path: Path) -> None:
     ElementTree.fromstring(texts["junit.xml"].partition("\n")[2])
     for text in (*texts.values(), table.text(document), table.closing(document)):
         assert not any(character in text for character in "\x1b\u202e\x00")
-    assert "<script>" not in markdown.summary(document).replace("\\<script\\>", "")
+    assert "<script>" not in markdown.document(document).replace("\\<script\\>", "")
     columns = {line.replace("\\|", "").count("|") for line in texts["summary.md"].splitlines() if line.startswith("| ")}
     assert columns == {6, 7}.intersection(columns)

@@ -126,3 +126,12 @@ def test_comparison_of_two_traces_makes_a_page_with_audio(folder: Path, tmp_path
     assert main([str(tmp_path / "judged"), str(tmp_path / "out"), "--quiet", "--golden", str(original)]) == 0
     (page,) = (path for path in (tmp_path / "out").iterdir() if path.name != "index.html")
     assert 'id="flac-candidate"' in page.read_text(encoding="utf-8")
+
+
+def test_the_index_lists_faults_first_and_links_each_to_its_place(document: dict[str, Any]) -> None:
+    page = index.build(document)
+    assert [fault.title.split(". ")[0] for fault in page.faults] == [str(n + 1) for n in range(len(page.faults))]
+    assert all(fault.link.split("#")[1].split("/")[2] in ("isolated", "chained") for fault in page.faults)
+    text = assembly.index_page(page, [])
+    assert text.index('id="faults"') < text.index('id="cases"')
+    assert text.count('<section class="card" data-state="bad">') == len(page.faults) > 0

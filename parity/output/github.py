@@ -1,0 +1,46 @@
+"""The verdict as workflow commands of GitHub Actions, which shows them as annotations of a run.
+
+One `::error` for each fault, one `::warning` for a run that is partial or compared nothing, one `::notice` for one that
+passes. The syntax is that of GitHub's page "Workflow commands for GitHub Actions".
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from parity.goldens.text import printable
+from parity.judge.states import CaseState
+from parity.output import faults, summary
+
+TITLE = "rvc-parity"
+
+
+def annotations(verdict: Mapping[str, Any]) -> str:
+    """One line for each annotation of a verdict.json document."""
+    fault_list = faults.of(verdict)
+    lines = [_command("error", f"{TITLE}: {fault.title}", _lines(summary.full(fault))) for fault in fault_list]
+    sentence = f"{verdict['state']}: {verdict['sentence']}"
+    if verdict["state"] == CaseState.PASS:
+        lines.append(_command("notice", TITLE, sentence))
+    elif verdict["state"] == CaseState.DIFFERS:
+        lines += [] if fault_list else [_command("error", TITLE, sentence)]
+    else:
+        lines.append(_command("warning", TITLE, sentence))
+    return "\n".join(lines)
+
+
+def _lines(lines: list[str]) -> str:
+    return "\n".join(printable(line.strip()) for line in lines)
+
+
+def _command(name: str, title: str, message: str) -> str:
+    return f"::{name} title={_property(printable(title))}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    """A message without the characters that end a command."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """A property without the characters that separate properties."""
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,85 @@
+"""The summary at the end of a run: the faults, the command that shows each again, and what to do next."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from parity.judge.states import CaseState
+from parity.output import faults
+from parity.output.faults import Fault
+
+MOST_LINES = 25  # lines of a terminal that shows the summary and the prompt
+_FULL = 3  # faults that get four lines each; the next ones get one line
+_BRIEF = 5  # faults that get one line; the rest are counted
+_WIDTH = 200  # characters of a line; longer sentences are cut
+CHART = "docs/your-port-differs.md"
+
+
+def text(verdict: Mapping[str, Any]) -> str:
+    """The summary of a verdict.json document. Its last line is the state with its sentence."""
+    fault_list = faults.of(verdict)
+    lines: list[str] = []
+    if fault_list:
+        lines += [_heading(verdict, fault_list), ""]
+        for fault in fault_list[:_FULL]:
+            lines += [_cut(line) for line in full(fault)]
+        lines += [_cut(brief(fault)) for fault in fault_list[_FULL : _FULL + _BRIEF]]
+        if len(fault_list) > _FULL + _BRIEF:
+            lines.append(f"… and {plural(len(fault_list) - _FULL - _BRIEF, 'more fault')}; summary.md lists all")
+        lines += ["", *_inherited(verdict), *(f"next: {line}" for line in _next_steps(fault_list)), ""]
+    return "\n".join([*lines, f"{verdict['state']}: {verdict['sentence']}"])
+
+
+def plural(count: int, one: str) -> str:
+    """ "1 fault", "3 faults"."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"
+
+
+def _heading(verdict: Mapping[str, Any], fault_list: Sequence[Fault]) -> str:
+    about = verdict.get("candidate", {})
+    name = f"{about.get('name', 'the candidate')} {about.get('version', '')}".strip()
+    differing = {case for fault in fault_list for case in fault.cases}
+    return f"{name}: {plural(len(fault_list), 'fault')} in {len(differing)} of {plural(len(verdict['cases']), 'case')}"
+
+
+def full(fault: Fault) -> list[str]:
+    """A fault in four lines: where, how large, why, and the command that shows it again."""
+    meaning = f" ({fault.meaning})" if fault.meaning else ""
+    if fault.stage is None:
+        lines = [f"{fault.number}. {fault.title}", f"   {fault.error}"]
+    else:
+        lines = [f"{fault.number}. {fault.title}: {fault.extent}{meaning}", f"   {fault.error}"]
+        lines += [f"   {fault.cause_text}"] if fault.cause_text else []
+    return [*lines, *([f"   again: {fault.command}"] if fault.command else [])]
+
+
+def brief(fault: Fault) -> str:
+    """A fault in one line."""
+    if fault.stage is None:
+        return f"{fault.number}. {fault.title}; {fault.error}"
+    cause = "cause unknown" if fault.cause == faults.UNKNOWN else f"cause: {fault.cause}"
+    line = f"{fault.number}. {fault.title}: {fault.extent}; {fault.error}"
+    return f"{line}; {cause}" if fault.cause_text else line
+
+
+def _inherited(verdict: Mapping[str, Any]) -> list[str]:
+    names = faults.inherited(verdict)
+    if not names:
+        return []
+    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return [f"inherited (the stage is right on the original's inputs; its own inputs were wrong): {shown}"]
+
+
+def _next_steps(fault_list: Sequence[Fault]) -> list[str]:
+    """What to do about the first fault."""
+    first = fault_list[0]
+    if first.stage is None:
+        whole = first.example.case["state"] == CaseState.UNREADABLE
+        return ["restore or record the golden again" if whole else "make the candidate answer, then check again"]
+    again = ", repeat its command until it passes, then run the complete check"
+    return [f"correct fault 1 ({first.stage}), which is first in the conversion{again}; {CHART} leads on"]
+
+
+def _cut(line: str) -> str:
+    if "   again: " in line or len(line) <= _WIDTH:  # a command is only useful when it is complete
+        return line
+    return f"{line[: _WIDTH - 1]}…"

@@ -138,7 +138,7 @@ def _fault_card(fault: faults.Fault) -> FaultCard:
     if example.cell is None:
         return FaultCard(title, [fault.error], fault.command, f"{example.case['name']}.html")
     place = example.cell.get("worst") or {}
-    time = cells.page_time(example.case, example.cell["tensor"], place.get("time_s"))
+    time = cells.page_time(dict(example.case), example.cell["tensor"], place.get("time_s"))
     local = stages.TensorName.parse(example.cell["tensor"]).local
     lines = [line for line in (fault.extent, fault.meaning, fault.error, fault.cause_text) if line]
     link = f"{example.case['name']}.html#{local}/{time:.3f}/{example.cell['mode']}"

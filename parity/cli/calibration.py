@@ -1,9 +1,9 @@
-"""The commands that measure the goldens and the limits: coverage, accuracy, calibrate, spread, exact."""
+"""The commands that measure the goldens and the limits: coverage, accuracy, calibrate, spread, exact, inputs."""
 
 import argparse
 from pathlib import Path
 
-from parity.calibration import accuracy, coverage, exact_arithmetic, leave_one_out, spread
+from parity.calibration import accuracy, coverage, exact_arithmetic, leave_one_out, spread, stage_inputs
 from parity.cli.command import RUN_FOLDER, Command, add_goldens
 from parity.judge import limits
 
@@ -125,4 +125,23 @@ than the original.
 exit codes: 0 every limit admits the exact result, 1 one does not, 2 usage or bad input""",
     _add_exact_options,
     lambda options: exact_arithmetic.report(options.goldens, options.traces),
+)
+
+
+def _inputs(options: argparse.Namespace) -> int:
+    from parity.rvc_bridge.rvc_torch import RvcTorch  # imports torch
+
+    return stage_inputs.report(options.goldens, RvcTorch())
+
+
+INPUTS = Command(
+    "inputs",
+    "check the stage table: each declared input changes the stage's output",
+    """Check that every tensor is read only after it is made, and that each input that the stage table names for a stage
+changes the output of that stage: a proven stage of rvc is run on a golden's inputs and again with one of them replaced.
+
+exit codes: 0 the table holds, 1 an input is read before it is made or changes nothing in any golden,
+2 usage or bad input""",
+    add_goldens,
+    _inputs,
 )

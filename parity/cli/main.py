@@ -9,14 +9,29 @@ import os
 import sys
 from collections.abc import Sequence
 
-from parity.cli.calibration import ACCURACY, CALIBRATE, COVERAGE, EXACT, SPREAD
+from parity.cli.calibration import ACCURACY, CALIBRATE, COVERAGE, EXACT, INPUTS, SPREAD
 from parity.cli.command import Command
 from parity.cli.judgment import CHECK, COMPARE, LIVE, RUN
 from parity.cli.tools import DIFF, DOCTOR, MUTANTS, VOICES
 from parity.errors import ParityError
 
 PROGRAM = "rvc-parity"
-COMMANDS = (RUN, CHECK, DOCTOR, COMPARE, DIFF, COVERAGE, ACCURACY, CALIBRATE, SPREAD, EXACT, MUTANTS, VOICES, LIVE)
+COMMANDS = (
+    RUN,
+    CHECK,
+    DOCTOR,
+    COMPARE,
+    DIFF,
+    COVERAGE,
+    ACCURACY,
+    CALIBRATE,
+    SPREAD,
+    EXACT,
+    INPUTS,
+    MUTANTS,
+    VOICES,
+    LIVE,
+)
 
 _DESCRIPTION = "Judge an implementation of RVC, stage by stage, against goldens recorded from the original programs."
 _EPILOG = f"""first steps for a port:

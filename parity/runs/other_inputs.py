@@ -60,10 +60,6 @@ def _last_neighbor(value: Array) -> Array:
     return weights
 
 
-def _unchanged(value: Array) -> Array:
-    return value
-
-
 # (stage, local name of an input) → its other value; every other floating-point input is scaled.
 _OTHER: dict[tuple[str, str], Callable[[Array], Array]] = {
     ("segment.cuts", "highpassed"): _reversed,
@@ -81,18 +77,38 @@ _OTHER: dict[tuple[str, str], Callable[[Array], Array]] = {
     ("rt.nsf", "f0.hz"): _track,
     ("rt.sola", "infer_wav"): _reversed,  # the correlation is normalized, and two signs cancel
     ("rt.sola", "waveform.model"): _reversed,
-    ("rt.sola", "sola_buffer"): _unchanged,
+}
+
+_LAST_BIN = 255  # the largest F0 bin
+_FRAMES_MOVED = 3  # 10 ms frames by which cut points are moved
+
+# Local name of an input of integers → its other value.
+_INTEGERS: dict[str, Callable[[Array], Array]] = {
+    "f0.coarse": lambda bins: _LAST_BIN - bins,
+    "retrieval.ids": _reversed,
+    "segment.cuts": lambda cuts: cuts - _FRAMES_MOVED * stages.FRAME,
+    "sola.offset": lambda offset: np.where(offset > 0, offset - 1, offset + 1),
 }
 
 
 def other_inputs(stage: stages.Stage, inputs: Tensors) -> Tensors:
     """Inputs of the same form for which the stage must make another output; integers stay as they are."""
     return {
-        name: _OTHER.get((stage.name, TensorName.parse(name).local), _scaled)(value)
-        if value.dtype.kind == "f"
-        else value
-        for name, value in inputs.items()
+        name: other_value(stage, name, value) if value.dtype.kind == "f" else value for name, value in inputs.items()
     }
+
+
+def other_value(stage: stages.Stage, name: str, value: Array) -> Array:
+    """Another value of one input, of the same form and within the input's range.
+
+    Args:
+        stage: The stage that reads it.
+        name: The full name of the input.
+        value: Its value.
+    """
+    if value.dtype.kind == "f":
+        return _OTHER.get((stage.name, TensorName.parse(name).local), _scaled)(value)
+    return _INTEGERS[TensorName.parse(name).local](value)
 
 
 def is_same(case: Case, name: str, one: NamedArrays, other: NamedArrays) -> bool:

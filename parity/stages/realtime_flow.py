@@ -1,7 +1,7 @@
 """The stages of one block of a realtime stream and its inputs, in flow order; docs/spec/07 describes each tensor."""
 
 from parity.stages.axes import CONTENT_10_MS, CONTENT_20_MS, DEVICE, LATENT, NEIGHBORS, PITCH
-from parity.stages.stage import F32, I64, Fact, Stage, Tensor, TensorKind
+from parity.stages.stage import F32, I64, Earlier, Fact, Stage, Tensor, TensorKind
 from parity.stages.stage_table import register, register_input
 from parity.stages.tensor_name import Scope
 
@@ -14,7 +14,7 @@ register(
             Tensor("rms_in", F32, ("frame10",), "1", optional=True),
             Tensor("input_wav", F32, DEVICE, "1", optional=True),
         ),
-        ("in",),
+        ("in", Earlier("in", all_blocks=True)),
     )
 )
 register(
@@ -23,7 +23,7 @@ register(
         Scope.BLOCK,
         "the ring buffer at 16 kHz",
         (Tensor("input16k", F32, ("sample16k",), "1"),),
-        (("input_wav", "in"),),
+        (("input_wav", "in"), Earlier("in", all_blocks=True)),
     )
 )
 register(
@@ -54,9 +54,9 @@ register(
     Stage(
         "rt.content",
         Scope.BLOCK,
-        "each frame repeated once, cut to the block",
+        "each frame repeated once, cut to the block; frames before skip_head // 2 are those of the content encoder",
         (Tensor("content", F32, CONTENT_10_MS, "1"),),
-        (("retrieval.blended", "hubert.features"),),
+        ("hubert.features", "retrieval.blended"),
     )
 )
 register(
@@ -68,7 +68,7 @@ register(
             Tensor("f0.hz", F32, PITCH, "Hz", TensorKind.HZ, needs=(Fact.F0,)),
             Tensor("f0.coarse", I64, PITCH, "bin", TensorKind.DECISION, needs=(Fact.F0,)),
         ),
-        ("input16k",),
+        ("input16k", Earlier("input16k", all_blocks=True)),
     )
 )
 register(
@@ -144,7 +144,12 @@ register(
             Tensor("rms_out", F32, ("frame10",), "1", optional=True),
             Tensor("infer_wav", F32, DEVICE, "1", TensorKind.WAVE, optional=True),
         ),
-        ("waveform.model", "input_wav"),
+        (
+            "waveform.model",
+            Earlier("waveform.model", all_blocks=True),
+            ("input_wav", "in"),
+            Earlier("in", all_blocks=True),
+        ),
     )
 )
 register(
@@ -156,7 +161,7 @@ register(
             Tensor("sola.cor", F32, ("lag",), "1"),
             Tensor("sola.offset", I64, ("one",), "sample", TensorKind.DECISION),
         ),
-        (("infer_wav", "waveform.model"), "sola_buffer"),
+        (("infer_wav", "waveform.model"), Earlier("sola_buffer")),
     )
 )
 register(
@@ -168,7 +173,7 @@ register(
             Tensor("sola_buffer", F32, DEVICE, "1", TensorKind.WAVE),
             Tensor("out", F32, DEVICE, "1", TensorKind.WAVE),
         ),
-        (("infer_wav", "waveform.model"), "sola.offset"),
+        (("infer_wav", "waveform.model"), "sola.offset", Earlier("sola_buffer")),
     )
 )
 

@@ -83,6 +83,22 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """A tensor of earlier blocks of a stream, from which a stage gets the state that it continues.
+
+    Attributes:
+        local: The local name.
+        all_blocks: Whether every earlier block is read; else the block before alone.
+    """
+
+    local: str
+    all_blocks: bool = False
+
+
+Read = str | tuple[str, ...] | Earlier
+
+
+@dataclass(frozen=True)
 class Stage:
     """One step of the conversion.
 
@@ -91,14 +107,15 @@ class Stage:
         scope: Whether it runs once per file, segment or block.
         what: What it does, for reports.
         makes: Its outputs.
-        reads: The local names of its inputs. Of a tuple, the first tensor that exists is read.
+        reads: The local names of its inputs. Of a tuple, the first tensor that exists is read. `Earlier` is the tensor
+            of a block before; the first block has none.
     """
 
     name: str
     scope: Scope
     what: str
     makes: tuple[Tensor, ...]
-    reads: tuple[str | tuple[str, ...], ...] = field(default=())
+    reads: tuple[Read, ...] = field(default=())
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from parity.stages.stage import Facts, Stage, Tensor
+from parity.stages.stage import Earlier, Facts, Read, Stage, Tensor
 from parity.stages.tensor_name import Scope, TensorName, index_of, prefix, scope_of
 
 
@@ -139,15 +139,55 @@ def expected(facts: Facts) -> list[str]:
 
 
 def reads(stage: Stage, prefix: str, present: Iterable[str]) -> list[str]:
-    """The full names that a stage reads under `prefix`, as far as they are `present`; of all segments for a join."""
+    """The full names that a stage reads under `prefix`, as far as they are `present`; of all segments for a join.
+
+    The tensors of earlier blocks are named in time order.
+    """
     available = set(present)
     addresses: list[str] = []
-    for alternatives in stage.reads:
-        for local in (alternatives,) if isinstance(alternatives, str) else alternatives:
+    for read in stage.reads:
+        if isinstance(read, Earlier):
+            addresses += [name for name in _of_earlier_blocks(read, prefix) if name in available]
+            continue
+        for local in alternatives(read):
             if here := _addresses(local, stage, prefix, available):
                 addresses += here
                 break
     return addresses
+
+
+def alternatives(read: Read) -> tuple[str, ...]:
+    """The local names of which the first that exists is read."""
+    if isinstance(read, Earlier):
+        return (read.local,)
+    return (read,) if isinstance(read, str) else read
+
+
+def _of_earlier_blocks(read: Earlier, place: str) -> list[str]:
+    block = index_of(place)
+    first = 0 if read.all_blocks else max(block - 1, 0)
+    return [prefix(Scope.BLOCK, number) + read.local for number in range(first, block)]
+
+
+def misplaced_reads() -> list[str]:
+    """A sentence for each input of a stage that no stage makes before it; empty for a correct table."""
+    made = {(scope, row.name) for scope, rows in _INPUTS.items() for row in rows}
+    all_of_block = {row.name for stage in realtime() for row in stage.makes} | {
+        row.name for row in _INPUTS[Scope.BLOCK]
+    }
+    sentences = []
+    for stage in every():
+        for read in stage.reads:
+            for local in alternatives(read):
+                if isinstance(read, Earlier):
+                    known = stage.scope is Scope.BLOCK and local in all_of_block
+                else:
+                    scopes = (Scope.BLOCK,) if stage.scope is Scope.BLOCK else (Scope.FILE, Scope.SEGMENT)
+                    known = any((scope, local) in made for scope in scopes)
+                if not known:
+                    sentences.append(f"{stage.name} reads {local}, which no stage before it makes")
+        made |= {(stage.scope, row.name) for row in stage.makes}
+    return sentences
 
 
 def _addresses(local: str, stage: Stage, place: str, available: set[str]) -> list[str]:

@@ -15,7 +15,7 @@ NAMES = [command.name for command in command_line.COMMANDS]
 
 
 def test_the_commands_are_those_of_the_documentation() -> None:
-    expected = "run check doctor compare diff coverage accuracy calibrate spread exact mutants voices live"
+    expected = "run check doctor compare diff coverage accuracy calibrate spread exact inputs mutants voices live"
     assert expected.split() == NAMES
 
 

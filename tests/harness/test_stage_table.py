@@ -9,8 +9,8 @@ from small_case import META
 from parity import stages
 from parity.goldens import time_axes
 from parity.judge.diagnosis import causes, registry
-from parity.stages import Scope, Stage, Tensor, TensorName
-from parity.stages.stage import F32
+from parity.stages import Earlier, Scope, Stage, Tensor, TensorName
+from parity.stages.stage import F32, Read
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,39 @@ def test_a_stage_cannot_be_registered_twice(toy_stage: Stage) -> None:
         stages.register(toy_stage)
     with pytest.raises(ValueError, match="there is no stage 'nowhere'"):
         stages.register(Stage("other", Scope.FILE, "", ()), after="nowhere")
+
+
+def test_a_tensor_is_read_only_after_it_is_made() -> None:
+    assert stages.misplaced_reads() == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "read", "sentence"),
+    [
+        (Scope.BLOCK, "sola_buffer", "toy reads sola_buffer, which no stage before it makes"),
+        (Scope.BLOCK, "f0.raw", "toy reads f0.raw, which no stage before it makes"),
+        (Scope.BLOCK, Earlier("nothing"), "toy reads nothing, which no stage before it makes"),
+        (Scope.SEGMENT, "generator", "toy reads generator, which no stage before it makes"),
+        (Scope.SEGMENT, ("flow.z", "waveform.final"), "toy reads waveform.final, which no stage before it makes"),
+    ],
+)
+def test_a_misplaced_read_is_reported(scope: Scope, read: Read, sentence: str) -> None:
+    after = "rt.flow" if scope is Scope.BLOCK else "flow"
+    stage = stages.register(Stage("toy", scope, "", (Tensor("toy.y", F32, ("frame10",), "1"),), (read,)), after=after)
+    try:
+        assert stages.misplaced_reads() == [sentence]
+    finally:
+        stages.unregister(stage)
+
+
+def test_a_block_reads_the_state_that_the_block_before_left() -> None:
+    sola, f0 = stages.stage_named("rt.sola"), stages.stage_named("rt.f0")
+    assert sola is not None and f0 is not None
+    present = stages.names([f"rt.{n}." for n in range(4)])
+    assert stages.reads(sola, "rt.2.", present) == ["rt.2.infer_wav", "rt.1.sola_buffer"]
+    assert stages.reads(sola, "rt.0.", present) == ["rt.0.infer_wav"]
+    assert stages.reads(f0, "rt.2.", present) == ["rt.2.input16k", "rt.0.input16k", "rt.1.input16k"]
+    assert "rt.2.sola.offset" not in stages.upstream("rt.2.sola.offset", present)
 
 
 def test_a_segment_begins_at_the_frame_of_its_cut() -> None:

@@ -162,6 +162,7 @@ def accept(names: list[str], reason: str) -> int:
         store.save_case(COMMITTED / case.name, {name: case[name] for name in case}, case.meta | {"accepted": reason})
         shutil.rmtree(case.folder)
         print(f"{case.name} is in place: {reason}")
+    print("pin what is in place: rvc-parity manifest --write")
     return 0
 
 

@@ -87,7 +87,7 @@ def add_waivers(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="known failures that are no failure of the run: a JSON list of "
-        '{"cell": "case/tensor/mode/metric", "because": TEXT, "until": "YYYY-MM-DD"}; the cell may hold *',
+        '{"cell": "case/tensor/mode/metric", "because": TEXT, "until": "YYYY-MM-DD"}; tensor and metric may hold *',
     )
 
 
@@ -111,5 +111,6 @@ def print_verdict(document: Json, form: str = "text") -> int:
     else:
         if form == "github":
             print(github.annotations(document))
-        print(f"{table.text(document)}\n\n{table.closing(document)}")
+        heading = table.heading(document)
+        print(f"{heading}\n\n" * bool(heading) + f"{table.text(document)}\n\n{table.closing(document)}")
     return int(document["exit_code"])

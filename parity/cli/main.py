@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from parity.cli.calibration import ACCURACY, CALIBRATE, COVERAGE, EXACT, INPUTS, SPREAD
 from parity.cli.command import Command
 from parity.cli.judgment import CHECK, COMPARE, LIVE, RUN
-from parity.cli.tools import DIFF, DOCTOR, MUTANTS, VOICES
+from parity.cli.tools import DIFF, DOCTOR, MANIFEST, MUTANTS, VOICES
 from parity.errors import ParityError
 
 PROGRAM = "rvc-parity"
@@ -28,6 +28,7 @@ COMMANDS = (
     SPREAD,
     EXACT,
     INPUTS,
+    MANIFEST,
     MUTANTS,
     VOICES,
     LIVE,

@@ -1,4 +1,4 @@
-"""The commands around a verdict: doctor, diff, mutants, voices."""
+"""The commands around a verdict: doctor, diff, manifest, mutants, voices."""
 
 import argparse
 import json
@@ -6,8 +6,10 @@ from pathlib import Path
 
 from parity.candidates.external import External
 from parity.cli.command import Command, add_candidate, add_goldens
+from parity.errors import UsageError
+from parity.goldens import store
 from parity.output import diff
-from parity.runs import doctor
+from parity.runs import doctor, manifest
 from parity.rvc_bridge import voice_files
 from parity.voices import command as voices_command
 
@@ -60,6 +62,41 @@ DIFF = Command(
 exit codes: 0 nothing broke and nothing disappeared, 1 otherwise, 2 usage or bad input""",
     _add_diff_options,
     _diff,
+)
+
+
+def _add_manifest_options(parser: argparse.ArgumentParser) -> None:
+    add_goldens(parser)
+    parser.add_argument("--write", action="store_true", help="pin the goldens, limits, spread and waivers as they are")
+
+
+def _manifest(options: argparse.Namespace) -> int:
+    folders = store.cases(options.goldens)
+    if not folders:
+        raise UsageError(f"there is no golden below {options.goldens}; is this the root of the repository?")
+    if options.write:
+        print(f"{len(manifest.write(folders).goldens)} goldens, the limits, the spread and the waivers are pinned")
+        return 0
+    comparison = manifest.compare(folders)
+    for sentence in (*comparison.altered, *comparison.notes):
+        print(sentence)
+    if not comparison.altered and not comparison.notes:
+        print(f"{len(folders)} goldens, the limits, the spread and the waivers are the pinned ones")
+    return 1 if comparison.altered or comparison.notes else 0
+
+
+MANIFEST = Command(
+    "manifest",
+    "compare goldens, limits, spread and waivers with the pinned digests, or pin them",
+    """Compare everything that candidates are judged by with the digests in parity/data/manifest.json. After a change to
+a golden, a limit, the spread or a waiver, --write pins the new state; commit the manifest together with the change.
+
+  rvc-parity manifest
+  rvc-parity manifest --write
+
+exit codes: 0 everything is as pinned, 1 something is not, 2 usage or bad input""",
+    _add_manifest_options,
+    _manifest,
 )
 
 

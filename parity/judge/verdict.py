@@ -42,6 +42,32 @@ class RunScope:
         """Whether all cases and all stages are judged."""
         return self.cases is None and self.only_stage is None
 
+    def document(self) -> dict[str, Any]:
+        """The scope as verdict.json holds it."""
+        return {"modes": [mode.value for mode in self.modes], "of_cases": self.cases, "stage": self.only_stage}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The result of a run.
+
+    Attributes:
+        state: PASS, PARTIAL, DIFFERS or NOTHING.
+        sentence: The reason, for people.
+        failures: Failures that belong to no cell; the state is DIFFERS where there is one.
+        scope: What the run judged.
+    """
+
+    state: CaseState
+    sentence: str
+    failures: tuple[str, ...]
+    scope: RunScope
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command."""
+        return EXIT_CODES[self.state]
+
 
 @dataclass
 class CaseVerdict:
@@ -225,7 +251,7 @@ def unreadable(name: str, error: ParityError) -> CaseVerdict:
 
 def overall(
     verdicts: Iterable[CaseVerdict], waivers: Waivers, scope: RunScope, complaints: Sequence[str] = ()
-) -> tuple[CaseState, int, str]:
+) -> RunResult:
     """The result of a run.
 
     Args:
@@ -233,8 +259,6 @@ def overall(
         waivers: The waivers of the run. One that a complete run did not use is a failure.
         scope: What the run judges; only a complete run in which every cell was compared passes.
         complaints: Failures of the run that belong to no cell.
-    Returns:
-        State, exit code and sentence.
     """
     cases = list(verdicts)
     judged = [verdict for verdict in cases if not verdict.outside]
@@ -254,7 +278,7 @@ def overall(
         state, sentence = CaseState.PASS, f"all {totals['compared']} cells of {_cases(len(judged))} hold"
         if len(judged) < len(cases):
             sentence += f"; {_cases(len(cases) - len(judged))} of profiles that the candidate does not declare"
-    return state, EXIT_CODES[state], sentence
+    return RunResult(state, sentence, tuple(failures), scope)
 
 
 def _cases(count: int) -> str:

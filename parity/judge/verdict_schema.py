@@ -134,6 +134,7 @@ _CASE = _object(
         "folder": {**_TEXT, "description": "the golden, relative to verdict.json's working folder"},
         "traces": _object({"isolated": _ANY_TEXT, "chained": _ANY_TEXT}),
         "reproduce": {**_TEXT, "description": "the command that shows this again"},
+        "outside": {"type": "boolean", "description": "true where the candidate does not declare the case's profile"},
         "matches": {**_ANY_TEXT, "description": "another profile under which a differing case would have passed"},
     },
 )
@@ -157,6 +158,24 @@ _LIMIT = _object(
 
 _WAIVER = _object({"cell": _TEXT, "because": _TEXT, "until": _TEXT, "used": _INT})
 
+_SCOPE = _object(
+    {
+        "modes": _list({"enum": MODES}),
+        "of_cases": {"type": ["integer", "null"], "description": "how many goldens there are; null: all were judged"},
+        "stage": {**_ANY_TEXT, "description": "the stage of --stage"},
+    }
+)
+
+_DIGESTS = _object({"limits": _TEXT, "spread": _TEXT, "waivers": _TEXT, "goldens": _FREE})
+_MANIFEST = _object(
+    {
+        "sha256": {**_TEXT, "description": "of the manifest of pinned digests"},
+        "altered": {**_list(_TEXT), "description": "each pinned item that has another content, a failure of the run"},
+        "notes": {**_list(_TEXT), "description": "what the manifest does not pin, and what is missing"},
+        "judged_by": {**_DIGESTS, "description": "the digests of what this run was judged by"},
+    }
+)
+
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "A verdict: what a candidate computed, against what the originals computed",
@@ -166,6 +185,9 @@ SCHEMA: dict[str, Any] = {
             "state": {"enum": ["pass", "partial", "differs", "nothing"]},
             "exit_code": {"enum": [0, 1, 3, 4]},
             "sentence": _TEXT,
+            "scope": {**_SCOPE, "description": "what the run judged"},
+            "failures": {**_list(_TEXT), "description": "failures that belong to no cell"},
+            "manifest": _MANIFEST,
             "candidate": _object(
                 {"name": _TEXT, "version": _TEXT},
                 {"command": _ANY_TEXT, "runtime": _TEXT, "environment": _FREE, "declares": _FREE},

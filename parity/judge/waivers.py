@@ -1,7 +1,9 @@
 """Waivers: cells that are known to differ, each with a reason and its last day.
 
-`parity/data/waivers.json` is a list of {"cell": "case/tensor/mode/metric", "because": TEXT, "until": "YYYY-MM-DD"}; the
-cell may hold `*`. A waiver that has ended is a failure, and so is one that no failed cell of a complete run uses.
+`parity/data/waivers.json` is a list of {"cell": "case/tensor/mode/metric", "because": TEXT, "until": "YYYY-MM-DD"}.
+Tensor and metric may hold `*`. Case and mode are written out, so that a waiver covers no case that is added later. The
+last day lies at most a year ahead. A waiver that has ended is a failure, and so is one that no failed cell of a
+complete run uses.
 """
 
 import datetime
@@ -16,8 +18,10 @@ from parity.errors import UsageError
 from parity.goldens import closed_schema
 from parity.goldens.text import parse as parse_json
 from parity.judge.ledger import Cell
-from parity.judge.states import CellState
+from parity.judge.states import CellState, Mode
 
+LONGEST = datetime.timedelta(days=366)  # from the day of the run to the last day of a waiver
+_WILDCARDS = "*?["
 FILE = Path(__file__).parents[1] / "data" / "waivers.json"
 
 _FIELDS = {
@@ -41,13 +45,21 @@ class Waivers:
             rows: The waivers, as the file holds them.
             today: The day to compare with; None for the current one.
         Raises:
-            UsageError: A row lacks its cell, its reason or its last day, or has another field.
+            UsageError: A row lacks its cell, its reason or its last day, has another field, covers several cases or
+                modes, or lasts for more than a year.
         """
         if wrong := closed_schema.check(list(rows), _SCHEMA):
             raise UsageError(f"a waiver needs cell, because and until: {wrong[0]}")
-        self._rows = list(rows)
-        self._used = [0] * len(self._rows)
         self._today = today or datetime.date.today()
+        for row in rows:
+            _refuse_broad(row, self._today)
+        self._rows = [dict(row) for row in rows]
+        self._used = [0] * len(self._rows)
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """The waivers, as the file holds them."""
+        return [dict(row) for row in self._rows]
 
     def apply(self, case: str, cell: Cell) -> Cell:
         """The cell; a failed one that a valid waiver names becomes waived, and the use is counted."""
@@ -79,6 +91,25 @@ class Waivers:
     def document(self) -> list[dict[str, Any]]:
         """The waivers as verdict.json holds them."""
         return [{**row, "used": used} for row, used in zip(self._rows, self._used, strict=True)]
+
+
+def _refuse_broad(row: Mapping[str, str], today: datetime.date) -> None:
+    """Raise UsageError for a waiver of several cases or modes, or one that lasts for more than a year."""
+    case, _, mode, _ = row["cell"].split("/")
+    if any(character in case for character in _WILDCARDS):
+        raise UsageError(f"the waiver for {row['cell']} covers several cases; write one waiver for each case")
+    if mode not in list(Mode):
+        raise UsageError(f"the waiver for {row['cell']} has the mode {mode!r}; write {' or '.join(Mode)}")
+    try:
+        until = datetime.date.fromisoformat(row["until"])
+    except ValueError:
+        raise UsageError(
+            f"the waiver for {row['cell']} ends on {row['until']}, which is no day; write YYYY-MM-DD"
+        ) from None
+    if until > today + LONGEST:
+        raise UsageError(
+            f"the waiver for {row['cell']} ends on {row['until']}; write a day within a year, and renew it then"
+        )
 
 
 def load(path: Path = FILE) -> Waivers:

@@ -7,6 +7,8 @@ from typing import Any
 
 from parity.errors import UsageError
 from parity.goldens.text import parse as parse_json
+from parity.judge.verdict_schema import FORMAT
+from parity.output import recomputed
 from parity.output.verdict_json import Json, cell_failed
 
 Key = tuple[str, str, str, str]  # case, tensor, mode, metric
@@ -16,7 +18,12 @@ SHOWN = 40  # cells of each kind that `text` lists
 
 
 def read(path: Path) -> Json:
-    """The document of a verdict.json, or of the one in a folder. Raises UsageError for any other file."""
+    """The document of a verdict.json, or of the one in a folder.
+
+    Raises:
+        UsageError: there is no such file, or it is no verdict.
+        ParityError: the verdict contradicts itself.
+    """
     path = path / "verdict.json" if path.is_dir() else path
     try:
         document: Json = parse_json(path.read_text(encoding="utf-8"))
@@ -24,9 +31,10 @@ def read(path: Path) -> Json:
         raise UsageError(f"there is no {path}; make one with python -m parity run --out FOLDER") from None
     except json.JSONDecodeError as error:
         raise UsageError(f"{path} is not JSON ({error}); make it again with python -m parity run") from None
-    if document.get("format") != "rvc-verdict/1":
-        other = document.get("format", "no verdict")
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        other = document.get("format", "no verdict") if isinstance(document, dict) else "no verdict"
         raise UsageError(f"{path} is {other!r}, expected rvc-verdict/1; make it again with python -m parity run")
+    recomputed.refuse_edited(document, path)
     return document
 
 

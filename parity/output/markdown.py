@@ -27,6 +27,8 @@ def document(verdict: Mapping[str, Any]) -> str:
         "| " + " | ".join(table.HEADINGS) + " |",
         "|---|--:|--:|--:|--:|---|",
     ]
+    if heading := table.heading(verdict):
+        lines[:0] = [escaped(heading), ""]
     lines += ["| " + " | ".join(map(escaped, line)) + " |" for line in table.stage_lines(verdict)]
     lines += ["", "| case | state | cells | failed | what |", "|---|---|--:|--:|---|"]
     for case in verdict["cases"]:

@@ -63,6 +63,14 @@ def _share(times: float | None) -> str:
     return f"{faults.factor_text(times)} " if times >= _FACTOR_FROM else f"{100 * times:.3g} % of "
 
 
+def heading(verdict: Mapping[str, Any]) -> str:
+    """The first line of the output: what the run was judged by, where that is not exactly what is pinned; else "".
+
+    A changed golden, limit or waiver stands before every number that depends on it.
+    """
+    return "; ".join([*verdict["manifest"]["altered"], *verdict["manifest"]["notes"]])
+
+
 def text(verdict: Mapping[str, Any]) -> str:
     """The table of a verdict.json document for a terminal, columns aligned."""
     lines = [HEADINGS, *stage_lines(verdict)]

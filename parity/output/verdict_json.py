@@ -15,7 +15,7 @@ from parity.judge import ledger
 from parity.judge.blame import StageVerdict
 from parity.judge.limits import Limits
 from parity.judge.states import CaseState, CellState, Mode
-from parity.judge.verdict import CaseVerdict
+from parity.judge.verdict import CaseVerdict, RunResult
 from parity.judge.verdict_schema import FORMAT, SCHEMA
 
 Json = dict[str, Any]
@@ -82,6 +82,8 @@ def case_document(
         "wall_s": round(wall, 3),
         "reproduce": reproduce,
     }
+    if verdict.outside:
+        document["outside"] = True
     if verdict.matches:
         document["matches"] = verdict.matches
     if case is None:
@@ -120,7 +122,8 @@ def limits_used(verdicts: Iterable[CaseVerdict], limits: Limits, networks: Mappi
 
 
 def run_document(
-    state: tuple[str, int, str],
+    result: RunResult,
+    manifest: Mapping[str, Any],
     about: Mapping[str, Any],
     cases: Sequence[Json],
     verdicts: Sequence[CaseVerdict],
@@ -132,7 +135,8 @@ def run_document(
     """The document of a run, as verdict.json holds it.
 
     Args:
-        state: state, exit code and sentence of the run.
+        result: the result of the run.
+        manifest: what the run was judged by, beside the pinned digests.
         about: `Candidate.about`.
         cases: `case_document` of each case.
         verdicts: the judged cases, whose cells are counted.
@@ -145,9 +149,12 @@ def run_document(
     """
     document: Json = {
         "format": FORMAT,
-        "state": state[0],
-        "exit_code": state[1],
-        "sentence": state[2],
+        "state": result.state,
+        "exit_code": result.exit_code,
+        "sentence": result.sentence,
+        "scope": result.scope.document(),
+        "failures": list(result.failures),
+        "manifest": dict(manifest),
         "candidate": dict(about),
         "started": started,
         "seconds": round(seconds, 3),

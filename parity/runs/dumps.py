@@ -4,6 +4,7 @@ import datetime
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from parity.judge.states import CellState, Mode
 from parity.judge.waivers import Waivers
 from parity.output import files, verdict_json
 from parity.output.verdict_json import Json
+from parity.runs import manifest
 from parity.rvc_bridge import counterfactual
 
 _NO_SHA256 = "0" * 64  # the input file of a trace is not at hand
@@ -87,6 +89,8 @@ def judge(
         the document of verdict.json, of one case.
     """
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
+    golden = case if not isinstance(case, MemoryCase) else None
+    pinned = manifest.compare([case.folder] if golden else [], given_waivers=waivers)
     limits, waivers = load_limits(), waivers if waivers is not None else Waivers()
     only_chained = Absence(CellState.NOT_TESTED, "not tested: two dumps show only the chained run")
     judgment = Judgment(
@@ -102,10 +106,12 @@ def judge(
     case_verdict = verdict.judge_tensors(judgment)
     verdict.match_profiles(judgment, case_verdict)
     traces = files.write_traces(out, case_verdict) if out else {}
-    golden = case if not isinstance(case, MemoryCase) else None
     document = verdict_json.case_document(case_verdict, golden, traces, time.monotonic() - begin, command)
     run_document = verdict_json.run_document(
-        verdict.overall([case_verdict], waivers, verdict.RunScope((Mode.CHAINED,), only_stage=only_stage)),
+        verdict.overall(
+            [case_verdict], waivers, verdict.RunScope((Mode.CHAINED,), only_stage=only_stage), pinned.altered
+        ),
+        replace(pinned, notes=_pinned_notes(pinned, golden)).document(),
         about,
         [document],
         [case_verdict],
@@ -117,6 +123,12 @@ def judge(
     if out:
         files.write(out, run_document)
     return run_document
+
+
+def _pinned_notes(pinned: manifest.Comparison, golden: Case | None) -> tuple[str, ...]:
+    """The notes of a comparison of one golden: that others are missing does not matter."""
+    notes = tuple(note for note in pinned.notes if "are missing" not in note)
+    return notes if golden else (*notes, "the golden side is a trace, which the manifest does not pin")
 
 
 def open_golden_or_trace(path: Path) -> Case:

@@ -22,6 +22,7 @@ from parity.judge.waivers import Waivers
 from parity.judge.waivers import load as load_waivers
 from parity.output import files, verdict_json
 from parity.output.verdict_json import Json
+from parity.runs import manifest
 from parity.rvc_bridge import counterfactual
 from parity.voices import cache
 
@@ -54,10 +55,11 @@ def run(
     """
     verdict.refuse_unknown(only_stage)
     folders = _chosen(goldens, only_case, only_stage)
+    pinned = manifest.compare(store.cases(goldens), limits, waivers)
     limits = limits if limits is not None else load_limits()
     waivers = waivers if waivers is not None else load_waivers()
-    available = len(store.cases(goldens))
-    scope = verdict.RunScope(cases=None if only_case is None else available, only_stage=only_stage)
+    available = len(store.cases(goldens)) + pinned.missing
+    scope = verdict.RunScope(cases=available if only_case or pinned.missing else None, only_stage=only_stage)
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
     documents: list[Json] = []
     verdicts: list[CaseVerdict] = []
@@ -70,8 +72,10 @@ def run(
         case_verdict.traces.clear()  # written to disk; a run over all goldens would not fit in memory
         verdicts.append(case_verdict)
         documents.append(document)
+    complaints = declared.complaints() if only_case is None else []
     run_document = verdict_json.run_document(
-        verdict.overall(verdicts, waivers, scope, declared.complaints() if only_case is None else ()),
+        verdict.overall(verdicts, waivers, scope, [*pinned.altered, *complaints]),
+        pinned.document(),
         program.about,
         documents,
         verdicts,

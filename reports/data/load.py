@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import ParityError
-from parity.goldens import closed_schema, store, trace_file
+from parity.goldens import store, trace_file
 from parity.goldens.arrays import Array
 from parity.goldens.text import parse as parse_json
 from parity.judge import verdict_schema
+from parity.output import recomputed
 from reports.errors import ReportError
 
 Json = dict[str, Any]  # an object of verdict.json; `verdict` checks it against the schema
@@ -40,10 +41,10 @@ class Evidence:
 
 
 def verdict(folder: Path) -> Json:
-    """Read `verdict.json` of `folder` and check it against its schema.
+    """Read `verdict.json` of `folder`, check it against its schema, and recompute its states from its cells.
 
     Raises:
-        ReportError: the file is missing, is not JSON, or does not fit the schema.
+        ReportError: the file is missing, is not JSON, does not fit the schema, or contradicts itself.
     """
     path = folder / "verdict.json"
     try:
@@ -54,8 +55,10 @@ def verdict(folder: Path) -> Json:
         raise ReportError(
             f"{path} is not JSON ({error}); was the judge interrupted? Judge again: nox -s parity"
         ) from None
-    if wrong := closed_schema.check(document, verdict_schema.SCHEMA):
-        raise ReportError(f"{path} does not fit {verdict_schema.FORMAT}: {wrong[0]}; judge again with this version")
+    try:
+        recomputed.refuse_edited(document, path)
+    except ParityError as error:
+        raise ReportError(str(error)) from None
     return dict(document)
 
 

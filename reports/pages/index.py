@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from parity import stages
 from parity.judge.states import CaseState
-from parity.output import faults
+from parity.output import faults, table
 from reports.data import cells, formatting, states
 from reports.data.load import Json
 from reports.data.states import Mark, Rendering
@@ -121,7 +121,7 @@ def build(verdict: Json) -> IndexPage:
     return IndexPage(
         candidate=verdict["candidate"],
         rendering=states.VERDICTS[verdict["state"]],
-        sentence=verdict["sentence"],
+        sentence=". ".join(filter(None, [table.heading(verdict), verdict["sentence"]])),
         columns=names,
         started=verdict["started"],
         totals=_totals(ordered, verdict["counts"]),

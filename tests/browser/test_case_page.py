@@ -11,6 +11,7 @@ import pytest
 from parity import stages
 from reports.__main__ import run
 from tests.browser.conftest import FAULTS, Report, Watched, until
+from tests.reports import synthetic
 
 pytestmark = pytest.mark.browser
 
@@ -283,7 +284,7 @@ def test_page_of_an_unreadable_case_shows_the_reason(watched: Watched, report: R
         "traces": {"isolated": None, "chained": None},
         "sentence": "its golden does not match its sha256",
     }
-    (tmp_path / "verdict.json").write_text(json.dumps(document | {"cases": [broken]}))
+    (tmp_path / "verdict.json").write_text(json.dumps(synthetic.settled(document | {"cases": [broken]})))
     run([tmp_path], tmp_path / "pages", quiet=True)
     page = watched.open((tmp_path / "pages" / f"{broken['name']}.html").as_uri())
     assert page.inner_text(".verdict") == "✗ Could not be judged"

@@ -12,6 +12,7 @@ from reports.data import load, states
 from reports.data.states import Mark
 from reports.pages import assembly, index, matrix
 from reports.pages import case as case_page
+from tests.reports import synthetic
 
 
 def enumerated(definition: dict[str, Any], field: str) -> list[str]:
@@ -94,7 +95,7 @@ def test_declined_case_of_a_verdict_makes_a_quiet_page(folder: Path, document: d
         stage["blame"] = "not tested"
         for cell in stage["cells"]:
             cell |= {"state": "not tested", "value": None, "times_limit": None}
-    (tmp_path / "verdict.json").write_text(json.dumps(changed))
+    (tmp_path / "verdict.json").write_text(json.dumps(synthetic.settled(changed)))
     run([tmp_path], tmp_path / "pages", quiet=True, golden=folder.parent / "goldens" / declined["name"])
     text = (tmp_path / "pages" / f"{declined['name']}.html").read_text(encoding="utf-8")
     assert "– Not judged: the candidate declines this case" in text

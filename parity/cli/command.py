@@ -109,8 +109,9 @@ def print_verdict(document: Json, form: str = "text") -> int:
     if form == "json":
         print(json.dumps(document, indent=1))
     else:
+        if heading := table.heading(document):
+            print(f"{heading}\n")
         if form == "github":
             print(github.annotations(document))
-        heading = table.heading(document)
-        print(f"{heading}\n\n" * bool(heading) + f"{table.text(document)}\n\n{table.closing(document)}")
+        print(f"{table.text(document)}\n\n{table.closing(document)}")
     return int(document["exit_code"])

@@ -71,7 +71,7 @@ def test_a_golden_with_rewritten_hashes_is_stated_first_and_fails_the_run(
     assert document["exit_code"] == 1
     from parity.cli import command
 
-    command.print_verdict(document, as_json=False)
+    command.print_verdict(document)
     assert capsys.readouterr().out.startswith(f"the golden small is not the pinned one; {PIN}\n")
     assert (pinned.parent / "out" / "summary.md").read_text().startswith("the golden small is not the pinned one; ")
 

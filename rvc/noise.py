@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rvc.errors import BadInput
+from rvc.weights.native_paths import utf8_name
 
 Kind = Literal["normal", "uniform", "dither"]
 Draw = npt.NDArray[np.float32]
@@ -84,7 +85,7 @@ class Tape:
         if not path.is_file():
             raise BadInput(f"there is no noise tape {path}; record one with --trace, or leave --noise out")
         try:
-            with safe_open(path, framework="np") as file:
+            with utf8_name(path) as name, safe_open(name, framework="np") as file:
                 return cls({name: file.get_tensor(name) for name in file.keys() if _is_noise(name)}, str(path))  # noqa: SIM118
         except (SafetensorError, OSError, ValueError, TypeError) as error:
             raise BadInput(f"{path} is no safetensors file ({error}); --noise takes a trace or a tape") from None

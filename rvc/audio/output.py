@@ -14,6 +14,7 @@ import numpy.typing as npt
 import soundfile
 
 from rvc.errors import BadInput
+from rvc.weights.native_paths import part_prefix, utf8_name
 
 Samples = npt.NDArray[np.float32]
 BLOCK = 1 << 18  # samples processed at a time, to limit the memory of intermediate arrays
@@ -197,12 +198,13 @@ def atomically(path: Path, write: Callable[[str], object]) -> None:
         BadInput: the system or libsndfile reports an error.
     """
     try:
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=part_prefix(path), suffix=".part")
         os.close(handle)
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}") from None
     try:
-        write(part)
+        with utf8_name(part) as name:
+            write(name)
         os.chmod(part, 0o666 & ~_umask())
         os.replace(part, path)
     except (OSError, soundfile.SoundFileError) as error:

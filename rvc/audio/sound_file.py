@@ -105,6 +105,8 @@ def refuse_no_sound(path: Path) -> None:
     """
     if path.is_dir():
         raise BadInput(f"{path} is a folder; name a file of sound in it, or give convert a folder as OUT too")
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path} is a pipe or a device, expected a file of sound; save it as a file first")
     if not path.is_file():
         raise BadInput(f"there is no file {path}")
     if path.stat().st_size == 0:

@@ -118,15 +118,20 @@ def make_plan(args: argparse.Namespace) -> Plan:
 
 
 def recordings_in(folder: Path) -> list[Path]:
-    """The sound files in a folder, recognized by their extension.  Raises BadInput when there is none."""
+    """The sound files in a folder, by their extension, without hidden files.  Raises BadInput when there is none."""
     import soundfile  # loads libsndfile, which only commands that read sound need
 
     known = {f".{name.lower()}" for name in soundfile.available_formats()}
     known |= {".m4a", ".aac", ".opus", ".oga", ".mp4", ".webm", ".wma", ".aif", ".mka"}  # read by PyAV or libsndfile
-    recordings = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in known)
+    recordings = sorted(path for path in visible(folder) if path.is_file() and path.suffix.lower() in known)
     if not recordings:
         raise BadInput(f"the folder {folder} holds no sound files; give a folder of .wav, .flac or other recordings")
     return recordings
+
+
+def visible(folder: Path) -> list[Path]:
+    """What a folder contains, without hidden files, such as the "._NAME" that macOS writes beside a file."""
+    return [path for path in folder.iterdir() if not path.name.startswith(".")]
 
 
 def names_for(sources: list[Path], folder: Path) -> list[Path]:

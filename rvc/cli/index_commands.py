@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rvc.cli import options
-from rvc.cli.convert_command import recordings_in
+from rvc.cli.convert_command import recordings_in, visible
 from rvc.cli.progress import StepProgress
 from rvc.errors import BadInput
 from rvc.retrieval import index_building
@@ -95,7 +95,7 @@ def sort_inputs(paths: list[Path]) -> tuple[list[Path], list[Path]]:
     arrays, recordings = [], []
     for path in paths:
         if path.is_dir():
-            inside = sorted(path.glob("*.npy"))
+            inside = sorted(file for file in visible(path) if file.suffix == ".npy")
             arrays += inside
             recordings += [] if inside else recordings_in(path)
         elif not path.is_file():

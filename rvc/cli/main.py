@@ -6,14 +6,14 @@ The modules that run a command are imported when the command is run, so that `rv
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from rvc import __version__
-from rvc.cli import model_commands, options, stream_options
+from rvc.cli import model_commands, options, paths, stream_options
 from rvc.errors import BadInput, RvcError, printable
 from rvc.voice_kinds import VERSIONS
 
@@ -37,11 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 some files of a batch failed or a package is missing, 2 an input or option cannot be
         used (one sentence is on stderr), 130 interrupted.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be text in the terminal's encoding
     try:
         args = build().parse_args(arguments)
         return int(args.run(args) or 0)
     except RvcError as error:
         print(f"rvc: {printable(str(error))}", file=sys.stderr)
+        return USAGE
+    except MemoryError:
+        print("rvc: the memory is not sufficient; convert a shorter recording, or one at a time", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         print("rvc: interrupted; nothing half-written is left", file=sys.stderr)
@@ -77,8 +82,8 @@ def _add_convert(commands: options.Commands) -> None:
         description="Convert the recording IN to the voice of --model and write it to OUT. With several INs, or a "
         "folder, OUT is a folder.",
     )
-    parser.add_argument("inputs", metavar="IN", nargs="+", type=Path, help="a sound file, or a folder of them")
-    parser.add_argument("out", metavar="OUT", type=Path, help=".wav or .flac, or a folder for several INs")
+    parser.add_argument("inputs", metavar="IN", nargs="+", type=paths.path, help="a sound file, or a folder of them")
+    parser.add_argument("out", metavar="OUT", type=paths.path, help=".wav or .flac, or a folder for several INs")
     options.add_voice_options(parser)
     options.add_conversion_options(parser)
     group = parser.add_argument_group("output")
@@ -119,12 +124,12 @@ def _add_index(commands: options.Commands) -> None:
         "inputs",
         metavar="FEATURES_OR_AUDIO",
         nargs="+",
-        type=Path,
+        type=paths.path,
         help=".npy files of content features, recordings, or folders of either",
     )
-    build.add_argument("out", metavar="OUT.index", type=Path, help="the index to write")
+    build.add_argument("out", metavar="OUT.index", type=paths.path, help="the index to write")
     build.add_argument(
-        "--hubert", metavar="DIR_OR_FILE", type=Path, help="HuBERT, needed for recordings (default: none)"
+        "--hubert", metavar="DIR_OR_FILE", type=paths.path, help="HuBERT, needed for recordings (default: none)"
     )
     build.add_argument(
         "--version", choices=tuple(VERSIONS), help="version of the voice, needed for recordings (default v2)"
@@ -141,9 +146,9 @@ def _add_index(commands: options.Commands) -> None:
         description="Print what an index holds, how many true neighbors its search finds, and with --audio how much "
         "it changes a recording's content features.",
     )
-    inspect.add_argument("file", metavar="FILE.index", type=Path, help="a faiss index")
-    inspect.add_argument("--audio", metavar="FILE", type=Path, help="a recording to measure the change on")
-    inspect.add_argument("--hubert", metavar="DIR_OR_FILE", type=Path, help="HuBERT, needed with --audio")
+    inspect.add_argument("file", metavar="FILE.index", type=paths.path, help="a faiss index")
+    inspect.add_argument("--audio", metavar="FILE", type=paths.path, help="a recording to measure the change on")
+    inspect.add_argument("--hubert", metavar="DIR_OR_FILE", type=paths.path, help="HuBERT, needed with --audio")
     options.add_output_options(inspect)
     inspect.set_defaults(run=_run_index_inspect)
 
@@ -166,7 +171,7 @@ def _add_info(commands: options.Commands) -> None:
         help="measure a sound file",
         description="Print the length, levels, clipping, silence and noise floor of a sound file.",
     )
-    audio.add_argument("file", metavar="FILE", type=Path, help="a sound file")
+    audio.add_argument("file", metavar="FILE", type=paths.path, help="a sound file")
     audio.set_defaults(run=_run_audio)
     profiles = commands.add_parser(
         "profiles",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rvc.cli import options
+from rvc.cli import options, paths
 from rvc.errors import printable
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add_commands(commands: options.Commands) -> None:
     inspect.add_argument(
         "file",
         metavar="FILE",
-        type=Path,
+        type=paths.path,
         help="a voice, HuBERT (file or folder), RMVPE, CREPE, FCPE, an .index file, or a folder of them",
     )
     inspect.set_defaults(run=run_inspect)
@@ -37,8 +37,8 @@ def add_commands(commands: options.Commands) -> None:
         "becomes a small voice: float16, without the tensors that only training uses. Sizes that no tensor shows are "
         "read from the config.json beside it.",
     )
-    export.add_argument("voice", metavar="VOICE", type=Path, help=".pth or .safetensors")
-    export.add_argument("out", metavar="OUT", type=Path, help=".pth or .safetensors")
+    export.add_argument("voice", metavar="VOICE", type=paths.path, help=".pth or .safetensors")
+    export.add_argument("out", metavar="OUT", type=paths.path, help=".pth or .safetensors")
     export.add_argument("--speaker", metavar="ID", type=int, help="keep only this speaker (default: all)")
     export.add_argument("--info", metavar="TEXT", help="the info text of the new voice (default: that of VOICE)")
     export.set_defaults(run=run_export)
@@ -47,9 +47,11 @@ def add_commands(commands: options.Commands) -> None:
         help="write the weighted mean of two voices of the same kind",
         description="Write the voice R·A + (1 − R)·B in float16, with A's config.",
     )
-    merge.add_argument("a", metavar="A", type=Path, help="the first voice")
-    merge.add_argument("b", metavar="B", type=Path, help="the second voice, of the same version, rate and sizes")
-    merge.add_argument("out", metavar="OUT", type=Path, nargs="?", help="the new voice (default: A+B.pth beside A)")
+    merge.add_argument("a", metavar="A", type=paths.path, help="the first voice")
+    merge.add_argument("b", metavar="B", type=paths.path, help="the second voice, of the same version, rate and sizes")
+    merge.add_argument(
+        "out", metavar="OUT", type=paths.path, nargs="?", help="the new voice (default: A+B.pth beside A)"
+    )
     merge.add_argument("--ratio", metavar="R", type=float, default=0.5, help="0 is B, 1 is A (default 0.5)")
     merge.add_argument("--info", metavar="TEXT", help="the info text of the new voice (default: the ratio and names)")
     merge.set_defaults(run=run_merge)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rvc import profiles
+from rvc.cli import paths
 from rvc.errors import BadInput
 from rvc.f0 import registry
 
@@ -44,21 +45,24 @@ def add_voice_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for the voice and its files."""
     group = parser.add_argument_group("voice")
     group.add_argument(
-        "--model", metavar="VOICE", help="voice.pth or .safetensors, or the name of a voice in --voices (required)"
+        "--model",
+        metavar="VOICE",
+        type=paths.path_text,
+        help="voice.pth or .safetensors, or the name of a voice in --voices (required)",
     )
     group.add_argument(
-        "--voices", metavar="DIR", type=Path, help="folder of voices (default: $RVC_VOICES, else voices)"
+        "--voices", metavar="DIR", type=paths.path, help="folder of voices (default: $RVC_VOICES, else voices)"
     )
     group.add_argument(
         "--hubert",
         metavar="DIR_OR_FILE",
-        type=Path,
+        type=paths.path,
         help="a transformers folder or hubert_base.pt (default: $RVC_HUBERT, else beside VOICE)",
     )
     roles = registry.weight_files()
     for role, methods in sorted(roles.items(), key=lambda item: not item[1][0].needs_file):
-        group.add_argument(f"--{role}", metavar="FILE", type=Path, help=_weights_help(role, methods[0]))
-    group.add_argument("--index", metavar="FILE", type=Path, help="the voice's retrieval index (default: none)")
+        group.add_argument(f"--{role}", metavar="FILE", type=paths.path, help=_weights_help(role, methods[0]))
+    group.add_argument("--index", metavar="FILE", type=paths.path, help="the voice's retrieval index (default: none)")
     group.add_argument("--speaker", metavar="ID", type=int, help="speaker, 0 to the voice's last (default 0)")
 
 
@@ -80,7 +84,9 @@ def add_conversion_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--f0-method", choices=tuple(registry.METHODS), help="how F0 is tracked (default: the profile's)"
     )
-    group.add_argument("--f0-file", metavar="FILE", type=Path, help="replace F0 by a file with lines of seconds,hertz")
+    group.add_argument(
+        "--f0-file", metavar="FILE", type=paths.path, help="replace F0 by a file with lines of seconds,hertz"
+    )
     group.add_argument("--transpose", metavar="SEMITONES", type=integer, help="pitch change, -60 to 60 (default 0)")
     group.add_argument(
         "--index-rate", metavar="R", type=float, help="0 keeps the content features, 1 takes the index's"
@@ -102,15 +108,19 @@ def add_running_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("execution")
     noise = group.add_mutually_exclusive_group()
     noise.add_argument("--seed", metavar="N", type=int, help="seed of the random numbers (default 0)")
-    noise.add_argument("--noise", metavar="TAPE", type=Path, help="replay the noise of a trace or tape (.safetensors)")
-    group.add_argument("--trace", metavar="TRACE", type=Path, help="write every intermediate value (.safetensors)")
+    noise.add_argument(
+        "--noise", metavar="TAPE", type=paths.path, help="replay the noise of a trace or tape (.safetensors)"
+    )
+    group.add_argument(
+        "--trace", metavar="TRACE", type=paths.path, help="write every intermediate value (.safetensors)"
+    )
     group.add_argument("--threads", metavar="N", type=int, help="processor threads, 1 to 1024 (default: torch's own)")
     group.add_argument("--device", choices=DEVICES, help="where the networks run; parity holds on cpu (default cpu)")
     group.add_argument(
         "--precision", choices=PRECISIONS, help="arithmetic of the networks; parity holds for float32 (default float32)"
     )
     group.add_argument(
-        "--config", metavar="FILE.toml", type=Path, help="read options from a file of lines NAME = VALUE"
+        "--config", metavar="FILE.toml", type=paths.path, help="read options from a file of lines NAME = VALUE"
     )
     add_output_options(group)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from rvc.cli import options
+from rvc.cli import options, paths
 
 STREAM = """Convert IN to OUT block by block, as a live stream would. IN and OUT are files, or - for raw samples on
 stdin and stdout: arecord -f S16_LE -r 48000 | rvc stream - - --model voice.pth … | aplay -f S16_LE -r 48000.
@@ -20,8 +20,12 @@ end it."""
 def add_commands(commands: options.Commands) -> None:
     """Add both commands to the parser."""
     stream = commands.add_parser("stream", help="convert a file or a pipe block by block", description=STREAM)
-    stream.add_argument("input", metavar="IN", help="a sound file, or - for raw samples on stdin")
-    stream.add_argument("out", metavar="OUT", help=".wav or .flac, or - for raw samples on stdout")
+    stream.add_argument(
+        "input", metavar="IN", type=paths.path_or_pipe, help="a sound file, or - for raw samples on stdin"
+    )
+    stream.add_argument(
+        "out", metavar="OUT", type=paths.path_or_pipe, help=".wav or .flac, or - for raw samples on stdout"
+    )
     _add_shared_options(stream)
     group = stream.add_argument_group("files and pipes")
     group.add_argument(

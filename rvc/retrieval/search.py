@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rvc.errors import BadInput
+from rvc.weights.native_paths import utf8_name
 from rvc.weights.other_files import refuse_other_file
 from rvc.weights.recognizers import Role
 
@@ -138,11 +139,13 @@ def read_index(path: Path) -> Any:
     if not path.is_file():
         raise BadInput(f"there is no index {path}")
     refuse_other_file(path, Role.INDEX)
-    try:
-        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
-    except FAISS_ERRORS:
-        try:  # some systems and kinds of index do not support mapping
-            return faiss.read_index(str(path))
+    with utf8_name(path) as name:
+        try:
+            return faiss.read_index(name, faiss.IO_FLAG_MMAP)
+        except FAISS_ERRORS:
+            pass  # some systems and kinds of index do not support mapping
+        try:
+            return faiss.read_index(name)
         except FAISS_ERRORS as error:
             raise BadInput(f"{path} is not an index that faiss can read ({_short_reason(error)})") from None
 

@@ -43,11 +43,12 @@ def find_voice(model: str | Path, folder: Path | None = None) -> tuple[Path, Pat
 
 
 def list_voices(folder: Path) -> list[Path]:
-    """The voice files in a folder and its direct subfolders, without training checkpoints (G_*.pth, D_*.pth)."""
+    """The voice files in a folder and its direct subfolders, without hidden files and training checkpoints (G_*.pth,
+    D_*.pth)."""
     if not folder.is_dir():
         return []
     files = [*folder.iterdir(), *(file for sub in folder.iterdir() if sub.is_dir() for file in sub.iterdir())]
-    return sorted(file for file in files if file.suffix in SUFFIXES and not re.match(r"[GD]_\d+\.pth$", file.name))
+    return sorted(file for file in files if file.suffix in SUFFIXES and not re.match(r"\.|[GD]_\d+\.pth$", file.name))
 
 
 def find_index(voice: Path, roots: list[Path]) -> Path | None:
@@ -66,6 +67,6 @@ def find_index(voice: Path, roots: list[Path]) -> Path | None:
         for path in sorted(root.rglob("*.index")):
             name = path.stem.lower()
             standard = name.startswith(f"{experiment}_added_") or re.search(rf"_{re.escape(experiment)}_v[12]", name)
-            if "trained" not in name and (standard or stem in name):
+            if "trained" not in name and not name.startswith(".") and (standard or stem in name):
                 ranked.append((not standard, place, -path.stat().st_mtime, path))
     return min(ranked)[-1] if ranked else None

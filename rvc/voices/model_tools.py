@@ -17,6 +17,7 @@ from rvc.errors import BadCheckpoint, BadInput
 from rvc.voices import embedders
 from rvc.voices.metadata import RATE, SPEAKERS
 from rvc.voices.voice import FileKind, Voice, load_voice, pack_metadata, read_contents
+from rvc.weights.native_paths import part_prefix, utf8_name
 
 FORMATS = (".pth", ".safetensors")
 STATED_SPEAKERS = 109  # the number in every config that the originals write (docs/spec/01 §1.2)
@@ -136,11 +137,12 @@ def write(target: Path, weight: Mapping[str, Tensor], config: list[Any], metadat
 def _atomically(target: Path, save: Callable[[Path], None]) -> None:
     """Save under another name beside `target`, then rename the file."""
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=part_prefix(target), suffix=target.suffix)
         os.close(handle)
         beside = Path(name)
         try:
-            save(beside)
+            with utf8_name(beside) as utf8:
+                save(Path(utf8))
             beside.chmod(0o666 & ~_umask())
             beside.replace(target)
         finally:

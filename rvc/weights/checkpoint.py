@@ -30,6 +30,7 @@ from torch import Tensor
 from rvc.errors import BadCheckpoint
 from rvc.weights import recognizers, safe_unpickler
 from rvc.weights.mapped_file import map_file
+from rvc.weights.native_paths import utf8_name
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 PLAIN = (bool, int, float, str, type(None))
@@ -109,12 +110,12 @@ def read(path: str | Path) -> WeightFile:
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be opened ({error.strerror}); check the path") from error
     recognizers.refuse_other_content(path, recognizers.Role.VOICE)
+    if start[8:] == b"{":  # compared first, because the length of the header before it may have any bytes
+        return _read_safetensors(path)
     if start[:4] == b"PK\x03\x04":
         return _read_torch(path, FileFormat.TORCH_ZIP)
     if start[:1] == b"\x80":
         return _read_torch(path, FileFormat.TORCH_LEGACY)
-    if start[8:] == b"{":
-        return _read_safetensors(path)
     what = "is neither a torch file nor a safetensors file"
     if not start.strip(b"\0"):
         what = "holds only zeros, as after a broken download" if start else "is empty"
@@ -224,9 +225,9 @@ def _about(path: Path, sentence: str) -> str:
 
 def _read_safetensors(path: Path) -> WeightFile:
     try:
-        with safe_open(str(path), framework="pt", device="cpu") as file:
+        with utf8_name(path) as name, safe_open(name, framework="pt", device="cpu") as file:
             metadata = dict(file.metadata() or {})
-            content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            content = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError, ValueError, OverflowError, MemoryError) as error:
         raise BadCheckpoint(f"{path.name} is a damaged safetensors file ({error}); download it again") from error
     return WeightFile(path, FileFormat.SAFETENSORS, content, metadata)

@@ -242,3 +242,13 @@ def test_tensors_are_named_by_their_path():
 def test_sha256_is_that_of_the_file(tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
     assert checkpoint.sha256(tmp_path / "x").startswith("ba7816bf8f01cfea")
+
+
+def test_a_safetensors_file_is_recognized_whatever_the_length_of_its_header(tmp_path):
+    """The first byte is the lowest of the length, and 0x80 is the first byte of a pickle too."""
+    for count in range(300):
+        save_file({"a": torch.ones(2)}, tmp_path / "v.safetensors", {"info": "x" * count})
+        if (tmp_path / "v.safetensors").read_bytes()[0] == 0x80:
+            break
+    assert count < 299
+    assert checkpoint.read(tmp_path / "v.safetensors").form is checkpoint.FileFormat.SAFETENSORS

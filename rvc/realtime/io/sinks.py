@@ -12,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from rvc.audio.libsndfile import native_name
 from rvc.audio.output import FORMATS, check_target
 from rvc.errors import BadInput
 from rvc.realtime.dsp.loudness import Samples
 from rvc.realtime.io.sources import DTYPES, PcmFormat
+from rvc.weights.native_paths import part_prefix
 
 
 class Sink(Protocol):
@@ -66,12 +68,12 @@ class FileSink:
         self.form, self.path = form, path
         subtype = "PCM_16" if form == "s16le" else "FLOAT" if kind == "WAV" else "PCM_24"
         try:
-            handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+            handle, part = tempfile.mkstemp(dir=path.parent, prefix=part_prefix(path), suffix=".part")
             os.close(handle)
         except OSError as error:
             raise BadInput(f"{path} cannot be written ({error.strerror}); choose another folder") from None
         self.part = part
-        self.file = soundfile.SoundFile(part, "w", rate, 1, subtype, format=kind)
+        self.file = soundfile.SoundFile(native_name(Path(part)), "w", rate, 1, subtype, format=kind)
 
     def write(self, block: Samples) -> None:
         """Append one block, float32 (B,)."""

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from parity.adapters import onnx_runtime
-from parity.rvc_bridge import voice_files
+from parity.voices import cache
 from rvc.voices.voice import Voice, load_voice
 
 Array = NDArray[np.float32]
@@ -49,7 +49,7 @@ class GeneratorInput:
     def case(self) -> Mapping[str, Any]:
         """The fields of a case that the ONNX export reads: the voice, and its weights as safetensors."""
         facts = {"version": self.voice.version, "rate": self.voice.rate}
-        return {"voice": facts, "files": {"voice": str(voice_files.plain(self.path))}}
+        return {"voice": facts, "files": {"voice": str(cache.plain_path_of(self.path.stem))}}
 
     def arrays(self) -> dict[str, Array]:
         """The inputs by their names in the exported graph."""

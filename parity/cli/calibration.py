@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from parity.calibration import accuracy, coverage, exact_arithmetic, leave_one_out, spread, stage_inputs
+from parity.calibration import coverage, exact_arithmetic, leave_one_out, spread, stage_inputs
 from parity.cli.command import RUN_FOLDER, Command, add_goldens
 from parity.judge import limits
 
@@ -29,6 +29,7 @@ def _add_accuracy_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _accuracy(options: argparse.Namespace) -> int:
+    from parity.calibration import accuracy  # imports mir_eval, which only this command needs
     from parity.rvc_bridge import extra_methods  # imports torch
 
     return accuracy.report(options.goldens, options.run, extra_methods.track)

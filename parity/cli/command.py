@@ -114,4 +114,8 @@ def print_verdict(document: Json, form: str = "text") -> int:
         if form == "github":
             print(github.annotations(document))
         print(f"{table.text(document)}\n\n{table.closing(document)}")
+        if not_tried := sorted({what for case in document["cases"] for what in case.get("not_tried", ())}):
+            print(
+                f"not tried without torch: {', '.join(not_tried)}; python -m pip install 'rvc-parity[torch]' adds them"
+            )
     return int(document["exit_code"])

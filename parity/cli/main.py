@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from parity.cli.calibration import ACCURACY, CALIBRATE, COVERAGE, EXACT, INPUTS, SPREAD
 from parity.cli.command import Command
 from parity.cli.judgment import CHECK, COMPARE, LIVE, RUN
+from parity.cli.report import REPORT
 from parity.cli.tools import DIFF, DOCTOR, MANIFEST, MUTANTS, VOICES
 from parity.errors import ParityError
 
@@ -21,6 +22,7 @@ COMMANDS = (
     CHECK,
     DOCTOR,
     COMPARE,
+    REPORT,
     DIFF,
     COVERAGE,
     ACCURACY,

@@ -9,7 +9,7 @@ from parity.judge.diagnosis import causes, error_shape, realtime
 from parity.judge.diagnosis.registry import Cause
 from parity.judge.judgment import Judgment
 from parity.judge.ledger import Ledger
-from parity.judge.states import Blame, CellState, Metric, Mode
+from parity.judge.states import Blame, CellState, Metric, Mode, NotTried
 from parity.stages import Scope, TensorKind, TensorName
 
 
@@ -60,7 +60,9 @@ def _cause(judgment: Judgment, verdict: StageVerdict, mode: Mode, name: str) -> 
         return causes.suggest(*place)
     cause = causes.suggest(*place, networks.guesses)
     if cause["name"] == causes.UNKNOWN["name"] and networks.refused:
-        return causes.suggest(*place)
+        cause = causes.suggest(*place)
+    if cause["name"] == causes.UNKNOWN["name"] and NotTried.CAUSES in networks.not_tried:
+        cause["sentence"] = f"{cause['sentence']}; {NotTried.CAUSES} were not tried without torch"
     return cause
 
 

@@ -1,6 +1,6 @@
 """One judgment: a case, a candidate, what they are compared by, and what the candidate made in both modes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from parity.judge.decisions.voicing import Salience
 from parity.judge.diagnosis.registry import Guess
 from parity.judge.ledger import Ledger
 from parity.judge.limits import Limits, network_f0
-from parity.judge.states import CellState, Mode
+from parity.judge.states import CellState, Mode, NotTried
 from parity.judge.waivers import Waivers
 
 
@@ -23,6 +23,11 @@ class Counterfactuals(Protocol):
     @property
     def refused(self) -> bool:
         """Whether the last call of `guesses` was for a network that is not available."""
+        ...
+
+    @property
+    def not_tried(self) -> Collection[NotTried]:
+        """What the calls so far left out because torch or `rvc` is not installed."""
         ...
 
     def guesses(self, case: Case, stage: str, prefix: str, name: str, inputs: Tensors) -> Iterator[Guess]:

@@ -68,6 +68,14 @@ class Blame(StrEnum):
     NOT_TESTED = "not tested"
 
 
+class NotTried(StrEnum):
+    """What a judgment needs networks for, and leaves out where torch or `rvc` is not installed."""
+
+    CAUSES = "known mistakes inside networks"
+    SALIENCE = "margins of the decisions of pitch networks"
+    PROFILES = "conversions under the other profiles"
+
+
 class CaseState(StrEnum):
     """The result of one case, and of a run (`PASS`, `PARTIAL`, `DIFFERS` or `NOTHING`)."""
 

@@ -16,7 +16,7 @@ from parity.judge.candidate_runs import common_failure, is_wanted, run_chained, 
 from parity.judge.decisions import explanation, phase_wraps
 from parity.judge.judgment import Absence, Judgment, ModeRun
 from parity.judge.ledger import Cell, Ledger
-from parity.judge.states import Blame, CaseState, CellState, Metric, Mode
+from parity.judge.states import Blame, CaseState, CellState, Metric, Mode, NotTried
 from parity.judge.waivers import Waivers
 
 EXIT_CODES = {CaseState.PASS: 0, CaseState.DIFFERS: 1, CaseState.NOTHING: 3, CaseState.PARTIAL: 4}
@@ -85,6 +85,7 @@ class CaseVerdict:
         setup_failed: Every call of the candidate failed for one reason.
         outside: The candidate declares that it does not support the case's profile.
         matches: Another profile under which the case would pass.
+        not_tried: What needs networks and was left out, because torch or `rvc` is not installed.
     """
 
     name: str
@@ -98,6 +99,7 @@ class CaseVerdict:
     setup_failed: bool = False
     outside: bool = False
     matches: str | None = None
+    not_tried: list[NotTried] = field(default_factory=list)
 
 
 def judge(judgment: Judgment) -> CaseVerdict:
@@ -157,12 +159,14 @@ def judge_tensors(judgment: Judgment) -> CaseVerdict:
 
 
 def match_profiles(judgment: Judgment, verdict: CaseVerdict) -> None:
-    """Name another profile under which a differing case would pass, where there is one."""
-    if verdict.state is not CaseState.DIFFERS or judgment.counterfactuals is None:
+    """Name another profile under which a differing case would pass, where there is one; list what was not tried."""
+    if judgment.counterfactuals is None:
         return
-    match = other_profiles.nearest(judgment, judgment.counterfactuals.convert)
-    if match is not None:
-        verdict.matches, verdict.sentence = match.profile, f"{match.sentence}: {verdict.sentence}"
+    if verdict.state is CaseState.DIFFERS:
+        match = other_profiles.nearest(judgment, judgment.counterfactuals.convert)
+        if match is not None:
+            verdict.matches, verdict.sentence = match.profile, f"{match.sentence}: {verdict.sentence}"
+    verdict.not_tried = sorted(judgment.counterfactuals.not_tried)
 
 
 def _fill_ledger(judgment: Judgment) -> None:

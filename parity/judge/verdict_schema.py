@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from parity.judge.states import Blame, CaseState, CellState, Metric, Mode
+from parity.judge.states import Blame, CaseState, CellState, Metric, Mode, NotTried
 
 FORMAT = "rvc-verdict/1"
 
@@ -135,6 +135,10 @@ _CASE = _object(
         "traces": _object({"isolated": _ANY_TEXT, "chained": _ANY_TEXT}),
         "reproduce": {**_TEXT, "description": "the command that shows this again"},
         "outside": {"type": "boolean", "description": "true where the candidate does not declare the case's profile"},
+        "not_tried": {
+            **_list({"enum": [what.value for what in NotTried]}),
+            "description": "what needs networks and was left out, because torch or rvc is not installed",
+        },
         "matches": {**_ANY_TEXT, "description": "another profile under which a differing case would have passed"},
     },
 )

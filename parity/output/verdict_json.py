@@ -86,6 +86,8 @@ def case_document(
         document["outside"] = True
     if verdict.matches:
         document["matches"] = verdict.matches
+    if verdict.not_tried:
+        document["not_tried"] = verdict.not_tried
     if case is None:
         return document
     document |= {

@@ -1,7 +1,8 @@
 """Predictions by `rvc` for any candidate: a stage with one known mistake, F0 salience, another profile's conversion.
 
-`rvc` is loaded only where something differs. A dump of tensors does not name the weights that made it; the predictions
-are used only where `rvc` makes the golden's tensor of the golden's own inputs.
+`rvc` and torch are loaded only where something differs. Where one of them is not installed, the judgment goes on
+without these predictions, and the verdict lists what was not tried. A dump of tensors does not name the weights that
+made it; the predictions are used only where `rvc` makes the golden's tensor of the golden's own inputs.
 """
 
 import functools
@@ -19,6 +20,8 @@ from parity.judge import metrics
 from parity.judge.decisions.voicing import Salience
 from parity.judge.diagnosis import realtime
 from parity.judge.diagnosis.registry import Guess
+from parity.judge.limits import network_f0
+from parity.judge.states import NotTried
 from parity.rvc_bridge.prediction_source import PredictionSource
 
 # Relative RMS up to which two outputs count as those of one network. Networks with other weights differ by about 1, one
@@ -28,10 +31,20 @@ SAME_NETWORK = 1e-4
 
 @functools.cache
 def rvc_with_synthetic_voices() -> PredictionSource:
-    """`rvc` in this process, on the synthetic voices of cases."""
+    """`rvc` in this process, on the synthetic voices of cases. Raises ImportError without torch or `rvc`."""
     from parity.rvc_bridge.rvc_torch import RvcTorch  # imports torch
 
     return RvcTorch()
+
+
+@functools.cache
+def networks_are_installed() -> bool:
+    """Whether torch and `rvc` can be imported: rvc-parity[torch] installs both."""
+    try:
+        rvc_with_synthetic_voices()
+    except ModuleNotFoundError:
+        return False
+    return True
 
 
 def with_synthetic_voice(case: Case) -> Case | None:
@@ -79,6 +92,7 @@ class RvcCounterfactuals:
         case: the golden.
         refused: whether the last call of `guesses` was about a network that is not available here. Then the absence of
             a cause does not show that no known mistake was made.
+        not_tried: what the calls so far left out because torch or `rvc` is not installed.
     """
 
     def __init__(self, case: Case, program: Candidate | None = None) -> None:
@@ -89,7 +103,15 @@ class RvcCounterfactuals:
             program: the candidate that is judged; None for two dumps.
         """
         self.case, self.refused = case, False
+        self.not_tried: set[NotTried] = set()
         self._own = program if isinstance(program, PredictionSource) else None
+
+    def _lacks_networks(self, what: NotTried) -> bool:
+        """Whether there is no network at all to predict with; then `what` is listed as not tried."""
+        if self._own is not None or networks_are_installed():
+            return False
+        self.not_tried.add(what)
+        return True
 
     @property
     def _source(self) -> PredictionSource:
@@ -98,6 +120,9 @@ class RvcCounterfactuals:
     def guesses(self, case: Case, stage: str, prefix: str, name: str, inputs: Tensors) -> Iterator[Guess]:
         """Predictions for one tensor of a stage; see `PredictionSource.guesses` for the arguments."""
         yield from realtime.guesses(case, stage, name)
+        if self._lacks_networks(NotTried.CAUSES):
+            self.refused = True
+            return
         known = case if self._own is not None else _case_of_same_network(case, prefix, name)
         self.refused = known is None
         if known is None:
@@ -114,6 +139,8 @@ class RvcCounterfactuals:
         Returns:
             None where the F0 method has no network, or that network is not available here.
         """
+        if not network_f0(self.case.options) or self._lacks_networks(NotTried.SALIENCE):
+            return None
         known = self.case if self._own is not None else _case_of_same_network(self.case, "", "f0.raw")
         return None if known is None else self._source.f0_salience(known, padded)
 
@@ -123,8 +150,10 @@ class RvcCounterfactuals:
         Returns:
             full name → array, every tensor that the conversion made.
         Raises:
-            CandidateError: the voice of the case is not available here.
+            CandidateError: the voice of the case is not available here, or torch or `rvc` is not installed.
         """
+        if self._lacks_networks(NotTried.PROFILES):
+            raise CandidateError("torch and rvc are not installed; rvc-parity[torch] installs both")
         known = case if self._own is not None else with_synthetic_voice(case)
         if known is None:
             raise CandidateError(f"the voice {case.voice.get('kind')!r} is not one of the synthetic voices")

@@ -1,11 +1,16 @@
-"""The weight files of a case: the originals' own formats, and the voice as plain safetensors for other programs."""
+"""The weight files of a case: the originals' own formats, and the same tensors as safetensors for other programs."""
 
-import os
 from pathlib import Path
 
 from parity import voices
 from parity.goldens.store import Case
 from parity.voices import cache
+
+PLAIN_ROLES = {
+    "model": "voice",
+    "rmvpe": "rmvpe_tensors",
+    "index": "index_tensors",
+}  # role → role of its safetensors form
 
 
 def synthetic(case: Case) -> dict[str, Path]:
@@ -24,26 +29,13 @@ def synthetic(case: Case) -> dict[str, Path]:
 
 
 def paths(case: Case) -> dict[str, str]:
-    """The files of `synthetic`, and `voice`: the model's tensors under the names of the specification.
+    """The files of `synthetic`, and their tensors as safetensors: `voice`, `rmvpe_tensors` and `index_tensors`.
 
     Returns:
         role → path.
     """
     files = synthetic(case)
-    return {role: str(path) for role, path in files.items()} | {"voice": str(plain(files["model"]))}
-
-
-def plain(model: Path) -> Path:
-    """The tensors of a voice file in float32 as safetensors, written into the cache once."""
-    target = cache.folder() / "plain" / f"{model.parent.name}.safetensors"
-    if not target.is_file():
-        from safetensors.torch import save_file  # imports torch, as does the next line
-
-        from rvc.voices.voice import read_contents
-
-        tensors = {name: tensor.float().contiguous() for name, tensor in read_contents(model).tensors.items()}
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f".{target.name}.{os.getpid()}")
-        save_file(tensors, fresh)
-        fresh.replace(target)
-    return target
+    plain = {role: PLAIN_ROLES[role] for role in files if role in PLAIN_ROLES}
+    return {role: str(path) for role, path in files.items()} | {
+        other: str(cache.plain_path_of(files[role].stem)) for role, other in plain.items()
+    }

@@ -20,9 +20,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from parity.errors import GoldenError, ParityError
+from parity.errors import GoldenError, ParityError, UsageError
 from parity.voices.draw import Array
-from parity.voices.kinds import WeightFile, digest, weights
+from parity.voices.kinds import Tensors, WeightFile, Writer, digest, weights, write_plain
 
 _RECORD = "made.json"
 
@@ -45,6 +45,13 @@ def pinned() -> dict[str, str]:
     return dict(json.loads(text))
 
 
+@functools.cache
+def _digests_of_files() -> dict[str, str]:
+    """The sha256 of each voice file that `torch.save` wrote for a golden → the digest of its tensors."""
+    text = files("parity").joinpath("data/recorded_voices.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
 def path_of(name: str) -> Path:
     """The file or folder of the weights called `name`, made now if the cache does not hold it intact.
 
@@ -62,19 +69,47 @@ def _path_of(name: str, root: Path) -> Path:
     return entry / weight_file.file
 
 
+def plain_path_of(name: str) -> Path:
+    """The safetensors file of the weights called `name`, for programs that read neither .pth nor .index.
+
+    A voice is float32 under the names of docs/spec/01; RMVPE has the dtypes of rmvpe.pt; an index is `centroids`,
+    `lists` and `vectors`, see `parity.voices.index.tensors`.
+
+    Raises:
+        UsageError: an unknown name, or HuBERT, whose own file is safetensors.
+        GoldenError: this machine draws other bits than the pinned ones.
+    """
+    return _plain_path_of(name, folder())
+
+
+@functools.cache  # a file is hashed once in a process
+def _plain_path_of(name: str, root: Path) -> Path:
+    how = weights(name)
+    if how.plain is None:
+        raise UsageError(f"the weights called {name!r} are safetensors already")
+    entry, file = root / "plain" / f"{name}-{pinned()[name][:12]}", f"{name}.safetensors"
+    if not _intact(entry, file):
+        _write_entry(entry, file, write_plain, how.plain(_path_of(name, root)), how.facts)
+    return entry / file
+
+
 def make(name: str, weight_file: WeightFile, entry: Path) -> None:
     """Draw, check and write the weights called `name`, and put them at `entry` in one step."""
     tensors = draw(name, weight_file)
     check(name, digest(tensors, weight_file.facts))
+    _write_entry(entry, weight_file.file, weight_file.write, tensors, weight_file.facts)
+
+
+def _write_entry(entry: Path, file: str, write: Writer, tensors: Tensors, facts: Mapping[str, object]) -> None:
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
     except OSError as error:
         raise ParityError(f"cannot write to {entry.parent} ({error}); set RVC_CACHE to a folder that can") from error
     try:
-        weight_file.write(tensors, weight_file.facts, fresh / weight_file.file)
+        write(tensors, facts, fresh / file)
         (fresh / _RECORD).write_text(json.dumps(_hashes(fresh), indent=1) + "\n", encoding="utf-8")
-        _put(fresh, entry, weight_file.file)
+        _put(fresh, entry, file)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -102,7 +137,8 @@ def check(name: str, made: str) -> None:
 def other_than_recorded(recorded: Mapping[str, Any]) -> str | None:
     """Compare this machine's files with those that a golden's `voice` was recorded with.
 
-    Only files whose bytes follow from their tensors are compared: the voice's, HuBERT's and the index's.
+    Only files whose bytes follow from their tensors are compared: the voice's, HuBERT's and the index's. A voice that
+    `torch.save` wrote is compared by the digest of its tensors, which parity/data/recorded_voices.json lists.
 
     Returns:
         a sentence where one differs, else None.
@@ -118,6 +154,10 @@ def other_than_recorded(recorded: Mapping[str, Any]) -> str | None:
             continue
         files_here = json.loads(made.read_text(encoding="utf-8"))
         here = files_here.get(role) or next(iter(files_here.values()))
+        if (recorded_digest := _digests_of_files().get(there)) is not None:
+            there, here = recorded_digest, pinned()[name]
+        elif here in _digests_of_files():  # torch.save wrote this machine's file, not the recording one's
+            continue
         if here != there:
             return (
                 f"it was recorded with another {name} than this machine's (sha256 {there[:12]}, here {here[:12]}); "

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from parity.errors import UsageError
-from parity.voices import hubert, index, rmvpe, synthesizer
+from parity.voices import hubert, index, rmvpe, synthesizer, torch_file
 from parity.voices.draw import Array, Named
 from parity.voices.synthesizer import KINDS, Kind
 
 Tensors = Mapping[str, Array]
+Writer = Callable[[Tensors, Mapping[str, object], Path], None]  # of tensors and facts to a path
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,15 @@ class WeightFile:
         facts: what the file holds besides its tensors.
         write: writes tensors and facts to a path.
         elements: how many numbers it holds, for the progress bar.
+        plain: makes the arrays of its safetensors form from the written file; None where it is safetensors already.
     """
 
     file: str
     draw: Callable[[], Iterable[Named]]
     facts: Mapping[str, object]
-    write: Callable[[Tensors, Mapping[str, object], Path], None]
+    write: Writer
     elements: int
+    plain: Callable[[Path], Tensors] | None = None
 
 
 def weights(name: str) -> WeightFile:
@@ -57,16 +60,28 @@ def digest(tensors: Tensors, facts: Mapping[str, object]) -> str:
 
 
 def _write_voice(tensors: Tensors, facts: Mapping[str, object], path: Path) -> None:
-    import torch
-
-    weight = OrderedDict((name, torch.from_numpy(values)) for name, values in tensors.items())
-    torch.save({"weight": weight, **facts}, path)
+    torch_file.write({"weight": OrderedDict(tensors), **facts}, path)
 
 
 def _write_rmvpe(tensors: Tensors, facts: Mapping[str, object], path: Path) -> None:
-    import torch
+    torch_file.write(OrderedDict(tensors), path)
 
-    torch.save(OrderedDict((name, torch.from_numpy(values)) for name, values in tensors.items()), path)
+
+def _plain_voice(path: Path) -> Tensors:
+    """The tensors under the names of docs/spec/01, widened to float32."""
+    return {name: values.astype(np.float32) for name, values in torch_file.read(path)["weight"].items()}
+
+
+def _plain_rmvpe(path: Path) -> Tensors:
+    """The tensors as rmvpe.pt holds them: float16, and int64 counters."""
+    return dict(torch_file.read(path))
+
+
+def write_plain(tensors: Tensors, facts: Mapping[str, object], path: Path) -> None:
+    """Write arrays as one safetensors file."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(values).reshape(values.shape) for name, values in tensors.items()}, path)
 
 
 def _write_hubert(tensors: Tensors, facts: Mapping[str, object], path: Path) -> None:
@@ -91,17 +106,24 @@ def _voice(name: str) -> WeightFile:
         "f0": int(kind.f0),
         "version": kind.version,
     }
-    return WeightFile(f"{name}.pth", lambda: synthesizer.tensors(name), facts, _write_voice, 28_000_000)
+    return WeightFile(f"{name}.pth", lambda: synthesizer.tensors(name), facts, _write_voice, 28_000_000, _plain_voice)
 
 
 def _index(name: str) -> WeightFile:
-    return WeightFile(f"index-{name}.index", lambda: index.tensors(name), {"nprobe": 1}, _write_index, 2_000_000)
+    return WeightFile(
+        f"index-{name}.index",
+        lambda: index.tensors(name),
+        {"nprobe": 1},
+        _write_index,
+        2_000_000,
+        lambda path: dict(index.tensors(name)),
+    )
 
 
 _HUBERT_FILES = {"config.json": hubert.CONFIG, "preprocessor_config.json": hubert.PREPROCESSOR}
 WEIGHTS: dict[str, WeightFile] = {
     **{name: _voice(name) for name in KINDS},
     "hubert": WeightFile("hubert", hubert.tensors, _HUBERT_FILES, _write_hubert, 94_568_576),
-    "rmvpe": WeightFile("rmvpe.pt", rmvpe.tensors, {}, _write_rmvpe, 90_472_917),
+    "rmvpe": WeightFile("rmvpe.pt", rmvpe.tensors, {}, _write_rmvpe, 90_472_917, _plain_rmvpe),
     **{f"index-{name}": _index(name) for name in index.NAMES},
 }

@@ -47,7 +47,7 @@ class CasePage:
         no_audio: why there is no audio.
         gaps: one sentence for each golden, tensor or trace that cannot be read.
         spectrum_svg: chart of the error's spectrum, or "".
-        picture: PNG in base64 for browsers without scripts.
+        picture: PNG in base64 for browsers without scripts; "" where matplotlib is not installed.
         data_json: data of the scripts.
         arrays: the arrays that `data_json` refers to, deflated in base64.
     """

@@ -46,9 +46,12 @@ def figure_png(
         strip: lines of the heat strip.
         span: first and last second shown.
     Returns:
-        A PNG as base64, about 1000 pixels wide.
+        A PNG as base64, about 1000 pixels wide; "" where matplotlib is not installed.
     """
-    from matplotlib.figure import Figure  # takes about a second to import; only pages of cases need it
+    try:  # takes about a second to import; only pages of cases need it, and rvc-parity[figures] installs it
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        return ""
 
     heights = ([1.0, 1.0, 1.0, 1.4, 1.4, 1.4] if waveforms else []) + [1.6, 0.24 * len(strip) + 0.2]
     figure = Figure(figsize=(11, sum(heights) + 0.8), dpi=84)

@@ -14,6 +14,29 @@ PACKAGES = ("rvc", "parity", "reference", "reports", "bench")
 ORIGINALS = ("rvc_python", "infer", "configs", "fairseq", "torchcrepe", "torchfcpe", "transformers")
 REFERENCE_MAY_IMPORT = ("parity.stages", "parity.errors", "parity.goldens", "parity.voices")
 MAY_IMPORT_RVC = ("parity.rvc_bridge", "parity.mutants")
+MAY_IMPORT_TORCH = (*MAY_IMPORT_RVC, "parity.adapters", "parity.voices.exported_models")
+# Modules of the standard library that Windows lacks, and those that other systems lack.
+OF_ONE_SYSTEM = {
+    "_winapi",
+    "crypt",
+    "curses",
+    "fcntl",
+    "grp",
+    "msvcrt",
+    "nis",
+    "ossaudiodev",
+    "posix",
+    "pty",
+    "pwd",
+    "readline",
+    "resource",
+    "spwd",
+    "syslog",
+    "termios",
+    "tty",
+    "winreg",
+    "winsound",
+}
 MODULES_IN_A_FOLDER = 15
 MODULES_AT_THE_TOP_OF_PARITY = 6
 NAMED_AFTER_THEIR_SUBJECT = (
@@ -197,6 +220,19 @@ def test_tests_do_not_import_the_code_that_runs_originals() -> None:
     for path in package_files("tests"):
         drivers = {name for name in imported_modules(path) if name.startswith("reference.originals.")}
         assert not drivers, f"{path} imports {sorted(drivers)}"
+
+
+def test_the_judge_and_the_reports_import_no_module_of_one_operating_system() -> None:
+    for path in (*package_files("parity"), *package_files("reports")):
+        names = {name.split(".")[0] for name in imports(path)}
+        assert not names & OF_ONE_SYSTEM, f"{path} imports {sorted(names & OF_ONE_SYSTEM)}"
+
+
+def test_the_judge_imports_torch_only_beside_rvc_and_in_adapters() -> None:
+    for path in (*package_files("parity"), *package_files("reports")):
+        if not is_in(module_name(path), MAY_IMPORT_TORCH):
+            names = [name for name in imports(path) if name.split(".")[0] == "torch"]
+            assert not names, f"{path} imports {names[0]}"
 
 
 def test_modules_import_each_other_without_cycles() -> None:

@@ -16,6 +16,7 @@ from parity.goldens.arrays import Array
 from parity.judge import limits, other_profiles, verdict
 from parity.judge.diagnosis.registry import Guess
 from parity.judge.judgment import Judgment
+from parity.judge.states import NotTried
 from parity.runs import dumps
 from parity.rvc_bridge import counterfactual
 
@@ -47,6 +48,7 @@ class OnlyConversion:
     """Counterfactuals of which only the conversion is available."""
 
     refused = True
+    not_tried: tuple[NotTried, ...] = ()
 
     def guesses(self, *_: Any) -> Iterator[Guess]:
         return iter(())

@@ -15,6 +15,7 @@ from parity.judge import limits, verdict
 from parity.judge.decisions import voicing
 from parity.judge.diagnosis.registry import Guess
 from parity.judge.judgment import Judgment
+from parity.judge.states import NotTried
 from parity.output import table
 
 CENTS = 20 * np.arange(360) + 1997.3794084376191
@@ -29,6 +30,7 @@ class OnlySalience:
     """Counterfactuals of which only the salience is available."""
 
     refused = True
+    not_tried: tuple[NotTried, ...] = ()
 
     def __init__(self, salience: Callable[[Array], voicing.Salience | None]) -> None:
         self.salience = salience

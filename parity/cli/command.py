@@ -51,7 +51,11 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
 
 def add_stage(parser: argparse.ArgumentParser) -> None:
     """--stage NAME."""
-    parser.add_argument("--stage", metavar="NAME", help="only this stage, or all stages whose name begins with NAME.")
+    parser.add_argument(
+        "--stage",
+        metavar="NAME",
+        help="only this stage, or all stages whose name begins with NAME.; several are separated by commas",
+    )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

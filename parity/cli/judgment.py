@@ -19,8 +19,9 @@ from parity.cli.command import (
     print_verdict,
     read_waivers,
 )
-from parity.runs import dumps, user_files
-from parity.runs.run import run
+from parity.errors import ParityError
+from parity.runs import dumps, user_files, watch
+from parity.runs.run import RunOptions, run
 from parity.rvc_bridge import voice_files
 from parity.stages import profile_table
 
@@ -35,6 +36,20 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     add_waivers(parser)
     add_json(parser)
+    parser.add_argument("--profile", metavar="NAME", help="only cases of this profile, such as webui-2026")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="only a small set of goldens that reaches every stage; the verdict states what it cannot show",
+    )
+    parser.add_argument("--fail-fast", action="store_true", help="end after the first case that fails")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in --out that Ctrl-C, a crash or --fail-fast ended"
+    )
+
+
+def _run_options(options: argparse.Namespace) -> RunOptions:
+    return RunOptions(options.profile, options.quick, options.resume, options.fail_fast)
 
 
 def _reproduce(command: str, options: argparse.Namespace) -> str:
@@ -59,7 +74,16 @@ def _run(options: argparse.Namespace) -> int:
     if program.absent is not None:
         print(f"not tested: {program.absent}", file=sys.stderr)
     command, waivers = _reproduce("python -m parity run", options), read_waivers(options.waivers)
-    document = run(program, options.goldens, options.out, options.case, options.stage, command, waivers)
+    document = run(
+        program,
+        options.goldens,
+        options.out,
+        options.case,
+        options.stage,
+        command,
+        waivers,
+        options=_run_options(options),
+    )
     return print_verdict(document, options.format)
 
 
@@ -80,14 +104,45 @@ RUN = Command(
 def _add_check_options(parser: argparse.ArgumentParser) -> None:
     add_candidate(parser, CALL_TIMEOUT)
     _add_run_options(parser)
+    parser.add_argument(
+        "--watch", type=Path, metavar="PATH", help="check again whenever this file or folder changes; Ctrl-C ends"
+    )
 
 
 def _check(options: argparse.Namespace) -> int:
+    """Check once, or again after each change of the watched path until Ctrl-C."""
+    if options.watch is None:
+        return _check_once(options)
+    before = watch.stamps(options.watch)
+    code = 0
+    while True:
+        try:
+            code = _check_once(options)
+        except ParityError as error:
+            print(f"parity: {error}", file=sys.stderr)
+            code = 2
+        print(f"watching {options.watch}; Ctrl-C ends", file=sys.stderr)
+        try:
+            before = watch.wait_for_change(options.watch, before)
+        except KeyboardInterrupt:
+            return code
+
+
+def _check_once(options: argparse.Namespace) -> int:
     waivers = read_waivers(options.waivers)
     with External(options.candidate, voice_files.paths, options.timeout) as program:
         program.hello  # noqa: B018 (an adapter without a handshake is bad input, before any case is opened)
         command = _reproduce(f"python -m parity check --candidate {shlex.quote(options.candidate)}", options)
-        document = run(program, options.goldens, options.out, options.case, options.stage, command, waivers)
+        document = run(
+            program,
+            options.goldens,
+            options.out,
+            options.case,
+            options.stage,
+            command,
+            waivers,
+            options=_run_options(options),
+        )
     return print_verdict(document, options.format)
 
 
@@ -100,7 +155,12 @@ and the run is then partial (exit code 4 where nothing failed). Exit code 0: eve
 
   rvc-parity check --candidate "./my-port --parity"
   rvc-parity check --candidate "./my-port --parity" --case two-segments-rpy --stage flow
-  rvc-parity check --candidate "./my-port --parity" --waivers known-failures.json""",
+  rvc-parity check --candidate "./my-port --parity" --waivers known-failures.json
+
+While you work on a stage:
+  rvc-parity check --candidate "./my-port --parity" --stage nsf,flow --case two-segments-rpy --watch ./my-port
+  rvc-parity check --candidate "./my-port --parity" --quick        a small set of goldens that reaches every stage
+  rvc-parity check --candidate "./my-port --parity" --resume       continue what Ctrl-C or a crash ended""",
     _add_check_options,
     _check,
 )

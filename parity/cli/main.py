@@ -1,7 +1,7 @@
 """`rvc-parity COMMAND`, also `python -m parity COMMAND`.
 
 Exit codes: 0 pass, 1 differs, 2 usage or bad input, 3 nothing comparable, 4 partial: nothing failed, and not everything
-was compared.
+was compared; 130 interrupted by Ctrl-C.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from parity.cli.tools import DIFF, DOCTOR, MANIFEST, MUTANTS, VOICES
 from parity.errors import ParityError
 
 PROGRAM = "rvc-parity"
+INTERRUPTED = "parity: interrupted; a run keeps its finished cases, and the same command with --resume continues it"
 COMMANDS = (
     RUN,
     CHECK,
@@ -62,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ParityError as error:
         print(f"parity: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(INTERRUPTED, file=sys.stderr)
+        return 130
     except BrokenPipeError:  # the program that reads our output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2

@@ -1,6 +1,6 @@
 """The calls of a candidate for one case: each stage alone, and the whole conversion; why a tensor was not made."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from parity import stages
 from parity.candidates import candidate
@@ -16,7 +16,16 @@ WHOLE = "run"  # the key of the whole conversion in `ModeRun.failures`
 NOT_PROVIDED_BY_RUN = "not provided: the whole conversion handed over other tensors, but not this one"
 
 
-def run_isolated(case: Case, program: Candidate, only_stage: str | None = None) -> ModeRun:
+Observer = Callable[[str], None]  # called with the name of each stage, or WHOLE, before the candidate is
+
+
+def unobserved(call: str) -> None:
+    """An observer that does nothing."""
+
+
+def run_isolated(
+    case: Case, program: Candidate, only_stage: str | None = None, observe: Observer = unobserved
+) -> ModeRun:
     """Run each stage on the golden's own inputs."""
     tensors: Tensors = {}
     absences: dict[str, Absence] = {}
@@ -31,6 +40,7 @@ def run_isolated(case: Case, program: Candidate, only_stage: str | None = None) 
             sentence = f"not tested: the candidate does not offer {stage.name} alone"
             absences |= dict.fromkeys(names, Absence(CellState.NOT_TESTED, sentence))
             continue
+        observe(stage.name)
         try:
             fresh = program.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix))
         except GoldenError:
@@ -148,5 +158,12 @@ def common_failure(isolated: ModeRun, chained: ModeRun) -> str | None:
 
 
 def is_wanted(stage: Stage, only_stage: str | None) -> bool:
-    """Whether `--stage` means a stage: its name, or the part of its name before a dot."""
-    return only_stage is None or stage.name == only_stage or stage.name.startswith(only_stage + ".")
+    """Whether `--stage` means a stage: names separated by commas, each a stage or the part of its name before a dot."""
+    if only_stage is None:
+        return True
+    return any(stage.name == name or stage.name.startswith(name + ".") for name in wanted_names(only_stage))
+
+
+def wanted_names(only_stage: str) -> list[str]:
+    """The names in the text of `--stage`."""
+    return [name.strip() for name in only_stage.split(",")]

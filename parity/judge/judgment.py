@@ -112,7 +112,7 @@ class Judgment:
         limits: The limits of its cells.
         waivers: Known failures.
         candidate: The implementation; None for two dumps, where no stage can be run.
-        only_stage: Only this stage is judged; None for all.
+        only_stage: Only this stage, or these, separated by commas, are judged; None for all.
         counterfactuals: Predictions by networks; None without them.
         modes: The modes that can be judged; two dumps show the chained one only.
         isolated: What the candidate made of the golden's own inputs.

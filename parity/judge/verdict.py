@@ -12,7 +12,16 @@ from parity.goldens.arrays import Tensors
 from parity.goldens.store import Case
 from parity.judge import blame, description, ledger, other_profiles
 from parity.judge.blame import StageVerdict
-from parity.judge.candidate_runs import common_failure, is_wanted, run_chained, run_isolated
+from parity.judge.candidate_runs import (
+    WHOLE,
+    Observer,
+    common_failure,
+    is_wanted,
+    run_chained,
+    run_isolated,
+    unobserved,
+    wanted_names,
+)
 from parity.judge.decisions import explanation, phase_wraps
 from parity.judge.judgment import Absence, Judgment, ModeRun
 from parity.judge.ledger import Cell, Ledger
@@ -102,16 +111,20 @@ class CaseVerdict:
     not_tried: list[NotTried] = field(default_factory=list)
 
 
-def judge(judgment: Judgment) -> CaseVerdict:
+def judge(judgment: Judgment, observe: Observer = unobserved) -> CaseVerdict:
     """Run the candidate of a judgment in both modes and judge what it made.
 
+    Args:
+        judgment: The case and the candidate.
+        observe: Called with the name of each stage, or "run", before the candidate is called.
     Raises:
         GoldenError: The golden cannot be read.
         ValueError: The judgment has no candidate.
     """
     if judgment.candidate is None:
         raise ValueError("a judgment without a candidate can only judge tensors that exist already")
-    isolated = run_isolated(judgment.case, judgment.candidate, judgment.only_stage)
+    isolated = run_isolated(judgment.case, judgment.candidate, judgment.only_stage, observe)
+    observe(WHOLE)
     chained = run_chained(judgment.case, judgment.candidate, isolated)
     if reason := common_failure(isolated, chained):
         return _judge_without_setup(judgment, reason)
@@ -129,13 +142,13 @@ def _judge_without_setup(judgment: Judgment, reason: str) -> CaseVerdict:
 
 
 def refuse_unknown(only_stage: str | None) -> None:
-    """Raise UsageError where `--stage` means no stage at all."""
-    if any(is_wanted(stage, only_stage) for stage in stages.every()):
-        return
+    """Raise UsageError where a name of `--stage` means no stage at all."""
     names = [stage.name for stage in stages.every()]
-    near = difflib.get_close_matches(str(only_stage), names, 1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise UsageError(f"there is no stage {only_stage!r}{hint}; the stages are {', '.join(names)}")
+    for wanted in [] if only_stage is None else wanted_names(only_stage):
+        if not any(is_wanted(stage, wanted) for stage in stages.every()):
+            near = difflib.get_close_matches(wanted, names, 1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise UsageError(f"there is no stage {wanted!r}{hint}; the stages are {', '.join(names)}")
 
 
 def has(case: Case, only_stage: str | None) -> bool:

@@ -203,7 +203,11 @@ SCHEMA: dict[str, Any] = {
             "limits": _list({"$ref": "#/$defs/limit"}),
             "waivers": _list({"$ref": "#/$defs/waiver"}),
         },
-        {"speed": {**_FREE, "description": "what bench.budget measured, if it ran"}},
+        {
+            "speed": {**_FREE, "description": "what bench.budget measured, if it ran"},
+            "pending": {**_list(_TEXT), "description": "the selected cases that an unfinished run has not reached"},
+            "notes": {**_list(_TEXT), "description": "what the run cannot show, in sentences"},
+        },
     ),
     "$defs": {"cell": _CELL, "stage": _STAGE, "case": _CASE, "limit": _LIMIT, "waiver": _WAIVER},
 }

@@ -92,6 +92,7 @@ def closing(verdict: Mapping[str, Any]) -> str:
         *([_CELL_DEFINITION] if counts["failed"] else []),
         *_extra_tensors(verdict),
         *_explained_decisions(verdict),
+        *verdict.get("notes", ()),
         "",
     ]
     return "\n".join([*lines, summary.text(verdict)])

@@ -133,6 +133,8 @@ def run_document(
     waivers: Sequence[Json],
     started: str,
     seconds: float,
+    pending: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Json:
     """The document of a run, as verdict.json holds it.
 
@@ -146,6 +148,8 @@ def run_document(
         waivers: each waiver with the number of its uses.
         started: ISO 8601 time, UTC.
         seconds: duration of the run.
+        pending: the names of selected cases that the run has not reached.
+        notes: sentences about what the run cannot show.
     Raises:
         AssertionError: the document does not fit the published schema.
     """
@@ -165,6 +169,11 @@ def run_document(
         "limits": list(limits),
         "waivers": list(waivers),
     }
+    if pending:
+        document["pending"] = list(pending)
+        document["sentence"] += f"; {len(pending)} not judged yet: the same command with --resume continues"
+    if notes:
+        document["notes"] = list(notes)
     document = printable_values(document)  # names of candidates and cases may hold any character
     if wrong := closed_schema.check(document, SCHEMA):
         raise AssertionError(f"the verdict does not fit its own schema: {wrong[0]}")

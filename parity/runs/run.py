@@ -1,18 +1,18 @@
 """The run: one candidate judged on every golden, one case after another, and the files that report it."""
 
 import datetime
-import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from tqdm import tqdm
 
 from parity.candidates import candidate
 from parity.candidates.candidate import Candidate, DeclinedCase
-from parity.errors import GoldenError, UsageError
+from parity.errors import GoldenError
 from parity.goldens import store
 from parity.goldens.store import Case
 from parity.judge import candidate_runs, verdict
+from parity.judge.candidate_runs import Observer
 from parity.judge.judgment import Judgment
 from parity.judge.limits import Limits, network_f0
 from parity.judge.limits import load as load_limits
@@ -23,8 +23,31 @@ from parity.judge.waivers import load as load_waivers
 from parity.output import files, verdict_json
 from parity.output.verdict_json import Json
 from parity.runs import manifest
+from parity.runs.journal import Journal, program_files
+from parity.runs.progress import Progress
+from parity.runs.selection import Selection, seconds, select
 from parity.rvc_bridge import counterfactual
 from parity.voices import cache
+
+SAVING_PAUSE = 20.0  # pause between two writings of verdict.json, as a multiple of the duration of one
+_STAGES_COST = 2.0  # duration of a case's single stages, in seconds of input that take as long in a whole conversion
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of a run beside the case and the stage.
+
+    Attributes:
+        profile: only cases of this profile; None for all.
+        quick: only a small set of goldens that reaches every stage.
+        resume: continue the unfinished run in the same folder.
+        fail_fast: end after the first case that fails.
+    """
+
+    profile: str | None = None
+    quick: bool = False
+    resume: bool = False
+    fail_fast: bool = False
 
 
 def run(
@@ -36,56 +59,130 @@ def run(
     command: str = "python -m parity run",
     waivers: Waivers | None = None,
     limits: Limits | None = None,
+    options: RunOptions | None = None,
 ) -> Json:
-    """Judge every golden below `goldens` and write the run's files into `out`.
+    """Judge every golden below `goldens` and write the run's files into `out`, again after each case.
 
     Args:
         program: the candidate.
         goldens: a folder with one folder for each golden.
         out: receives verdict.json, junit.xml, summary.md and traces/.
         only_case: only cases whose name contains this text.
-        only_stage: only this stage, or the stages whose name begins with it and a dot.
+        only_stage: only this stage, or the stages whose name begins with it and a dot; several, separated by commas.
         command: the command line of this run, to which `reproduce` appends the case and the stage.
         waivers: known failures; those of parity/data/waivers.json unless given.
         limits: the limits to judge by; those of parity/data/spread.json unless given.
+        options: which cases to select beside `only_case`, and whether to continue an unfinished run.
     Returns:
         the document of verdict.json.
     Raises:
-        UsageError: there is no golden, no case of that name, no stage of that name, or no case with that stage.
+        UsageError: there is no golden, no case of that name, no stage of that name, no case with that stage, or no
+            unfinished run to resume.
     """
-    verdict.refuse_unknown(only_stage)
-    folders = _chosen(goldens, only_case, only_stage)
+    options = options or RunOptions()
+    selection = Selection(only_case, only_stage, options.profile, options.quick)
+    selected = select(goldens, selection)
     pinned = manifest.compare(store.cases(goldens), limits, waivers)
     limits = limits if limits is not None else load_limits()
     waivers = waivers if waivers is not None else load_waivers()
     available = len(store.cases(goldens)) + pinned.missing
-    scope = verdict.RunScope(cases=available if only_case or pinned.missing else None, only_stage=only_stage)
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
-    documents: list[Json] = []
-    verdicts: list[CaseVerdict] = []
-    networks: dict[str, bool] = {}
+    journal = Journal(out, _identity(program, only_stage, pinned.judged_by.limits, waivers), options.resume)
+    judged: list[Judged] = []
     declared = DeclaredCalls()
-    for folder in tqdm(folders, desc="parity", unit="case", file=sys.stderr, disable=not sys.stderr.isatty()):
-        case_verdict, document = _judge_folder(folder, program, limits, waivers, only_stage, out, command)
-        declared.count(program, case_verdict)
-        networks[case_verdict.name] = network_f0(document.get("options", {}))
-        case_verdict.traces.clear()  # written to disk; a run over all goldens would not fit in memory
-        verdicts.append(case_verdict)
-        documents.append(document)
-    complaints = declared.complaints() if only_case is None else []
-    run_document = verdict_json.run_document(
-        verdict.overall(verdicts, waivers, scope, [*pinned.altered, *complaints]),
-        pinned.document(),
-        program.about,
-        documents,
-        verdicts,
-        verdict_json.limits_used(verdicts, limits, networks),
-        waivers.document(),
-        started,
-        time.monotonic() - begin,
-    )
+
+    def document(pending: Sequence[Path]) -> Json:
+        """The document of the run as far as it has come."""
+        narrow = selection.narrows_cases or bool(pending)
+        scope = verdict.RunScope(cases=available if narrow or pinned.missing else None, only_stage=only_stage)
+        complaints = [] if narrow else declared.complaints()
+        verdicts = [each.verdict for each in judged]
+        networks = {each.verdict.name: each.network_f0 for each in judged}
+        return verdict_json.run_document(
+            verdict.overall(verdicts, waivers, scope, [*pinned.altered, *complaints]),
+            pinned.document(),
+            program.about,
+            [each.document for each in judged],
+            verdicts,
+            verdict_json.limits_used(verdicts, limits, networks),
+            waivers.document(),
+            started,
+            time.monotonic() - begin,
+            pending=[folder.name for folder in pending],
+            notes=selected.notes,
+        )
+
+    saved = Saved(out)
+    try:
+        with Progress({folder.name: _cost(folder) for folder in selected.folders}) as progress:
+            for folder in selected.folders:
+                finished = journal.get(folder, waivers) if options.resume else None
+                if finished is None:
+                    progress.start(folder.name)
+                    each = _judge_folder(folder, program, limits, waivers, only_stage, out, command, progress.stage)
+                    journal.add(folder, each.verdict, each.document, each.network_f0)
+                else:
+                    each = Judged(*finished)
+                progress.finish(folder.name, reused=finished is not None)
+                declared.count(program, each.verdict)
+                judged.append(each)
+                if options.fail_fast and each.failed:
+                    break
+                if saved.is_due():
+                    saved.write(document(selected.folders[len(judged) :]))
+    except BaseException:  # Ctrl-C, a full disk, a mistake of the judge: what is finished is kept
+        if judged:
+            files.write(out, document(selected.folders[len(judged) :]))
+        raise
+    pending = selected.folders[len(judged) :]
+    run_document = document(pending)
     files.write(out, run_document)
+    if not pending:
+        journal.close()
     return run_document
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One judged case: its verdict, its document, and whether its F0 comes from a network."""
+
+    verdict: CaseVerdict
+    document: Json
+    network_f0: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether it makes the run fail."""
+        return self.verdict.state in (CaseState.DIFFERS, CaseState.UNREADABLE)
+
+
+class Saved:
+    """Writes verdict.json while a run goes on, so often that writing takes at most a small share of the time."""
+
+    def __init__(self, out: Path) -> None:
+        self._out, self._next = out, 0.0
+
+    def is_due(self) -> bool:
+        """Whether it is time to write again."""
+        return time.monotonic() >= self._next
+
+    def write(self, document: Json) -> None:
+        """Write the files of the run."""
+        begin = time.monotonic()
+        files.write(self._out, document)
+        end = time.monotonic()
+        self._next = end + SAVING_PAUSE * (end - begin)
+
+
+def _identity(program: Candidate, only_stage: str | None, limits: str, waivers: Waivers) -> Json:
+    """What an unfinished run must have in common with the run that continues it; `limits` is their digest."""
+    return {
+        "candidate": dict(program.about),
+        "program": program_files(program.about.get("command")),
+        "choice of stages": only_stage,
+        "set of limits": limits,
+        "list of waivers": waivers.rows,
+    }
 
 
 class DeclaredCalls:
@@ -122,31 +219,12 @@ class DeclaredCalls:
         ]
 
 
-def _chosen(goldens: Path, only_case: str | None, only_stage: str | None) -> list[Path]:
-    """The folders of the cases to judge; those of one voice are neighbors, so that each voice is loaded once."""
-    folders = store.cases(goldens, only_case)
-    if not folders:
-        what = f"case whose name contains {only_case!r}" if only_case else "case"
-        raise UsageError(f"there is no {what} below {goldens}; is this the root of the repository?")
-    folders = [folder for folder in folders if _has_stage(folder, only_stage)]
-    if not folders:
-        raise UsageError(f"none of the chosen cases has the stage {only_stage}; leave out --case to search all cases")
-    return sorted(folders, key=lambda folder: (_voice(folder), folder.name))
-
-
-def _has_stage(folder: Path, only_stage: str | None) -> bool:
-    """Whether a golden has the stage. A golden that cannot be opened counts, to be reported as unreadable."""
+def _cost(folder: Path) -> float:
+    """The expected duration of a case, in seconds of its input and a constant for its stages."""
     try:
-        return verdict.has(store.open_case(folder), only_stage)
+        return _STAGES_COST + seconds(store.open_case(folder))
     except GoldenError:
-        return True
-
-
-def _voice(folder: Path) -> str:
-    try:
-        return str(store.open_case(folder).voice.get("kind"))
-    except GoldenError:
-        return ""
+        return 0.0
 
 
 def _judge_folder(
@@ -157,22 +235,27 @@ def _judge_folder(
     only_stage: str | None,
     out: Path,
     command: str,
-) -> tuple[CaseVerdict, Json]:
+    observe: Observer,
+) -> Judged:
     begin = time.monotonic()
     case: Case | None = None
     try:
         case = store.open_case(folder).check()
-        case_verdict = _judge(case, program, limits, waivers, only_stage)
+        case_verdict = _judge(case, program, limits, waivers, only_stage, observe)
     except GoldenError as error:
         case_verdict = verdict.unreadable(folder.name, error)
     traces = files.write_traces(out, case_verdict)
     reproduce = f"{command} --case {case_verdict.name}"
     if case_verdict.first:
         reproduce += f" --stage {case_verdict.first['stage']}"
-    return case_verdict, verdict_json.case_document(case_verdict, case, traces, time.monotonic() - begin, reproduce)
+    document = verdict_json.case_document(case_verdict, case, traces, time.monotonic() - begin, reproduce)
+    case_verdict.traces.clear()  # written to disk; a run over all goldens would not fit in memory
+    return Judged(case_verdict, document, network_f0(document.get("options", {})))
 
 
-def _judge(case: Case, program: Candidate, limits: Limits, waivers: Waivers, only_stage: str | None) -> CaseVerdict:
+def _judge(
+    case: Case, program: Candidate, limits: Limits, waivers: Waivers, only_stage: str | None, observe: Observer
+) -> CaseVerdict:
     taken = program.takes(case)
     judged = program if taken else DeclinedCase(program)
     judgment = Judgment(
@@ -183,7 +266,7 @@ def _judge(case: Case, program: Candidate, limits: Limits, waivers: Waivers, onl
         only_stage=only_stage,
         counterfactuals=counterfactual.RvcCounterfactuals(case, judged),
     )
-    case_verdict = verdict.judge(judgment)
+    case_verdict = verdict.judge(judgment, observe)
     verdict.match_profiles(judgment, case_verdict)
     if not taken:
         case_verdict.state, case_verdict.outside = CaseState.DECLINED, True

@@ -1,0 +1,136 @@
+"""The goldens that a run judges: all of them, or those that the options of the command line select."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from parity import stages
+from parity.candidates import candidate
+from parity.errors import GoldenError, UsageError
+from parity.goldens import store, time_axes
+from parity.goldens.store import Case
+from parity.judge import verdict
+from parity.stages.profile_table import PROFILES
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a run judges.
+
+    Attributes:
+        case: Only cases whose name contains this text; None for all.
+        stage: Only this stage, or these, separated by commas; None for all.
+        profile: Only cases of this profile; None for all.
+        quick: Only the shortest set of goldens that reaches every stage.
+    """
+
+    case: str | None = None
+    stage: str | None = None
+    profile: str | None = None
+    quick: bool = False
+
+    @property
+    def narrows_cases(self) -> bool:
+        """Whether some goldens may be left out."""
+        return self.case is not None or self.profile is not None or self.quick
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The goldens of a selection.
+
+    Attributes:
+        folders: Those of one voice are neighbors, so that each voice is loaded once.
+        notes: Sentences for people: what the selection cannot show.
+    """
+
+    folders: list[Path]
+    notes: list[str]
+
+
+def select(goldens: Path, selection: Selection) -> Selected:
+    """The goldens below a folder that a selection means.
+
+    Raises:
+        UsageError: there is no such stage, profile or case, or none of the selected cases has the stage.
+    """
+    verdict.refuse_unknown(selection.stage)
+    if selection.profile is not None and selection.profile not in PROFILES:
+        raise UsageError(f"there is no profile {selection.profile!r}; the profiles are {', '.join(PROFILES)}")
+    folders = store.cases(goldens, selection.case)
+    if not folders:
+        what = f"case whose name contains {selection.case!r}" if selection.case else "case"
+        raise UsageError(f"there is no {what} below {goldens}; is this the root of the repository?")
+    cases = [(folder, _opened(folder)) for folder in folders]
+    cases = [(folder, case) for folder, case in cases if case is None or verdict.has(case, selection.stage)]
+    if not cases:
+        raise UsageError(
+            f"none of the chosen cases has the stage {selection.stage}; leave out --case to search all cases"
+        )
+    if selection.profile is not None:
+        cases = [(folder, case) for folder, case in cases if case is None or case.profile == selection.profile]
+        if not cases:
+            raise UsageError(
+                f"none of the chosen cases has the profile {selection.profile}; leave out --case or --profile"
+            )
+    notes: list[str] = []
+    if selection.quick:
+        opened = [case for _, case in cases if case is not None]
+        fewest = quick_set(opened)
+        notes = [f"quick: {sentence}" for sentence in _not_shown(fewest, opened)]
+        cases = [(case.folder, case) for case in fewest]
+    ordered = sorted(cases, key=lambda pair: ("" if pair[1] is None else str(pair[1].voice.get("kind")), pair[0].name))
+    return Selected([folder for folder, _ in ordered], notes)
+
+
+def _opened(folder: Path) -> Case | None:
+    """The golden of a folder; None where it cannot be opened, which the run reports as unreadable."""
+    try:
+        return store.open_case(folder)
+    except GoldenError:
+        return None
+
+
+def seconds(case: Case) -> float:
+    """The duration of a case's input."""
+    if "audio16k.raw" in case:
+        return float(case.entry("audio16k.raw")["shape"][0] / stages.SR16)
+    return case.facts.blocks * time_axes.block_seconds(case.document)
+
+
+def stage_names(case: Case) -> set[str]:
+    """The stages that a case has."""
+    return {stage.name for stage, _ in candidate.steps(case)}
+
+
+def quick_set(cases: Sequence[Case]) -> list[Case]:
+    """A small set of cases that reaches every stage of all: greedily, the most new stages for each second of input."""
+    missing = set[str]().union(*map(stage_names, cases)) if cases else set()
+    fewest: list[Case] = []
+    while missing:
+        best = max(cases, key=lambda case: (len(stage_names(case) & missing) / (1 + seconds(case)), case.name))
+        fewest.append(best)
+        missing -= stage_names(best)
+    return fewest
+
+
+def _not_shown(fewest: Sequence[Case], cases: Sequence[Case]) -> list[str]:
+    """What the other cases have and the quick set lacks, in one sentence for each property."""
+    sentences = [
+        f"{len(fewest)} of {len(cases)} goldens, {sum(map(seconds, fewest)):.1f} s of input, reach every stage once"
+    ]
+    properties = {
+        "voices": lambda case: str(case.voice.get("kind")),
+        "F0 methods": lambda case: str(case.options.get("f0_method")),
+        "profiles": lambda case: case.profile,
+    }
+    for title, of in properties.items():
+        left_out = sorted({of(case) for case in cases} - {of(case) for case in fewest})
+        if left_out:
+            sentences.append(f"it cannot show the {title} {', '.join(left_out)}")
+    longest, here = max(map(seconds, cases)), max(map(seconds, fewest))
+    if longest > here:
+        sentences.append(
+            f"it cannot show errors that begin after {here:.1f} s (the longest golden has {longest:.1f} s)"
+        )
+    return sentences

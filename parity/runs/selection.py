@@ -1,6 +1,6 @@
 """The goldens that a run judges: all of them, or those that the options of the command line select."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def _not_shown(fewest: Sequence[Case], cases: Sequence[Case]) -> list[str]:
     sentences = [
         f"{len(fewest)} of {len(cases)} goldens, {sum(map(seconds, fewest)):.1f} s of input, reach every stage once"
     ]
-    properties = {
+    properties: dict[str, Callable[[Case], str]] = {
         "voices": lambda case: str(case.voice.get("kind")),
         "F0 methods": lambda case: str(case.options.get("f0_method")),
         "profiles": lambda case: case.profile,

@@ -104,8 +104,6 @@ def _through_soxr(sound: SoundFile, flush: bool) -> Samples:
     import soxr
 
     path, rate, channels = sound.path, sound.rate, sound.channels
-    if rate < ffmpeg.LOWEST_RATE:
-        raise BadInput(f"{path} is sampled at {rate} Hz; expected {ffmpeg.LOWEST_RATE} Hz or more")
     if channels > 2:
         raise MissingExtra("decoding", f"mixing {channels} channels down ({path})")
     half = np.float32(math.sqrt(0.5))

@@ -17,8 +17,9 @@ from rvc.errors import BadInput
 from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.controls import Controls
 from rvc.realtime.io.sinks import FileSink, PipeSink, Sink
-from rvc.realtime.io.sources import FileSource, PcmFormat, PipeSource
+from rvc.realtime.io.sources import FileSource, PcmFormat, PipeSource, device_rate
 from rvc.realtime.io.stop import StopSignal
+from rvc.realtime.io.wav_pipe import read_start
 from rvc.realtime.model_loading import load_models
 from rvc.realtime.stream import Stream
 from rvc.realtime.stream_runner import run_stream
@@ -93,7 +94,11 @@ def open_source(args: argparse.Namespace) -> tuple[FileSource | PipeSource, Bloc
         raise BadInput(f"--channels is {channels}; expected 1 to 64")
     if args.input == PIPE:
         sizes = block_sizes(args, args.device_rate or PIPE_RATE)
-        return PipeSource(sys.stdin.buffer, sizes.rate, form, channels, sizes.block), sizes, form
+        start = read_start(sys.stdin.buffer)
+        if (wav := start[0]) is not None:
+            log.warning("note: stdin carries a WAV file (%s), which is read as its header declares", wav)
+            sizes = block_sizes(args, args.device_rate or device_rate(wav.rate))
+        return PipeSource(sys.stdin.buffer, sizes.rate, form, channels, sizes.block, start), sizes, form
     source = FileSource(Path(args.input), args.device_rate)
     if args.out != PIPE and Path(args.out).exists() and Path(args.out).samefile(args.input):
         raise BadInput(f"{args.out} is the input too, and would be overwritten; give another name")

@@ -21,7 +21,7 @@ def add_commands(commands: options.Commands) -> None:
     """Add both commands to the parser."""
     stream = commands.add_parser("stream", help="convert a file or a pipe block by block", description=STREAM)
     stream.add_argument(
-        "input", metavar="IN", type=paths.path_or_pipe, help="a sound file, or - for raw samples on stdin"
+        "input", metavar="IN", type=paths.path_or_pipe, help="a sound file, or - for raw samples or a WAV file on stdin"
     )
     stream.add_argument(
         "out", metavar="OUT", type=paths.path_or_pipe, help=".wav or .flac, or - for raw samples on stdout"

@@ -14,9 +14,12 @@ import soxr
 from rvc.audio.sound_file import open_sound
 from rvc.errors import BadInput
 from rvc.realtime.dsp.loudness import Samples
+from rvc.realtime.io.wav_pipe import WavFormat
 
 PcmFormat = Literal["s16le", "f32le"]
 DTYPES: dict[PcmFormat, np.dtype[Any]] = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
+PipeStart = tuple[WavFormat | None, bytes]  # what `wav_pipe.read_start` returns
+NO_START: PipeStart = (None, b"")  # nothing has been read, and the samples are raw
 FRAMES_PER_SECOND = 100  # frames of 10 ms
 LOWEST_RATE = 8000  # Hz; BlockSizes accepts no lower device rate
 
@@ -77,28 +80,47 @@ class FileSource:
 
 
 class PipeSource:
-    """Raw little-endian samples from a pipe, channels interleaved; samples that are not finite become 0."""
+    """Raw little-endian samples or a WAV file from a pipe; samples that are not finite become 0."""
 
-    def __init__(self, pipe: BinaryIO, rate: int, form: PcmFormat, channels: int, block: int) -> None:
+    def __init__(
+        self, pipe: BinaryIO, rate: int, form: PcmFormat, channels: int, block: int, start: PipeStart = NO_START
+    ) -> None:
         """Read from `pipe`, which the caller opens and closes.
 
         Args:
             pipe: raw samples.
-            rate: Hz.
-            form: format of the samples.
-            channels: number of interleaved channels.
+            rate: device rate in Hz; a WAV file of another rate is resampled.
+            form: format of raw samples.
+            channels: number of interleaved channels of raw samples.
             block: samples per channel to read at a time; iteration reads no further ahead.
+            start: what `read_start` has read from the pipe.
         """
-        self.pipe, self.rate, self.dtype, self.channels, self.block = pipe, rate, DTYPES[form], channels, block
+        wav, self.data = start
+        raw = WavFormat(rate, channels, DTYPES[form].str, None)
+        self.pipe, self.rate, self.block, self.form = pipe, rate, block, wav or raw
 
     def __iter__(self) -> Iterator[Samples]:
-        """Pieces of at most `block` samples, float32 (n,)."""
-        frame = self.dtype.itemsize * self.channels
-        while data := self.pipe.read(self.block * frame):
-            interleaved = np.frombuffer(data[: len(data) // frame * frame], self.dtype).reshape(-1, self.channels)
-            # Integers are scaled to ±1; floats have full scale ±1 already.
-            scale = np.float32(1 / 32768) if self.dtype.kind == "i" else np.float32(1)
-            samples = mono(interleaved.astype(np.float32) * scale)
+        """Pieces of mono sound, float32 (n,)."""
+        if self.form.rate == self.rate:
+            yield from self._pieces()
+            return
+        resampler = soxr.ResampleStream(self.form.rate, self.rate, 1, dtype="float32", quality="HQ")
+        for piece in self._pieces():
+            yield resampler.resample_chunk(piece)
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+    def _pieces(self) -> Iterator[Samples]:
+        """Pieces of at most `block` samples at the rate of the pipe, float32 (n,)."""
+        frame, left = self.form.frame, self.form.size
+        block = max(self.block * self.form.rate // self.rate, 1) * frame
+        while True:
+            count = block if left is None else min(block, left)
+            data = self.data + self.pipe.read(max(count - len(self.data), 0))
+            data, self.data = data[:count], data[count:]
+            if not data:
+                return
+            left = None if left is None else left - len(data)
+            samples = mono(self.form.decode(data[: len(data) // frame * frame]))
             samples[~np.isfinite(samples)] = 0
             yield samples
 

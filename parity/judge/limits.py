@@ -22,7 +22,7 @@ their limits with the reasons.
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,16 @@ MARGIN = 5.0
 # Least relative limits: 4 steps of float32; another order of float64 operations; a 16-bit sample truncated the other
 # way.
 FLOORS = {"float32": 5e-7, "float64": 1e-9, "int16": 1e-5}
+# The variant that `rvc-parity exact --traces` writes: the exact result, from which no original's golden is farther.
+EXACT = "exact"
 ENOUGH = 3  # variants of a stream; with fewer of them, the spread of a file is the better estimate
 WORST_FRAME_FLOOR = 4  # times the floor: one frame may hold more rounding than the mean of all
 
 # Tensors of a stream → the tensors of a file that the same network makes.
 SAME_AS = {"waveform.raw": "waveform.segment.full", "content": "content.upsampled"}
+
+# A copy → the tensor it is made from. A port that keeps both in float32 is as near to the exact result as the original.
+COPY_OF = {"padded": "highpassed"}
 
 _COUNTED = (Metric.UNEQUAL, Metric.STEPS)
 
@@ -162,16 +167,35 @@ class Limits:
         if mode == Mode.CHAINED and variants:  # the error of a chain contains the stage's own
             own = self._measured(name, Mode.ISOLATED, metric, network)
             variants = {key: max(variants.get(key, 0.0), own.get(key, 0.0)) for key in {**variants, **own}}
-        if variants:
-            return _derived(name, mode, metric, network, variants)
-        limit, because = unmeasured(name, mode, metric, network)
-        return Limit(TensorName.parse(name).local, mode, metric, limit, f"not measured; {because}", None, network)
+        typed, because = unmeasured(name, mode, metric, network)
+        if source := COPY_OF.get(TensorName.parse(name).local):
+            return self._of_copy(name, source, self.find(source, mode, metric, network), variants)
+        if not variants:
+            return Limit(TensorName.parse(name).local, mode, metric, typed, f"not measured; {because}", None, network)
+        derived = _derived(name, mode, metric, network, variants)
+        if set(variants) == {EXACT} and derived.limit < typed:  # exact arithmetic alone raises a typed limit only
+            return replace(derived, limit=typed, because=f"not measured; {because}")
+        return derived
+
+    def _of_copy(self, name: str, source: str, limit: Limit, variants: Mapping[str, float]) -> Limit:
+        """The limit of a copy: that of the tensor it is made from, or more where the copy differed by more."""
+        spread = max([limit.spread or 0.0, *variants.values()])
+        return replace(
+            limit,
+            tensor=TensorName.parse(name).local,
+            limit=max(limit.limit, MARGIN * spread),
+            spread=spread,
+            because=f"a copy of {source}, which is known no better: {limit.because}",
+            derivation={**limit.derivation, **variants},
+        )
 
     def _measured(self, name: str, mode: str, metric: str, network: bool) -> Mapping[str, float]:
         """Variant → its distance, from the entry nearest to what is looked up; empty where nothing was measured."""
         for entry, in_mode, of_stream in _entries_for(name, mode):
             for measured_with in (network, None):
-                variants = self._entries.get((entry, in_mode, metric, measured_with))
+                variants = self._entries.get((entry, in_mode, metric, measured_with), {})
+                if in_mode != mode:  # the exact result of a chain contains the error of what it reads
+                    variants = {key: value for key, value in variants.items() if key != EXACT}
                 if variants and (len(variants) >= ENOUGH or not of_stream):
                     return variants
         return {}
@@ -194,7 +218,10 @@ def _derived(name: str, mode: str, metric: str, network: bool, variants: Mapping
     spread = variants[variant]
     floor = _floor(row, metric)
     limit = 0.0 if metric == Metric.UNEQUAL else max(MARGIN * spread, floor)
-    if metric == Metric.UNEQUAL:
+    if metric == Metric.STEPS and mode == Mode.ISOLATED:
+        limit = spread
+        because = f"truncation of the exact product differs by {spread:g} step; a larger one is another formula"
+    elif metric == Metric.UNEQUAL:
         because = f"a decision is equal or it is not ({len(variants)} variants); a flip must be explained by its margin"
     elif limit > floor:
         because = (

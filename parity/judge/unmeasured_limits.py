@@ -10,6 +10,7 @@ from parity.judge.states import Metric, Mode
 from parity.stages import Scope, TensorKind, TensorName
 
 WORST_FRAME = 10  # times the limit of the tensor
+ONE_STEP = 1e-5  # relative RMS of one step in one sample of a thousand, of a waveform of RMS 0.1
 TRUNCATION = 3e-4  # relative RMS that truncation to 16 bits adds
 
 _COPY = (5e-7, "a copy or a few float32 operations: four steps of the format")
@@ -48,6 +49,8 @@ def unmeasured(name: str, mode: str, metric: str, network: bool) -> tuple[float,
             return 0.0, "one float32 product, truncated: exact arithmetic from the same bits"
         return (64.0, "a network's F0 moves the source's phase") if network else (8.0, "5e-5 of full scale in steps")
     parsed = TensorName.parse(name)
+    if row.kind is TensorKind.PCM and mode == Mode.ISOLATED:
+        return ONE_STEP, "a float32 product rounds otherwise and truncates a sample in a thousand the other way"
     limit, because = _isolated(parsed, row) if mode == Mode.ISOLATED else _chained(parsed.local, row, network)
     if row.kind is TensorKind.PCM:
         limit, because = limit + TRUNCATION, because + "; truncation to 16 bits adds a step in one sample of six"

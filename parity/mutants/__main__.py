@@ -121,9 +121,9 @@ def _collect(folder: Path, jobs: Sequence[Job], without: Sequence[str]) -> summa
     paths = {job: folder / schedule.key(job) for job in jobs if (folder / schedule.key(job)).is_file()}
     documents = {job: json.loads(path.read_text(encoding="utf-8")) for job, path in paths.items()}
     place = {fault.name: number for number, fault in enumerate(all_faults())}
-    outcomes = [document for job, document in documents.items() if job.variant is None]
+    outcomes = [document for job, document in documents.items() if job.variant is None and not job.legitimate]
     outcomes.sort(key=lambda outcome: place[outcome["name"]])
-    runs = [document for job, document in documents.items() if job.variant is not None]
+    runs = [document for job, document in documents.items() if job.variant is not None or job.legitimate]
     return summary.summarize([Outcome(**outcome) for outcome in outcomes]) | {
         "null_runs": len(runs),
         "null_accusations": [run for run in runs if run["accused"]],

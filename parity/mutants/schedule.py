@@ -21,7 +21,7 @@ from parity.judge import limits
 from parity.judge.limits import Limits
 from parity.mutants import trial
 from parity.mutants.cached_stages import StageCache
-from parity.mutants.catalog import all_faults
+from parity.mutants.catalog import all_faults, legitimate
 from parity.mutants.fault import Fault, fits
 from parity.rvc_bridge.rvc_torch import RvcTorch
 from parity.stages.profile_table import METHODS
@@ -60,17 +60,19 @@ def cost(case: Case) -> int:
 
 @dataclass(frozen=True)
 class Job:
-    """A fault on a case, or a run of a case without a fault in some variant.
+    """A fault or a legitimate change on a case, or a run of a case without a fault in some variant.
 
     Attributes:
-        name: the fault, or "null-" and a number.
+        name: the fault or the change, or "null-" and a number.
         folder: the golden.
         variant: None for a fault.
+        legitimate: the name belongs to `catalog.legitimate`, and no stage may be blamed.
     """
 
     name: str
     folder: str
     variant: Variant | None = None
+    legitimate: bool = False
 
 
 def plan(folders: Sequence[Path], only: str | None, null: int) -> tuple[list[Job], list[str]]:
@@ -85,14 +87,15 @@ def plan(folders: Sequence[Path], only: str | None, null: int) -> tuple[list[Job
     """
     cases = sorted((store.open_case(folder) for folder in folders), key=lambda case: (cost(case), case.name))
     jobs, without = [], []
-    for fault in all_faults():
+    changes = [(fault, False) for fault in all_faults()] + [(change, True) for change in legitimate.CHANGES]
+    for fault, is_legitimate in changes:
         if only and only not in fault.name and not fault.stage.startswith(only):
             continue
         case = next((case for case in cases if fits(fault, case)), None)
         if case is None:
             without.append(fault.name)
         else:
-            jobs.append(Job(fault.name, str(case.folder)))
+            jobs.append(Job(fault.name, str(case.folder), legitimate=is_legitimate))
     jobs.sort(key=lambda job: job.folder)
     return jobs + runs_without_fault([case for case in cases if cost(case) <= MOST_COST_WITHOUT_FAULT], null), without
 
@@ -195,7 +198,7 @@ def _start(threads: int, recompute: bool) -> None:
     cache = None if recompute else StageCache()
     if cache is not None:
         cache.installed().__enter__()  # until the process ends
-    faults = {fault.name: fault for fault in all_faults()}
+    faults = {fault.name: fault for fault in (*all_faults(), *legitimate.CHANGES)}
     _workers[:] = [_Worker(RvcTorch(), limits.load(), faults, cache)]
 
 
@@ -213,6 +216,10 @@ def _execute(job: Job) -> Result:
             trial.accusations(case, worker.program, worker.limits)
         worker.recorded = job.folder
     try:
+        if job.legitimate:
+            accused = trial.accusations(case, worker.program, worker.limits, worker.faults[job.name])
+            seconds = round(time.monotonic() - begin, 2)
+            return Result(job, {"accused": accused, "variant": job.name, "case": case.name, "seconds": seconds})
         outcome = trial.run(worker.faults[job.name], case, worker.program, worker.limits, worker.cache)
     except (AttributeError, NameError, TypeError, KeyError, ParityError) as error:
         return Result(job, None, f"{job.name} on {case.name}: {error}")  # the other faults are tried all the same

@@ -1,7 +1,7 @@
 """A trial: one fault is active in `rvc`, one golden is judged, and the verdict becomes an outcome."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -204,8 +204,17 @@ def checks() -> list[str]:
     return [*(metric.value for metric in Metric), *(mode.value for mode in Mode), *offline, *realtime]
 
 
-def accusations(case: Case, program: RvcTorch, limits: Limits) -> list[str]:
-    """The stages, with their prefix, that fail or are blamed in a run without a fault; there must be none."""
-    case_verdict = verdict.judge(Judgment(case, limits, candidate=program))
+def accusations(case: Case, program: RvcTorch, limits: Limits, change: Fault | None = None) -> list[str]:
+    """The stages, with their prefix, that fail or are blamed in a run without a fault; there must be none.
+
+    Args:
+        case: a golden.
+        program: `rvc`.
+        limits: the limits of the judgment.
+        change: a legitimate change that is active in the run; None for `rvc` as it is.
+    """
+    program.networks(case)
+    with change.patch.apply(program, case) if change is not None else nullcontext():
+        case_verdict = verdict.judge(Judgment(case, limits, candidate=program))
     accused = [row for row in case_verdict.stages if row.failed or row.blame in (Blame.ORIGIN, Blame.AMPLIFIES)]
     return [f"{row.prefix}{row.stage.name}" for row in accused]

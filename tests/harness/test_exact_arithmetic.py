@@ -12,8 +12,10 @@ from parity.calibration import exact_arithmetic
 from parity.cli import main as command_line
 from parity.errors import ParityError
 from parity.goldens import store
+from parity.judge import limits
 from parity.judge.states import Mode
 
+DOCS = Path(__file__).parents[2] / "docs"
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
 CASES = ("retrieval-loudness-2026", "two-segments-rpy", "v2-48k-nof0-classic")  # the farthest, and one with segments
 
@@ -51,7 +53,7 @@ def test_goldens_are_as_far_from_exact_arithmetic_as_documented() -> None:
     for name in CASES:
         case = store.open_case(GOLDENS / name)
         rows = list(exact_arithmetic.spread.values(case, exact_arithmetic.results(case), Mode.ISOLATED))
-        assert {metric for _, metric, _ in rows} == {"relative_rms", "worst_frame"}
+        assert {metric for _, metric, _ in rows} == {"relative_rms", "worst_frame", "steps"}
         distances = {(tensor, metric): value for tensor, metric, value in rows}
         assert 3.2e-8 < distances["highpassed", "relative_rms"] < 4.6e-8
         assert distances["padded", "worst_frame"] == distances["seg0.audio", "worst_frame"] == 0
@@ -65,11 +67,58 @@ def test_every_float64_stage_has_a_formula() -> None:
 def test_a_limit_below_the_distance_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = exact_arithmetic.Distance("highpassed", "relative_rms", 4.6e-8, 1e-9, "some-case", 1)
+    row = exact_arithmetic.Distance("highpassed", Mode.ISOLATED, "relative_rms", 4.6e-8, 1e-9, "some-case", 1)
     monkeypatch.setattr(exact_arithmetic, "distances", lambda goldens, in_force: [row])
     assert exact_arithmetic.report(GOLDENS) == 1
     printed = capsys.readouterr().out
     assert "LIMIT BELOW THE DISTANCE" in printed and "0 of 1 limits admit the exact result" in printed
+
+
+def test_specification_prints_the_exact_state_of_the_filter() -> None:
+    specification = (DOCS / "spec" / "06-offline.md").read_text(encoding="utf-8")
+    printed = ", ".join(repr(float(value)).replace("-", "−") for value in exact_arithmetic.filter_state())
+    assert f"[{printed}]" in specification
+
+
+def test_documented_table_states_the_limits_in_force() -> None:
+    lines = (DOCS / "exact-arithmetic.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+    assert {row[0].strip("`") for row in rows} == {*exact_arithmetic.FORMULAS, "f0.raw"}
+    for tensor, mode, metric, distance, limit, _ in rows:
+        name = limits.any_name(tensor.strip("`"))
+        in_force = [limits.load().find(name, mode, metric, network).limit for network in (False, True)]
+        assert float(limit) in [float(f"{value:.3g}") for value in in_force]
+        assert float(distance) <= float(limit)
+
+
+def test_every_typed_limit_of_a_file_has_a_formula_or_is_listed() -> None:
+    """Networks and soxr are no formula; `spk.g` is a row of the checkpoint."""
+    listed = ["hubert.conv", "hubert.hidden0", "spk.g", "waveform.resampled"]
+    assert exact_arithmetic.typed_without_formula(limits.load()) == listed
+
+
+def test_exact_arithmetic_alone_raises_a_typed_limit_and_never_lowers_it() -> None:
+    def limit_of(tensor: str, metric: str, distance: float) -> float:
+        entry = {"tensor": tensor, "mode": "isolated", "metric": metric, "network_f0": False, "cases": 1}
+        spread = {"variants": [], "entries": [{**entry, "by_variant": {limits.EXACT: distance}}]}
+        return limits.Limits(spread).find(limits.any_name(tensor), "isolated", metric, False).limit
+
+    typed = limits.Limits().find("waveform.rmsmixed", "isolated", "relative_rms", False).limit
+    assert limit_of("waveform.rmsmixed", "relative_rms", 1e-8) == typed
+    assert limit_of("waveform.rmsmixed", "relative_rms", typed) == limits.MARGIN * typed
+    assert limit_of("waveform.final", "steps", 1.0) == 1.0  # an integer of one step is no measurement with a margin
+
+
+def test_exact_chain_does_not_widen_the_limit_of_a_pitch_method_run_alone() -> None:
+    """Run alone, a method reads the golden's own audio; only in a chain does it read the exact one."""
+    alone, chained = (limits.load().find("f0.raw", mode, "relative_rms", False).limit for mode in Mode)
+    assert alone == limits.FLOORS["float64"] < chained
+
+
+def test_a_copy_is_allowed_what_its_source_is_allowed() -> None:
+    for mode in Mode:
+        source, copy = (limits.load().find(name, mode, "relative_rms", False) for name in ("highpassed", "padded"))
+        assert copy.limit >= source.limit and copy.because.startswith("a copy of highpassed")
 
 
 def test_exact_needs_goldens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,14 +86,14 @@ def influences(program: Candidate, cases: Sequence[Case], stage: stages.Stage) -
         cases: The goldens, in the order in which they are tried.
         stage: The stage.
     """
-    found: dict[str, str | None] = {}
+    shown_in: dict[str, str | None] = {}
     for case, prefix in places(cases, stage):
         inputs = candidate.inputs(case, stage, prefix)
         groups: dict[str, list[str]] = {}
         for name in inputs:
             groups.setdefault(_label(name, prefix), []).append(name)
         declared = {_label(name, prefix) for name in stages.reads(stage, prefix, case)}
-        untried = [label for label in groups if label in declared and found.get(label) is None]
+        untried = [label for label in groups if label in declared and shown_in.get(label) is None]
         if not untried:
             continue
         made = program.run_stage(case, stage, prefix, inputs)
@@ -101,10 +101,10 @@ def influences(program: Candidate, cases: Sequence[Case], stage: stages.Stage) -
             changed = inputs | {name: other_value(stage, name, inputs[name]) for name in groups[label]}
             other = program.run_stage(case, stage, prefix, changed)
             differs = any(name in made and not _equal(other.get(name), made[name]) for name in made)
-            found[label] = case.name if differs else None
+            shown_in[label] = case.name if differs else None
     return [
         Influence(stage.name, label, case, None if case else WITHOUT_INFLUENCE.get((stage.name, label)))
-        for label, case in found.items()
+        for label, case in shown_in.items()
     ]
 
 

@@ -267,7 +267,7 @@ def _agree(one: Array, other: Array) -> bool:
     """Whether two runs of one stage differ by far less than any limit."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
-    return metrics.rms(one.astype("f8") - other.astype("f8")) <= SAME_RUN * metrics.rms(other)
+    return metrics.relative(other, one) <= SAME_RUN
 
 
 def _gain(judgment: Judgment, verdict: StageVerdict) -> float:
@@ -283,5 +283,5 @@ def _inherited(case: Case, verdict: StageVerdict, again: NamedArrays) -> float |
     errors = []
     for name in verdict.tensors:
         if name in again and name in case and again[name].shape == case[name].shape and case[name].dtype.kind == "f":
-            errors.append(metrics.ratio(metrics.rms(again[name].astype("f8") - case[name]), metrics.rms(case[name])))
+            errors.append(metrics.relative(case[name], again[name]))
     return metrics.number(max(errors)) if errors else None

@@ -39,7 +39,7 @@ def _describe_error(judgment: Judgment, verdict: StageVerdict, mode: Mode, name:
     allowed = 0.0
     if row.kind is not TensorKind.DECISION:
         limit = judgment.limits.find(name, mode, Metric.WORST_FRAME, judgment.network_f0).limit
-        allowed = limit * metrics.rms(case[name].astype("f8") - (case[name].mean() if row.is_waveform else 0))
+        allowed = limit * metrics.scale(row, case[name])
     verdict.first = metrics.first_above(row, case[name], made[name], allowed, axis)
     verdict.shape = shape_over_blocks(judgment.ledger, mode, name) or error_shape.shape(
         judgment.ledger.curve(mode, name), _seams(case, name)

@@ -197,7 +197,7 @@ def judge_tensor(
         passes = value == 0 or value <= limit.limit  # both are False for NaN
         state = CellState.SAME if value == 0 else CellState.CLOSE if passes else CellState.DIFFERS
         cell = Cell(name, mode, metric, state, value, limit.limit, None, numbers.worst, numbers.max_abs, limit.spread)
-        cells.append(cell if passes else replace(cell, sentence=_sentence(case, cell, limit)))
+        cells.append(cell if passes else replace(cell, sentence=_sentence(case, cell, limit, numbers.markers)))
     return cells, numbers
 
 
@@ -223,7 +223,9 @@ def _times(factor: float) -> str:
     return f"{round(factor, 1 - int(math.log10(factor))):.0f}"
 
 
-def _sentence(case: Case, cell: Cell, limit: Limit) -> str:
+def _sentence(case: Case, cell: Cell, limit: Limit, markers: str) -> str:
+    if markers:
+        return f"{cell.tensor} differs in {case.name} ({cell.mode}): {markers}"
     value = cell.value if cell.value is not None else math.nan
     unit = stages.tensor(cell.tensor).unit
     text = (

@@ -3,6 +3,10 @@
 Errors are measured in float64. A relative error is divided by the RMS of the golden. For a waveform the golden's mean
 is removed from that RMS but not from the difference, so that an added offset counts as an error. A NaN of the candidate
 exceeds every limit.
+
+Some elements are no measurement: NaN, infinity, and FLT_MAX, the distance of a neighbor that is missing. Such markers
+must be equal; no error is measured in them, and they are no part of the golden's RMS. A marker in another place is an
+infinite error. In a pitch track 0 Hz marks an unvoiced frame, and another voicing is an error of 50 Hz at least.
 """
 
 import math
@@ -28,6 +32,8 @@ METRICS: dict[TensorKind, tuple[Metric, ...]] = {
     TensorKind.NOISE: (),
 }
 MAY_BE_EMPTY = ("segment.cuts",)
+FLT_MAX = float(np.finfo(np.float32).max)  # the distance of a missing neighbor (docs/spec/04 §4.2)
+LEAST_PITCH = 50.0  # Hz, the lowest F0 of every method but a file (docs/spec/03)
 # Seconds in one frame of a waveform, and the longest step of an axis whose elements are grouped into such frames.
 FRAME_SECONDS, LONGEST_GROUPED_STEP = 0.01, 0.005
 
@@ -73,12 +79,14 @@ class Numbers:
         max_abs: The largest absolute error, in the tensor's unit.
         worst: Where it lies; None for an empty tensor.
         frames: The relative RMS error of each frame, float64 (T,).
+        markers: A phrase about markers that are not where the golden has them; "" where all are.
     """
 
     values: Mapping[Metric, float]
     max_abs: float
     worst: Worst | None
     frames: Curve = field(repr=False, default_factory=lambda: np.zeros(0))
+    markers: str = ""
 
 
 def number(value: float) -> float | None:
@@ -109,13 +117,14 @@ def form(name: str, golden: Array, ours: Array | None) -> tuple[CellState | None
     if golden.size == 0 and name not in MAY_BE_EMPTY:
         return CellState.EMPTY, f"{name} is empty in the golden and here: nothing was compared"
     if ours.dtype.kind == "f" and not np.isfinite(ours).all():
-        bad = ~np.isfinite(ours)
-        first = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
-        count = int(bad.sum())
-        return (
-            CellState.NAN,
-            f"{name} holds {count} NaN or infinite values, the first at {list(first)}; the golden none",
-        )
+        bad = ~np.isfinite(ours) & np.isfinite(golden)
+        if bad.any():
+            first = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
+            there = "the golden none" if np.isfinite(golden).all() else "the golden holds numbers there"
+            return (
+                CellState.NAN,
+                f"{name} holds {int(bad.sum())} NaN or infinite values, the first at {list(first)}; {there}",
+            )
     return None, ""
 
 
@@ -153,25 +162,91 @@ def compare(name: str, golden: Array, ours: Array, axis: TimeAxis | None = None)
     if golden.size == 0:
         return Numbers(dict.fromkeys(metrics(name), 0.0), 0.0, None)
     exact, other = golden.astype(np.float64), ours.astype(np.float64)
-    gap = other - exact
-    size = np.abs(gap)
     if row.kind is TensorKind.DECISION:
+        size = np.abs(other - exact)
         return Numbers(
             {Metric.UNEQUAL: float((size > 0).sum())}, float(size.max()), _worst(row, size, exact, other, axis)
         )
-    scale = rms(exact - exact.mean()) if row.is_waveform else rms(exact)
-    frames = per_frame(row, gap, axis)
+    gap, moved = difference(row, golden, ours), _moved_markers(golden, ours)
+    size = np.where(moved, np.inf, np.abs(gap))
+    divisor = scale(row, golden)
+    # For the curve over time, which is drawn and described, a misplaced marker is an error of the golden's own size.
+    frames = per_frame(row, np.where(moved, divisor or 1.0, gap), axis, is_number(golden))
     values = {
-        Metric.RELATIVE_RMS: ratio(rms(gap), scale),
-        Metric.WORST_FRAME: ratio(float(frames.max()), scale),
+        Metric.RELATIVE_RMS: math.inf if moved.any() else ratio(_rms_of_numbers(gap, golden), divisor),
+        Metric.WORST_FRAME: math.inf if moved.any() else ratio(float(frames.max()), divisor),
         Metric.STEPS: float(size.max()),
     }
     return Numbers(
         {metric: values[metric] for metric in metrics(name)},
         float(size.max()),
         _worst(row, size, exact, other, axis),
-        frames / scale if scale else frames,
+        frames / divisor if divisor else frames,
+        _phrase(moved, golden, ours) if moved.any() else "",
     )
+
+
+def is_number(value: Array) -> Array:
+    """Which elements are measurements: bool of the same shape, False for NaN, infinity and FLT_MAX."""
+    if value.dtype.kind != "f":
+        return np.ones(value.shape, bool)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(value) < FLT_MAX)
+
+
+def _moved_markers(golden: Array, ours: Array) -> Array:
+    """Where one side has a marker and the other has none, or another one."""
+    theirs, own = ~is_number(golden), ~is_number(ours)
+    if not theirs.any() and not own.any():
+        return np.zeros(golden.shape, bool)
+    same = (golden == ours) | (np.isnan(golden) & np.isnan(ours))
+    return np.asarray((theirs | own) & ~same)
+
+
+def _phrase(moved: Array, golden: Array, ours: Array) -> str:
+    first = tuple(int(i) for i in np.unravel_index(int(np.argmax(moved)), moved.shape))
+    return (
+        f"{int(moved.sum())} values are a number where the golden holds a marker (NaN, infinity, or the largest "
+        f"float32 of a missing neighbor) or the reverse; first at {list(first)}, ours {float(ours[first]):.6g}, golden "
+        f"{float(golden[first]):.6g}"
+    )
+
+
+def difference(row: stages.Tensor, golden: Array, ours: Array) -> Array:
+    """The error of each element, float64 of the same shape; 0 in markers.
+
+    Where the voicing of a pitch track differs, it is `LEAST_PITCH` at least.
+    """
+    numbers = is_number(golden) & is_number(ours)
+    exact, other = (np.where(numbers, value, 0).astype(np.float64) for value in (golden, ours))
+    gap = other - exact
+    if row.kind is TensorKind.HZ:
+        voicing = (exact == 0) != (other == 0)
+        gap[voicing] = np.sign(gap[voicing]) * np.maximum(np.abs(gap[voicing]), LEAST_PITCH)
+    return gap
+
+
+def scale(row: stages.Tensor, golden: Array) -> float:
+    """The RMS that an error is divided by: that of the golden's measurements, for a waveform without their mean."""
+    numbers = is_number(golden)
+    exact = (golden if numbers.all() else golden[numbers]).astype(np.float64)
+    if not exact.size:
+        return 0.0
+    return rms(exact - exact.mean()) if row.is_waveform else rms(exact)
+
+
+def relative(golden: Array, ours: Array) -> float:
+    """RMS of the difference over RMS of the golden, in its measurements; infinite where a marker is misplaced."""
+    if _moved_markers(golden, ours).any():
+        return math.inf
+    numbers = is_number(golden)
+    exact = golden[numbers].astype(np.float64)
+    return ratio(rms(ours[numbers].astype(np.float64) - exact), rms(exact))
+
+
+def _rms_of_numbers(gap: Array, golden: Array) -> float:
+    numbers = is_number(golden)
+    return rms(gap) if numbers.all() else rms(gap[numbers])
 
 
 def rms(value: Array) -> float:
@@ -194,15 +269,26 @@ def hop(row: stages.Tensor, axis: TimeAxis) -> int:
     return max(1, round(FRAME_SECONDS / axis.step))
 
 
-def per_frame(row: stages.Tensor, gap: Array, axis: TimeAxis) -> Curve:
-    """The RMS of the difference in each frame along the time axis, float64 (T,)."""
+def per_frame(row: stages.Tensor, gap: Array, axis: TimeAxis, counted: Array | None = None) -> Curve:
+    """The RMS of the difference in each frame along the time axis, float64 (T,).
+
+    Args:
+        row: The tensor.
+        gap: The difference.
+        axis: Its time axis.
+        counted: Which elements the mean is taken over, bool of the same shape; None for all. A frame without any is 0.
+    """
+    counted = None if counted is None or counted.all() else counted
     if row.time_axis is None or gap.ndim <= row.time_axis:
-        return np.array([rms(gap)])
+        return np.array([rms(gap if counted is None else gap[counted])])
     elements = np.moveaxis(gap, row.time_axis, 0).reshape(gap.shape[row.time_axis], -1)
     energy = np.einsum("ij,ij->i", elements, elements)
     step = hop(row, axis)
     starts = np.arange(0, len(elements), step)
     widths = np.diff(np.append(starts, len(elements))) * elements.shape[1]
+    if counted is not None:
+        each = np.moveaxis(counted, row.time_axis, 0).reshape(elements.shape).sum(axis=1)
+        widths = np.maximum(np.add.reduceat(each, starts), 1)
     return np.asarray(np.sqrt(np.add.reduceat(energy, starts) / widths))
 
 
@@ -226,8 +312,9 @@ def _worst(row: stages.Tensor, size: Array, exact: Array, other: Array, axis: Ti
 def first_above(row: stages.Tensor, golden: Array, ours: Array, allowed: float, axis: TimeAxis) -> Worst | None:
     """The first frame whose RMS error exceeds `allowed` (in the tensor's unit), at its worst element."""
     exact, other = golden.astype(np.float64), ours.astype(np.float64)
-    gap = np.abs(other - exact)
-    over = np.flatnonzero(per_frame(row, gap, axis) > allowed)
+    moved = _moved_markers(golden, ours)
+    gap = np.where(moved, np.inf, np.abs(difference(row, golden, ours)))
+    over = np.flatnonzero(per_frame(row, gap, axis, is_number(golden) | moved) > allowed)
     if not over.size:
         return None
     if row.time_axis is None:

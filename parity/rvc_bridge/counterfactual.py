@@ -8,8 +8,6 @@ made it; the predictions are used only where `rvc` makes the golden's tensor of 
 import functools
 from collections.abc import Iterator
 
-import numpy as np
-
 from parity import stages, voices
 from parity.candidates import candidate
 from parity.candidates.candidate import Candidate, CandidateError, Tensors
@@ -69,9 +67,7 @@ def reproduces(source: PredictionSource, case: Case, stage: stages.Stage, prefix
         made = source.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix))[name]
     except (ParityError, KeyError):
         return False
-    if made.shape != case[name].shape:
-        return False
-    return metrics.rms(made.astype(np.float64) - case[name]) <= SAME_NETWORK * metrics.rms(case[name])
+    return made.shape == case[name].shape and metrics.relative(case[name], made) <= SAME_NETWORK
 
 
 def _case_of_same_network(case: Case, prefix: str, name: str) -> Case | None:

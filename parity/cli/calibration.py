@@ -3,11 +3,17 @@
 import argparse
 from pathlib import Path
 
-from parity.calibration import coverage, exact_arithmetic, leave_one_out, spread, stage_inputs
 from parity.cli.command import RUN_FOLDER, Command, add_goldens
 from parity.judge import limits
 
 _CALIBRATE_OUT = Path("out") / "calibrate.json"
+
+
+def _coverage(options: argparse.Namespace) -> int:
+    from parity.calibration import coverage  # slow to import; only this command needs it
+
+    return coverage.report(options.goldens)
+
 
 COVERAGE = Command(
     "coverage",
@@ -17,7 +23,7 @@ the pairs of values of those.
 
 exit codes: 0 every value and every pair of values is covered, 1 one is not, 2 usage or bad input""",
     add_goldens,
-    lambda options: coverage.report(options.goldens),
+    _coverage,
 )
 
 
@@ -71,6 +77,14 @@ def _add_calibrate_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _calibrate(options: argparse.Namespace) -> int:
+    from parity.calibration import leave_one_out  # slow to import; only this command needs it
+
+    return leave_one_out.report(
+        options.spread, options.goldens, options.out, traces=options.traces, fresh=options.fresh
+    )
+
+
 CALIBRATE = Command(
     "calibrate",
     "count false alarms: judge each variant of an original by the others",
@@ -80,9 +94,7 @@ check; with --traces every case and segment is one; with --fresh each variant is
 
 exit codes: 0 at most one false alarm in a thousand checks, 1 more, 2 nothing to calibrate with""",
     _add_calibrate_options,
-    lambda options: leave_one_out.report(
-        options.spread, options.goldens, options.out, traces=options.traces, fresh=options.fresh
-    ),
+    _calibrate,
 )
 
 
@@ -95,6 +107,12 @@ def _add_spread_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _spread(options: argparse.Namespace) -> int:
+    from parity.calibration import spread  # slow to import; only this command needs it
+
+    return spread.write(options.folder, options.goldens, options.out, keep=options.keep)
+
+
 SPREAD = Command(
     "spread",
     "measure how far variants of an original differ from its goldens",
@@ -105,7 +123,7 @@ from which the limits are derived.
 
 exit codes: 0 written, 2 nothing to measure""",
     _add_spread_options,
-    lambda options: spread.write(options.folder, options.goldens, options.out, keep=options.keep),
+    _spread,
 )
 
 
@@ -114,6 +132,12 @@ def _add_exact_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--traces", type=Path, metavar="FOLDER", help="also write the exact results for rvc-parity spread --keep"
     )
+
+
+def _exact(options: argparse.Namespace) -> int:
+    from parity.calibration import exact_arithmetic  # slow to import; only this command needs it
+
+    return exact_arithmetic.report(options.goldens, options.traces)
 
 
 EXACT = Command(
@@ -125,11 +149,12 @@ than the original.
 
 exit codes: 0 every limit admits the exact result, 1 one does not, 2 usage or bad input""",
     _add_exact_options,
-    lambda options: exact_arithmetic.report(options.goldens, options.traces),
+    _exact,
 )
 
 
 def _inputs(options: argparse.Namespace) -> int:
+    from parity.calibration import stage_inputs  # only this command needs it
     from parity.rvc_bridge.rvc_torch import RvcTorch  # imports torch
 
     return stage_inputs.report(options.goldens, RvcTorch())

@@ -24,7 +24,8 @@ from parity.errors import GoldenError, ParityError, UsageError
 from parity.voices.draw import Array
 from parity.voices.kinds import Tensors, WeightFile, Writer, digest, weights, write_plain
 
-_RECORD = "made.json"
+_RECORD = "made.json"  # the sha256 of each file of an entry, written when it was made
+_STAMPS = ".read.json"  # sizes and times of the files when their hashes were last computed
 
 
 def folder() -> Path:
@@ -186,7 +187,7 @@ def _intact(entry: Path, file: str) -> bool:
     if not (entry / file).exists():
         return False
     try:
-        intact = bool(_hashes(entry) == json.loads((entry / _RECORD).read_text(encoding="utf-8")))
+        intact = bool(_known_hashes(entry) == json.loads((entry / _RECORD).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         intact = False
     if not intact:
@@ -194,11 +195,46 @@ def _intact(entry: Path, file: str) -> bool:
     return intact
 
 
+def _known_hashes(entry: Path) -> dict[str, str]:
+    """The hashes of an entry: those of the last reading where no file has changed since, else computed again.
+
+    A file counts as unchanged while its size, inode and times of change are the same.
+    """
+    stamps = {name: _stamp(entry / name) for name in _files(entry)}
+    try:
+        known = json.loads((entry / _STAMPS).read_text(encoding="utf-8"))
+        if known["stamps"] == stamps:
+            return {str(name): str(value) for name, value in known["hashes"].items()}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    hashes = _hashes(entry)
+    if stamps == {name: _stamp(entry / name) for name in hashes}:
+        with contextlib.suppress(OSError):  # a cache that cannot be written to is read again each time
+            fresh = entry / f"{_STAMPS}.{os.getpid()}"
+            fresh.write_text(json.dumps({"stamps": stamps, "hashes": hashes}), encoding="utf-8")
+            fresh.replace(entry / _STAMPS)
+    return hashes
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def _files(entry: Path) -> list[str]:
+    """The files of an entry, relative to it, without the ones that this module keeps about it."""
+    files_below = (path for path in sorted(entry.rglob("*")) if path.is_file())
+    return [
+        path.relative_to(entry).as_posix()
+        for path in files_below
+        if path.name != _RECORD and not path.name.startswith(_STAMPS)
+    ]
+
+
 def _hashes(entry: Path) -> dict[str, str]:
     """The sha256 of each file of an entry but its record."""
     hashes = {}
-    for path in sorted(entry.rglob("*")):
-        if path.is_file() and path.name != _RECORD:
-            with path.open("rb") as file:
-                hashes[path.relative_to(entry).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    for name in _files(entry):
+        with (entry / name).open("rb") as file:
+            hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return hashes

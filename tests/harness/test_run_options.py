@@ -4,6 +4,10 @@ import datetime
 import io
 import json
 import os
+import resource
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +236,33 @@ def test_ctrl_c_is_one_sentence_and_exit_code_130(
     assert capsys.readouterr().err == (
         "parity: interrupted; a run keeps its finished cases, and the same command with --resume continues it\n"
     )
+
+
+@pytest.mark.slow
+def test_an_iteration_of_one_stage_costs_at_most_one_and_a_half_seconds_of_our_own_time(tmp_path: Path) -> None:
+    """The time of our process and of an adapter that answers at once; the voices of the case are in the cache."""
+    adapter = tmp_path / "adapter.py"
+    adapter.write_text(ADAPTER)
+    command = f"check --candidate '{sys.executable} -S {adapter}' --case two-segments-rpy --stage trim --out {tmp_path}"
+    script = f"import sys; from parity.cli import main; code = main.main({shlex.split(command)}); print(*sys.modules)"
+    seconds = []
+    for _ in range(3):  # the first one may have to fill the cache
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(seconds) <= 1.5
+    assert not {"torch", "scipy", "sklearn", "faiss", "librosa", "matplotlib"} & set(done.stdout.split())
+
+
+# An adapter of one stage that refuses every request.
+ADAPTER = """
+import json, sys
+HELLO = {"protocol": "rvc-parity/1", "name": "a", "version": "1", "stages": ["trim"], "chain": False}
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["op"] == "bye":
+        break
+    fields = {"ok": True, **HELLO} if request["op"] == "hello" else {"ok": False, "lacks": "not today"}
+    print(json.dumps({"id": request["id"], **fields}), flush=True)
+"""

@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import multiprocessing
+import os
 
 import faiss
 import numpy as np
@@ -203,6 +204,22 @@ def test_a_damaged_entry_is_made_again(own_cache, spoil):
     cache._path_of.cache_clear()
     assert voices.make_index("v1").read_bytes() == good
     assert [path.name for path in (own_cache / "voices").iterdir()] == [made.parent.name]
+
+
+def test_unchanged_files_are_hashed_once_and_changed_ones_again(tmp_path, monkeypatch):
+    entry = tmp_path / "entry"
+    entry.mkdir()
+    (entry / "weights.bin").write_bytes(b"right")
+    (entry / cache._RECORD).write_text(json.dumps(cache._hashes(entry)))
+    assert cache._intact(entry, "weights.bin")
+    computed = []
+    hashes = cache._hashes
+    monkeypatch.setattr(cache, "_hashes", lambda folder: computed.append(folder) or hashes(folder))
+    assert cache._intact(entry, "weights.bin") and computed == []
+    times = (entry / "weights.bin").stat()
+    (entry / "weights.bin").write_bytes(b"wrong")  # the same size
+    os.utime(entry / "weights.bin", ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert not cache._intact(entry, "weights.bin") and computed == [entry]
 
 
 def test_an_interrupted_maker_leaves_nothing(own_cache, monkeypatch):

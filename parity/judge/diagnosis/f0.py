@@ -6,7 +6,6 @@ The codes "D1", "D4", … are numbers of docs/divergences.md.
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import signal
 
 from parity.goldens.arrays import Array
 from parity.judge.diagnosis.registry import Deviation, Guess, probe
@@ -64,6 +63,8 @@ def tracked(deviation: Deviation) -> Iterator[Guess]:
             golden / 2.0 ** (deviation.input("noise.crepe")[: len(golden)].astype(np.float64) / 1200),
             "D8",
         )
+    from scipy import signal  # slow to import; only a stage that differs needs it
+
     for count in (3, 5):
         yield Guess(
             "median filter", f"a median of {count} frames was laid over the track", signal.medfilt(golden, count), "D7"

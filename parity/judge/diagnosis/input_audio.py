@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import signal
 
 from parity import stages
 from parity.goldens.arrays import Array
@@ -36,6 +35,8 @@ def peak_guard(deviation: Deviation) -> Iterator[Guess]:
 @probe("highpassed")
 def high_pass(deviation: Deviation) -> Iterator[Guess]:
     """The 48 Hz high-pass without its zero phase, its extension at the ends, or its coefficients."""
+    from scipy import signal  # slow to import; only a stage that differs needs it
+
     x = deviation.input("audio16k")
     yield Guess("missing high-pass", "the 48 Hz high-pass is not applied", x.astype(np.float64), "D19")
     yield Guess(

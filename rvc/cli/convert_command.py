@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     noise = options.noise_source(args)
     networks = options.voice_networks(args, keep=plan.batch)
     networks.check(config)
-    for sentence in [*config.extensions(), *networks.warnings()]:
+    for sentence in [*config.extensions(), *networks.warnings(), *networks.f0_file_notes(config)]:
         print(f"note: {sentence}", file=sys.stderr)
     failures = 0
     results: list[dict[str, Any]] = []

@@ -6,7 +6,6 @@ originals do: in another dtype, a value on the edge of an F0 bin may fall into t
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from rvc.errors import BadInput
+from rvc.f0.curve_file import read_curve
 
 if TYPE_CHECKING:
     from rvc.config import Config
@@ -81,31 +81,6 @@ def fill_unvoiced(f0: Track) -> Track:
 def transpose(f0: Track, semitones: float) -> Track:
     """Transpose a track (P,) by semitones; 0 stays 0, and the dtype stays."""
     return np.asarray(f0 * 2.0 ** (semitones / 12))
-
-
-def read_curve(path: Path) -> npt.NDArray[np.float32]:
-    """Read an F0 file: a text file with lines of "seconds,hertz".
-
-    Returns:
-        float32 (K, 2).
-    Raises:
-        BadInput: the file cannot be read or has no points; the message names the first line that is not such a pair.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").strip().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"the F0 file {path} cannot be read ({error}); expected text lines of seconds,hertz") from error
-    points = []
-    for number, line in enumerate(lines, 1):
-        try:
-            seconds, hertz = (float(field) for field in line.split(","))
-        except ValueError:
-            raise BadInput(f"line {number} of the F0 file {path.name} is {line!r}; expected seconds,hertz") from None
-        points.append((seconds, hertz))
-    curve = np.array(points, np.float32)
-    if not len(curve) or not np.isfinite(curve).all():
-        raise BadInput(f"the F0 file {path.name} holds no usable points; expected lines of seconds,hertz")
-    return curve
 
 
 def overlay_curve(f0: Track, curve: npt.NDArray[np.float32], start: int) -> Track:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from rvc.config import Config
 from rvc.errors import BadCheckpoint, BadInput
-from rvc.f0 import postprocessing, registry, tracking
+from rvc.f0 import curve_file, registry, tracking
 from rvc.f0.network_files import F0Weights, check_weights
 from rvc.nn.kernels.conv import PRECISIONS
 from rvc.noise import NoiseSource
@@ -113,7 +113,7 @@ class VoiceNetworks:
         if self.precision not in PRECISIONS:
             raise BadInput(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
         if config.f0_file is not None:
-            postprocessing.read_curve(config.f0_file)
+            curve_file.read_curve(config.f0_file)
         if self._retrieves(config):
             self._get("index", self._load_index)
         self._check_weights(config)
@@ -150,9 +150,14 @@ class VoiceNetworks:
         notes = self.warnings()
         if "index" in self.paths and config.index_rate == 0:
             notes.append("the index is not used, since the index rate is 0")
+        notes += self.f0_file_notes(config)
         if not self.f0:
             notes.append("this voice has no pitch of its own: the F0 method, transposition and protect have no effect")
         return notes
+
+    def f0_file_notes(self, config: Config) -> list[str]:
+        """What the user should know of the F0 file, one sentence each.  Raises BadInput for an unusable file."""
+        return curve_file.notes(curve_file.read_curve(config.f0_file)) if config.f0_file is not None and self.f0 else []
 
     def track(
         self, padded: npt.NDArray[np.float64], config: Config, noise: NoiseSource

@@ -77,6 +77,7 @@ class VoiceNetworks:
         self._lock = threading.RLock()
         self._loaded: dict[str, Any] = {}
         self._checked: set[Path] = set()
+        self._index_warnings: list[str] = []
         self.voice: Voice = load_voice(self.model, device=self.device, precision=precision)
         self.version: str = self.voice.version
         self.rate: int = self.voice.rate
@@ -115,7 +116,7 @@ class VoiceNetworks:
         if config.f0_file is not None:
             curve_file.read_curve(config.f0_file)
         if self._retrieves(config):
-            self._get("index", self._load_index)
+            self._index_warnings = self._get("index", self._load_index).warnings
         self._check_weights(config)
 
     def _check_weights(self, config: Config) -> None:
@@ -135,12 +136,13 @@ class VoiceNetworks:
             self._checked.add(self.model)
 
     def warnings(self) -> list[str]:
-        """What the user should know of the voice file before its conversion, one sentence each."""
+        """What the user should know of the voice and, after `check`, of the index, one sentence each."""
+        sentences = [*self.voice.warnings, *self._index_warnings]
         embedder = self.voice.embedder
         if embedder is None or embedder.is_own:
-            return list(self.voice.warnings)
+            return sentences
         return [
-            *self.voice.warnings,
+            *sentences,
             f"{self.model.name} was trained with the embedder {embedder.name}; the HuBERT {self.paths['hubert']} is "
             "assumed to be that one",
         ]

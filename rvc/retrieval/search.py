@@ -6,6 +6,7 @@ disk, mapped into memory. faiss is imported when an index is loaded.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rvc.errors import BadInput
-from rvc.weights.native_paths import utf8_name
+from rvc.retrieval import index_file, index_probe, index_reading
 from rvc.weights.other_files import refuse_other_file
 from rvc.weights.recognizers import Role
 
 NEIGHBORS = 8  # index vectors retrieved for each frame (docs/spec/04 §4.2)
-FAISS_ERRORS = (RuntimeError, MemoryError)  # raised by faiss for a file that it cannot read
 FRAMES_AT_ONCE = 256  # frames whose neighbors are in memory at the same time
 
 Floats = npt.NDArray[np.float32]
@@ -34,34 +34,55 @@ class Index:
         width: C, the number of channels of a vector.
         total: V, the number of vectors.
         metric: the metric of the faiss index; "cosine" is an inner product of unit vectors.
+        irregular: how many vectors hold NaN or infinity or are in no list; these are no neighbors of any frame.
     """
 
-    def __init__(self, index: Any, name: str = "the index") -> None:
+    def __init__(
+        self, index: Any, name: str = "the index", *, irregular: int = 0, matrix: Floats | None = None
+    ) -> None:
         """Wrap a faiss index.
 
         Args:
             index: a faiss index.
             name: its name in messages.
+            irregular: the number of its vectors that hold NaN or infinity.
+            matrix: float32 (V, C), all vectors; None reads single vectors from the index when they are needed, which
+                is exact for vectors that are stored as float32.
         Raises:
             BadInput: the index has no vectors.
         """
         import faiss
 
         self.faiss = index
+        self.owner = index  # of the memory of `index`
         self.name = name
         self.width = int(index.d)
         self.total = int(index.ntotal)
+        self.irregular = irregular
+        self.matrix = matrix
         if self.total == 0:
-            raise BadInput(f"{name} has no vectors, only trained centers; use the file whose name begins with 'added'")
-        self.lists = _inverted_lists(index)
-        if self.lists is not None:
+            raise BadInput(empty(name, index.is_trained))
+        self.lists = index_reading.inverted_lists(index)
+        if self.lists is not None and matrix is None:
+            self.lists.set_direct_map_type(faiss.DirectMap.NoMap)  # type: ignore[attr-defined]
             self.lists.make_direct_map(True)
+        if self.lists is not None:
             stored = faiss.downcast_InvertedLists(self.lists.invlists)
             if hasattr(stored, "prefetch_nthread"):  # lists on disk: faiss starts no prefetch threads
                 stored.prefetch_nthread = 0  # the operating system reads mapped pages ahead
         self.metric: Metric = "l2" if index.metric_type == faiss.METRIC_L2 else "inner product"
         if self.metric == "inner product" and self._is_unit():
             self.metric = "cosine"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know of the index, one sentence each."""
+        if not self.irregular:
+            return []
+        return [
+            f"{self.irregular} of {self.total} vectors of the index {self.name} hold NaN or infinity, or are in no "
+            "list for that reason; they are not used"
+        ]
 
     def search(self, features: Floats) -> tuple[Floats, Ids]:
         """Find the eight nearest vectors of each frame, nearest first.
@@ -81,6 +102,10 @@ class Index:
         if self.metric == "cosine":
             query = query / np.maximum(np.linalg.norm(query, axis=1, keepdims=True), np.float32(1e-12))
         distances, ids = self.faiss.search(query, NEIGHBORS)
+        if self.irregular:
+            missing = ~np.isfinite(distances) | (distances >= np.finfo(np.float32).max)
+            distances = np.where(missing, np.finfo(np.float32).max, distances)
+            ids = np.where(missing, -1, ids)
         if self.metric != "l2":
             distances, ids = self._as_distances(query, ids)
         return distances, ids
@@ -88,7 +113,10 @@ class Index:
     def vectors(self, ids: Ids) -> Floats:
         """The stored vectors of these ids: float32 (…, C); id -1 returns the last vector, as in the originals."""
         valid = np.ascontiguousarray(np.where(ids < 0, self.total - 1, ids).ravel(), np.int64)
-        vectors: Floats = self.faiss.reconstruct_batch(valid)
+        vectors: Floats = self.faiss.reconstruct_batch(valid) if self.matrix is None else self.matrix[valid]
+        unused = np.ones(len(valid), bool) if self.irregular else (ids < 0).ravel()
+        if unused.any():  # a missing neighbor has the weight 0, and 0·NaN is NaN
+            vectors[unused & ~np.isfinite(vectors).all(axis=1)] = 0
         return vectors.reshape(*ids.shape, self.width)
 
     def refuse_other_width(self, width: int) -> None:
@@ -115,64 +143,58 @@ class Index:
 
 
 def load_index(path: str | Path) -> Index:
-    """Load a faiss index file; its vectors are mapped into memory.
+    """Load a faiss index file; vectors of float32 are mapped into memory, those of other kinds are decoded into it.
 
     Raises:
-        BadInput: the file is missing, damaged, empty, or not an index.
+        BadInput: the file is missing, damaged, empty, not an index, or of a kind or metric that faiss or retrieval
+            cannot use.
     """
     path = Path(path)
-    index = read_index(path)
-    problems = faults(index)
+    header = examine(path)
+    problems = list(header.problems)
+    irregular = 0
+    if header.is_checked:
+        irregular = 0 if problems else header.count_irregular()
+    else:
+        facts = index_probe.probe(path, header.describe())
+        problems, irregular = facts["problems"], facts["irregular"]
     if problems:
-        raise BadInput(f"{path.name} {'; it '.join(problems)}; the index is damaged, build it again")
-    return Index(index, path.name)
+        raise BadInput(f"{path.name} {'; it '.join(problems)}; {index_file.BUILD_AGAIN}")
+    if irregular and irregular == header.total:
+        raise BadInput(f"all vectors of {path.name} hold NaN or infinity; {index_file.BUILD_AGAIN}")
+    try:
+        index, owner = index_reading.open_index(path)
+        is_exact = header.is_checked and not header.absent
+        matrix = None if is_exact or not index.ntotal else index_reading.all_vectors(index)
+    except index_reading.FAISS_ERRORS as error:
+        reason = index_reading.short_reason(error)
+        raise BadInput(f"{path} is not an index that faiss can read ({reason})") from None
+    loaded = Index(index, path.name, irregular=irregular, matrix=matrix)
+    loaded.owner = owner
+    return loaded
 
 
-def read_index(path: Path) -> Any:
-    """Read a faiss index without checking it; mapped into memory where its kind allows that.
+def examine(path: Path) -> index_file.IndexFile:
+    """Read an index file's header, see `rvc.retrieval.index_file.read`.
 
     Raises:
-        BadInput: the file is missing or not an index.
+        BadInput: the file is missing, not an index, damaged, or of a kind or metric that retrieval cannot use.
     """
-    import faiss
-
     if not path.is_file():
         raise BadInput(f"there is no index {path}")
     refuse_other_file(path, Role.INDEX)
-    with utf8_name(path) as name:
-        try:
-            return faiss.read_index(name, faiss.IO_FLAG_MMAP)
-        except FAISS_ERRORS:
-            pass  # some systems and kinds of index do not support mapping
-        try:
-            return faiss.read_index(name)
-        except FAISS_ERRORS as error:
-            raise BadInput(f"{path} is not an index that faiss can read ({_short_reason(error)})") from None
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not re.fullmatch(rb"I[A-Za-z][A-Za-z0-9]{2}", start):
+        raise BadInput(f"{path} is not an index that faiss can read; {index_file.BUILD_AGAIN}")
+    return index_file.read(path)
 
 
-def faults(index: Any) -> list[str]:
-    """Contradictions in an index with inverted lists, each as a phrase that follows the file's name in a message.
-
-    Other kinds of index have none to report, because faiss checks them itself.
-    """
-    import faiss
-
-    lists = _inverted_lists(index)
-    if lists is None:
-        return []
-    problems = []
-    sizes = [int(lists.invlists.list_size(i)) for i in range(lists.nlist)]
-    if sum(sizes) != index.ntotal:
-        problems.append(f"declares {index.ntotal} vectors, but its lists hold {sum(sizes)}")
-    elif sizes:
-        ids = [faiss.rev_swig_ptr(lists.invlists.get_ids(i), size) for i, size in enumerate(sizes) if size]
-        if ids and not np.array_equal(np.sort(np.concatenate(ids)), np.arange(index.ntotal)):
-            problems.append(f"numbers its vectors otherwise than from 0 to {index.ntotal - 1}")
-    if lists.nprobe < 1:
-        problems.append("probes no list")
-    if not index.is_trained:
-        problems.append("is marked as not trained")
-    return problems
+def empty(name: str, is_trained: bool) -> str:
+    """The message for an index without vectors."""
+    if is_trained:
+        return f"{name} has no vectors, only trained centers; use the file whose name begins with 'added'"
+    return f"{name} has no vectors; {index_file.BUILD_AGAIN}"
 
 
 def weights(distances: Floats, exact_hits: ExactHits = "finite") -> Floats:
@@ -244,17 +266,3 @@ def _finite_weights(distances: Floats) -> Floats:
     total = ratio.sum(axis=1, keepdims=True)
     weights = np.divide(ratio, total, out=np.zeros_like(ratio), where=total > 0)
     return np.asarray(weights, np.float32)
-
-
-def _inverted_lists(index: Any) -> Any:
-    """The inverted-file part of an index, or None where it has none."""
-    import faiss
-
-    try:
-        return faiss.extract_index_ivf(index)
-    except RuntimeError:
-        return None
-
-
-def _short_reason(error: Exception) -> str:
-    return str(error).rsplit(": ", 1)[-1].strip()[:120] or type(error).__name__

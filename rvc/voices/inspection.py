@@ -52,7 +52,7 @@ def inspect(path: str | Path) -> Report:
         "bytes": size,
         "sha256": checkpoint.sha256(path) if size <= HASHED else None,
     }
-    report = about | describe(path)
+    report = about | describe(path, complete=size <= HASHED)
     return report | {"playable": not report["missing"]}
 
 
@@ -93,7 +93,7 @@ def describe(path: Path, complete: bool = True) -> Report:
     """
     other = recognizers.by_content(path)
     if other is not None and other.role is recognizers.Role.INDEX:
-        return _index(path)
+        return _index(path, complete)
     if other is not None:
         return _other(path, other)
     try:
@@ -211,31 +211,45 @@ def _hubert(path: Path) -> Report:
     return report | _about(tensors) | {"missing": checked["missing"], "odd": odd + checked["odd"]}
 
 
-def _index(path: Path) -> Report:
-    import faiss
+def _index(path: Path, complete: bool) -> Report:
+    """Describe a faiss index; `complete` also reads every vector of a kind that is not decoded."""
+    from rvc.retrieval import index_probe
+    from rvc.retrieval.search import empty, examine
 
-    from rvc.retrieval.search import faults, read_index
-
-    index = read_index(path)
-    metric = {faiss.METRIC_L2: "L2", faiss.METRIC_INNER_PRODUCT: "inner product"}.get(index.metric_type, "another")
-    lists = faiss.try_extract_index_ivf(index)
+    header = examine(path)
+    facts: Report = {
+        "kind": header.kind.what,
+        "width": header.width,
+        "total": header.total,
+        "lists": header.lists,
+        "probes": header.probes,
+        "is_trained": header.is_trained,
+        "problems": header.problems,
+    }
+    if header.is_checked:
+        facts["irregular"] = header.count_irregular(complete=True) if complete and not header.problems else 0
+    else:
+        facts = index_probe.probe(path, header.describe())
+    width, total, irregular = facts["width"], facts["total"], facts["irregular"]
     report: Report = {
         "kind": "index",
-        "dimension": int(index.d),
-        "metric": metric,
-        "ntotal": int(index.ntotal),
-        "nlist": int(lists.nlist) if lists is not None else None,
-        "nprobe": int(lists.nprobe) if lists is not None else None,
-        "version": version_of_width(int(index.d)),
-        "trained": bool(index.is_trained),
+        "structure": f"{facts['kind']} ({header.code})",
+        "dimension": width,
+        "metric": header.metric_name,
+        "ntotal": total,
+        "nlist": facts["lists"],
+        "nprobe": facts["probes"],
+        "version": version_of_width(width),
+        "trained": facts["is_trained"],
     }
-    empty = (
-        ["it holds no vectors, only centers; use the file whose name begins with added"] if index.ntotal == 0 else []
-    )
-    wrong = [f"it {fault}" for fault in faults(index)]
+    missing = [empty("it", facts["is_trained"])] if total == 0 else []
+    missing += [f"it {problem}" for problem in facts["problems"]]
     known = ", ".join(f"{version.name}: {version.content_channels}" for version in VERSIONS.values())
-    odd = [] if report["version"] else [f"vectors with {index.d} channels fit no RVC voice ({known})"]
-    return report | {"missing": empty + wrong, "odd": odd}
+    odd = [] if report["version"] else [f"vectors with {width} channels fit no RVC voice ({known})"]
+    if irregular:
+        sentence = f"{irregular} of {total} vectors hold NaN or infinity, or are in no list"
+        (missing if irregular == total else odd).append(sentence)
+    return report | {"missing": missing, "odd": odd}
 
 
 def _checked(load: Callable[[], Any]) -> Report:

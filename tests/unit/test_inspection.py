@@ -94,7 +94,7 @@ def test_an_index_is_described(tmp_path, width, version):
     assert {name: report[name] for name in facts} == facts
     assert report["version"] == version
     assert bool(report["odd"]) == (version is None)
-    assert "it holds no vectors" in inspect(tmp_path / "trained.index")["missing"][0]
+    assert "it has no vectors" in inspect(tmp_path / "trained.index")["missing"][0]
 
 
 def test_a_discriminator_is_recognized(tmp_path):

@@ -120,10 +120,16 @@ def test_an_index_without_vectors_is_refused(tmp_path):
         retrieval.load_index(tmp_path / "trained_x.index")
 
 
-@pytest.mark.parametrize("content", [b"", b"no index at all", b"IwFl" + bytes(40)])
+@pytest.mark.parametrize("content", [b"", b"no index at all", b"IwF"])
 def test_a_file_that_is_no_index_is_refused(tmp_path, content):
     (tmp_path / "a.index").write_bytes(content)
     with pytest.raises(BadInput, match=r"a\.index is not an index that faiss can read"):
+        retrieval.load_index(tmp_path / "a.index")
+
+
+def test_an_index_of_zeros_is_damaged(tmp_path):
+    (tmp_path / "a.index").write_bytes(b"IwFl" + bytes(40))
+    with pytest.raises(BadInput, match=r"^a\.index states 0 vectors of 0 channels; it is damaged, download it again$"):
         retrieval.load_index(tmp_path / "a.index")
 
 
@@ -150,7 +156,7 @@ def contradictory(index, what):
 @pytest.mark.parametrize(
     "what, sentence",
     [
-        ("ids", "numbers its vectors otherwise than from 0 to 199"),
+        ("ids", "gives several of its vectors one number, expected the numbers 0 to 199"),
         ("ntotal", "declares 1125899906842624 vectors, but its lists hold 200"),
         ("nprobe", "probes no list"),
         ("trained", "is marked as not trained"),
@@ -162,6 +168,6 @@ def test_contradictions_are_refused_before_they_are_used(tmp_path, what, sentenc
     index.train(vectors)
     index.add(vectors)
     faiss.write_index(contradictory(index, what), str(tmp_path / "a.index"))
-    with pytest.raises(BadInput, match=f"a.index {sentence}; the index is damaged, build it again"):
+    with pytest.raises(BadInput, match=f"a.index {sentence}; build an index with"):
         retrieval.load_index(tmp_path / "a.index")
     assert any(sentence in line for line in inspect(tmp_path / "a.index")["missing"])

@@ -1,0 +1,114 @@
+"""Open a faiss index of any kind in a child process, search it and read its vectors back, as a conversion would.
+
+faiss ends the process for some kinds and some damaged files. A child process that ends in that way is a message here.
+The child runs `python -m rvc.retrieval.index_probe FILE` and prints one line of JSON for each step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from rvc.errors import BadInput, printable
+from rvc.retrieval import index_file, index_reading
+
+LONGEST = 120  # seconds that a child may run
+QUERIES = 64  # stored vectors that the child searches for
+NEIGHBORS = 8  # as in `rvc.retrieval.search`
+MEMORY = 8 << 30  # bytes of address space that a child may use beside eight times the file's size
+STEPS = {"open": "opens it", "read": "reads its vectors", "search": "searches it"}
+
+
+def probe(path: Path, description: str) -> dict[str, Any]:
+    """Open an index in a child process.
+
+    Args:
+        path: the file.
+        description: the kind of index in words, for messages.
+    Returns:
+        `kind` (the names of faiss's classes), `width`, `total`, `metric`, `lists`, `probes`, `is_trained`, `absent`
+        (vectors in no list), `irregular` (those that are absent or hold NaN or infinity) and `problems`.
+    Raises:
+        BadInput: faiss cannot read or search the file, or ends the process.
+    """
+    about = path.stat()
+    return _probe(path.resolve(), path.name, description, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=64)
+def _probe(path: Path, name: str, description: str, changed: int, size: int) -> dict[str, Any]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-P", "-m", "rvc.retrieval.index_probe", str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=LONGEST, env=environment, check=False)
+    except subprocess.TimeoutExpired:
+        raise BadInput(
+            f"{name} is {description}, and faiss does not finish with it in {LONGEST} s; {index_file.BUILD_AGAIN}"
+        ) from None
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"{")]
+    last: dict[str, Any] = lines[-1] if lines else {"step": "open"}
+    if done.returncode == 0 and "width" in last:
+        return last
+    if "refusal" in last:
+        raise BadInput(f"{name} {last['refusal']}")
+    reason = last.get("error") or _ending(done.returncode)
+    raise BadInput(
+        f"{name} is {description}, and faiss fails when it {STEPS[last['step']]} ({printable(reason)}); "
+        f"{index_file.BUILD_AGAIN}"
+    )
+
+
+def _ending(code: int) -> str:
+    """How a child ended, in words."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"it crashes with {signal.Signals(-code).name}"
+    except ValueError:
+        return f"it crashes with signal {-code}"
+
+
+def main(path: Path) -> int:
+    """Run the child: print each step before it is done, and the facts at the end."""
+    _limit_memory(8 * path.stat().st_size + MEMORY)
+    step = "open"
+    print(json.dumps({"step": step}), flush=True)
+    try:
+        index, _owner = index_reading.open_index(path)
+        facts = index_reading.facts(index)
+        step = "read"
+        print(json.dumps({"step": step}), flush=True)
+        vectors = index_reading.all_vectors(index)
+        facts["irregular"] = facts["absent"] + index_file.irregular(vectors)
+        step = "search"
+        print(json.dumps({"step": step}), flush=True)
+        if len(vectors):
+            index.search(vectors[:: max(len(vectors) // QUERIES, 1)].copy(), NEIGHBORS)
+    except BadInput as refusal:
+        print(json.dumps({"step": step, "refusal": str(refusal)}), flush=True)
+        return 1
+    except index_reading.FAISS_ERRORS as error:
+        print(json.dumps({"step": step, "error": index_reading.short_reason(error)}), flush=True)
+        return 1
+    print(json.dumps(facts), flush=True)
+    return 0
+
+
+def _limit_memory(count: int) -> None:
+    """Limit the address space of this process where the system can, so that a false size is an error at once."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (count, count))
+
+
+if __name__ == "__main__":
+    sys.stdout.flush()
+    os._exit(main(Path(sys.argv[1])))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from parity.cli.calibration import ACCURACY, CALIBRATE, COVERAGE, EXACT, INPUTS, SPREAD
 from parity.cli.command import Command
+from parity.cli.init import INIT
 from parity.cli.judgment import CHECK, COMPARE, LIVE, RUN
 from parity.cli.report import REPORT
 from parity.cli.tools import DIFF, DOCTOR, MANIFEST, MUTANTS, VOICES
@@ -24,6 +25,7 @@ COMMANDS = (
     DOCTOR,
     COMPARE,
     REPORT,
+    INIT,
     DIFF,
     COVERAGE,
     ACCURACY,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parity.errors import UsageError
-from parity.goldens import store
+from parity.goldens import golden_set, store
 from parity.judge.waivers import Waivers
 from parity.judge.waivers import load as load_waivers
 from parity.output import github, table
@@ -39,7 +39,11 @@ class Command:
 def add_goldens(parser: argparse.ArgumentParser) -> None:
     """--goldens FOLDER."""
     parser.add_argument(
-        "--goldens", type=Path, default=store.GOLDENS, metavar="FOLDER", help=f"the goldens (default {store.GOLDENS})"
+        "--goldens",
+        type=golden_set.cases_folder,
+        default=golden_set.default_folder(),
+        metavar="FOLDER",
+        help=f"a set of goldens, or a folder of cases (default {store.GOLDENS}, else those of rvc-parity-goldens)",
     )
 
 

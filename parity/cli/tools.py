@@ -7,7 +7,7 @@ from pathlib import Path
 from parity.candidates.external import External
 from parity.cli.command import Command, add_candidate, add_goldens
 from parity.errors import UsageError
-from parity.goldens import store
+from parity.goldens import golden_set, store
 from parity.output import diff
 from parity.runs import doctor, manifest
 from parity.rvc_bridge import voice_files
@@ -73,7 +73,7 @@ def _add_manifest_options(parser: argparse.ArgumentParser) -> None:
 def _manifest(options: argparse.Namespace) -> int:
     folders = store.cases(options.goldens)
     if not folders:
-        raise UsageError(f"there is no golden below {options.goldens}; is this the root of the repository?")
+        raise UsageError(f"there is no golden below {options.goldens}; {golden_set.ADVICE}")
     if options.write:
         print(f"{len(manifest.write(folders).goldens)} goldens, the limits, the spread and the waivers are pinned")
         return 0

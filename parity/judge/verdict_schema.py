@@ -170,7 +170,15 @@ _SCOPE = _object(
     }
 )
 
-_DIGESTS = _object({"limits": _TEXT, "spread": _TEXT, "waivers": _TEXT, "goldens": _FREE})
+_DIGESTS = _object(
+    {
+        "limits": _TEXT,
+        "spread": _TEXT,
+        "waivers": _TEXT,
+        "goldens": _FREE,
+        "golden_set": {**_ANY_TEXT, "description": "the version of the set of goldens; null for goldens of no set"},
+    }
+)
 _MANIFEST = _object(
     {
         "sha256": {**_TEXT, "description": "of the manifest of pinned digests"},

@@ -93,9 +93,16 @@ def closing(verdict: Mapping[str, Any]) -> str:
         *_extra_tensors(verdict),
         *_explained_decisions(verdict),
         *verdict.get("notes", ()),
+        *_golden_set(verdict),
         "",
     ]
     return "\n".join([*lines, summary.text(verdict)])
+
+
+def _golden_set(verdict: Mapping[str, Any]) -> list[str]:
+    """The line that states the version of the goldens; none for goldens of no set."""
+    version = verdict["manifest"]["judged_by"]["golden_set"]
+    return [] if version is None else [f"goldens: set {version}"]
 
 
 def _extra_tensors(verdict: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from parity import stages
@@ -91,7 +92,7 @@ def case_document(
     if case is None:
         return document
     document |= {
-        "folder": os.path.relpath(case.folder),
+        "folder": _relative(case.folder),
         "why": case.why,
         "profile": case.profile,
         "voice": case.voice,
@@ -103,6 +104,14 @@ def case_document(
     if "audio16k.raw" in case:
         document["seconds"] = case.entry("audio16k.raw")["shape"][0] / stages.SR16
     return document
+
+
+def _relative(folder: Path) -> str:
+    """The folder from the working folder; as it is where it lies on another drive."""
+    try:
+        return os.path.relpath(folder)
+    except ValueError:
+        return str(folder)
 
 
 def limits_used(verdicts: Iterable[CaseVerdict], limits: Limits, networks: Mapping[str, bool]) -> list[Json]:

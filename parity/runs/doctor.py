@@ -16,7 +16,7 @@ from parity.candidates.candidate import NotOffered, Tensors
 from parity.candidates.external import External
 from parity.candidates.process import ProtocolError
 from parity.errors import UsageError
-from parity.goldens import store
+from parity.goldens import golden_set, store
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge import metrics
@@ -86,7 +86,7 @@ def examine(program: External, goldens: Path) -> Iterator[Finding]:
     cases = [case for case in cases if program.takes(case)]
     if not cases:
         which = ", ".join(hello.get("profiles", [])) or "any profile"
-        raise UsageError(f"there is no golden below {goldens} for {which}; is this the root of the repository?")
+        raise UsageError(f"there is no golden below {goldens} for {which}; {golden_set.ADVICE}")
     for stage in stages.every():
         if program.offers(stage):
             yield _examine_stage(program, stage, cases)

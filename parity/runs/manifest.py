@@ -4,7 +4,10 @@
 waivers. A case.json holds the sha256 of each tensor, so that its own digest pins the whole golden. The command
 `rvc-parity manifest` compares, and `rvc-parity manifest --write` pins the current state:
 
-    {"format": "rvc-manifest/1", "limits": SHA256, "spread": SHA256, "waivers": SHA256, "goldens": {NAME: SHA256, ...}}
+    {"format": "rvc-manifest/1", "limits": SHA256, "spread": SHA256, "waivers": SHA256, "golden_set": VERSION,
+     "goldens": {NAME: SHA256, ...}}
+
+Goldens of a set of another version are judged all the same, and the verdict states the version of their set.
 """
 
 import hashlib
@@ -16,7 +19,7 @@ from typing import Any
 
 from parity import stages
 from parity.errors import ParityError
-from parity.goldens import closed_schema, store
+from parity.goldens import closed_schema, golden_set, store
 from parity.goldens.text import parse as parse_json
 from parity.judge import limits, metrics, waivers
 from parity.judge.limits import Limits
@@ -31,7 +34,7 @@ _SHA = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _PIN = "restore it, or pin it: rvc-parity manifest --write"
 _SCHEMA = {
     "type": "object",
-    "required": ["format", "limits", "spread", "waivers", "goldens"],
+    "required": ["format", "limits", "spread", "waivers", "golden_set", "goldens"],
     "additionalProperties": False,
     "properties": {
         "format": {"const": FORMAT},
@@ -39,6 +42,7 @@ _SCHEMA = {
         "spread": _SHA,
         "waivers": _SHA,
         "goldens": {"type": "object", "additionalProperties": _SHA},
+        "golden_set": {"type": ["string", "null"]},
     },
 }
 
@@ -52,12 +56,14 @@ class Material:
         spread: of the content of spread.json.
         waivers: of the waivers of parity/data/waivers.json.
         goldens: name of the folder → digest of its case.json, by content.
+        golden_set: the version of the set that the goldens belong to; None for goldens of no set.
     """
 
     limits: str
     spread: str
     waivers: str
     goldens: Mapping[str, str]
+    golden_set: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,11 +129,14 @@ def material(folders: Iterable[Path], in_force: Limits | None = None) -> Materia
         folders: the folders of the goldens.
         in_force: the limits; those of spread.json unless given.
     """
+    folders = list(folders)
+    its_set = golden_set.read(folders[0].parent) if folders else None
     return Material(
         limits_digest(in_force if in_force is not None else limits.load()),
         content_digest(limits.read()),
         content_digest(waivers.load().rows),
         {folder.name: golden_digest(folder) for folder in folders},
+        its_set.version if its_set is not None else None,
     )
 
 
@@ -138,6 +147,7 @@ def document(pinned: Material) -> dict[str, Any]:
         "limits": pinned.limits,
         "spread": pinned.spread,
         "waivers": pinned.waivers,
+        "golden_set": pinned.golden_set,
         "goldens": dict(sorted(pinned.goldens.items())),
     }
 
@@ -156,7 +166,7 @@ def read(path: Path = FILE) -> Material:
         raise ParityError(f"{path} is not JSON ({error}); restore it from the release that you use") from None
     if wrong := closed_schema.check(content, _SCHEMA):
         raise ParityError(f"{path} does not fit {FORMAT}: {wrong[0]}; restore it from the release that you use")
-    return Material(content["limits"], content["spread"], content["waivers"], content["goldens"])
+    return Material(content["limits"], content["spread"], content["waivers"], content["goldens"], content["golden_set"])
 
 
 def write(folders: Sequence[Path], path: Path | None = None) -> Material:
@@ -183,7 +193,11 @@ def compare(
         path: the manifest; that of the package unless given.
     """
     pinned, judged_by = read(path or FILE), material(folders, given_limits)
-    altered, notes = _goldens(pinned.goldens, judged_by.goldens)
+    other_set = judged_by.golden_set is not None and judged_by.golden_set != pinned.golden_set
+    if other_set:
+        altered, notes = list[str](), [_of_other_set(judged_by.golden_set, pinned.golden_set)]
+    else:
+        altered, notes = _goldens(pinned.goldens, judged_by.goldens)
     if judged_by.spread != pinned.spread:
         altered.append(f"the measured spread, {limits.SPREAD.name}, is not the pinned one; {_PIN}")
     if given_limits is not None and judged_by.limits != pinned.limits:
@@ -195,11 +209,16 @@ def compare(
     if given_waivers is not None and given_waivers.rows and content_digest(given_waivers.rows) != pinned.waivers:
         notes.append(f"{len(given_waivers.rows)} waivers were given that the manifest does not pin")
     missing = set(pinned.goldens) - set(judged_by.goldens)
-    if len(missing) == len(pinned.goldens):
+    if len(missing) == len(pinned.goldens) or other_set:
         missing = set()
     if missing:
         notes.append(f"{len(missing)} of {len(pinned.goldens)} pinned goldens are missing: {_listed(missing)}")
     return Comparison(content_digest(document(pinned)), judged_by, tuple(altered), tuple(notes), missing=len(missing))
+
+
+def _of_other_set(version: str | None, pinned: str | None) -> str:
+    """The sentence about a whole set of another version, such as an older one that a user keeps."""
+    return f"these are the goldens of set {version}; the manifest pins those of set {pinned}, and no other"
 
 
 def _goldens(pinned: Mapping[str, str], present: Mapping[str, str]) -> tuple[list[str], list[str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from parity import stages
 from parity.candidates import candidate
 from parity.errors import GoldenError, UsageError
-from parity.goldens import store, time_axes
+from parity.goldens import golden_set, store, time_axes
 from parity.goldens.store import Case
 from parity.judge import verdict
 from parity.stages.profile_table import PROFILES
@@ -60,7 +60,7 @@ def select(goldens: Path, selection: Selection) -> Selected:
     folders = store.cases(goldens, selection.case)
     if not folders:
         what = f"case whose name contains {selection.case!r}" if selection.case else "case"
-        raise UsageError(f"there is no {what} below {goldens}; is this the root of the repository?")
+        raise UsageError(f"there is no {what} below {goldens}; {golden_set.ADVICE}")
     cases = [(folder, _opened(folder)) for folder in folders]
     cases = [(folder, case) for folder, case in cases if case is None or verdict.has(case, selection.stage)]
     if not cases:

@@ -335,10 +335,14 @@ def test_diff_lists_the_cells_that_broke(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["run", "--goldens", "{}"], "parity: there is no case below {}; is this the root of the repository?"),
+        (
+            ["run", "--goldens", "{}"],
+            "parity: there is no case below {}; name their folder with --goldens, or install rvc-parity-goldens",
+        ),
         (
             ["run", "--goldens", "{}", "--case", "x"],
-            "parity: there is no case whose name contains 'x' below {}; is this the root of the repository?",
+            "parity: there is no case whose name contains 'x' below {}; name their folder with --goldens, "
+            "or install rvc-parity-goldens",
         ),
         (["compare", "{}/a", "{}/b"], "parity: there is no file {}/a; give the path of a trace (.safetensors)"),
         (

@@ -111,7 +111,7 @@ def values(case: Case, made: Mapping[str, Array], mode: str) -> Iterator[tuple[s
             raise ParityError(f"a variant that must not matter changes the form of {case.name}: {sentence}")
         numbers = metrics.compare(name, case[name], made[name], time_axes.axis(name, case.document, case))
         if numbers.values.get(Metric.UNEQUAL):
-            flips = margins.flips(name, case, {**case, **made}, mode == "chained")
+            flips = margins.flips(name, case, {**case, **made}, mode == "chained", case.options)
             flipped.add(name)
             yield name, "unequal", float(sum(not flip["explained"] for flip in flips))
             continue

@@ -8,6 +8,7 @@ import numpy as np
 
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
+from parity.stages import SR16
 from parity.stages.profile_table import PROFILES, Generation
 
 
@@ -20,6 +21,7 @@ class Need(Enum):
     PAUSE = "the quietest 50 ms are 26 dB below the loudest"
     OVER_TWO_SECONDS = "the input is longer than two seconds"
     SEVERAL_SEGMENTS = "the input is cut into several segments"
+    QUIETER_OUTSIDE = "near some cut a place outside the search window is quieter"
     F0 = "the voice takes F0"
     RMVPE = "F0 comes from RMVPE"
     FCPE = "F0 comes from FCPE"
@@ -55,6 +57,7 @@ class Need(Enum):
     OUTPUT_DENOISE = "noise reduction of the output is on"
     PHASE_VOCODER = "blocks are joined by the phase vocoder"
     CROSSFADE = "blocks are joined by a crossfade"
+    EQUAL_JOINTS = "some block has several joints of equal correlation"
 
 
 def _peak(case: Case) -> float:
@@ -86,6 +89,22 @@ def _f0_of_blocks(case: Case) -> list[Array]:
     return [case[name] for name in case if name.endswith(".f0.hz")]
 
 
+def _windows(case: Case, times: int) -> list[Array]:
+    """The loudness profile in the search window of each cut, `times` as wide as the original's."""
+    _, reach, center, _ = (round(float(seconds) * SR16) for seconds in case.options["window"])
+    profile, middles = case["quiet.profile"], [(n + 1) * center for n in range(len(case["segment.cuts"]))]
+    return [profile[max(middle - times * reach, 0) : middle + times * reach] for middle in middles]
+
+
+def _is_quieter_outside(case: Case) -> bool:
+    pairs = zip(_windows(case, 1), _windows(case, 2), strict=True)
+    return any(wide.min() < window.min() for window, wide in pairs)
+
+
+def _count_best(values: Array) -> int:
+    return int((values == values.max()).sum())
+
+
 CHECKS: dict[Need, Callable[[Case], bool]] = {
     Need.AUDIBLE: lambda case: _peak(case) > 0.01,
     Need.PEAK_ABOVE_GUARD: lambda case: _peak(case) > 0.96,
@@ -93,6 +112,7 @@ CHECKS: dict[Need, Callable[[Case], bool]] = {
     Need.PAUSE: lambda case: _evenness(case["audio16k.raw"]) < 0.05,
     Need.OVER_TWO_SECONDS: lambda case: case.entry("audio16k.raw")["shape"][0] > 32000,
     Need.SEVERAL_SEGMENTS: lambda case: case.facts.segments > 1,
+    Need.QUIETER_OUTSIDE: _is_quieter_outside,
     Need.F0: lambda case: case.facts.f0,
     Need.RMVPE: _f0_method("rmvpe"),
     Need.FCPE: _f0_method("fcpe"),
@@ -137,5 +157,6 @@ CHECKS: dict[Need, Callable[[Case], bool]] = {
     Need.INPUT_DENOISE: lambda case: bool(_realtime(case).get("input_denoise")),
     Need.OUTPUT_DENOISE: lambda case: bool(_realtime(case).get("output_denoise")),
     Need.PHASE_VOCODER: lambda case: bool(_realtime(case).get("phase_vocoder")),
+    Need.EQUAL_JOINTS: lambda case: any(_count_best(case[name]) > 1 for name in case if name.endswith(".sola.cor")),
     Need.CROSSFADE: lambda case: not _realtime(case).get("phase_vocoder"),
 }

@@ -123,7 +123,7 @@ def is_same(case: Case, name: str, one: NamedArrays, other: NamedArrays) -> bool
     if metrics.form(name, a, b)[0] is not None:
         return np.array_equal(a, b)
     if stages.tensor(name).kind is TensorKind.DECISION:
-        flips = margins.flips(name, {**case, **one}, {**case, **other}, False) if (a != b).any() else []
+        flips = margins.flips(name, {**case, **one}, {**case, **other}, False, case.options) if (a != b).any() else []
         return all(flip["explained"] for flip in flips)
     numbers = metrics.compare(name, a, b, time_axes.axis(name, case.document, case))
     limits, network = load_limits(), network_f0(case.options)

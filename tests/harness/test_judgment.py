@@ -18,7 +18,7 @@ from parity.goldens import store, trace_file
 from parity.judge import limits as tolerance
 from parity.judge import metrics as compare
 from parity.judge import verdict, waivers
-from parity.judge.decisions import margins
+from parity.judge.decisions import f0_bins, margins
 from parity.judge.judgment import Judgment
 from parity.judge.ledger import Cell
 from parity.judge.states import CellState, Metric, Mode
@@ -262,7 +262,7 @@ def test_two_dumps_name_the_first_stage_that_differs(tmp_path: Path, capsys: pyt
 
 
 def test_an_f0_bin_within_its_margin_is_explained() -> None:
-    low, high = margins.MEL_LOW, margins.MEL_HIGH
+    low, high = f0_bins.MEL_LOW, f0_bins.MEL_HIGH
     edge = 700 * (np.exp((low + (100.5 - 1) * (high - low) / 254) / 1127) - 1)
     there = {
         "f0.raw": np.array([edge * (1 - 1e-9)]),
@@ -301,7 +301,7 @@ def test_a_wrong_id_with_an_equal_distance_is_not_explained() -> None:
 
 def test_stages_after_an_explained_decision_are_judged_with_the_goldens_decision(tmp_path: Path) -> None:
     right = tensors()
-    low, high = margins.MEL_LOW, margins.MEL_HIGH
+    low, high = f0_bins.MEL_LOW, f0_bins.MEL_HIGH
     edge = 700 * (np.exp((low + (60.5 - 1) * (high - low) / 254) / 1127) - 1)
     right["f0.raw"][50] = edge * (1 - 1e-9)
     right["f0.hz"] = right["f0.raw"].astype(np.float32)[None]

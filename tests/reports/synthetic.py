@@ -12,7 +12,7 @@ from parity.goldens import store
 from parity.goldens.store import Case
 from parity.judge import limits as tolerance
 from parity.judge import waivers
-from parity.judge.decisions import margins
+from parity.judge.decisions import f0_bins
 from parity.judge.verdict import EXIT_CODES
 from parity.output import recomputed
 from parity.runs import run
@@ -66,7 +66,7 @@ def tensors(seconds: float, seed: int, index: bool = True, resample: bool = Fals
     p = 2 * frames
     hertz = padded_hz.astype("f8")
     filled = np.where(hertz > 0, hertz, np.interp(np.arange(len(hertz)), np.flatnonzero(hertz), hertz[hertz > 0]))
-    coarse = np.rint(margins.bins(filled)).astype("i8")
+    coarse = np.rint(f0_bins.bins(filled)).astype("i8")
     slow = np.cumsum(noise.standard_normal((1, frames, CHANNELS)), axis=1) / 6 + noise.standard_normal(
         (1, frames, CHANNELS)
     )

@@ -32,7 +32,7 @@ def explain_flips(judgment: Judgment) -> None:
             continue
         chained = cell.mode is Mode.CHAINED
         made = chain if chained else {**case, **judgment.isolated.tensors}
-        flips = margins.flips(cell.tensor, case, made, chained)
+        flips = margins.flips(cell.tensor, case, made, chained, case.options)
         upstream = stages.upstream(cell.tensor, case) if chained else set()
         explained = (
             not ledger.any_failed(_siblings(cell.tensor) | upstream, cell.mode)

@@ -48,3 +48,18 @@ def without_margin(index: tuple[int, ...], ours: float, golden: float, sentence:
     return Flip(
         index=list(index), ours=ours, golden=golden, margin=None, upstream=None, explained=False, sentence=sentence
     )
+
+
+def unexplained(
+    index: tuple[int, ...], ours: float, golden: float, margin: float, upstream: float, sentence: str
+) -> Flip:
+    """A flip whose margin is known, but to which the candidate's own quantities do not lead."""
+    return Flip(
+        index=list(index),
+        ours=ours,
+        golden=golden,
+        margin=margin,
+        upstream=upstream,
+        explained=False,
+        sentence=f"the golden was {margin:.2g} from deciding otherwise; {sentence}",
+    )

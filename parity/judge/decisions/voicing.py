@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.goldens.arrays import Array
-from parity.judge.decisions.flip import Flip, flip, without_margin
+from parity.judge.decisions.flip import Flip, flip, unexplained, without_margin
 
 SLACK = 5e-6  # of a salience between 0 and 1; on AVX2 RMVPE's salience and CREPE's periodicity move by 3e-7
 SAME_BIN = 0.5  # cents; between two machines a frame of the same bin differs by 0.02
@@ -77,4 +77,6 @@ def _flip(frame: int, golden: Array, ours: Array, theirs: Salience, own: Salienc
     rival = int(np.abs(theirs.cents - 1200 * np.log2(float(ours[frame]) / 10)).argmin())
     near = [bin for bin in range(max(0, rival - REACH), min(len(salience), rival + REACH + 1)) if bin != strongest]
     margin = float(salience[strongest] - salience[near].max())
+    if margin == 0 and moved == 0:
+        return unexplained(*values, margin, moved, "two bins are equally strong; the original takes the first")
     return flip(*values, margin, 2 * (moved + SLACK), f"the strongest bin was {margin:.2g} above its rival")

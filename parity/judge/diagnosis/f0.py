@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from parity.goldens.arrays import Array
+from parity.judge.decisions.f0_bins import MEL_HIGH, MEL_LOW
 from parity.judge.diagnosis.registry import Deviation, Guess, probe
 
-# Mel values of 50 Hz and 1100 Hz, the ends of the bins (docs/spec/00 §0.2).
-MEL = (77.75496616579426, 1064.4082331636394)
+MEL = (MEL_LOW, MEL_HIGH)  # the ends of the bins
 SAME_FACTOR = 0.03  # relative: a frame within half a semitone of twice or half its pitch is an octave error
 REACHED_BY_PADDING = 40  # frames of 10 ms at the end that RMVPE's padding to a multiple of 32 frames can reach
 SAME_PITCH = 1e-3  # relative to the lowest pitch: 1.7 cents, less than a tenth of a bin of any pitch network

@@ -130,6 +130,13 @@ FAULTS = [
         causes=("cuts at the centres",),
     ),
     Fault(
+        "cut-twice-as-far",
+        "segment.cuts",
+        "the quiet place is searched twice as far from the center",
+        _choose_cuts(lambda p, c, r: max(c - 2 * r, 0) + int(np.argmin(p[max(c - 2 * r, 0) : c + 2 * r]))),
+        needs=(Need.SEVERAL_SEGMENTS, Need.QUIETER_OUTSIDE),
+    ),
+    Fault(
         "cut-loudest",
         "segment.cuts",
         "argmax instead of argmin",

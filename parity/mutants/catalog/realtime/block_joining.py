@@ -23,6 +23,11 @@ def _offset_one_sample_late(original: Original, self: BlockOutput, converted: Te
     return correlation, min(offset + 1, len(correlation) - 1)
 
 
+def _last_of_equal_joints(original: Original, self: BlockOutput, converted: Tensor) -> tuple[Tensor, int]:
+    correlation, _ = original(self, converted)
+    return correlation, len(correlation) - 1 - int(correlation.flip(0).argmax())
+
+
 def _change_correlation(change: Callable[[Tensor], Tensor]) -> Patch:
     """Change the recorded correlation and leave the offset."""
 
@@ -58,6 +63,13 @@ FAULTS = [
         around(BlockOutput, "best_offset", _offset_one_sample_late),
         needs=(Need.BLOCK_AUDIBLE,),
         causes=("offset",),
+    ),
+    Fault(
+        "live-sola-last",
+        "rt.sola",
+        "the last of equal joints",
+        around(BlockOutput, "best_offset", _last_of_equal_joints),
+        needs=(Need.EQUAL_JOINTS,),
     ),
     Fault(
         "live-sola-half",

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn.hubert import Hubert, HubertConfig, config_from_json
-from rvc.nn.hubert_tensor_names import check, config_from_tensors, translate
+from rvc.nn.hubert_tensor_names import check, config_from_tensors, file_name, translate
 from rvc.voice_kinds import VERSIONS
 from rvc.weights.mapped_file import MappedTensors, read_safetensors
 from rvc.weights.memory import trim_heap
+from rvc.weights.numbers import refuse_nonfinite
 from rvc.weights.policy import RESIDENT, WeightPolicy
 from rvc.weights.recognizers import Role, refuse_other_content, refuse_other_tensors
 from rvc.weights.safe_unpickler import read_tensors
@@ -74,9 +75,11 @@ def check_hubert(path: Path, version: str) -> None:
     """Check that a HuBERT has the layers and the channels that voices of a version read; no network is built.
 
     Raises:
-        BadCheckpoint: as `read_hubert`; or it has too few layers, other channels, or no `final_proj`.
+        BadCheckpoint: as `read_hubert`; or it has too few layers, other channels, no `final_proj`, or numbers that
+            are not finite.
     """
     config, weights = read_hubert(path)
+    file = (weight_file(path) if path.is_dir() else path).name
     needed = VERSIONS[version]
     if config.layers < needed.hubert_layer:
         raise BadCheckpoint(
@@ -93,6 +96,7 @@ def check_hubert(path: Path, version: str) -> None:
             f"{path.name} makes content features of {width} channels, but {version} voices read "
             f"{needed.content_channels}; give HuBERT-base or ContentVec with --hubert"
         )
+    refuse_nonfinite(weights, file, file_name)
 
 
 def extract(audio: Tensor, hubert: Hubert, version: str) -> Tensor:

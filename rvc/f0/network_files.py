@@ -14,8 +14,9 @@ from rvc.errors import BadCheckpoint
 from rvc.f0 import registry
 from rvc.f0.optional_packages import shipped_file
 from rvc.weights.mapped_file import MappedTensors
+from rvc.weights.numbers import refuse_nonfinite
 from rvc.weights.policy import RESIDENT, WeightPolicy
-from rvc.weights.recognizers import F0_ROLES, Role, by_tensors, refusal, refuse_other_tensors
+from rvc.weights.recognizers import F0_ROLES, Role, refuse_other_tensors
 
 
 def load(
@@ -51,31 +52,37 @@ def load(
     return build(weights, policy) if network.is_streamable else build(weights)
 
 
-def tensors(path: Path, device: str | torch.device) -> MappedTensors:
+def tensors(path: Path, device: str | torch.device, role: Role = Role.F0_WEIGHTS) -> MappedTensors:
     """The tensors of a weight file, moved to a device.
 
+    Args:
+        path: the file.
+        device: where the network runs.
+        role: what the file is given as, for messages.
     Raises:
         BadCheckpoint: the file is missing or damaged.
     """
     if not path.is_file():
         raise BadCheckpoint(f"there is no weight file {path}; check the path")
-    weights = read_weights(path, Role.F0_WEIGHTS)
+    weights = read_weights(path, role)
     return weights.renamed({name: value.to(device) for name, value in weights.items()})
 
 
 def check_weights(network: registry.Network, path: Path) -> None:
-    """Check that a file holds the tensors of a network, from their names and shapes alone.
+    """Check that a file holds the tensors of a network and finite numbers; no network is built.
 
     Raises:
-        BadCheckpoint: the file is missing, damaged or of another network.
+        BadCheckpoint: the file is missing, damaged or of another network, or holds NaN or infinity.
     """
-    weights = tensors(path, "cpu")
-    refuse_other_tensors(path.name, weights, Role.F0_WEIGHTS)
-    other = by_tensors(weights)
-    if other is not None and other.role in F0_ROLES and other.name.lower() != network.role:
-        raise BadCheckpoint(refusal(path.name, other, Role(f"{network.title.split()[0]}'s weights")))
+    role = next((role for role in F0_ROLES if role.name.lower() == network.role), Role.F0_WEIGHTS)
+    weights = tensors(path, "cpu", role)
+    refuse_other_tensors(path.name, weights, role)
     if network.check is not None:
-        registry.resolve(network.check)(weights)
+        try:
+            registry.resolve(network.check)(weights)
+        except BadCheckpoint as error:
+            raise BadCheckpoint(f"{path.name}: {error}") from None
+    refuse_nonfinite(weights, path.name)
 
 
 class F0Weights:

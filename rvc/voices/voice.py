@@ -27,6 +27,7 @@ from rvc.voices.embedders import Embedder
 from rvc.voices.metadata import infer_facts
 from rvc.weights import checkpoint, recognizers
 from rvc.weights.mapped_file import MappedTensors
+from rvc.weights.numbers import refuse_nonfinite
 from rvc.weights.policy import RESIDENT, WeightPolicy
 
 if TYPE_CHECKING:
@@ -186,14 +187,7 @@ class Voice:
 
     def refuse_odd_numbers(self) -> None:
         """Raise BadCheckpoint when a tensor of the file holds NaN or infinity; reads all of them once."""
-        contents = read_contents(self.path)
-        for name, tensor in contents.tensors.items():
-            if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
-                raise BadCheckpoint(
-                    f"{self.path.name}'s tensor {name} holds NaN or infinity; its training failed, or it is damaged"
-                )
-            if tensor.numel() > 1 << 18:
-                contents.tensors.release_pages()
+        refuse_nonfinite(read_contents(self.path).tensors, self.path.name)
 
 
 def load_voice(path: str | Path, *, device: str = "cpu", precision: str = "float32") -> Voice:

@@ -11,7 +11,9 @@ from safetensors.torch import load_file, save_file
 
 from rvc.content.features import check_hubert, load_hubert, read_hubert
 from rvc.errors import BadCheckpoint
-from rvc.nn import rmvpe
+from rvc.f0 import registry
+from rvc.f0.network_files import check_weights
+from rvc.nn import crepe, rmvpe
 from rvc.nn.hubert_tensor_names import file_name, network_name
 
 
@@ -167,3 +169,48 @@ def test_counters_of_batch_norms_may_have_any_shape_or_be_left_out(counter):
     with pytest.raises(BadCheckpoint) as refusal:
         rmvpe.check(weights | {"fc.1.weight": torch.zeros(1)})
     assert "num_batches_tracked" not in str(refusal.value)
+
+
+def test_a_number_that_is_not_finite_is_named_before_a_network_is_built(folder):
+    name = "encoder.layers.3.attention.v_proj.weight"
+
+    def broken(weights):
+        weights[name][2, 1] = float("inf")
+        return weights
+
+    change(folder, broken)
+    with pytest.raises(BadCheckpoint) as refusal:
+        check_hubert(folder, "v1")
+    assert str(refusal.value) == (
+        f"model.safetensors's tensor {name} holds NaN or infinity; its training failed, or it is damaged"
+    )
+
+
+@pytest.mark.parametrize("role", ["rmvpe", "crepe", "fcpe"])
+def test_an_f0_file_that_fits_nothing_is_named_with_what_it_lacks(tmp_path, role):
+    torch.save({"a.weight": torch.ones(2)}, tmp_path / "x.pt")
+    with pytest.raises(BadCheckpoint, match=rf"^x\.pt: the {role.upper()} file lacks \d+ (of \d+ )?tensors: "):
+        check_weights(registry.named(role).network, tmp_path / "x.pt")
+
+
+@pytest.mark.parametrize("role", ["rmvpe", "crepe", "fcpe"])
+def test_a_sound_in_the_place_of_an_f0_file_is_named_with_that_network(tmp_path, role):
+    (tmp_path / "x.pt").write_bytes(b"RIFF\x24\0\0\0WAVEfmt " + bytes(40))
+    with pytest.raises(BadCheckpoint) as refusal:
+        check_weights(registry.named(role).network, tmp_path / "x.pt")
+    assert str(refusal.value) == (
+        f"x.pt is a sound file, expected {role.upper()}'s weights; give it as the recording to convert"
+    )
+
+
+@pytest.mark.parametrize("method", ["rmvpe", "crepe-tiny"])
+def test_an_f0_network_with_nan_is_refused_before_it_is_built(tmp_path, method):
+    shapes = rmvpe.expected_shapes(4, hidden=8) if method == "rmvpe" else crepe.expected_shapes((4, 4, 4, 4, 4, 4))
+    tensors = {name: torch.zeros(shape) for name, shape in shapes.items()}
+    torch.save(tensors, tmp_path / "x.pt")
+    check_weights(registry.named(method).network, tmp_path / "x.pt")
+    last = list(tensors)[-1]
+    tensors[last] = tensors[last].clone().fill_(float("nan"))
+    torch.save(tensors, tmp_path / "x.pt")
+    with pytest.raises(BadCheckpoint, match=rf"^x\.pt's tensor {re.escape(last)} holds NaN or infinity"):
+        check_weights(registry.named(method).network, tmp_path / "x.pt")

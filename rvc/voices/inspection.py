@@ -15,8 +15,9 @@ from rvc.errors import BadCheckpoint, BadInput, RvcError
 from rvc.f0 import registry
 from rvc.voice_kinds import VERSIONS, version_of_width
 from rvc.voices import embedders
+from rvc.voices.contents import read_contents, vocoder
 from rvc.voices.folder import find_index
-from rvc.voices.voice import load_voice, read_contents, vocoder
+from rvc.voices.voice import load_voice
 from rvc.weights import checkpoint, recognizers
 
 Report = dict[str, Any]  # plain values, as `rvc inspect --json` prints them

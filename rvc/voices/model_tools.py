@@ -15,8 +15,9 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.voices import embedders
+from rvc.voices.contents import FileKind, pack_metadata, read_contents
 from rvc.voices.metadata import RATE, SPEAKERS
-from rvc.voices.voice import FileKind, Voice, load_voice, pack_metadata, read_contents
+from rvc.voices.voice import Voice, load_voice
 from rvc.weights.native_paths import part_prefix, utf8_name
 
 FORMATS = (".pth", ".safetensors")

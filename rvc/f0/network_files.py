@@ -68,9 +68,13 @@ def tensors(path: Path, device: str | torch.device, role: Role = Role.F0_WEIGHTS
     return weights.renamed({name: value.to(device) for name, value in weights.items()})
 
 
-def check_weights(network: registry.Network, path: Path) -> None:
+def check_weights(network: registry.Network, path: Path, complete: bool = True) -> None:
     """Check that a file holds the tensors of a network and finite numbers; no network is built.
 
+    Args:
+        network: the network.
+        path: the file.
+        complete: whether every number is read.
     Raises:
         BadCheckpoint: the file is missing, damaged or of another network, or holds NaN or infinity.
     """
@@ -82,7 +86,8 @@ def check_weights(network: registry.Network, path: Path) -> None:
             registry.resolve(network.check)(weights)
         except BadCheckpoint as error:
             raise BadCheckpoint(f"{path.name}: {error}") from None
-    refuse_nonfinite(weights, path.name)
+    if complete:
+        refuse_nonfinite(weights, path.name)
 
 
 class F0Weights:

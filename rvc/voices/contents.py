@@ -16,23 +16,19 @@ from torch import Tensor
 from rvc.errors import BadCheckpoint
 from rvc.voice_kinds import VERSIONS
 from rvc.voices import embedders
+from rvc.voices.writers import DDPN_ENTRIES, FORMAT, HUB_KIND, TRAINING_KEYS, writer
 from rvc.weights import checkpoint, recognizers
 from rvc.weights.mapped_file import MappedTensors
 
-TRAINING_KEYS = ("iteration", "optimizer", "learning_rate")  # entries of a training checkpoint
 KNOWN_KEYS = {"weight", "config", "info", "sr", "f0", "version", "model", *TRAINING_KEYS}
 READ_KEYS = {*embedders.ENTRIES, embedders.LAYER_ENTRY, "vocoder", "params"}  # entries of forks that are read
 # Names of weight norm in torch's newer parametrization → the classic names (docs/spec/01 §1.4).
 NEW_NAMES = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
-APPLIO_KEYS = ("embedder_model", "model_hash", "dataset_length", "speakers_id", "vocoder")
-HUB_KIND = "rvc_voice"  # the entry `kind` in the metadata of a .safetensors voice of huggingface-hub-rvc
-DDPN_ENTRIES = 19  # entries of ddPn08's config: the width of the content features stands before the rate
 NORMED = re.compile(  # the layers with weight norm; a voice saved after remove_weight_norm has their plain weights
     r"((?:flow\.flows|enc_q)\.(?:\d+\.)?enc\.(?:cond_layer|(?:in|res_skip)_layers\.\d+)|dec\.ups\.\d+"
     r"|dec\.resblocks\.\d+\.convs\d?\.\d+)\.weight"
 )
 SHOWN = 3  # tensor names listed in a message
-FORMAT = "rvc-voice-1"  # the entry `format` in the metadata of a .safetensors voice
 
 
 class FileKind(StrEnum):
@@ -115,27 +111,6 @@ def read_contents(path: Path) -> VoiceContents:
         odd.append(renamed)
     wrote = writer(opened.content, opened.metadata)
     return VoiceContents(kind, tensors, metadata, config, config_origin, left_out, original, odd, wrote)
-
-
-def writer(content: Mapping[Any, Any], texts: Mapping[str, str]) -> str:
-    """The program that wrote a voice file, as far as its entries show it.
-
-    Args:
-        content: the entries at the top of the file.
-        texts: the metadata of a safetensors file.
-    """
-    if texts.get("format") == FORMAT:
-        return "rvc export"
-    if texts.get("kind") == HUB_KIND:
-        return "huggingface-hub-rvc"
-    config = content.get("config")
-    if "embedder_name" in content or (isinstance(config, list) and len(config) == DDPN_ENTRIES):
-        return "ddPn08's rvc-webui"
-    if any(entry in content for entry in APPLIO_KEYS):
-        return "Applio, or a fork of it"
-    if isinstance(content.get("weight"), dict):
-        return "RVC WebUI, or a fork that writes the same entries"
-    return "a training" if any(key in content for key in TRAINING_KEYS) else "unknown"
 
 
 def vocoder(metadata: Mapping[str, Any]) -> str | None:

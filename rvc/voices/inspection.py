@@ -8,17 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint, BadInput, RvcError
 from rvc.f0 import registry
+from rvc.f0.network_files import check_weights
 from rvc.voice_kinds import VERSIONS, version_of_width
 from rvc.voices import embedders
 from rvc.voices.contents import read_contents, vocoder
 from rvc.voices.folder import find_index
 from rvc.voices.voice import load_voice
+from rvc.voices.writers import writer
 from rvc.weights import checkpoint, recognizers
+from rvc.weights.numbers import is_finite, refuse_nonfinite
 
 Report = dict[str, Any]  # plain values, as `rvc inspect --json` prints them
 HASHED = 1 << 30  # bytes; the sha256 of a larger file would take longer than everything else and is left out
@@ -40,21 +42,24 @@ def inspect(path: str | Path) -> Report:
         BadCheckpoint: the file is damaged or hostile, or no model.
         BadInput: there is no such file.
     """
+    from rvc.content import features
+
     path = Path(path)
     if not path.exists():
         raise BadInput(f"there is no file {path}; check the path")
     if path.is_dir():
-        report = _hubert(path)
-        return report | {"playable": not report["missing"]}
-    checkpoint.refuse_no_file(path)
-    size = path.stat().st_size
-    about: Report = {
-        "file": path.name,
-        "bytes": size,
-        "sha256": checkpoint.sha256(path) if size <= HASHED else None,
-    }
-    report = about | describe(path, complete=size <= HASHED)
+        file = features.weight_file(path)
+        report = _identity(file) | _hubert(path, complete=file.stat().st_size <= HASHED)
+    else:
+        checkpoint.refuse_no_file(path)
+        report = _identity(path) | describe(path, complete=path.stat().st_size <= HASHED)
     return report | {"playable": not report["missing"]}
+
+
+def _identity(path: Path) -> Report:
+    """The name, the size and the sha256 of a file."""
+    size = path.stat().st_size
+    return {"file": path.name, "bytes": size, "sha256": checkpoint.sha256(path) if size <= HASHED else None}
 
 
 def inspect_folder(folder: Path) -> list[Report]:
@@ -77,7 +82,7 @@ def inspect_folder(folder: Path) -> list[Report]:
     rows = []
     for path in files:
         try:
-            report = _hubert(path) if path.is_dir() else describe(path, complete=False)
+            report = _hubert(path, False) if path.is_dir() else describe(path, complete=False)
         except RvcError as error:
             report = {"kind": "unknown", "missing": [str(error)]}
         row = {name: report.get(name) for name in ("kind", "version", "rate", "f0", "embedder")}
@@ -100,7 +105,7 @@ def describe(path: Path, complete: bool = True) -> Report:
     try:
         return _voice(path, complete)
     except BadCheckpoint as refusal:
-        network = _network(path)
+        network = _network(path, complete)
         if network is None:
             raise refusal from None
         return network
@@ -149,16 +154,12 @@ def _voice(path: Path, complete: bool) -> Report:
         }
     except BadCheckpoint as error:
         missing.append(str(error))
-    missing += [f"{name} holds NaN or infinity" for name, value in tensors.items() if complete and _is_odd(value)]
+    missing += [f"{name} holds NaN or infinity" for name, value in tensors.items() if complete and not is_finite(value)]
     report["metadata"] = {key: value for key, value in contents.metadata.items() if _plain(value)}
     return report | _about(tensors) | {"missing": missing, "odd": odd}
 
 
-def _is_odd(tensor: Tensor) -> bool:
-    return not bool(torch.isfinite(tensor).all())
-
-
-def _network(path: Path) -> Report | None:
+def _network(path: Path, complete: bool) -> Report | None:
     """Describe a network that is not a voice; None for a file of an unknown kind."""
     from rvc.content.features import read_weights
 
@@ -174,22 +175,43 @@ def _network(path: Path) -> Report | None:
     for method in registry.METHODS.values():
         network = method.network
         if network is not None and network.recognize is not None and registry.resolve(network.recognize)(shapes):
-            check = partial(registry.resolve(network.check or network.build), tensors)
+            check = partial(check_weights, network, path, complete)
             return {"kind": network.title} | _about(tensors) | _checked(check)
     other = recognizers.by_tensors(names)
     if any("pos_conv" in name for name in names) and (other is None or other.role is recognizers.Role.HUBERT):
-        return _hubert(path)
-    return _other(path, other) | _about(tensors) if other is not None else None
+        return _hubert(path, complete)
+    if other is None:
+        return None
+    return _other(path, other) | _stated(path, shapes) | _about(tensors)
 
 
-def _hubert(path: Path) -> Report:
+def _stated(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Report:
+    """What a voice of another program states about itself, nothing for a file that is no voice."""
+    width = shapes.get("enc_p.emb_phone.weight", ())
+    if len(width) != 2:
+        return {}
+    opened = checkpoint.read(path)
+    entries = {**opened.metadata, **{key: value for key, value in opened.content.items() if _plain(value)}}
+    embedder = embedders.of(entries)
+    return {
+        "writer": writer(opened.content, opened.metadata),
+        "embedder": embedder.name if embedder is not None else None,
+        "vocoder": vocoder(entries),
+        "version": version_of_width(width[1]),
+        "rate": entries.get("sr"),
+        "f0": int("enc_p.emb_pitch.weight" in shapes),
+        "speakers": shapes.get("emb_g.weight", (None,))[0],
+        "info": entries.get("info"),
+    }
+
+
+def _hubert(path: Path, complete: bool) -> Report:
     """Describe HuBERT or ContentVec, a transformers folder or any of its files."""
     from rvc.content import features
-    from rvc.nn.hubert_tensor_names import network_name
+    from rvc.nn.hubert_tensor_names import file_name, network_name
 
     file = features.weight_file(path) if path.is_dir() else path
     tensors = features.read_weights(file)
-    report: Report = {"file": file.name, "bytes": file.stat().st_size, "sha256": checkpoint.sha256(file)}
     # Fairseq's pickled configuration and the tensors of other networks have no name here.
     named = {ours: tensor for name, tensor in tensors.items() if (ours := network_name(name)) is not None}
     origin = (
@@ -199,7 +221,7 @@ def _hubert(path: Path) -> Report:
     )
     new = any("parametrizations" in name for name in tensors)
     unused = [name for name in tensors if network_name(name) is None]
-    report |= {
+    report: Report = {
         "kind": "HuBERT",
         "origin": origin,
         "weight_norm": "parametrizations" if new else "weight_g and weight_v",
@@ -208,7 +230,13 @@ def _hubert(path: Path) -> Report:
     }
     odd = [] if report["final_proj"] else ["no final_proj: v1 voices cannot use it"]
     odd += [f"{len(unused)} tensors that are not read: {', '.join(unused[:3])}"] if unused else []
-    checked = _checked(lambda: features.read_hubert(path))
+
+    def check() -> None:
+        _, weights = features.read_hubert(path)
+        if complete:
+            refuse_nonfinite(weights, file.name, file_name)
+
+    checked = _checked(check)
     return report | _about(tensors) | {"missing": checked["missing"], "odd": odd + checked["odd"]}
 
 

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import time
 
 import faiss
 import numpy as np
 import pytest
+import tiny
 import torch
+from safetensors.torch import load_file, save_file
 from test_checkpoint import Hostile
 from test_voice import content, saved, training
 
@@ -143,7 +146,7 @@ def test_the_writer_the_embedder_and_the_index_are_named(tmp_path):
     assert report["playable"] is True
     assert "unknown entry 'model_hash' is ignored" in report["odd"]
     plain = inspect(saved(tmp_path, content(), "plain.pth"))
-    assert plain["writer"] == "RVC WebUI, or a fork that writes the same entries"
+    assert plain["writer"] == "RVC WebUI, or a program that writes the same entries (Mangio-RVC, rvc-next)"
     assert (plain["embedder"], plain["vocoder"], plain["index"]) == (None, None, None)
 
 
@@ -169,6 +172,35 @@ def test_another_model_is_described_with_the_reason_why_it_cannot_be_played(tmp_
     assert "HiFi-GAN generator only" in report["missing"][0]
 
 
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_what_a_voice_of_another_program_states_is_printed(tmp_path, suffix):
+    weight = content()["weight"] | {"dec.conformers.0.ff1.weight": torch.zeros(1)}
+    made = content() | {"weight": weight, "vocoder": "RingFormer_v2", "embedder_model": "spin", "sr": 48000}
+    if suffix == "pth":
+        path = saved(tmp_path, made)
+    else:
+        path = tmp_path / "alto.safetensors"
+        texts = {"vocoder": "RingFormer_v2", "embedder_model": "spin", "sr": "48000", "info": "3epoch"}
+        save_file({name: tensor.contiguous() for name, tensor in weight.items()}, path, texts)
+    report = inspect(path)
+    facts = {"kind": "RingFormer voice", "embedder": "spin", "vocoder": "RingFormer_v2", "version": "v2", "f0": 1}
+    assert {name: report[name] for name in facts} == facts
+    assert (str(report["rate"]), report["speakers"], report["info"]) == ("48000", 3, "3epoch")
+    assert report["playable"] is False
+    if suffix == "pth":
+        assert report["writer"] == "codename's fork of Applio"
+
+
+def test_numbers_that_are_not_finite_are_named_in_every_network(tmp_path):
+    folder = tiny.write_hubert(tmp_path / "hubert")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["final_proj.bias"][0] = float("nan")
+    save_file(tensors, folder / "model.safetensors")
+    report = inspect(folder)
+    assert report["missing"][0].startswith("model.safetensors's tensor final_proj.bias holds NaN or infinity")
+    assert report["playable"] is False
+
+
 def test_a_folder_gives_a_table(tmp_path, capsys):
     saved(tmp_path, content(), "alto.pth")
     saved(tmp_path, content() | {"embedder_model": "spin"}, "spin.pth")
@@ -189,6 +221,36 @@ def test_a_folder_gives_a_table(tmp_path, capsys):
 def test_a_folder_without_files_is_refused(tmp_path, capsys):
     assert main(["inspect", str(tmp_path)]) == 2
     assert "holds no files" in capsys.readouterr().err
+
+
+def sparse_safetensors(path, names):
+    """A safetensors file of 2 GB, all of them zeros that take no space on the disk."""
+    each = (2 << 30) // len(names) // 2 * 2
+    header = {
+        name: {"dtype": "F16", "shape": [each // 2], "data_offsets": [i * each, (i + 1) * each]}
+        for i, name in enumerate(names)
+    }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + each * len(names))
+
+
+@pytest.mark.parametrize(
+    "names, kind",
+    [
+        (["enc_p.emb_phone.weight", "dec.conv_pre.weight", "emb_g.weight"], "safetensors voice"),
+        (["encoder.layers.0.fc1.weight", "encoder.pos_conv.0.weight_v", "post_extract_proj.weight"], "HuBERT"),
+        (["unet.encoder.bn.weight", "cnn.weight"], "RMVPE"),
+    ],
+)
+def test_a_model_of_two_gigabytes_is_described_without_reading_its_numbers(tmp_path, names, kind):
+    sparse_safetensors(tmp_path / "big.safetensors", names)
+    start = time.process_time()
+    report = inspect(tmp_path / "big.safetensors")
+    assert time.process_time() - start < 1
+    assert (report["kind"], report["playable"], report["sha256"]) == (kind, False, None)
 
 
 def test_a_file_larger_than_a_gigabyte_is_recognized_without_reading_it(tmp_path):

@@ -24,6 +24,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
 from parity.adapters import modules
+from parity.candidates import messages
 from parity.goldens.arrays import Array
 from parity.voices import Kind, cache
 
@@ -200,7 +201,7 @@ def main() -> int:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
     sessions = Sessions()
     for line in sys.stdin:
-        request = json.loads(line)
+        request = messages.check_request(json.loads(line))
         if request["op"] == "bye":
             break
         try:

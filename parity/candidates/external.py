@@ -24,35 +24,17 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from parity import stages
+from parity.candidates import messages
 from parity.candidates.candidate import CandidateError, Tensors, input_tensors
+from parity.candidates.messages import HELLO as HELLO
+from parity.candidates.messages import PROTOCOL as PROTOCOL
 from parity.candidates.process import CALL_TIMEOUT, AdapterProcess, ProtocolError
 from parity.goldens import closed_schema, tensor_file
 from parity.goldens.store import Case
 from parity.stages.profile_table import PROFILES
 
-PROTOCOL = "rvc-parity/1"
 HELLO_TIMEOUT = 60.0  # seconds for the handshake, during which an adapter imports its libraries
 VoiceFiles = Callable[[Case], Mapping[str, str]]  # case → role (model, hubert, …) → path of the weights
-
-_NAMES = {"type": "array", "items": {"type": "string"}}
-HELLO: dict[str, Any] = {  # the schema of the answer to hello
-    "type": "object",
-    "required": ["id", "ok", "protocol", "name", "version", "stages", "chain"],
-    "additionalProperties": False,
-    "properties": {
-        "id": {"type": "integer"},
-        "ok": {"const": True},
-        "protocol": {"type": "string"},
-        "name": {"type": "string"},
-        "version": {"type": "string"},
-        "stages": _NAMES,
-        "chain": {"type": "boolean"},
-        "dtypes": _NAMES,
-        "profiles": _NAMES,
-        "noise": {"type": "boolean"},
-        "runtime": {"type": "string"},
-    },
-}
 
 
 class External:
@@ -104,15 +86,7 @@ class External:
     @property
     def about(self) -> dict[str, object]:
         """name, version, command and declares; runtime where the handshake has it. Raises ProtocolError."""
-        hello = self.hello
-        declares = {name: hello[name] for name in ("stages", "chain", "dtypes", "profiles", "noise") if name in hello}
-        about: dict[str, object] = {
-            "name": hello["name"],
-            "version": hello["version"],
-            "command": self.command,
-            "declares": declares,
-        }
-        return about | ({"runtime": hello["runtime"]} if "runtime" in hello else {})
+        return about_of(self.hello) | {"command": self.command}
 
     @property
     def chains(self) -> bool:
@@ -130,7 +104,9 @@ class External:
 
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
         """The request run_stage. Raises NotOffered and ProtocolError."""
-        return self._exchange("run_stage", case, inputs, stage=stage.name, prefix=prefix)
+        frames = messages.frames(case, prefix)
+        more = {} if frames is None else {"frames": frames}
+        return self._exchange("run_stage", case, inputs, stage=stage.name, prefix=prefix, **more)
 
     def run(self, case: Case) -> Tensors:
         """The request run, with the case's audio and noise. Raises ProtocolError."""
@@ -157,44 +133,48 @@ class External:
         save_file({name: np.ascontiguousarray(value) for name, value in inputs.items()}, source)
         return source
 
-    def _exchange(self, op: str, case: Case, inputs: Tensors, **fields: str) -> Tensors:
+    def _exchange(self, op: str, case: Case, inputs: Tensors, **fields: str | int) -> Tensors:
         self.hello  # noqa: B018 (the handshake comes before every other request)
         source, target = self._write_inputs(inputs), Path(self._folder.name) / "outputs.safetensors"
         target.unlink(missing_ok=True)
+        request = {"case": self.describe(case), "inputs": str(source), "outputs": str(target), **fields}
+        messages.check({"id": 0, "op": op, **request}, f"{op}_request")
+        half = half_precisions(self.hello)
         try:
-            self._running().request(
-                op, None, case=self.describe(case), inputs=str(source), outputs=str(target), **fields
-            )
+            self._running().request(op, None, **request)
         except CandidateError as error:
-            error.partial = self._widened(case, _handed_over(target, op, self._half))
+            error.partial = widened(case, _handed_over(target, op, half), half)
             raise
-        return self._widened(case, read_outputs(target, op, self._half))
-
-    @property
-    def _half(self) -> tuple[str, ...]:
-        """The half precisions that the handshake declares in `dtypes`."""
-        return tuple(name for name in tensor_file.HALF.values() if name in self.hello.get("dtypes", ()))
-
-    def _widened(self, case: Case, made: Tensors) -> Tensors:
-        """The tensors of a candidate that declares half precision, in the dtypes of the golden."""
-        if not self._half:
-            return made
-        return {
-            name: value.astype(case.entry(name)["dtype"])
-            if name in case and value.dtype == np.float32 and case.entry(name)["dtype"] == "float64"
-            else value
-            for name, value in made.items()
-        }
+        return widened(case, read_outputs(target, op, half), half)
 
     def describe(self, case: Case) -> dict[str, Any]:
         """The field `case` of a request: name, profile, options, voice (kind, rate, version, f0) and files."""
-        return {
-            "name": case.name,
-            "profile": case.profile,
-            "options": case.options,
-            "voice": {key: case.voice.get(key) for key in ("kind", "rate", "version", "f0")},
-            "files": dict(self._voice_files(case)),
-        }
+        return messages.describe(case, self._voice_files(case))
+
+
+def about_of(hello: Mapping[str, Any]) -> dict[str, object]:
+    """name, version and declares of a handshake; runtime where it has that."""
+    fields = ("stages", "chain", "dtypes", "profiles", "noise", "precision")
+    declares = {name: hello[name] for name in fields if name in hello}
+    about: dict[str, object] = {"name": hello["name"], "version": hello["version"], "declares": declares}
+    return about | ({"runtime": hello["runtime"]} if "runtime" in hello else {})
+
+
+def half_precisions(hello: Mapping[str, Any]) -> tuple[str, ...]:
+    """The half precisions that a handshake declares in `dtypes`."""
+    return tuple(name for name in tensor_file.HALF.values() if name in hello.get("dtypes", ()))
+
+
+def widened(case: Case, made: Tensors, half: tuple[str, ...]) -> Tensors:
+    """The tensors of a candidate that declares half precision, in the dtypes of the golden."""
+    if not half:
+        return made
+    return {
+        name: value.astype(case.entry(name)["dtype"])
+        if name in case and value.dtype == np.float32 and case.entry(name)["dtype"] == "float64"
+        else value
+        for name, value in made.items()
+    }
 
 
 def _handshake(process: AdapterProcess) -> dict[str, Any]:

@@ -74,11 +74,14 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
 
 
-def add_candidate(parser: argparse.ArgumentParser, timeout: float) -> None:
-    """--candidate COMMAND and --timeout SECONDS."""
-    parser.add_argument(
-        "--candidate", required=True, metavar="COMMAND", help="the command line that starts the adapter, quoted"
-    )
+def add_candidate(parser: argparse.ArgumentParser, timeout: float, or_outputs: bool = False) -> None:
+    """--candidate COMMAND and --timeout SECONDS; with `or_outputs` also --outputs DIR in place of the command."""
+    one = parser.add_mutually_exclusive_group(required=True)
+    one.add_argument("--candidate", metavar="COMMAND", help="the command line that starts the adapter, quoted")
+    if or_outputs:
+        one.add_argument(
+            "--outputs", type=Path, metavar="DIR", help="a folder of rvc-parity cases with the outputs of a device"
+        )
     parser.add_argument(
         "--timeout",
         type=float,

@@ -3,10 +3,13 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from parity.candidates.candidate import Candidate
 from parity.candidates.external import External
 from parity.candidates.process import CALL_TIMEOUT
+from parity.candidates.request_files import REQUESTS, OutputFolder
 from parity.cli.command import (
     RUN_FOLDER,
     Command,
@@ -19,7 +22,7 @@ from parity.cli.command import (
     print_verdict,
     read_waivers,
 )
-from parity.errors import ParityError
+from parity.errors import ParityError, UsageError
 from parity.runs import dumps, user_files, watch
 from parity.runs.run import RunOptions, run
 from parity.rvc_bridge import voice_files
@@ -48,8 +51,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _run_options(options: argparse.Namespace) -> RunOptions:
-    return RunOptions(options.profile, options.quick, options.resume, options.fail_fast)
+def _run_options(options: argparse.Namespace, names: Sequence[str] | None = None) -> RunOptions:
+    names = None if names is None else tuple(names)
+    return RunOptions(options.profile, options.quick, options.resume, options.fail_fast, names)
 
 
 def _reproduce(command: str, options: argparse.Namespace) -> str:
@@ -102,7 +106,7 @@ RUN = Command(
 
 
 def _add_check_options(parser: argparse.ArgumentParser) -> None:
-    add_candidate(parser, CALL_TIMEOUT)
+    add_candidate(parser, CALL_TIMEOUT, or_outputs=True)
     _add_run_options(parser)
     parser.add_argument(
         "--watch", type=Path, metavar="PATH", help="check again whenever this file or folder changes; Ctrl-C ends"
@@ -129,20 +133,41 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _check_once(options: argparse.Namespace) -> int:
-    waivers = read_waivers(options.waivers)
+    if options.outputs is not None:
+        return _check_outputs(options)
     with External(options.candidate, voice_files.paths, options.timeout) as program:
         program.hello  # noqa: B018 (an adapter without a handshake is bad input, before any case is opened)
-        command = _reproduce(f"python -m parity check --candidate {shlex.quote(options.candidate)}", options)
-        document = run(
-            program,
-            options.goldens,
-            options.out,
-            options.case,
-            options.stage,
-            command,
-            waivers,
-            options=_run_options(options),
+        return _judge(options, program, f"--candidate {shlex.quote(options.candidate)}")
+
+
+def _check_outputs(options: argparse.Namespace) -> int:
+    """Judge what a device made; a request that the judge adds is one that the device has to run as well."""
+    if options.resume:
+        raise UsageError("--resume continues a run of a program; files are judged from the start, so leave it out")
+    program = OutputFolder(options.outputs)
+    code = _judge(options, program, f"--outputs {shlex.quote(str(options.outputs))}", program.cases)
+    if program.added:
+        print(
+            f"{program.added} more {'request is' if program.added == 1 else 'requests are'} in "
+            f"{options.outputs / REQUESTS}: stages on other inputs than the golden's, which separate an error of a "
+            "stage from one of its inputs; run them, then check again",
+            file=sys.stderr,
         )
+    return code
+
+
+def _judge(options: argparse.Namespace, program: Candidate, chosen: str, names: Sequence[str] | None = None) -> int:
+    command, waivers = _reproduce(f"python -m parity check {chosen}", options), read_waivers(options.waivers)
+    document = run(
+        program,
+        options.goldens,
+        options.out,
+        options.case,
+        options.stage,
+        command,
+        waivers,
+        options=_run_options(options, names),
+    )
     return print_verdict(document, options.format)
 
 
@@ -159,6 +184,7 @@ and the run is then partial (exit code 4 where nothing failed). Exit code 0: eve
 
 While you work on a stage:
   rvc-parity check --candidate "./my-port --parity" --stage nsf,flow --case two-segments-rpy --watch ./my-port
+  rvc-parity check --outputs requests              what a device made of the requests of rvc-parity cases
   rvc-parity check --candidate "./my-port --parity" --quick        a small set of goldens that reaches every stage
   rvc-parity check --candidate "./my-port --parity" --resume       continue what Ctrl-C or a crash ended""",
     _add_check_options,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from parity.cli.calibration import ACCURACY, CALIBRATE, COVERAGE, EXACT, INPUTS, SPREAD
 from parity.cli.command import Command
+from parity.cli.exchange import CASES
 from parity.cli.init import INIT
 from parity.cli.judgment import CHECK, COMPARE, LIVE, RUN
 from parity.cli.report import REPORT
@@ -22,6 +23,7 @@ INTERRUPTED = "parity: interrupted; a run keeps its finished cases, and the same
 COMMANDS = (
     RUN,
     CHECK,
+    CASES,
     DOCTOR,
     COMPARE,
     REPORT,

@@ -42,12 +42,14 @@ class RunOptions:
         quick: only a small set of goldens that reaches every stage.
         resume: continue the unfinished run in the same folder.
         fail_fast: end after the first case that fails.
+        names: only the cases of these names; None for all.
     """
 
     profile: str | None = None
     quick: bool = False
     resume: bool = False
     fail_fast: bool = False
+    names: tuple[str, ...] | None = None
 
 
 def run(
@@ -80,7 +82,7 @@ def run(
             unfinished run to resume.
     """
     options = options or RunOptions()
-    selection = Selection(only_case, only_stage, options.profile, options.quick)
+    selection = Selection(only_case, only_stage, options.profile, options.quick, options.names)
     selected = select(goldens, selection)
     pinned = manifest.compare(store.cases(goldens), limits, waivers)
     limits = limits if limits is not None else load_limits()
@@ -93,7 +95,7 @@ def run(
 
     def document(pending: Sequence[Path]) -> Json:
         """The document of the run as far as it has come."""
-        narrow = selection.narrows_cases or bool(pending)
+        narrow = not selected.complete or bool(pending)
         scope = verdict.RunScope(cases=available if narrow or pinned.missing else None, only_stage=only_stage)
         complaints = [] if narrow else declared.complaints()
         verdicts = [each.verdict for each in judged]

@@ -21,18 +21,15 @@ class Selection:
         case: Only cases whose name contains this text; None for all.
         stage: Only this stage, or these, separated by commas; None for all.
         profile: Only cases of this profile; None for all.
-        quick: Only the shortest set of goldens that reaches every stage.
+        quick: Only a small set of goldens that reaches every stage.
+        names: Only the cases of these names; None for all.
     """
 
     case: str | None = None
     stage: str | None = None
     profile: str | None = None
     quick: bool = False
-
-    @property
-    def narrows_cases(self) -> bool:
-        """Whether some goldens may be left out."""
-        return self.case is not None or self.profile is not None or self.quick
+    names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,12 +37,14 @@ class Selected:
     """The goldens of a selection.
 
     Attributes:
+        complete: Whether no golden is left out.
         folders: Those of one voice are neighbors, so that each voice is loaded once.
         notes: Sentences for people: what the selection cannot show.
     """
 
     folders: list[Path]
     notes: list[str]
+    complete: bool = True
 
 
 def select(goldens: Path, selection: Selection) -> Selected:
@@ -57,7 +56,10 @@ def select(goldens: Path, selection: Selection) -> Selected:
     verdict.refuse_unknown(selection.stage)
     if selection.profile is not None and selection.profile not in PROFILES:
         raise UsageError(f"there is no profile {selection.profile!r}; the profiles are {', '.join(PROFILES)}")
-    folders = store.cases(goldens, selection.case)
+    available = store.cases(goldens)
+    folders = [folder for folder in available if selection.case is None or selection.case in folder.name]
+    if selection.names is not None:
+        folders = [folder for folder in folders if folder.name in selection.names]
     if not folders:
         what = f"case whose name contains {selection.case!r}" if selection.case else "case"
         raise UsageError(f"there is no {what} below {goldens}; {golden_set.ADVICE}")
@@ -80,7 +82,9 @@ def select(goldens: Path, selection: Selection) -> Selected:
         notes = [f"quick: {sentence}" for sentence in _not_shown(fewest, opened)]
         cases = [(case.folder, case) for case in fewest]
     ordered = sorted(cases, key=lambda pair: ("" if pair[1] is None else str(pair[1].voice.get("kind")), pair[0].name))
-    return Selected([folder for folder, _ in ordered], notes)
+    narrow = selection.case is not None or selection.profile is not None or selection.quick
+    narrow = narrow or (selection.names is not None and not set(selection.names) >= {path.name for path in available})
+    return Selected([folder for folder, _ in ordered], notes, not narrow)
 
 
 def _opened(folder: Path) -> Case | None:

@@ -14,6 +14,7 @@ from parity.stages.stage import STEPS as STEPS
 from parity.stages.stage import Earlier as Earlier
 from parity.stages.stage import Fact as Fact
 from parity.stages.stage import Facts as Facts
+from parity.stages.stage import Read as Read
 from parity.stages.stage import Stage as Stage
 from parity.stages.stage import Tensor as Tensor
 from parity.stages.stage import TensorKind as TensorKind

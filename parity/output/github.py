@@ -9,7 +9,7 @@ from typing import Any
 
 from parity.goldens.text import printable
 from parity.judge.states import CaseState
-from parity.output import faults, summary
+from parity.output import fault_summary, faults
 
 TITLE = "rvc-parity"
 
@@ -17,7 +17,7 @@ TITLE = "rvc-parity"
 def annotations(verdict: Mapping[str, Any]) -> str:
     """One line for each annotation of a verdict.json document."""
     fault_list = faults.of(verdict)
-    lines = [_command("error", f"{TITLE}: {fault.title}", _lines(summary.full(fault))) for fault in fault_list]
+    lines = [_command("error", f"{TITLE}: {fault.title}", _lines(fault_summary.full(fault))) for fault in fault_list]
     sentence = f"{verdict['state']}: {verdict['sentence']}"
     if verdict["state"] == CaseState.PASS:
         lines.append(_command("notice", TITLE, sentence))

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from parity.goldens.text import printable_values
 from parity.judge.states import CaseState
-from parity.output import faults, summary
+from parity.output import fault_summary, faults
 from parity.output.faults import Fault
 from parity.output.verdict_json import case_failed, cell_failed
 
@@ -37,8 +37,8 @@ def _add_faults(suites: ElementTree.Element, fault_list: list[Fault]) -> None:
     suite.set("skipped", "0")
     for fault in fault_list:
         test = ElementTree.SubElement(suite, "testcase", classname="faults", name=fault.title)
-        failure = ElementTree.SubElement(test, "failure", type=_type(fault), message=summary.brief(fault))
-        failure.text = "\n".join(line.strip() for line in summary.full(fault))
+        failure = ElementTree.SubElement(test, "failure", type=_type(fault), message=fault_summary.brief(fault))
+        failure.text = "\n".join(line.strip() for line in fault_summary.full(fault))
 
 
 def _type(fault: Fault) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from parity.goldens.text import printable
-from parity.output import faults, summary, table
+from parity.output import fault_summary, faults, table
 
 # Characters with a meaning in Markdown that a name or a sentence could hold. An underscore inside a word has none.
 _SPECIAL = "\\`*[]<>|#!~&$"
@@ -43,7 +43,7 @@ def _faults(verdict: Mapping[str, Any]) -> list[str]:
     """A numbered list of all faults; nothing where there is none."""
     lines: list[str] = []
     for fault in faults.of(verdict):
-        first, *rest = (line.strip() for line in summary.full(fault))
+        first, *rest = (line.strip() for line in fault_summary.full(fault))
         lines.append(f"{fault.number}. {escaped(first.removeprefix(f'{fault.number}. '))}")
         lines += [f"   - {escaped(line)}" for line in rest]
-    return [f"## {summary.plural(len(faults.of(verdict)), 'fault')}", "", *lines, ""] if lines else []
+    return [f"## {fault_summary.plural(len(faults.of(verdict)), 'fault')}", "", *lines, ""] if lines else []

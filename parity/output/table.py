@@ -5,7 +5,7 @@ from typing import Any
 
 from parity import stages
 from parity.judge.states import CaseState, CellState
-from parity.output import faults, summary
+from parity.output import fault_summary, faults
 from parity.output.verdict_json import cell_failed
 
 HEADINGS = ("stage", "cells", "same", "close", "differs", "nearest to its limit")
@@ -96,7 +96,7 @@ def closing(verdict: Mapping[str, Any]) -> str:
         *_golden_set(verdict),
         "",
     ]
-    return "\n".join([*lines, summary.text(verdict)])
+    return "\n".join([*lines, fault_summary.text(verdict)])
 
 
 def _golden_set(verdict: Mapping[str, Any]) -> list[str]:

@@ -112,6 +112,8 @@ def test_what_is_not_answered_is_not_tested(goldens: Path, tmp_path: Path) -> No
     lacking = {"ok": False, "lacks": "no speaker table"}
     (folder / "small" / "seg0.spk.g" / "answer.json").write_text(json.dumps(lacking))
     small = running.run(OutputFolder(folder), goldens, tmp_path / "out", "small")["cases"][0]
+    trim = next(stage for stage in small["stages"] if stage["stage"] == "trim")["cells"][0]
+    assert trim["sentence"] == f"not tested: {folder / 'small' / 'seg0.trim'} holds no outputs"
     cell = next(stage for stage in small["stages"] if stage["stage"] == "spk.g")["cells"][0]
     assert (cell["state"], cell["sentence"]) == ("not tested", "not tested: no speaker table")
 

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
     config = options.conversion(args)
     noise = options.noise_source(args)
-    networks = options.voice_networks(args, keep=plan.batch)
+    networks = options.conversion_networks(args, keep=plan.batch)
     networks.check(config)
     for sentence in [*config.extensions(), *networks.warnings(), *networks.f0_file_notes(config)]:
         print(f"note: {sentence}", file=sys.stderr)

@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rvc import profiles
 from rvc.cli import options, paths
-from rvc.errors import printable
+from rvc.cli.progress import ItemProgress
+from rvc.errors import BadInput, printable
+from rvc.f0 import registry
 
 if TYPE_CHECKING:
     from rvc.voices.voice import Voice
@@ -35,12 +38,14 @@ def add_commands(commands: options.Commands) -> None:
         help="write a voice in another format, or a small voice from a training checkpoint",
         description="Write VOICE as OUT, in the format that OUT's name ends with. A training checkpoint (G_*.pth) "
         "becomes a small voice: float16, without the tensors that only training uses. Sizes that no tensor shows are "
-        "read from the config.json beside it.",
+        "read from the config.json beside it. With --format onnx, VOICE and its networks become a folder of ONNX "
+        "graphs that rvc convert --model and programs without PyTorch can run.",
     )
     export.add_argument("voice", metavar="VOICE", type=paths.path, help=".pth or .safetensors")
     export.add_argument("out", metavar="OUT", type=paths.path, help=".pth or .safetensors")
     export.add_argument("--speaker", metavar="ID", type=int, help="keep only this speaker (default: all)")
     export.add_argument("--info", metavar="TEXT", help="the info text of the new voice (default: that of VOICE)")
+    add_onnx_options(export)
     export.set_defaults(run=run_export)
     merge = commands.add_parser(
         "merge",
@@ -57,6 +62,48 @@ def add_commands(commands: options.Commands) -> None:
     merge.set_defaults(run=run_merge)
     for parser in (inspect, export, merge):
         options.add_output_options(parser)
+
+
+def add_onnx_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of an export to ONNX."""
+    group = parser.add_argument_group("export to ONNX")
+    group.add_argument("--format", choices=("onnx",), help="write a folder of ONNX graphs (default: by OUT's name)")
+    group.add_argument(
+        "--hubert",
+        metavar="DIR_OR_FILE",
+        type=Path,
+        help="a transformers folder or hubert_base.pt (default: $RVC_HUBERT, else beside VOICE)",
+    )
+    for role in registry.weight_files():
+        group.add_argument(f"--{role}", metavar="FILE", type=Path, help=f"weights of the F0 method {role}")
+    group.add_argument("--index", metavar="FILE", type=Path, help="the voice's retrieval index (default: none)")
+    group.add_argument(
+        "--f0-method",
+        metavar="METHOD",
+        choices=tuple(name for name, method in registry.METHODS.items() if method.is_neural),
+        nargs="+",
+        action="extend",
+        help="F0 methods whose networks are exported (default: those whose weights are named or found)",
+    )
+    group.add_argument(
+        "--precision",
+        choices=("float32", "float16"),
+        help="type of the weights; parity is for float32 (default float32)",
+    )
+    group.add_argument(
+        "--profile",
+        choices=tuple(profiles.PROFILES),
+        help=f"the original it reproduces (default {profiles.DEFAULT})",
+    )
+    group.add_argument(
+        "--verify",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="compare a short conversion through the folder with rvc's before it is kept (default: yes)",
+    )
+
+
+ONNX_OPTIONS = ("hubert", "index", "f0_method", "precision", "profile", "verify")  # beside the roles of F0 weights
 
 
 def run_inspect(args: argparse.Namespace) -> int:
@@ -99,11 +146,52 @@ def _cell(value: Any) -> str:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write VOICE as OUT.  Raises RvcError."""
+    if args.format == "onnx":
+        return run_onnx_export(args)
+    given = [name for name in (*ONNX_OPTIONS, *registry.weight_files()) if vars(args)[name] is not None]
+    if given:
+        raise BadInput(
+            f"--{given[0].replace('_', '-')} belongs to an export to ONNX; add --format onnx, or leave it out"
+        )
     from rvc.voices.model_tools import export  # imports torch; `rvc --help` does not need it
 
     voice = export(args.voice, args.out, speaker=args.speaker, info=args.info)
     print_report(describe_file(args.out, voice), args.json)
     return 0
+
+
+def run_onnx_export(args: argparse.Namespace) -> int:
+    """Write VOICE as a folder of ONNX graphs.  Raises RvcError."""
+    if args.speaker is not None or args.info is not None:
+        raise BadInput("--speaker and --info belong to an export to .pth; export that first, then its result to ONNX")
+    from rvc.config import Config  # these import torch; `rvc --help` does not need it
+    from rvc.exported.export import chosen_methods, export_folder
+    from rvc.pipeline.voice_networks import VoiceNetworks
+
+    profile = args.profile or profiles.DEFAULT
+    roles = {role: vars(args)[role] for role in registry.weight_files()}
+    networks = VoiceNetworks(args.voice, args.hubert, args.index, keep=False, **roles)
+    methods = chosen_methods(networks, args.f0_method)
+    for method in methods or ["pm"]:
+        networks.check(Config.of(profile, f0_method=method, index_rate=1.0))
+    steps = ItemProgress()
+    exported = export_folder(
+        networks,
+        args.out,
+        f0_methods=methods,
+        profile=profile,
+        precision=args.precision or "float32",
+        verify=args.verify is not False,
+        progress=steps,
+    )
+    steps.close()
+    files = {name: (args.out / name).stat().st_size for name in exported.fields["files"]}
+    report = {"folder": str(args.out), **{name: exported.fields[name] for name in SHOWN}, "bytes": files}
+    print_report(report, args.json)
+    return 0
+
+
+SHOWN = ("version", "rate", "f0", "speakers", "precision", "profile", "opset", "f0_methods", "retrieval", "source")
 
 
 def run_merge(args: argparse.Namespace) -> int:

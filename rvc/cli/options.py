@@ -19,7 +19,9 @@ from rvc.f0 import registry
 
 if TYPE_CHECKING:
     from rvc.config import Config
+    from rvc.exported.networks import ExportedNetworks
     from rvc.noise import NoiseSource
+    from rvc.pipeline.conversion_networks import ConversionNetworks
     from rvc.pipeline.voice_networks import VoiceNetworks
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns
@@ -220,6 +222,22 @@ def conversion(args: argparse.Namespace) -> Config:
     return Config.of(args.profile or profiles.DEFAULT, **requested)
 
 
+def conversion_networks(args: argparse.Namespace, *, keep: bool = False) -> ConversionNetworks:
+    """Open the voice file, or the exported folder, that --model names.
+
+    Args:
+        args: the options.
+        keep: whether networks stay in memory after their stage.
+    Raises:
+        RvcError: no voice was named, or its file or folder cannot be used.
+    """
+    from rvc.exported.interface import is_exported
+
+    if args.model is not None and is_exported(Path(args.model)):
+        return exported_networks(args)
+    return voice_networks(args, keep=keep)
+
+
 def voice_networks(args: argparse.Namespace, *, keep: bool = False) -> VoiceNetworks:
     """Open the voice that the options name; its networks are loaded when they are first used.
 
@@ -229,11 +247,14 @@ def voice_networks(args: argparse.Namespace, *, keep: bool = False) -> VoiceNetw
     Raises:
         RvcError: no voice was named, or its file cannot be used.
     """
+    from rvc.exported.interface import is_exported
     from rvc.pipeline.voice_networks import VoiceNetworks  # these import torch; `rvc --help` does not need it
     from rvc.voices.folder import find_voice
 
     if args.model is None:
         raise BadInput("no voice was named; give one with --model voice.pth")
+    if is_exported(Path(args.model)):
+        raise BadInput(f"{args.model} is an exported voice, which rvc convert takes; give the .pth here")
     model, index = find_voice(args.model, args.voices)
     return VoiceNetworks(
         model,
@@ -244,6 +265,25 @@ def voice_networks(args: argparse.Namespace, *, keep: bool = False) -> VoiceNetw
         precision=args.precision or "float32",
         keep=keep,
     )
+
+
+def exported_networks(args: argparse.Namespace) -> ExportedNetworks:
+    """Open the exported folder that --model names.
+
+    Raises:
+        BadInput: the folder is not complete, or an option asks for what its graphs cannot do.
+    """
+    from rvc.exported.networks import ExportedNetworks
+
+    if (args.device or "cpu") not in ("cpu", "auto"):
+        raise BadInput(f"--device is {args.device}, but an exported voice runs on the CPU here; leave it out")
+    replaced = ["hubert", *registry.weight_files()]  # options whose files the folder replaces
+    ignored = tuple(f"--{name}" for name in replaced if vars(args)[name] is not None)
+    networks = ExportedNetworks.open(Path(args.model), args.index, ignored)
+    stored = networks.exported.fields["precision"]
+    if args.precision not in (None, stored):
+        raise BadInput(f"--precision is {args.precision}, but {args.model} was exported in {stored}; export it again")
+    return networks
 
 
 def noise_source(args: argparse.Namespace) -> NoiseSource:

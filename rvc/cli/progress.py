@@ -72,5 +72,25 @@ class StepProgress:
             bar.close()
 
 
-def _bar(total: int, unit: str) -> tqdm[Never]:
+class ItemProgress:
+    """A callback (name) that counts items and shows the name of the current one; their number is not known before."""
+
+    def __init__(self) -> None:
+        self.bar: tqdm[Never] | None = _bar(None, "file") if sys.stderr.isatty() else None
+
+    def __call__(self, name: str) -> None:
+        """Show that `name` has begun."""
+        if self.bar is None:
+            log.info("%s", name)
+            return
+        self.bar.set_description(name)
+        self.bar.update()
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _bar(total: int | None, unit: str) -> tqdm[Never]:
     return tqdm(total=total, unit=unit, file=sys.stderr)

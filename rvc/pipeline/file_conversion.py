@@ -12,8 +12,8 @@ from rvc.audio import output, preparation
 from rvc.config import Config
 from rvc.noise import NoiseSource, Seeded
 from rvc.pipeline import offline
+from rvc.pipeline.conversion_networks import ConversionNetworks
 from rvc.pipeline.timing import Progress, Stopwatch
-from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.trace import Tap, no_tap
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Result:
 def convert_file(
     source: str | Path,
     target: str | Path,
-    networks: VoiceNetworks,
+    networks: ConversionNetworks,
     config: Config,
     noise: NoiseSource,
     *,

@@ -24,8 +24,8 @@ from rvc.content import alignment, features
 from rvc.errors import BadInput, RvcError
 from rvc.f0 import postprocessing
 from rvc.noise import NoiseSource, TappedNoise
+from rvc.pipeline.conversion_networks import ConversionNetworks
 from rvc.pipeline.timing import Stopwatch
-from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.retrieval import search as retrieval
 from rvc.trace import Tap, no_tap
 
@@ -72,7 +72,7 @@ RELEASED = SegmentContent(np.zeros((1, 0, 0), np.float32), None)  # replaces con
 
 def convert(
     raw: Samples,
-    voice: VoiceNetworks,
+    voice: ConversionNetworks,
     config: Config,
     *,
     noise: NoiseSource,
@@ -101,7 +101,7 @@ def convert(
 
 def render(
     raw: Samples,
-    voice: VoiceNetworks,
+    voice: ConversionNetworks,
     config: Config,
     *,
     noise: NoiseSource,
@@ -154,7 +154,7 @@ def render(
 
 
 def track_f0(
-    padded: npt.NDArray[np.float64], voice: VoiceNetworks, config: Config, noise: NoiseSource, tap: Tap
+    padded: npt.NDArray[np.float64], voice: ConversionNetworks, config: Config, noise: NoiseSource, tap: Tap
 ) -> Pitch:
     """Track and post-process the F0 of the whole file, cut to P = len(padded) // 160 frames.
 
@@ -176,7 +176,7 @@ def extract_content(
     padded: npt.NDArray[np.float64],
     spans: list[Span],
     pitch: Pitch | None,
-    voice: VoiceNetworks,
+    voice: ConversionNetworks,
     config: Config,
     tap: Tap,
     watch: Stopwatch,
@@ -230,7 +230,7 @@ def synthesize(
     contents: list[SegmentContent],
     spans: list[Span],
     pitch: Pitch | None,
-    voice: VoiceNetworks,
+    voice: ConversionNetworks,
     config: Config,
     noise: NoiseSource,
     tap: Tap,
@@ -252,7 +252,7 @@ def synthesize(
         waveform = np.empty(sum(kept) * synthesizer.upp, np.float32)
         done = 0
         for i, span in enumerate(spans):
-            segment = Segment(f"seg{i}", synthesizer, config, noise, tap)
+            segment = (voice.segment_class or Segment)(f"seg{i}", synthesizer, config, noise, tap)
             count = span.content_frames
             segment_pitch = pitch.cut(span.frames, count) if pitch is not None else None
             with watch.stage("synthesizer"):

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 class VoiceNetworks:
     """A voice file and the networks that convert to it."""
 
+    segment_class: type[Any] | None = None  # runs the stages of a segment; None: rvc.pipeline.offline.Segment
+
     def __init__(
         self,
         model: str | Path,

@@ -21,6 +21,7 @@ from rvc.voices.voice import load_voice
 from rvc.voices.writers import writer
 from rvc.weights import checkpoint, recognizers
 from rvc.weights.numbers import is_finite, refuse_nonfinite
+from rvc.weights.onnx_file import describe as describe_onnx
 
 Report = dict[str, Any]  # plain values, as `rvc inspect --json` prints them
 HASHED = 1 << 30  # bytes; the sha256 of a larger file would take longer than everything else and is left out
@@ -100,6 +101,8 @@ def describe(path: Path, complete: bool = True) -> Report:
     other = recognizers.by_content(path)
     if other is not None and other.role is recognizers.Role.INDEX:
         return _index(path, complete)
+    if other is not None and other.name == "ONNX model":
+        return describe_onnx(path) | {"bytes": path.stat().st_size}
     if other is not None:
         return _other(path, other)
     try:

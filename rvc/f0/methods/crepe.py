@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -37,9 +37,20 @@ def track(
         float32 (L // 160 + 1,), Hz, 0 where unvoiced.
     """
     audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
+    return decode((network.salience(windows.to(network.device)).cpu() for windows in batches(audio)), dither)
+
+
+def decode(saliences: Iterable[Tensor], dither: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Decode salience: a path search in each batch, dither, and smoothing.
+
+    Args:
+        saliences: float32 (B, 360) each, batch by batch: 512 frames, and the rest in the last.
+        dither: float32 (F,), cents added to each frame.
+    Returns:
+        float32 (F,), Hz, 0 where unvoiced.
+    """
     bins, periodicity = [], []
-    for windows in batches(audio):
-        salience = network.salience(windows.to(network.device)).cpu()
+    for salience in saliences:
         path = search(salience)
         bins.append(path)
         periodicity.append(salience.gather(1, path[:, None])[:, 0])

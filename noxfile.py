@@ -70,6 +70,13 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def export(session: nox.Session) -> None:
+    """Export the synthetic voices to ONNX and judge them: `rvc` with their graphs on the goldens of files."""
+    install(session, "tests", "adapters")
+    session.run("python", "-m", "parity", "run", "--runtime", "onnx", "--out", "out/export", *session.posargs)
+
+
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Build the documentation with its API reference: out/docs/index.html."""
     session.install(*CONSTRAINTS, *nox.project.dependency_groups(GROUPS, "docs"))

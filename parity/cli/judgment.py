@@ -70,14 +70,25 @@ def _add_rvc_options(parser: argparse.ArgumentParser) -> None:
         help="cpu, cuda or mps (default cpu); a device that this machine lacks leaves every cell not tested",
     )
 
+    parser.add_argument(
+        "--runtime",
+        choices=("torch", "onnx"),
+        default="torch",
+        help="torch: rvc itself (default); onnx: rvc with exported graphs (rvc export --format onnx), files only",
+    )
+
 
 def _run(options: argparse.Namespace) -> int:
-    from parity.rvc_bridge.rvc_torch import RvcTorch  # imports torch
+    from parity.rvc_bridge.rvc_onnx import RvcOnnx  # these import torch
+    from parity.rvc_bridge.rvc_torch import RvcTorch
 
-    program = RvcTorch(device=options.device)
+    if options.runtime == "onnx" and options.device != "cpu":
+        raise UsageError(f"--device is {options.device}, but exported graphs are run on the cpu; leave it out")
+    program = RvcOnnx() if options.runtime == "onnx" else RvcTorch(device=options.device)
     if program.absent is not None:
         print(f"not tested: {program.absent}", file=sys.stderr)
-    command, waivers = _reproduce("python -m parity run", options), read_waivers(options.waivers)
+    name = "python -m parity run" + (" --runtime onnx" if options.runtime == "onnx" else "")
+    command, waivers = _reproduce(name, options), read_waivers(options.waivers)
     document = run(
         program,
         options.goldens,

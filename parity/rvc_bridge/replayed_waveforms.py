@@ -61,6 +61,8 @@ class _ReplayedSynthesizer:
 class _ReplayedNetworks:
     """Networks of a voice of which only the synthesizer is used."""
 
+    segment_class = None
+
     def __init__(self, synthesizer: _ReplayedSynthesizer) -> None:
         self.synthesizer = synthesizer
 

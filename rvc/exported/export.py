@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +95,9 @@ def export_folder(
     methods = chosen_methods(networks, f0_methods)
     refuse_target(folder)
     with temporary_sibling(folder) as part:
-        for graph in graphs(networks, methods):
-            progress(graph.name)
-            write_graph(graph, part / graph.name, precision)
+        for name, build in planned_graphs(networks, methods).items():
+            progress(name)
+            write_graph(build(), part / name, precision)
         facts = write_index(networks, part, progress)
         description = describe(networks, methods, profile, precision, facts, part)
         text = json.dumps(description, indent=2, ensure_ascii=False)
@@ -161,31 +162,48 @@ def temporary_sibling(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def graphs(networks: VoiceNetworks, methods: Sequence[str]) -> Iterator[GraphFile]:
-    """The graphs of a voice, one after the other, so that one network is in memory at a time."""
-    voice = networks.voice
-    audio, length = {"audio": torch.zeros(1, EXAMPLE_SAMPLES)}, {"audio": {1: "samples"}}
+def planned_graphs(networks: VoiceNetworks, methods: Sequence[str]) -> dict[str, Callable[[], GraphFile]]:
+    """File name → a function that builds its graph, so that one network is in memory at a time."""
+    plan = {interface.CONTENT: partial(content_graph, networks)}
+    plan |= {interface.f0_file(method): partial(f0_graph, networks, method) for method in methods}
+    return {**plan, interface.SYNTHESIZER: partial(synthesizer_graph, networks)}
+
+
+def content_graph(networks: VoiceNetworks) -> GraphFile:
+    """HuBERT, up to the layer that the voice's version needs."""
     config, weights = features.read_hubert(networks.paths["hubert"])
-    content = ContentGraph(config, weights, VERSIONS[voice.version])
-    yield GraphFile(interface.CONTENT, content, audio, ["content"], length)
-    del content, weights
-    for method in methods:
-        network = registry.named(method).network
-        assert network is not None
-        path = networks.paths.get(network.role)
-        if path is None:
-            package, extra = registry.named(method).package, registry.named(method).extra
-            assert package is not None and network.file is not None
-            path = shipped_file(package.module, network.file, extra or method)
-        graph = F0_GRAPHS[method](network_files.tensors(path, "cpu"))
-        yield GraphFile(interface.f0_file(method), graph, audio, F0_OUTPUTS[method], length)
-    synthesizer = SynthesizerGraph(voice.sizes, Weights(read_contents(voice.path).tensors))
-    outputs = interface.synthesizer_outputs(voice.f0)
+    network = ContentGraph(config, weights, VERSIONS[networks.version])
+    return GraphFile(interface.CONTENT, network, example_audio(), ["content"], {"audio": {1: "samples"}})
+
+
+def f0_graph(networks: VoiceNetworks, method: str) -> GraphFile:
+    """The network of an F0 method.  Raises RvcError when its weights are missing or damaged."""
+    entry = registry.named(method)
+    assert entry.network is not None
+    path = networks.paths.get(entry.network.role)
+    if path is None:
+        assert entry.package is not None and entry.network.file is not None
+        path = shipped_file(entry.package.module, entry.network.file, entry.extra or method)
+    network = F0_GRAPHS[method](network_files.tensors(path, "cpu"))
+    lengths = {"audio": {1: "samples"}}
+    return GraphFile(interface.f0_file(method), network, example_audio(), F0_OUTPUTS[method], lengths)
+
+
+def synthesizer_graph(networks: VoiceNetworks) -> GraphFile:
+    """The voice's synthesizer."""
+    voice = networks.voice
+    network = SynthesizerGraph(voice.sizes, Weights(read_contents(voice.path).tensors))
+    inputs = example_inputs(voice.sizes)
     varying = {"content": {1: "p"}, "coarse": {1: "p"}, "hz": {1: "p"}}
     varying |= {"noise_z": {2: "latent_frames"}, "noise_source": {1: "source_samples"}}
-    inputs = example_inputs(voice.sizes)
     lengths = {name: axes for name, axes in varying.items() if name in inputs}
-    yield GraphFile(interface.SYNTHESIZER, synthesizer, inputs, outputs, lengths)
+    outputs = interface.synthesizer_outputs(voice.f0)
+    return GraphFile(interface.SYNTHESIZER, network, inputs, outputs, lengths)
+
+
+def example_audio() -> dict[str, Tensor]:
+    """One second of silence."""
+    return {"audio": torch.zeros(1, EXAMPLE_SAMPLES)}
 
 
 def write_graph(graph: GraphFile, path: Path, precision: str) -> None:

@@ -1,0 +1,173 @@
+"""Voices exported by `rvc` to ONNX as the candidate: conversions, and single stages cut out of the same graphs."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from parity import stages
+from parity.candidates.candidate import CandidateError, NotOffered, Tensors
+from parity.goldens.arrays import Array
+from parity.goldens.store import Case
+from parity.judge.decisions.voicing import Salience
+from parity.judge.diagnosis.registry import Guess
+from parity.rvc_bridge import offline_stages
+from parity.rvc_bridge.case_voice import CaseVoice, config
+from parity.rvc_bridge.rvc_torch import RvcTorch
+from parity.voices import cache
+from rvc.exported import export, interface
+from rvc.exported.f0_graphs import GRAPHS as F0_GRAPHS
+from rvc.exported.networks import ExportedNetworks
+from rvc.exported.runtime import Graph
+from rvc.pipeline.voice_networks import VoiceNetworks
+from rvc.profiles import DEFAULT
+from rvc.voice_kinds import VERSIONS
+
+VERSION = "1"  # of the graphs in the cache; raise it when an exported network changes
+# Stage → its inputs and outputs within synthesizer.onnx, as local names of tensors; graph inputs have their own names.
+PARTS: dict[str, tuple[dict[str, str], list[str]]] = {
+    "spk.g": ({}, ["spk.g"]),
+    "enc_p": ({"content": "content.protected", "coarse": "f0.coarse"}, ["enc_p.m", "enc_p.logs"]),
+    "z_p": ({"enc_p.m": "enc_p.m", "enc_p.logs": "enc_p.logs", "noise_z": "noise.z"}, ["z_p"]),
+    "flow": ({"z_p": "z_p", "spk.g": "spk.g"}, ["flow.z"]),
+    "nsf": ({"hz": "f0.hz", "noise_source": "noise.nsf"}, ["nsf.sine", "nsf.source"]),
+    "generator": ({"flow.z": "flow.z", "nsf.source": "nsf.source", "spk.g": "spk.g"}, ["waveform"]),
+}
+RENAMED = {"waveform": "waveform.segment.full"}
+
+
+class RvcOnnx(RvcTorch):
+    """`rvc` with exported graphs in place of its networks; stages without a network are those of `rvc`."""
+
+    def __init__(self) -> None:
+        """Export nothing yet; graphs are kept in the cache of synthetic voices."""
+        super().__init__()
+        self._torch = RvcTorch()  # predicts what known mistakes compute
+        self._exported: dict[str, ExportedNetworks] = {}
+        self._parts: dict[str, Graph] = {}
+
+    @property
+    def about(self) -> dict[str, object]:
+        """name, version, runtime and environment."""
+        import onnxruntime
+
+        return {**super().about, "name": "rvc exported to ONNX", "runtime": f"onnxruntime {onnxruntime.__version__}"}
+
+    def offers(self, stage: stages.Stage) -> bool:
+        """The stages of a file; a stream needs the classes of `rvc.realtime`, which run PyTorch."""
+        return stage.name in offline_stages.STAGES
+
+    def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
+        """As `Candidate.run_stage`."""
+        if stage.scope is stages.Scope.BLOCK:
+            raise NotOffered("a stream is not exported")
+        exported = self.exported(case)
+        try:
+            if stage.name in PARTS:
+                return self.run_part(exported, stage.name, prefix, inputs, case)
+            voice: Any = CaseVoice(case, exported)  # type: ignore[arg-type]
+            copies = {name: value.copy() for name, value in inputs.items()}
+            return offline_stages.STAGES[stage.name](voice, prefix, copies)
+        except Exception as error:
+            raise CandidateError(f"{type(error).__name__}: {error}") from error
+
+    def run_part(self, exported: ExportedNetworks, stage: str, prefix: str, inputs: Tensors, case: Case) -> Tensors:
+        """Run a stage's part of synthesizer.onnx."""
+        names, outputs = PARTS[stage]
+        names = {
+            port: name for port, name in names.items() if case.voice["f0"] or name not in ("f0.coarse", "nsf.source")
+        }
+        feeds = {port: inputs[name if name.startswith("f0.") else prefix + name] for port, name in names.items()}
+        if stage == "spk.g":
+            names, feeds = {"speaker": ""}, {"speaker": np.array([config(case).speaker], np.int64)}
+        if stage in ("nsf", "generator"):  # the number of frames, which these parts read from the shape of `content`
+            frames = inputs["f0.hz"].shape[1] if stage == "nsf" else inputs[prefix + "flow.z"].shape[2]
+            width = VERSIONS[exported.version].content_channels
+            names, feeds = {**names, "content": ""}, {**feeds, "content": np.zeros((1, frames, width), np.float32)}
+        graph = self.part(exported.exported.folder / interface.SYNTHESIZER, stage, list(names), outputs)
+        made = graph.run(feeds)
+        if stage == "generator":
+            made["waveform"] = made["waveform"][0]
+        return {prefix + RENAMED.get(name, name): np.ascontiguousarray(value) for name, value in made.items()}
+
+    def part(self, path: Path, stage: str, inputs: list[str], outputs: list[str]) -> Graph:
+        """A stage's part of a graph, cut out when the cache lacks it."""
+        from onnx.utils import extract_model
+
+        target = path.with_name(f"part-{stage}.onnx")
+        if str(target) not in self._parts:
+            if not target.is_file():
+                fresh = target.with_name(f".{os.getpid()}.{target.name}")
+                extract_model(str(path), str(fresh), inputs, outputs)
+                fresh.replace(target)
+            self._parts = dict(list(self._parts.items())[-5:])  # the six that were opened last stay open
+            self._parts[str(target)] = Graph(target, torch.get_num_threads())
+        return self._parts[str(target)]
+
+    def networks(self, case: Case) -> VoiceNetworks:
+        """The exported folder of a case's voice, in place of its networks."""
+        networks: Any = self.exported(case)
+        return networks  # type: ignore[no-any-return]
+
+    def guesses(self, case: Case, stage: str, prefix: str, name: str, inputs: Tensors) -> Iterator[Guess]:
+        """As `PredictionSource.guesses`."""
+        return self._torch.guesses(case, stage, prefix, name, inputs)
+
+    def f0_decoder_guesses(self, case: Case, padded: Array) -> Iterator[Guess]:
+        """As `PredictionSource.f0_decoder_guesses`."""
+        return self._torch.f0_decoder_guesses(case, padded)
+
+    def f0_salience(self, case: Case, padded: Array) -> Salience | None:
+        """As `PredictionSource.f0_salience`."""
+        return self._torch.f0_salience(case, padded)
+
+    def exported(self, case: Case) -> ExportedNetworks:
+        """The exported folder of a case's voice, with the index of the case."""
+        source = super().networks(case)
+        method = str(case.options.get("f0_method", ""))
+        methods = [method] if case.voice["f0"] and method in F0_GRAPHS else []
+        key = json.dumps([case.voice["kind"], methods, str(case.voice.get("index"))])
+        if key not in self._exported:
+            self._exported.clear()  # one voice in memory at a time
+            self._exported[key] = ExportedNetworks.open(export_from(source, methods))
+        return self._exported[key]
+
+
+def export_from(networks: VoiceNetworks, methods: list[str]) -> Path:
+    """An exported folder of synthetic files in the cache; files that several voices share are links to one."""
+    root = cache.folder() / "exported"
+    names = [networks.model.name, *methods, networks.paths["index"].name if "index" in networks.paths else "no-index"]
+    folder = root / f"{VERSION}-{'-'.join(names)}"
+    if (folder / interface.DESCRIPTION).is_file():
+        return folder
+    root.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    owners = {interface.CONTENT: networks.version, interface.SYNTHESIZER: networks.model.name}
+    for name, build in export.planned_graphs(networks, methods).items():
+        link(root / _shared_name(name, owners.get(name, "")), folder / name, build)
+    facts = export.write_index(networks, folder, lambda _: None)
+    described = export.describe(networks, methods, DEFAULT, "float32", facts, folder)
+    part = folder / f".{os.getpid()}.json"
+    part.write_text(json.dumps(described, indent=2), encoding="utf-8")
+    part.replace(folder / interface.DESCRIPTION)
+    return folder
+
+
+def link(shared: Path, target: Path, build: Callable[[], export.GraphFile]) -> None:
+    """Make `target` the same file as `shared`, whose graph is exported first where it is missing."""
+    if not shared.is_file():
+        fresh = shared.with_name(f".{os.getpid()}.{shared.name}")
+        export.write_graph(build(), fresh, "float32")
+        fresh.replace(shared)
+    target.unlink(missing_ok=True)
+    os.link(shared, target)
+
+
+def _shared_name(name: str, owner: str) -> str:
+    digest = hashlib.sha256(f"{VERSION} {torch.__version__} {owner}".encode()).hexdigest()[:12]
+    return f"{Path(name).stem}-{digest}.onnx"

@@ -1,0 +1,291 @@
+"""A voice exported to ONNX: the folder, what a conversion through it computes, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+import soundfile
+import torch
+from tiny import write_hubert, write_voice
+
+from rvc.cli.main import main
+from rvc.config import Config
+from rvc.errors import BadInput
+from rvc.exported import export, interface, retrieval_data
+from rvc.exported.f0_graphs import GRAPHS, OUTPUTS
+from rvc.exported.networks import ExportedNetworks
+from rvc.exported.runtime import Graph
+from rvc.f0.methods import crepe, fcpe, rmvpe
+from rvc.nn import crepe as crepe_network
+from rvc.nn import fcpe as fcpe_network
+from rvc.nn import rmvpe as rmvpe_network
+from rvc.noise import Seeded
+from rvc.pipeline import offline
+from rvc.pipeline.voice_networks import VoiceNetworks
+from rvc.retrieval.search import Index
+from rvc.trace import Recorder
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnx")
+
+
+def write_index(path: Path, width: int = 256, vectors: int = 300) -> Path:
+    """A small IVFFlat index, as the WebUI builds it."""
+    values = np.random.default_rng(0).standard_normal((vectors, width)).astype(np.float32)
+    index = faiss.index_factory(width, "IVF4,Flat")
+    index.train(values)
+    index.add(values)
+    faiss.write_index(index, str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    """A folder with a voice with F0, one without, HuBERT, an index and a recording."""
+    folder = tmp_path_factory.mktemp("exported")
+    write_voice(folder / "voice.pth")
+    write_voice(folder / "plain.pth", f0=False)
+    write_hubert(folder / "hubert")
+    write_index(folder / "voice.index")
+    sound = np.random.default_rng(1).standard_normal(16000).astype(np.float32) * 0.1
+    soundfile.write(folder / "in.wav", sound + 0.2 * np.sin(np.arange(16000) * 0.08).astype(np.float32), 16000)
+    return folder
+
+
+def networks(files: Path, voice: str = "voice.pth", index: bool = True) -> VoiceNetworks:
+    return VoiceNetworks(files / voice, files / "hubert", files / "voice.index" if index else None)
+
+
+@pytest.fixture(scope="module")
+def folder(files) -> Path:
+    """The voice with F0 and its index, exported and verified."""
+    export.export_folder(networks(files), files / "onnx", f0_methods=[], profile="webui-2026")
+    return files / "onnx"
+
+
+def record(parts, sound, **options) -> Recorder:
+    tap = Recorder()
+    config = Config.of("webui-2026", f0_method="pm", **options)
+    offline.convert(sound, parts, config, noise=Seeded(3), tap=tap)
+    return tap
+
+
+def test_a_folder_describes_itself_and_holds_what_it_describes(folder):
+    fields = json.loads((folder / "voice.json").read_text())
+    assert set(fields) == set(interface.FIELDS)
+    assert set(fields["files"]) == {"content.onnx", "synthesizer.onnx", "retrieval.safetensors"}
+    assert fields["rate"] == 40000 and fields["hop"] == 400 and fields["f0"] is True
+    assert fields["constants"]["highpass"]["initial_state"][0] == pytest.approx(-0.96996047969)
+    read = interface.read_folder(folder)
+    for name in fields["files"]:
+        interface.refuse_changed(read, name)
+
+
+@pytest.mark.parametrize("samples", [1600, 16000, 40000])
+def test_one_file_converts_any_length_as_the_voice_itself_does(files, folder, samples):
+    sound = np.random.default_rng(samples).standard_normal(samples).astype(np.float32) * 0.1
+    own, exported = record(networks(files), sound), record(ExportedNetworks.open(folder), sound)
+    assert set(own) == set(exported)
+    for name, expected in own.items():
+        if not expected.size:
+            continue
+        scale = np.abs(expected).max() or 1
+        limit = 3 if name == "waveform.final" else 2e-4 * scale
+        assert np.abs(expected.astype(np.float64) - exported[name]).max() <= limit, name
+
+
+def test_a_voice_without_f0_is_exported_and_converted(files):
+    export.export_folder(networks(files, "plain.pth"), files / "plain", profile="webui-2026")
+    sound = soundfile.read(files / "in.wav", dtype="float32")[0]
+    own = record(networks(files, "plain.pth"), sound)
+    exported = record(ExportedNetworks.open(files / "plain"), sound)
+    assert np.abs(own["waveform.final"].astype(int) - exported["waveform.final"]).max() <= 2
+    assert "hz" not in Graph(files / "plain" / "synthesizer.onnx", 1).inputs
+
+
+def test_the_arguments_of_a_stream_cut_and_resize_as_the_synthesizer_does(files, folder):
+    from rvc.nn.synthesizer import heads, resize_frames, resize_source
+
+    synthesizer = networks(files).voice.synthesizer
+    generator = torch.Generator().manual_seed(0)
+    frames, skip, length, resized, upp = 120, 60, 40, 47, synthesizer.upp
+    content = torch.randn(1, frames, 256, generator=generator)
+    hz = torch.full((1, frames), 220.0)
+    coarse = torch.full((1, frames), 80)
+    flow_head, dec_head = heads(skip)
+    noise = torch.randn(1, 16, frames - flow_head, generator=generator)
+    drawn = torch.randn(1, length * upp, 1, generator=generator)
+    m, logs = synthesizer.encode(content, coarse, flow_head)
+    g = synthesizer.speaker(1)
+    z = synthesizer.flow(synthesizer.prior(m, logs, noise), g)[:, :, dec_head : dec_head + length]
+    source = synthesizer.source(hz[:, skip : skip + length], drawn)[1]
+    expected = synthesizer.generate(resize_frames(z, resized), g, resize_source(source, resized * upp))
+    values = {"content": content, "coarse": coarse, "hz": hz, "speaker": torch.tensor([1])}
+    values |= {"noise_z": noise, "noise_source": drawn, "skip_head": torch.tensor(skip)}
+    values |= {"return_length": torch.tensor(length), "resized_length": torch.tensor(resized)}
+    graph = Graph(folder / "synthesizer.onnx", 1)
+    made = graph.run({name: value.numpy() for name, value in values.items()}, ["waveform"])["waveform"]
+    assert made.shape == (1, resized * upp)
+    assert np.abs(made[0] - expected.numpy()).max() <= 1e-4  # the sine's phase: float64 here, float32 there
+
+
+@pytest.mark.parametrize("kind", ["IVF8,Flat", "Flat"])
+def test_arrays_of_an_index_search_with_the_same_bits(kind):
+    values = np.random.default_rng(2).standard_normal((500, 16)).astype(np.float32)
+    index = faiss.index_factory(16, kind)
+    index.train(values)
+    index.add(values)
+    if kind != "Flat":
+        index.nprobe = 3
+    own = Index(index)
+    again = retrieval_data.from_arrays(*retrieval_data.to_arrays(own), "again")
+    query = np.random.default_rng(3).standard_normal((40, 16)).astype(np.float32)
+    for expected, found in zip(own.search(query), again.search(query), strict=True):
+        assert np.array_equal(expected, found)
+    assert np.array_equal(own.vectors(np.arange(500)), again.vectors(np.arange(500)))
+
+
+def test_an_index_with_compressed_vectors_is_refused():
+    values = np.random.default_rng(2).standard_normal((600, 16)).astype(np.float32)
+    index = faiss.index_factory(16, "IVF2,PQ4x4")
+    index.train(values)
+    index.add(values)
+    with pytest.raises(BadInput, match="IndexIVFPQ; an exported voice holds the WebUI's kind"):
+        retrieval_data.to_arrays(Index(index))
+
+
+def test_an_export_that_differs_is_refused_with_the_stage_and_leaves_nothing(files, monkeypatch):
+    monkeypatch.setattr("rvc.exported.synthesizer_graph.TEMPERATURE", 1.0)
+    with pytest.raises(export.ExportDiffers, match=r"the exported seg0\.z_p differs from rvc's by"):
+        export.export_folder(networks(files, index=False), files / "wrong", f0_methods=[], profile="webui-2026")
+    assert not [path for path in files.iterdir() if "wrong" in path.name]
+
+
+def test_float16_graphs_stay_near_the_float32_ones(files):
+    target = files / "half"
+    export.export_folder(networks(files, index=False), target, f0_methods=[], profile="webui-2026", precision="float16")
+    full = sum(size.stat().st_size for size in (files / "onnx").glob("*.onnx"))
+    assert sum(size.stat().st_size for size in target.glob("*.onnx")) < 0.8 * full
+
+
+def broken(folder: Path, **changes: object) -> None:
+    fields = json.loads((folder / "voice.json").read_text()) | changes
+    (folder / "voice.json").write_text(json.dumps(fields))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "voice.json").unlink(), "has no voice.json, which describes an exported voice"),
+        (lambda f: (f / "voice.json").write_text("{"), "cannot be read as JSON"),
+        (lambda f: broken(f, format="rvc-onnx-voice/9"), "states the format 'rvc-onnx-voice/9', expected"),
+        (lambda f: broken(f, rate="40k"), "has no valid rate"),
+        (lambda f: broken(f, extra=1), "has the unknown field 'extra'"),
+        (lambda f: broken(f, files={"../x": ""}), "names the file '../x', which is no file of the folder"),
+        (lambda f: (f / "content.onnx").unlink(), "lacks content.onnx"),
+        (lambda f: (f / "content.onnx").write_bytes(b"x"), "is not the file that was exported"),
+    ],
+)
+def test_a_damaged_folder_is_refused_in_one_sentence(files, folder, tmp_path, capsys, damage, message):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in folder.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    damage(copy)
+    arguments = [str(files / "in.wav"), str(tmp_path / "out.wav"), "--model", str(copy), "--f0-method", "pm"]
+    assert main(["convert", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not (tmp_path / "out.wav").exists()
+
+
+def test_the_command_lines_export_and_convert(files, tmp_path, capsys):
+    target = tmp_path / "voice"
+    given = ["--hubert", str(files / "hubert"), "--index", str(files / "voice.index")]
+    assert main(["export", str(files / "voice.pth"), str(target), "--format", "onnx", *given, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["retrieval"]["vectors"] == 300
+    common = ["--f0-method", "pm", "--seed", "7", "--json"]
+    outputs = [tmp_path / "own.wav", tmp_path / "exported.wav"]
+    own = ["convert", str(files / "in.wav"), str(outputs[0]), "--model", str(files / "voice.pth"), *given, *common]
+    exported = ["convert", str(files / "in.wav"), str(outputs[1]), "--model", str(target), *common]
+    assert main(own) == 0 and main(exported) == 0
+    a, b = (soundfile.read(path, dtype="int16")[0].astype(int) for path in outputs)
+    assert len(a) == len(b) and np.abs(a - b).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--f0-method", "rmvpe"], "holds no graph of the F0 method rmvpe (it holds none)"),
+        (["--f0-method", "pm", "--precision", "bfloat16"], "was exported in float32"),
+        (["--f0-method", "pm", "--device", "cuda"], "an exported voice runs on the CPU here"),
+        (["--f0-method", "pm", "--speaker", "9"], "speaker is 9, but onnx has speakers 0 to 1"),
+    ],
+)
+def test_options_that_a_folder_cannot_fulfil_are_refused(files, folder, tmp_path, capsys, options, message):
+    arguments = [str(files / "in.wav"), str(tmp_path / "out.wav"), "--model", str(folder), *options]
+    assert main(["convert", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_option_that_the_folder_replaces_is_noted(files, folder, tmp_path, capsys):
+    arguments = ["--model", str(folder), "--f0-method", "pm", "--hubert", str(files / "hubert")]
+    assert main(["convert", str(files / "in.wav"), str(tmp_path / "out.wav"), *arguments]) == 0
+    assert "--hubert has no effect: the exported folder holds its own" in capsys.readouterr().err
+
+
+def test_a_stream_names_what_it_takes_instead(files, folder, capsys):
+    assert main(["stream", str(files / "in.wav"), str(files / "out.wav"), "--model", str(folder)]) == 2
+    assert "is an exported voice, which rvc convert takes; give the .pth here" in capsys.readouterr().err
+
+
+def random_weights(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for name, shape in shapes.items():
+        value = torch.randn(shape, generator=generator) * max(int(np.prod(shape[1:])), 1) ** -0.5
+        positive = name.endswith(("running_var", "weight_g")) or (name.endswith("weight") and len(shape) == 1)
+        tensors[name] = value.abs() + 0.5 if positive else value
+    return tensors
+
+
+SMALL = {
+    "rmvpe": (rmvpe_network.expected_shapes(base=2, hidden=8), rmvpe_network.Rmvpe),
+    "fcpe": (fcpe_network.expected_shapes(2, 16), fcpe_network.Fcpe),
+    "crepe": (crepe_network.expected_shapes((16, 8, 8, 8, 8, 8)), crepe_network.Crepe),
+}
+
+
+@pytest.mark.parametrize("method", SMALL)
+@pytest.mark.parametrize("samples", [1600, 16000, 16399])
+def test_the_graph_of_an_f0_method_computes_what_the_method_does(tmp_path, method, samples):
+    shapes, build = SMALL[method]
+    weights = random_weights(shapes, 1)
+    if method == "fcpe":
+        weights["cent_table"] = torch.linspace(1200, 8000, 360)
+    network = build(weights)
+    audio = {"audio": torch.zeros(1, 16000)}
+    graph = export.GraphFile(f"{method}.onnx", GRAPHS[method](weights), audio, OUTPUTS[method], {"audio": {1: "n"}})
+    export.write_graph(graph, tmp_path / graph.name, "float32")
+    sound = np.random.default_rng(samples).standard_normal(samples).astype(np.float32) * 0.1
+    made = Graph(tmp_path / graph.name, 1).run({"audio": sound[None]})
+    if method == "crepe":
+        saliences = [network.salience(windows) for windows in crepe.batches(torch.from_numpy(sound))]
+        assert np.abs(made["salience"] - torch.cat(saliences).numpy()).max() <= 1e-5
+        return
+    module = {"rmvpe": rmvpe, "fcpe": fcpe}[method]
+    assert np.abs(made["salience"] - module.salience(sound, network)[0]).max() <= 1e-5
+    expected = module.track(sound, network)
+    assert made["f0"].dtype == expected.dtype and made["f0"].shape == expected.shape
+    assert np.median(np.abs(made["f0"] - expected)) <= 1e-3
+
+
+def test_help_does_not_import_onnx():
+    code = "import sys; from rvc.cli.main import build; build(); sys.exit('onnxruntime' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,92 @@
+"""`rvc inspect` tells ONNX interfaces apart, from the file alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rvc.cli.main import main
+from rvc.errors import BadInput
+from rvc.weights import onnx_file
+
+onnx = pytest.importorskip("onnx")
+FLOAT, INT = 1, 7
+
+
+def write(path, inputs, operations=("Identity",), metadata=None):
+    """A graph with these inputs and operations; their arithmetic is not run."""
+    helper = onnx.helper
+    ports = [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in inputs]
+    nodes = [helper.make_node(operation, [inputs[0][0]], [f"v{i}"]) for i, operation in enumerate(operations)]
+    output = helper.make_tensor_value_info("audio", FLOAT, [1, 1, "n"])
+    model = helper.make_model(helper.make_graph(nodes, "g", ports, [output]), producer_name="pytorch")
+    for key, value in (metadata or {}).items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+PHONE = [("phone", FLOAT, [1, "n", 768]), ("phone_lengths", INT, [1])]
+PITCH = [("pitch", INT, [1, "n"]), ("pitchf", FLOAT, [1, "n"])]
+CASES = {
+    "classic WebUI export": (
+        [*PHONE, *PITCH, ("ds", INT, [1]), ("rnd", FLOAT, [1, 192, "n"])],
+        ["RandomNormalLike"],
+        "input rnd, which the graph does not scale",
+    ),
+    "MoeVoiceStudio / CharaMix": (
+        [*PHONE, *PITCH, ("ds", FLOAT, ["n", 4]), ("rnd", FLOAT, [1, 192, "n"])],
+        ["RandomNormalLike"],
+        "input rnd",
+    ),
+    "w-okada voice changer": (
+        [("feats", FLOAT, [1, "n", 768]), ("p_len", INT, [1]), *PITCH, ("sid", INT, [1])],
+        ["RandomNormalLike"],
+        "drawn inside the graph (RandomNormalLike)",
+    ),
+    "rvc": (
+        [("content", FLOAT, [1, "p", 768]), ("speaker", INT, [1]), ("noise_z", FLOAT, [1, 192, "p"])],
+        ["Identity"],
+        "inputs noise_z and noise_source, standard normal",
+    ),
+    "unknown": ([("x", FLOAT, [1, 3, 224, 224])], ["Relu"], "none: neither an input nor an operation draws it"),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_each_dialect_is_named_with_its_noise(tmp_path, capsys, kind):
+    inputs, operations, noise = CASES[kind]
+    path = write(tmp_path / "voice.onnx", inputs, operations, {"metadata": '{"f0": 1}'})
+    assert main(["inspect", str(path), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["dialect"] == kind and noise in report["noise"]
+    assert report["producer"] == "pytorch" and report["metadata"] == {"metadata": '{"f0": 1}'}
+    assert len(report["inputs"]) == len(inputs)
+
+
+def test_a_fixed_number_of_frames_is_named(tmp_path):
+    inputs = [("phone", FLOAT, [1, 200, 256]), ("phone_lengths", INT, [1]), ("ds", INT, [1])]
+    report = onnx_file.describe(write(tmp_path / "voice.onnx", inputs))
+    assert report["fixed_lengths"] == ["phone axis 1 is always 200"]
+    assert report["content_channels"] == 256
+
+
+def test_a_foreign_onnx_voice_is_no_model(tmp_path, capsys):
+    path = write(tmp_path / "voice.onnx", CASES["w-okada voice changer"][0])
+    assert main(["convert", str(tmp_path / "in.wav"), str(tmp_path / "out.wav"), "--model", str(path)]) == 2
+    assert "is an ONNX model" in capsys.readouterr().err
+
+
+def test_damaged_files_are_refused_in_one_sentence(tmp_path):
+    whole = write(tmp_path / "voice.onnx", CASES["classic WebUI export"][0]).read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 7):
+        for content in (whole[:place], whole[:place] + b"\xff" + whole[place + 1 :]):
+            (tmp_path / "damaged.onnx").write_bytes(content)
+            try:
+                onnx_file.describe(tmp_path / "damaged.onnx")
+            except BadInput:
+                refused += 1
+    assert refused > 10

@@ -19,7 +19,7 @@ from rvc.errors import BadInput
 from rvc.exported import interface, retrieval_data
 from rvc.exported.interface import ExportedVoice
 from rvc.exported.runtime import Graph
-from rvc.f0 import postprocessing, registry, tracking
+from rvc.f0 import curve_file, registry, tracking
 from rvc.f0.methods import crepe
 from rvc.f0.network_files import F0Weights
 from rvc.noise import NoiseSource
@@ -96,7 +96,7 @@ class ExportedNetworks:
                 f"--f0-method {method.name}, or choose another method"
             )
         if config.f0_file is not None:
-            postprocessing.read_curve(config.f0_file)
+            curve_file.read_curve(config.f0_file)
         names = [interface.CONTENT, interface.SYNTHESIZER]
         if self.f0 and method.is_neural:
             names.append(self.exported.f0_methods[method.name])
@@ -116,9 +116,14 @@ class ExportedNetworks:
         notes = self.warnings()
         if (self.index_path or self.exported.fields["retrieval"]) and config.index_rate == 0:
             notes.append("the index is not used, since the index rate is 0")
+        notes += self.f0_file_notes(config)
         if not self.f0:
             notes.append("this voice has no pitch of its own: the F0 method, transposition and protect have no effect")
         return notes
+
+    def f0_file_notes(self, config: Config) -> list[str]:
+        """What the user should know of the F0 file, one sentence each.  Raises BadInput for an unusable file."""
+        return curve_file.notes(curve_file.read_curve(config.f0_file)) if config.f0_file is not None and self.f0 else []
 
     def track(
         self, padded: npt.NDArray[np.float64], config: Config, noise: NoiseSource

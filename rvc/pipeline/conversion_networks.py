@@ -41,6 +41,9 @@ class ConversionNetworks(Protocol):
     def notes(self, config: Config) -> list[str]:
         """Options that have no effect in this conversion, one sentence each."""
 
+    def f0_file_notes(self, config: Config) -> list[str]:
+        """What the user should know of the F0 file, one sentence each."""
+
     def track(
         self, padded: npt.NDArray[np.float64], config: Config, noise: NoiseSource
     ) -> npt.NDArray[np.floating[Any]]:

@@ -32,7 +32,7 @@ from rvc.nn.synthesizer import TEMPERATURE
 from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.retrieval import search as retrieval
 from rvc.voice_kinds import VERSIONS
-from rvc.voices.voice import read_contents
+from rvc.voices.contents import read_contents
 from rvc.weights.checkpoint import sha256
 
 EXAMPLE_SAMPLES = 16000  # samples at 16 kHz of the example with which a graph is recorded

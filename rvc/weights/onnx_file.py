@@ -45,7 +45,7 @@ class Port:
 
 @dataclass
 class OnnxFile:
-    """The parts of an ONNX file that say what it is.
+    """The parts of an ONNX file that show what it is.
 
     Attributes:
         producer: the program that wrote it, as it states.

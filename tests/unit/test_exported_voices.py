@@ -146,8 +146,8 @@ def test_arrays_of_an_index_search_with_the_same_bits(kind):
     own = Index(index)
     again = retrieval_data.from_arrays(*retrieval_data.to_arrays(own), "again")
     query = np.random.default_rng(3).standard_normal((40, 16)).astype(np.float32)
-    for expected, found in zip(own.search(query), again.search(query), strict=True):
-        assert np.array_equal(expected, found)
+    for expected, result in zip(own.search(query), again.search(query), strict=True):
+        assert np.array_equal(expected, result)
     assert np.array_equal(own.vectors(np.arange(500)), again.vectors(np.arange(500)))
 
 

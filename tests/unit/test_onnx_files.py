@@ -1,4 +1,4 @@
-"""`rvc inspect` tells ONNX interfaces apart, from the file alone."""
+"""`rvc inspect` distinguishes ONNX interfaces by the file alone."""
 
 from __future__ import annotations
 

@@ -83,6 +83,20 @@ class Candidate(Protocol):
         """
         ...
 
+    def run_final(self, case: Case) -> Tensors:
+        """Run the whole conversion as a user does: nothing but the final waveform is requested or recorded.
+
+        Returns:
+            full name → array; it holds `waveform.final`, other tensors do not matter.
+        Raises:
+            CandidateError: the conversion failed.
+        """
+        ...
+
+    def restart(self) -> bool:
+        """Start the program again, so that no earlier call can matter; False where that is not possible."""
+        ...
+
 
 class DeclinedCase:
     """The candidate for a case whose profile it does not take: it offers nothing, so every cell is not tested."""
@@ -107,6 +121,14 @@ class DeclinedCase:
     def run(self, case: Case) -> Tensors:
         """Never called, because `chains` is False."""
         raise NotImplementedError
+
+    def run_final(self, case: Case) -> Tensors:
+        """Never called, because `chains` is False."""
+        raise NotImplementedError
+
+    def restart(self) -> bool:
+        """Always False."""
+        return False
 
 
 def input_tensors(case: Case) -> Tensors:

@@ -6,7 +6,7 @@ exist for this case, which the verdict shows as "not tested". Nothing else may b
 
     hello      → protocol                              ← name, version, protocol, stages, chain, …
     run_stage  → stage, prefix, case, inputs, outputs  ← (writes the file `outputs`)
-    run        → case, inputs, outputs                 ← (writes the file `outputs`)
+    run        → case, inputs, outputs[, only]         ← (writes the file `outputs`)
     time       → case, inputs, repeat                  ← seconds: [one for each repeat]
     bye                                                ← (the program ends)
 
@@ -112,6 +112,17 @@ class External:
         """The request run, with the case's audio and noise. Raises ProtocolError."""
         return self._exchange("run", case, input_tensors(case))
 
+    def run_final(self, case: Case) -> Tensors:
+        """The request run with the field `only`, which names the final waveform. Raises ProtocolError."""
+        return self._exchange("run", case, input_tensors(case), only=["waveform.final"])
+
+    def restart(self) -> bool:
+        """End the program; the next request starts it again."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+        return True
+
     def time(self, case: Case, repeat: int = 3) -> list[float]:
         """The request time: seconds of `repeat` whole conversions, measured by the candidate itself.
 
@@ -133,7 +144,7 @@ class External:
         save_file({name: np.ascontiguousarray(value) for name, value in inputs.items()}, source)
         return source
 
-    def _exchange(self, op: str, case: Case, inputs: Tensors, **fields: str | int) -> Tensors:
+    def _exchange(self, op: str, case: Case, inputs: Tensors, **fields: str | int | list[str]) -> Tensors:
         self.hello  # noqa: B018 (the handshake comes before every other request)
         source, target = self._write_inputs(inputs), Path(self._folder.name) / "outputs.safetensors"
         target.unlink(missing_ok=True)

@@ -219,6 +219,14 @@ class OutputFolder:
         """The whole conversion that the device made. Raises NotOffered, ProtocolError."""
         return self._outputs(f"{case.name}/{WHOLE}", "run", case)
 
+    def run_final(self, case: Case) -> Tensors:
+        """Raises NotOffered: the device was not asked for the final waveform alone."""
+        raise NotOffered("files hold no conversion of the final waveform alone")
+
+    def restart(self) -> bool:
+        """Always False: files cannot be started."""
+        return False
+
     def _is_written(self, place: str, inputs: NamedArrays) -> bool:
         """Whether the inputs are those that `write` wrote for this request."""
         try:

@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from parity.candidates.candidate import Candidate
@@ -24,8 +24,9 @@ from parity.cli.command import (
 )
 from parity.errors import ParityError, UsageError
 from parity.runs import dumps, user_files, watch
+from parity.runs.repetition import Reference
 from parity.runs.run import RunOptions, run
-from parity.rvc_bridge import voice_files
+from parity.rvc_bridge import counterfactual, voice_files
 from parity.stages import profile_table
 
 VOICE_ROLES = ("model", "hubert", "index", *profile_table.weight_files())
@@ -51,9 +52,14 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _run_options(options: argparse.Namespace, names: Sequence[str] | None = None) -> RunOptions:
+def _run_options(
+    options: argparse.Namespace,
+    names: Sequence[str] | None = None,
+    repeats: bool = True,
+    reference: Callable[[], Reference] | None = None,
+) -> RunOptions:
     names = None if names is None else tuple(names)
-    return RunOptions(options.profile, options.quick, options.resume, options.fail_fast, names)
+    return RunOptions(options.profile, options.quick, options.resume, options.fail_fast, names, repeats, reference)
 
 
 def _reproduce(command: str, options: argparse.Namespace) -> str:
@@ -168,6 +174,7 @@ def _check_outputs(options: argparse.Namespace) -> int:
 
 
 def _judge(options: argparse.Namespace, program: Candidate, chosen: str, names: Sequence[str] | None = None) -> int:
+    repeats = names is None  # a device that answered files cannot be called again
     command, waivers = _reproduce(f"python -m parity check {chosen}", options), read_waivers(options.waivers)
     document = run(
         program,
@@ -177,7 +184,7 @@ def _judge(options: argparse.Namespace, program: Candidate, chosen: str, names: 
         options.stage,
         command,
         waivers,
-        options=_run_options(options, names),
+        options=_run_options(options, names, repeats, counterfactual.rvc_with_synthetic_voices),
     )
     return print_verdict(document, options.format)
 

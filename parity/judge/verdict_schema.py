@@ -188,6 +188,16 @@ _MANIFEST = _object(
     }
 )
 
+_FINDING = _object(
+    {
+        "state": {**_TEXT, "description": "one of parity.runs.repetition.RepeatState"},
+        "case": _TEXT,
+        "stage": {**_TEXT, "description": 'a stage, or "run" for a whole conversion'},
+        "sentence": _TEXT,
+    }
+)
+_REPEATS = _object({"calls": _INT, "seconds": _NUMBER, "findings": _list(_FINDING), "notes": _list(_TEXT)})
+
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "A verdict: what a candidate computed, against what the originals computed",
@@ -200,6 +210,7 @@ SCHEMA: dict[str, Any] = {
             "scope": {**_SCOPE, "description": "what the run judged"},
             "failures": {**_list(_TEXT), "description": "failures that belong to no cell"},
             "manifest": _MANIFEST,
+            "repeats": {"anyOf": [_REPEATS, {"type": "null"}], "description": "calls beside those of the cases"},
             "candidate": _object(
                 {"name": _TEXT, "version": _TEXT},
                 {"command": _ANY_TEXT, "runtime": _TEXT, "environment": _FREE, "declares": _FREE},

@@ -1,10 +1,11 @@
 """junit.xml, which continuous integration services display.
 
-The first suite, "faults", has one failing test for each fault of the run. Then follows one suite for each case with one
-test for each stage; the `type` of a failure names its fault, or "inherited".
+The first suite, "faults", has one failing test for each fault of the run; "run" has one for each failure that belongs
+to no cell. Then follows one suite for each case with one test for each stage; the `type` of a failure names its fault,
+or "inherited".
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
@@ -21,6 +22,7 @@ def document(verdict: Mapping[str, Any]) -> str:
     suites = ElementTree.Element("testsuites", name="parity")
     fault_list = faults.of(verdict)
     _add_faults(suites, fault_list)
+    _add_run(suites, verdict["failures"])
     by_stage = faults.number_of(fault_list)
     for case in verdict["cases"]:
         _add_case(suites, case, by_stage)
@@ -39,6 +41,17 @@ def _add_faults(suites: ElementTree.Element, fault_list: list[Fault]) -> None:
         test = ElementTree.SubElement(suite, "testcase", classname="faults", name=fault.title)
         failure = ElementTree.SubElement(test, "failure", type=_type(fault), message=fault_summary.brief(fault))
         failure.text = "\n".join(line.strip() for line in fault_summary.full(fault))
+
+
+def _add_run(suites: ElementTree.Element, failures: Sequence[str]) -> None:
+    """The failures that belong to no cell, each a test of the suite "run"."""
+    if not failures:
+        return
+    count = str(len(failures))
+    suite = ElementTree.SubElement(suites, "testsuite", name="run", tests=count, failures=count, skipped="0")
+    for number, sentence in enumerate(failures, 1):
+        test = ElementTree.SubElement(suite, "testcase", classname="run", name=f"failure {number}")
+        ElementTree.SubElement(test, "failure", type="run", message=sentence)
 
 
 def _type(fault: Fault) -> str:

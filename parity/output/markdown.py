@@ -24,6 +24,8 @@ def document(verdict: Mapping[str, Any]) -> str:
         escaped(f"{about['name']} {about['version']}: {verdict['sentence']}"),
         "",
         *_faults(verdict),
+        *(f"- {escaped(line.strip())}" for line in verdict["failures"]),
+        *([""] if verdict["failures"] else []),
         "| " + " | ".join(table.HEADINGS) + " |",
         "|---|--:|--:|--:|--:|---|",
     ]

@@ -90,6 +90,7 @@ def closing(verdict: Mapping[str, Any]) -> str:
         f"cells: {counts['expected']} expected = {counts['compared']} compared + {counts['waived']} waived + "
         f"{counts['not_tested']} not tested; {counts['failed']} failed",
         *([_CELL_DEFINITION] if counts["failed"] else []),
+        *run_failures(verdict),
         *_extra_tensors(verdict),
         *_explained_decisions(verdict),
         *verdict.get("notes", ()),
@@ -103,6 +104,12 @@ def _golden_set(verdict: Mapping[str, Any]) -> list[str]:
     """The line that states the version of the goldens; none for goldens of no set."""
     version = verdict["manifest"]["judged_by"]["golden_set"]
     return [] if version is None else [f"goldens: set {version}"]
+
+
+def run_failures(verdict: Mapping[str, Any]) -> list[str]:
+    """The failures of a run that belong to no cell: what is not pinned, waivers, declared calls, repeated calls."""
+    sentences = [f"  {sentence}" for sentence in verdict["failures"]]
+    return ["", "failures of the run as a whole:", *sentences] if sentences else []
 
 
 def _extra_tensors(verdict: Mapping[str, Any]) -> list[str]:

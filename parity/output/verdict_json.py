@@ -135,6 +135,7 @@ def limits_used(verdicts: Iterable[CaseVerdict], limits: Limits, networks: Mappi
 def run_document(
     result: RunResult,
     manifest: Mapping[str, Any],
+    repeats: Mapping[str, Any] | None,
     about: Mapping[str, Any],
     cases: Sequence[Json],
     verdicts: Sequence[CaseVerdict],
@@ -150,6 +151,7 @@ def run_document(
     Args:
         result: the result of the run.
         manifest: what the run was judged by, beside the pinned digests.
+        repeats: what repeated calls showed; None where none was repeated.
         about: `Candidate.about`.
         cases: `case_document` of each case.
         verdicts: the judged cases, whose cells are counted.
@@ -170,6 +172,7 @@ def run_document(
         "scope": result.scope.document(),
         "failures": list(result.failures),
         "manifest": dict(manifest),
+        "repeats": None if repeats is None else dict(repeats),
         "candidate": dict(about),
         "started": started,
         "seconds": round(seconds, 3),

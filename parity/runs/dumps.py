@@ -112,6 +112,7 @@ def judge(
             [case_verdict], waivers, verdict.RunScope((Mode.CHAINED,), only_stage=only_stage), pinned.altered
         ),
         replace(pinned, notes=_pinned_notes(pinned, golden)).document(),
+        None,
         about,
         [document],
         [case_verdict],

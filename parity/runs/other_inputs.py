@@ -111,8 +111,8 @@ def other_value(stage: stages.Stage, name: str, value: Array) -> Array:
     return _INTEGERS[TensorName.parse(name).local](value)
 
 
-def is_same(case: Case, name: str, one: NamedArrays, other: NamedArrays) -> bool:
-    """Whether two answers agree in one tensor within the limit of its stage.
+def is_same(case: Case, name: str, one: NamedArrays, other: NamedArrays, mode: Mode = Mode.ISOLATED) -> bool:
+    """Whether two answers agree in one tensor within the limit of its stage in a mode.
 
     A program that sums in another order at each call, as on a GPU, gives other bits and is no failure. A decision may
     differ within its margin.
@@ -128,6 +128,5 @@ def is_same(case: Case, name: str, one: NamedArrays, other: NamedArrays) -> bool
     numbers = metrics.compare(name, a, b, time_axes.axis(name, case.document, case))
     limits, network = load_limits(), network_f0(case.options)
     return all(
-        numbers.values[metric] <= limits.find(name, Mode.ISOLATED, metric, network).limit
-        for metric in metrics.metrics(name)
+        numbers.values[metric] <= limits.find(name, mode, metric, network).limit for metric in metrics.metrics(name)
     )

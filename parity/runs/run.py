@@ -2,7 +2,7 @@
 
 import datetime
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from parity.output.verdict_json import Json
 from parity.runs import manifest
 from parity.runs.journal import Journal, program_files
 from parity.runs.progress import Progress
+from parity.runs.repetition import Reference, Repetition
 from parity.runs.selection import Selection, seconds, select
 from parity.rvc_bridge import counterfactual
 from parity.voices import cache
@@ -43,6 +44,8 @@ class RunOptions:
         resume: continue the unfinished run in the same folder.
         fail_fast: end after the first case that fails.
         names: only the cases of these names; None for all.
+        repeats: repeat calls beside the judgment of the cases (parity/runs/repetition.py).
+        reference: gives the proven program that answers to other inputs are compared with; None compares none.
     """
 
     profile: str | None = None
@@ -50,6 +53,8 @@ class RunOptions:
     resume: bool = False
     fail_fast: bool = False
     names: tuple[str, ...] | None = None
+    repeats: bool = False
+    reference: Callable[[], Reference] | None = None
 
 
 def run(
@@ -92,17 +97,19 @@ def run(
     journal = Journal(out, _identity(program, only_stage, pinned.judged_by.limits, waivers), options.resume)
     judged: list[Judged] = []
     declared = DeclaredCalls()
+    repetition = Repetition(program, limits, options.reference, only_stage) if options.repeats else None
 
     def document(pending: Sequence[Path]) -> Json:
         """The document of the run as far as it has come."""
         narrow = not selected.complete or bool(pending)
         scope = verdict.RunScope(cases=available if narrow or pinned.missing else None, only_stage=only_stage)
-        complaints = [] if narrow else declared.complaints()
+        complaints = [*([] if narrow else declared.complaints()), *(repetition.complaints() if repetition else ())]
         verdicts = [each.verdict for each in judged]
         networks = {each.verdict.name: each.network_f0 for each in judged}
         return verdict_json.run_document(
             verdict.overall(verdicts, waivers, scope, [*pinned.altered, *complaints]),
             pinned.document(),
+            repetition.document() if repetition is not None else None,
             program.about,
             [each.document for each in judged],
             verdicts,
@@ -121,7 +128,9 @@ def run(
                 finished = journal.get(folder, waivers) if options.resume else None
                 if finished is None:
                     progress.start(folder.name)
-                    each = _judge_folder(folder, program, limits, waivers, only_stage, out, command, progress.stage)
+                    each = _judge_folder(
+                        folder, program, limits, waivers, only_stage, out, command, progress.stage, repetition
+                    )
                     journal.add(folder, each.verdict, each.document, each.network_f0)
                 else:
                     each = Judged(*finished)
@@ -137,6 +146,8 @@ def run(
             files.write(out, document(selected.folders[len(judged) :]))
         raise
     pending = selected.folders[len(judged) :]
+    if repetition is not None and not pending:
+        repetition.finish()
     run_document = document(pending)
     files.write(out, run_document)
     if not pending:
@@ -238,12 +249,15 @@ def _judge_folder(
     out: Path,
     command: str,
     observe: Observer,
+    repetition: Repetition | None,
 ) -> Judged:
     begin = time.monotonic()
     case: Case | None = None
     try:
         case = store.open_case(folder).check()
         case_verdict = _judge(case, program, limits, waivers, only_stage, observe)
+        if repetition is not None:
+            repetition.after_case(case, case_verdict)
     except GoldenError as error:
         case_verdict = verdict.unreadable(folder.name, error)
     traces = files.write_traces(out, case_verdict)

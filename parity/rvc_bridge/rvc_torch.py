@@ -124,6 +124,24 @@ class RvcTorch(PredictionSource):
             raise CandidateError(f"{type(error).__name__}: {error}", made(trace)) from error
         return made(trace)
 
+    def run_final(self, case: Case) -> Tensors:
+        """As `Candidate.run_final`: no tap is installed, as for a user."""
+        if case.facts.blocks:
+            return self.run(case)
+        noise = {name: case[name] for name in case if stages.tensor(name).kind is stages.TensorKind.NOISE}
+        voice = self.voice(case)
+        try:
+            final, _ = offline.convert(case["audio16k.raw"].copy(), voice.networks, voice.config, noise=Tape(noise))
+        except GoldenError:
+            raise
+        except Exception as error:
+            raise CandidateError(f"{type(error).__name__}: {error}") from error
+        return {"waveform.final": final}
+
+    def restart(self) -> bool:
+        """Always False: it runs in this process."""
+        return False
+
     def networks(self, case: Case) -> VoiceNetworks:
         """The networks of a case's voice; those of the last case are kept."""
         files = self._files if self._files is not None else voice_files.synthetic(case)

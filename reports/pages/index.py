@@ -95,6 +95,7 @@ class IndexPage:
     rows: list[CaseRow]
     filters: list[Filter]
     waivers: list[Json]
+    failures: list[str]
     stages: list[TensorLine]
     faults: list[FaultCard]
 
@@ -128,6 +129,7 @@ def build(verdict: Json) -> IndexPage:
         rows=[_row(case, names) for case in ordered],
         filters=_filters(ordered),
         waivers=verdict["waivers"],
+        failures=verdict["failures"],
         stages=[_tensor_line(name, ordered) for name in names],
         faults=[_fault_card(fault) for fault in faults.of(verdict)],
     )

@@ -135,6 +135,12 @@ class Player:
     def run(self, case: Case) -> Tensors:
         return dict(self.chained)
 
+    def run_final(self, case: Case) -> Tensors:
+        return self.run(case)
+
+    def restart(self) -> bool:
+        return False
+
 
 def judge(
     case: Case, isolated: Mapping[str, Any], chained: Mapping[str, Any] | None = None, **more: Any

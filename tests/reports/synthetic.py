@@ -162,6 +162,14 @@ class Replay:
         """All prepared tensors."""
         return {name: value for name, value in self.chained[case.name].items() if stages.stage_of(name) is not None}
 
+    def run_final(self, case: Case) -> Tensors:
+        """The prepared waveform."""
+        return self.run(case)
+
+    def restart(self) -> bool:
+        """Not possible within the process of the tests."""
+        return False
+
 
 def _cut_to(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The beginning of an array in a shape: stages receive F0 cut to their segment."""

@@ -135,6 +135,11 @@ def _request(op: str, **required: Any) -> dict[str, Any]:
 
 _PATH = {**_TEXT, "description": "of a safetensors file"}
 _FRAMES = {"type": "integer", "description": "10 ms frames of the file or of the segment of `prefix`; none for a block"}
+_ONLY = {
+    "type": "array",
+    "items": _TEXT,
+    "description": "the tensors that are requested: convert as for a user and record no other; all without it",
+}
 _CASE_REF = {"$ref": "#/$defs/case"}
 
 
@@ -143,12 +148,14 @@ def schema() -> dict[str, Any]:
     """The schema of every message. Requests may get further fields in later versions; answers have these only."""
     stage = _request("run_stage", stage=_TEXT, prefix=_TEXT, case=_CASE_REF, inputs=_PATH, outputs=_PATH)
     stage["properties"]["frames"] = _FRAMES
+    whole = _request("run", case=_CASE_REF, inputs=_PATH, outputs=_PATH)
+    whole["properties"]["only"] = _ONLY
     refusal = {"id": {"type": "integer"}, "ok": {"const": False}}
     definitions = {
         "case": _CASE,
         "hello_request": _request("hello", protocol={"const": PROTOCOL}),
         "run_stage_request": stage,
-        "run_request": _request("run", case=_CASE_REF, inputs=_PATH, outputs=_PATH),
+        "run_request": whole,
         "time_request": _request("time", case=_CASE_REF, inputs=_PATH, repeat={"type": "integer", "minimum": 1}),
         "bye_request": _request("bye"),
         "hello_answer": HELLO,

@@ -84,6 +84,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def dist(session: nox.Session) -> None:
+    """Build sdists and wheels, check them, install them without the repository, and judge the adapter in C there."""
+    session.install(*CONSTRAINTS, *nox.project.dependency_groups(GROUPS, "dist"))
+    session.run("python", "tools/distributions.py", *session.posargs)
+
+
+@nox.session(default=False)
 def record(session: nox.Session) -> None:
     """Record goldens from the originals as proposals; --accept "reason" puts proposals in place."""
     originals(session)

@@ -175,4 +175,4 @@ def read_weights(path: Path, role: Role = Role.HUBERT) -> MappedTensors:
         raise BadCheckpoint(f"{path} cannot be opened ({error.strerror}); check the path") from error
     refuse_other_content(path, role)
     is_safetensors = start[8:] == b"{" or (path.suffix == ".safetensors" and start[:4] != b"PK\x03\x04")
-    return read_safetensors(path) if is_safetensors else read_tensors(path)
+    return read_safetensors(path) if is_safetensors else read_tensors(path, copies_unaligned=role is not Role.HUBERT)

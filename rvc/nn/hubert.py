@@ -18,7 +18,7 @@ from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn.kernels import amx
 from rvc.nn.kernels.conv import as_frames, as_image
 from rvc.nn.kernels.dense import Dense, must_widen, on_amx
-from rvc.weights.mapped_file import MappedTensors
+from rvc.weights.mapped_file import MappedTensors, aligned
 from rvc.weights.policy import RESIDENT, WeightPolicy
 
 FAMILIES = {"wavlm": "WavLM", "wav2vec2": "wav2vec 2.0", "data2vec-audio": "data2vec", "whisper": "Whisper"}
@@ -218,7 +218,9 @@ class WeightReader:
 
     def product(self, weight: Tensor, bias: Tensor | None, **options: int) -> Dense:
         """A matrix product with a weight of the file; `options` are keyword arguments of Dense."""
-        result = Dense(weight.to(self.device, torch.float32), bias, self.dtype, **{"terms": self.terms, **options})
+        result = Dense(
+            aligned(weight).to(self.device, torch.float32), bias, self.dtype, **{"terms": self.terms, **options}
+        )
         self.release_pages()
         return result
 

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint
 from rvc.weights import recognizers, safe_unpickler
-from rvc.weights.mapped_file import map_file
+from rvc.weights.mapped_file import aligned, map_file
 from rvc.weights.native_paths import utf8_name
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -159,7 +159,7 @@ def _read_torch(path: Path, form: FileFormat) -> WeightFile:
             )
         if not isinstance(content, dict):
             raise Refusal(f"holds {_describe(content)}, expected a dictionary; is it an RVC model?")
-        checker = _ContentChecker(lambda stored: safe_unpickler.map_tensor(stored, data, storages, path.name))
+        checker = _ContentChecker(lambda stored: aligned(safe_unpickler.map_tensor(stored, data, storages, path.name)))
         checked = checker.check(content)
     except Refusal as refusal:
         raise BadCheckpoint(f"{path.name} {refusal}") from None

@@ -62,6 +62,11 @@ def map_file(path: Path) -> tuple[Tensor, mmap.mmap]:
     return torch.from_numpy(np.frombuffer(mapping, np.uint8)), mapping
 
 
+def aligned(tensor: Tensor) -> Tensor:
+    """A tensor at an address that is a multiple of the size of its numbers: itself, or a copy."""
+    return tensor if tensor.data_ptr() % tensor.element_size() == 0 else tensor.clone()
+
+
 def read_safetensors(path: Path) -> MappedTensors:
     """The tensors of a safetensors file; raises BadCheckpoint when it is damaged or no safetensors file."""
     try:

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
-from rvc.weights.mapped_file import MappedTensors, map_file
+from rvc.weights.mapped_file import MappedTensors, aligned, map_file
 
 PICKLE_LIMIT = 64 << 20  # bytes; the pickle in hubert_base.pt has less than 1 MB
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization.MAGIC_NUMBER, the first pickle of the legacy format
@@ -310,9 +310,13 @@ def unpickle(file: BinaryIO, kind: type[SafeUnpickler] = SafeUnpickler) -> tuple
         raise BadCheckpoint(f"the file's pickle cannot be read ({type(error).__name__}: {error})") from error
 
 
-def read_tensors(path: Path) -> MappedTensors:
+def read_tensors(path: Path, *, copies_unaligned: bool = True) -> MappedTensors:
     """Read the state dict at the top of a file or under its key `model`, `state_dict` or `weight`.
 
+    Args:
+        path: the file.
+        copies_unaligned: whether tensors of the legacy format, which aligns nothing, are copied to memory; if not, the
+            reader has to call `mapped_file.aligned` on each tensor that it uses without a copy.
     Returns:
         The tensors by name, mapped into memory: pages are read when they are used.
     Raises:
@@ -331,6 +335,8 @@ def read_tensors(path: Path) -> MappedTensors:
             f"{path.name} holds no tensors at its top or under model, state_dict or weight; is it a model file?"
         )
     tensors = {name: map_tensor(value, data, storages, path.name) for name, value in state.items()}
+    if copies_unaligned:
+        tensors = {name: aligned(tensor) for name, tensor in tensors.items()}
     return MappedTensors(tensors, mapping)
 
 
@@ -347,7 +353,7 @@ def find_state(content: Any) -> dict[str, StoredTensor]:
 
 
 def map_tensor(stored: StoredTensor, data: Tensor, storages: Mapping[str, tuple[int, int]], source: str) -> Tensor:
-    """Make a tensor that shares the bytes of the mapped file.
+    """Make a tensor that shares the bytes of the mapped file; its address may be unaligned.
 
     Args:
         stored: the tensor's description.
@@ -361,12 +367,9 @@ def map_tensor(stored: StoredTensor, data: Tensor, storages: Mapping[str, tuple[
     needed = stored.count * stored.dtype.itemsize
     if size < needed or start + needed > len(data):
         raise BadCheckpoint(f"{source} claims a storage of {needed} bytes but holds {max(size, 0)}; download it again")
-    raw = data[start : start + needed]
-    if start % stored.dtype.itemsize:
-        raw = raw.clone()
-    return raw.view(stored.dtype).as_strided(
-        stored.size, stored.stride, raw.storage_offset() // stored.dtype.itemsize + stored.offset
-    )
+    numbers = data.numpy()[start : start + needed].view(f"i{stored.dtype.itemsize}")
+    raw = torch.from_numpy(numbers).view(stored.dtype)
+    return raw.as_strided(stored.size, stored.stride, raw.storage_offset() + stored.offset)
 
 
 def read_zip(path: Path, kind: type[SafeUnpickler] = SafeUnpickler) -> tuple[Any, dict[str, tuple[int, int]]]:

@@ -1,6 +1,7 @@
 """HuBERT's and RMVPE's files: every tensor is accounted for before a conversion starts."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -9,12 +10,14 @@ import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
-from rvc.content.features import check_hubert, load_hubert, read_hubert
+from rvc.content.features import check_hubert, extract, load_hubert, read_hubert
 from rvc.errors import BadCheckpoint
 from rvc.f0 import registry
 from rvc.f0.network_files import check_weights
 from rvc.nn import crepe, rmvpe
 from rvc.nn.hubert_tensor_names import file_name, network_name
+from rvc.weights.policy import RESIDENT, STREAMED
+from rvc.weights.safe_unpickler import read_tensors
 
 
 @pytest.fixture
@@ -214,3 +217,26 @@ def test_an_f0_network_with_nan_is_refused_before_it_is_built(tmp_path, method):
     torch.save(tensors, tmp_path / "x.pt")
     with pytest.raises(BadCheckpoint, match=rf"^x\.pt's tensor {re.escape(last)} holds NaN or infinity"):
         check_weights(registry.named(method).network, tmp_path / "x.pt")
+
+
+def test_a_file_of_the_legacy_format_is_not_copied_to_memory(tmp_path):
+    """The format aligns no tensor; the network gets the same bits as from a file that aligns them."""
+    folder = tiny.write_hubert(tmp_path / "hubert")
+    tensors = load_file(folder / "model.safetensors")
+    for padding in range(5):  # of the pickle before the numbers, so that some tensors are unaligned
+        content = {"model": tensors, "note": "x" * padding}
+        torch.save(content, tmp_path / "hubert.pt", _use_new_zipfile_serialization=False)
+        weights = read_tensors(tmp_path / "hubert.pt", copies_unaligned=False)
+        size, first = len(weights.mapping), torch.frombuffer(weights.mapping, dtype=torch.uint8).data_ptr()
+        assert all(first <= tensor.data_ptr() < first + size for tensor in weights.values())
+        if any(tensor.data_ptr() % 4 for tensor in weights.values()):
+            break
+    assert padding < 4
+    assert all(tensor.data_ptr() % 4 == 0 for tensor in read_tensors(tmp_path / "hubert.pt").values())
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    os.replace(tmp_path / "hubert.pt", tmp_path / "pytorch_model.bin")
+    sound = torch.sin(torch.arange(3200) / 9)[None]
+    for policy in (RESIDENT, STREAMED):
+        networks = [load_hubert(path, policy=policy) for path in (folder, tmp_path)]
+        expected, legacy = (extract(sound, network, "v1") for network in networks)
+        assert torch.equal(expected, legacy)

@@ -23,13 +23,10 @@ from parity.cli.command import (
     read_waivers,
 )
 from parity.errors import ParityError, UsageError
-from parity.runs import dumps, user_files, watch
+from parity.runs import dumps, watch
 from parity.runs.repetition import Reference
 from parity.runs.run import RunOptions, run
 from parity.rvc_bridge import counterfactual, voice_files
-from parity.stages import profile_table
-
-VOICE_ROLES = ("model", "hubert", "index", *profile_table.weight_files())
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -239,30 +236,4 @@ Both sides must have used the same noise, which the goldens hold (seg0.noise.z, 
   rvc-parity compare original.safetensors mine.safetensors --stage flow""",
     _add_compare_options,
     _compare,
-)
-
-
-def _add_live_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--trace", type=Path, help="the original's trace, made by python -m reference.run_live")
-    for role in VOICE_ROLES:
-        parser.add_argument(f"--{role}", type=Path, required=role == "model", help=f"the {role} that it was run with")
-    add_json(parser)
-
-
-def _live(options: argparse.Namespace) -> int:
-    chosen = vars(options)
-    files = {role: chosen[role] for role in VOICE_ROLES if chosen[role]}
-    return print_verdict(user_files.judge(options.trace, files), options.format)
-
-
-LIVE = Command(
-    "live",
-    "judge this project's rvc on your own voice against an original's trace",
-    """Convert the audio of an original's trace with rvc and your own files, and judge the conversion against the trace.
-Nothing is stored.
-
-  python -m reference.run_live in.wav original.safetensors --model alto.pth --hubert hubert/
-  rvc-parity live --trace original.safetensors --model alto.pth --hubert hubert/""",
-    _add_live_options,
-    _live,
 )

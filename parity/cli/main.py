@@ -13,7 +13,8 @@ from parity.cli.calibration import ACCURACY, CALIBRATE, COVERAGE, EXACT, INPUTS,
 from parity.cli.command import Command
 from parity.cli.exchange import CASES
 from parity.cli.init import INIT
-from parity.cli.judgment import CHECK, COMPARE, LIVE, RUN
+from parity.cli.judgment import CHECK, COMPARE, RUN
+from parity.cli.live import LIVE
 from parity.cli.report import REPORT
 from parity.cli.tools import DIFF, DOCTOR, MANIFEST, MUTANTS, VOICES
 from parity.errors import ParityError

@@ -88,29 +88,70 @@ def judge(
     Returns:
         the document of verdict.json, of one case.
     """
+    isolated = ModeRun(absence=Absence(CellState.NOT_TESTED, "not tested: two dumps show only the chained run"))
+    return _judge(
+        case,
+        (isolated, candidate_runs.whole_run(case, made)),
+        about,
+        command,
+        only_stage,
+        out,
+        networks=program,
+        waivers=waivers,
+        modes=(Mode.CHAINED,),
+    )
+
+
+def judge_runs(
+    case: Case, runs: tuple[ModeRun, ModeRun], program: Candidate, command: str, networks: Candidate | None = None
+) -> Json:
+    """Judge what a candidate made of a case, in both modes.
+
+    Args:
+        case: the golden side.
+        runs: the isolated and the chained run.
+        program: the candidate.
+        command: the command line that reproduces this judgment.
+        networks: `rvc` with the case's voice, for predictions; None without it.
+    Returns:
+        the document of verdict.json, of one case.
+    """
+    return _judge(case, runs, program.about, command, networks=networks, program=program)
+
+
+def _judge(
+    case: Case,
+    runs: tuple[ModeRun, ModeRun],
+    about: Mapping[str, object],
+    command: str,
+    only_stage: str | None = None,
+    out: Path | None = None,
+    networks: Candidate | None = None,
+    program: Candidate | None = None,
+    waivers: Waivers | None = None,
+    modes: tuple[Mode, ...] = tuple(Mode),
+) -> Json:
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
     golden = case if not isinstance(case, MemoryCase) else None
     pinned = manifest.compare([case.folder] if golden else [], given_waivers=waivers)
     limits, waivers = load_limits(), waivers if waivers is not None else Waivers()
-    only_chained = Absence(CellState.NOT_TESTED, "not tested: two dumps show only the chained run")
     judgment = Judgment(
         case,
         limits,
         waivers,
+        candidate=program,
         only_stage=only_stage,
-        counterfactuals=counterfactual.RvcCounterfactuals(case, program),
-        modes=(Mode.CHAINED,),
-        isolated=ModeRun(absence=only_chained),
-        chained=candidate_runs.whole_run(case, made),
+        counterfactuals=counterfactual.RvcCounterfactuals(case, networks),
+        modes=modes,
+        isolated=runs[0],
+        chained=runs[1],
     )
     case_verdict = verdict.judge_tensors(judgment)
     verdict.match_profiles(judgment, case_verdict)
     traces = files.write_traces(out, case_verdict) if out else {}
     document = verdict_json.case_document(case_verdict, golden, traces, time.monotonic() - begin, command)
     run_document = verdict_json.run_document(
-        verdict.overall(
-            [case_verdict], waivers, verdict.RunScope((Mode.CHAINED,), only_stage=only_stage), pinned.altered
-        ),
+        verdict.overall([case_verdict], waivers, verdict.RunScope(modes, only_stage=only_stage), pinned.altered),
         replace(pinned, notes=_pinned_notes(pinned, golden)).document(),
         None,
         about,

@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from parity.goldens.store import Case
 from rvc.audio.segments import Window
 from rvc.config import Config
@@ -13,6 +15,7 @@ from rvc.nn.hubert import Hubert
 from rvc.nn.synthesizer import Synthesizer
 from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.retrieval.search import Index
+from rvc.voices.contents import read_contents
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class CaseVoice:
     def borrow_index(self) -> AbstractContextManager[Index | None]:
         """The index, while the block lasts; None where the case uses none."""
         return self.networks.borrow_index(self.config)
+
+
+def voice_tensors(model: Path) -> dict[str, Tensor]:
+    """The tensors of a voice file under the names of docs/spec/01."""
+    return dict(read_contents(model).tensors)
 
 
 def config(case: Case) -> Config:

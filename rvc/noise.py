@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rvc.errors import BadInput
+from rvc.weights import recognizers
 from rvc.weights.native_paths import utf8_name
 
 Kind = Literal["normal", "uniform", "dither"]
@@ -77,18 +78,25 @@ class Tape:
         """Read the draws in a safetensors file; other tensors are skipped.
 
         Raises:
-            BadInput: the file is missing or is not a safetensors file.
+            BadInput: the file is missing, is not a safetensors file, or holds no draws.
+            BadCheckpoint: the file is of another kind.
         """
         from safetensors import SafetensorError, safe_open
 
         path = Path(path)
         if not path.is_file():
             raise BadInput(f"there is no noise tape {path}; record one with --trace, or leave --noise out")
+        recognizers.refuse_other_content(path, recognizers.Role.NOISE)
         try:
-            with utf8_name(path) as name, safe_open(name, framework="np") as file:
-                return cls({name: file.get_tensor(name) for name in file.keys() if _is_noise(name)}, str(path))  # noqa: SIM118
+            with utf8_name(path) as utf8, safe_open(utf8, framework="np") as file:
+                names = list(file.keys())
+                draws = {name: file.get_tensor(name) for name in names if _is_noise(name)}
         except (SafetensorError, OSError, ValueError, TypeError) as error:
             raise BadInput(f"{path} is no safetensors file ({error}); --noise takes a trace or a tape") from None
+        if not draws:
+            recognizers.refuse_other_tensors(path.name, names, recognizers.Role.NOISE)
+            raise BadInput(f"{path} holds no draws, whose names contain noise.; --noise takes a trace or a tape")
+        return cls(draws, str(path))
 
     def draw(self, name: str, shape: tuple[int, ...], kind: Kind = "normal") -> Draw:
         """See `NoiseSource.draw`.

@@ -1,7 +1,6 @@
 """The table of programs that write voice files, recognized by the entries of a file.
 
-Some programs write exactly what RVC WebUI writes (Mangio-RVC, rvc-next); no entry tells their files apart, so that they
-share one line.
+Some programs write exactly what RVC WebUI writes (Mangio-RVC, rvc-next); no entry differs, so that they share one line.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ class Role(StrEnum):
     FCPE = "FCPE's weights"
     F0_WEIGHTS = "the weights of an F0 method"
     INDEX = "a faiss index"
+    NOISE = "a trace or a noise tape"
     SOUND = "a sound file"
     NONE = "nothing that this program reads"
 

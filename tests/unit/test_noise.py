@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from rvc.errors import BadInput
+from rvc.errors import BadCheckpoint, BadInput
 from rvc.noise import Seeded, Tape, TappedNoise
 
 
@@ -44,13 +44,17 @@ def test_a_trace_is_a_tape(tmp_path):
 
 
 def test_the_unused_phase_may_be_missing(tmp_path):
-    assert tape(tmp_path).draw("seg0.noise.phase", (1, 1), "uniform").tolist() == [[0]]
+    other = {"seg1.noise.z": np.ones(2, np.float32)}
+    assert tape(tmp_path, **other).draw("seg0.noise.phase", (1, 1), "uniform").tolist() == [[0]]
 
 
 @pytest.mark.parametrize(
     ("tensors", "sentence"),
     [
-        ({}, "holds no seg0.noise.z (float32 [1, 2]); was it made for another input?"),
+        (
+            {"seg1.noise.z": np.ones((1, 2), np.float32)},
+            "holds no seg0.noise.z (float32 [1, 2]); was it made for another input?",
+        ),
         (
             {"seg0.noise.z": np.ones((1, 3), np.float32)},
             "is float32 [1, 3], but this conversion draws float32 [1, 2]; ",
@@ -66,6 +70,15 @@ def test_a_tape_that_does_not_fit_is_refused(tmp_path, tensors, sentence):
     with pytest.raises(BadInput) as refused:
         tape(tmp_path, **tensors).draw("seg0.noise.z", (1, 2))
     assert sentence in str(refused.value)
+
+
+def test_a_file_without_draws_is_no_tape(tmp_path):
+    with pytest.raises(BadInput, match=r"holds no draws, whose names contain noise\.; --noise takes a trace or a tape"):
+        tape(tmp_path, other=np.ones(2, np.float32))
+    with pytest.raises(
+        BadCheckpoint, match=r"^tape\.safetensors is an RMVPE model, expected a trace or a noise tape; "
+    ):
+        tape(tmp_path, **{"unet.encoder.bn.weight": np.ones(2, np.float32)})
 
 
 def test_a_file_that_is_no_tape_is_refused(tmp_path):

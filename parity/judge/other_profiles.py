@@ -25,15 +25,15 @@ Convert = Callable[[Case], Tensors]  # our whole conversion of a case
 
 @dataclass(frozen=True)
 class ProfileMatch:
-    """A profile under which a differing case would pass.
+    """The profiles under which a differing case would pass.
 
     Attributes:
-        profile: That profile.
-        distance: The largest relative RMS of the candidate's tensors from our conversion under it.
+        profiles: Those profiles, the nearest first. Several can match: originals differ in few places.
+        distance: The largest relative RMS of the candidate's tensors from our conversion under the nearest.
         requested: The profile of the case.
     """
 
-    profile: str
+    profiles: tuple[str, ...]
     distance: float
     requested: str
 
@@ -41,11 +41,12 @@ class ProfileMatch:
     def sentence(self) -> str:
         """For people."""
         how = f"to {self.distance:.1g}" if self.distance else "bit by bit"
-        return f"matches {self.profile} {how}; you asked for {self.requested}"
+        names = " and ".join(filter(None, [", ".join(self.profiles[:-1]), self.profiles[-1]]))
+        return f"matches {names} {how}; you asked for {self.requested}"
 
 
-def nearest(judgment: Judgment, convert: Convert) -> ProfileMatch | None:
-    """The other profile whose conversion is nearest to the candidate's chain; None where it matches none.
+def matching(judgment: Judgment, convert: Convert) -> ProfileMatch | None:
+    """All other profiles whose conversion the candidate's chain matches; None where it matches none.
 
     Args:
         judgment: A judged case that differs.
@@ -55,7 +56,7 @@ def nearest(judgment: Judgment, convert: Convert) -> ProfileMatch | None:
     if first_differing_stage(judgment) not in WHERE_PROFILES_DIFFER or case.facts.blocks:
         return None
     inputs = candidate.input_tensors(case)
-    matches = []
+    distances: dict[str, float] = {}
     for profile in PROFILES:
         if profile == case.profile:
             continue
@@ -67,8 +68,10 @@ def nearest(judgment: Judgment, convert: Convert) -> ProfileMatch | None:
         known = {name: value for name, value in made.items() if stages.is_known(name)}
         distance = _distance(judgment, store.MemoryCase(meta, {**inputs, **known}))
         if distance is not None:
-            matches.append(ProfileMatch(profile, distance, case.profile))
-    return min(matches, key=lambda match: match.distance, default=None)
+            distances[profile] = distance
+    if not distances:
+        return None
+    return ProfileMatch(tuple(sorted(distances, key=distances.__getitem__)), min(distances.values()), case.profile)
 
 
 def _distance(judgment: Judgment, other: Case) -> float | None:

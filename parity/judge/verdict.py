@@ -93,7 +93,7 @@ class CaseVerdict:
         extra_names: Names that the candidate handed over although they are no tensors of the case.
         setup_failed: Every call of the candidate failed for one reason.
         outside: The candidate declares that it does not support the case's profile.
-        matches: Another profile under which the case would pass.
+        matches: Every other profile under which the case would pass, the nearest first.
         not_tried: What needs networks and was left out, because torch or `rvc` is not installed.
     """
 
@@ -107,7 +107,7 @@ class CaseVerdict:
     extra_names: list[str] = field(default_factory=list)
     setup_failed: bool = False
     outside: bool = False
-    matches: str | None = None
+    matches: tuple[str, ...] = ()
     not_tried: list[NotTried] = field(default_factory=list)
 
 
@@ -176,9 +176,9 @@ def match_profiles(judgment: Judgment, verdict: CaseVerdict) -> None:
     if judgment.counterfactuals is None:
         return
     if verdict.state is CaseState.DIFFERS:
-        match = other_profiles.nearest(judgment, judgment.counterfactuals.convert)
+        match = other_profiles.matching(judgment, judgment.counterfactuals.convert)
         if match is not None:
-            verdict.matches, verdict.sentence = match.profile, f"{match.sentence}: {verdict.sentence}"
+            verdict.matches, verdict.sentence = match.profiles, f"{match.sentence}: {verdict.sentence}"
     verdict.not_tried = sorted(judgment.counterfactuals.not_tried)
 
 

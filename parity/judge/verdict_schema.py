@@ -139,7 +139,10 @@ _CASE = _object(
             **_list({"enum": [what.value for what in NotTried]}),
             "description": "what needs networks and was left out, because torch or rvc is not installed",
         },
-        "matches": {**_ANY_TEXT, "description": "another profile under which a differing case would have passed"},
+        "matches": {
+            **_list(_TEXT),
+            "description": "every other profile under which a differing case would have passed",
+        },
     },
 )
 
@@ -188,6 +191,16 @@ _MANIFEST = _object(
     }
 )
 
+_NOT_SHOWN = _object(
+    {
+        "what": {**_TEXT, "description": "a behavior that only other profiles have; see parity.stages.profile_table"},
+        "stage": _TEXT,
+        "profiles": {**_list(_TEXT), "description": "the judged profiles"},
+        "because": _TEXT,
+        "golden": {**_TEXT, "description": "a golden that shows it"},
+        "golden_profile": _TEXT,
+    }
+)
 _FINDING = _object(
     {
         "state": {**_TEXT, "description": "one of parity.runs.repetition.RepeatState"},
@@ -210,6 +223,7 @@ SCHEMA: dict[str, Any] = {
             "scope": {**_SCOPE, "description": "what the run judged"},
             "failures": {**_list(_TEXT), "description": "failures that belong to no cell"},
             "manifest": _MANIFEST,
+            "not_shown": {**_list(_NOT_SHOWN), "description": "what the judged profiles cannot show"},
             "repeats": {"anyOf": [_REPEATS, {"type": "null"}], "description": "calls beside those of the cases"},
             "candidate": _object(
                 {"name": _TEXT, "version": _TEXT},

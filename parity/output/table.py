@@ -92,6 +92,7 @@ def closing(verdict: Mapping[str, Any]) -> str:
         *([_CELL_DEFINITION] if counts["failed"] else []),
         *run_failures(verdict),
         *_extra_tensors(verdict),
+        *_not_shown(verdict),
         *_explained_decisions(verdict),
         *verdict.get("notes", ()),
         *_golden_set(verdict),
@@ -120,6 +121,16 @@ def _extra_tensors(verdict: Mapping[str, Any]) -> list[str]:
         if case["state"] in (CaseState.PASS, CaseState.PARTIAL) and "also handed over" in (case.get("sentence") or "")
     ]
     return ["", "tensors that were not asked for:", *sentences] if sentences else []
+
+
+def _not_shown(verdict: Mapping[str, Any]) -> list[str]:
+    """What the judged profiles cannot show, each with a golden of another profile that shows it."""
+    rows = verdict["not_shown"]
+    lines = [
+        f"  {row['what']} ({row['stage']}): {row['because']}; {row['golden']} ({row['golden_profile']}) shows it"
+        for row in rows
+    ]
+    return ["", f"what {' and '.join(rows[0]['profiles'])} cannot show:", *lines] if rows else []
 
 
 def _explained_decisions(verdict: Mapping[str, Any]) -> list[str]:

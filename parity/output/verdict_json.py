@@ -86,7 +86,7 @@ def case_document(
     if verdict.outside:
         document["outside"] = True
     if verdict.matches:
-        document["matches"] = verdict.matches
+        document["matches"] = list(verdict.matches)
     if verdict.not_tried:
         document["not_tried"] = verdict.not_tried
     if case is None:
@@ -136,6 +136,7 @@ def run_document(
     result: RunResult,
     manifest: Mapping[str, Any],
     repeats: Mapping[str, Any] | None,
+    not_shown: Sequence[Json],
     about: Mapping[str, Any],
     cases: Sequence[Json],
     verdicts: Sequence[CaseVerdict],
@@ -152,6 +153,7 @@ def run_document(
         result: the result of the run.
         manifest: what the run was judged by, beside the pinned digests.
         repeats: what repeated calls showed; None where none was repeated.
+        not_shown: what the judged profiles cannot show.
         about: `Candidate.about`.
         cases: `case_document` of each case.
         verdicts: the judged cases, whose cells are counted.
@@ -172,6 +174,7 @@ def run_document(
         "scope": result.scope.document(),
         "failures": list(result.failures),
         "manifest": dict(manifest),
+        "not_shown": list(not_shown),
         "repeats": None if repeats is None else dict(repeats),
         "candidate": dict(about),
         "started": started,

@@ -22,7 +22,7 @@ from parity.judge.states import CellState, Mode
 from parity.judge.waivers import Waivers
 from parity.output import files, verdict_json
 from parity.output.verdict_json import Json
-from parity.runs import manifest
+from parity.runs import manifest, not_shown
 from parity.rvc_bridge import counterfactual
 
 _NO_SHA256 = "0" * 64  # the input file of a trace is not at hand
@@ -154,6 +154,7 @@ def _judge(
         verdict.overall([case_verdict], waivers, verdict.RunScope(modes, only_stage=only_stage), pinned.altered),
         replace(pinned, notes=_pinned_notes(pinned, golden)).document(),
         None,
+        not_shown.of_run([case.meta], list(store.cases(case.folder.parent)) if golden else [], lambda stage: True),
         about,
         [document],
         [case_verdict],

@@ -157,7 +157,7 @@ def _verdict(document: Json, waivers: Waivers) -> CaseVerdict:
     verdict = CaseVerdict(
         document["name"], CaseState(document["state"]), document["sentence"], Ledger(document["name"])
     )
-    verdict.first, verdict.matches = document["first"], document.get("matches")
+    verdict.first, verdict.matches = document["first"], tuple(document.get("matches", ()))
     for entry in document["stages"]:
         stage = stages.stage_named(entry["stage"])
         if stage is None:

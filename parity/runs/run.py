@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from parity import stages
 from parity.candidates import candidate
 from parity.candidates.candidate import Candidate, DeclinedCase
 from parity.errors import GoldenError
@@ -22,7 +23,7 @@ from parity.judge.waivers import Waivers
 from parity.judge.waivers import load as load_waivers
 from parity.output import files, verdict_json
 from parity.output.verdict_json import Json
-from parity.runs import manifest
+from parity.runs import manifest, not_shown
 from parity.runs.journal import Journal, program_files
 from parity.runs.progress import Progress
 from parity.runs.repetition import Reference, Repetition
@@ -110,6 +111,7 @@ def run(
             verdict.overall(verdicts, waivers, scope, [*pinned.altered, *complaints]),
             pinned.document(),
             repetition.document() if repetition is not None else None,
+            [] if pending else _not_shown(program, judged, store.cases(goldens)),
             program.about,
             [each.document for each in judged],
             verdicts,
@@ -167,6 +169,13 @@ class Judged:
     def failed(self) -> bool:
         """Whether it makes the run fail."""
         return self.verdict.state in (CaseState.DIFFERS, CaseState.UNREADABLE)
+
+
+def _not_shown(program: Candidate, judged: Sequence[Judged], folders: Sequence[Path]) -> list[Json]:
+    """What the profiles of the judged cases cannot show of the stages that the candidate has."""
+    metas = [each.document for each in judged if not each.verdict.outside and "profile" in each.document]
+    offered = {stage.name for stage in stages.every() if program.chains or program.offers(stage)}
+    return not_shown.of_run(metas, folders, offered.__contains__)
 
 
 class Saved:

@@ -5,8 +5,10 @@ read this table. It does not import `rvc`, which has its own registries (`rvc.pr
 compares the two.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Generation(StrEnum):
@@ -55,6 +57,25 @@ class Profile:
     generation: Generation
 
 
+@dataclass(frozen=True)
+class Behavior:
+    """Something that only some originals do, so that the goldens of the others cannot show whether it is right.
+
+    Attributes:
+        name: for people.
+        stage: the stage that does it.
+        because: why a profile that does not do it cannot show it.
+        shown_by: whether a profile does it.
+        in_case: whether the options and the voice of a case (the fields of case.json) ask for it.
+    """
+
+    name: str
+    stage: str
+    because: str
+    shown_by: Callable[[Profile], bool]
+    in_case: Callable[[Mapping[str, Any]], bool]
+
+
 METHODS: dict[str, F0Method] = {}
 PROFILES: dict[str, Profile] = {}
 
@@ -94,6 +115,57 @@ def unregister(name: str) -> None:
     """Remove the profile or the F0 method of that name; an unknown name is ignored."""
     METHODS.pop(name, None)
     PROFILES.pop(name, None)
+
+
+PROTECT_OFF = 0.5  # from this value of the option `protect` on, no frame is protected (docs/spec/03)
+
+
+def behaviors() -> list[Behavior]:
+    """What the registered profiles do not have in common: one entry for each field of `Profile` and each F0 method."""
+
+    def has_f0(meta: Mapping[str, Any]) -> bool:
+        return bool(meta["voice"]["f0"])
+
+    def protects(meta: Mapping[str, Any]) -> bool:
+        return has_f0(meta) and float(meta["options"].get("protect", PROTECT_OFF)) < PROTECT_OFF
+
+    def by_method(name: str) -> Behavior:
+        return Behavior(
+            f"the F0 method {name}",
+            "f0.raw",
+            "it does not offer that method",
+            lambda profile: name in profile.methods,
+            lambda meta: has_f0(meta) and meta["options"].get("f0_method") == name,
+        )
+
+    def by_generation(generation: Generation) -> Behavior:
+        other = next(each for each in Generation if each is not generation)
+        return Behavior(
+            f"the sine of generation {generation}",
+            "nsf",
+            f"its sine is of generation {other}",
+            lambda profile: profile.generation is generation,
+            has_f0,
+        )
+
+    return [
+        *(by_method(name) for name in METHODS),
+        Behavior(
+            "the filling of unvoiced frames",
+            "f0.filled",
+            "it leaves unvoiced frames at 0",
+            lambda profile: profile.fills_unvoiced,
+            has_f0,
+        ),
+        Behavior(
+            "protect",
+            "content.protected",
+            "it fills unvoiced frames, so that protect changes no frame of a voice",
+            lambda profile: not profile.fills_unvoiced,
+            protects,
+        ),
+        *(by_generation(generation) for generation in Generation),
+    ]
 
 
 def weight_files() -> list[str]:

@@ -61,7 +61,7 @@ def explanation(case: Json) -> str:
     if case["state"] == "differs" and accused and _cause(accused[0]):
         sentences.append(accused[0]["cause"]["sentence"])
     if case.get("matches"):
-        sentences.append(f"It would pass under the profile {case['matches']}.")
+        sentences.append(f"It would pass under the profile {' and '.join(case['matches'])}.")
     if case["state"] == "pass" and not sentences:
         sentences.append(_nearest_sentence(case))
     return " ".join(formatting.sentence(text) for text in sentences)

@@ -76,9 +76,23 @@ def test_another_profile_is_named_with_its_distance(tmp_path: Path) -> None:
     near = filled()
     near["waveform.concat"] = near["waveform.concat"] * np.float32(1 + 4e-6)
     result = judged(golden(tmp_path), near)
-    assert result.matches == "webui-2026"
+    assert result.matches == ("webui-2026",)
     assert result.sentence is not None
     assert result.sentence.startswith("matches webui-2026 to 4e-06; you asked for rvc-python: f0.hz differs in small")
+
+
+def test_every_profile_that_matches_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def converted(self: OnlyConversion, case: store.Case) -> Tensors:
+        return {name: value for name, value in filled().items() if stages.stage_of(name)}
+
+    monkeypatch.setattr(OnlyConversion, "convert", converted)
+    monkeypatch.setattr(
+        other_profiles, "_distance", lambda judgment, case: {"webui-2026": 2e-7}.get(case.profile, 1e-7)
+    )
+    result = judged(golden(tmp_path), filled())
+    assert result.matches == ("webui-classic", "webui-2026")
+    assert result.sentence is not None
+    assert result.sentence.startswith("matches webui-classic and webui-2026 to 1e-07; you asked for rvc-python: ")
 
 
 def test_an_equal_conversion_matches_bit_by_bit(tmp_path: Path) -> None:
@@ -88,7 +102,7 @@ def test_an_equal_conversion_matches_bit_by_bit(tmp_path: Path) -> None:
 
 
 def test_a_conversion_with_one_wrong_stage_matches_no_profile(tmp_path: Path) -> None:
-    assert judged(golden(tmp_path), filled(**{"seg0.flow.z": 2 * tensors()["seg0.flow.z"]})).matches is None
+    assert judged(golden(tmp_path), filled(**{"seg0.flow.z": 2 * tensors()["seg0.flow.z"]})).matches == ()
 
 
 def test_an_error_before_the_profiles_differ_is_not_tried(tmp_path: Path) -> None:
@@ -97,13 +111,13 @@ def test_an_error_before_the_profiles_differ_is_not_tried(tmp_path: Path) -> Non
     judgment = judgment_of(case, wrong)
     assert verdict.judge(judgment).state == "differs"
     assert other_profiles.first_differing_stage(judgment) == "padded"
-    assert other_profiles.nearest(judgment, converted_as_2026) is None
-    assert judged(case, tensors()).matches is None
+    assert other_profiles.matching(judgment, converted_as_2026) is None
+    assert judged(case, tensors()).matches == ()
 
 
 def test_a_candidate_without_a_waveform_matches_no_profile(tmp_path: Path) -> None:
     silent = {name: value for name, value in filled().items() if "waveform" not in name}
-    assert judged(golden(tmp_path), silent).matches is None
+    assert judged(golden(tmp_path), silent).matches == ()
 
 
 def test_our_own_conversion_under_another_profile_matches_it(
@@ -119,4 +133,4 @@ def test_our_own_conversion_under_another_profile_matches_it(
     assert command_line.main(["compare", str(folder), str(path)]) == 1
     out = capsys.readouterr().out
     assert "matches webui-2026 bit by bit; you asked for rvc-python" in out
-    assert dumps.compare(folder, path)["cases"][0]["matches"] == "webui-2026"
+    assert dumps.compare(folder, path)["cases"][0]["matches"] == ["webui-2026"]

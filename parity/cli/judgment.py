@@ -172,6 +172,8 @@ def _check_outputs(options: argparse.Namespace) -> int:
 
 def _judge(options: argparse.Namespace, program: Candidate, chosen: str, names: Sequence[str] | None = None) -> int:
     repeats = names is None  # a device that answered files cannot be called again
+    # One stage of one case is what a port repeats while it is written; `rvc`, which imports torch, would take longer.
+    iterates = options.stage is not None and options.case is not None
     command, waivers = _reproduce(f"python -m parity check {chosen}", options), read_waivers(options.waivers)
     document = run(
         program,
@@ -181,7 +183,7 @@ def _judge(options: argparse.Namespace, program: Candidate, chosen: str, names: 
         options.stage,
         command,
         waivers,
-        options=_run_options(options, names, repeats, counterfactual.rvc_with_synthetic_voices),
+        options=_run_options(options, names, repeats, None if iterates else counterfactual.rvc_with_synthetic_voices),
     )
     return print_verdict(document, options.format)
 

@@ -56,14 +56,22 @@ def _cause(judgment: Judgment, verdict: StageVerdict, mode: Mode, name: str) -> 
         if length is not None:
             return length
     place = case, verdict.stage, verdict.prefix, name, made, mode
+    noise = rounding(judgment, mode, name)
     if networks is None:
-        return causes.suggest(*place)
-    cause = causes.suggest(*place, networks.guesses)
+        return causes.suggest(*place, noise=noise)
+    cause = causes.suggest(*place, networks.guesses, noise)
     if cause["name"] == causes.UNKNOWN["name"] and networks.refused:
-        cause = causes.suggest(*place)
+        cause = causes.suggest(*place, noise=noise)
     if cause["name"] == causes.UNKNOWN["name"] and NotTried.CAUSES in networks.not_tried:
         cause["sentence"] = f"{cause['sentence']}; {NotTried.CAUSES} were not tried without torch"
     return cause
+
+
+def rounding(judgment: Judgment, mode: Mode, name: str) -> float:
+    """The relative RMS up to which a difference of a tensor counts as rounding: its limit; 0 for integers."""
+    if stages.tensor(name).kind in (TensorKind.DECISION, TensorKind.PCM):
+        return 0.0
+    return judgment.limits.find(name, mode, Metric.RELATIVE_RMS, judgment.network_f0).limit
 
 
 def shape_over_blocks(ledger: Ledger, mode: Mode, name: str) -> dict[str, str] | None:

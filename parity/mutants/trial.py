@@ -9,7 +9,7 @@ import numpy as np
 from parity import stages
 from parity.errors import ParityError
 from parity.goldens.store import Case
-from parity.judge import verdict
+from parity.judge import description, verdict
 from parity.judge.blame import StageVerdict
 from parity.judge.diagnosis import causes
 from parity.judge.diagnosis.causes import Oracle
@@ -84,7 +84,7 @@ def run(fault: Fault, case: Case, program: RvcTorch, limits: Limits, cache: Stag
         with fault.patch.apply(program, case):
             case_verdict = verdict.judge(Judgment(case, limits, candidate=program))
     refuse_outdated_patch(fault, case_verdict)
-    find_causes(case, case_verdict, program.guesses)
+    find_causes(case, case_verdict, program.guesses, limits)
     accused = list(dict.fromkeys(row.stage.name for row in case_verdict.stages if row.blame is Blame.ORIGIN))
     killed = case_verdict.state is CaseState.DIFFERS
     of_stage = [row for row in case_verdict.stages if row.stage.name == fault.stage]
@@ -121,20 +121,23 @@ def refuse_outdated_patch(fault: Fault, case_verdict: CaseVerdict) -> None:
             )
 
 
-def find_causes(case: Case, case_verdict: CaseVerdict, oracle: Oracle) -> None:
+def find_causes(case: Case, case_verdict: CaseVerdict, oracle: Oracle, limits: Limits) -> None:
     """Add the causes that only networks can predict; the fault must no longer be active.
 
     Args:
         case: the golden.
         case_verdict: the causes of its origins are replaced.
         oracle: predictions of `rvc`.
+        limits: the limits of the judgment.
     """
     for row in case_verdict.stages:
         if row.blame is not Blame.ORIGIN or row.cause is None:
             continue
         failed = sorted((cell for cell in row.cells if cell.failed), key=lambda cell: cell.mode is Mode.CHAINED)
         mode, name = failed[0].mode, failed[0].tensor
-        row.cause = causes.suggest(case, row.stage, row.prefix, name, case_verdict.traces[mode], mode, oracle)
+        noise = description.rounding(Judgment(case, limits), mode, name)
+        made = case_verdict.traces[mode]
+        row.cause = causes.suggest(case, row.stage, row.prefix, name, made, mode, oracle, noise)
 
 
 def effect(case: Case, case_verdict: CaseVerdict, rows: Sequence[StageVerdict]) -> float | None:

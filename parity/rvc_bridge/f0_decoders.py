@@ -29,22 +29,19 @@ def guesses(voice: CaseVoice, padded: Array) -> Iterator[Guess]:
         return
     for threshold in THRESHOLDS[method]:
         yield Guess(
-            "voicing threshold",
+            "another threshold of FCPE",
             f"the salience threshold is {threshold:g}, not {salience.threshold:g}",
             decode(salience, threshold, REACH),
-            "D10",
         )
     yield Guess(
         "another decoder",
         "the strongest bin is taken, not the mean of the nine around it",
         decode(salience, salience.threshold, 0),
-        "D10",
     )
     yield Guess(
         "another decoder",
         "the mean is over all bins, not over the nine around the strongest",
         decode(salience, salience.threshold, salience.salience.shape[1]),
-        "D10",
     )
 
 

@@ -8,6 +8,7 @@ predictions of a stage that take longest come last.
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,10 +23,12 @@ from parity.rvc_bridge.case_voice import CaseVoice
 from rvc.f0 import mel, salience
 from rvc.f0.methods import pm, rmvpe
 from rvc.nn import encoder, generator, hubert, residual_blocks
-from rvc.nn.hubert import Hubert
+from rvc.nn.hubert import Embedding, Hubert
 from rvc.nn.kernels.conv import from_frames, to_frames
 from rvc.nn.kernels.dense import Dense
-from rvc.nn.rmvpe import Rmvpe
+from rvc.nn.rmvpe import Rmvpe, UNetStream
+
+_UNET_CALL = UNetStream.__call__
 
 Probe = Callable[[CaseVoice, str, str, Tensors], Iterator[Guess]]  # case, prefix, tensor, inputs
 
@@ -50,17 +53,23 @@ def _array(value: torch.Tensor) -> Array:
 
 
 def _hubert(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterator[Guess]:
-    audio = torch.from_numpy(inputs[prefix + "audio"])
+    samples = inputs[prefix + ("audio" if prefix + "audio" in inputs else "input16k")]  # of a file, of a stream
+    audio = torch.from_numpy(samples.reshape(1, -1))
     v1 = voice.networks.version == "v1"
     right = 9 if v1 else 12
     with voice.borrow_hubert() as network:
         yield from _layers(network, audio, right, v1)
+        with _replaced(Embedding, place=lambda self, frames: torch.zeros_like(frames)):
+            yield Guess(
+                "missing positional convolution",
+                "the positional convolution adds nothing",
+                _array(network(audio, layer=right, project=v1)),
+            )
         normal = (audio - audio.mean()) / torch.sqrt(audio.var(unbiased=False) + 1e-7)
         yield Guess(
             "normalised input",
             "the audio is brought to zero mean and unit variance first",
             _array(network(normal, layer=right, project=v1)),
-            "D3",
         )
         yield from _constants(lambda: _array(network(audio, layer=right, project=v1)), network)
 
@@ -73,17 +82,17 @@ def _constants(extract: Callable[[], Array], network: Hubert) -> Iterator[Guess]
             norms: tuple[Any, Any] = (layer.attention_norm, layer.final_norm)
             for norm in norms:
                 stack.enter_context(_replaced(norm, eps=10 * norm.eps))
-        yield Guess("epsilon", "the norms' epsilon is not 1e-5", extract(), None, base=right)
+        yield Guess("epsilon", "the norms' epsilon is not 1e-5", extract(), base=right)
     attend = hubert.attend
     with _replaced(hubert, attend=lambda q, *rest: attend(1.001 * q, *rest)):
-        yield Guess("another attention scale", "attention is not scaled by 1/8", extract(), None, base=right)
+        yield Guess("another attention scale", "attention is not scaled by 1/8", extract(), base=right)
     forward = Dense.forward
 
     def with_tanh(self: Dense, x: torch.Tensor, gelu: bool = False) -> torch.Tensor:
         return F.gelu(forward(self, x), approximate="tanh") if gelu else forward(self, x)
 
     with _replaced(Dense, forward=with_tanh):
-        yield Guess("another GELU", "GELU is the tanh form, not the exact one", extract(), None, base=right)
+        yield Guess("another GELU", "GELU is the tanh form, not the exact one", extract(), base=right)
 
 
 @torch.no_grad()
@@ -94,13 +103,12 @@ def _layers(network: Hubert, audio: torch.Tensor, right: int, v1: bool) -> Itera
         features = network.final(hidden) if v1 and network.final is not None else hidden
         if number != right:
             sentence = f"these are the features of layer {number}, not {right}"
-            yield Guess("wrong layer", sentence, _array(features[None]), "D3")
+            yield Guess("wrong layer", sentence, _array(features[None]))
         if v1:
             yield Guess(
                 "missing projection",
                 f"these are 256 channels of layer {number}, without final_proj",
                 _array(hidden[None, :, :256]),
-                "D3",
             )
 
 
@@ -117,7 +125,7 @@ def _praat(padded: Array) -> Iterator[Guess]:
         track = pm.praat(padded, floor).selected_array["frequency"]
         left = max(0, (frames - len(track) + 1) // 2)
         made = np.pad(track, (left, max(0, frames - len(track) - left)))
-        yield Guess("another pitch floor", f"Praat's floor is {floor:g} Hz, not 50", made, "D9")
+        yield Guess("another pitch floor", f"Praat's floor is {floor:g} Hz, not 50", made)
 
 
 def _mels(network: Rmvpe, padded: Array) -> Iterator[Guess]:
@@ -143,7 +151,6 @@ def _mels(network: Rmvpe, padded: Array) -> Iterator[Guess]:
             "voicing threshold",
             f"the salience threshold is {threshold:g}, not 0.03",
             salience.decode(exact, threshold),
-            "D4",
         )
     if short:
         tail = right[-short - 1 : -1].flip(0)
@@ -151,14 +158,18 @@ def _mels(network: Rmvpe, padded: Array) -> Iterator[Guess]:
             "mel padding",
             "mel frames are padded to a multiple of 32 by reflection, not by 0",
             track(torch.cat([right, tail]), len(right)),
-            "D4",
         )
         silence = torch.full((short, right.shape[1]), float(np.log(1e-5)))
         yield Guess(
             "mel padding",
             "mel frames are padded to a multiple of 32 by silence, not by 0",
             track(torch.cat([right, silence]), len(right)),
-            "D4",
+        )
+    with _replaced(UNetStream, __call__=_without_output_padding):
+        yield Guess(
+            "no output_padding",
+            "the transposed convolutions have no output_padding: their last row and column are 0",
+            track(right),
         )
     label = "mel or window variant"
     for sentence, other in (
@@ -166,20 +177,34 @@ def _mels(network: Rmvpe, padded: Array) -> Iterator[Guess]:
         ("mel bands begin at 0 Hz, not 30", mel.filterbank(0.0, 8000.0, "htk")),
         ("mel triangles have height 1, not equal area", bank / bank.amax(1, keepdim=True)),
     ):
-        yield Guess(label, sentence, track(mel.log_mel(framed, other)), "D4")
-    yield Guess(label, "the mel logarithm is to the base 10", track(right / float(np.log(10))), "D4")
+        yield Guess(label, sentence, track(mel.log_mel(framed, other)))
+    yield Guess(label, "the mel logarithm is to the base 10", track(right / float(np.log(10))))
     for floor in (1e-3, 1e-8):
         clamped = torch.log(torch.clamp(_magnitudes(framed, bank), min=floor))
-        yield Guess(label, f"mel magnitudes are clamped at {floor:g}, not 1e-5", track(clamped), "D4")
+        yield Guess(label, f"mel magnitudes are clamped at {floor:g}, not 1e-5", track(clamped))
     window = torch.hann_window(1024, periodic=False)
     yield Guess(
         label,
         "the Hann window is symmetric, not periodic",
         track(torch.log(torch.clamp(_magnitudes(framed, bank, window), min=1e-5))),
-        "D4",
     )
     zeros = F.pad(audio, (512, 512))
-    yield Guess(label, "the audio's ends are padded by zeros, not by reflection", track(mel.log_mel(zeros, bank)), "D4")
+    yield Guess(label, "the audio's ends are padded by zeros, not by reflection", track(mel.log_mel(zeros, bank)))
+
+
+def _without_output_padding(self: UNetStream, image: torch.Tensor, last: bool) -> list[torch.Tensor]:
+    """One pass in which every transposed convolution leaves its last row (time) and column (frequency) at 0."""
+    rises: Any = [partial(_rise_to_0, rise) for rise in self.rise]
+    with _replaced(self, rise=rises):
+        return _UNET_CALL(self, image, last)
+
+
+def _rise_to_0(rise: Callable[[torch.Tensor, bool], torch.Tensor], image: torch.Tensor, last: bool) -> torch.Tensor:
+    risen = rise(image, last).clone()
+    risen[..., -1] = 0
+    if last:
+        risen[:, :, -1] = 0
+    return risen
 
 
 def _magnitudes(framed: torch.Tensor, bank: torch.Tensor, window: torch.Tensor | None = None) -> torch.Tensor:
@@ -203,7 +228,6 @@ def _search(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterat
                 "exact search",
                 f"{word} searched, not the nearest one alone",
                 distances if name.endswith("distances") else ids,
-                "D12",
             )
 
 
@@ -226,11 +250,14 @@ def _module_with(module: Any, **other: Any) -> SimpleNamespace:
 
 
 def _encoder(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterator[Guess]:
-    coarse = torch.from_numpy(inputs["f0.coarse"]) if "f0.coarse" in inputs else None
-    content, place = torch.from_numpy(inputs[prefix + "content.protected"]), int(name.endswith(".logs"))
+    bins = inputs.get("f0.coarse", inputs.get(prefix + "f0.coarse"))
+    coarse = torch.from_numpy(bins) if bins is not None else None
+    features = prefix + ("content.protected" if prefix + "content.protected" in inputs else "content")
+    content, place = torch.from_numpy(inputs[features]), int(name.endswith(".logs"))
+    head = content.shape[1] - voice.case[name].shape[2]  # frames of context that a stream leaves out
 
-    def encoded() -> Array:
-        return _array(voice.synthesizer.encode(content, coarse)[place])
+    def encoded(coarse: torch.Tensor | None = coarse) -> Array:
+        return _array(voice.synthesizer.encode(content, coarse, head)[place])
 
     right, root = encoded(), math.sqrt
     widths = {
@@ -238,17 +265,17 @@ def _encoder(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Itera
         "another attention scale": voice.synthesizer.encoder.blocks[0].attention.width,
     }
     with _replaced(encoder, EPS=10 * encoder.EPS):
-        yield Guess("epsilon", "the norms' epsilon is not 1e-5", encoded(), None, base=right)
+        yield Guess("epsilon", "the norms' epsilon is not 1e-5", encoded(), base=right)
     for label, width in widths.items():
         with _replaced(encoder, sqrt=lambda x, width=width: root(x) * (1.001 if x == width else 1)):
-            yield Guess(label, f"the factor sqrt({width}) is not right", encoded(), None, base=right)
+            yield Guess(label, f"the factor sqrt({width}) is not right", encoded(), base=right)
         with _replaced(encoder, sqrt=lambda x, width=width: 1.0 if x == width else root(x)):
             yield Guess(label, f"the factor sqrt({width}) is missing", encoded())
     for slope in (0.01, 0.2):
         with _replaced(encoder, F=_module_with(F, leaky_relu_=lambda x, _, slope=slope: F.leaky_relu_(x, slope))):
             yield Guess("another slope", f"the slope of LeakyReLU is {slope:g}, not 0.1", encoded())
     with _replaced(encoder, F=_module_with(F, leaky_relu_=lambda x, slope: F.leaky_relu_(x, slope + 1e-3))):
-        yield Guess("another slope", "the slope of LeakyReLU is not 0.1", encoded(), None, base=right)
+        yield Guess("another slope", "the slope of LeakyReLU is not 0.1", encoded(), base=right)
     with _replaced(encoder, F=_module_with(F, relu_=F.gelu)):
         yield Guess("another activation", "GELU is used instead of ReLU", encoded())
     if coarse is not None:
@@ -257,8 +284,7 @@ def _encoder(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Itera
             ("another pitch row", (coarse - 1).clamp(min=0)),
             ("missing pitch", torch.ones_like(coarse)),
         ):
-            made = _array(voice.synthesizer.encode(content, other)[place])
-            yield Guess(label, "the pitch table is read at another row", made, "D5")
+            yield Guess(label, "the pitch table is read at another row", encoded(other))
 
 
 def _flow(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterator[Guess]:
@@ -285,7 +311,6 @@ def _flow(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterator
             "missing speaker",
             "the couplings do not use the speaker's embedding",
             _array(net.flow(z_p, torch.zeros_like(g))),
-            "D22",
         )
 
 
@@ -298,14 +323,19 @@ def _generator(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Ite
 
     right = generated()
     with _replaced(generator, LAST_SLOPE=generator.LAST_SLOPE + 1e-3):
-        yield Guess("another last slope", "the slope of the last LeakyReLU is not 0.01", generated(), None, base=right)
+        yield Guess("another last slope", "the slope of the last LeakyReLU is not 0.01", generated(), base=right)
+    for slope in (0.01, 0.2):
+        with _replaced(generator, SLOPE=slope):
+            yield Guess("another slope", f"the slope of LeakyReLU is {slope:g}, not 0.1", generated())
+    with _replaced(generator, LAST_SLOPE=residual_blocks.SLOPE):
+        yield Guess("another last slope", "the slope of the last LeakyReLU is 0.1, not 0.01", generated())
     with _replaced(generator, SLOPE=residual_blocks.SLOPE + 1e-3):
-        yield Guess("another slope", "the slope of LeakyReLU is not 0.1", generated(), None, base=right)
+        yield Guess("another slope", "the slope of LeakyReLU is not 0.1", generated(), base=right)
     without = generated(g=torch.zeros_like(g))
-    yield Guess("missing speaker", "the generator does not use the speaker's embedding", without, "D22")
+    yield Guess("missing speaker", "the generator does not use the speaker's embedding", without)
     if source is not None:
         without = generated(source=torch.zeros_like(source))
-        yield Guess("missing source", "the generator does not use the source", without, "D16")
+        yield Guess("missing source", "the generator does not use the source", without)
 
 
 def _speaker(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterator[Guess]:
@@ -313,7 +343,7 @@ def _speaker(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Itera
     for number in range(synthesizer.embedding.shape[0]):
         if number != right:
             yield Guess(
-                "another speaker", f"this is speaker {number}, not {right}", _array(synthesizer.speaker(number)), "D22"
+                "another speaker", f"this is speaker {number}, not {right}", _array(synthesizer.speaker(number))
             )
 
 
@@ -326,7 +356,6 @@ def _source(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterat
         "the other generation",
         f"the sine is made as generation {other} makes it",
         _array(sine if name.endswith("sine") else source),
-        "D16",
     )
 
 
@@ -339,4 +368,8 @@ PROBES: dict[str, Probe] = {
     "enc_p": _encoder,
     "flow": _flow,
     "generator": _generator,
+    "rt.hubert.features": _hubert,
+    "rt.spk.g": _speaker,
+    "rt.enc_p": _encoder,
+    "rt.flow": _flow,
 }

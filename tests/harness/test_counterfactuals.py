@@ -7,7 +7,7 @@ import pytest
 
 from parity import stages
 from parity.goldens import store, trace_file
-from parity.judge.diagnosis import causes
+from parity.judge.diagnosis.acceptance import Comparison, decide
 from parity.runs import dumps
 from parity.rvc_bridge import counterfactual
 from parity.voices import KINDS
@@ -43,8 +43,8 @@ def test_predictions_are_made_where_the_network_is_the_same(case: store.Case) ->
         guess.value for guess in networks.guesses(case, "spk.g", "seg0.", name, {}) if guess.name == "another speaker"
     )
     assert not networks.refused
-    best = causes.best(networks.guesses(case, "spk.g", "seg0.", name, {}), other, case[name])
-    assert best is not None and best[1].divergence == "D22"
+    best = decide(networks.guesses(case, "spk.g", "seg0.", name, {}), Comparison(other, case[name])).fit
+    assert best is not None and best.guess.name == "another speaker"
 
 
 def test_predictions_are_refused_where_the_network_is_another(case: store.Case) -> None:

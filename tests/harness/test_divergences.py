@@ -11,11 +11,12 @@ from small_case import META, changed, golden, judge, tensors
 
 from parity.goldens import store
 from parity.judge.decisions.voicing import Salience
-from parity.judge.diagnosis import causes, realtime
+from parity.judge.diagnosis import divergences, realtime
+from parity.judge.diagnosis.acceptance import Comparison, decide
 
 ROOT = Path(__file__).parents[2]
 PROBES = (
-    *sorted((ROOT / "parity" / "judge" / "diagnosis").glob("*.py")),
+    *(path for path in sorted((ROOT / "parity" / "judge" / "diagnosis").glob("*.py")) if path.stem != "divergences"),
     *sorted((ROOT / "parity" / "rvc_bridge").glob("*.py")),
 )
 # D26's other half happens on a GPU alone; the goldens state every option, so D28's defaults leave no tensor. Both have
@@ -32,13 +33,18 @@ def registered() -> list[str]:
 
 
 def probed() -> set[str]:
-    """Every number that a probe carries as its `divergence`."""
-    result = set()
+    """Every number that a cause of the registry has."""
+    return {row.number for row in divergences.REGISTRY}
+
+
+def guessed() -> set[str]:
+    """Every text in the modules of the causes, among them the names of all causes."""
+    texts = set()
     for path in PROBES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"D\d+", node.value):
-                result.add(node.value)
-    return result
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.add(node.value)
+    return texts
 
 
 def rows() -> dict[str, str]:
@@ -61,6 +67,19 @@ def test_the_guide_lists_each_divergence(number: str) -> None:
     assert number in rows()
     if number in WRITTEN:
         assert WRITTEN[number] in rows()[number]
+
+
+def test_every_cause_of_the_registry_is_a_cause() -> None:
+    registered_names = {name for row in divergences.REGISTRY for name in row.causes}
+    assert registered_names <= guessed()
+
+
+def test_one_name_has_one_number_in_a_stage() -> None:
+    assert divergences.number_of("nsf", "missing noise") == "D16"
+    assert divergences.number_of("z_p", "missing noise") == divergences.number_of("rt.z_p", "missing noise") == "D18"
+    assert divergences.number_of("final", "another guard") == "D20"
+    assert divergences.number_of("generator", "missing tanh") is None
+    assert divergences.number_of("flow", "half precision") == "D26"
 
 
 def test_no_probe_names_a_number_that_is_not_registered() -> None:
@@ -104,8 +123,10 @@ def test_a_missing_or_inverted_formant_shift_is_recognized(factor: float, name: 
     """D23: only a stream has a formant shift."""
     case = store.open_case("goldens/cases/rt-formant-up-2026")
     pitch = "rt.1.f0.hz"
-    result = causes.best(realtime.guesses(case, "rt.f0", pitch), case[pitch] * np.float32(factor), case[pitch])
-    assert result is not None and result[1].name == name and result[1].divergence == "D23"
+    ours = case[pitch] * np.float32(factor)
+    fit = decide(realtime.guesses(case, "rt.f0", pitch), Comparison(ours, case[pitch])).fit
+    assert fit is not None and fit.guess.name == name
+    assert divergences.number_of("rt.f0", name) == "D23"
 
 
 def test_a_pitch_that_was_not_scaled_to_the_output_frames_is_recognized() -> None:
@@ -128,6 +149,6 @@ def test_another_threshold_of_fcpe_is_recognized(monkeypatch: pytest.MonkeyPatch
     right = f0_decoders.decode(decided_on, 0.006, f0_decoders.REACH)
     assert (right > 0).all()
     other = np.where(np.arange(3) == 1, 0, right).astype(np.float32)
-    result = causes.best(f0_decoders.guesses(voice, np.zeros(1)), other, right)
-    assert result is not None and result[1].divergence == "D10"
-    assert result[1].sentence == "the salience threshold is 0.03, not 0.006"
+    fit = decide(f0_decoders.guesses(voice, np.zeros(1)), Comparison(other, right)).fit
+    assert fit is not None and divergences.number_of("f0.raw", fit.guess.name) == "D10"
+    assert fit.guess.sentence == "the salience threshold is 0.03, not 0.006"

@@ -1,11 +1,11 @@
 """The most likely cause of an error: known mistakes predict the tensor, and the best prediction names the cause.
 
-A prediction explains the share of the error's energy that vanishes when the prediction takes the golden's place. The
-guess that explains most is named if it explains nearly all of the error; otherwise the cause is "unknown". A cause of
-the stage itself is preferred to a general one (a gain, a shift) that explains little more.
+The guess that explains most of the error is named if it is accepted (parity/judge/diagnosis/acceptance.py); otherwise
+the cause is "unknown". A cause of the stage itself is preferred to a general one (a gain, a shift) that explains little
+more.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -14,20 +14,14 @@ from parity.candidates import candidate
 from parity.goldens.arrays import Array, NamedArrays
 from parity.goldens.store import Case
 from parity.judge.diagnosis import any_stage, content, f0, input_audio, prior, registry, source, waveform
-from parity.judge.diagnosis.any_stage import finite
+from parity.judge.diagnosis.acceptance import PREFERENCE, Comparison, decide, finite
+from parity.judge.diagnosis.divergences import number_of
 from parity.judge.diagnosis.registry import Cause, Guess
 from parity.judge.diagnosis.registry import Oracle as Oracle
 from parity.judge.states import Mode
 
 PROBE_MODULES = (input_audio, f0, content, prior, source, waveform)  # importing them registers their probes
 
-# Shares of the error's energy, 0 to 1. They were chosen so that the mutants of parity/mutants/catalog get the right
-# cause and none gets a wrong one: python -m parity.mutants counts both.
-ENOUGH = 0.95  # that a cause of the stage itself must explain
-ENOUGH_IN_GENERAL = 0.97  # that a general cause must explain
-CERTAIN = 0.999  # above which no other guess is tried
-PREFERENCE = 0.05  # that a general cause, or one of free size, must explain beyond a cause of the stage itself
-NEGLIGIBLE = 0.005  # of the error's energy: a mistake that moves the tensor by less cannot have caused the error
 FOREIGN = 0.01  # of the golden's energy: an error above it means that the tensor has another content altogether
 
 UNKNOWN = Cause(name="unknown", sentence="no simple change explains this error", explains=0.0, divergence=None)
@@ -41,6 +35,7 @@ def suggest(
     made: NamedArrays,
     mode: str,
     oracle: Oracle | None = None,
+    noise: float = 0.0,
 ) -> Cause:
     """The cause of the error in one tensor.
 
@@ -52,6 +47,7 @@ def suggest(
         made: The candidate's tensors of that mode. In a chained run the mistake was made on the candidate's own inputs.
         mode: "isolated" or "chained".
         oracle: Predictions that need networks; used only where no simpler cause of the stage explains the error.
+        noise: Relative RMS up to which a difference counts as rounding: the limit of the tensor.
     """
     if name not in case:
         return UNKNOWN.copy()
@@ -62,63 +58,24 @@ def suggest(
     if ours.shape != golden.shape:
         return _of_another_shape(ours, golden)
     deviation = registry.deviation_of(case, stage, name, made, inputs, prefix)
-    simple = best([*registry.guesses(deviation), *any_stage.guesses(name, ours, golden)], ours, golden)
-    if oracle is not None and (simple is None or simple[1].general):
-        network = best(_until_error(oracle(case, stage.name, prefix, name, deviation.inputs)), ours, golden)
-        if simple is None or (network is not None and network[0] > simple[0] - PREFERENCE):
-            simple = network
-    if simple is None:
+    comparison = Comparison(ours, golden, stages.tensor(name).axes, noise)
+    simple = [*registry.guesses(deviation), *any_stage.guesses(name, ours, golden)]
+    decision = decide((guess for guess in simple if oracle is None or not guess.place_only), comparison)
+    fit = decision.fit
+    if oracle is not None and (fit is None or fit.guess.general) and not decision.rivals:
+        network = decide(_until_error(oracle(case, stage.name, prefix, name, deviation.inputs)), comparison)
+        if fit is None or network.rivals or (network.fit is not None and network.fit.share > fit.share - PREFERENCE):
+            decision = network
+    if decision.rivals:
+        one, other = (guess.name for guess in decision.rivals)
+        cause = UNKNOWN.copy()
+        cause["sentence"] = f"two known mistakes explain this error about equally: {one}, {other}"
+        return cause
+    if decision.fit is None:
         return _by_elimination(stage, ours, golden) if oracle is None else UNKNOWN.copy()
-    share, guess = simple
-    return Cause(name=guess.name, sentence=guess.sentence, explains=round(share, 6), divergence=guess.divergence)
-
-
-def best(guesses: Iterable[Guess], ours: Array, golden: Array) -> tuple[float, Guess] | None:
-    """The guess that explains most of the error.
-
-    Args:
-        guesses: Predictions; those of another shape than the golden are ignored.
-        ours: The candidate's tensor.
-        golden: The golden's, of the same shape.
-    Returns:
-        The share of the error's energy that it explains, and the guess; None where no guess explains enough.
-    """
-    target, exact = finite(ours), finite(golden)
-    count = golden.dtype.kind == "i" and golden.dtype != np.int16  # of decisions, the wrong ones are counted
-    error = _distance(target, exact, count)
-    candidates: list[tuple[float, float, Guess]] = []  # (share for the ranking, share, guess)
-    for guess in guesses:
-        value = np.asarray(guess.value)
-        value = value[: len(golden)] if value.ndim == golden.ndim == 1 else value
-        if value.shape != golden.shape or error == 0:
-            continue
-        right, wrong = exact, finite(value)
-        if guess.base is not None:  # the prediction without the mistake takes the golden's place
-            right = finite(guess.base)
-            wrong = right + _projected(wrong - right, target - right)
-        error = _distance(target, right, count)
-        left = _distance(target, wrong, count)
-        if error == 0 or _distance(wrong, right, count) < NEGLIGIBLE * error:
-            continue
-        share = 1 - left / error
-        flexible = guess.general or guess.base is not None
-        if share > CERTAIN and not flexible:
-            candidates = [(share, share, guess)]
-            break
-        candidates.append((share - (PREFERENCE if flexible else 0), share, guess))
-    candidates = [row for row in candidates if row[1] >= (ENOUGH_IN_GENERAL if row[2].general else ENOUGH)]
-    return max(candidates, key=lambda row: row[0])[1:] if candidates else None
-
-
-def _projected(direction: Array, gap: Array) -> Array:
-    """The multiple of a direction that explains most of a difference (least squares)."""
-    power = float(np.sum(direction * direction))
-    return direction * (float(np.sum(direction * gap)) / power if power else 0.0)
-
-
-def _distance(one: Array, other: Array, count: bool) -> float:
-    """The energy of the difference, or the number of unequal elements."""
-    return float((one != other).sum()) if count else float(np.sum((one - other) ** 2))
+    guess = decision.fit.guess
+    share = round(decision.fit.share, 6)
+    return Cause(name=guess.name, sentence=guess.sentence, explains=share, divergence=number_of(stage.name, guess.name))
 
 
 def _until_error(guesses: Iterator[Guess]) -> Iterator[Guess]:
@@ -135,13 +92,13 @@ _USUAL_CAUSES = {
         name="wrong layer",
         sentence="the features have the right form and another content altogether: another layer?",
         explains=None,
-        divergence="D3",
+        divergence=number_of("hubert.features", "wrong layer"),
     ),
     "spk.g": Cause(
         name="another speaker",
         sentence="the embedding is another one altogether: another speaker?",
         explains=None,
-        divergence="D22",
+        divergence=number_of("spk.g", "another speaker"),
     ),
 }
 
@@ -158,7 +115,7 @@ def _missing(name: str, made: NamedArrays) -> Cause:
             name="unvoiced frames kept at 0",
             sentence="unvoiced frames are not filled from their neighbors, as in rvc-python and webui-classic",
             explains=1.0,
-            divergence="D1",
+            divergence=number_of("f0.filled", "unvoiced frames kept at 0"),
         )
     return UNKNOWN.copy()
 
@@ -167,7 +124,12 @@ def _of_another_shape(ours: Array, golden: Array) -> Cause:
     if ours.ndim != golden.ndim:
         return UNKNOWN.copy()
     if sorted(ours.shape) == sorted(golden.shape):
-        return Cause(name="transposed axis", sentence="the axes are in another order", explains=1.0, divergence="D27")
+        return Cause(
+            name="transposed axis",
+            sentence="the axes are in another order",
+            explains=1.0,
+            divergence=number_of("", "transposed axis"),
+        )
     differing = [(a, b) for a, b in zip(ours.shape, golden.shape, strict=True) if a != b]
     if len(differing) != 1:
         return UNKNOWN.copy()

@@ -25,11 +25,11 @@ def peak_guard(deviation: Deviation) -> Iterator[Guess]:
     """The guard that scales loud input down to a peak of 0.95."""
     raw = deviation.input("audio16k.raw")
     peak = float(np.abs(raw).max())
-    yield Guess("missing peak guard", "the input is not scaled down to a peak of 0.95", raw, "D15")
+    yield Guess("missing peak guard", "the input is not scaled down to a peak of 0.95", raw)
     for ceiling in (1.0, 0.99, 0.9):
         scaled = raw / max(peak / ceiling, 1)
-        yield Guess("another guard", f"the peak guard is {ceiling:g} instead of 0.95", scaled, "D15")
-    yield Guess("always normalised", "quiet input is scaled up to 0.95 too", raw * (0.95 / peak), "D15")
+        yield Guess("another guard", f"the peak guard is {ceiling:g} instead of 0.95", scaled)
+    yield Guess("always normalised", "quiet input is scaled up to 0.95 too", raw * (0.95 / peak))
 
 
 @probe("highpassed")
@@ -38,23 +38,21 @@ def high_pass(deviation: Deviation) -> Iterator[Guess]:
     from scipy import signal  # slow to import; only a stage that differs needs it
 
     x = deviation.input("audio16k")
-    yield Guess("missing high-pass", "the 48 Hz high-pass is not applied", x.astype(np.float64), "D19")
+    yield Guess("missing high-pass", "the 48 Hz high-pass is not applied", x.astype(np.float64))
     yield Guess(
         "one-way filter",
         "the filter runs forward only, so it is not zero-phase",
         signal.lfilter(B, A, x.astype(np.float64)),
-        "D19",
     )
     yield Guess(
         "float64 extension",
         "the ends are extended in float64, not in the input's float32",
         signal.filtfilt(B, A, x.astype(np.float64)),
-        "D19",
     )
-    yield Guess("no extension", "the filter's ends are not extended", signal.filtfilt(B, A, x, padtype=None), "D19")
+    yield Guess("no extension", "the filter's ends are not extended", signal.filtfilt(B, A, x, padtype=None))
     for kind in ("even", "constant"):
         yield Guess(
-            "another extension", f"the ends are extended {kind}, not odd", signal.filtfilt(B, A, x, padtype=kind), "D19"
+            "another extension", f"the ends are extended {kind}, not odd", signal.filtfilt(B, A, x, padtype=kind)
         )
     for order, cutoff in ((5, 40), (5, 50), (5, 60), (4, 48), (2, 48), (5, 80), (5, 20)):
         b, a = signal.butter(order, cutoff, "high", fs=16000)
@@ -62,7 +60,6 @@ def high_pass(deviation: Deviation) -> Iterator[Guess]:
             "another high-pass",
             f"the high-pass is of order {order} at {cutoff} Hz, not 5 at 48",
             signal.filtfilt(b, a, x),
-            "D19",
         )
 
 
@@ -75,27 +72,29 @@ def cut_points(deviation: Deviation) -> Iterator[Guess]:
     total = np.concatenate([[0.0], np.cumsum(edge)])
     loud = np.concatenate([[0.0], np.cumsum(np.abs(edge))])
     energy = np.concatenate([[0.0], np.cumsum(edge**2)])
+    signed = _box(total, 0)
     profiles = [
-        ("sum without magnitude", "the cut rule takes |Σ x| instead of Σ |x|", np.abs(_box(total, 0)), "D13"),
-        ("energy", "the cut rule takes Σ x² instead of Σ |x|", _box(energy, 0), "D13"),
-        ("profile one sample late", "the loudness window lies one sample later", _box(loud, 1), "D13"),
-        ("mean", "the loudness is a mean, not a sum", _box(loud, 0) / 160, "D13"),
-        ("", "", _box(loud, 0), None),
+        ("sum without magnitude", "the cut rule takes |Σ x| instead of Σ |x|", np.abs(signed), np.abs(signed)),
+        ("sum without magnitude", "signed sums are kept, and |Σ x| is taken where a cut is searched", signed, None),
+        ("sum without magnitude", "signed sums are kept and searched: Σ x instead of Σ |x|", signed, signed),
+        ("energy", "the cut rule takes Σ x² instead of Σ |x|", _box(energy, 0), _box(energy, 0)),
+        ("profile one sample late", "the loudness window lies one sample later", _box(loud, 1), _box(loud, 1)),
+        ("mean", "the loudness is a mean, not a sum", _box(loud, 0) / 160, None),
+        ("", "", _box(loud, 0), _box(loud, 0)),
     ]
-    for label, sentence, profile, divergence in profiles:
+    for label, sentence, recorded, searched in profiles:
         count = len(x)
-        profile = profile[:count]
         if label and deviation.tensor == "quiet.profile":
-            yield Guess(label, sentence, profile, divergence)
-        if deviation.tensor != "segment.cuts" or (label and _same_profile(deviation)):
+            yield Guess(label, sentence, recorded[:count])
+        if deviation.tensor != "segment.cuts" or searched is None or (label and _same_profile(deviation)):
             continue
+        profile = searched[:count]
         centers = range(center, count, center)
         if label:
             yield Guess(
                 label,
                 sentence,
                 np.array([c - reach + int(np.argmin(profile[c - reach : c + reach])) for c in centers]),
-                divergence,
             )
             continue
         flat = profile
@@ -103,33 +102,27 @@ def cut_points(deviation: Deviation) -> Iterator[Guess]:
             "last minimum",
             "of equal minima the last is taken",
             np.array([c + reach - 1 - int(np.argmin(flat[c - reach : c + reach][::-1])) for c in centers]),
-            "D13",
         )
-        yield Guess("cuts at the centres", "no quiet position is searched", np.array(list(centers)), "D13")
+        yield Guess("cuts at the centres", "no quiet position is searched", np.array(list(centers)))
         yield Guess(
             "loudest place",
             "the loudest position is taken, not the quietest",
             np.array([c - reach + int(np.argmax(flat[c - reach : c + reach])) for c in centers]),
-            "D13",
         )
         yield Guess(
             "search before only",
             "the quiet position is searched before the center only",
             np.array([c - reach + int(np.argmin(flat[c - reach : c])) for c in centers]),
-            "D13",
         )
         yield Guess(
             "cuts from the window's start",
             "the position inside the window is returned",
             np.array([int(np.argmin(flat[c - reach : c + reach])) for c in centers]),
-            "D13",
         )
         for by, word in ((1, "late"), (-1, "early")):
-            yield Guess(
-                "cuts one sample off", f"every cut is one sample {word}", deviation.case["segment.cuts"] + by, "D13"
-            )
+            yield Guess("cuts one sample off", f"every cut is one sample {word}", deviation.case["segment.cuts"] + by)
         floored = deviation.case["segment.cuts"] // 160 * 160
-        yield Guess("floored cuts", "the cuts are recorded after flooring to frames", floored, None)
+        yield Guess("floored cuts", "the cuts are recorded after flooring to frames", floored)
 
 
 def _same_profile(deviation: Deviation) -> bool:
@@ -156,7 +149,7 @@ def padding(deviation: Deviation) -> Iterator[Guess]:
         "a reflection that repeats the edge sample": np.pad(x, pad, mode="symmetric"),
     }
     for word, padded in ways.items():
-        yield Guess("another padding", f"the padding is {word}, not a reflection", padded, None)
+        yield Guess("another padding", f"the padding is {word}, not a reflection", padded)
 
 
 @probe("seg.audio")
@@ -169,15 +162,14 @@ def segment_audio(deviation: Deviation) -> Iterator[Guess]:
     for by in (-160, 160, -80, 80, -320, 320):
         piece = padded[max(start + by, 0) : start + by + length]
         if len(piece) == length:
-            yield Guess("shifted segment", f"the segment begins {by} samples off", piece[None], None)
+            yield Guess("shifted segment", f"the segment begins {by} samples off", piece[None])
     if "audio16k" in deviation.case:
         pad = (len(padded) - len(deviation.case["audio16k"])) // 2
         dry = np.pad(deviation.case["audio16k"].astype(np.float64), pad, mode="reflect")[start : start + length]
-        yield Guess("missing high-pass", "the segment is cut from audio without the high-pass", dry[None], "D19")
+        yield Guess("missing high-pass", "the segment is cut from audio without the high-pass", dry[None])
     piece = padded[start : start + length].astype(np.float64)
     yield Guess(
         "normalised input",
         "the segment is brought to zero mean and unit variance first",
         ((piece - piece.mean()) / np.sqrt(piece.var() + 1e-7))[None],
-        "D3",
     )

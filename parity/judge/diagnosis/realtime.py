@@ -7,6 +7,7 @@ import numpy as np
 
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
+from parity.judge.diagnosis.divergences import number_of
 from parity.judge.diagnosis.registry import Cause, Guess
 from parity.stages import TensorName
 
@@ -30,13 +31,11 @@ def guesses(case: Case, stage: str, name: str) -> Iterator[Guess]:
         "missing formant shift",
         "the pitch is not lowered by the formant shift, which the resampling raises",
         golden * 2 ** (shift / 12),
-        "D23",
     )
     yield Guess(
         "formant shift the other way",
         "the pitch is moved by the formant shift with the wrong sign",
         golden * 2 ** (2 * shift / 12),
-        "D23",
     )
     raw, resampled = (str(parsed.sibling(local)) for local in ("waveform.raw", "waveform.model"))
     if raw in case and resampled in case:
@@ -46,7 +45,6 @@ def guesses(case: Case, stage: str, name: str) -> Iterator[Guess]:
             "unscaled pitch",
             f"the pitch is not scaled by the {synthesized} synthesized frames for {output} output frames",
             golden * output / synthesized,
-            "D23",
         )
 
 
@@ -72,5 +70,5 @@ def other_length(case: Case, stage: str, ours: Array, golden: Array) -> Cause | 
         name="missing resampling",
         sentence="the output is not resampled: it has the voice's own rate, whatever rate is written beside it",
         explains=1.0,
-        divergence="D24",
+        divergence=number_of("resampled", "missing resampling"),
     )

@@ -31,7 +31,8 @@ class Guess:
         name: The cause's name in verdict.json and in the catalog of mutants.
         sentence: What the candidate does instead, for a report.
         value: The predicted tensor.
-        divergence: The number of the mistake in docs/divergences.md.
+        place_only: The value is the candidate's own: only the place of the error was predicted. Such a guess counts
+            where no network can predict the tensor.
         general: Any stage can make this mistake (a gain, a shift); a cause of the stage itself is preferred.
         base: What the same computation makes without the mistake. With it, the mistake's size is free, and `value` less
             `base` is the direction in which the mistake moves the tensor.
@@ -40,9 +41,9 @@ class Guess:
     name: str
     sentence: str
     value: Array
-    divergence: str | None = None
     general: bool = False
     base: Array | None = None
+    place_only: bool = False
 
 
 @dataclass(frozen=True)

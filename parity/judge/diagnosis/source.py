@@ -8,6 +8,7 @@ import numpy as np
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge.diagnosis.registry import Deviation, Guess, probe
+from parity.stages import Scope
 
 AMPLITUDE = 0.1  # of the sine on voiced frames (docs/spec/05 §5.5)
 VOICED = 0.003  # standard deviation of the noise on voiced frames; AMPLITUDE / 3 on unvoiced ones (docs/spec/05 §5.5)
@@ -58,7 +59,7 @@ def sine(
     return np.asarray((np.where(on, wave, 0) if mute else wave) + loudness * noise.ravel())[None, :, None]
 
 
-@probe("nsf")
+@probe("nsf", "rt.nsf")
 def source(deviation: Deviation) -> Iterator[Guess]:
     """nsf.sine and nsf.source under the mistakes of sine generators."""
     hz, noise = deviation.first_input("f0.hz"), deviation.first_input("noise.nsf")
@@ -66,6 +67,9 @@ def source(deviation: Deviation) -> Iterator[Guess]:
         return
     rate = int(deviation.case.voice["rate"])
     upp = noise.size // hz.shape[1]
+    if deviation.name.scope is Scope.BLOCK:
+        upp = rate // 100
+        hz = _of_output(hz, rate, upp, noise, deviation.case[deviation.prefix + "nsf.sine"])
     variants = [
         ("phase one sample early", "the phase does not count the current sample", {"lag": 1}),
         ("phase one sample late", "the phase counts one sample more", {"lag": -1}),
@@ -92,12 +96,22 @@ def source(deviation: Deviation) -> Iterator[Guess]:
             made
             if deviation.tensor.endswith("sine")
             else _through_linear_layer(deviation.case, deviation.prefix, made),
-            "D16",
         )
+    right = sine(hz, rate, upp, noise)
+    louder = right + 0.1 * (sine(hz, rate, upp, 0 * noise))
+    if deviation.tensor.endswith("sine"):
+        yield Guess("another amplitude", f"the sine's amplitude is not {AMPLITUDE:g}", louder, base=right)
     if deviation.tensor.endswith("source"):
         yield from _linear_layer_mistakes(deviation.case, deviation.prefix, deviation.ours)
     else:
         yield from _noise_levels(deviation.case, deviation.tensor, noise, hz, upp, deviation.ours)
+
+
+def _of_output(hz: Array, rate: int, upp: int, noise: Array, golden: Array) -> Array:
+    """The frames of a block's F0 (1, p) whose sine is returned: those that make the golden's sine, (1, n·upp, 1)."""
+    count = golden.shape[1] // upp
+    pieces = [hz[:, first : first + count] for first in range(hz.shape[1] - count + 1)]
+    return min(pieces, key=lambda piece: float(np.sum((sine(piece, rate, upp, noise) - golden) ** 2)))
 
 
 def _noise_levels(case: Case, name: str, noise: Array, hz: Array, upp: int, ours: Array) -> Iterator[Guess]:
@@ -114,7 +128,6 @@ def _noise_levels(case: Case, name: str, noise: Array, hz: Array, upp: int, ours
                 "another noise level",
                 f"noise on {label} frames is {right + more:.4g}, not {right:.4g}",
                 golden + more * part,
-                "D16",
             )
 
 
@@ -144,10 +157,10 @@ def _linear_layer_mistakes(case: Case, prefix: str, ours: Array) -> Iterator[Gue
         return
     wave = case[prefix + "nsf.sine"].astype(np.float64).reshape(1, 1, -1)
     slope, offset = fitted
-    yield Guess("missing tanh", "the source's tanh is missing", slope * wave + offset, "D16")
-    yield Guess("missing linear layer", "the source's linear layer is missing", np.tanh(wave), "D16")
-    yield Guess("bare sine", "the sine goes into the generator without linear layer and tanh", wave, "D16")
-    yield Guess("missing bias", "the source's linear layer has no bias", np.tanh(slope * wave), "D16")
+    yield Guess("missing tanh", "the source's tanh is missing", slope * wave + offset)
+    yield Guess("missing linear layer", "the source's linear layer is missing", np.tanh(wave))
+    yield Guess("bare sine", "the sine goes into the generator without linear layer and tanh", wave)
+    yield Guess("missing bias", "the source's linear layer has no bias", np.tanh(slope * wave))
     inside = (np.abs(ours) < LINEAR_RANGE).ravel()
     if inside.sum() > ENOUGH_SAMPLES:
         other = np.polyfit(wave.ravel()[inside], np.arctanh(ours.astype(np.float64).ravel()[inside]), 1)
@@ -155,5 +168,4 @@ def _linear_layer_mistakes(case: Case, prefix: str, ours: Array) -> Iterator[Gue
             "another linear layer",
             f"the source's linear layer is {other[0]:.6g} x + {other[1]:.3g}, not {slope:.6g} x + {offset:.3g}",
             np.tanh(other[0] * wave + other[1]),
-            "D16",
         )

@@ -13,11 +13,9 @@ def generator(deviation: Deviation) -> Iterator[Guess]:
     """The last tanh of the generator missing, repeated, or replaced by clipping."""
     golden = deviation.golden.astype(np.float64)
     small = np.clip(golden, -1 + 1e-12, 1 - 1e-12)
-    yield Guess("missing tanh", "the last tanh is missing", np.arctanh(small), None)
-    yield Guess("tanh twice", "tanh is applied twice", np.tanh(golden), None)
-    yield Guess(
-        "clipped", "the waveform is clipped instead of passed through tanh", np.clip(np.arctanh(small), -1, 1), None
-    )
+    yield Guess("missing tanh", "the last tanh is missing", np.arctanh(small))
+    yield Guess("tanh twice", "tanh is applied twice", np.tanh(golden))
+    yield Guess("clipped", "the waveform is clipped instead of passed through tanh", np.clip(np.arctanh(small), -1, 1))
 
 
 @probe("trim")
@@ -30,7 +28,7 @@ def trim(deviation: Deviation) -> Iterator[Guess]:
         piece = full[pad + by : pad + by + len(deviation.ours)] if pad + by >= 0 else full[:0]
         if len(piece) == len(deviation.ours):
             word = "late" if by > 0 else "early"
-            yield Guess("trimmed elsewhere", f"the padding is removed {abs(by)} samples too {word}", piece, "D14")
+            yield Guess("trimmed elsewhere", f"the padding is removed {abs(by)} samples too {word}", piece)
 
 
 @probe("concat")
@@ -39,7 +37,7 @@ def joined(deviation: Deviation) -> Iterator[Guess]:
     pieces = [deviation.inputs[key] for key in sorted(deviation.inputs) if key.endswith("waveform.segment")]
     if len(pieces) > 1:
         other = np.concatenate(pieces[::-1])
-        yield Guess("segments out of order", "the segments are joined in reverse order", other, "D14")
+        yield Guess("segments out of order", "the segments are joined in reverse order", other)
 
 
 def _rms(wave: Array, frame: int, hop: int, zeros: bool = True) -> Array:
@@ -61,7 +59,7 @@ def mixed(deviation: Deviation) -> Iterator[Guess]:
     """The loudness mix with another rate, window, floor or interpolation."""
     wave, source = deviation.input("waveform.concat").astype(np.float64), deviation.input("highpassed")
     rate, mix = int(deviation.case.voice["rate"]), float(deviation.case.options.get("rms_mix_rate", 1))
-    yield Guess("missing loudness mix", "the loudness envelope is not mixed", wave, "D21")
+    yield Guess("missing loudness mix", "the loudness envelope is not mixed", wave)
 
     def blend(
         share: float,
@@ -78,24 +76,21 @@ def mixed(deviation: Deviation) -> Iterator[Guess]:
         one, two = (_stretched(np.sqrt(rms * rms + epsilon), len(wave), corners) for rms in (input_rms, output_rms))
         return np.asarray(wave * one ** (1 - share) * np.maximum(two, floor) ** (share - 1))
 
+    yield Guess("exchanged mix rate", "the mix rate applies to the other side: 1 − r instead of r", blend(1 - mix))
+    yield Guess("full envelope", "the input's envelope replaces the output's", blend(0.0))
+    yield Guess("corners aligned", "the envelope is interpolated with corners aligned", blend(mix, corners=True))
+    yield Guess("half-second windows", "loudness is measured over half a second", blend(mix, half=False))
+    yield Guess("reflected ends", "loudness at the ends is measured on a reflection", blend(mix, zeros=False))
+    yield Guess("another floor", "the quiet floor is 1e-3 instead of 1e-6", blend(mix, floor=1e-3))
+    yield Guess("another mix rate", f"the mix rate is not {mix:g}", blend(mix + 1e-3), base=blend(mix))
     yield Guess(
-        "exchanged mix rate", "the mix rate applies to the other side: 1 − r instead of r", blend(1 - mix), "D21"
-    )
-    yield Guess("full envelope", "the input's envelope replaces the output's", blend(0.0), "D21")
-    yield Guess("corners aligned", "the envelope is interpolated with corners aligned", blend(mix, corners=True), "D21")
-    yield Guess("half-second windows", "loudness is measured over half a second", blend(mix, half=False), "D21")
-    yield Guess("reflected ends", "loudness at the ends is measured on a reflection", blend(mix, zeros=False), "D21")
-    yield Guess("another floor", "the quiet floor is 1e-3 instead of 1e-6", blend(mix, floor=1e-3), "D21")
-    yield Guess("another mix rate", f"the mix rate is not {mix:g}", blend(mix + 1e-3), "D21", base=blend(mix))
-    yield Guess(
-        "epsilon", "something is added under the root of the loudness", blend(mix, epsilon=1e-7), "D21", base=blend(mix)
+        "epsilon", "something is added under the root of the loudness", blend(mix, epsilon=1e-7), base=blend(mix)
     )
     if "audio16k" in deviation.case:
         yield Guess(
             "missing high-pass",
             "the input's loudness is measured without the high-pass",
             blend(mix, reference=deviation.case["audio16k"]),
-            "D19",
         )
 
 
@@ -113,7 +108,6 @@ def resampled(deviation: Deviation) -> Iterator[Guess]:
         "linear resampling",
         "the output is resampled by straight lines",
         np.interp(at, np.arange(len(wave)), wave),
-        "D15",
     )
     for quality in ("VHQ", "MQ", "LQ", "QQ"):
         made = soxr.resample(wave, source_rate, target, quality=quality)[: len(deviation.ours)]
@@ -121,7 +115,6 @@ def resampled(deviation: Deviation) -> Iterator[Guess]:
             "another resampling quality",
             f"soxr's quality is {quality}, not HQ",
             np.pad(made, (0, len(deviation.ours) - len(made))),
-            "D15",
         )
 
 
@@ -154,4 +147,4 @@ def integers(deviation: Deviation) -> Iterator[Guess]:
         ("another guard", "the guard is 1.0 instead of 0.99", np.trunc(wave * (32768 / max(peak * 0.99, 1)))),
         ("another guard", "the guard is 0.95 instead of 0.99", np.trunc(wave * (32768 / max(peak * 0.99 / 0.95, 1)))),
     ):
-        yield Guess(label, sentence, made, "D20")
+        yield Guess(label, sentence, made)

@@ -172,6 +172,7 @@ FAULTS = [
         "what is filled in goes through float32",
         _change_filled(lambda x, f0, voiced: np.where(f0 > 0, x, x.astype(np.float32))),
         needs=(Need.UNVOICED_FILLED, Need.UNVOICED_GAP, Need.RMVPE),
+        causes=("single precision",),
     ),
     Fault(
         "transpose-missing",
@@ -239,7 +240,7 @@ FAULTS = [
         "rounded to 0.01 Hz",
         _change_hz(reduced_precision.text(2)),
         needs=(Need.VOICED,),
-        causes=("rounded pitch",),
+        causes=("rounded pitch", "rounded decimals"),
     ),
     Fault(
         "hz-3-decimals",

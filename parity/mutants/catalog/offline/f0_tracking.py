@@ -277,7 +277,7 @@ FAULTS = [
         "6 bits behind the point",
         after(rmvpe, "track", reduced_precision.fixed(6)),
         needs=(Need.RMVPE, Need.VOICED),
-        causes=("fixed point",),
+        causes=("fixed point", "fewer bits"),
     ),
     Fault(
         "fcpe-epsilon",
@@ -300,7 +300,7 @@ FAULTS = [
         "a threshold of 0.3",
         put(fcpe, "THRESHOLD", 0.3),
         needs=(Need.FCPE, Need.VOICED, Need.PAUSE),
-        causes=("voicing threshold",),
+        causes=("voicing threshold", "another threshold of FCPE"),
     ),
     Fault(
         "crepe-undithered",
@@ -330,6 +330,7 @@ FAULTS = [
         "Praat's result in half precision",
         after(pm, "track", reduced_precision.half),
         needs=(Need.PM, Need.VOICED),
+        causes=("half precision",),
     ),
     Fault(
         "track-later",

@@ -133,7 +133,7 @@ FAULTS = [
         "a sine amplitude of 0.1001",
         after(source, "sine_a", lambda x: x * 1.001),
         needs=(Need.GENERATION_A, Need.VOICED),
-        causes=("gain",),
+        causes=("gain", "another amplitude"),
     ),
     Fault(
         "source-unmuted",

@@ -60,6 +60,7 @@ FAULTS = [
         "the resampler's kernel in half precision",
         around(block_input, "resample", _resample_with_half_kernel),
         needs=(Need.DEVICE_RATE, Need.BLOCK_AUDIBLE),
+        causes=("gain",),
     ),
     Fault(
         "live-in-16-bit",

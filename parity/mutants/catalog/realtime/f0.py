@@ -53,6 +53,7 @@ FAULTS = [
         "the last two frames are dropped",
         put(f0_cache, "DROPPED_LAST", 2),
         needs=(Need.F0, Need.BLOCKS_VOICED),
+        causes=("shift by 1 frame",),
     ),
     Fault(
         "live-hz-2-decimals",
@@ -97,5 +98,6 @@ FAULTS = [
         "F0 is scaled by the exact factor",
         around(FormantShift, "scale_f0", _scale_by_exact_factor),
         needs=(Need.FORMANT_SHIFT, Need.F0, Need.BLOCKS_VOICED),
+        causes=("gain",),
     ),
 ]

@@ -1,0 +1,203 @@
+"""When a prediction explains an error: it must explain how large the error is, and where.
+
+A prediction is what a tensor would be under one known mistake. It is accepted where
+
+1. nearly all of the error's energy vanishes when the prediction takes the golden's place,
+2. what is left is as small as rounding (the limit of the tensor), or a hundredth of the error,
+3. the places agree: nearly every frame, and nearly every channel, that holds error is explained by itself, and the
+   prediction moves no other frame or channel,
+4. what is left is small beside the candidate's own values, so that a prediction near 0 does not explain a tensor
+   near 0.
+
+Where two accepted predictions of different mistakes are about equally near to the candidate and differ from each other,
+neither is accepted.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity.goldens.arrays import Array
+from parity.judge.diagnosis.registry import Guess
+
+# Shares of the error's energy, 0 to 1. They were chosen so that the mutants of parity/mutants/catalog get the right
+# cause and none gets a wrong one: python -m parity.mutants counts both.
+ENOUGH = 0.95  # that a cause of the stage itself must explain
+ENOUGH_IN_GENERAL = 0.97  # that a general cause must explain
+PRECISE = 0.01  # of the error's energy that a prediction of fixed size may leave, unless rounding explains more
+PRECISE_IN_GENERAL = 0.003  # the same for a general cause
+CERTAIN = 1e-6  # of the error's energy: no other guess is tried where less than it is left
+PREFERENCE = 0.05  # that a general cause, or one of free size, must explain beyond a cause of the stage itself
+NEGLIGIBLE = 0.005  # of the error's energy: a mistake that moves the tensor by less cannot have caused the error
+UNFOUND = 1e30  # neighbors that a search did not find have the distance FLT_MAX = 3.4e38
+
+EXPLAINED_PLACE = 0.5  # of the energy of a frame or channel that the prediction must explain for the place to agree
+PLACES = 0.9  # share of the frames, and of the channels, with error that must be explained by themselves
+SILENT_PLACE = 1e-3  # of the mean energy of a place with error: a place below it holds no error
+OWN = 0.05  # of the energy of the candidate's own values, about their mean, that may be left
+APART = 4.0  # factor between the energies that two predictions leave, from which on the smaller one decides
+SAME_EFFECT = 0.01  # of the error's energy: two predictions that differ by less describe one effect
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate's tensor beside the golden's.
+
+    Attributes:
+        ours: The candidate's tensor.
+        golden: The golden's, of the same shape.
+        axes: The labels of its axes, such as ("1", "frame10", "channel"); () where they are not known.
+        noise: Relative RMS up to which a difference counts as rounding: the limit of the tensor.
+    """
+
+    ours: Array
+    golden: Array
+    axes: Sequence[str] = ()
+    noise: float = 0.0
+
+    @property
+    def counts(self) -> bool:
+        """Whether unequal elements are counted: a decision has no energy."""
+        return self.golden.dtype.kind == "i" and self.golden.dtype != np.int16
+
+
+@dataclass(frozen=True)
+class Fit:
+    """An accepted prediction.
+
+    Attributes:
+        guess: The mistake.
+        share: Share of the error's energy that it explains.
+        left: Energy, or number of elements, that it leaves.
+        value: The prediction, with its size fitted where it is free.
+    """
+
+    guess: Guess
+    share: float
+    left: float
+    value: Array
+
+    @property
+    def rank(self) -> float:
+        """The share, less what a general cause or one of free size must explain in addition."""
+        return self.share - (PREFERENCE if self.guess.general or self.guess.base is not None else 0.0)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the predictions of one error amount to.
+
+    Attributes:
+        fit: The prediction that explains it; None for none.
+        rivals: Two mistakes that explain it about equally well; () otherwise.
+    """
+
+    fit: Fit | None = None
+    rivals: tuple[Guess, ...] = ()
+
+
+def finite(value: Array) -> Array:
+    """float64, with 0 for NaN, infinity and the FLT_MAX of neighbors that a search did not find."""
+    exact = np.nan_to_num(np.asarray(value, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    return np.where(np.abs(exact) > UNFOUND, 0.0, exact)
+
+
+def decide(guesses: Iterable[Guess], comparison: Comparison) -> Decision:
+    """The guess that explains an error, if one alone does."""
+    fits: list[Fit] = []
+    for fit in _fits(guesses, comparison):
+        fits.append(fit)
+        if not fit.guess.general and fit.guess.base is None and 1 - fit.share < CERTAIN:
+            return Decision(fit)
+    if not fits:
+        return Decision()
+    best = max(fits, key=lambda fit: fit.rank)
+    error = distance(finite(comparison.ours), finite(comparison.golden), comparison.counts)
+    for other in fits:
+        if (
+            other.guess.name != best.guess.name
+            and other.guess.general == best.guess.general
+            and other.left < APART * best.left
+            and distance(other.value, best.value, comparison.counts) > SAME_EFFECT * error
+        ):
+            return Decision(rivals=(best.guess, other.guess))
+    return Decision(best)
+
+
+def _fits(guesses: Iterable[Guess], comparison: Comparison) -> Iterator[Fit]:
+    golden, count = comparison.golden, comparison.counts
+    target, exact = finite(comparison.ours), finite(golden)
+    spread = float(np.sum((target - target.mean()) ** 2)) if target.size else 0.0
+    if not distance(target, exact, count):
+        return
+    for guess in guesses:
+        value = np.asarray(guess.value)
+        value = value[: len(golden)] if value.ndim == golden.ndim == 1 else value
+        if value.shape != golden.shape:
+            continue
+        right, wrong = exact, finite(value)
+        if guess.base is not None:  # the prediction without the mistake takes the golden's place
+            right = finite(guess.base)
+            wrong = right + projected(wrong - right, target - right)
+        error, left = distance(target, right, count), distance(target, wrong, count)
+        if error == 0 or distance(wrong, right, count) < NEGLIGIBLE * error:
+            continue
+        share = 1 - left / error
+        rounding = comparison.noise**2 * float(np.sum(exact * exact)) if not count else 0.0
+        free = 1 - ENOUGH if guess.base is not None else PRECISE_IN_GENERAL if guess.general else PRECISE
+        precise = max(rounding, free * error)
+        if share < (ENOUGH_IN_GENERAL if guess.general else ENOUGH) or left > precise:
+            continue
+        if not count and left > OWN * spread and left > rounding:
+            continue
+        if same_places(target - right, wrong - right, target - wrong, comparison.axes, count):
+            yield Fit(guess, share, left, wrong)
+
+
+def same_places(error: Array, predicted: Array, left: Array, axes: Sequence[str], count: bool = False) -> bool:
+    """Whether an error and its prediction lie in the same frames and in the same channels.
+
+    Args:
+        error: The candidate's value less the right one.
+        predicted: What the mistake adds to the right one, of the same shape.
+        left: The candidate's value less the prediction.
+        axes: The labels of the axes; () where they are not known, which compares no place.
+        count: Whether unequal elements are counted.
+    """
+    for axis, label in enumerate(axes[: error.ndim]):
+        if error.shape[axis] < 2 or not label.startswith(("frame", "sample", "channel")):
+            continue
+        curves = [_by_place(part, axis, label, count) for part in (error, predicted, left)]
+        if not (_explained(curves[0], curves[2]) and _explained(curves[1], curves[2])):
+            return False
+    return True
+
+
+def _explained(energy: Array, left: Array) -> bool:
+    """Whether nearly every place with energy keeps less than half of it."""
+    held = energy > SILENT_PLACE * energy[energy > 0].mean() if (energy > 0).any() else np.zeros(len(energy), bool)
+    return not held.any() or float((left[held] <= (1 - EXPLAINED_PLACE) * energy[held]).mean()) >= PLACES
+
+
+SAMPLES_IN_A_PLACE = 160  # samples of a waveform are grouped, because an error crosses 0 in single ones
+
+
+def _by_place(value: Array, axis: int, label: str, count: bool) -> Array:
+    """The energy, or the number of elements other than 0, at each place of an axis."""
+    energy = (value != 0).astype(np.float64) if count else value * value
+    curve = energy.sum(axis=tuple(other for other in range(value.ndim) if other != axis))
+    if label.startswith("sample") and len(curve) > SAMPLES_IN_A_PLACE:
+        curve = np.add.reduceat(curve, np.arange(0, len(curve), SAMPLES_IN_A_PLACE))
+    return np.asarray(curve)
+
+
+def projected(direction: Array, gap: Array) -> Array:
+    """The multiple of a direction that explains most of a difference (least squares)."""
+    power = float(np.sum(direction * direction))
+    return direction * (float(np.sum(direction * gap)) / power if power else 0.0)
+
+
+def distance(one: Array, other: Array, count: bool) -> float:
+    """The energy of the difference, or the number of unequal elements."""
+    return float((one != other).sum()) if count else float(np.sum((one - other) ** 2))

@@ -1,0 +1,122 @@
+"""Which predictions explain an error: by size, by place, and only where no other prediction is as near."""
+
+import numpy as np
+import pytest
+
+from parity.goldens import store
+from parity.goldens.arrays import Array
+from parity.judge.diagnosis import content, f0, input_audio
+from parity.judge.diagnosis.acceptance import Comparison, decide
+from parity.judge.diagnosis.registry import Deviation, Guess
+from parity.stages import TensorName, stage_of
+
+AXES = ("batch", "frame10", "channel")
+
+
+def features(frames: int = 40, channels: int = 8) -> Array:
+    return np.random.default_rng(7).standard_normal((1, frames, channels))
+
+
+def named(guesses: list[Guess], comparison: Comparison) -> str | None:
+    fit = decide(guesses, comparison).fit
+    return fit.guess.name if fit else None
+
+
+def test_an_exact_prediction_is_accepted() -> None:
+    golden = features()
+    assert named([Guess("doubled", "", 2 * golden)], Comparison(2 * golden, golden, AXES)) == "doubled"
+
+
+def test_a_prediction_near_0_does_not_explain_a_tensor_near_0() -> None:
+    """A division by 160 takes the golden's place of any tensor that is nearly empty."""
+    golden = features()
+    nearly_empty = 1e-3 * np.roll(golden, 3, 1)
+    guess = Guess("a mean, not a sum", "", golden / 160)
+    assert named([guess], Comparison(nearly_empty, golden, AXES)) is None
+    assert named([guess], Comparison(golden / 160, golden, AXES)) == "a mean, not a sum"
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_prediction_must_explain_every_place_of_the_error_and_not_only_the_loudest(axis: int) -> None:
+    golden = features()
+    loud, ours = golden.copy(), golden.copy()
+    place = (slice(None),) * axis + (2,)
+    loud[place] += 10
+    ours[place] += 10
+    ours += 0.1 * np.random.default_rng(3).standard_normal(golden.shape)
+    assert named([Guess("one place is wrong", "", loud)], Comparison(loud, golden, AXES)) == "one place is wrong"
+    assert named([Guess("one place is wrong", "", loud)], Comparison(ours, golden, AXES)) is None
+
+
+def test_what_is_left_may_be_as_large_as_the_limit() -> None:
+    golden = features()
+    guess = Guess("a thousandth larger", "", 1.001 * golden)
+    ours = 1.001 * golden + 1.5e-4 * np.random.default_rng(4).standard_normal(golden.shape)
+    assert named([guess], Comparison(ours, golden, AXES, noise=0.0)) is None  # 2 % of the error's energy is left
+    assert named([guess], Comparison(ours, golden, AXES, noise=2e-4)) == "a thousandth larger"
+
+
+def test_two_mistakes_that_are_equally_near_are_both_refused() -> None:
+    golden = features()
+    step = np.random.default_rng(5).standard_normal(golden.shape)
+    ours = golden + step
+    near = [Guess(name, "", ours + 0.09 * np.roll(step, by, 1)) for name, by in (("one", 1), ("other", 2))]
+    decision = decide(near, Comparison(ours, golden, AXES))
+    assert decision.fit is None and {guess.name for guess in decision.rivals} == {"one", "other"}
+    assert named(near[:1], Comparison(ours, golden, AXES)) == "one"
+    assert named([*near, Guess("exact", "", ours)], Comparison(ours, golden, AXES)) == "exact"
+
+
+def deviation(name: str, ours: Array, case: store.Case, **inputs: Array) -> Deviation:
+    stage = stage_of(name)
+    assert stage is not None
+    return Deviation(case, stage, TensorName.parse(name), inputs, ours)
+
+
+def test_signed_sums_that_are_kept_are_recognized() -> None:
+    case = store.open_case("goldens/cases/two-segments-rpy")
+    x = case["highpassed"]
+    total = np.concatenate([[0.0], np.cumsum(np.pad(x, 80, mode="reflect"))])
+    signed = (total[160:] - total[:-160])[: len(x)]
+    guesses = list(input_audio.cut_points(deviation("quiet.profile", signed, case, highpassed=x)))
+    assert named(guesses, Comparison(signed, case["quiet.profile"], ("sample16k",))) == "sum without magnitude"
+    silent = np.zeros_like(signed)
+    assert named(guesses, Comparison(silent, case["quiet.profile"], ("sample16k",))) is None
+
+
+def test_the_loop_of_the_onnx_helper_arrives_one_frame_early() -> None:
+    track = np.array([0, 0, 100, 0, 0, 0, 160, 0, 120, 0, 0], np.float64)
+    assert f0.filled_by_loop(track).tolist() == [100, 100, 100, 120, 140, 160, 160, 120, 120, 120, 120]
+    assert f0.filled_by_loop(np.zeros(3)).tolist() == [0, 0, 0]
+    assert f0.filled_by_loop(np.array([100.0, 0, 0, 130.0])).tolist() == [100, 100, 100, 130]  # the last frame's pitch
+
+
+def test_an_ignored_f0_file_is_recognized() -> None:
+    case = store.open_case("goldens/cases/curve-classic")
+    raw = case["f0.raw"]
+    ours = (raw[None, : case["f0.hz"].shape[1]] * 2.0 ** (int(case.options["transpose"]) / 12)).astype(np.float32)
+    guesses = list(f0.transposed(deviation("f0.hz", ours, case, **{"f0.raw": raw})))
+    assert named(guesses, Comparison(ours, case["f0.hz"], ("batch", "frame10"))) == "F0 file ignored"
+    from rvc.f0 import postprocessing
+
+    bins = postprocessing.quantize(ours[0].astype(np.float64))[None]
+    guesses = list(f0.bins(deviation("f0.coarse", bins, case, **{"f0.raw": raw})))
+    assert named(guesses, Comparison(bins, case["f0.coarse"], ("batch", "frame10"))) == "F0 file ignored"
+
+
+@pytest.mark.parametrize("mistake", ["protect as multiplication", "protect decided at 20 ms"])
+def test_protect_as_other_programs_compute_it_is_recognized(mistake: str) -> None:
+    case = store.open_case("goldens/cases/speech-pm-protect-rpy")
+    names = ("seg0.content.upsampled", "seg0.hubert.features", "f0.hz")
+    inputs = {name: case[name] for name in names}
+    doubled, hz, amount = inputs[names[0]], inputs["f0.hz"], float(case.options["protect"])
+    silent = (hz < 1)[..., None][:, : doubled.shape[1]]
+    own = np.repeat(inputs[names[1]], 2, 1)[:, : doubled.shape[1]]
+    if mistake == "protect as multiplication":
+        ours = np.where(silent, doubled * np.float32(amount), doubled)
+    else:
+        pairs = np.repeat(silent[:, ::2], 2, 1)[:, : silent.shape[1]]
+        ours = np.where(pairs, doubled * np.float32(amount) + own * np.float32(1 - amount), doubled)
+    golden = case["seg0.content.protected"]
+    guesses = list(content.protected(deviation("seg0.content.protected", ours, case, **inputs)))
+    assert named(guesses, Comparison(ours, golden, AXES, noise=5e-7)) == mistake

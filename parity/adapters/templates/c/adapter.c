@@ -40,6 +40,11 @@ const char *call_file(const Call *call, const char *role) {
     return path;
 }
 
+static Result lack(const char *format, const char *detail) {
+    fail(format, detail);
+    return LACKING;
+}
+
 static Result run_stage(const Json *request) {
     const char *name = json_text(request, "stage"), *inputs = json_text(request, "inputs");
     const char *outputs = json_text(request, "outputs");
@@ -48,7 +53,7 @@ static Result run_stage(const Json *request) {
     const Stage *stage = NULL;
     for (size_t i = 0; i < STAGE_COUNT; i++)
         if (!strcmp(STAGES[i].name, name) && STAGES[i].run) stage = &STAGES[i];
-    if (!stage) return fail("this adapter has no stage %s", name);
+    if (!stage) return lack("this adapter has no stage %s", name);
     Result result = tensors_read(inputs, &call.inputs) ? stage->run(&call) : FAILED;
     if (result == DONE && !tensors_write(outputs, &call.outputs)) result = FAILED;
     tensors_free(&call.inputs);
@@ -75,7 +80,7 @@ static void answer(const Json *request, const char *op) {
         hello(id);
         return;
     }
-    Result result = !strcmp(op, "run_stage") ? run_stage(request) : (Result)fail("this adapter does not implement %s", op);
+    Result result = !strcmp(op, "run_stage") ? run_stage(request) : lack("this adapter does not implement %s", op);
     if (result == DONE) {
         printf("{\"id\":%lld,\"ok\":true}\n", id);
         return;

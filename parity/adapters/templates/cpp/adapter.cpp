@@ -16,7 +16,7 @@ static void run_stage(const json::Value& request) {
     Stage stage = nullptr;
     for (const auto& row : STAGES)
         if (row.first == name) stage = row.second;
-    if (!stage) throw std::runtime_error("this adapter has no stage " + name);
+    if (!stage) throw Lacks("this adapter has no stage " + name);
     const json::Value* facts = request.get("case");
     Call call{text(request, "prefix"), facts ? *facts : json::Value{}, read_tensors(text(request, "inputs"))};
     write_tensors(text(request, "outputs"), stage(call));
@@ -34,7 +34,7 @@ static std::string answer(const json::Value& request) {
                offered + "],\"chain\":false,\"dtypes\":[\"float32\"],\"noise\":true}";
     }
     try {
-        if (op != "run_stage") throw std::runtime_error("this adapter does not implement " + op);
+        if (op != "run_stage") throw Lacks("this adapter does not implement " + op);
         run_stage(request);
         return id + ",\"ok\":true}";
     } catch (const Lacks& why) {

@@ -46,7 +46,7 @@ class Call {
 
 function runStage(request) {
   const stage = STAGES[request.stage];
-  if (!stage) throw new Error(`this adapter has no stage ${request.stage}`);
+  if (!stage) throw new Lacks(`this adapter has no stage ${request.stage}`);
   const outputs = stage(new Call(request.prefix, request.case, read(request.inputs)));
   write(request.outputs, outputs);
 }
@@ -58,7 +58,7 @@ function answer(request) {
     const about = { name: "adapter.mjs", version: "0.1", stages, chain: false, dtypes: ["float32"], noise: true };
     return { id, ok: true, protocol: "rvc-parity/1", ...about };
   }
-  if (op !== "run_stage") return { id, ok: false, error: `this adapter does not implement ${op}` };
+  if (op !== "run_stage") return { id, ok: false, lacks: `this adapter does not implement ${op}` };
   try {
     runStage(request);
     return { id, ok: true };

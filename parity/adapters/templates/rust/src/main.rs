@@ -72,7 +72,7 @@ fn text(request: &Value, field: &str) -> Result<String, String> {
 fn run_stage(request: &Value) -> Result<(), Failure> {
     let name = text(request, "stage")?;
     let stage = stages::STAGES.iter().find(|(known, _)| *known == name).and_then(|(_, function)| *function);
-    let stage = stage.ok_or(format!("this adapter has no stage {name}"))?;
+    let stage = stage.ok_or_else(|| Failure::Lacks(format!("this adapter has no stage {name}")))?;
     let call = Call {
         prefix: text(request, "prefix")?,
         case: request.get("case").cloned().unwrap_or(Value::Null),
@@ -102,7 +102,7 @@ fn answer(request: &Value) -> String {
         },
         other => {
             let why = format!("this adapter does not implement {other}");
-            format!("{{\"id\":{id},\"ok\":false,\"error\":{}}}", json::quoted(&why))
+            format!("{{\"id\":{id},\"ok\":false,\"lacks\":{}}}", json::quoted(&why))
         }
     }
 }

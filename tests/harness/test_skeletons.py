@@ -83,7 +83,7 @@ def test_a_skeleton_reads_and_writes_any_text_and_every_dtype(build: Build, lang
         with pytest.raises(NotOffered) as lacking:
             process.request("run_stage", stage=ODD, prefix="", case=case, **files)
         assert str(lacking.value) == text.printable(f"this adapter has no stage {ODD}")
-        with pytest.raises(NotOffered, match="^this adapter does not implement time$"):
+        with pytest.raises(NotOffered, match=r"^this adapter does not implement time$"):
             process.request("time", case=case, inputs=files["inputs"], repeat=1)
         with pytest.raises(ProtocolError, match=r"the adapter refused run_stage: the inputs hold no (seg0\.)?enc_p\.m"):
             process.request("run_stage", stage="z_p", prefix="seg0.", case=case, **files)

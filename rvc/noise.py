@@ -92,6 +92,9 @@ class Tape:
                 names = list(file.keys())
                 draws = {name: file.get_tensor(name) for name in names if _is_noise(name)}
         except (SafetensorError, OSError, ValueError, TypeError) as error:
+            from rvc.weights.other_files import refuse_other_file  # imports torch, which reading a tape does not need
+
+            refuse_other_file(path, recognizers.Role.NOISE)
             raise BadInput(f"{path} is no safetensors file ({error}); --noise takes a trace or a tape") from None
         if not draws:
             recognizers.refuse_other_tensors(path.name, names, recognizers.Role.NOISE)

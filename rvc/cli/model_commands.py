@@ -17,6 +17,8 @@ from rvc.f0 import registry
 if TYPE_CHECKING:
     from rvc.voices.voice import Voice
 
+COLUMNS = ("file", "kind", "version", "rate", "f0", "embedder", "playable")  # of the table for a folder
+
 
 def add_commands(commands: options.Commands) -> None:
     """Add the three commands to the parser."""
@@ -129,9 +131,8 @@ def print_table(folder: Path, rows: list[dict[str, Any]], as_json: bool) -> None
     if as_json:
         print(json.dumps({"folder": str(folder), "files": rows}, indent=2, ensure_ascii=False))
         return
-    names = [name for name in rows[0] if name != "why"]
-    cells = [names, *([printable(_cell(row[name])) for name in names] for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
+    cells = [list(COLUMNS), *([printable(_cell(row.get(name))) for name in COLUMNS] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS))]
     for line, row in zip(cells, [{"why": None}, *rows], strict=True):
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         print(f"{text}  {printable(row['why'])}" if row["why"] else text.rstrip())

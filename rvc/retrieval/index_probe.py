@@ -51,6 +51,8 @@ def _probe(path: Path, name: str, description: str, changed: int, size: int) -> 
         raise BadInput(
             f"{name} is {description}, and faiss does not finish with it in {LONGEST} s; {index_file.BUILD_AGAIN}"
         ) from None
+    except OSError as error:
+        raise BadInput(f"{name} is {description}, which is checked in a child process: {error.strerror}") from error
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"{")]
     last: dict[str, Any] = lines[-1] if lines else {"step": "open"}
     if done.returncode == 0 and "width" in last:
@@ -104,9 +106,10 @@ def _limit_memory(count: int) -> None:
     """Limit the address space of this process where the system can, so that a false size is an error at once."""
     try:
         import resource  # not on Windows
-    except ImportError:
+
+        resource.setrlimit(resource.RLIMIT_AS, (count, count))
+    except (ImportError, OSError, ValueError):
         return
-    resource.setrlimit(resource.RLIMIT_AS, (count, count))
 
 
 if __name__ == "__main__":

@@ -64,9 +64,9 @@ def _identity(path: Path) -> Report:
 
 
 def inspect_folder(folder: Path) -> list[Report]:
-    """One row for each file in a folder: `file`, `kind`, `version`, `rate`, `f0`, `embedder`, `playable` and `why`.
+    """One row for each file in a folder, with the entries of `inspect` but its sha256, and `why`.
 
-    `why` is the first reason for which a file cannot be used; weights are not read.
+    `why` is the first reason for which a file cannot be used; no number of a weight is read.
 
     Raises:
         BadInput: the folder holds no files.
@@ -86,9 +86,8 @@ def inspect_folder(folder: Path) -> list[Report]:
             report = _hubert(path, False) if path.is_dir() else describe(path, complete=False)
         except RvcError as error:
             report = {"kind": "unknown", "missing": [str(error)]}
-        row = {name: report.get(name) for name in ("kind", "version", "rate", "f0", "embedder")}
         why = report["missing"][0] if report["missing"] else None
-        rows.append({"file": path.name, **row, "playable": why is None, "why": why})
+        rows.append({"file": path.name, "odd": [], **report, "playable": why is None, "why": why})
     return rows
 
 

@@ -212,6 +212,8 @@ def test_a_folder_gives_a_table(tmp_path, capsys):
     assert [rows["alto.pth"][name] for name in ("kind", "version", "rate", "f0")] == ["voice", "v2", 40000, 1]
     assert [rows[name]["playable"] for name in rows] == [True, False, False, True]
     assert rows["spin.pth"]["embedder"] == "spin"
+    assert (rows["alto.pth"]["speakers"], rows["alto.pth"]["vocoder"], rows["alto.pth"]["odd"]) == (3, None, [])
+    assert rows["odd.pth"]["missing"] == [rows["odd.pth"]["why"]]
     assert main(["inspect", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["file", "kind", "version", "rate", "f0", "embedder", "playable"]

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from parity.cli.badge import BADGE
 from parity.cli.calibration import ACCURACY, CALIBRATE, COVERAGE, EXACT, INPUTS, SPREAD
 from parity.cli.command import Command
 from parity.cli.exchange import CASES
@@ -30,6 +31,7 @@ COMMANDS = (
     REPORT,
     INIT,
     DIFF,
+    BADGE,
     COVERAGE,
     ACCURACY,
     CALIBRATE,

@@ -52,10 +52,14 @@ class LightInstallation:
         self._path.mkdir()
         (self._path / "sitecustomize.py").write_text(_SITECUSTOMIZE.format(hidden=HIDDEN, log=str(self.log)))
 
+    @property
+    def python_path(self) -> str:
+        """The value of PYTHONPATH that hides the libraries."""
+        return os.pathsep.join([str(self._path), str(ROOT)])
+
     def run(self, *arguments: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
         """`python ARGUMENTS…`, with its output."""
-        places = os.pathsep.join([str(self._path), str(ROOT)])
-        environment = os.environ | {"PYTHONPATH": places}
+        environment = os.environ | {"PYTHONPATH": self.python_path}
         return subprocess.run(
             [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
         )

@@ -1,0 +1,48 @@
+"""The verdict as a badge: the JSON that shields.io's endpoint badges read.
+
+{"schemaVersion": 1, "label": "RVC parity", "message": "24 stages hold", "color": "brightgreen"}
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from parity.judge.states import Blame, CaseState, CellState
+from parity.output.verdict_json import Json, cell_failed
+
+LABEL = "RVC parity"
+COLORS = {
+    CaseState.PASS: "brightgreen",
+    CaseState.PARTIAL: "green",
+    CaseState.DIFFERS: "red",
+    CaseState.NOTHING: "lightgrey",
+}
+_NAMED = 2  # stages that a message names; the rest are counted
+
+
+def document(verdict: Mapping[str, Any]) -> Json:
+    """The badge of a verdict.json document."""
+    state = CaseState(verdict["state"])
+    return {"schemaVersion": 1, "label": LABEL, "message": _message(verdict, state), "color": COLORS[state]}
+
+
+def _message(verdict: Mapping[str, Any], state: CaseState) -> str:
+    cells: dict[str, list[Mapping[str, Any]]] = {}
+    origins: list[str] = []
+    for case in verdict["cases"]:
+        for stage in case["stages"]:
+            cells.setdefault(stage["stage"], []).extend(stage["cells"])
+            if stage["blame"] == Blame.ORIGIN and stage["stage"] not in origins:
+                origins.append(stage["stage"])
+    if state is CaseState.DIFFERS:
+        rest = len(origins) - _NAMED
+        named = ", ".join(origins[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+        return f"{named} {'differs' if len(origins) == 1 else 'differ'}" if origins else "differs"
+    hold = sum(
+        any(not CellState(cell["state"]).untested for cell in row) and not any(map(cell_failed, row))
+        for row in cells.values()
+    )
+    if state is CaseState.NOTHING:
+        return "nothing compared"
+    if state is CaseState.PARTIAL:
+        return f"{hold} of {len(cells)} stages hold"
+    return f"{hold} stages hold" if hold != 1 else "1 stage holds"

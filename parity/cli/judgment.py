@@ -23,7 +23,7 @@ from parity.cli.command import (
     read_waivers,
 )
 from parity.errors import ParityError, UsageError
-from parity.runs import dumps, watch
+from parity.runs import dumps, fresh, watch
 from parity.runs.repetition import Reference
 from parity.runs.run import RunOptions, run
 from parity.rvc_bridge import counterfactual, voice_files
@@ -123,6 +123,13 @@ def _add_check_options(parser: argparse.ArgumentParser) -> None:
     add_candidate(parser, CALL_TIMEOUT, or_outputs=True)
     _add_run_options(parser)
     parser.add_argument(
+        "--fresh",
+        type=int,
+        metavar="N",
+        help=f"judge N drawn cases that no golden has, against rvc, into {fresh.OUT}; never a pass (exit code 4)",
+    )
+    parser.add_argument("--seed", metavar="TEXT", help="draw the cases of --fresh from this seed (default: a new one)")
+    parser.add_argument(
         "--watch", type=Path, metavar="PATH", help="check again whenever this file or folder changes; Ctrl-C ends"
     )
 
@@ -147,15 +154,31 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _check_once(options: argparse.Namespace) -> int:
+    if options.fresh is None and options.seed is not None:
+        raise UsageError("--seed belongs to --fresh N, which draws cases; goldens have none")
     if options.outputs is not None:
         return _check_outputs(options)
     with External(options.candidate, voice_files.paths, options.timeout) as program:
         program.hello  # noqa: B018 (an adapter without a handshake is bad input, before any case is opened)
+        if options.fresh is not None:
+            return _check_fresh(options, program)
         return _judge(options, program, f"--candidate {shlex.quote(options.candidate)}")
+
+
+def _check_fresh(options: argparse.Namespace, program: External) -> int:
+    """Judge drawn cases against `rvc`; the verdict is at most partial."""
+    from parity.rvc_bridge.rvc_torch import RvcTorch  # imports torch
+
+    out = fresh.OUT if options.out == RUN_FOLDER else options.out
+    command = f"python -m parity check --candidate {shlex.quote(options.candidate)}"
+    document = fresh.run(program, RvcTorch(), options.fresh, options.seed, out, command)
+    return print_verdict(document, options.format)
 
 
 def _check_outputs(options: argparse.Namespace) -> int:
     """Judge what a device made; a request that the judge adds is one that the device has to run as well."""
+    if options.fresh is not None:
+        raise UsageError("--fresh draws new cases, which files cannot hold; give --candidate")
     if options.resume:
         raise UsageError("--resume continues a run of a program; files are judged from the start, so leave it out")
     program = OutputFolder(options.outputs)
@@ -198,6 +221,7 @@ and the run is then partial (exit code 4 where nothing failed). Exit code 0: eve
   rvc-parity check --candidate "./my-port --parity"
   rvc-parity check --candidate "./my-port --parity" --case two-segments-rpy --stage flow
   rvc-parity check --candidate "./my-port --parity" --waivers known-failures.json
+  rvc-parity check --candidate "./my-port --parity" --fresh 3      sounds, options and voices that no golden has
 
 While you work on a stage:
   rvc-parity check --candidate "./my-port --parity" --stage nsf,flow --case two-segments-rpy --watch ./my-port

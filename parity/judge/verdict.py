@@ -40,20 +40,30 @@ class RunScope:
         modes: The modes that it can judge; two dumps show the chained one only.
         cases: The number of goldens that there are; None where all of them are judged.
         only_stage: The stage of `--stage`; None for all.
+        against: What the candidate is compared with: "goldens", or "rvc" for drawn cases that no golden has.
+        seed: The seed of the drawn cases; None for goldens.
     """
 
     modes: tuple[Mode, ...] = tuple(Mode)
     cases: int | None = None
     only_stage: str | None = None
+    against: str = "goldens"
+    seed: str | None = None
 
     @property
     def complete(self) -> bool:
-        """Whether all cases and all stages are judged."""
-        return self.cases is None and self.only_stage is None
+        """Whether all goldens and all stages are judged."""
+        return self.cases is None and self.only_stage is None and self.against == "goldens"
 
     def document(self) -> dict[str, Any]:
         """The scope as verdict.json holds it."""
-        return {"modes": [mode.value for mode in self.modes], "of_cases": self.cases, "stage": self.only_stage}
+        return {
+            "modes": [mode.value for mode in self.modes],
+            "of_cases": self.cases,
+            "stage": self.only_stage,
+            "against": self.against,
+            "seed": self.seed,
+        }
 
 
 @dataclass(frozen=True)
@@ -295,6 +305,8 @@ def overall(
         state, sentence = CaseState.PASS, f"all {totals['compared']} cells of {_cases(len(judged))} hold"
         if len(judged) < len(cases):
             sentence += f"; {_cases(len(cases) - len(judged))} of profiles that the candidate does not declare"
+    if scope.against != "goldens":
+        sentence = f"against {scope.against}, and no golden was judged: {sentence}"
     return RunResult(state, sentence, tuple(failures), scope)
 
 

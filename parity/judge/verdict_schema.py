@@ -170,6 +170,8 @@ _SCOPE = _object(
         "modes": _list({"enum": MODES}),
         "of_cases": {"type": ["integer", "null"], "description": "how many goldens there are; null: all were judged"},
         "stage": {**_ANY_TEXT, "description": "the stage of --stage"},
+        "against": {"enum": ["goldens", "rvc"], "description": "rvc: drawn cases that no golden has, never a pass"},
+        "seed": {**_ANY_TEXT, "description": "of the drawn cases"},
     }
 )
 

@@ -68,7 +68,10 @@ def heading(verdict: Mapping[str, Any]) -> str:
 
     A changed golden, limit or waiver stands before every number that depends on it.
     """
-    return "; ".join([*verdict["manifest"]["altered"], *verdict["manifest"]["notes"]])
+    scope = verdict["scope"]
+    drawn = f"against {scope['against']}, on drawn cases of the seed {scope['seed']}: no golden was judged"
+    label = [drawn] if scope["against"] != "goldens" else []
+    return "; ".join([*label, *verdict["manifest"]["altered"], *verdict["manifest"]["notes"]])
 
 
 def text(verdict: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from parity.rvc_bridge.prediction_source import PredictionSource
 from parity.rvc_bridge.realtime_stages import RealtimeCase
 from rvc.errors import BadInput
 from rvc.f0 import registry
-from rvc.noise import Tape
+from rvc.noise import Seeded, Tape
 from rvc.pipeline import offline
 from rvc.pipeline.voice_networks import VoiceNetworks, resolve_device
 
@@ -123,6 +123,25 @@ class RvcTorch(PredictionSource):
         except Exception as error:
             raise CandidateError(f"{type(error).__name__}: {error}", made(trace)) from error
         return made(trace)
+
+    def record(self, case: Case, seed: int) -> Tensors:
+        """Convert a file with drawn noise.
+
+        Args:
+            case: a case with `audio16k.raw`.
+            seed: the seed of the noise.
+        Returns:
+            full name → array: every tensor of the stage table, the audio and the draws included.
+        Raises:
+            CandidateError: the conversion failed.
+        """
+        trace, voice = Trace(), self.voice(case)
+        try:
+            audio = case["audio16k.raw"].copy()
+            offline.convert(audio, voice.networks, voice.config, noise=Seeded(seed), tap=trace)
+        except Exception as error:
+            raise CandidateError(f"rvc cannot convert {case.name}: {type(error).__name__}: {error}") from error
+        return {name: value for name, value in trace.items() if stages.is_known(name)}
 
     def run_final(self, case: Case) -> Tensors:
         """As `Candidate.run_final`: no tap is installed, as for a user."""

@@ -16,10 +16,14 @@ PLAIN_ROLES = {
 def synthetic(case: Case) -> dict[str, Path]:
     """The synthetic files of a case, made on this machine where the cache lacks them.
 
+    A drawn case (parity/runs/drawn_cases.py) has the path of its own voice in the field `file`.
+
     Returns:
         role (model, hubert; rmvpe and index where the case needs them) → path.
     """
-    files = {"model": voices.make_voice(case.voice["kind"]), "hubert": voices.make_hubert()}
+    drawn = case.voice.get("file")
+    model = Path(drawn) if drawn else voices.make_voice(case.voice["kind"])
+    files = {"model": model, "hubert": voices.make_hubert()}
     if case.options.get("f0_method") == "rmvpe":
         files["rmvpe"] = voices.make_rmvpe()
     if index := case.voice.get("index"):
@@ -37,5 +41,12 @@ def paths(case: Case) -> dict[str, str]:
     files = synthetic(case)
     plain = {role: PLAIN_ROLES[role] for role in files if role in PLAIN_ROLES}
     return {role: str(path) for role, path in files.items()} | {
-        other: str(cache.plain_path_of(files[role].stem)) for role, other in plain.items()
+        other: str(_plain(case, role, files[role])) for role, other in plain.items()
     }
+
+
+def _plain(case: Case, role: str, path: Path) -> Path:
+    """The safetensors form of a file; a drawn voice has it beside its .pth."""
+    if role == "model" and "file" in case.voice:
+        return path.with_suffix(".safetensors")
+    return cache.plain_path_of(path.stem)

@@ -76,10 +76,15 @@ class Kind:
         return [*sizes, *blocks, *upsampling, SPEAKERS, SPEAKER_WIDTH, self.rate * 1000]
 
 
-def tensors(name: str) -> Iterator[Named]:
-    """Every tensor of the voice of kind `name`, float16, without the posterior encoder."""
+def tensors(name: str, seed: str | None = None) -> Iterator[Named]:
+    """Every tensor of the voice of kind `name`, float16, without the posterior encoder.
+
+    Args:
+        name: the kind.
+        seed: the key of the weights in the fixed stream; the kind's name for the voices of the goldens.
+    """
     kind = Kind(name)
-    draw = Draw(name, np.float16)
+    draw = Draw(name if seed is None else seed, np.float16)
     yield from _text_encoder(draw, kind)
     yield from _generator(draw, kind)
     for k in (0, 2, 4, 6):  # the layers between them reverse the channels and have no weights

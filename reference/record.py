@@ -29,6 +29,7 @@ from reference.originals.base import THREADS, Original
 from reference.recording import case_weights, cases, environment, proposal
 from reference.recording.cases import Spec
 from reference.recording.options import PROFILES
+from reference.stages_alone import recorder
 
 ROOT = cases.HERE.parent
 PROPOSED = ROOT / "out" / "proposed"
@@ -83,11 +84,13 @@ def propose(specs: list[Spec], profile: str, checkout: Path | None) -> int:
 
 def propose_one(spec: Spec, original: Original, allowed: Any) -> list[proposal.Line]:
     """One case: its tensors and provenance into out/proposed, compared with what is committed."""
-    if not spec.audio.is_file():
+    if spec.input and not spec.audio.is_file():
         raise Refusal(f"{spec.name} needs goldens/inputs/{spec.input}, which is missing; restore it")
     original.weights = case_weights.of_case(spec).resolved()
     if spec.realtime:
         trace = record_stream(spec, original)
+    elif spec.isolated:
+        trace = recorder.record(spec, original)
     else:
         trace = original.convert(spec.audio, spec.absolute_options, spec.name)
     store.save_case(PROPOSED / spec.name, trace, meta(spec, original))
@@ -121,11 +124,14 @@ def meta(spec: Spec, original: Original) -> dict[str, Any]:
         del options["f0_file"]
     if spec.realtime:
         options["realtime"] = dict(spec.realtime)
+    given = {"file": spec.input, "sha256": case_weights.sha256(spec.audio)} if spec.input else recorder.given(spec)
+    alone = {"isolated": list(spec.isolated)} if spec.isolated else {}
     return {
         "name": spec.name,
         "why": spec.why,
         "profile": spec.profile,
-        "input": {"file": spec.input, "sha256": case_weights.sha256(spec.audio)} | SOURCE,
+        **alone,
+        "input": given | SOURCE,
         "voice": case_weights.voice_facts(spec),
         "options": options,
         "seed": spec.name,
@@ -170,7 +176,8 @@ def fits(case: store.Case, spec: Spec) -> bool:
     """True if the proposal was recorded from the current entry of cases.toml."""
     options = {name: value for name, value in spec.options.table().items() if value is not None}
     options |= {"realtime": spec.realtime} if spec.realtime else {}
-    same_voice = case.voice["kind"] == spec.voice and case.input["file"] == spec.input
+    same_voice = case.voice["kind"] == spec.voice and case.facts.isolated == spec.isolated
+    same_voice &= not spec.input or case.input["file"] == spec.input
     return case.profile == spec.profile and case.why == spec.why and case.options == options and same_voice
 
 

@@ -169,7 +169,10 @@ def _frames(prefix: str, tensors: Mapping[str, Array], case: Case) -> slice | No
 
 def steps(case: Case) -> Iterable[tuple[stages.Stage, str]]:
     """Every stage of a case with its prefix, in flow order, that makes at least one tensor of the case."""
-    present = set(case) | set(stages.expected(case.facts))
+    facts = case.facts
+    present = set(case) | set(stages.expected(facts))
     for stage, prefix in stages.walk(stages.prefixes_of(case)):
-        if any(prefix + row.name in (case if row.optional else present) for row in stage.makes):
+        if facts.has_stage(stage) and any(
+            prefix + row.name in (case if row.optional else present) for row in stage.makes
+        ):
             yield stage, prefix

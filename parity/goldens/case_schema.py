@@ -3,6 +3,7 @@
 from typing import Any
 
 from parity.goldens import recipes
+from parity.stages import every
 from parity.stages.profile_table import METHODS, PROFILES
 
 FORMAT = "rvc-golden/1"
@@ -109,6 +110,12 @@ def _fields() -> dict[str, Any]:
         "seed": {"type": "string", "description": "the noise tensor T is the stream named SEED/T"},
         "segments": _INT,
         "blocks": _INT,
+        "isolated": {
+            "type": "array",
+            "items": {"enum": [stage.name for stage in every()]},
+            "minItems": 1,
+            "description": "the stages recorded alone; the case holds what they read and make, and no conversion",
+        },
         "original": _object({"name": _TEXT, "version": _TEXT}, {"commit": _TEXT, "command": _TEXT, "runtime": _TEXT}),
         "environment": _TEXTS,
         "absent": {

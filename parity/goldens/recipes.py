@@ -137,7 +137,7 @@ def _proposals(name: str, value: Array, tensors: NamedArrays, meta: Meta) -> Ite
     """Recipes that may make a tensor, with their parts, the most likely one first."""
     parsed = TensorName.parse(name)
     prefix, local = parsed.prefix, parsed.local
-    if stages.tensor(name).kind is TensorKind.NOISE:
+    if stages.tensor(name).kind is TensorKind.NOISE or meta.get("isolated"):
         yield {"how": "noise", "key": f"{meta['seed']}/{name}"}, {}
     if local == "audio16k.raw":
         steps = value * INT16_SCALE

@@ -70,7 +70,11 @@ def run_chained(case: Case, program: Candidate, isolated: ModeRun) -> ModeRun:
         case: The golden.
         program: The candidate.
         isolated: What `run_isolated` returned; a stage that failed there is where a conversion ended.
+    Returns:
+        The run; without a tensor where the golden holds stages recorded alone and no conversion.
     """
+    if case.facts.isolated:
+        return ModeRun()
     if not program.chains:
         sentence = "not tested: the candidate runs single stages only"
         return ModeRun(absence=Absence(CellState.NOT_TESTED, sentence))

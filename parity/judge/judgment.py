@@ -143,6 +143,11 @@ class Judgment:
         """Whether this judgment can judge a mode at all: two dumps show the chained run only."""
         return mode in self.modes
 
+    @property
+    def modes_of_case(self) -> tuple[Mode, ...]:
+        """The modes in which the case has cells: a golden of stages recorded alone has no conversion."""
+        return (Mode.ISOLATED,) if self.case.facts.isolated else tuple(Mode)
+
     def run(self, mode: Mode) -> ModeRun:
         """What the candidate made in a mode."""
         return self.isolated if mode is Mode.ISOLATED else self.chained

@@ -157,14 +157,20 @@ def expected_tensors(case: Case) -> list[str]:
     """What a candidate must make, in flow order: what the stage table requires of this case, and all else it holds."""
     order = stages.names(stages.prefixes_of(case))
     required = set(stages.expected(case.facts)) - set(case.meta.get("absent", {}))
-    optional = {name for name in case if stages.tensor(name).optional}
-    return [name for name in order if name in required or (name in case and name not in optional)]
+    held = {name for name in case if not stages.tensor(name).optional and _is_made(case, name)}
+    return [name for name in order if name in required or name in held]
 
 
 def optional_tensors(case: Case) -> list[str]:
     """The optional tensors of a golden: compared where a candidate makes them, never missing."""
     order = stages.names(stages.prefixes_of(case))
-    return [name for name in order if name in case and stages.tensor(name).optional]
+    return [name for name in order if name in case and stages.tensor(name).optional and _is_made(case, name)]
+
+
+def _is_made(case: Case, name: str) -> bool:
+    """Whether a golden holds a tensor as the output of a stage, and not only as what a stage recorded alone reads."""
+    stage = stages.stage_of(name)
+    return stage is not None and case.facts.has_stage(stage)
 
 
 def judge_tensor(

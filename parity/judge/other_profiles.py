@@ -53,7 +53,7 @@ def matching(judgment: Judgment, convert: Convert) -> ProfileMatch | None:
         convert: Our whole conversion of a case.
     """
     case = judgment.case
-    if first_differing_stage(judgment) not in WHERE_PROFILES_DIFFER or case.facts.blocks:
+    if first_differing_stage(judgment) not in WHERE_PROFILES_DIFFER or case.facts.blocks or case.facts.isolated:
         return None
     inputs = candidate.input_tensors(case)
     distances: dict[str, float] = {}

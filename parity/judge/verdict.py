@@ -200,7 +200,7 @@ def _fill_ledger(judgment: Judgment) -> None:
         stage = stages.stage_of(name)
         if stage is None or not is_wanted(stage, judgment.only_stage):
             continue
-        for mode in Mode:
+        for mode in judgment.modes_of_case:
             run = judgment.run(mode)
             if name in optional and name not in run.tensors:
                 continue

@@ -47,12 +47,17 @@ def compare(
     Returns:
         the document of verdict.json.
     Raises:
-        UsageError: there is no such stage, or the trace shares no tensor with the golden.
+        UsageError: there is no such stage, the golden holds no conversion, or the trace shares no tensor with it.
         GoldenError: the golden cannot be read.
         TraceError: a trace cannot be read.
     """
     verdict.refuse_unknown(only_stage)
     case = open_golden_or_trace(golden)
+    if case.facts.isolated:
+        raise UsageError(
+            f"{golden} holds stages that were recorded alone ({', '.join(case.facts.isolated)}) and no conversion; "
+            "name the golden of a conversion"
+        )
     made = trace_file.read(candidate)
     if not any(name in made for name in case):
         raise UsageError(

@@ -132,6 +132,7 @@ class Facts:
         crepe: The pitch method is CREPE, which draws dither.
         segments: The number of segments; 0 for a realtime stream.
         blocks: The number of blocks of a realtime stream; 0 for a file.
+        isolated: The names of the stages that were recorded alone; empty for a recording of a whole conversion.
     """
 
     f0: bool = True
@@ -143,6 +144,11 @@ class Facts:
     crepe: bool = False
     segments: int = 1
     blocks: int = 0
+    isolated: tuple[str, ...] = ()
+
+    def has_stage(self, stage: Stage) -> bool:
+        """Whether the recording holds the outputs of a stage: every one of a conversion, or those recorded alone."""
+        return not self.isolated or stage.name in self.isolated
 
     def require(self, tensor: Tensor) -> bool:
         """Whether a recording with these facts must hold the tensor."""
@@ -166,4 +172,5 @@ def facts(meta: Mapping[str, Any]) -> Facts:
         crepe=f0 and method is not None and method.is_dithered,
         segments=segments,
         blocks=int(meta.get("blocks", 0)),
+        isolated=tuple(meta.get("isolated", ())),
     )

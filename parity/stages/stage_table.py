@@ -115,11 +115,12 @@ def walk(prefixes: Iterable[str]) -> list[tuple[Stage, str]]:
     stages = offline()
     per_segment = [stage for stage in stages if stage.scope is Scope.SEGMENT]
     first = stages.index(per_segment[0])
+    of_file = bool(segments) or not blocks
     before = [(stage, "") for stage in stages[:first]]
     after = [(stage, "") for stage in stages[first:] if stage.scope is Scope.FILE]
     within = [(stage, prefix) for prefix in segments for stage in per_segment]
     streamed = [(stage, prefix) for prefix in blocks for stage in realtime()]
-    return (before + within + after if segments else []) + streamed
+    return (before + within + after if of_file else []) + streamed
 
 
 def prefixes_of(present: Iterable[str]) -> list[str]:
@@ -128,13 +129,20 @@ def prefixes_of(present: Iterable[str]) -> list[str]:
 
 
 def expected(facts: Facts) -> list[str]:
-    """The full names that a recording with these facts must hold, the inputs of the conversion first."""
+    """The full names that a recording with these facts must hold, the inputs of the conversion first.
+
+    A recording of stages alone must hold what they make, and the inputs of the conversion that they read.
+    """
     prefixes = [prefix(Scope.SEGMENT, number) for number in range(facts.segments)]
     prefixes += [prefix(Scope.BLOCK, number) for number in range(facts.blocks)]
-    made = [place + row.name for stage, place in walk(prefixes) for row in stage.makes if facts.require(row)]
-    inputs = [row.name for row in _INPUTS[Scope.FILE] if facts.segments and facts.require(row)]
+    steps = [(stage, place) for stage, place in walk(prefixes) if facts.has_stage(stage)]
+    made = [place + row.name for stage, place in steps for row in stage.makes if facts.require(row)]
+    inputs = [row.name for row in _INPUTS[Scope.FILE] if (facts.segments or facts.isolated) and facts.require(row)]
     for place in prefixes:
         inputs += [place + row.name for row in _INPUTS[scope_of(place)] if facts.require(row)]
+    if facts.isolated:
+        read = {name for stage, place in steps for name in reads(stage, place, inputs)}
+        inputs = [name for name in inputs if name in read]
     return inputs + made
 
 

@@ -77,6 +77,10 @@ class Original(ABC):
         """Import the original and put its files where it looks for them."""
 
     @abstractmethod
+    def load_voice(self) -> None:
+        """Load the voice of `weights` as the original's own interface does."""
+
+    @abstractmethod
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
         """Convert the file `audio`; returns every tensor of docs/spec/00 §0.3 that the original computes."""
 

@@ -72,12 +72,16 @@ class RvcPython(Original):
             (base / "rmvpe.pt").symlink_to(self.weights.rmvpe.resolve())
 
     @suppress_output
+    def load_voice(self) -> None:
+        self.vc.get_vc(str(self.weights.model.resolve()), voice_version(self.weights.model))
+
+    @suppress_output
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
         set_window(self.vc.config, options.window)
         if options.f0_method == "rmvpe":
             require_file(self.weights.rmvpe, "--rmvpe", "F0 method rmvpe")
         index = str(require_file(self.weights.index, "--index", "retrieval")) if options.index_rate else ""
-        self.vc.get_vc(str(self.weights.model.resolve()), voice_version(self.weights.model))
+        self.load_voice()
         self.pipeline.cache_harvest_f0.cache_clear()  # its cache is keyed by path, not by content
         taps = OfflineTaps(self.vc, modules=self.modules, pipeline=self.pipeline, models=self.models, seed=seed)
         if self.vc.hubert_model is None:

@@ -52,12 +52,16 @@ class Webui2026(Original):
         self.vc = self.modules.VC(config)
 
     @suppress_output
+    def load_voice(self) -> None:
+        self.vc.get_vc(str(self.weights.model).lstrip("/"))  # it prepends weight_root, here "", and "/"
+
+    @suppress_output
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
         set_window(self.config, options.window)
         if options.f0_method == "rmvpe":
             require_file(self.weights.rmvpe, "--rmvpe", "F0 method rmvpe")
         index = str(require_file(self.weights.index, "--index", "retrieval")) if options.index_rate else ""
-        self.vc.get_vc(str(self.weights.model).lstrip("/"))  # it prepends weight_root, here "", and "/"
+        self.load_voice()
         taps = OfflineTaps(self.vc, modules=self.modules, pipeline=self.pipeline, models=self.models, seed=seed)
         with taps.installed() as record, hubert_tap(self.pipeline, None, taps.hubert):
             answer = self.vc.vc_single(

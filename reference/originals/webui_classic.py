@@ -51,6 +51,10 @@ class WebuiClassic(Original):
         self.vc = self.modules.VC(self.config)
 
     @suppress_output
+    def load_voice(self) -> None:
+        self.vc.get_vc(str(self.weights.model).lstrip("/"))  # it prepends weight_root, here "", and "/"
+
+    @suppress_output
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
         set_window(self.config, options.window)
         if options.f0_method == "rmvpe":
@@ -59,7 +63,7 @@ class WebuiClassic(Original):
         curve = (
             SimpleNamespace(name=options.f0_file) if options.f0_file else None
         )  # the web page passes an object with a `name`
-        self.vc.get_vc(str(self.weights.model).lstrip("/"))  # it prepends weight_root, here "", and "/"
+        self.load_voice()
         self.pipeline.cache_harvest_f0.cache_clear()  # its cache is keyed by path, not by content
         taps = OfflineTaps(self.vc, modules=self.modules, pipeline=self.pipeline, models=self.models, seed=seed)
         if self.vc.hubert_model is None:

@@ -10,7 +10,7 @@ from reference.recording.options import METHODS, PROFILES, Options
 
 HERE = Path(__file__).parents[1]
 GOLDENS = HERE.parent / "goldens"
-FIELDS = {"name", "why", "profile", "voice", "input", "index", "options", "realtime"}
+FIELDS = {"name", "why", "profile", "voice", "input", "index", "options", "realtime", "isolated", "values"}
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Spec:
     index: str | None  # one of parity.voices.INDEXES; default: the voice's version
     options: Options
     realtime: dict[str, Any] = field(default_factory=dict)
+    isolated: tuple[str, ...] = ()  # stages recorded alone instead of a conversion
+    values: str = ""  # their inputs, by the name in reference/material/values.py
 
     @property
     def audio(self) -> Path:
@@ -56,7 +58,8 @@ def _spec(entry: dict[str, Any]) -> Spec:
     name = entry.get("name", "a case without a name")
     if unknown := sorted(set(entry) - FIELDS):
         raise Refusal(f"{name} has the field {unknown[0]!r}, but only {', '.join(sorted(FIELDS))} are known")
-    for required in ("name", "why", "profile", "voice", "input"):
+    alone = "isolated" in entry and "realtime" not in entry
+    for required in ("name", "why", "profile", "voice", *(("values",) if alone else ("input",))):
         if required not in entry:
             raise Refusal(f"{name} lacks the field {required!r}; every case has it")
     options = Options.read(entry.get("options", {}))
@@ -72,10 +75,12 @@ def _spec(entry: dict[str, Any]) -> Spec:
         why=entry["why"],
         profile=entry["profile"],
         voice=entry["voice"],
-        input=entry["input"],
+        input=entry.get("input", ""),
         index=entry.get("index", entry["voice"][:2]) if options.index_rate else None,
         options=options,
         realtime=entry.get("realtime", {}),
+        isolated=tuple(entry.get("isolated", ())),
+        values=entry.get("values", ""),
     )
 
 

@@ -3,7 +3,7 @@
 This measures an original's own spread: on another machine, with another number of threads, or in float64.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,10 +18,18 @@ from reference.hooks.interception import StandIn, replaced
 
 Arrays = Mapping[str, NDArray[Any]]
 FRAME = stages.FRAME
+NETWORKS = ("hubert.features", "enc_p", "flow", "nsf", "generator")  # the stages that `run` computes
 
 
-def run(net: Any, models: Any, hubert: Any, recorded: Arrays, dtype: torch.dtype = torch.float32) -> Trace:
-    """Run every network stage of every segment on the recorded inputs.
+def run(
+    net: Any,
+    models: Any,
+    hubert: Any,
+    recorded: Arrays,
+    dtype: torch.dtype = torch.float32,
+    only: Collection[str] = NETWORKS,
+) -> Trace:
+    """Run network stages of every segment on the recorded inputs.
 
     Args:
         net: the original's synthesizer.
@@ -29,6 +37,7 @@ def run(net: Any, models: Any, hubert: Any, recorded: Arrays, dtype: torch.dtype
         hubert: (source (1, L), version) → features (1, n, C).
         recorded: a golden of an offline conversion.
         dtype: precision of the computation; float64 gives the values without float32's rounding.
+        only: the stages to run.
     Returns:
         the outputs by name, float32 (they are compared in the original's own type).
     """
@@ -39,14 +48,23 @@ def run(net: Any, models: Any, hubert: Any, recorded: Arrays, dtype: torch.dtype
     try:
         with torch.no_grad():
             for prefix in stages.prefixes_of(recorded):
-                _segment(net, models, hubert, recorded, prefix, dtype, outputs)
+                _segment(net, models, hubert, recorded, prefix, dtype, outputs, only)
     finally:
         torch.set_default_dtype(before)
         net.float()
     return outputs
 
 
-def _segment(net: Any, models: Any, hubert: Any, recorded: Arrays, prefix: str, dtype: Any, outputs: Trace) -> None:
+def _segment(
+    net: Any,
+    models: Any,
+    hubert: Any,
+    recorded: Arrays,
+    prefix: str,
+    dtype: Any,
+    outputs: Trace,
+    only: Collection[str],
+) -> None:
     def tensor(local: str) -> torch.Tensor:
         value = torch.from_numpy(np.array(recorded[prefix + local]))
         return value.to(dtype) if value.is_floating_point() else value
@@ -54,27 +72,42 @@ def _segment(net: Any, models: Any, hubert: Any, recorded: Arrays, prefix: str, 
     def store(local: str, value: torch.Tensor) -> None:
         outputs(prefix + local, value.float())
 
-    content = tensor("content.protected")
-    frames = content.shape[1]
-    store("hubert.features", hubert(tensor("audio"), "v1" if content.shape[2] == 256 else "v2"))
-    with_f0 = "f0.hz" in recorded
+    frames = _frames(recorded, prefix)
+    if "hubert.features" in only:
+        version = "v1" if recorded[prefix + "content.protected"].shape[2] == 256 else "v2"
+        store("hubert.features", hubert(tensor("audio"), version))
+    with_f0 = hasattr(net.dec, "m_source")
     start = _first_frame(recorded, prefix)
-    coarse = torch.from_numpy(np.array(recorded["f0.coarse"][:, start : start + frames])) if with_f0 else None
-    m, logs, mask = net.enc_p(content, coarse, torch.tensor([frames]))
-    store("enc_p.m", m)
-    store("enc_p.logs", logs)
-    g = tensor("spk.g")
-    store("flow.z", net.flow(tensor("z_p"), mask, g=g, reverse=True))
+    if "enc_p" in only:
+        coarse = torch.from_numpy(np.array(recorded["f0.coarse"][:, start : start + frames])) if with_f0 else None
+        m, logs, _ = net.enc_p(tensor("content.protected"), coarse, torch.tensor([frames]))
+        store("enc_p.m", m)
+        store("enc_p.logs", logs)
+    mask = torch.ones(1, 1, frames, dtype=dtype)
+    if "flow" in only:
+        store("flow.z", net.flow(tensor("z_p"), mask, g=tensor("spk.g"), reverse=True))
+    if "generator" in only and not with_f0:
+        store("waveform.segment.full", net.dec(tensor("flow.z") * mask, g=tensor("spk.g"))[0, 0])
     if not with_f0:
-        store("waveform.segment.full", net.dec(tensor("flow.z") * mask, g=g)[0, 0])
         return
-    hz = torch.from_numpy(np.array(recorded["f0.hz"][:, start : start + frames])).to(dtype)
-    sine, source = _source(net, models, hz, tensor("noise.nsf"))
-    store("nsf.sine", sine)
-    store("nsf.source", source.transpose(1, 2))
-    recorded_source = tensor("nsf.source").transpose(1, 2)
-    with replaced(net.dec.m_source, forward=lambda *_: (recorded_source, None, None)):
-        store("waveform.segment.full", net.dec(tensor("flow.z") * mask, hz, g=g)[0, 0])
+    hz = torch.ones(1, frames, dtype=dtype)
+    if "nsf" in only:
+        hz = torch.from_numpy(np.array(recorded["f0.hz"][:, start : start + frames])).to(dtype)
+        sine, source = _source(net, models, hz, tensor("noise.nsf"))
+        store("nsf.sine", sine)
+        store("nsf.source", source.transpose(1, 2))
+    if "generator" in only:
+        recorded_source = tensor("nsf.source").transpose(1, 2)
+        with replaced(net.dec.m_source, forward=lambda *_: (recorded_source, None, None)):
+            store("waveform.segment.full", net.dec(tensor("flow.z") * mask, hz, g=tensor("spk.g"))[0, 0])
+
+
+def _frames(recorded: Arrays, prefix: str) -> int:
+    """The number of 10 ms frames of a segment."""
+    for name, axis in (("content.protected", 1), ("z_p", 2), ("flow.z", 2)):
+        if prefix + name in recorded:
+            return int(recorded[prefix + name].shape[axis])
+    return int(recorded["f0.hz"].shape[1])
 
 
 def _source(net: Any, models: Any, hz: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,101 @@
+"""Record stages of an original alone, on values that no conversion of the input files reaches.
+
+The original runs with stand-ins that answer with the given values (`reference/stages_alone/given_values.py`); its
+networks run on given latents (`reference/variants/isolated.py`). The golden keeps what the case's stages read and make.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from parity import stages
+from parity.goldens.trace_file import Trace
+from reference.hooks.interception import Refusal
+from reference.originals.base import Original
+from reference.recording.cases import Spec
+from reference.stages_alone import given_values, values
+from reference.stages_alone.values import Values
+from reference.variants import isolated
+
+# Stages after the pipeline's own code: where none of them is recorded, the synthesizer is replaced by silence.
+OF_SYNTHESIZER = ("spk.g", "enc_p", "z_p", "flow", "nsf", "generator")
+
+
+def record(spec: Spec, original: Original, dtype: torch.dtype = torch.float32) -> Trace:
+    """Run the stages of a case on its values.
+
+    Args:
+        spec: a case with `isolated` and `values`.
+        original: the original, with the weights of the case.
+        dtype: precision of the networks; the pipeline's own code always runs in its own.
+    Returns:
+        the tensors that the stages read and make.
+    Raises:
+        Refusal: a stage was not reached.
+    """
+    given = values.of(spec)
+    if "audio16k.raw" in given.tensors:
+        made = _by_pipeline(spec, original, given)
+    else:
+        made = _by_networks(spec, original, given, dtype)
+    kept = Trace()
+    for name in _names(spec.isolated, {**given.tensors, **made}):
+        kept(name, made[name] if name in made else given.tensors[name])
+    recorded = {stage.name for name in kept if (stage := stages.stage_of(name)) is not None}
+    if missing := [name for name in spec.isolated if name not in recorded]:
+        raise Refusal(f"{spec.name}: {', '.join(missing)} was not reached; do its values lead to it?")
+    return kept
+
+
+def _by_pipeline(spec: Spec, original: Original, given: Values) -> Trace:
+    """The original's conversion, in which stand-ins answer with the given tensors."""
+    silent = not set(spec.isolated) & set(OF_SYNTHESIZER)
+    with given_values.answered(original, given.tensors, silent):
+        made = original.convert(Path("given.wav"), spec.absolute_options, spec.name)
+    if "padded" in given.tensors:
+        made["padded"] = np.array(given.tensors["padded"])
+    return made
+
+
+def _by_networks(spec: Spec, original: Original, given: Values, dtype: torch.dtype) -> Trace:
+    """The original's networks on the given latents."""
+    original.load_voice()
+    driver: Any = original  # each driver has `vc` and `models`
+    net, models = driver.vc.net_g, driver.models
+    tensors = dict(given.tensors)
+    with torch.no_grad():
+        for i, speaker in enumerate(given.speakers):
+            embedding = net.emb_g(torch.tensor([speaker])).unsqueeze(-1)
+            tensors[f"seg{i}.spk.g"] = embedding.numpy().copy()
+    made = isolated.run(net, models, None, tensors, dtype, spec.isolated)
+    return Trace({**{name: value for name, value in tensors.items() if name.endswith("spk.g")}, **made})
+
+
+def _names(chosen: Collection[str], present: Collection[str]) -> Iterator[str]:
+    """The tensors that the chosen stages read and make, as far as they are present, each once."""
+    seen: set[str] = set()
+    for stage, prefix in stages.walk(stages.prefixes_of(present)):
+        if stage.name not in chosen:
+            continue
+        made = [prefix + row.name for row in stage.makes if prefix + row.name in present]
+        for name in (*stages.reads(stage, prefix, present), *made):
+            if made and name not in seen:
+                seen.add(name)
+                yield name
+
+
+def given(spec: Spec) -> dict[str, Any]:
+    """The entry `input` of case.json: the values take the place of a file."""
+    return {"file": f"values: {spec.values}", "sha256": _digest(values.of(spec).tensors)}
+
+
+def _digest(given: Any) -> str:
+    """The SHA-256 of all given tensors by name."""
+    total = hashlib.sha256()
+    for name in sorted(given):
+        total.update(name.encode() + np.ascontiguousarray(given[name]).tobytes())
+    return total.hexdigest()

@@ -29,7 +29,7 @@ from reference.originals.base import THREADS, Original
 from reference.recording import case_weights, cases, environment, proposal
 from reference.recording.cases import Spec
 from reference.recording.options import PROFILES
-from reference.stages_alone import recorder
+from reference.stages_alone import given_values, recorder
 
 ROOT = cases.HERE.parent
 PROPOSED = ROOT / "out" / "proposed"
@@ -88,12 +88,14 @@ def propose_one(spec: Spec, original: Original, allowed: Any) -> list[proposal.L
         raise Refusal(f"{spec.name} needs goldens/inputs/{spec.input}, which is missing; restore it")
     original.weights = case_weights.of_case(spec).resolved()
     if spec.realtime:
-        trace = record_stream(spec, original)
+        with given_values.attenuated(original, spec.values):
+            trace = record_stream(spec, original)
+        trace = recorder.keep(spec, trace) if spec.isolated else trace
     elif spec.isolated:
         trace = recorder.record(spec, original)
     else:
         trace = original.convert(spec.audio, spec.absolute_options, spec.name)
-    store.save_case(PROPOSED / spec.name, trace, meta(spec, original))
+    store.save_case(PROPOSED / spec.name, trace, meta(spec, original) | absent(trace))
     committed = COMMITTED / spec.name
     old = store.open_case(committed) if committed.is_dir() else None
     network = profile_table.METHODS[spec.options.f0_method].is_neural
@@ -114,6 +116,20 @@ def record_stream(spec: Spec, original: Original) -> Trace:
     settings |= {"transpose": o.transpose, "index_rate": o.index_rate, "rms_mix_rate": o.rms_mix_rate}
     settings |= {"f0_method": o.f0_method, "device_rate": target, "changes": cases.changes(table.get("changes", ""))}
     return original.stream(block, settings, spec.name)
+
+
+def absent(trace: Trace) -> dict[str, Any]:
+    """The entry `absent` of case.json, for blocks of a stream that the original does not mix with its index."""
+    reason = "a frame of the block has fewer than eight neighbors, so the original mixes none of its frames"
+    unmixed = [
+        name.removesuffix("ids") for name, ids in trace.items() if name.startswith("rt.") and _has_fewer(name, ids)
+    ]
+    names = [prefix + local for prefix in unmixed for local in ("weights", "mean")]
+    return {"absent": dict.fromkeys(names, reason)} if names else {}
+
+
+def _has_fewer(name: str, ids: Any) -> bool:
+    return name.endswith("retrieval.ids") and bool((ids < 0).any())
 
 
 def meta(spec: Spec, original: Original) -> dict[str, Any]:

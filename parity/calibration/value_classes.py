@@ -1,9 +1,9 @@
 """The registry of value classes: kinds of values for which an implementation of a stage may take another path.
 
-A class belongs to one stage. It is reached by a golden in which some segment or block of that stage has such values. The
-lengths are those around which implementations split their work: 256 rows of retrieval, 320 queries of attention, 512
-frames of RMVPE and CREPE, 1024 frames of a recurrent network or of the F0 cache, 262,144 samples of the output. To add a
-class, add a `ValueClass` below; `rvc-parity coverage` lists the goldens that reach it.
+A class belongs to one stage. A golden reaches it where some segment or block of that stage has such values. The lengths
+are those around which implementations split their work: 256 rows of retrieval, 320 queries of attention, 512 frames of
+RMVPE and CREPE, 1024 frames of a recurrent network or of the F0 cache, 262,144 samples of the output. `register` adds a
+class; `rvc-parity coverage` lists the goldens that reach each.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,6 +23,7 @@ VOICED_HZ = 1.0  # F0 below it is protected as unvoiced (docs/spec/06 §6.6)
 NSF_VOICED_HZ = 10.0  # F0 below which a program may take a frame for unvoiced in the source
 LOUDNESS_FLOOR, STREAM_FLOOR = 1e-6, 1e-3  # RMS to which a voice is raised in a file and in a stream
 INPUT_GUARD, OUTPUT_GUARD = 0.95, 0.99  # peaks above which a signal is scaled down
+FLT_MAX = np.finfo(np.float32).max  # the distance of a missing neighbor
 BLOCKS = {
     "hubert.features": ("hubert.features", (256, 320, 512)),
     "retrieval.search": ("retrieval.ids", (256, 512)),
@@ -149,8 +150,26 @@ def _hz(condition: Callable[[Array], Array]) -> Reached:
     return lambda place: bool(condition(place.hz()).any())
 
 
+def _equal_to(number: float) -> Callable[[Array], Array]:
+    return lambda value: np.asarray(value == number)
+
+
 def _is_zero(value: Array) -> Array:
     return np.asarray(value == 0)
+
+
+def _protected(condition: Callable[[Array], Array]) -> Reached:
+    """Whether F0 is such in a segment with retrieval and protection, without which it has no effect."""
+    reached = _hz(condition)
+    return lambda place: (
+        float(place.option("index_rate", 0)) > 0 and float(place.option("protect", 0.33)) < 0.5 and reached(place)
+    )
+
+
+def _flatness(samples: Array) -> float:
+    """The geometric over the arithmetic mean of a power spectrum: 0.56 for white noise, near 0 for speech."""
+    power = np.square(np.abs(np.fft.rfft(samples))) + np.finfo(np.float64).tiny
+    return float(np.exp(np.log(power).mean()) / power.mean())
 
 
 def _some_of_both(local: str) -> Reached:
@@ -162,12 +181,13 @@ def _rms(value: Array) -> float:
 
 
 def _quietest(local: str, seconds: float, floor: float) -> Reached:
-    """Whether a waveform has a window whose RMS lies below a floor, and sounds elsewhere."""
+    """Whether the RMS of a waveform lies below a floor in one of its centered windows, with zeros beyond both ends."""
 
     def reached(place: Place) -> bool:
         wave = place.value(local).ravel()
-        window = round(int(place.case.voice["rate"]) * seconds)
-        pieces = [wave[i : i + window] for i in range(0, max(len(wave) - window, 0) + 1, window)]
+        half = round(int(place.case.voice["rate"]) * seconds / 2)
+        padded = np.pad(wave, half)
+        pieces = [padded[i : i + 2 * half] for i in range(0, len(wave) + 1, half)]
         return min(map(_rms, pieces)) < floor
 
     return reached
@@ -181,22 +201,38 @@ def _alternating_speakers(place: Place) -> bool:
     return number > 0 and before in place.case and not np.array_equal(place.case[str(name)], place.case[before])
 
 
+def _longer(local: str, count: int) -> Reached:
+    return lambda place: place.length(local) > count
+
+
+def _as_long_as(local: str, count: int) -> Reached:
+    return lambda place: place.length(local) == count
+
+
+def _with_rest(local: str, rest: int) -> Reached:
+    """Whether a length is even (0) or odd (1)."""
+    return lambda place: place.length(local) % 2 == rest
+
+
+def _more_frames(count: int) -> Reached:
+    return lambda place: _frames(place) > count
+
+
 def _register_lengths() -> None:
     for stage, (local, blocks) in BLOCKS.items():
         for block in blocks:
-            register(stage, f"more than {block}", lambda place, l=local, n=block: place.length(l) > n)
+            register(stage, f"more than {block}", _longer(local, block))
     for stage, (local, count) in EXACTLY.items():
-        register(stage, f"exactly {count}", lambda place, l=local, n=count: place.length(l) == n)
-        register(stage, f"exactly {count + 1}", lambda place, l=local, n=count + 1: place.length(l) == n)
+        register(stage, f"exactly {count}", _as_long_as(local, count))
+        register(stage, f"exactly {count + 1}", _as_long_as(local, count + 1))
     for stage in ("hubert.features", "enc_p", "flow", "generator"):
         local = {"enc_p": "enc_p.m", "flow": "flow.z", "generator": "flow.z"}.get(stage, stage)
         for frames, rest in (("an even number of frames", 0), ("an odd number of frames", 1)):
             because = "two frames of 10 ms come of each of 20 ms" if rest and stage != "hubert.features" else None
-            reached = lambda place, l=local, r=rest: place.length(l) % 2 == r  # noqa: E731
-            register(stage, frames, reached, because)
+            register(stage, frames, _with_rest(local, rest), because)
     for stage in ("nsf", "generator"):
         for block in (320, 512, 1024):
-            register(stage, f"more than {block} frames", lambda place, n=block: _frames(place) > n)
+            register(stage, f"more than {block} frames", _more_frames(block))
 
 
 def _frames(place: Place) -> int:
@@ -213,8 +249,10 @@ def _register_f0() -> None:
         register("f0.raw", f"silence in {method}", _with_method(method, _all(_is_zero, "padded")))
         register("f0.raw", f"voiced and unvoiced in {method}", _with_method(method, _some_of_both("f0.raw")))
         for block in F0_BLOCKS.get(method, ()):
-            reached = lambda place, n=block: place.length("f0.raw") > n  # noqa: E731
-            register("f0.raw", f"more than {block} frames in {method}", _with_method(method, reached))
+            register("f0.raw", f"more than {block} frames in {method}", _with_method(method, _longer("f0.raw", block)))
+    register(
+        "f0.raw", "white noise in fcpe", _with_method("fcpe", lambda place: _flatness(place.value("padded")) > 0.4)
+    )
     register("f0.filled", "no frame is voiced", _all(_is_zero, "f0.raw"))
     register("f0.filled", "unvoiced frames between voiced ones", _some_of_both("f0.raw"))
     for stage in ("f0.hz", "f0.coarse"):
@@ -231,10 +269,10 @@ def _register_f0() -> None:
         for name, condition in edges.items():
             register(stage, f"F0 {name}", _any(condition, "f0.filled", "f0.raw"))
     for bin in (1, 255):
-        register("f0.coarse", f"bin {bin}", _any(lambda coarse, b=bin: np.asarray(coarse == b), "f0.coarse"))
-    register("content.protected", "F0 0", _hz(_is_zero))
-    register("content.protected", "F0 between 0 and 1 Hz", _hz(_between(0, VOICED_HZ)))
-    register("content.protected", "F0 exactly 1 Hz", _hz(lambda hz: np.asarray(hz == VOICED_HZ)))
+        register("f0.coarse", f"bin {bin}", _any(_equal_to(bin), "f0.coarse"))
+    register("content.protected", "F0 0", _protected(_is_zero))
+    register("content.protected", "F0 between 0 and 1 Hz", _protected(_between(0, VOICED_HZ)))
+    register("content.protected", "F0 exactly 1 Hz", _protected(_equal_to(VOICED_HZ)))
     register("content.protected", "protect 0", lambda place: float(place.option("protect", 0.33)) == 0)
     register("content.protected", "protect 0.5", lambda place: float(place.option("protect", 0.33)) == 0.5)
     for generation in Generation:
@@ -258,7 +296,7 @@ def _register_file() -> None:
     register(
         "retrieval.search",
         "two equal distances",
-        _any(lambda distances: np.diff(distances) == 0, "retrieval.distances"),
+        _any(lambda distances: (np.diff(distances) == 0) & (distances[:, 1:] < FLT_MAX), "retrieval.distances"),
         "no two vectors of the synthetic indexes are equally far, but for missing neighbors",
     )
     for profile in PROFILES:

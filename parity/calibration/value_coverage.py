@@ -117,6 +117,12 @@ def measure(goldens: Path, classes: Iterable[ValueClass] | None = None) -> Value
     return coverage
 
 
+def is_reached(one: ValueClass, case: Case) -> bool:
+    """Whether some segment or block of a golden reaches a class."""
+    steps = [prefix for stage, prefix in candidate.steps(case) if stage.name == one.stage]
+    return any(_reaches(one, Place(case, prefix)) for prefix in steps)
+
+
 def _reaches(one: ValueClass, place: Place) -> bool:
     try:
         return bool(one.reached(place))

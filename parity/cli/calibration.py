@@ -10,19 +10,26 @@ _CALIBRATE_OUT = Path("out") / "calibrate.json"
 
 
 def _coverage(options: argparse.Namespace) -> int:
-    from parity.calibration import coverage  # slow to import; only this command needs it
+    from parity.calibration import coverage, value_coverage  # slow to import; only this command needs it
 
-    return coverage.report(options.goldens)
+    return coverage.report(options.goldens) | value_coverage.report(options.goldens, options.json)
+
+
+def _add_coverage_options(parser: argparse.ArgumentParser) -> None:
+    add_goldens(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the coverage of values as JSON")
 
 
 COVERAGE = Command(
     "coverage",
-    "show which combinations of voice, F0 method and profile the goldens cover",
+    "show which combinations of options and which kinds of values the goldens cover",
     """Print which cells of voice kind x F0 method x profile have a golden, which are left out, and which goldens hold
-the pairs of values of those.
+the pairs of values of those. Then print for each stage which goldens reach each kind of values (lengths, silence, ties,
+F0 at the ends of its range), and the range and length of every tensor.
 
-exit codes: 0 every value and every pair of values is covered, 1 one is not, 2 usage or bad input""",
-    add_goldens,
+exit codes: 0 every option, every pair of options and every kind of values is covered, 1 one is not, 2 usage or bad
+input""",
+    _add_coverage_options,
     _coverage,
 )
 

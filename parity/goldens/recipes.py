@@ -139,7 +139,7 @@ def _proposals(name: str, value: Array, tensors: NamedArrays, meta: Meta) -> Ite
     prefix, local = parsed.prefix, parsed.local
     if stages.tensor(name).kind is TensorKind.NOISE or meta.get("isolated"):
         yield {"how": "noise", "key": f"{meta['seed']}/{name}"}, {}
-    if local == "audio16k.raw":
+    if value.dtype.kind == "f" and (local == "audio16k.raw" or meta.get("isolated")):
         steps = value * INT16_SCALE
         if np.array_equal(steps, np.round(steps)) and np.abs(steps).max(initial=0) < INT16_SCALE:
             part = f"{name}#steps"

@@ -85,7 +85,7 @@ def plan(folders: Sequence[Path], only: str | None, null: int) -> tuple[list[Job
     Returns:
         the jobs, those of one golden together, and the names of the faults that no golden fits.
     """
-    cases = sorted((store.open_case(folder) for folder in folders), key=lambda case: (cost(case), case.name))
+    cases = sorted((store.open_case(folder) for folder in folders), key=_preference)
     jobs, without = [], []
     changes = [(fault, False) for fault in all_faults()] + [(change, True) for change in legitimate.CHANGES]
     for fault, is_legitimate in changes:
@@ -98,6 +98,11 @@ def plan(folders: Sequence[Path], only: str | None, null: int) -> tuple[list[Job
             jobs.append(Job(fault.name, str(case.folder), legitimate=is_legitimate))
     jobs.sort(key=lambda job: job.folder)
     return jobs + runs_without_fault([case for case in cases if cost(case) <= MOST_COST_WITHOUT_FAULT], null), without
+
+
+def _preference(case: Case) -> tuple[bool, int, str]:
+    """Whole conversions first, which show a fault in both modes; then the cheaper golden."""
+    return bool(case.facts.isolated), cost(case), case.name
 
 
 def runs_without_fault(cases: Sequence[Case], count: int) -> list[Job]:

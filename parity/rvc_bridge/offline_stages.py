@@ -56,7 +56,8 @@ def _track(voice: CaseVoice, prefix: str, inputs: Tensors) -> Tensors:
 def _finished_f0(voice: CaseVoice, inputs: Tensors) -> tuple[Any, Any, Any]:
     """f0.filled, f0.hz and f0.coarse of the filled F0, or of the F0 method's own where the profile does not fill."""
     track = inputs["f0.filled"] if "f0.filled" in inputs else inputs["f0.raw"]
-    return postprocessing.finish(track, voice.case.entry("padded")["shape"][0] // segments.FRAME, voice.config)
+    frames = voice.case.entry("padded")["shape"][0] // segments.FRAME if "padded" in voice.case else len(track)
+    return postprocessing.finish(track, frames, voice.config)
 
 
 class _Recorded(Exception):

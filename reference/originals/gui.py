@@ -200,8 +200,9 @@ class RealtimeWindow:
         variables = locals_of("infer")
         if self.doubling and "feats" in variables:
             self.doubling = False
-            if "weight" in variables:
-                for name, local in (("distances", "score"), ("ids", "ix"), ("weights", "weight"), ("mean", "npy")):
+            if "score" in variables:
+                mixed = (("weights", "weight"), ("mean", "npy")) if "weight" in variables else ()
+                for name, local in (("distances", "score"), ("ids", "ix"), *mixed):
                     self.record(f"{self.prefix}retrieval.{name}", variables[local])
                 frames = snapshot(features).transpose(0, 2, 1)[:, int(variables["skip_head"]) // 2 :]
                 self.record(self.prefix + "retrieval.blended", frames)

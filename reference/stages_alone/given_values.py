@@ -26,6 +26,7 @@ from reference.hooks.interception import StandIn, replaced
 from reference.originals import stand_ins
 
 Arrays = Mapping[str, NDArray[Any]]
+QUIET_STREAM = "quiet voice"  # the values of a stream whose voice is attenuated
 ANSWERED = ("audio16k.raw", "highpassed", "padded", "f0.raw", "hubert.features", "waveform.segment.full")
 
 
@@ -59,6 +60,23 @@ def answered(original: Any, given: Arrays, silent: bool) -> Iterator[None]:
             for synthesizer in _synthesizers(original.models):
                 stack.enter_context(replaced(synthesizer, infer=_silence))
         yield
+
+
+@contextmanager
+def attenuated(original: Any, values: str) -> Iterator[None]:
+    """Attenuate what the synthesizer returns by 100 dB while the block runs, where a stream's values ask for that."""
+    with ExitStack() as stack:
+        for synthesizer in _synthesizers(original.models) if values == QUIET_STREAM else ():
+            stack.enter_context(replaced(synthesizer, infer=_attenuated(synthesizer.infer)))
+        yield
+
+
+def _attenuated(run: Any) -> Any:
+    def infer(*arguments: Any, **named: Any) -> Any:
+        waveform, *rest = run(*arguments, **named)
+        return (waveform * 1e-5, *rest)
+
+    return infer
 
 
 def _in_order(given: Arrays, local: str) -> list[NDArray[Any]]:

@@ -5,12 +5,13 @@ networks run on given latents (`reference/variants/isolated.py`). The golden kee
 """
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from parity import stages
 from parity.goldens.trace_file import Trace
@@ -42,9 +43,18 @@ def record(spec: Spec, original: Original, dtype: torch.dtype = torch.float32) -
         made = _by_pipeline(spec, original, given)
     else:
         made = _by_networks(spec, original, given, dtype)
+    return keep(spec, {**given.tensors, **made})
+
+
+def keep(spec: Spec, made: Mapping[str, NDArray[Any]]) -> Trace:
+    """Of everything that was made, the tensors that the stages of a case read and make.
+
+    Raises:
+        Refusal: a stage was not reached.
+    """
     kept = Trace()
-    for name in _names(spec.isolated, {**given.tensors, **made}):
-        kept(name, made[name] if name in made else given.tensors[name])
+    for name in _names(spec.isolated, made):
+        kept(name, made[name])
     recorded = {stage.name for name in kept if (stage := stages.stage_of(name)) is not None}
     if missing := [name for name in spec.isolated if name not in recorded]:
         raise Refusal(f"{spec.name}: {', '.join(missing)} was not reached; do its values lead to it?")
@@ -71,8 +81,9 @@ def _by_networks(spec: Spec, original: Original, given: Values, dtype: torch.dty
         for i, speaker in enumerate(given.speakers):
             embedding = net.emb_g(torch.tensor([speaker])).unsqueeze(-1)
             tensors[f"seg{i}.spk.g"] = embedding.numpy().copy()
-    made = isolated.run(net, models, None, tensors, dtype, spec.isolated)
-    return Trace({**{name: value for name, value in tensors.items() if name.endswith("spk.g")}, **made})
+    for stage in spec.isolated:  # a later network reads what an earlier one made
+        tensors |= isolated.run(net, models, None, tensors, dtype, (stage,))
+    return Trace(tensors)
 
 
 def _names(chosen: Collection[str], present: Collection[str]) -> Iterator[str]:

@@ -151,6 +151,7 @@ def blend_neighbors(content: Samples, index: Index, context: BlockContext) -> Sa
     context.tap("retrieval.distances", distances)
     context.tap("retrieval.ids", ids)
     if (ids < 0).any():
+        context.tap("retrieval.blended", content[None])
         return content
     weights = retrieval.weights(distances, context.models.exact_hits)
     context.tap("retrieval.weights", weights)

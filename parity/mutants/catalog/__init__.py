@@ -1,4 +1,5 @@
-"""The catalog of faults: one file for each stage, or for a few stages that follow one another.
+"""The catalog of faults: one file for each stage, or for a few stages that follow one another, and `values` for faults
+that only some values show.
 
 A new file is added to `OFFLINE` or `REALTIME` below. It defines `FAULTS`, coarse and small errors together.
 """
@@ -6,6 +7,7 @@ A new file is added to `OFFLINE` or `REALTIME` below. It defines `FAULTS`, coars
 from collections.abc import Sequence
 from types import ModuleType
 
+from parity.mutants.catalog import values
 from parity.mutants.catalog.offline import (
     content_alignment,
     content_encoder,
@@ -64,7 +66,7 @@ def all_faults() -> list[Fault]:
     """
     offline: list[Fault] = [fault for module in OFFLINE for fault in module.FAULTS]
     realtime: list[Fault] = [fault for module in REALTIME for fault in module.FAULTS]
-    faults = [*offline, *realtime, *shared_code.faults(offline)]
+    faults = [*offline, *realtime, *shared_code.faults(offline), *values.FAULTS]
     refuse_duplicates([fault.name for fault in faults])
     place = {name: number for number, name in enumerate(REPORT_ORDER)}
     return sorted(faults, key=lambda fault: place.get(fault.name, len(place)))

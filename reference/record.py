@@ -95,7 +95,8 @@ def propose_one(spec: Spec, original: Original, allowed: Any) -> list[proposal.L
         trace = recorder.record(spec, original)
     else:
         trace = original.convert(spec.audio, spec.absolute_options, spec.name)
-    store.save_case(PROPOSED / spec.name, trace, meta(spec, original) | absent(trace))
+    reduced = recorder.reduce(spec, trace)
+    store.save_case(PROPOSED / spec.name, trace, meta(spec, original) | absent(trace) | reduced)
     committed = COMMITTED / spec.name
     old = store.open_case(committed) if committed.is_dir() else None
     network = profile_table.METHODS[spec.options.f0_method].is_neural

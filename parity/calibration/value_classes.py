@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from parity import stages
+from parity.goldens import reduction as reductions
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.stages import TensorName
@@ -59,7 +60,8 @@ class Place:
         """The length of a tensor along its time axis; the tensor is not read."""
         name = self.prefix + local if self.prefix + local in self.case else local
         axis = stages.tensor(name).time_axis
-        return int(self.case.entry(name)["shape"][axis or 0])
+        reduction = reductions.of(self.case.document, name)
+        return int((self.case.entry(name)["shape"] if reduction is None else reduction.shape)[axis or 0])
 
     def option(self, name: str, default: Any = None) -> Any:
         """An option of the conversion."""

@@ -47,7 +47,7 @@ class Range:
         if not value.size:
             return
         self.least, self.greatest = min(self.least, float(value.min())), max(self.greatest, float(value.max()))
-        length = 0 if axis is None else value.shape[axis]
+        length = 0 if axis is None else Place(case, TensorName.parse(name).prefix).length(TensorName.parse(name).local)
         self.shortest, self.longest = min(self.shortest, length), max(self.longest, length)
         self.goldens.add(case.name)
 

@@ -110,6 +110,20 @@ def _fields() -> dict[str, Any]:
         "seed": {"type": "string", "description": "the noise tensor T is the stream named SEED/T"},
         "segments": _INT,
         "blocks": _INT,
+        "reduced": {
+            "type": "object",
+            "additionalProperties": _object(
+                {
+                    "shape": {"type": "array", "items": _INT, "minItems": 1},
+                    "axis": _INT,
+                    "kept": {"type": "array", "items": {"type": "array", "items": _INT, "minItems": 2, "maxItems": 2}},
+                    "block": {"type": "integer", "minimum": 1},
+                    "projections": _INT,
+                    "key": _TEXT,
+                }
+            ),
+            "description": "a tensor of which the case holds some elements and random projections",
+        },
         "isolated": {
             "type": "array",
             "items": {"enum": [stage.name for stage in every()]},

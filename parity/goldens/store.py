@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 from parity import stages
 from parity.errors import GoldenError as GoldenError  # re-exported for callers
 from parity.goldens import case_schema, closed_schema, recipes, time_axes
+from parity.goldens import reduction as reductions
 from parity.goldens.arrays import Array, NamedArrays
 from parity.goldens.text import parse as parse_json
 from parity.stages import Scope
@@ -88,6 +89,11 @@ class Case(Mapping[str, Array]):
     def facts(self) -> stages.Facts:
         """What determines the tensors that the golden must hold."""
         return stages.facts(self.document)
+
+    def as_stored(self, name: str, value: Array) -> Array:
+        """A candidate's value of a tensor, reduced as the golden's is; unchanged where it has another shape."""
+        reduction = reductions.of(self.document, name)
+        return value if reduction is None or value.shape != reduction.shape else reduction.reduce(value)
 
     def entry(self, name: str) -> dict[str, Any]:
         """dtype, shape, axes, unit, step, sha256 and recipe of one tensor."""

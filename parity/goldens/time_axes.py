@@ -26,14 +26,16 @@ class TimeAxis:
     Attributes:
         step: Seconds from one element to the next; None for a tensor without a time axis.
         start: Seconds into the input at which the first element lies.
+        timed: Whether elements lie in the order of time; those of a reduced tensor do not.
     """
 
     step: float | None
     start: float = 0.0
+    timed: bool = True
 
     def seconds(self, position: float) -> float | None:
         """Where an element of the time axis lies, rounded to 1 µs; negative inside the padding."""
-        return None if self.step is None else round(self.start + position * self.step, 6)
+        return None if self.step is None or not self.timed else round(self.start + position * self.step, 6)
 
 
 def axis(name: str, meta: Meta, tensors: NamedArrays) -> TimeAxis:
@@ -44,7 +46,7 @@ def axis(name: str, meta: Meta, tensors: NamedArrays) -> TimeAxis:
         meta: The fields of the case.
         tensors: The tensors of the case, of which `segment.cuts` is read.
     """
-    return TimeAxis(step(name, meta), start(name, meta, tensors))
+    return TimeAxis(step(name, meta), start(name, meta, tensors), name not in meta.get("reduced", {}))
 
 
 def step(name: str, meta: Meta) -> float | None:

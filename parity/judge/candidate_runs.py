@@ -58,7 +58,7 @@ def run_isolated(
             if any(name in fresh for name in names):
                 sentence = f"not provided: {stage.name} handed over other tensors, but not this one"
                 absences |= {name: Absence(CellState.NOT_PROVIDED, sentence) for name in names if name not in fresh}
-        tensors |= {name: value for name, value in fresh.items() if name in names}
+        tensors |= {name: case.as_stored(name, value) for name, value in fresh.items() if name in names}
         extra += extra_names(case, fresh)
     return ModeRun(tensors, absences, failures=failures, answered=answered, extra=tuple(extra))
 

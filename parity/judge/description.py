@@ -1,6 +1,7 @@
 """The description of a failed stage: the first frame beyond the limit, the error's shape in time, and its cause."""
 
 from parity import stages
+from parity.goldens import reduction as reductions
 from parity.goldens import time_axes
 from parity.goldens.store import Case
 from parity.judge import metrics
@@ -41,6 +42,8 @@ def _describe_error(judgment: Judgment, verdict: StageVerdict, mode: Mode, name:
         limit = judgment.limits.find(name, mode, Metric.WORST_FRAME, judgment.network_f0).limit
         allowed = limit * metrics.scale(row, case[name])
     verdict.first = metrics.first_above(row, case[name], made[name], allowed, axis)
+    if reductions.of(case.document, name) is not None:
+        return  # its frames do not follow one another, so that the error has no shape in time
     verdict.shape = shape_over_blocks(judgment.ledger, mode, name) or error_shape.shape(
         judgment.ledger.curve(mode, name), _seams(case, name)
     )

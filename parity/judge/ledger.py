@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parity import stages
+from parity.goldens import reduction as reductions
 from parity.goldens import time_axes
 from parity.goldens.arrays import Array, Curve
 from parity.goldens.store import Case
@@ -192,6 +193,9 @@ def judge_tensor(
         return without_numbers(name, mode, CellState.MISSING, sentence), None
     golden = case[name]
     state, sentence = metrics.form(name, golden, ours)
+    if state is CellState.SHAPE and ours is not None and (reduction := reductions.of(case.document, name)):
+        whole = f"{golden.dtype}{list(reduction.shape)} (the golden holds a part of it)"
+        sentence = f"{name} is {ours.dtype}{list(ours.shape)}, the original made {whole}"
     if state is not None or ours is None:
         return without_numbers(name, mode, state or CellState.MISSING, f"{sentence} ({case.name}, {mode})"), None
     numbers = metrics.compare(name, golden, ours, time_axes.axis(name, case.document, case))

@@ -10,7 +10,7 @@ from reference.recording.options import METHODS, PROFILES, Options
 
 HERE = Path(__file__).parents[1]
 GOLDENS = HERE.parent / "goldens"
-FIELDS = {"name", "why", "profile", "voice", "input", "index", "options", "realtime", "isolated", "values"}
+FIELDS = {"name", "why", "profile", "voice", "input", "index", "options", "realtime", "isolated", "values", "reduced"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Spec:
     options: Options
     realtime: dict[str, Any] = field(default_factory=dict)
     isolated: tuple[str, ...] = ()  # stages recorded alone instead of a conversion
+    reduced: bool = False  # whether the golden holds a reduction of what they make
     values: str = ""  # their inputs, by the name in reference/material/values.py
 
     @property
@@ -81,6 +82,7 @@ def _spec(entry: dict[str, Any]) -> Spec:
         realtime=entry.get("realtime", {}),
         isolated=tuple(entry.get("isolated", ())),
         values=entry.get("values", ""),
+        reduced=bool(entry.get("reduced", False)),
     )
 
 

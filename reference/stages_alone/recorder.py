@@ -14,7 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from parity import stages
+from parity.goldens.reduction import Reduction
 from parity.goldens.trace_file import Trace
+from parity.voices.synthesizer import Kind
 from reference.hooks.interception import Refusal
 from reference.originals.base import Original
 from reference.recording.cases import Spec
@@ -74,6 +76,8 @@ def _by_pipeline(spec: Spec, original: Original, given: Values) -> Trace:
 def _by_networks(spec: Spec, original: Original, given: Values, dtype: torch.dtype) -> Trace:
     """The original's networks on the given latents."""
     original.load_voice()
+    if "hubert.features" in spec.isolated:
+        _load_hubert(spec, original)
     driver: Any = original  # each driver has `vc` and `models`
     net, models = driver.vc.net_g, driver.models
     tensors = dict(given.tensors)
@@ -81,9 +85,55 @@ def _by_networks(spec: Spec, original: Original, given: Values, dtype: torch.dty
         for i, speaker in enumerate(given.speakers):
             embedding = net.emb_g(torch.tensor([speaker])).unsqueeze(-1)
             tensors[f"seg{i}.spk.g"] = embedding.numpy().copy()
+    hubert = driver.networks()[2] if "hubert.features" in spec.isolated else None
     for stage in spec.isolated:  # a later network reads what an earlier one made
-        tensors |= isolated.run(net, models, None, tensors, dtype, (stage,))
+        tensors |= isolated.run(net, models, hubert, tensors, dtype, (stage,))
     return Trace(tensors)
+
+
+def _load_hubert(spec: Spec, original: Original) -> None:
+    """Load HuBERT as the original does, by a conversion of silence."""
+    silence = {"audio16k.raw": np.zeros(8000, np.float32)}
+    with given_values.answered(original, silence, silent=True):
+        original.convert(Path("given.wav"), spec.absolute_options, spec.name)
+
+
+# The ends of blocks around which frames are kept, in frames of 10 or 20 ms; of samples, those of the output's blocks.
+_ENDS, _SAMPLE_ENDS, _BESIDE = (256, 320, 512, 1024), (262_144,), 2
+_BLOCK, _PROJECTIONS = 128, 4  # frames in a projected block, and its projections
+_SAMPLE_BLOCK, _SAMPLE_PROJECTIONS = 16384, 16
+
+
+def reduce(spec: Spec, trace: Trace) -> dict[str, Any]:
+    """Reduce what the stages of a case made, in place, where its entry asks for that.
+
+    Returns:
+        the entry `reduced` of case.json; empty where nothing was reduced.
+    """
+    entries: dict[str, Any] = {}
+    for name in trace if spec.reduced else ():
+        stage, row = stages.stage_of(name), stages.tensor(name)
+        if stage is None or stage.name not in spec.isolated or row.time_axis is None:
+            continue
+        reduction = _reduction(spec, name, trace[name].shape, row.time_axis)
+        trace[name] = reduction.reduce(trace[name])
+        entries[name] = reduction.document()
+    return {"reduced": entries} if entries else {}
+
+
+def _reduction(spec: Spec, name: str, shape: tuple[int, ...], axis: int) -> Reduction:
+    """The frames at both ends and around the ends of blocks, and the projections of every block."""
+    count = shape[axis]
+    of_samples = stages.tensor(name).axes[axis] in stages.RATE_AXES
+    frame = Kind(spec.voice).rate * 10 if of_samples else 1
+    ends = {0, count, *(end * frame for end in _ENDS), *(_SAMPLE_ENDS if of_samples else ())}
+    kept: list[tuple[int, int]] = []
+    for end in sorted(ends):
+        start, stop = max(end - _BESIDE * frame, 0), min(end + _BESIDE * frame, count)
+        if start < stop:
+            kept.append((max(start, kept[-1][1] if kept else 0), stop))
+    block, projections = (_SAMPLE_BLOCK, _SAMPLE_PROJECTIONS) if of_samples else (_BLOCK, _PROJECTIONS)
+    return Reduction(shape, axis, tuple(kept), block, projections, f"reduction/{name}")
 
 
 def _names(chosen: Collection[str], present: Collection[str]) -> Iterator[str]:

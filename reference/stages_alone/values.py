@@ -114,8 +114,15 @@ def _sung_long(spec: Spec) -> Values:
 
 @makes("sung beyond 512 frames")
 def _sung_middle(spec: Spec) -> Values:
-    """A sung sound longer than 512 frames of 10 ms."""
-    return _with_audio(spec, _sung(BEYOND_512 / 100))
+    """A sung sound longer than 512 frames of 10 ms, with white noise around the 512th.
+
+    There the most probable path depends on whether it is searched over both batches.
+    """
+    sung = _sung(BEYOND_512 / 100)
+    first, last = 507 * FRAME, 515 * FRAME
+    hiss = np.float32(0.05) * noise(spec, "noise", last - first)
+    sung[first:last] = np.round(hiss * 32768) / np.float32(32768)
+    return _with_audio(spec, sung)
 
 
 @makes("features around 256 rows")
@@ -183,3 +190,42 @@ def _speakers(spec: Spec) -> Values:
         if kind.f0:
             tensors[f"seg{i}.nsf.source"] = noise(spec, f"seg{i}.nsf.source", 1, 1, frames * kind.rate * 10)
     return Values(tensors, (0, 108, 0))
+
+
+@makes("content beyond 1024 frames")
+def _long_content(spec: Spec) -> Values:
+    """Content features and F0 bins of more than 1024 frames of 10 ms."""
+    width = 256 if spec.voice.startswith("v1") else 768
+    content = noise(spec, "seg0.content.protected", 1, BEYOND_1024, width)
+    coarse = random_stream.raw_numbers(f"{spec.name}/f0.coarse", BEYOND_1024) % np.uint64(255) + np.uint64(1)
+    return Values({"seg0.content.protected": content, "f0.coarse": coarse.astype(np.int64)[None]})
+
+
+@makes("latent beyond 1024 frames")
+def _long_latent(spec: Spec) -> Values:
+    """A sample of the prior of more than 1024 frames of 10 ms."""
+    return Values({"seg0.z_p": noise(spec, "seg0.z_p", 1, 192, BEYOND_1024)}, (0,))
+
+
+@makes("F0 beyond 1024 frames")
+def _long_f0(spec: Spec) -> Values:
+    """F0 of more than 1024 frames of 10 ms that rises and falls, unvoiced for a fifth of the time."""
+    at = np.arange(BEYOND_1024)
+    hz = 220 * 2 ** np.sin(at / 50)
+    hz[at % 100 >= 80] = 0
+    samples = BEYOND_1024 * Kind(spec.voice).rate * 10
+    drawn = noise(spec, "seg0.noise.nsf", 1, samples, 1)
+    return Values({"f0.hz": hz.astype(np.float32)[None], "seg0.noise.nsf": drawn})
+
+
+@makes("latent and source beyond 1024 frames")
+def _long_voice(spec: Spec) -> Values:
+    """What the generator reads, of more than 1024 frames of 10 ms."""
+    source = noise(spec, "seg0.nsf.source", 1, 1, BEYOND_1024 * Kind(spec.voice).rate * 10)
+    return Values({"seg0.flow.z": noise(spec, "seg0.flow.z", 1, 192, BEYOND_1024), "seg0.nsf.source": source}, (0,))
+
+
+@makes("audio beyond 512 rows")
+def _long_audio(spec: Spec) -> Values:
+    """White noise that HuBERT makes more than 512 frames of 20 ms of."""
+    return Values({"seg0.audio": noise(spec, "seg0.audio", 1, BEYOND_512 * 2 * FRAME + 80)})

@@ -72,9 +72,9 @@ def _segment(
     def store(local: str, value: torch.Tensor) -> None:
         outputs(prefix + local, value.float())
 
-    frames = _frames(recorded, prefix)
+    frames = _frames(recorded, prefix)  # 0 where only HuBERT is run
     if "hubert.features" in only:
-        version = "v1" if recorded[prefix + "content.protected"].shape[2] == 256 else "v2"
+        version = "v1" if net.enc_p.emb_phone.in_features == 256 else "v2"
         store("hubert.features", hubert(tensor("audio"), version))
     with_f0 = hasattr(net.dec, "m_source")
     start = _first_frame(recorded, prefix)
@@ -107,7 +107,7 @@ def _frames(recorded: Arrays, prefix: str) -> int:
     for name, axis in (("content.protected", 1), ("z_p", 2), ("flow.z", 2)):
         if prefix + name in recorded:
             return int(recorded[prefix + name].shape[axis])
-    return int(recorded["f0.hz"].shape[1])
+    return int(recorded["f0.hz"].shape[1]) if "f0.hz" in recorded else 0
 
 
 def _source(net: Any, models: Any, hz: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

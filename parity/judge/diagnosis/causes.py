@@ -11,6 +11,7 @@ import numpy as np
 
 from parity import stages
 from parity.candidates import candidate
+from parity.goldens import reduction as reductions
 from parity.goldens.arrays import Array, NamedArrays
 from parity.goldens.store import Case
 from parity.judge.diagnosis import any_stage, content, f0, input_audio, prior, registry, source, waveform
@@ -51,6 +52,8 @@ def suggest(
     """
     if name not in case:
         return UNKNOWN.copy()
+    if reductions.of(case.document, name) is not None:
+        return UNKNOWN.copy()  # a known mistake predicts the whole tensor
     inputs = candidate.inputs(case, stage, prefix, made if mode == Mode.CHAINED else None)
     if name not in made:
         return _missing(name, made)

@@ -11,15 +11,16 @@ import torch
 
 from parity.goldens.arrays import Array
 from parity.mutants.fault import Fault
-from parity.mutants.patches import Change, Original, around, both, in_voice, put
+from parity.mutants.patches import Change, Original, after, around, both, in_voice, put
 from rvc.audio import output, segments
-from rvc.content import alignment
+from rvc.content import alignment, features
 from rvc.f0 import postprocessing
 from rvc.f0.methods import crepe
 from rvc.f0.registry import HOP
 from rvc.nn import fcpe, source
 from rvc.nn.crepe import WINDOW
 from rvc.nn.rmvpe import GRU_PIECE, GruDirection
+from rvc.nn.synthesizer import Synthesizer
 from rvc.pipeline import offline
 from rvc.realtime import converter
 from rvc.realtime.block_context import BlockContext
@@ -120,6 +121,19 @@ def _normalize_with_epsilon(original: Original, self: Any, frames: torch.Tensor)
     torch.nn.functional.leaky_relu_(frames, fcpe.SLOPE)
 
 
+def _late_behind(frames: int, axis: int) -> Callable[[Any], Any]:
+    """Everything behind some frames is one frame late."""
+
+    def change(made: Any) -> Any:
+        if isinstance(made, tuple):
+            return tuple(change(one) for one in made)
+        late = made.clone()
+        late.movedim(axis, 0)[frames:] = made.movedim(axis, 0)[frames - 1 : -1]
+        return late
+
+    return change
+
+
 def _last_of_equals(original: Original, highpassed: Array, window: Any) -> Any:
     """Of equally quiet places, the last one is cut."""
     profile, cuts = original(highpassed, window)
@@ -139,6 +153,11 @@ def _protect_zero_only(original: Original, blended: Array, unblended: Array, hz:
 def _unvoiced_below_10(original: Original, hz: torch.Tensor, *arguments: Any) -> Any:
     """F0 below 10 Hz counts as unvoiced in the source."""
     return original(torch.where(hz < 10, torch.zeros_like(hz), hz), *arguments)
+
+
+def _restart_phase(original: Original, hz: torch.Tensor, *arguments: Any) -> torch.Tensor:
+    """The sine of the first 1024 frames, and that of the others from a phase of 0."""
+    return torch.cat([original(piece, *arguments) for piece in (hz[:1024], hz[1024:]) if len(piece)])
 
 
 def _clip_hz(original: Original, track: Array, semitones: int) -> Array:
@@ -204,6 +223,7 @@ FAULTS = [
         "F0 between 0 and 1 Hz counts as voiced",
         around(alignment, "protect", _protect_zero_only),
         values="F0 between 0 and 1 Hz",
+        causes=("missing protect",),  # no frame of that golden has F0 0
     ),
     Fault(
         "values-condition-flow",
@@ -232,6 +252,34 @@ FAULTS = [
         "segments after the first take a filled F0 from one frame earlier",
         around(offline.Segment, "source", _second_segment_of_filled_pitch),
         values="a second segment in webui-2026",
+    ),
+    Fault(
+        "values-long-content-encoder",
+        "hubert.features",
+        "behind 512 rows the content encoder is one frame late",
+        after(features, "extract", _late_behind(512, 1)),
+        values="more than 512",
+    ),
+    Fault(
+        "values-long-encoder",
+        "enc_p",
+        "behind 1024 frames the text encoder is one frame late",
+        after(Synthesizer, "encode", _late_behind(1024, 2)),
+        values="more than 1024",
+    ),
+    Fault(
+        "values-long-flow",
+        "flow",
+        "behind 1024 frames the flow is one frame late",
+        after(Synthesizer, "flow", _late_behind(1024, 2)),
+        values="more than 1024",
+    ),
+    Fault(
+        "values-long-source",
+        "nsf",
+        "behind 1024 frames the phase of the source starts again",
+        both(around(source, "sine_a", _restart_phase), around(source, "sine_b", _restart_phase)),
+        values="more than 1024 frames",
     ),
     Fault(
         "values-mix-floor",

@@ -100,7 +100,8 @@ def test_a_dump_is_not_compared_with_a_golden_of_stages_alone(tmp_path, capsys):
 
     Trace({"seg0.flow.z": case["seg0.flow.z"]}).write(dump)
     assert command_line.main(["compare", str(tmp_path / "alone"), str(dump)]) == 2
-    assert "holds stages that were recorded alone (flow) and no conversion" in capsys.readouterr().err
+    expected = "holds stages that were recorded alone (flow) and no conversion; name the golden of a conversion"
+    assert expected in capsys.readouterr().err
 
 
 def test_a_candidate_hands_over_the_whole_of_a_reduced_tensor(tmp_path):

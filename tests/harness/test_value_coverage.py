@@ -76,7 +76,7 @@ def test_a_class_of_an_unknown_stage_or_of_a_known_name_is_refused():
         value_classes.register("f0.filled", "no frame is voiced", lambda place: True)
 
 
-def test_f0_at_the_ends_of_its_range_is_told_apart():
+def test_f0_at_each_end_of_its_range_belongs_to_one_class():
     tensors = small_case.tensors()
     reached = {one.name: one.reached for one in value_classes.of_stage("f0.hz")}
     for hz, name in ((0.5, "between 0 and 1 Hz"), (5, "1 to 10 Hz"), (50, "exactly 50 Hz"), (1101, "above 1100 Hz")):

@@ -69,7 +69,9 @@ def test_one_missing_neighbor_leaves_the_block_unchanged():
     vectors = np.random.default_rng(1).normal(size=(5, 768)).astype(np.float32)
     trace = traced(tiny_models(index=index_of(vectors, 1)), Controls(index_rate=0.4))
     assert (trace["rt.1.retrieval.ids"] < 0).any()
-    assert "rt.1.retrieval.blended" not in trace
+    blended, own = trace["rt.1.retrieval.blended"], trace["rt.1.hubert.features"]
+    assert np.array_equal(blended[0, :-1], own[0, own.shape[1] + 1 - blended.shape[1] :])
+    assert "rt.1.retrieval.mean" not in trace
     features, content = trace["rt.1.hubert.features"][0], trace["rt.1.content"][0, ::2]
     np.testing.assert_array_equal(content[: len(features)], features[: len(content)])
 

@@ -28,7 +28,7 @@ from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.profiles import DEFAULT
 from rvc.voice_kinds import VERSIONS
 
-VERSION = "1"  # of the graphs in the cache; raise it when an exported network changes
+VERSION = "2"  # of the folders in the cache; raise it when what is exported changes
 # Stage → its inputs and outputs within synthesizer.onnx, as local names of tensors; graph inputs have their own names.
 PARTS: dict[str, tuple[dict[str, str], list[str]]] = {
     "spk.g": ({}, ["spk.g"]),

@@ -40,6 +40,12 @@ LICENSE_ENTRIES = ("license", "licence", "author", "author_name", "creator", "cr
 # Operations that float16 graphs compute in float32: sums over time, whose error would grow with the length.
 FLOAT32_OPERATIONS = ("CumSum", "Sin", "Floor", "Range", "Softmax", "LayerNormalization", "ReduceMean", "ReduceSum")
 Progress = Callable[[str], None]
+# The high-pass filter as second-order sections b0 b1 b2 a0 a1 a2: scipy.signal.butter(5, 48, "high", fs=16000, "sos").
+SECTIONS = [
+    [0.9699606451838447, -0.9699606451838447, 0.0, 1.0, -0.9813258904926881, 0.0],
+    [1.0, -2.0, 1.0, 1.0, -1.9696106864374547, 0.9699606452559844],
+    [1.0, -2.0, 1.0, 1.0, -1.9880652422382208, 0.9884184800471566],
+]
 
 
 @dataclass(frozen=True)
@@ -262,7 +268,7 @@ def write_index(networks: VoiceNetworks, folder: Path, progress: Progress) -> di
     index.refuse_other_width(VERSIONS[networks.version].content_channels)
     arrays, facts = retrieval_data.to_arrays(index)
     save_file(arrays, str(folder / interface.RETRIEVAL))
-    return {**facts, "neighbors": retrieval.NEIGHBORS}
+    return {**facts, "neighbors": retrieval.NEIGHBORS, "file": networks.paths["index"].name}
 
 
 def describe(
@@ -313,6 +319,7 @@ def constants() -> dict[str, Any]:
             "a": preparation.A.tolist(),
             "initial_state": preparation.SETTLED.tolist(),
             "edge": preparation.EDGE,
+            "sections": SECTIONS,
         },
         "window_seconds": {"pad": window.pad, "query": window.query, "center": window.center, "max": window.max},
         "f0_hop": registry.HOP,

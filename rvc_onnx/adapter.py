@@ -1,0 +1,270 @@
+"""Exported voices as a candidate of the judge, over its protocol (docs/verifying-a-port.md).
+
+    rvc-parity check --candidate "python -m rvc_onnx.adapter FOLDER_OF_EXPORTED_VOICES"
+
+Each folder within FOLDER_OF_EXPORTED_VOICES is one exported voice; a case takes the one with its voice, F0 method and
+index.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rvc_onnx import __version__, retrieval, signal
+from rvc_onnx import f0 as pitch
+from rvc_onnx.conversion import PROFILES, Conversion, Options, Voice, open_voice
+from rvc_onnx.files import read_safetensors, write_safetensors
+from rvc_onnx.signal import Window
+
+Tensors = dict[str, Any]
+OPTIONS = (
+    "f0_method",
+    "transpose",
+    "index_rate",
+    "protect",
+    "rms_mix_rate",
+    "filter_radius",
+    "resample_rate",
+    "speaker",
+)
+
+
+class Lacks(Exception):
+    """There is no exported voice for a case, or a stage is not offered."""
+
+
+class Exports:
+    """The exported voices of a folder; the last one that was opened stays open."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self._last = root, (Path(), None)
+
+    def find(self, case: dict[str, Any]) -> Voice:
+        """The voice of a case.  Raises Lacks."""
+        method, index = case["options"].get("f0_method"), case["voice"].get("index")
+        for path in sorted(self.root.glob("*/voice.json")):
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            held = facts["retrieval"]["file"] if facts["retrieval"] else None
+            has_method = not facts["f0"] or method in (*facts["f0_methods"], *pitch.LIBRARIES)
+            has_index = (Path(str(index)).stem if index else None) == (Path(held).stem if held else None)
+            if Path(facts["source"]["file"]).stem == case["voice"]["kind"] and has_method and has_index:
+                if self._last[0] != path:
+                    self._last = (path, open_voice(path.parent, 2))
+                voice = self._last[1]
+                assert voice is not None
+                return voice
+        raise Lacks(f"no exported voice for {case['voice']['kind']}, {method}, index {index} in {self.root}")
+
+
+def options(case: dict[str, Any]) -> Options:
+    """The options of a case."""
+    given = {name: value for name, value in case["options"].items() if name in OPTIONS}
+    given["transpose"] = int(given.get("transpose", 0))
+    if window := case["options"].get("window"):
+        given["window"] = Window(*window)
+    if curve := case["options"].get("f0_file"):
+        lines = Path(curve).read_text(encoding="utf-8").split()
+        given["f0_curve"] = np.array([[float(part) for part in line.split(",")] for line in lines], np.float32)
+    return Options(profile=case["profile"], **given)
+
+
+class Stages:
+    """The stages of one case, each run alone."""
+
+    def __init__(self, voice: Voice, case: dict[str, Any], inputs: Tensors, prefix: str) -> None:
+        self.inputs, self.prefix, self.made = inputs, prefix, Tensors()
+        self.conversion = Conversion(voice, options(case), self.record, self.noise)
+        self.voice, self.case = voice, case
+
+    def record(self, name: str, value: Any) -> Any:
+        """Keep a copy of a tensor."""
+        self.made[name] = np.array(value)
+        return value
+
+    def noise(self, name: str, shape: tuple[int, ...], kind: str) -> Any:
+        """The noise of the case."""
+        return self.inputs[name].reshape(shape)
+
+    def local(self, name: str) -> Any:
+        """A tensor of the segment."""
+        return self.inputs[self.prefix + name]
+
+    def run(self, stage: str) -> Tensors:
+        """The tensors that a stage makes.  Raises Lacks."""
+        table: dict[str, Callable[[], Tensors]] = {
+            "audio16k": lambda: {
+                "audio16k": signal.guard_peak(self.inputs["audio16k.raw"], self.constants["input_peak"])
+            },
+            "highpassed": lambda: {"highpassed": signal.highpass(self.inputs["audio16k"], self.constants["highpass"])},
+            "segment.cuts": self.cuts,
+            "padded": lambda: {"padded": np.pad(self.inputs["highpassed"], self.window.samples("pad"), mode="reflect")},
+            "f0.raw": lambda: {"f0.raw": self.conversion.raw_f0(self.inputs["padded"])},
+            "f0.filled": lambda: {"f0.filled": pitch.fill_unvoiced(self.inputs["f0.raw"])},
+            "f0.hz": self.finished,
+            "f0.coarse": self.finished,
+            "hubert.features": self.features,
+            "retrieval.search": self.search,
+            "retrieval.weights": lambda: self.named(
+                "retrieval.weights", retrieval.weights(self.local("retrieval.distances"))
+            ),
+            "retrieval.mean": self.mean,
+            "retrieval.blended": self.blend,
+            "content.upsampled": self.upsample,
+            "rmsmixed": self.mix,
+            "resampled": lambda: {
+                "waveform.resampled": signal.resample(
+                    self.waveform(), self.conversion.rate, self.conversion.options.resample_rate
+                )
+            },
+            "final": lambda: {"waveform.final": signal.to_int16(self.waveform(), self.constants["output_peak"])},
+        }
+        if stage not in table:
+            raise Lacks(f"{stage} is not offered alone")
+        return table[stage]()
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """`constants` of voice.json."""
+        return self.conversion.constants
+
+    @property
+    def window(self) -> Window:
+        """How the case is cut and padded."""
+        return self.conversion.options.window
+
+    def named(self, name: str, value: Any) -> Tensors:
+        """A tensor under the segment's prefix."""
+        return {self.prefix + name: value}
+
+    def cuts(self) -> Tensors:
+        """segment.cuts, and quiet.profile of audio that is cut."""
+        profile, cuts = signal.cut_points(self.inputs["highpassed"], self.window)
+        return {"segment.cuts": cuts} | ({} if profile is None else {"quiet.profile": profile})
+
+    def finished(self) -> Tensors:
+        """f0.hz and f0.coarse."""
+        raw = self.inputs["f0.filled"] if "f0.filled" in self.inputs else self.inputs["f0.raw"]
+        frames = int(self.case["shapes"]["padded"][0]) // 160 if "shapes" in self.case else len(raw)
+        self.conversion.finish_f0(raw, frames)
+        return {name: self.made[name] for name in ("f0.hz", "f0.coarse")}
+
+    def features(self) -> Tensors:
+        """hubert.features."""
+        audio = {"audio": self.local("audio")}
+        return self.named("hubert.features", self.voice.session("content.onnx").run(None, audio)[0])
+
+    def index(self) -> retrieval.Index:
+        """The voice's index.  Raises Lacks."""
+        if self.voice.index is None:
+            raise Lacks("this voice has no index")
+        return self.voice.index
+
+    def search(self) -> Tensors:
+        """retrieval.distances and retrieval.ids."""
+        distances, ids = self.index().search(self.local("hubert.features")[0])
+        return self.named("retrieval.distances", distances) | self.named("retrieval.ids", ids)
+
+    def mean(self) -> Tensors:
+        """retrieval.mean."""
+        made = retrieval.mean(self.local("retrieval.weights"), self.local("retrieval.ids"), self.index())
+        return self.named("retrieval.mean", made)
+
+    def blend(self) -> Tensors:
+        """retrieval.blended."""
+        mean = self.local("retrieval.mean")
+        shares = np.ones((len(mean), 1), np.float32)
+        features = self.local("hubert.features")
+        return self.named("retrieval.blended", retrieval.blend(features, mean, self.conversion.index_rate, shares))
+
+    def upsample(self) -> Tensors:
+        """content.upsampled."""
+        blended = self.prefix + "retrieval.blended"
+        source = self.inputs[blended] if blended in self.inputs else self.local("hubert.features")
+        return self.named("content.upsampled", np.repeat(source, 2, axis=1))
+
+    def mix(self) -> Tensors:
+        """waveform.rmsmixed."""
+        floor = self.constants["loudness"]["floor"]
+        concat, highpassed = self.inputs["waveform.concat"], self.inputs["highpassed"]
+        mixed = signal.mix_loudness(concat, highpassed, self.conversion.rate, self.conversion.mix, floor)
+        return {"waveform.rmsmixed": mixed}
+
+    def waveform(self) -> Any:
+        """The waveform of the last optional stage that was run."""
+        names = ("waveform.resampled", "waveform.rmsmixed", "waveform.concat")
+        return self.inputs[next(name for name in names if name in self.inputs)]
+
+
+STAGES = (
+    *("audio16k", "highpassed", "segment.cuts", "padded", "f0.raw", "f0.filled", "f0.hz", "f0.coarse"),
+    *("hubert.features", "retrieval.search", "retrieval.weights", "retrieval.mean", "retrieval.blended"),
+    *("content.upsampled", "rmsmixed", "resampled", "final"),
+)
+
+
+def hello() -> dict[str, Any]:
+    """What this adapter offers."""
+    return {
+        "protocol": "rvc-parity/1",
+        "name": "rvc-onnx",
+        "version": __version__,
+        "stages": list(STAGES),
+        "chain": True,
+        "profiles": list(PROFILES),
+        "dtypes": ["float32", "float64", "int64"],
+        "noise": True,
+    }
+
+
+def answer(request: dict[str, Any], exports: Exports) -> dict[str, Any]:
+    """The fields of one answer.
+
+    Raises:
+        Lacks: the case or the stage is not offered.
+    """
+    if request["op"] == "hello":
+        return hello()
+    case = request["case"]
+    if case.get("blocks"):
+        raise Lacks("streams are not converted")
+    voice, inputs = exports.find(case), read_safetensors(Path(request["inputs"]))
+    if request["op"] == "run_stage":
+        made = Stages(voice, case, inputs, request["prefix"]).run(request["stage"])
+    else:
+        stages = Stages(voice, case, inputs, "")
+        stages.conversion.run(inputs["audio16k.raw"])
+        made = {name: value for name, value in stages.made.items() if name not in ("audio16k.raw",)}
+    write_safetensors(Path(request["outputs"]), {name: np.ascontiguousarray(value) for name, value in made.items()})
+    return {}
+
+
+def main() -> int:
+    """Serve until stdin ends or bye."""
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
+        print("rvc_onnx.adapter: give the folder that holds the exported voices", file=sys.stderr)
+        return 2
+    exports = Exports(Path(sys.argv[1]))
+    channel, sys.stdout = sys.stdout, sys.stderr  # what a library prints goes to stderr, not into the protocol
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["op"] == "bye":
+            break
+        try:
+            fields = {"ok": True, **answer(request, exports)}
+        except Lacks as error:
+            fields = {"ok": False, "lacks": str(error)}
+        except Exception as error:  # the judge records it and goes on
+            fields = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+        channel.write(json.dumps({"id": request["id"], **fields}) + "\n")
+        channel.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -43,22 +43,21 @@ class Exports:
     """The exported voices of a folder; the last one that was opened stays open."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self._last = root, (Path(), None)
+        self.root = root
+        self._last: tuple[Path, Voice] | None = None
 
     def find(self, case: dict[str, Any]) -> Voice:
         """The voice of a case.  Raises Lacks."""
-        method, index = case["options"].get("f0_method"), case["voice"].get("index")
+        method, index = case["options"].get("f0_method"), case["files"].get("index")
         for path in sorted(self.root.glob("*/voice.json")):
             facts = json.loads(path.read_text(encoding="utf-8"))
             held = facts["retrieval"]["file"] if facts["retrieval"] else None
             has_method = not facts["f0"] or method in (*facts["f0_methods"], *pitch.LIBRARIES)
             has_index = (Path(str(index)).stem if index else None) == (Path(held).stem if held else None)
             if Path(facts["source"]["file"]).stem == case["voice"]["kind"] and has_method and has_index:
-                if self._last[0] != path:
+                if self._last is None or self._last[0] != path:
                     self._last = (path, open_voice(path.parent, 2))
-                voice = self._last[1]
-                assert voice is not None
-                return voice
+                return self._last[1]
         raise Lacks(f"no exported voice for {case['voice']['kind']}, {method}, index {index} in {self.root}")
 
 
@@ -77,7 +76,8 @@ def options(case: dict[str, Any]) -> Options:
 class Stages:
     """The stages of one case, each run alone."""
 
-    def __init__(self, voice: Voice, case: dict[str, Any], inputs: Tensors, prefix: str) -> None:
+    def __init__(self, voice: Voice, case: dict[str, Any], inputs: Tensors, prefix: str, frames: int = 0) -> None:
+        self.frames = frames  # of the file or the segment, as the request states them
         self.inputs, self.prefix, self.made = inputs, prefix, Tensors()
         self.conversion = Conversion(voice, options(case), self.record, self.noise)
         self.voice, self.case = voice, case
@@ -150,8 +150,7 @@ class Stages:
     def finished(self) -> Tensors:
         """f0.hz and f0.coarse."""
         raw = self.inputs["f0.filled"] if "f0.filled" in self.inputs else self.inputs["f0.raw"]
-        frames = int(self.case["shapes"]["padded"][0]) // 160 if "shapes" in self.case else len(raw)
-        self.conversion.finish_f0(raw, frames)
+        self.conversion.finish_f0(raw, self.frames)
         return {name: self.made[name] for name in ("f0.hz", "f0.coarse")}
 
     def features(self) -> Tensors:
@@ -235,11 +234,13 @@ def answer(request: dict[str, Any], exports: Exports) -> dict[str, Any]:
         raise Lacks("streams are not converted")
     voice, inputs = exports.find(case), read_safetensors(Path(request["inputs"]))
     if request["op"] == "run_stage":
-        made = Stages(voice, case, inputs, request["prefix"]).run(request["stage"])
+        made = Stages(voice, case, inputs, request["prefix"], int(request.get("frames", 0))).run(request["stage"])
     else:
         stages = Stages(voice, case, inputs, "")
         stages.conversion.run(inputs["audio16k.raw"])
-        made = {name: value for name, value in stages.made.items() if name not in ("audio16k.raw",)}
+        made = {name: value for name, value in stages.made.items() if name != "audio16k.raw"}
+        if only := request.get("only"):
+            made = {name: made[name] for name in only}
     write_safetensors(Path(request["outputs"]), {name: np.ascontiguousarray(value) for name, value in made.items()})
     return {}
 

@@ -21,7 +21,7 @@ WIDEST_MOVE = 12  # bins; wider moves have probability 0
 
 
 def pm(samples: Track) -> Track:
-    """Praat's autocorrelation: float64 (L // 160,), Hz, 0 where unvoiced.  Raises OnnxVoiceError without parselmouth."""
+    """Praat's autocorrelation: float64 (L // 160,), Hz, 0 where unvoiced.  Raises OnnxVoiceError."""
     try:
         import parselmouth
     except ImportError:

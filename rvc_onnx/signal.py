@@ -48,8 +48,8 @@ def highpass(samples: Samples, filter_: Mapping[str, Any]) -> Signal:
 
     Args:
         samples: float32 (N,) at 16 kHz, more than `edge` samples.
-        filter_: `constants.highpass` of voice.json; its second-order `sections` are used, whose states do not suffer from
-            the rounding of a fifth-order filter's.
+        filter_: `constants.highpass` of voice.json; its second-order `sections` are used, because their
+            states round far less than those of the fifth-order filter.
     Returns:
         float64 (N,).
     """
@@ -91,7 +91,7 @@ _MATRICES: dict[tuple[tuple[float, ...], tuple[float, ...]], tuple[Signal, Signa
 
 
 def _section_matrices(b: tuple[float, ...], a: tuple[float, ...]) -> tuple[Signal, Signal, Signal]:
-    """What a block's samples add to its results (BLOCK, BLOCK), its states to them (BLOCK, 2), and samples to states."""
+    """How samples enter a block's results, (BLOCK, BLOCK), states its results, (BLOCK, 2), and samples the states, (2, …)."""
     if (b, a) not in _MATRICES:
         step = np.array([[-a[1], 1.0], [-a[2], 0.0]])
         entry = np.array([b[1] - a[1] * b[0], b[2] - a[2] * b[0]])

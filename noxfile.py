@@ -73,9 +73,16 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def export(session: nox.Session) -> None:
-    """Export the synthetic voices to ONNX and judge them: `rvc` with their graphs on the goldens of files."""
+    """Export the synthetic voices to ONNX; judge `rvc` with their graphs, `rvc_onnx` and the documented example."""
     install(session, "tests", "adapters")
-    session.run("python", "-m", "parity", "run", "--runtime", "onnx", "--out", "out/export", *session.posargs)
+    not_differing = [0, 4]  # 4: nothing differs, and cases that are not converted, such as streams, are not tested
+    arguments = ("--runtime", "onnx", "--out", "out/export", *session.posargs)
+    session.run("python", "-m", "parity", "run", *arguments, success_codes=not_differing)
+    folders = session.run("python", "-m", "parity.rvc_bridge.rvc_onnx", silent=True).strip()
+    for program in ("-m rvc_onnx.adapter", "docs/examples/exported_voice.py"):
+        name = program.rpartition("/")[2].removesuffix(".py").removeprefix("-m ")
+        arguments = ("--candidate", f"python {program} {folders}", "--out", f"out/export-{name}", *session.posargs)
+        session.run("python", "-m", "parity", "check", *arguments, success_codes=not_differing)
 
 
 @nox.session(default=False)

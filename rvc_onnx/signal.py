@@ -91,7 +91,7 @@ _MATRICES: dict[tuple[tuple[float, ...], tuple[float, ...]], tuple[Signal, Signa
 
 
 def _section_matrices(b: tuple[float, ...], a: tuple[float, ...]) -> tuple[Signal, Signal, Signal]:
-    """How samples enter a block's results, (BLOCK, BLOCK), states its results, (BLOCK, 2), and samples the states, (2, …)."""
+    """Matrices of a section: samples to results (BLOCK, BLOCK), states to results (BLOCK, 2), samples to states."""
     if (b, a) not in _MATRICES:
         step = np.array([[-a[1], 1.0], [-a[2], 0.0]])
         entry = np.array([b[1] - a[1] * b[0], b[2] - a[2] * b[0]])

@@ -138,9 +138,14 @@ class RvcOnnx(RvcTorch):
         return self._exported[key]
 
 
+def exported_folder() -> Path:
+    """Where the exported voices of the goldens are kept."""
+    return cache.folder() / "exported"
+
+
 def export_from(networks: VoiceNetworks, methods: list[str]) -> Path:
     """An exported folder of synthetic files in the cache; files that several voices share are links to one."""
-    root = cache.folder() / "exported"
+    root = exported_folder()
     names = [networks.model.name, *methods, networks.paths["index"].name if "index" in networks.paths else "no-index"]
     folder = root / f"{VERSION}-{'-'.join(names)}"
     if (folder / interface.DESCRIPTION).is_file():
@@ -171,3 +176,7 @@ def link(shared: Path, target: Path, build: Callable[[], export.GraphFile]) -> N
 def _shared_name(name: str, owner: str) -> str:
     digest = hashlib.sha256(f"{VERSION} {torch.__version__} {owner}".encode()).hexdigest()[:12]
     return f"{Path(name).stem}-{digest}.onnx"
+
+
+if __name__ == "__main__":
+    print(exported_folder())

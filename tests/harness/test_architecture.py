@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("rvc", "parity", "reference", "reports", "bench")
+PACKAGES = ("rvc", "rvc_onnx", "parity", "reference", "reports", "bench")
 ORIGINALS = ("rvc_python", "infer", "configs", "fairseq", "torchcrepe", "torchfcpe", "transformers")
 REFERENCE_MAY_IMPORT = ("parity.stages", "parity.errors", "parity.goldens", "parity.voices")
 MAY_IMPORT_RVC = ("parity.rvc_bridge", "parity.mutants")

@@ -1,0 +1,144 @@
+"""`rvc_onnx` converts with an exported folder as `rvc` does, without PyTorch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+import soundfile
+from test_exported_voices import files, folder, networks  # noqa: F401 (fixtures)
+
+import rvc_onnx
+from rvc.audio import preparation
+from rvc.audio.segments import Window
+from rvc.config import Config
+from rvc.exported import export, retrieval_data
+from rvc.f0.methods import crepe
+from rvc.noise import Seeded
+from rvc.pipeline import offline
+from rvc.retrieval.search import Index
+from rvc.trace import Recorder
+from rvc_onnx import f0, retrieval, signal
+from rvc_onnx.__main__ import main
+
+pytest.importorskip("onnxruntime")
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_filter_in_sections_is_the_filter():
+    sound = np.random.default_rng(0).standard_normal(5000).astype(np.float32)
+    mine = signal.highpass(sound, export.constants()["highpass"])
+    expected = preparation.highpass(sound)
+    assert np.sqrt(np.mean(np.square(mine - expected)) / np.mean(np.square(expected))) <= 2.3e-7  # the judge's limit
+
+
+@pytest.mark.parametrize("kind", ["IVF8,Flat", "Flat"])
+@pytest.mark.parametrize("metric", [faiss.METRIC_L2, faiss.METRIC_INNER_PRODUCT])
+def test_the_search_finds_what_faiss_finds(kind, metric):
+    values = np.random.default_rng(2).standard_normal((500, 16)).astype(np.float32)
+    index = faiss.index_factory(16, kind, metric)
+    index.train(values)
+    index.add(values)
+    own = Index(index)
+    arrays, facts = retrieval_data.to_arrays(own)
+    again = retrieval.Index(arrays, {**facts, "neighbors": 8})
+    query = np.random.default_rng(3).standard_normal((40, 16)).astype(np.float32)
+    distances, ids = own.search(query)
+    mine, my_ids = again.search(query)
+    assert np.array_equal(ids, my_ids)
+    regular = ids >= 0
+    assert np.allclose(mine[regular], distances[regular], rtol=1e-5)
+    assert (mine[~regular] == np.finfo(np.float32).max).all()
+
+
+def test_a_list_with_few_vectors_gives_missing_neighbors():
+    arrays = {"vectors": np.eye(4, dtype=np.float32), "centroids": np.eye(4, dtype=np.float32)[:2]}
+    arrays |= {"list_starts": np.array([0, 1, 4]), "list_ids": np.array([2, 0, 1, 3])}
+    index = retrieval.Index(arrays, {"metric": "l2", "probes": 1, "neighbors": 8})
+    _, ids = index.search(np.eye(4, dtype=np.float32)[:1])
+    assert ids[0, 0] == 2 and (ids[0, 1:] == -1).all()
+    assert np.array_equal(index.take(ids)[0, 1], arrays["vectors"][3])
+
+
+def test_the_path_search_of_crepe_is_that_of_the_original():
+    import torch
+
+    center = 150 + 60 * np.sin(np.arange(700) / 40)
+    bump = np.exp(-np.square((np.arange(360) - center[:, None]) / 3))
+    salience = (
+        0.9 * bump * (np.arange(700) % 97 > 20)[:, None] + 0.05 * np.random.default_rng(5).random((700, 360))
+    ).astype(np.float32)
+    dither = np.zeros(700, np.float32)
+    expected = crepe.decode(torch.split(torch.from_numpy(salience), crepe.STEPS_AT_ONCE), dither)
+    assert np.allclose(f0.decode_crepe(salience, dither), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("voice", ["voice", "plain"])
+def test_every_tensor_of_a_conversion_is_that_of_rvc(files, folder, voice):  # noqa: F811
+    target = folder if voice == "voice" else files / "plain-onnx"
+    if voice == "plain":
+        export.export_folder(networks(files, "plain.pth"), target, profile="webui-2026", verify=False)
+    sound = soundfile.read(files / "in.wav", dtype="float32")[0]
+    tap: dict[str, np.ndarray] = {}
+    window = signal.Window(pad=0.1, query=0.2, center=0.4, max=0.6)  # two cuts in one second
+
+    def record(name, value):
+        tap[name] = np.array(value)
+        return value
+
+    opened = rvc_onnx.open_voice(target)
+    options = {"f0_method": "pm", "transpose": 2, "protect": 0.2, "rms_mix_rate": 0.3, "resample_rate": 22050}
+    samples, rate = opened.convert(sound, record=record, seed=4, window=window, **options)
+    config = Config.of("webui-2026", window=Window(0.1, 0.2, 0.4, 0.6), **options)
+    expected = Recorder()
+    offline.convert(sound, networks(files, f"{voice}.pth"), config, noise=Seeded(4), tap=expected)
+    assert rate == 22050
+    for name, value in expected.items():
+        if "noise" in name or not value.size:
+            continue
+        if value.dtype.kind in "iu" and name != "waveform.final":
+            assert np.array_equal(tap[name], value), name
+        else:
+            limit = 3 if name == "waveform.final" else 3e-4 * (np.abs(value).max() or 1)
+            assert np.abs(value.astype(np.float64) - tap[name]).max() <= limit, name
+    assert np.array_equal(samples, tap["waveform.final"])
+
+
+def test_a_file_is_converted_without_torch(files, folder):  # noqa: F811
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.modules['rvc'] = None\n"
+        "from rvc_onnx.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = [str(files / "in.wav"), str(files / "out.wav"), "--model", str(folder), "--f0-method", "pm"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert soundfile.info(files / "out.wav").samplerate == 40000
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--f0-method", "rmvpe"], "has no F0 method rmvpe; choose one of pm, harvest"),
+        (["--f0-method", "pm", "--speaker", "5"], "speaker is 5; the voice has 2, from 0"),
+        (["--f0-method", "pm", "--protect", "7"], "protect is 7.0; expected 0 to 1"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(files, folder, capsys, options, message):  # noqa: F811
+    arguments = [str(files / "in.wav"), str(files / "no.wav"), "--model", str(folder), *options]
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+    assert not (files / "no.wav").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"{}"])
+def test_a_wrong_input_is_one_sentence(files, folder, tmp_path, capsys, content):  # noqa: F811
+    (tmp_path / "in.wav").write_bytes(content)
+    assert main([str(tmp_path / "in.wav"), str(tmp_path / "out.wav"), "--model", str(folder)]) == 2
+    assert main([str(files / "in.wav"), str(tmp_path / "out.wav"), "--model", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 2

@@ -42,6 +42,10 @@ class Counterfactuals(Protocol):
         """The whole conversion of a case; raises CandidateError where its voice is not available."""
         ...
 
+    def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors | None:
+        """What the stage of `rvc` makes of these inputs; None where the golden's network is not available."""
+        ...
+
 
 @dataclass(frozen=True)
 class Absence:

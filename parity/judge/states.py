@@ -74,6 +74,7 @@ class NotTried(StrEnum):
     CAUSES = "known mistakes inside networks"
     SALIENCE = "margins of the decisions of pitch networks"
     PROFILES = "conversions under the other profiles"
+    CONTINUATION = "stages behind the first wrong one of a conversion"
 
 
 class CaseState(StrEnum):

@@ -10,7 +10,7 @@ from parity.candidates import candidate
 from parity.errors import ParityError, UsageError
 from parity.goldens.arrays import Tensors
 from parity.goldens.store import Case
-from parity.judge import blame, description, ledger, other_profiles
+from parity.judge import blame, continuation, description, ledger, other_profiles
 from parity.judge.blame import StageVerdict
 from parity.judge.candidate_runs import (
     WHOLE,
@@ -22,6 +22,7 @@ from parity.judge.candidate_runs import (
     unobserved,
     wanted_names,
 )
+from parity.judge.continuation import Allowance, Continuation
 from parity.judge.decisions import explanation, phase_wraps
 from parity.judge.judgment import Absence, Judgment, ModeRun
 from parity.judge.ledger import Cell, Ledger
@@ -104,6 +105,7 @@ class CaseVerdict:
         setup_failed: Every call of the candidate failed for one reason.
         outside: The candidate declares that it does not support the case's profile.
         matches: Every other profile under which the case would pass, the nearest first.
+        continuation: The origins of its chain; None where no chain was continued.
         not_tried: What needs networks and was left out, because torch or `rvc` is not installed.
     """
 
@@ -118,6 +120,7 @@ class CaseVerdict:
     setup_failed: bool = False
     outside: bool = False
     matches: tuple[str, ...] = ()
+    continuation: Continuation | None = None
     not_tried: list[NotTried] = field(default_factory=list)
 
 
@@ -190,6 +193,25 @@ def match_profiles(judgment: Judgment, verdict: CaseVerdict) -> None:
         if match is not None:
             verdict.matches, verdict.sentence = match.profiles, f"{match.sentence}: {verdict.sentence}"
     verdict.not_tried = sorted(judgment.counterfactuals.not_tried)
+
+
+def continue_chain(judgment: Judgment, verdict: CaseVerdict, allowance: Allowance | None = None) -> None:
+    """Name every origin of a differing chain, with its share of the waveform's error.
+
+    Args:
+        judgment: The judgment of the case.
+        verdict: Its result; gets the continuation, and stages that turn out to be origins.
+        allowance: How many chains of the run are continued; None for no limit.
+    """
+    if verdict.state is not CaseState.DIFFERS or verdict.setup_failed or verdict.matches:
+        return
+    if allowance is not None and not allowance.take(verdict.stages):
+        return
+    inherited = {id(stage) for stage in verdict.stages if stage.blame is Blame.INHERITED}
+    verdict.continuation = continuation.continue_chain(judgment, verdict.stages)
+    for stage in verdict.stages:
+        if id(stage) in inherited and stage.blame is Blame.ORIGIN:
+            description.describe(judgment, stage)
 
 
 def _fill_ledger(judgment: Judgment) -> None:

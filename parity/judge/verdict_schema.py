@@ -98,6 +98,17 @@ _STAGE = _object(
 
 _COUNTS = _object(dict.fromkeys(("expected", "compared", "passed", "failed", "waived", "not_tested"), _INT))
 
+_DECIBELS = "the waveform's distance from the golden, in dB below it; null where it cannot be compared, or is exact"
+_REPAIR = _object(
+    {
+        "stage": _TEXT,
+        "prefix": _TEXT,
+        "before_db": {**_NUMBER, "description": _DECIBELS},
+        "after_db": {**_NUMBER, "description": f"with this stage and those before it repaired: {_DECIBELS}"},
+        "exact": {"type": "boolean", "description": "whether the waveform then equals the golden bit by bit"},
+    }
+)
+
 _CASE = _object(
     {
         "name": _TEXT,
@@ -139,6 +150,12 @@ _CASE = _object(
             **_list({"enum": [what.value for what in NotTried]}),
             "description": "what needs networks and was left out, because torch or rvc is not installed",
         },
+        "repairs": {
+            **_list(_REPAIR),
+            "description": "every origin of the chain, in flow order: the golden's values take its place, and the "
+            "stages behind it are run again",
+        },
+        "continuation": {**_TEXT, "description": "the repairs as a sentence, and why the chain was not continued"},
         "matches": {
             **_list(_TEXT),
             "description": "every other profile under which a differing case would have passed",

@@ -25,7 +25,13 @@ def text(verdict: Mapping[str, Any]) -> str:
         lines += [_cut(brief(fault)) for fault in fault_list[_FULL : _FULL + _BRIEF]]
         if len(fault_list) > _FULL + _BRIEF:
             lines.append(f"… and {plural(len(fault_list) - _FULL - _BRIEF, 'more fault')}; summary.md lists all")
-        lines += ["", *_inherited(verdict), *(f"next: {line}" for line in _next_steps(fault_list)), ""]
+        lines += [
+            "",
+            *_continued(verdict),
+            *_inherited(verdict),
+            *(f"next: {line}" for line in _next_steps(fault_list)),
+            "",
+        ]
     return "\n".join([*lines, f"{verdict['state']}: {verdict['sentence']}"])
 
 
@@ -59,6 +65,15 @@ def brief(fault: Fault) -> str:
     cause = "cause unknown" if fault.cause == faults.UNKNOWN else f"cause: {fault.cause}"
     line = f"{fault.number}. {fault.title}: {fault.extent}; {fault.error}"
     return f"{line}; {cause}" if fault.cause_text else line
+
+
+def _continued(verdict: Mapping[str, Any]) -> list[str]:
+    """What the waveform gains with the golden's values in the place of each origin, of the case with most origins."""
+    cases = [case for case in verdict["cases"] if case.get("continuation")]
+    if not cases:
+        return []
+    case = max(cases, key=lambda case: len(case["repairs"]))
+    return [_cut(f"with the golden's values in {case['name']}: {case['continuation']}")]
 
 
 def _inherited(verdict: Mapping[str, Any]) -> list[str]:

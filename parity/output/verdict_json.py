@@ -87,6 +87,9 @@ def case_document(
         document["outside"] = True
     if verdict.matches:
         document["matches"] = list(verdict.matches)
+    if verdict.continuation is not None and verdict.continuation.sentence:
+        document["repairs"] = [repair.document() for repair in verdict.continuation.repairs]
+        document["continuation"] = verdict.continuation.sentence
     if verdict.not_tried:
         document["not_tried"] = verdict.not_tried
     if case is None:

@@ -153,6 +153,7 @@ def _judge(
     )
     case_verdict = verdict.judge_tensors(judgment)
     verdict.match_profiles(judgment, case_verdict)
+    verdict.continue_chain(judgment, case_verdict)
     traces = files.write_traces(out, case_verdict) if out else {}
     document = verdict_json.case_document(case_verdict, golden, traces, time.monotonic() - begin, command)
     run_document = verdict_json.run_document(

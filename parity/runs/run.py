@@ -14,6 +14,7 @@ from parity.goldens import store
 from parity.goldens.store import Case
 from parity.judge import candidate_runs, verdict
 from parity.judge.candidate_runs import Observer
+from parity.judge.continuation import Allowance
 from parity.judge.judgment import Judgment
 from parity.judge.limits import Limits, network_f0
 from parity.judge.limits import load as load_limits
@@ -123,7 +124,7 @@ def run(
             notes=selected.notes,
         )
 
-    saved = Saved(out)
+    saved, allowance = Saved(out), Allowance()
     try:
         with Progress({folder.name: _cost(folder) for folder in selected.folders}) as progress:
             for folder in selected.folders:
@@ -131,7 +132,16 @@ def run(
                 if finished is None:
                     progress.start(folder.name)
                     each = _judge_folder(
-                        folder, program, limits, waivers, only_stage, out, command, progress.stage, repetition
+                        folder,
+                        program,
+                        limits,
+                        waivers,
+                        only_stage,
+                        out,
+                        command,
+                        progress.stage,
+                        repetition,
+                        allowance,
                     )
                     journal.add(folder, each.verdict, each.document, each.network_f0)
                 else:
@@ -259,12 +269,13 @@ def _judge_folder(
     command: str,
     observe: Observer,
     repetition: Repetition | None,
+    allowance: Allowance,
 ) -> Judged:
     begin = time.monotonic()
     case: Case | None = None
     try:
         case = store.open_case(folder).check()
-        case_verdict = _judge(case, program, limits, waivers, only_stage, observe)
+        case_verdict = _judge(case, program, limits, waivers, only_stage, observe, allowance)
         if repetition is not None:
             repetition.after_case(case, case_verdict)
     except GoldenError as error:
@@ -279,7 +290,13 @@ def _judge_folder(
 
 
 def _judge(
-    case: Case, program: Candidate, limits: Limits, waivers: Waivers, only_stage: str | None, observe: Observer
+    case: Case,
+    program: Candidate,
+    limits: Limits,
+    waivers: Waivers,
+    only_stage: str | None,
+    observe: Observer,
+    allowance: Allowance,
 ) -> CaseVerdict:
     taken = program.takes(case)
     judged = program if taken else DeclinedCase(program)
@@ -293,6 +310,7 @@ def _judge(
     )
     case_verdict = verdict.judge(judgment, observe)
     verdict.match_profiles(judgment, case_verdict)
+    verdict.continue_chain(judgment, case_verdict, allowance)
     if not taken:
         case_verdict.state, case_verdict.outside = CaseState.DECLINED, True
         case_verdict.sentence = f"the candidate does not declare the profile {case.profile}"

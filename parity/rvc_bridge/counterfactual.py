@@ -154,3 +154,32 @@ class RvcCounterfactuals:
         if known is None:
             raise CandidateError(f"the voice {case.voice.get('kind')!r} is not one of the synthetic voices")
         return self._source.run(known)
+
+    def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors | None:
+        """What the stage of `rvc` makes of these inputs.
+
+        Args:
+            case: the golden, or for a stream the golden with the tensors of a chain, from which its state follows.
+            stage: the stage.
+            prefix: where it runs, such as "seg0.".
+            inputs: full name → array.
+        Returns:
+            None where the golden's network is not available here, or the stage fails on these inputs.
+        """
+        if self._lacks_networks(NotTried.CONTINUATION):
+            return None
+        made_by_stage = [prefix + row.name for row in stage.makes if prefix + row.name in self.case]
+        known = case if self._own is not None or not made_by_stage else self._known(case, prefix, made_by_stage[0])
+        if known is None:
+            return None
+        try:
+            return self._source.run_stage(known, stage, prefix, inputs)
+        except ParityError:
+            return None
+
+    def _known(self, case: Case, prefix: str, name: str) -> Case | None:
+        """The case with a voice that this machine can make; None where the golden was made by other networks."""
+        golden = _case_of_same_network(self.case, prefix, name)
+        if golden is None or golden is self.case:
+            return None if golden is None else case
+        return golden.after(case) if case is not self.case else golden

@@ -62,6 +62,8 @@ def explanation(case: Json) -> str:
         sentences.append(accused[0]["cause"]["sentence"])
     if case.get("matches"):
         sentences.append(f"It would pass under the profile {' and '.join(case['matches'])}.")
+    if case.get("continuation"):
+        sentences.append(f"With the golden's values in its place: {case['continuation']}.")
     if case["state"] == "pass" and not sentences:
         sentences.append(_nearest_sentence(case))
     return " ".join(formatting.sentence(text) for text in sentences)

@@ -59,6 +59,9 @@ class OnlyConversion:
     def convert(self, case: store.Case) -> Tensors:
         return converted_as_2026(case)
 
+    def run_stage(self, *_: Any) -> None:
+        return None
+
 
 def judgment_of(case: store.Case, chain: Tensors) -> Judgment:
     program = Player(tensors(), chain)

@@ -41,6 +41,9 @@ class OnlySalience:
     def convert(self, case: store.Case) -> Tensors:
         raise CandidateError("there is no voice")
 
+    def run_stage(self, *_: Any) -> None:
+        return None
+
 
 def judged_with(
     case: store.Case, program: Player, salience: Callable[[Array], voicing.Salience | None]

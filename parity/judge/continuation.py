@@ -1,0 +1,390 @@
+"""The chain continued after its first origin, with the golden's values in the place of what is wrong.
+
+The first wrong stage of a conversion hides the faults of the stages behind it: what they read differs. So its outputs
+are replaced by the golden's, the stages behind it are run again, and the first one that is then wrong is the next
+origin. Each origin's share of the error is how much nearer to the golden the waveform comes.
+
+A stage is run again by the candidate, where it answers `run_stage`, else by `rvc`. What `rvc` makes of the candidate's
+own inputs is compared with what the candidate made of them: where the two agree, the stage is right, and `rvc` takes
+its place; where they do not, the stage has an error of its own, which is added to what `rvc` makes.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from parity import stages
+from parity.candidates import candidate
+from parity.candidates.candidate import NotOffered
+from parity.errors import ParityError
+from parity.goldens import time_axes
+from parity.goldens.arrays import Array, NamedArrays, Tensors
+from parity.judge import ledger, metrics
+from parity.judge.blame import StageVerdict
+from parity.judge.decisions import margins, phase_wraps, voicing
+from parity.judge.judgment import Judgment
+from parity.judge.states import Blame, CellState, Mode
+from parity.stages import Scope, Stage, TensorKind
+
+MOST_REPAIRED = 4  # origins of one chain; each costs a run of the stages behind it
+Place = tuple[str, str]  # name of a stage, prefix
+
+
+@dataclass
+class Allowance:
+    """How many chains of a run are continued: those of further cases with the same first origin show the same faults.
+
+    Attributes:
+        most: The number of chains for each stage that is the first to differ.
+        taken: Stage → the number of chains that were continued.
+    """
+
+    most: int = 3
+    taken: Counter[str] = field(default_factory=Counter)
+
+    def take(self, verdicts: Iterable[StageVerdict]) -> bool:
+        """Whether this chain is continued; it then counts."""
+        first = next((verdict.stage.name for verdict in verdicts if verdict.failed_in(Mode.CHAINED)), None)
+        if first is None or self.taken[first] >= self.most:
+            return False
+        self.taken[first] += 1
+        return True
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One origin of a chain, and what the waveform gains with the golden's values in its place.
+
+    Attributes:
+        stage: The stage.
+        prefix: Where it runs.
+        before: The waveform's distance from the golden before, in dB below the golden; None where it was not made, has
+            another length, or equals the golden.
+        after: The same with this stage and those before it repaired.
+        is_exact: Whether the waveform then equals the golden bit by bit.
+    """
+
+    stage: Stage
+    prefix: str
+    before: float | None
+    after: float | None
+    is_exact: bool
+
+    def document(self) -> dict[str, object]:
+        """The repair as verdict.json holds it."""
+        return {
+            "stage": self.stage.name,
+            "prefix": self.prefix,
+            "before_db": self.before,
+            "after_db": self.after,
+            "exact": self.is_exact,
+        }
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """The origins of one chain.
+
+    Attributes:
+        repairs: The origins, in the order of the conversion.
+        note: Why the chain was not continued to its end; None where it was.
+    """
+
+    repairs: tuple[Repair, ...] = ()
+    note: str | None = None
+
+    @property
+    def sentence(self) -> str | None:
+        """For people: "f0.raw repaired: 12 → 31 dB; f0.filled too: → 94 dB"; None where nothing was repaired."""
+        parts = []
+        for number, repair in enumerate(self.repairs):
+            name = f"{repair.prefix}{repair.stage.name}"
+            after = "exact" if repair.is_exact else _decibels(repair.after)
+            parts.append(f"{name} too: → {after}" if number else f"{name} repaired: {_from(repair)}{after}")
+        return "; ".join([*parts, *([self.note] if self.note else [])]) or None
+
+
+def _decibels(value: float | None) -> str:
+    return "no waveform to compare" if value is None else f"{value:.0f} dB"
+
+
+def _from(repair: Repair) -> str:
+    return "→ " if repair.before is None else f"{repair.before:.0f} → "
+
+
+class _Unavailable(Exception):
+    """A stage that nobody can run again."""
+
+
+@dataclass
+class _Chain:
+    """A candidate's chain with some stages repaired."""
+
+    judgment: Judgment
+    verdicts: dict[Place, StageVerdict]
+    settled: set[Place]  # stages whose explained decisions are replaced by the golden's
+    repaired: list[Place] = field(default_factory=list)
+    own_errors: dict[Place, dict[str, Array]] = field(default_factory=dict)
+
+    @property
+    def made(self) -> Tensors:
+        """What the candidate's own conversion made."""
+        return self.judgment.chained.tensors
+
+    def steps(self) -> Iterator[tuple[Place, Stage, list[str]]]:
+        """Each stage with its outputs that the golden has."""
+        case = self.judgment.case
+        for stage, prefix in candidate.steps(case):
+            yield (stage.name, prefix), stage, [prefix + row.name for row in stage.makes if prefix + row.name in case]
+
+    def run(self) -> tuple[Tensors, Place | None]:
+        """The chain with the repaired stages, and the first stage that is wrong in it.
+
+        Raises:
+            _Unavailable: A stage that has to be run again cannot be.
+        """
+        case = self.judgment.case
+        tensors: Tensors = {}
+        changed: set[str] = set()
+        wrong: Place | None = None
+        for place, stage, names in self.steps():
+            provided = {name: self.made[name] for name in names if name in self.made}
+            if place in self.repaired or place in self.settled:
+                fresh: Tensors = {name: case[name] for name in names}
+            elif not self.repaired:
+                fresh = provided
+            elif self.missing_inputs(place, tensors):
+                continue
+            elif changed & set(stages.reads(stage, place[1], case)) or len(provided) < len(names):
+                fresh = self._follow(stage, place, tensors)
+            else:
+                fresh = provided
+            changed |= {name for name in fresh if not _is_equal(fresh[name], self.made.get(name))}
+            tensors |= fresh
+            if wrong is None and place not in self.repaired and self._is_wrong(names, tensors):
+                wrong = place
+        return tensors, wrong
+
+    def missing_inputs(self, place: Place, tensors: NamedArrays) -> list[str]:
+        """The inputs of a stage that the golden has and a chain lacks; optional ones are not needed."""
+        stage = stages.stage_named(place[0])
+        reads = stages.reads(stage, place[1], self.judgment.case) if stage else []
+        needed = [name for name in reads if not stages.is_input(name) and not stages.tensor(name).optional]
+        return [name for name in needed if name not in tensors]
+
+    def _is_wrong(self, names: list[str], tensors: Tensors) -> bool:
+        case = self.judgment.case
+        required = [name for name in names if not stages.tensor(name).optional]
+        if not self.repaired:  # the candidate's own chain is judged already
+            return self.judgment.ledger.any_failed(names, Mode.CHAINED)
+        return any(name not in tensors for name in required) or any(
+            not _holds(self.judgment, name, case, tensors) for name in names if name in tensors
+        )
+
+    def _follow(self, stage: Stage, place: Place, tensors: Tensors) -> Tensors:
+        """What a stage makes of the repaired chain, its own error included."""
+        fresh = self._compute(stage, place[1], tensors)
+        for name, error in self._own_error(stage, place).items():
+            if name in fresh and fresh[name].shape == error.shape:
+                fresh[name] = _with_error(name, fresh[name], error, self.made[name])
+        return fresh
+
+    def _compute(self, stage: Stage, prefix: str, tensors: NamedArrays) -> Tensors:
+        """The outputs of a stage on the inputs in `tensors`, by the candidate or else by `rvc`; {} where it fails."""
+        judgment, program = self.judgment, self.judgment.candidate
+        case = judgment.after_chain(tensors)
+        inputs = judgment.inputs(stage, prefix, tensors)
+        try:
+            if program is not None and program.offers(stage):
+                return dict(program.run_stage(case, stage, prefix, inputs))
+        except NotOffered:
+            pass
+        except (ParityError, KeyError):
+            return {}
+        if judgment.counterfactuals is None:
+            raise _Unavailable
+        made = judgment.counterfactuals.run_stage(case, stage, prefix, inputs)
+        if made is None:
+            raise _Unavailable
+        return dict(made)
+
+    def _own_error(self, stage: Stage, place: Place) -> dict[str, Array]:
+        """What the candidate's conversion made of its own inputs, less what the stage alone makes of them.
+
+        A difference for each float tensor; for decisions, where they differ. Nothing for a stage whose own error shows
+        when the candidate runs it alone.
+        """
+        if place not in self.own_errors:
+            self.own_errors[place] = self._measure_own_error(stage, place)
+        return self.own_errors[place]
+
+    def _measure_own_error(self, stage: Stage, place: Place) -> dict[str, Array]:
+        judgment, made, verdict = self.judgment, self.made, self.verdicts.get(place)
+        by_candidate = judgment.candidate is not None and judgment.candidate.offers(stage)
+        only_in_chain = verdict is not None and verdict.blame is Blame.ORIGIN and not verdict.failed_in(Mode.ISOLATED)
+        if by_candidate and not only_in_chain:
+            return {}
+        if self.missing_inputs(place, made):
+            return {}
+        alone = self._compute(stage, place[1], made)
+        return {
+            name: np.asarray(made[name] != value) if _is_decision(name) else made[name].astype(np.float64) - value
+            for name, value in alone.items()
+            if name in made and name in judgment.case and made[name].shape == value.shape
+            if not _agrees(judgment, name, alone, made)
+        }
+
+
+def continue_chain(judgment: Judgment, verdicts: list[StageVerdict]) -> Continuation | None:
+    """Name every origin of a judged chain; None where no chain was judged, or nothing of it differs.
+
+    A stage that is blamed as inherited, and that is wrong when everything before it is repaired, becomes an origin.
+
+    Args:
+        judgment: The judgment, whose ledger is complete.
+        verdicts: Its stages.
+    """
+    own = judgment.ledger
+    if judgment.only_stage is not None or not judgment.chained.tensors:
+        return None
+    if not any(cell.failed and cell.mode is Mode.CHAINED for cell in own.cells):
+        return None
+    settled = {
+        (verdict.stage.name, verdict.prefix)
+        for verdict in verdicts
+        if any(cell.mode is Mode.CHAINED and cell.state is CellState.EXPLAINED for cell in verdict.cells)
+    }
+    chain = _Chain(judgment, {(verdict.stage.name, verdict.prefix): verdict for verdict in verdicts}, settled)
+    repairs: list[Repair] = []
+    note: str | None = None
+    try:
+        tensors, wrong = chain.run()
+        before = _distance(judgment, tensors)
+        while wrong is not None and len(repairs) < MOST_REPAIRED:
+            if missing := chain.missing_inputs(wrong, tensors):
+                note = f"{wrong[1]}{wrong[0]} was not repaired: the error may lie before it, in {missing[0]}"
+                return Continuation(tuple(repairs), f"{note}, which is not provided")
+            chain.repaired.append(wrong)
+            repaired = wrong
+            tensors, wrong = chain.run()
+            after = _distance(judgment, tensors)
+            stage = stages.stage_named(repaired[0])
+            assert stage is not None
+            repairs.append(Repair(stage, repaired[1], _finite(before), _finite(after), after == math.inf))
+            before = after
+        if wrong is not None:
+            note = f"{wrong[1]}{wrong[0]} is wrong too; what lies behind it was not tried"
+    except _Unavailable:
+        first = f"{chain.repaired[-1][1]}{chain.repaired[-1][0]}" if chain.repaired else "the first origin"
+        note = f"whether more is wrong behind {first} could not be tried: the stages cannot be run alone"
+    for place in chain.repaired[: len(repairs)]:
+        _accuse(chain.verdicts.get(place))
+    return Continuation(tuple(repairs), note)
+
+
+def _accuse(verdict: StageVerdict | None) -> None:
+    """Make an origin of a stage that is wrong although everything before it is repaired."""
+    if verdict is not None and verdict.blame is Blame.INHERITED:
+        verdict.blame = Blame.ORIGIN
+        verdict.sentence = f"{verdict.title} differs even with the golden's values in the place of what it reads"
+
+
+def _holds(judgment: Judgment, name: str, case: NamedArrays, tensors: Tensors) -> bool:
+    """Whether a tensor of a repaired chain is within its limits, or a decision that is explained."""
+    golden = judgment.case
+    if any(cell.state is CellState.WAIVED for cell in judgment.ledger.of([name], Mode.CHAINED)):
+        return True
+    cells, _ = ledger.judge_tensor(golden, name, Mode.CHAINED, tensors[name], judgment.limits)
+    failed = [cell for cell in cells if cell.failed]
+    if not failed:
+        return True
+    if any(cell.state is not CellState.DIFFERS for cell in failed):
+        return False
+    if _is_decision(name):
+        flips = margins.flips(name, case, tensors, True, golden.options)
+        return all(flip["explained"] for flip in flips)
+    other = phase_wraps.otherwise(golden, name)
+    return other is not None and _is_within(judgment, name, other[0], tensors[name])
+
+
+def _is_within(judgment: Judgment, name: str, one: Array, other: Array) -> bool:
+    """Whether two values of a tensor differ by no more than its limits in a chain."""
+    if metrics.form(name, one, other)[0] is not None:
+        return False
+    axis = time_axes.axis(name, judgment.case.document, judgment.case)
+    values = metrics.compare(name, one, other, axis).values
+    network = judgment.network_f0
+    return all(v <= judgment.limits.find(name, Mode.CHAINED, metric, network).limit for metric, v in values.items())
+
+
+def _agrees(judgment: Judgment, name: str, alone: Tensors, made: Tensors) -> bool:
+    """Whether the candidate's conversion made of its inputs what the stage alone makes of them."""
+    if _is_within(judgment, name, alone[name], made[name]):
+        return True
+    if _is_decision(name):
+        flips = margins.flips(name, {**judgment.case, **made, **alone}, made, False, judgment.case.options)
+        return all(flip["explained"] for flip in flips)
+    networks = judgment.counterfactuals
+    if name != "f0.raw" or networks is None or "padded" not in made:
+        return False
+    frames = voicing.changed(alone[name], made[name])
+    if not 0 < len(frames) <= max(1, voicing.FEW * made[name].size):
+        return False
+    settled = made[name].copy()
+    settled[frames] = alone[name][frames]
+    salience = networks.salience(made["padded"])
+    if salience is None or not _is_within(judgment, name, alone[name], settled):
+        return False
+    return all(flip["explained"] for flip in voicing.flips(alone[name], made[name], salience, salience))
+
+
+def _with_error(name: str, fresh: Array, error: Array, made: Array) -> Array:
+    """What a stage makes, with the error that the candidate's conversion made in it."""
+    if _is_decision(name):
+        return np.where(error, made, fresh)
+    value = fresh.astype(np.float64) + error
+    if fresh.dtype.kind == "i":
+        information = np.iinfo(fresh.dtype)
+        value = np.clip(np.rint(value), information.min, information.max)
+    return value.astype(fresh.dtype)
+
+
+def _is_decision(name: str) -> bool:
+    return stages.is_known(name) and stages.tensor(name).kind is TensorKind.DECISION
+
+
+def _is_equal(one: Array, other: Array | None) -> bool:
+    return (
+        other is not None and one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    )
+
+
+def _distance(judgment: Judgment, tensors: Tensors) -> float | None:
+    """The waveform's distance from the golden in dB below the golden; infinite where they are equal.
+
+    Returns:
+        None where the waveform was not made or has another length, or where the golden is silent.
+    """
+    case = judgment.case
+    names = [name for name in case if stages.is_known(name) and stages.tensor(name).is_waveform]
+    blocks = [name for name in names if stages.TensorName.parse(name).local == "out"]
+    if judgment.case.facts.blocks:
+        names = sorted(blocks, key=lambda name: stages.TensorName.parse(name).index)
+    else:
+        order = [row.name for stage in stages.offline() for row in stage.makes if stage.scope is Scope.FILE]
+        names = sorted((name for name in names if name in order), key=order.index)[-1:]
+    if not names or any(name not in tensors or tensors[name].shape != case[name].shape for name in names):
+        return None
+    golden = np.concatenate([case[name].ravel() for name in names]).astype(np.float64)
+    gap = np.concatenate([tensors[name].ravel() for name in names]).astype(np.float64) - golden
+    error, scale = metrics.rms(gap), metrics.rms(golden - golden.mean())
+    if error == 0:
+        return math.inf
+    return 20 * math.log10(scale / error) if scale and math.isfinite(error) else None
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -17,7 +17,7 @@ from parity.judge.diagnosis.registry import Guess
 from parity.judge.judgment import Judgment
 from parity.judge.states import Blame, NotTried
 from parity.judge.verdict_schema import SCHEMA
-from parity.output import summary
+from parity.output import fault_summary
 from parity.runs import run as running
 
 
@@ -169,7 +169,7 @@ def test_the_outputs_of_a_run_state_the_shares(tmp_path: Path) -> None:
     (case,) = document["cases"]
     assert [(row["stage"], row["exact"]) for row in case["repairs"]] == [("z_p", False), ("generator", True)]
     line = "with the golden's values in small: seg0.z_p repaired: 2 → 14 dB; seg0.generator too: → exact"
-    assert line in summary.text(document).split("\n")
+    assert line in fault_summary.text(document).split("\n")
 
 
 def test_a_few_chains_of_one_first_origin_are_continued(tmp_path: Path) -> None:

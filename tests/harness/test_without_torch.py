@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 from small_case import golden, tensors
 from without_torch import LightInstallation
 
+from parity.cli.main import COMMANDS
 from parity.voices import cache, kinds, torch_file
 
 FAKE = Path(__file__).with_name("fake_adapter.py")
@@ -61,6 +62,34 @@ def test_every_command_of_a_port_runs_without_torch(light: LightInstallation, tm
     assert code == 0, text
     assert "The pictures need matplotlib" in (tmp_path / "pages" / "small.html").read_text()
     assert light.imports() == ["matplotlib"]
+
+
+def test_every_command_but_that_of_the_mutants_explains_itself_without_torch(light: LightInstallation) -> None:
+    names = [command.name for command in COMMANDS if command.name != "mutants"]
+    code = f"""
+import contextlib
+from parity.cli.main import main
+for name in {names!r}:
+    with contextlib.suppress(SystemExit):
+        main([name, "--help"])
+"""
+    done = light.run("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("usage: rvc-parity ") == len(names)
+    assert light.imports() == []
+
+
+def test_the_requests_of_a_device_are_written_and_judged_without_torch(
+    light: LightInstallation, tmp_path: Path
+) -> None:
+    goldens, requests = tmp_path / "goldens", tmp_path / "requests"
+    golden(goldens)
+    chosen = ["--goldens", str(goldens), "--stage", "flow"]
+    done = light.run("-m", "parity", "cases", str(requests), *chosen)
+    assert done.returncode == 0, done.stderr
+    done = light.run("-m", "parity", "check", "--outputs", str(requests), *chosen, "--out", str(tmp_path / "out"))
+    assert done.returncode in (1, 3), done.stderr
+    assert set(light.imports()) <= {"torch", "rvc"}
 
 
 def test_weights_are_made_without_torch(light: LightInstallation, tmp_path: Path) -> None:

@@ -21,13 +21,22 @@ from rvc.voice_kinds import VERSIONS
 from rvc.voices import embedders
 from rvc.voices.contents import FileKind, VoiceContents, is_hifigan, read_contents, some, vocoder
 from rvc.voices.embedders import Embedder
-from rvc.voices.metadata import infer_facts
+from rvc.voices.metadata import VoiceFacts, infer_facts
 from rvc.weights import recognizers
 from rvc.weights.numbers import refuse_nonfinite
 from rvc.weights.policy import RESIDENT, WeightPolicy
 
 if TYPE_CHECKING:
     from rvc.nn.synthesizer import Synthesizer
+
+GENERATOR_PARTS = {
+    "conv_pre",
+    "conv_post",
+    "ups",
+    "resblocks",
+    "cond",
+}  # of HiFi-GAN's tensors, after `dec.`
+SOURCE_PARTS = {"m_source", "noise_convs"}  # of a voice with F0
 
 
 @dataclass
@@ -148,13 +157,12 @@ def load_voice(path: str | Path, *, device: str = "cpu", precision: str = "float
     """
     path = Path(path)
     contents = read_contents(path)
-    shapes = {name: tuple(tensor.shape) for name, tensor in (contents.tensors | contents.left_out).items()}
-    facts = infer_facts(shapes, contents.metadata, contents.config, path.name)
     try:
-        sizes = read_config(facts.config, facts.version, facts.f0)
-    except BadCheckpoint as error:
-        raise BadCheckpoint(f"{path.name}: {error}") from None
-    _check_entries(contents, sizes, path.name)
+        facts, sizes = _check_tensors(contents, path.name)
+    except BadCheckpoint:
+        _refuse_other_generator(contents, path.name)
+        raise
+    _check_layer(contents, sizes, path.name)
     made_with = vocoder(contents.metadata)
     if made_with is not None and not is_hifigan(made_with):
         facts.warnings.append(
@@ -179,22 +187,45 @@ def load_voice(path: str | Path, *, device: str = "cpu", precision: str = "float
     )
 
 
-def _check_entries(contents: VoiceContents, sizes: Sizes, file: str) -> None:
-    """Check the tensors, and the entries that no tensor shows.
-
-    Raises:
-        BadCheckpoint: as `check`; or the file names another vocoder and has not the tensors of HiFi-GAN, or was trained
-            on another layer of its embedder.
-    """
+def _check_tensors(contents: VoiceContents, file: str) -> tuple[VoiceFacts, Sizes]:
+    """Infer the voice's facts from its tensors, and check that these are complete."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in (contents.tensors | contents.left_out).items()}
+    facts = infer_facts(shapes, contents.metadata, contents.config, file)
+    try:
+        sizes = read_config(facts.config, facts.version, facts.f0)
+    except BadCheckpoint as error:
+        raise BadCheckpoint(f"{file}: {error}") from None
     try:
         check(contents.tensors, sizes, file)
     except BadCheckpoint:
-        made_with = vocoder(contents.metadata)
-        if made_with is None or is_hifigan(made_with):
-            raise
+        _refuse_vocoder(contents, file)
+        raise
+    return facts, sizes
+
+
+def _refuse_vocoder(contents: VoiceContents, file: str) -> None:
+    """Raise BadCheckpoint for a voice that failed its check and whose file names another vocoder than HiFi-GAN."""
+    made_with = vocoder(contents.metadata)
+    if made_with is not None and not is_hifigan(made_with):
         raise BadCheckpoint(
             f"{file} is a voice made with the vocoder {made_with} (its entry `vocoder`); {recognizers.HIFIGAN}"
         ) from None
+
+
+def _refuse_other_generator(contents: VoiceContents, file: str) -> None:
+    """Raise BadCheckpoint for a voice that failed its check and whose tensors are those of another generator."""
+    parts = {name.split(".")[1] for name in contents.tensors if name.startswith("dec.")}
+    foreign, lacking = sorted(parts - GENERATOR_PARTS - SOURCE_PARTS), GENERATOR_PARTS - parts
+    if foreign or lacking:
+        _refuse_vocoder(contents, file)
+    if foreign and lacking:
+        raise BadCheckpoint(
+            f"{file} is a voice with another generator, whose parts are dec.{some(foreign)}; {recognizers.HIFIGAN}"
+        ) from None
+
+
+def _check_layer(contents: VoiceContents, sizes: Sizes, file: str) -> None:
+    """Raise BadCheckpoint for a voice that was trained on another layer of its embedder than conversions use."""
     stated, used = embedders.layer(contents.metadata), VERSIONS[sizes.version].hubert_layer
     if stated is not None and stated != used:
         raise BadCheckpoint(

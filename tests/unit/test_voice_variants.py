@@ -335,3 +335,22 @@ def test_convert_prints_what_is_assumed(folder, capsys):
     path = changed(folder, embedder_model="spin")
     assert main(["convert", "none.wav", str(folder / "o.wav"), "--model", str(path), "--f0-method", "pm"]) == 2
     assert "was trained with the embedder spin" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "entries, left, message",
+    [
+        ({"vocoder": "PCPH-GAN"}, (), "is a voice made with the vocoder PCPH-GAN (its entry `vocoder`); "),
+        ({"vocoder": "Wavehax"}, ("dec.cond", "dec.conv_p"), "is a voice made with the vocoder Wavehax (its entry "),
+        ({}, (), "is a voice with another generator, whose parts are dec.amp, prior; "),
+        ({"vocoder": "HiFi-GAN"}, ("dec.cond",), "is a voice with another generator, whose parts are dec.amp, prior; "),
+    ],
+)
+def test_a_generator_that_is_no_hifigan_is_named_whatever_its_tensors_are_called(tmp_path, entries, left, message):
+    made = content() | entries
+    kept = {k: v for k, v in made["weight"].items() if not k.startswith("dec.") or k.startswith(left or "none")}
+    made["weight"] = kept | {"dec.amp.0.weight": torch.ones(3), "dec.prior.conv.bias": torch.ones(2)}
+    with pytest.raises(BadCheckpoint) as refusal:
+        load_voice(saved(tmp_path, made))
+    assert str(refusal.value).startswith(f"alto.pth {message}")
+    assert str(refusal.value).endswith("this program plays voices with the HiFi-GAN generator only")

@@ -63,6 +63,7 @@ def run(
     Raises:
         ReportError: a verdict cannot be read, or no case has `only` in its name.
     """
+    folders = list(dict.fromkeys(folders))  # a folder that is named twice is one candidate
     verdicts = {folder: load.verdict(folder) for folder in folders}
     places = (
         dict(zip(folders, _folder_names(folders, list(verdicts.values())), strict=True)) if len(folders) > 1 else {}

@@ -145,6 +145,7 @@ _CASE = _object(
         "folder": {**_TEXT, "description": "the golden, relative to verdict.json's working folder"},
         "traces": _object({"isolated": _ANY_TEXT, "chained": _ANY_TEXT}),
         "reproduce": {**_TEXT, "description": "the command that shows this again"},
+        "extra": {**_list(_TEXT), "description": "tensors that were handed over and are none of this case"},
         "outside": {"type": "boolean", "description": "true where the candidate does not declare the case's profile"},
         "not_tried": {
             **_list({"enum": [what.value for what in NotTried]}),

@@ -38,6 +38,9 @@ def document(verdict: Mapping[str, Any]) -> str:
         lines.append(
             f"| {escaped(case['name'])} | {case['state']} | {counts['expected']} | {counts['failed']} | {sentence} |"
         )
+    extra = [f"{case['name']}: {', '.join(case['extra'])}" for case in verdict["cases"] if case.get("extra")]
+    if extra:
+        lines += ["", "Tensors that were not asked for:", "", *(f"- {escaped(line)}" for line in extra)]
     return "\n".join(lines) + "\n"
 
 

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parity import stages
-from parity.judge.states import CaseState, CellState
+from parity.judge.states import CellState
 from parity.output import fault_summary, faults
 from parity.output.verdict_json import cell_failed
 
 HEADINGS = ("stage", "cells", "same", "close", "differs", "nearest to its limit")
 _NUMERIC_COLUMNS = (1, 2, 3, 4)
 _FORM_STATES = ("missing", "shape", "dtype", "nan", "empty", "error")  # cell states without a measured number
+_EXTRA_SHOWN = 10  # tensors that were not asked for that a line lists; the rest are counted
 _EXPLAINED_SHOWN = 5  # explained decisions that the closing lines list; the rest are counted
 _FACTOR_FROM = 10.0  # multiples of a limit from which the table shows a factor in place of a percentage
 _CELL_DEFINITION = (
@@ -117,13 +118,14 @@ def run_failures(verdict: Mapping[str, Any]) -> list[str]:
 
 
 def _extra_tensors(verdict: Mapping[str, Any]) -> list[str]:
-    """The sentences of cases that hold although the candidate handed over tensors that nobody asked for."""
-    sentences = [
-        f"  {case['name']}: {case['sentence']}"
-        for case in verdict["cases"]
-        if case["state"] in (CaseState.PASS, CaseState.PARTIAL) and "also handed over" in (case.get("sentence") or "")
-    ]
-    return ["", "tensors that were not asked for:", *sentences] if sentences else []
+    """Tensors that were handed over and are none of their case, whatever the state of the case."""
+    lines = [f"  {case['name']}: {_listed(case['extra'])}" for case in verdict["cases"] if case.get("extra")]
+    return ["", "tensors that were not asked for:", *lines] if lines else []
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - _EXTRA_SHOWN
+    return ", ".join(names[:_EXTRA_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _not_shown(verdict: Mapping[str, Any]) -> list[str]:

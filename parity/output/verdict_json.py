@@ -83,6 +83,8 @@ def case_document(
         "wall_s": round(wall, 3),
         "reproduce": reproduce,
     }
+    if verdict.extra_names:
+        document["extra"] = list(verdict.extra_names)
     if verdict.outside:
         document["outside"] = True
     if verdict.matches:

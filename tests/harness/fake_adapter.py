@@ -33,6 +33,28 @@ def damaged(name: str, value: np.ndarray) -> np.ndarray:
     return value
 
 
+# Faults of an adapter of whole conversions → the tensors that it writes.
+BEFORE_F0 = ("audio16k", "highpassed", "padded")
+CONVERSIONS = {
+    "partial-refused": BEFORE_F0,
+    "partial-crash": BEFORE_F0,
+    "partial-short": BEFORE_F0,
+    "final-only": ("waveform.final",),
+}
+
+
+def convert(request: dict, case: store.Case) -> dict:
+    path = Path(request["outputs"])
+    save_file({name: np.ascontiguousarray(case[name]) for name in CONVERSIONS[FAULT]}, path)
+    if FAULT == "partial-refused":
+        raise ValueError("out of memory")
+    if FAULT == "partial-short":
+        path.write_bytes(path.read_bytes()[:1000])
+    if FAULT != "final-only":
+        sys.exit(3)
+    return {}
+
+
 def answer(request: dict, case: store.Case) -> dict:
     if request["op"] == "hello":
         if FAULT == "hang-hello":
@@ -46,7 +68,11 @@ def answer(request: dict, case: store.Case) -> dict:
             "misspelled": {"chian": True},
             "other-profile": {"profiles": ["webui-classic"]},
         }.get(FAULT, {})
+        if FAULT in CONVERSIONS:
+            changes = {"stages": [], "chain": True}
         return {key: value for key, value in (HELLO | changes).items() if value is not None}
+    if FAULT in CONVERSIONS:
+        return convert(request, case)
     if FAULT == "crash":
         sys.exit("segmentation fault, or so")
     if FAULT == "hang":

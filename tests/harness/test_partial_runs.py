@@ -1,5 +1,6 @@
 """What is not provided is no error, a crash is blamed where it happened, and a run over less than all is partial."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,15 @@ import pytest
 from small_case import META, Player, changed, golden, judge, tensors
 
 from parity import stages
+from parity.candidates import external
 from parity.candidates.candidate import CandidateError, NotOffered, Tensors
 from parity.cli import main as command_line
 from parity.goldens import store, trace_file
 from parity.judge.verdict import CaseVerdict
 from parity.output import table
 from parity.runs import run as running
+
+FAKE = Path(__file__).with_name("fake_adapter.py")
 
 
 def blames(verdict: CaseVerdict) -> dict[str, str]:
@@ -165,7 +169,51 @@ def test_tensors_that_nobody_asked_for_are_listed(tmp_path: Path) -> None:
     assert document["state"] == "pass"
     sentence = "it also handed over mel, seg7.flow.z, which this case does not have"
     assert document["cases"][0]["sentence"] == sentence
-    assert f"  small: {sentence}" in table.closing(document)
+    assert document["cases"][0]["extra"] == ["mel", "seg7.flow.z"]
+    assert "  small: mel, seg7.flow.z" in table.closing(document)
+
+
+def test_tensors_that_nobody_asked_for_are_listed_beside_a_failure(tmp_path: Path) -> None:
+    golden(tmp_path)
+    wrong = changed("padded", tensors()["padded"] * 1.1) | {"mel": np.zeros(3, np.float32)}
+    document = running.run(Player(wrong, wrong), tmp_path, tmp_path / "out")
+    assert (document["state"], document["cases"][0]["extra"]) == ("differs", ["mel"])
+    assert "  small: mel" in table.closing(document).splitlines()
+    assert "- small: mel" in (tmp_path / "out" / "summary.md").read_text().splitlines()
+
+
+# ---- through a process -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["partial-refused", "partial-crash"])
+def test_what_a_program_wrote_before_it_failed_is_judged(tmp_path: Path, fault: str) -> None:
+    document = checked(tmp_path, fault)
+    (case,) = document["cases"]
+    blames = {stage["stage"]: stage["blame"] for stage in case["stages"] if stage["blame"] != "not tested"}
+    assert blames == {"audio16k": "clean", "highpassed": "clean", "padded": "clean", "f0.raw": "origin"}
+    assert case["sentence"].startswith("the whole conversion failed in small (chained): the adapter ")
+    assert ("out of memory" in case["sentence"]) or ("exit status 3" in case["sentence"])
+
+
+def test_half_a_file_that_a_program_left_is_not_judged(tmp_path: Path) -> None:
+    document = checked(tmp_path, "partial-short")
+    assert document["exit_code"] == 1
+    blames = {stage["stage"]: stage["blame"] for stage in document["cases"][0]["stages"]}
+    assert set(blames.values()) <= {"not tested", "inherited"}
+
+
+def test_a_program_of_the_final_waveform_alone_is_partial(tmp_path: Path) -> None:
+    document = checked(tmp_path, "final-only")
+    assert (document["state"], document["exit_code"]) == ("partial", 4)
+    assert document["counts"]["compared"] == 3
+
+
+def checked(folder: Path, fault: str) -> dict[str, Any]:
+    """The verdict on the fake adapter, which plays the small golden and has this fault."""
+    case = golden(folder / "goldens")
+    command = f"{sys.executable} {FAKE} {fault} {case.folder}"
+    with external.External(command, lambda case: {}) as program:
+        return running.run(program, folder / "goldens", folder / "out")
 
 
 def test_a_dump_of_every_tensor_passes_and_a_smaller_one_is_partial(tmp_path: Path) -> None:

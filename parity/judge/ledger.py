@@ -242,8 +242,8 @@ def _sentence(case: Case, cell: Cell, limit: Limit, markers: str) -> str:
         f"{cell.tensor} differs in {case.name} ({cell.mode}): needs {value:.3g} {_WHAT[cell.metric]}, "
         f"allowed {limit.limit:.3g}"
     )
-    if limit.spread:
-        text += f"; your error is {_times(value / limit.spread)} times the original's own spread"
+    if limit.limit:
+        text += f" ({_times(value / limit.limit)} times the limit)"
     if cell.worst is None:
         return text
     at = f"; worst at frame {cell.worst.frame}"

@@ -244,7 +244,7 @@ def _conclude(judgment: Judgment, verdicts: list[StageVerdict]) -> CaseVerdict:
     extra = f"it also handed over {_listed(result.extra_names)}, which this case does not have"
     if failed:
         cell = _first_failure(failed, verdicts)
-        result.state, result.first, result.sentence = CaseState.DIFFERS, _place(cell), cell.sentence
+        result.state, result.first, result.sentence = CaseState.DIFFERS, _place(cell, verdicts), cell.sentence
         if result.extra_names and cell.state is CellState.MISSING:
             result.sentence = f"{cell.sentence}; {extra}"
         return result
@@ -282,14 +282,17 @@ def _first_failure(failed: list[Cell], verdicts: list[StageVerdict]) -> Cell:
     return min(own, key=lambda cell: (modes.index(cell.mode), cell.metric is not Metric.FORM))
 
 
-def _place(cell: Cell) -> dict[str, Any]:
+def _place(cell: Cell, verdicts: list[StageVerdict]) -> dict[str, Any]:
+    """Where a case first differs: the first frame of the failed tensor that is beyond the limit."""
     stage = stages.stage_of(cell.tensor)
+    described = next((verdict for verdict in verdicts if cell.tensor in verdict.tensors), None)
+    at = described.first if described is not None and described.first is not None else cell.worst
     return {
         "stage": stage.name if stage else cell.tensor,
         "tensor": cell.tensor,
         "mode": cell.mode.value,
-        "frame": cell.worst.frame if cell.worst else None,
-        "time_s": cell.worst.time_s if cell.worst else None,
+        "frame": at.frame if at else None,
+        "time_s": at.time_s if at else None,
     }
 
 

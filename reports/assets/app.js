@@ -115,6 +115,7 @@
     Report.heat.build(state);
     if (data.f0) Report.pitch.build(state, data.f0);
     if (data.retrieval) Report.retrieval.build(state, data.retrieval);
+    Report.levels.build(state);
     Report.details.build(state);
     connectToolbar(state);
     connectKeys(state);

@@ -22,8 +22,7 @@
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     context.font = "11px system-ui, sans-serif";
-    const histogram = mode?.histogram;
-    if (!histogram) return label(context, "no numeric errors", 6, 16);
+    const histogram = mode.histogram;
     const { low, high, counts, zero } = histogram, x = (power) => ((power - low) / (high - low)) * width;
     const most = Math.max(1, ...counts);
     counts.forEach((count, bin) => {
@@ -51,10 +50,12 @@
       const row = state.row();
       title.textContent = row ? `${row.name}: ${row.what}` : state.stage;
       place.replaceChildren(...(row ? [cardOf("Alone, from the original's inputs", row.modes.isolated), cardOf("In the chain, from the candidate's own values", row.modes.chained)] : []));
-      drawHistogram(canvas, row?.modes[state.mode]);
+      const mode = row?.modes[state.mode];
+      document.getElementById("histogram-card").hidden = !mode?.histogram;
+      if (mode?.histogram) drawHistogram(canvas, mode);
     };
     state.subscribe(refresh);
-    new ResizeObserver(refresh).observe(canvas);
+    new ResizeObserver(refresh).observe(document.body);
     refresh();
   }
 

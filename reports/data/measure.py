@@ -74,7 +74,9 @@ def error_over_time(name: str, golden: Array, candidate: Array, axis: TimeAxis) 
         differs = metrics.per_frame(row, (golden != candidate).astype("f8"), axis)
         return np.where(differs > 0, np.inf, 0.0).astype("f4"), step
     with np.errstate(invalid="ignore"):
-        return metrics.compare(name, golden, candidate, axis).frames.astype("f4"), step
+        frames = metrics.compare(name, golden, candidate, axis).frames.astype("f4")
+    moved = np.isnan(candidate.astype("f8")) & ~np.isnan(golden.astype("f8"))
+    return np.where(metrics.per_frame(row, moved.astype("f8"), axis) > 0, np.float32(np.nan), frames), step
 
 
 def histogram(name: str, golden: Array, candidate: Array, limit: float | None) -> Histogram | None:

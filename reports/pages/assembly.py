@@ -27,6 +27,7 @@ CASE_SCRIPTS = (
     "waveforms",
     "spectrograms",
     "pitch",
+    "levels",
     "retrieval",
     "player",
     "details",

@@ -45,6 +45,8 @@ class CasePage:
         audio: original, candidate and difference as FLAC in base64; None where a side has no waveform.
         audio_note: the tensors that the audio comes from.
         no_audio: why there is no audio.
+        untested: the tensors of which no check was tested; they have no line in the strip.
+        next_step: what to do about this case, with the command.
         gaps: one sentence for each golden, tensor or trace that cannot be read.
         spectrum_svg: chart of the error's spectrum, or "".
         picture: PNG in base64 for browsers without scripts; "" where matplotlib is not installed.
@@ -60,6 +62,8 @@ class CasePage:
     explanation: str
     key_facts: Facts
     blame: list[BlameCard]
+    untested: list[str]
+    next_step: BlameCard
     checks: list[Check]
     audio: dict[str, str] | None
     audio_note: str
@@ -84,7 +88,8 @@ def build(case: Json, verdict: Json, evidence: Evidence) -> CasePage:
         evidence: golden and traces of the case.
     """
     arrays = ArrayBlock()
-    strip = heat_strip.build(case, verdict["limits"], evidence, arrays)
+    lines = heat_strip.build(case, verdict["limits"], evidence, arrays)
+    strip = [line for line in lines if any(line.modes.values())]
     audio = waveforms.collect(evidence)
     seconds = len(audio.original) / audio.rate if audio else 0.0
     first, last = timeline.span(evidence.meta, evidence.golden, seconds)
@@ -95,7 +100,7 @@ def build(case: Json, verdict: Json, evidence: Evidence) -> CasePage:
         "first": first,
         "last": last,
         "rows": [line.document() for line in strip],
-        "start": asdict(headline.start_view(case, [line.name for line in strip])),
+        "start": asdict(headline.start_view(case, _modes(strip))),
         "audio": waveforms.describe(audio) if audio else None,
         "f0": asdict(pitch) if pitch else None,
         "retrieval": [asdict(piece) for piece in retrieval] if retrieval else None,
@@ -109,6 +114,8 @@ def build(case: Json, verdict: Json, evidence: Evidence) -> CasePage:
         explanation=headline.explanation(case),
         key_facts=headline.key_facts(case),
         blame=list(headline.cards(case)),
+        untested=[line.name for line in lines if line not in strip],
+        next_step=headline.next_step(case),
         checks=list(_checks(case)),
         audio=waveforms.flacs(audio) if audio else None,
         audio_note=_audio_note(audio),
@@ -123,6 +130,17 @@ def build(case: Json, verdict: Json, evidence: Evidence) -> CasePage:
         data_json=pack.script_json(data),
         arrays=arrays.text(),
     )
+
+
+def _modes(strip: list[StripLine]) -> dict[str, list[str]]:
+    """Name of each line → the modes in which it has something to show, those with a picture first."""
+    return {
+        line.name: sorted(
+            (mode for mode, shown in line.modes.items() if shown is not None),
+            key=lambda mode: not line.modes[mode].pieces,  # type: ignore[union-attr]
+        )
+        for line in strip
+    }
 
 
 def _row(line: StripLine, arrays: ArrayBlock) -> StripRow:

@@ -1,10 +1,10 @@
 """Headline, explanation and blame of a case: what differs, where, by how much, how to reproduce it."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from parity import stages
+from parity.output import faults
 from reports.data import cells, formatting, states
 from reports.data.load import Json
 from reports.data.states import Mark
@@ -43,15 +43,17 @@ def headline(case: Json) -> str:
     first = stage.get("first") or (
         case["first"] if case["first"] and case["first"]["stage"] == stage["stage"] else None
     )
-    when = _since(stage["prefix"], first["time_s"]) if first and first.get("time_s") is not None else ""
+    when = _since(stage["prefix"], first) if first and first.get("frame") is not None else ""
     more = f" (and {len(accused) - 1} more)" if len(accused) > 1 else ""
     return f"{_stage_name(stage)} is wrong{more}: {formatting.multiple_phrase(_worst_multiple(stage))}{when}"
 
 
-def _since(prefix: str, seconds: float) -> str:
+def _since(prefix: str, first: Json) -> str:
+    """Where the error begins: the first frame above the limit and its time."""
     if stages.scope_of(prefix) is stages.Scope.BLOCK:
         return f", first in block {stages.index_of(prefix)}"
-    return f", first at {seconds:.2f} s" if seconds >= 0 else ", from the very beginning"
+    seconds = first.get("time_s")
+    return f", first at frame {first['frame']}" + (f" ({seconds:.2f} s)" if seconds is not None else "")
 
 
 def explanation(case: Json) -> str:
@@ -92,6 +94,14 @@ def origins(case: Json) -> list[Json]:
     return list(accused.values())
 
 
+def worst_multiple(case: Json) -> float | None:
+    """The multiple of the limit that the headline states; of a case without an accused stage, the greatest one."""
+    accused = origins(case)
+    if case["state"] == "differs" and accused:
+        return _worst_multiple(accused[0])
+    return cells.worst_multiple(cell for _, cell in cells.of_case(case))
+
+
 def accused_names(case: Json) -> str:
     """The first stage of `origins` and the number of the others: "flow and 2 more"; "" where there is none."""
     names = [str(stage["stage"]) for stage in origins(case)]
@@ -121,7 +131,7 @@ def _accused_facts(case: Json, stage: Json) -> Iterator[tuple[str, str]]:
     cause = _cause(stage)
     yield "likely cause", cause["name"] if cause else "unknown"
     if stage.get("shape") and stage["shape"]["kind"] != "none":
-        yield "shape of the error", stage["shape"]["kind"]
+        yield "shape of the error", _SHAPES.get(stage["shape"]["kind"], stage["shape"]["kind"])
     steps = next(
         (
             cell["value"]
@@ -204,26 +214,75 @@ def _cause(stage: Json) -> Json | None:
 
 
 def _worst_multiple(stage: Json) -> float | None:
-    """The greatest finite multiple above 1 in a stage, else the greatest of all, which is infinite for a decision."""
-    known = [ratio for cell in stage["cells"] if (ratio := cells.limit_multiple(cell)) is not None]
-    finite = [ratio for ratio in known if math.isfinite(ratio) and ratio > 1]
-    return max(finite or known, default=None)
+    """The multiple of the limit of the cell that the judge's sentence is about, so that a page states one number."""
+    cell = faults.representative(stage)
+    return None if cell is None else cells.limit_multiple(dict(cell))
 
 
-def start_view(case: Json, names: Sequence[str]) -> StartView:
+def start_view(case: Json, modes: Mapping[str, Sequence[str]]) -> StartView:
     """Where a page opens: at the first diverging frame, else at the tensor nearest its limit, else at the first line.
 
     Args:
         case: a case of the verdict.
-        names: the names of the lines of the heat strip.
+        modes: name of each line of the heat strip → the modes that have something to show.
     """
-    first = case["first"]
-    if first and stages.TensorName.parse(first["tensor"]).local in names:
+    first, nearest = case["first"], nearest_limit(case)
+    if first and stages.TensorName.parse(first["tensor"]).local in modes:
         local = stages.TensorName.parse(first["tensor"]).local
-        return StartView(local, cells.page_time(case, first["tensor"], first["time_s"]), "chained")
-    nearest = nearest_limit(case)
-    if nearest and stages.TensorName.parse(nearest["tensor"]).local in names:
+        return StartView(
+            local, cells.page_time(case, first["tensor"], first["time_s"]), _mode(first["mode"], modes[local])
+        )
+    if nearest and stages.TensorName.parse(nearest["tensor"]).local in modes:
         worst = nearest.get("worst") or {}
         local = stages.TensorName.parse(nearest["tensor"]).local
-        return StartView(local, cells.page_time(case, nearest["tensor"], worst.get("time_s")), nearest["mode"])
-    return StartView(names[0] if names else "", 0.0, "chained")
+        time = cells.page_time(case, nearest["tensor"], worst.get("time_s"))
+        return StartView(local, time, _mode(nearest["mode"], modes[local]))
+    names = list(modes)
+    return StartView(names[0] if names else "", 0.0, _mode("chained", modes[names[0]]) if names else "chained")
+
+
+def _mode(wanted: str, shown: Sequence[str]) -> str:
+    """The wanted mode where it has something to show, else the first one that has."""
+    return wanted if wanted in shown or not shown else shown[0]
+
+
+# Shape of an error → how the page names it.
+_SHAPES: Mapping[str, str] = {
+    "edge": "at the edges only",
+    "transient": "in single frames",
+    "persistent": "constant, in every frame",
+    "growing": "growing with time",
+    "periodic": "periodic",
+}
+
+
+def next_step(case: Json) -> BlameCard:
+    """What to do about a case: the next step of the chart in docs/your-port-differs.md."""
+    command, accused = case.get("reproduce", ""), origins(case)
+    chart = "The chart in docs/your-port-differs.md leads on."
+    if case["state"] == "pass":
+        return BlameCard(Mark.GOOD, "Nothing", ["Every check of this case holds."])
+    if case["state"] == "declined":
+        return BlameCard(Mark.QUIET, "Declare the profile", ["Add it to profiles in the handshake to have it judged."])
+    if case["state"] in ("partial", "nothing"):
+        lines = ["Offer more stages, or hand over more tensors of the whole conversion, to have them compared."]
+        return BlameCard(Mark.QUIET, "Add stages", lines, command)
+    if case["state"] == "unreadable":
+        return BlameCard(Mark.BAD, "Restore the golden", [case["sentence"] or "The golden cannot be read."], command)
+    if case.get("matches"):
+        lines = [f"The results are those of {case['matches']}: declare that profile, or reproduce {case['profile']}."]
+        return BlameCard(Mark.BAD, "Compare the profiles", lines)
+    if not accused:
+        lines = [case["sentence"] or "", "No stage is blamed as origin. See No origin in the guide.", chart]
+        return BlameCard(Mark.BAD, "Find the first difference", [line for line in lines if line], command)
+    stage, cause = accused[0], _cause(accused[0])
+    if cause:
+        lines = [f"Correct the known mistake in {_stage_name(stage)}: {cause['sentence']}."]
+    else:
+        lines = [f"Compare {_stage_name(stage)} with the specification; its cause is unknown."]
+        shape = (stage.get("shape") or {}).get("kind", "none")
+        lines += (
+            [f"The error is {_SHAPES[shape]}; the table of shapes lists likely reasons."] if shape in _SHAPES else []
+        )
+    lines += ["Repeat the command until it passes, then run the complete check.", chart]
+    return BlameCard(Mark.BAD, f"Correct {_stage_name(stage)}", lines, command)

@@ -180,7 +180,7 @@ def _row(case: Json, names: Sequence[str]) -> CaseRow:
         rendering=states.CASES[case["state"]],
         accused=headline.accused_names(case),
         headline=headline.headline(case),
-        worst=formatting.multiple(cells.worst_multiple(cell for _, cell in cells.of_case(case))),
+        worst=formatting.multiple(headline.worst_multiple(case)),
         fields=fields,
         text=" ".join([case["name"], case.get("why", ""), *accused, *fields.values()]).lower(),
         cells=[_cell(grouped.get(name, []), name == first, case, name) for name in names],

@@ -15,6 +15,8 @@ from reports.data import cells, formatting, measure, states, timeline
 from reports.data.load import Evidence, Json
 from reports.data.pack import ArrayBlock, ArrayReference
 from reports.data.states import Mark
+from reports.panels import levels
+from reports.panels.levels import LevelPiece
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class ModeLine:
         note: what stands in a line without pieces.
         pieces: one for each segment or block with both arrays.
         histogram: relative errors of all pieces.
+        levels: the values over time, one piece for each of `pieces`.
     """
 
     state: str
@@ -56,6 +59,7 @@ class ModeLine:
     note: str
     pieces: list[Piece]
     histogram: measure.Histogram | None
+    levels: list[LevelPiece]
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ def _mode(local: str, own: list[Json], limits: list[Json], evidence: Evidence, a
     golden, candidate = evidence.golden, evidence.candidate(own[0]["mode"])
     pieces: list[Piece] = []
     histograms: list[measure.Histogram] = []
+    level_pieces: list[LevelPiece] = []
     for name in dict.fromkeys(cell["tensor"] for cell in own):
         if name not in golden or name not in candidate or not stages.is_known(name):
             continue
@@ -122,6 +127,8 @@ def _mode(local: str, own: list[Json], limits: list[Json], evidence: Evidence, a
         pieces.append(_piece(name, both, of_tensor, evidence, arrays))
         histogram = measure.histogram(name, *both, _limit_of(of_tensor, "relative_rms"))
         histograms += [histogram] if histogram else []
+        level_piece = levels.piece(name, *both, evidence, arrays)
+        level_pieces += [level_piece] if level_piece else []
     rendering = states.CELLS[worst["state"]]
     return ModeLine(
         state=worst["state"],
@@ -135,6 +142,7 @@ def _mode(local: str, own: list[Json], limits: list[Json], evidence: Evidence, a
         note=_note(worst, own, evidence),
         pieces=pieces,
         histogram=reduce(add, histograms) if histograms else None,
+        levels=level_pieces,
     )
 
 
@@ -196,9 +204,6 @@ def _facts(local: str, own: list[Json], limits: list[Json]) -> list[tuple[str, s
         value, limit = formatting.number(worst["value"]), formatting.number(worst["limit"])
         multiple = formatting.multiple(cells.limit_multiple(worst))
         facts.append((metric.replace("_", " "), f"needs {value}, allowed {limit}, {multiple} the limit"))
-        if worst.get("times_spread") is not None:
-            spread = f"{formatting.number(worst['times_spread'])} times the original's own spread"
-            facts.append(("relative to the spread", spread))
         card = cells.tolerance_card(limits, local, worst)
         facts += _card_facts(card) if card else []
         facts += _worst_facts(worst)

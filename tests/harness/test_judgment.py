@@ -125,13 +125,13 @@ def test_the_truth_is_never_left_out() -> None:
     assert checks[0].limit == pytest.approx(1e-5)
 
 
-def test_a_sentence_states_the_error_in_multiples_of_the_spread(tmp_path: Path) -> None:
+def test_a_sentence_states_the_error_in_multiples_of_the_limit(tmp_path: Path) -> None:
     case, value = golden(tmp_path), tensors()["seg0.flow.z"]
     limits = tolerance.Limits(spread({"avx2": 1e-6}))
     result = verdict.judge(Judgment(case, limits, candidate=Player(changed("seg0.flow.z", value * np.float32(1.0001)))))
     assert result.sentence is not None and result.sentence.startswith(
-        "seg0.flow.z differs in small (isolated): needs 0.0001 relative RMS, allowed 5e-06; "
-        "your error is 100 times the original's own spread; worst at frame "
+        "seg0.flow.z differs in small (isolated): needs 0.0001 relative RMS, allowed 5e-06 (20 times the limit); "
+        "worst at frame "
     )
 
 

@@ -14,9 +14,10 @@ import soundfile
 from parity import stages
 from parity.goldens import store, time_axes
 from parity.goldens.time_axes import TimeAxis
+from parity.output import faults
 from reports.data import cells, formatting, load, measure, pack, timeline
 from reports.data.pack import ArrayBlock
-from reports.pages import assembly
+from reports.pages import assembly, headline, index
 from reports.pages import case as case_page
 from reports.pages.case import CasePage
 from reports.panels import heat_strip, pitch_and_retrieval, waveforms
@@ -254,3 +255,68 @@ def test_a_block_has_one_color_and_a_link_to_its_time() -> None:
     ]
     assert [float(arrays.array(piece.values)[0]) > 1 for piece in pieces] == [False, False, True]
     assert cells.page_time({"options": meta["options"]}, "rt.2.flow.z", 0.01) == pytest.approx(0.4)
+
+
+def test_a_page_opens_on_a_mode_that_has_data(folder: Path, document: dict[str, Any], cases: dict[str, Any]) -> None:
+    for case in cases.values():
+        page = unpacked(case_page.build(case, document, load.evidence(case, folder)))
+        start = page["start"]
+        shown = next(row for row in page["rows"] if row["name"] == start["stage"])["modes"][start["mode"]]
+        assert shown is not None and shown["pieces"], case["name"]
+    only = headline.start_view(cases["tone-linear"], {"content.upsampled": ["chained"]})
+    assert (only.stage, only.mode) == ("content.upsampled", "chained")
+
+
+def test_tensors_that_were_not_tested_are_folded(folder: Path, document: dict[str, Any]) -> None:
+    case = json.loads(json.dumps(next(case for case in document["cases"] if case["name"] == "tone-linear")))
+    for stage in case["stages"]:
+        if stage["stage"] == "flow":
+            for cell in stage["cells"]:
+                cell |= {"state": "not tested", "value": None, "limit": None, "times_limit": None}
+    page = case_page.build(case, document, load.evidence(case, folder))
+    assert page.untested == ["flow.z"]
+    assert "flow.z" not in [row["name"] for row in unpacked(page)["rows"]]
+    text = assembly.case_page(page)
+    assert "1 tensors not tested" not in text and "1 tensor not tested" in text
+
+
+def test_headline_index_and_fault_state_one_number_and_one_frame(document: dict[str, Any]) -> None:
+    case = next(case for case in document["cases"] if case["name"] == "tone-linear")
+    fault = next(fault for fault in faults.of(document) if fault.stage == headline.origins(case)[0]["stage"])
+    cell = faults.representative(headline.origins(case)[0])
+    assert cell is not None and f"{cell['tensor']} differs in" in case["sentence"]
+    assert f"allowed {cell['limit']:.3g}" in case["sentence"]
+    row = next(row for row in index.build(document).rows if row.name == "tone-linear")
+    assert row.worst == formatting.multiple(cell["times_limit"])
+    assert formatting.multiple_phrase(cell["times_limit"]) in headline.headline(case)
+    first = headline.origins(case)[0]["first"]
+    assert case["first"]["frame"] == first["frame"]
+    assert f"first at frame {first['frame']} " in headline.headline(case)
+    assert f"first at frame {first['frame']}" in fault.extent
+
+
+def test_each_state_of_a_case_has_a_next_step(document: dict[str, Any]) -> None:
+    differing = next(case for case in document["cases"] if case["name"] == "tone-linear")
+    assert headline.next_step(differing).title == "Correct content.upsampled"
+    assert headline.next_step(differing).lines[0] == (
+        "Correct the known mistake in content.upsampled: " + headline.origins(differing)[0]["cause"]["sentence"] + "."
+    )
+    assert headline.next_step(differing).command == differing["reproduce"]
+    titles = {"pass": "Nothing", "partial": "Add stages", "nothing": "Add stages", "declined": "Declare the profile"}
+    for state, title in {**titles, "unreadable": "Restore the golden"}.items():
+        assert headline.next_step({**differing, "state": state}).title == title
+    assert headline.next_step({**differing, "matches": "webui-classic"}).title == "Compare the profiles"
+    nobody = {**differing, "stages": [{**stage, "blame": "inherited"} for stage in differing["stages"]]}
+    assert headline.next_step(nobody).title == "Find the first difference"
+
+
+def test_the_values_of_every_stage_are_drawn(folder: Path, document: dict[str, Any], cases: dict[str, Any]) -> None:
+    evidence = load.evidence(cases["tone-linear"], folder)
+    data = unpacked(case_page.build(cases["tone-linear"], document, evidence))
+    row = next(row for row in data["rows"] if row["name"] == "content.upsampled")
+    (piece,) = row["modes"]["isolated"]["levels"]
+    name = "seg0.content.upsampled"
+    golden, made = evidence.golden[name].astype("f8"), evidence.isolated[name].astype("f8")
+    expected = np.sqrt(((made - golden) ** 2).mean(axis=2))[0]
+    assert np.allclose(piece["difference"], expected, rtol=1e-5)
+    assert np.allclose(piece["original"], np.sqrt((golden**2).mean(axis=2))[0], rtol=1e-5)

@@ -80,7 +80,8 @@ def examine(program: External, goldens: Path) -> Iterator[Finding]:
     except ProtocolError as error:
         yield Finding("handshake", error.code, str(error))
         return
-    offered = f"{len(hello['stages'])} stages{' and whole conversions' if hello['chain'] else ''}"
+    count = len(hello["stages"])
+    offered = f"{count} {'stage' if count == 1 else 'stages'}{' and whole conversions' if hello['chain'] else ''}"
     yield Finding("handshake", "", f"{hello['name']} {hello['version']} offers {offered}")
     cases = sorted((store.open_case(folder) for folder in store.cases(goldens)), key=_length)
     cases = [case for case in cases if program.takes(case)]

@@ -42,7 +42,8 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.scripts += tag == "script"
-        self.images += [tag] if tag in ("img", "b") else []
+        own = (dict(attrs).get("src") or "").startswith("data:image/")  # the picture for browsers without scripts
+        self.images += [tag] if tag in ("img", "b") and not own else []
         self.handlers += [name for name, _ in attrs if name.startswith("on")]
 
 

@@ -283,12 +283,13 @@ class Trial:
 
     def run(self, step: str, command: list[str], codes: Iterable[int] = (0,)) -> str:
         """Run a command in the working folder; returns what it prints. Raises Wrong for another exit code."""
-        begin = time.monotonic()
+        begin, computed = time.monotonic(), children()
         program = shutil.which(command[0], path=self._variables["PATH"]) or command[0]
         done = subprocess.run(
             [program, *command[1:]], cwd=self.folder, env=self._variables, capture_output=True, text=True
         )
-        print(f"{step:44} {time.monotonic() - begin:8.1f} s {megabytes(self.folder):8.1f} MB", flush=True)
+        seconds, computed = time.monotonic() - begin, children() - computed
+        print(f"{step:32} {seconds:8.1f} s {computed:8.1f} s of CPU {megabytes(self.folder):8.1f} MB", flush=True)
         if done.returncode not in set(codes):
             raise Wrong(f"{' '.join(command)} ended with exit code {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout
@@ -299,6 +300,11 @@ class Trial:
         print(f"environment of {what}: {size:.1f} MB of at most {most:.0f}")
         if size > most:
             raise Wrong(f"the environment of {what} has {size:.1f} MB, at most {most:.0f} are allowed")
+
+
+def children() -> float:
+    """The CPU seconds of all ended child processes."""
+    return os.times().children_user + os.times().children_system
 
 
 def megabytes(folder: Path) -> float:

@@ -21,6 +21,14 @@ from parity.cli.tools import DIFF, DOCTOR, MANIFEST, MUTANTS, VOICES
 from parity.errors import ParityError
 
 PROGRAM = "rvc-parity"
+# Library that a command may need and that an installation may lack → what pip installs for it.
+OPTIONAL = {
+    "torch": "'rvc-parity[torch]'",
+    "rvc": "'rvc-parity[torch]'",
+    "mir_eval": "mir_eval",
+    "pyworld": "pyworld",
+    "parselmouth": "praat-parselmouth",
+}
 INTERRUPTED = "parity: interrupted; a run keeps its finished cases, and the same command with --resume continues it"
 COMMANDS = (
     RUN,
@@ -63,10 +71,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         the exit code.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser(arguments[0] if arguments else None).parse_args(arguments)
-    command: Command = options.command
+    selected = arguments[0] if arguments else None
     try:
+        options = _parser(selected).parse_args(arguments)
+        command: Command = options.command
         return command.execute(options)
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in OPTIONAL:
+            raise
+        needs = f"{selected} needs {library}, which is not installed"
+        print(f"parity: {needs}; python -m pip install {OPTIONAL[library]}", file=sys.stderr)
+        return 2
     except ParityError as error:
         print(f"parity: {error}", file=sys.stderr)
         return 2

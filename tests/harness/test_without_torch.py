@@ -79,6 +79,23 @@ for name in {names!r}:
     assert light.imports() == []
 
 
+def test_a_command_that_needs_torch_is_one_sentence_without_it(light: LightInstallation, tmp_path: Path) -> None:
+    golden(tmp_path)
+    fresh = ["check", "--candidate", f"{sys.executable} {FAKE} none {tmp_path / 'small'}", "--fresh", "1"]
+    code = f"""
+from parity.cli.main import main
+for arguments in (["run"], ["inputs"], ["mutants"], {fresh!r}, ["accuracy"]):
+    print(main(arguments))
+"""
+    done = light.run("-c", code)
+    assert done.stdout.split() == ["2"] * 5, done.stdout + done.stderr
+    sentence = "parity: {} needs {}, which is not installed; python -m pip install {}"
+    *torch_lines, last = done.stderr.splitlines()
+    torch = "torch", "'rvc-parity[torch]'"
+    assert torch_lines == [sentence.format(name, *torch) for name in ("run", "inputs", "mutants", "check")]
+    assert last == sentence.format("accuracy", "mir_eval", "mir_eval")
+
+
 def test_the_requests_of_a_device_are_written_and_judged_without_torch(
     light: LightInstallation, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import soundfile
 import soxr
+import torch
 
 from parity.goldens import store
 from parity.goldens.trace_file import Trace
@@ -87,20 +88,33 @@ def propose_one(spec: Spec, original: Original, allowed: Any) -> list[proposal.L
     if spec.input and not spec.audio.is_file():
         raise Refusal(f"{spec.name} needs goldens/inputs/{spec.input}, which is missing; restore it")
     original.weights = case_weights.of_case(spec).resolved()
-    if spec.realtime:
-        with given_values.attenuated(original, spec.values):
-            trace = record_stream(spec, original)
-        trace = recorder.keep(spec, trace) if spec.isolated else trace
-    elif spec.isolated:
-        trace = recorder.record(spec, original)
-    else:
-        trace = original.convert(spec.audio, spec.absolute_options, spec.name)
-    reduced = recorder.reduce(spec, trace)
+    trace, reduced = record(spec, original)
     store.save_case(PROPOSED / spec.name, trace, meta(spec, original) | absent(trace) | reduced)
     committed = COMMITTED / spec.name
     old = store.open_case(committed) if committed.is_dir() else None
     network = profile_table.METHODS[spec.options.f0_method].is_neural
     return proposal.compare(old, trace, network, allowed)
+
+
+def record(spec: Spec, original: Original, dtype: torch.dtype = torch.float32) -> tuple[Trace, dict[str, Any]]:
+    """Run an original on a case.
+
+    Args:
+        spec: the case.
+        original: the original, with the weights of the case.
+        dtype: precision of networks that are run alone.
+    Returns:
+        the tensors of the golden, and the entry `reduced` of case.json, empty where no tensor is reduced.
+    """
+    if spec.realtime:
+        with given_values.attenuated(original, spec.values):
+            trace = record_stream(spec, original)
+        trace = recorder.keep(spec, trace) if spec.isolated else trace
+    elif spec.isolated:
+        trace = recorder.record(spec, original, dtype)
+    else:
+        trace = original.convert(spec.audio, spec.absolute_options, spec.name)
+    return trace, recorder.reduce(spec, trace)
 
 
 def record_stream(spec: Spec, original: Original) -> Trace:

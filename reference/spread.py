@@ -26,7 +26,7 @@ from parity.goldens import store
 from reference.hooks.interception import Refusal
 from reference.originals import open_original
 from reference.originals.base import Original
-from reference.record import COMMITTED, ROOT, record_stream
+from reference.record import COMMITTED, ROOT, record, record_stream
 from reference.recording import case_weights, cases, environment
 from reference.recording.options import PROFILES
 from reference.variants import float64_truth, isolated
@@ -114,7 +114,7 @@ def measure(
     ):
         for spec in missing:
             golden = store.open_case(COMMITTED / spec.name)
-            if golden.input["sha256"] != case_weights.sha256(spec.audio):
+            if spec.input and golden.input["sha256"] != case_weights.sha256(spec.audio):
                 raise Refusal(
                     f"{spec.input} differs from the file that {spec.name} was recorded from; record the case again"
                 )
@@ -126,8 +126,10 @@ def measure(
 
 def _is_done(spec: cases.Spec, variant: Variant, out: Path, seed: str) -> bool:
     """True if a case has run already, or has nothing that this variant can run."""
-    if spec.realtime and seed:
-        return True  # a stream's noise is seeded with the case's name only
+    if (spec.realtime or spec.isolated) and seed:
+        return True  # the noise of a stream and the values of stages alone are drawn by the case's name only
+    if spec.isolated:
+        return (out / spec.name / "isolated.safetensors").is_file()
     if spec.realtime or seed:
         return not variant.chained or (out / spec.name / "chained.safetensors").is_file()
     return (out / spec.name / "isolated.safetensors").is_file()
@@ -137,6 +139,9 @@ def _measure_case(
     spec: cases.Spec, golden: store.Case, variant: Variant, original: Original, folder: Path, seed: str
 ) -> None:
     original.weights = case_weights.of_case(spec).resolved()
+    if spec.isolated:
+        record(spec, original, variant.dtype)[0].write(folder / "isolated.safetensors")
+        return
     if spec.realtime:
         record_stream(spec, original).write(folder / "chained.safetensors")
         return

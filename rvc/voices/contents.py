@@ -19,6 +19,7 @@ from rvc.voices import embedders
 from rvc.voices.writers import DDPN_ENTRIES, FORMAT, HUB_KIND, TRAINING_KEYS, writer
 from rvc.weights import checkpoint, recognizers
 from rvc.weights.mapped_file import MappedTensors
+from rvc.weights.safe_unpickler import NUMBERS_IN_ARRAY
 
 KNOWN_KEYS = {"weight", "config", "info", "sr", "f0", "version", "model", *TRAINING_KEYS}
 READ_KEYS = {*embedders.ENTRIES, embedders.LAYER_ENTRY, "vocoder", "params"}  # entries of forks that are read
@@ -122,6 +123,17 @@ def vocoder(metadata: Mapping[str, Any]) -> str | None:
 def is_hifigan(name: str) -> bool:
     """Whether an entry `vocoder` names the generator of this program."""
     return re.sub(r"[\s_-]", "", name).lower() in ("hifigan", "hifigannsf", "nsfhifigan", "hifiganaa", "default")
+
+
+def plain(value: Any) -> Any:
+    """An entry as every program can read it: tensors become numbers, other objects and large tensors None."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, Tensor) and value.numel() <= NUMBERS_IN_ARRAY and not value.is_complex():
+        return value.to(torch.float32).tolist() if value.is_floating_point() else value.tolist()
+    return value if isinstance(value, checkpoint.PLAIN) else None
 
 
 def pack_metadata(metadata: Mapping[str, Any], config: list[Any]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.voices import embedders
-from rvc.voices.contents import FileKind, pack_metadata, read_contents
+from rvc.voices.contents import FileKind, pack_metadata, plain, read_contents
 from rvc.voices.metadata import RATE, SPEAKERS
 from rvc.voices.voice import Voice, load_voice
 from rvc.weights.native_paths import part_prefix, utf8_name
@@ -122,12 +122,13 @@ def write(target: Path, weight: Mapping[str, Tensor], config: list[Any], metadat
         target: the file.
         weight: tensor name → tensor.
         config: the list of 18 entries.
-        metadata: the other entries.
+        metadata: the other entries; those that are no plain values are written as such, see `contents.plain`.
     Raises:
         BadInput: the file cannot be written.
     """
     # Copied because the tensors share the bytes of the mapped file, all of which torch.save would write.
     copies = OrderedDict((name, tensor.clone(memory_format=torch.contiguous_format)) for name, tensor in weight.items())
+    config, metadata = plain(config), plain(dict(metadata))
     if target.suffix == ".safetensors":
         _atomically(target, lambda path: save_file(dict(copies), path, pack_metadata(metadata, config)))
     else:

@@ -5,6 +5,7 @@ import torch
 from test_voice import content, saved, training
 
 from rvc.errors import BadCheckpoint, BadInput
+from rvc.voices.contents import read_contents
 from rvc.voices.model_tools import export, merge
 from rvc.voices.voice import load_voice
 from rvc.weights.checkpoint import read
@@ -127,3 +128,19 @@ def test_a_target_that_cannot_be_written_is_refused_and_nothing_is_left(tmp_path
     with pytest.raises(BadInput, match="would overwrite the voice that it is made from"):
         export(path, path)
     assert [p.name for p in tmp_path.iterdir()] == ["alto.pth"]
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_entries_that_are_no_plain_values_are_written_as_plain_ones(tmp_path, suffix):
+    made = content()
+    made["config"][1] = {1, 2}
+    made |= {"steps": torch.tensor(7), "curve": torch.ones(2, 2), "large": torch.ones(9999), "log": {"at": [b"x", 1]}}
+    source = saved(tmp_path, made)
+    export(source, tmp_path / f"new.{suffix}")
+    assert (tmp_path / f"new.{suffix}").stat().st_size < source.stat().st_size
+    contents = read_contents(tmp_path / f"new.{suffix}")
+    entries = ("steps", "curve", "large", "log")
+    assert [contents.metadata[name] for name in entries] == [7, [[1, 1], [1, 1]], None, {"at": [None, 1]}]
+    assert contents.config[1] is None
+    if suffix == "pth":
+        torch.load(tmp_path / "new.pth", weights_only=True)

@@ -59,8 +59,8 @@ class Repair:
     """One origin of a chain, and what the waveform gains with the golden's values in its place.
 
     Attributes:
-        stage: The stage.
-        prefix: Where it runs.
+        stage: The stage, which is repaired in every segment and block.
+        prefix: The first segment or block in which it is wrong.
         before: The waveform's distance from the golden before, in dB below the golden; None where it was not made, has
             another length, or equals the golden.
         after: The same with this stage and those before it repaired.
@@ -101,7 +101,7 @@ class Continuation:
         """For people: "f0.raw repaired: 12 → 31 dB; f0.filled too: → 94 dB"; None where nothing was repaired."""
         parts = []
         for number, repair in enumerate(self.repairs):
-            name = f"{repair.prefix}{repair.stage.name}"
+            name = repair.stage.name
             after = "exact" if repair.is_exact else _decibels(repair.after)
             parts.append(f"{name} too: → {after}" if number else f"{name} repaired: {_from(repair)}{after}")
         return "; ".join([*parts, *([self.note] if self.note else [])]) or None
@@ -126,7 +126,7 @@ class _Chain:
     judgment: Judgment
     verdicts: dict[Place, StageVerdict]
     settled: set[Place]  # stages whose explained decisions are replaced by the golden's
-    repaired: list[Place] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)  # stages that are the golden's in every segment and block
     own_errors: dict[Place, dict[str, Array]] = field(default_factory=dict)
 
     @property
@@ -152,7 +152,7 @@ class _Chain:
         wrong: Place | None = None
         for place, stage, names in self.steps():
             provided = {name: self.made[name] for name in names if name in self.made}
-            if place in self.repaired or place in self.settled:
+            if stage.name in self.repaired or place in self.settled:
                 fresh: Tensors = {name: case[name] for name in names}
             elif not self.repaired:
                 fresh = provided
@@ -164,7 +164,7 @@ class _Chain:
                 fresh = provided
             changed |= {name for name in fresh if not _is_equal(fresh[name], self.made.get(name))}
             tensors |= fresh
-            if wrong is None and place not in self.repaired and self._is_wrong(names, tensors):
+            if wrong is None and stage.name not in self.repaired and self._is_wrong(names, tensors):
                 wrong = place
         return tensors, wrong
 
@@ -259,28 +259,29 @@ def continue_chain(judgment: Judgment, verdicts: list[StageVerdict]) -> Continua
     }
     chain = _Chain(judgment, {(verdict.stage.name, verdict.prefix): verdict for verdict in verdicts}, settled)
     repairs: list[Repair] = []
+    accused: list[Place] = []
     note: str | None = None
     try:
         tensors, wrong = chain.run()
         before = _distance(judgment, tensors)
         while wrong is not None and len(repairs) < MOST_REPAIRED:
             if missing := chain.missing_inputs(wrong, tensors):
-                note = f"{wrong[1]}{wrong[0]} was not repaired: the error may lie before it, in {missing[0]}"
+                note = f"{wrong[0]} was not repaired: the error may lie before it, in {missing[0]}"
                 return Continuation(tuple(repairs), f"{note}, which is not provided")
-            chain.repaired.append(wrong)
-            repaired = wrong
+            chain.repaired.append(wrong[0])
+            accused.append(wrong)
+            stage, prefix = stages.stage_named(wrong[0]), wrong[1]
+            assert stage is not None
             tensors, wrong = chain.run()
             after = _distance(judgment, tensors)
-            stage = stages.stage_named(repaired[0])
-            assert stage is not None
-            repairs.append(Repair(stage, repaired[1], _finite(before), _finite(after), after == math.inf))
+            repairs.append(Repair(stage, prefix, _finite(before), _finite(after), after == math.inf))
             before = after
         if wrong is not None:
-            note = f"{wrong[1]}{wrong[0]} is wrong too; what lies behind it was not tried"
+            note = f"{wrong[0]} is wrong too; what lies behind it was not tried"
     except _Unavailable:
-        first = f"{chain.repaired[-1][1]}{chain.repaired[-1][0]}" if chain.repaired else "the first origin"
+        first = chain.repaired[-1] if chain.repaired else "the first origin"
         note = f"whether more is wrong behind {first} could not be tried: the stages cannot be run alone"
-    for place in chain.repaired[: len(repairs)]:
+    for place in accused[: len(repairs)]:
         _accuse(chain.verdicts.get(place))
     return Continuation(tuple(repairs), note)
 

@@ -153,8 +153,8 @@ _CASE = _object(
         },
         "repairs": {
             **_list(_REPAIR),
-            "description": "every origin of the chain, in flow order: the golden's values take its place, and the "
-            "stages behind it are run again",
+            "description": "every origin of the chain, in flow order: the golden's values take its place in every "
+            "segment and block, and the stages behind it are run again; prefix is where it is wrong first",
         },
         "continuation": {**_TEXT, "description": "the repairs as a sentence, and why the chain was not continued"},
         "matches": {

@@ -100,7 +100,7 @@ def test_each_origin_has_its_share_of_the_error(tmp_path: Path) -> None:
     assert first.before == pytest.approx(20 * np.log10(1 / 0.8), abs=0.1)
     assert first.after == second.before == pytest.approx(20 * np.log10(1 / 0.2), abs=0.1)
     assert second.is_exact and second.after is None
-    assert result.continuation.sentence == "seg0.z_p repaired: 2 → 14 dB; seg0.generator too: → exact"
+    assert result.continuation.sentence == "z_p repaired: 2 → 14 dB; generator too: → exact"
 
 
 def test_without_single_stages_the_proven_stages_take_their_place(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_chain_that_nobody_can_continue_is_stated_as_untried(tmp_path: Path) -
     result = continued(golden(tmp_path), Proportional(TWO, lacks=EVERY))
     assert result.continuation is not None
     assert result.continuation.sentence == (
-        "whether more is wrong behind seg0.z_p could not be tried: the stages cannot be run alone"
+        "whether more is wrong behind z_p could not be tried: the stages cannot be run alone"
     )
     assert origins(result) == ["z_p"]
 
@@ -155,7 +155,7 @@ def test_more_origins_than_are_repaired_are_counted(tmp_path: Path) -> None:
     result = continued(golden(tmp_path), Proportional(many))
     assert result.continuation is not None
     assert len(result.continuation.repairs) == continuation.MOST_REPAIRED
-    assert result.continuation.note == "seg0.flow is wrong too; what lies behind it was not tried"
+    assert result.continuation.note == "flow is wrong too; what lies behind it was not tried"
 
 
 def test_a_right_candidate_has_no_continuation(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_the_outputs_of_a_run_state_the_shares(tmp_path: Path) -> None:
     assert closed_schema.check(document, SCHEMA) == []
     (case,) = document["cases"]
     assert [(row["stage"], row["exact"]) for row in case["repairs"]] == [("z_p", False), ("generator", True)]
-    line = "with the golden's values in small: seg0.z_p repaired: 2 → 14 dB; seg0.generator too: → exact"
+    line = "with the golden's values in small: z_p repaired: 2 → 14 dB; generator too: → exact"
     assert line in fault_summary.text(document).split("\n")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parity import stages
-from parity.judge.states import CaseState
+from parity.judge.states import CaseState, CellState
 from parity.output import faults, table
 from reports.data import cells, formatting, states
 from reports.data.load import Json
@@ -84,12 +84,13 @@ class FaultCard:
 
 @dataclass(frozen=True)
 class IndexPage:
-    """Everything that the template of the index needs."""
+    """Everything that the template of the index needs; `untested` are the tensors that no case compared."""
 
     candidate: Json
     rendering: Rendering
     sentence: str
     columns: list[str]
+    untested: list[str]
     started: str
     totals: list[tuple[str, int]]
     rows: list[CaseRow]
@@ -117,13 +118,21 @@ def columns(verdict: Json) -> list[str]:
 
 def build(verdict: Json) -> IndexPage:
     """Collect the content of the index."""
-    names = columns(verdict)
+    every = columns(verdict)
+    tested = {
+        stages.TensorName.parse(cell["tensor"]).local
+        for case in verdict["cases"]
+        for _, cell in cells.of_case(case)
+        if not CellState(cell["state"]).untested
+    }
+    names = [name for name in every if name in tested] or every
     ordered = sorted(verdict["cases"], key=lambda case: (*(-key for key in cells.severity(case)), case["name"]))
     return IndexPage(
         candidate=verdict["candidate"],
         rendering=states.VERDICTS[verdict["state"]],
         sentence=". ".join(filter(None, [table.heading(verdict), verdict["sentence"]])),
         columns=names,
+        untested=[name for name in every if name not in names],
         started=verdict["started"],
         totals=_totals(ordered, verdict["counts"]),
         rows=[_row(case, names) for case in ordered],

@@ -135,3 +135,16 @@ def test_the_index_lists_faults_first_and_links_each_to_its_place(document: dict
     text = assembly.index_page(page, [])
     assert text.index('id="faults"') < text.index('id="cases"')
     assert text.count('<section class="card" data-state="bad">') == len(page.faults) > 0
+
+
+def test_the_index_folds_tensors_that_no_case_compared(document: dict[str, Any]) -> None:
+    copy = json.loads(json.dumps(document))
+    for case in copy["cases"]:
+        for stage in case["stages"]:
+            for cell in stage["cells"]:
+                if cell["tensor"] == "seg0.spk.g":
+                    cell |= {"state": "not tested", "value": None, "limit": None, "times_limit": None}
+    page = index.build(copy)
+    assert page.untested == ["spk.g"] and "spk.g" not in page.columns
+    assert "1 tensor not tested in any case" in assembly.index_page(page, [])
+    assert index.build(document).untested == []

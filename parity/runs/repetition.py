@@ -104,7 +104,12 @@ class _Judged:
 
     @property
     def is_file(self) -> bool:
-        return not self.case.facts.blocks
+        return _is_file(self.case)
+
+
+def _is_file(case: Case) -> bool:
+    """Whether a golden holds the conversion of a file: no stream, and no stages recorded alone."""
+    return not case.facts.blocks and not case.facts.isolated
 
 
 @dataclass
@@ -156,7 +161,7 @@ class Repetition:
                 self._calls_of[verdict.stage.name] = self._calls_of.get(verdict.stage.name, 0) + 1
         if judged.state not in (CaseState.PASS, CaseState.PARTIAL, CaseState.DIFFERS) or judged.setup_failed:
             return
-        if self._first is None or (not self._first.is_file and not case.facts.blocks):
+        if self._first is None or (not self._first.is_file and _is_file(case)):
             traces = judged.traces
             right = judged.state is not CaseState.DIFFERS
             isolated, chained = dict(traces.get(Mode.ISOLATED, {})), dict(traces.get(Mode.CHAINED, {}))
@@ -167,7 +172,7 @@ class Repetition:
                 if name not in self._asked_again and self._ask_again(case, verdict.stage, verdict.prefix):
                     verdict.sentence = f"{verdict.sentence}; {self.findings[-1].state}"
                 self._asked_again.add(name)
-        if not any(verdict.failed_in(Mode.ISOLATED) for verdict in judged.stages):
+        if not case.facts.isolated and not any(verdict.failed_in(Mode.ISOLATED) for verdict in judged.stages):
             self._convert_again(case, judged)
         self.seconds += time.monotonic() - begin
 

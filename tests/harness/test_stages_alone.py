@@ -16,7 +16,11 @@ from parity.goldens.reduction import Reduction
 from parity.goldens.store import Case
 from parity.judge import limits, verdict
 from parity.judge.judgment import Judgment
+from parity.judge.ledger import Ledger
 from parity.judge.states import Blame, CaseState, CellState, Mode
+from parity.judge.verdict import CaseVerdict
+from parity.runs import selection
+from parity.runs.repetition import Repetition
 from tests.harness import small_case
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
@@ -62,7 +66,7 @@ class Answering:
         raise AssertionError("a golden of stages alone has no conversion")
 
 
-def judge(case: Case, value: np.ndarray) -> verdict.CaseVerdict:
+def judge(case: Case, value: np.ndarray) -> CaseVerdict:
     return verdict.judge(Judgment(case, limits.load(), candidate=Answering({"seg0.flow.z": value})))
 
 
@@ -135,6 +139,22 @@ def test_a_place_in_a_reduced_tensor_has_no_time(tmp_path):
     case, whole = alone(tmp_path, reduced=True), small_case.draw("alone.z", 1, 192, FRAMES)
     judged = judge(case, whole + np.float32(0.1))
     assert judged.first is not None and judged.first["time_s"] is None
+
+
+def test_the_quick_set_holds_conversions_only():
+    chosen = selection.quick_set([store.open_case(folder) for folder in store.cases(GOLDENS)])
+    assert chosen and not any(case.facts.isolated for case in chosen)
+
+
+def test_a_golden_with_a_conversion_is_repeated_rather_than_one_of_stages_alone(tmp_path):
+    case, conversion = alone(tmp_path), small_case.golden(tmp_path)
+    repetition = Repetition(Answering({}), limits.load())
+    repetition.after_case(case, judge(case, case["seg0.flow.z"].copy()))
+    assert repetition._first is not None and repetition._first.case is case
+    repetition.after_case(conversion, CaseVerdict("small", CaseState.PASS, None, Ledger("small")))
+    assert repetition._first.case is conversion
+    repetition.after_case(case, judge(case, case["seg0.flow.z"].copy()))
+    assert repetition._first.case is conversion
 
 
 def test_the_committed_goldens_hold_no_more_than_eight_megabytes_of_stages_alone():

@@ -53,6 +53,11 @@ def _track(value: Array) -> Array:
     return np.broadcast_to(hz, value.shape).astype(value.dtype)
 
 
+def _filled_track(value: Array) -> Array:
+    """An F0 track that rises, voiced throughout, as the stage f0.filled leaves it."""
+    return np.broadcast_to(np.linspace(*_F0_RANGE, value.shape[-1]), value.shape).astype(value.dtype)
+
+
 def _last_neighbor(value: Array) -> Array:
     """Weights that take the last neighbor alone."""
     weights = np.zeros_like(value)
@@ -65,9 +70,9 @@ _OTHER: dict[tuple[str, str], Callable[[Array], Array]] = {
     ("segment.cuts", "highpassed"): _reversed,
     ("f0.raw", "padded"): _sound,
     ("f0.filled", "f0.raw"): _track,
-    ("f0.hz", "f0.filled"): _track,
+    ("f0.hz", "f0.filled"): _filled_track,
     ("f0.hz", "f0.raw"): _track,
-    ("f0.coarse", "f0.filled"): _track,
+    ("f0.coarse", "f0.filled"): _filled_track,
     ("f0.coarse", "f0.raw"): _track,
     ("content.protected", "f0.hz"): _track,
     ("retrieval.weights", "retrieval.distances"): _reversed,  # weights are normalized: a factor cancels

@@ -6,6 +6,7 @@ stage's tensors by full name.
 
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,9 +56,12 @@ def _track(voice: CaseVoice, prefix: str, inputs: Tensors) -> Tensors:
 
 def _finished_f0(voice: CaseVoice, inputs: Tensors) -> tuple[Any, Any, Any]:
     """f0.filled, f0.hz and f0.coarse of the filled F0, or of the F0 method's own where the profile does not fill."""
-    track = inputs["f0.filled"] if "f0.filled" in inputs else inputs["f0.raw"]
-    frames = voice.case.entry("padded")["shape"][0] // segments.FRAME if "padded" in voice.case else len(track)
-    return postprocessing.finish(track, frames, voice.config)
+    frames, config = voice.case.entry("padded")["shape"][0] // segments.FRAME, voice.config
+    if "f0.filled" not in inputs:
+        return postprocessing.finish(inputs["f0.raw"], frames, config)
+    # Unvoiced frames that the input itself holds stay: this stage fills none.
+    unfilled = replace(config, profile=replace(config.profile, fill_unvoiced=False))
+    return postprocessing.finish(inputs["f0.filled"], frames, unfilled)
 
 
 class _Recorded(Exception):

@@ -35,3 +35,10 @@ def test_other_inputs_change_every_output(stage: stages.Stage) -> None:
     for name in names:
         assert np.isfinite(other[name].astype(float)).all(), name
         assert not other_inputs.is_same(case, name, made, other), name
+
+
+@pytest.mark.parametrize("name", ["f0.hz", "f0.coarse"])
+def test_a_filled_track_has_no_unvoiced_frame_in_other_inputs(name: str) -> None:
+    stage = next(stage for stage in stages.every() if stage.name == name)
+    other = other_inputs.other_value(stage, "f0.filled", np.full(90, 200.0))
+    assert (other > 0).all() and np.ptp(other) > 0

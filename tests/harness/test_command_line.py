@@ -84,3 +84,10 @@ def test_a_missing_file_of_waivers_is_named(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().err == (
         f"parity: there is no file of waivers at {missing}; rvc-parity check --help shows the format\n"
     )
+
+
+def test_exported_graphs_are_run_on_the_cpu_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["run", "--runtime", "onnx", "--device", "cuda"]) == 2
+    assert capsys.readouterr().err == (
+        "parity: --device is cuda, but exported graphs are run on the cpu; leave it out\n"
+    )

@@ -76,7 +76,7 @@ def test_frame_counts_are_those_of_the_tensors() -> None:
                 made = candidate.inputs(case, stage, prefix)[f"{prefix}{'enc_p.m' if stage.name == 'z_p' else 'z_p'}"]
                 assert count == made.shape[2]
             elif not prefix:
-                assert count == case["padded"].shape[0] // 160
+                assert count == (case["padded"].shape[0] // 160 if "padded" in case else None)
 
 
 def test_the_page_names_the_inputs_that_a_stage_gets() -> None:

@@ -193,3 +193,11 @@ def test_a_case_that_was_not_written_is_not_tested_on_other_inputs(goldens: Path
         OutputFolder(folder).run_stage(other, stage, "seg0.", {"seg0.waveform.segment.full": np.zeros(3, np.float32)})
     shutil.rmtree(folder / "small" / "seg0.trim")
     assert judgment.OutputFolder(folder).cases == ["small"]
+
+
+def test_files_hold_no_conversion_of_the_final_waveform_alone(goldens: Path, tmp_path: Path) -> None:
+    case = store.open_case(goldens / "small")
+    request_files.write(tmp_path / "requests", [case], ["trim"], lambda case: {})
+    with pytest.raises(Exception, match="files hold no conversion of the final waveform alone"):
+        OutputFolder(tmp_path / "requests").run_final(case)
+    assert not OutputFolder(tmp_path / "requests").restart()

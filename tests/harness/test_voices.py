@@ -266,6 +266,12 @@ def test_an_unknown_name_is_refused(make):
         make("v3-44k-f0")
 
 
+def test_weights_that_are_safetensors_have_no_other_form():
+    with pytest.raises(UsageError) as refused:
+        cache.plain_path_of("hubert")
+    assert str(refused.value) == "the weights called 'hubert' are safetensors already"
+
+
 def test_a_changed_number_changes_the_digest():
     drawn = {"w": np.zeros((2, 3), np.float16)}
     other = {"w": np.array([[0, 0, 0], [0, 0, 2**-24]], np.float16)}

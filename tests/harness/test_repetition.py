@@ -238,6 +238,22 @@ def test_a_reference_that_cannot_run_is_a_note(tmp_path: Path) -> None:
     )
 
 
+def test_the_first_conversion_of_a_file_is_repeated_and_not_single_stages(tmp_path: Path) -> None:
+    from parity.judge import limits
+    from parity.judge.ledger import Ledger
+    from parity.judge.states import CaseState
+    from parity.judge.verdict import CaseVerdict
+    from parity.runs.repetition import Repetition
+
+    whole = golden(tmp_path)
+    alone = MemoryCase({**whole.meta, "name": "alone"}, {"f0.raw": tensors()["f0.raw"]})
+    later = MemoryCase({**whole.meta, "name": "later"}, tensors())
+    repetition = Repetition(Computing(), limits.Limits())
+    for case in (alone, whole, later):
+        repetition.after_case(case, CaseVerdict(case.name, CaseState.PASS, None, Ledger(case.name)))
+    assert repetition._first is not None and repetition._first.case.name == "small"
+
+
 def test_only_the_chosen_stage_is_repeated(tmp_path: Path) -> None:
     program = Computing()
     document = judged(tmp_path, program, only_stage="flow")

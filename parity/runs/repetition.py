@@ -5,7 +5,7 @@ wrong for its users: it may keep state between calls, return answers that it has
 compute something else where nobody records its stages. So, beside the judgment of all cases:
 
 1. A stage that failed is called again with the same inputs, and once more after a restart of the program.
-2. At the end each stage of the first whole file is called with other inputs and then again with the golden's, so that all
+2. At the end each stage of the first file is called with other inputs and then again with the golden's, so that all
    other cases lie between its two answers (A B A).
 3. The answers to the other inputs are compared with those of a proven program, `rvc`.
 4. The whole conversion is run again, with nothing but the final waveform requested, and with another speaker and other

@@ -246,7 +246,7 @@ def test_the_first_conversion_of_a_file_is_repeated_and_not_single_stages(tmp_pa
     from parity.runs.repetition import Repetition
 
     whole = golden(tmp_path)
-    alone = MemoryCase({**whole.meta, "name": "alone"}, {"f0.raw": tensors()["f0.raw"]})
+    alone = MemoryCase({**whole.meta, "name": "alone", "isolated": ["f0.hz"]}, {"f0.raw": tensors()["f0.raw"]})
     later = MemoryCase({**whole.meta, "name": "later"}, tensors())
     repetition = Repetition(Computing(), limits.Limits())
     for case in (alone, whole, later):

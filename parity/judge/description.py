@@ -6,7 +6,7 @@ from parity.goldens import time_axes
 from parity.goldens.store import Case
 from parity.judge import metrics
 from parity.judge.blame import StageVerdict
-from parity.judge.diagnosis import causes, error_shape, realtime
+from parity.judge.diagnosis import causes, error_shape, location, realtime
 from parity.judge.diagnosis.registry import Cause
 from parity.judge.judgment import Judgment
 from parity.judge.ledger import Ledger
@@ -32,6 +32,8 @@ def describe(judgment: Judgment, verdict: StageVerdict) -> None:
     crashed = any(cell.state is CellState.ERROR for cell in verdict.failed_in(mode))
     if verdict.blame is Blame.ORIGIN and not crashed:  # the cause of a crash is its own message
         verdict.cause = _cause(judgment, verdict, mode, name)
+        if verdict.cause["name"] == causes.UNKNOWN["name"] and (where := place(judgment, verdict, mode, name)):
+            verdict.cause["sentence"] = f"{verdict.cause['sentence']}: {where}"
 
 
 def _describe_error(judgment: Judgment, verdict: StageVerdict, mode: Mode, name: str) -> None:
@@ -68,6 +70,26 @@ def _cause(judgment: Judgment, verdict: StageVerdict, mode: Mode, name: str) -> 
     if cause["name"] == causes.UNKNOWN["name"] and NotTried.CAUSES in networks.not_tried:
         cause["sentence"] = f"{cause['sentence']}; {NotTried.CAUSES} were not tried without torch"
     return cause
+
+
+def place(judgment: Judgment, verdict: StageVerdict, mode: Mode, name: str) -> str:
+    """Where the error of a tensor lies, as a sentence; "" where there is no number."""
+    case, made = judgment.case, judgment.run(mode).tensors
+    if name not in made or name not in case or made[name].shape != case[name].shape:
+        return ""
+    parsed = TensorName.parse(name)
+    cells = [cell for cell in judgment.ledger.cells if cell.mode is mode]
+    same = {cell.tensor: TensorName.parse(cell.tensor) for cell in cells}
+    every = {other for other in same.values() if other.unnumbered == parsed.unnumbered}
+    failed = {same[cell.tensor] for cell in cells if cell.failed and same[cell.tensor] in every}
+    return location.sentence(
+        made[name],
+        case[name],
+        stages.tensor(name).axes,
+        verdict.first,
+        verdict.shape,
+        location.parts(parsed, failed, every),
+    )
 
 
 def rounding(judgment: Judgment, mode: Mode, name: str) -> float:

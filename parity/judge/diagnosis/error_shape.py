@@ -2,6 +2,7 @@
 error
 split into drift of F0 and error of magnitude."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -19,6 +20,9 @@ LOUDEST = 10  # one in so many frames may hold the energy of a transient
 GROWTH = 3  # factor between the first and the last third, or block, of a growing error
 FEWEST_FRAMES = 8  # of a curve that has a shape
 FEWEST_BLOCKS = 3  # with errors, of a stream that has a shape over its blocks
+CONSTANT = 0.05  # standard deviation over mean of an error that is the same in every frame
+RAISED = 5  # times the median error, or one part of the largest: a frame in which a periodic error is present
+FEWEST_RETURNS = 3  # of a periodic error
 WINDOW = 1024  # samples in one short-time spectrum of `magnitude`
 
 _SENTENCES = {
@@ -38,8 +42,37 @@ def shape(frames: Curve, seams: Sequence[int] = ()) -> dict[str, str]:
         frames: The relative RMS error of each frame.
         seams: The frames at which segments meet.
     """
-    kind = _kind(np.asarray(frames, np.float64), seams)
+    errors = np.asarray(frames, np.float64)
+    kind = _kind(errors, seams)
+    if kind in ("persistent", "growing", "transient") and (every := period(errors)):
+        return {"kind": "periodic", "sentence": f"the error comes back every {every} frames"}
+    if kind == "persistent" and len(errors) >= FEWEST_FRAMES and _spread(errors) < CONSTANT:
+        return {"kind": kind, "sentence": "the error is the same in every frame"}
     return {"kind": kind, "sentence": _SENTENCES[kind]}
+
+
+def period(frames: Curve) -> int | None:
+    """The number of frames after which an error comes back, where it does so regularly.
+
+    Args:
+        frames: The error of each frame.
+    Returns:
+        The distance of the frames in which an error begins; None where there are fewer than `FEWEST_RETURNS` or the
+        distances differ.
+    """
+    errors = np.where(np.isfinite(frames), frames, 0.0)
+    high = errors > RAISED * np.median(errors) if np.median(errors) > 0 else errors > errors.max(initial=0.0) / RAISED
+    begins = np.flatnonzero(high & ~np.concatenate([[False], high[:-1]]))
+    distances = np.diff(begins)
+    if len(begins) < FEWEST_RETURNS or (distances != distances[0]).any():
+        return None
+    return int(distances[0])
+
+
+def _spread(frames: Curve) -> float:
+    """Standard deviation over mean; infinite for an error that is no number."""
+    mean = float(np.mean(frames))
+    return float(np.std(frames)) / mean if np.isfinite(mean) and mean else math.inf
 
 
 def over_blocks(blocks: Sequence[Curve]) -> dict[str, str] | None:

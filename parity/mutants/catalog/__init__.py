@@ -1,13 +1,14 @@
 """The catalog of faults: one file for each stage, or for a few stages that follow one another, and `values` for faults
 that only some values show.
 
-A new file is added to `OFFLINE` or `REALTIME` below. It defines `FAULTS`, coarse and small errors together.
+A new file is added to `OFFLINE`, `REALTIME` or `BEHAVIOR` below. It defines `FAULTS`, coarse and small errors together.
 """
 
 from collections.abc import Sequence
 from types import ModuleType
 
 from parity.mutants.catalog import values
+from parity.mutants.catalog.behavior import calls
 from parity.mutants.catalog.offline import (
     content_alignment,
     content_encoder,
@@ -55,6 +56,7 @@ OFFLINE: tuple[ModuleType, ...] = (
     segment_joining,
     output,
 )
+BEHAVIOR: tuple[ModuleType, ...] = (calls,)
 REALTIME: tuple[ModuleType, ...] = (block_input, content, f0, voice, formant, loudness, block_joining)
 
 
@@ -66,7 +68,8 @@ def all_faults() -> list[Fault]:
     """
     offline: list[Fault] = [fault for module in OFFLINE for fault in module.FAULTS]
     realtime: list[Fault] = [fault for module in REALTIME for fault in module.FAULTS]
-    faults = [*offline, *realtime, *shared_code.faults(offline), *values.FAULTS]
+    behavior: list[Fault] = [fault for module in BEHAVIOR for fault in module.FAULTS]
+    faults = [*offline, *realtime, *shared_code.faults(offline), *values.FAULTS, *behavior]
     refuse_duplicates([fault.name for fault in faults])
     place = {name: number for number, name in enumerate(REPORT_ORDER)}
     return sorted(faults, key=lambda fault: place.get(fault.name, len(place)))
@@ -80,4 +83,4 @@ def refuse_duplicates(names: Sequence[str]) -> None:
         )
 
 
-__all__ = ["OFFLINE", "REALTIME", "all_faults", "refuse_duplicates"]
+__all__ = ["BEHAVIOR", "OFFLINE", "REALTIME", "all_faults", "refuse_duplicates"]

@@ -1,0 +1,54 @@
+"""Faults that depend on earlier calls: buffers that are not cleared, not filled, or prepared at the first use."""
+
+from parity.mutants.catalog.behavior.hooks import OFFLINE, REALTIME, Hook
+from parity.mutants.fault import Fault
+from parity.mutants.repeated_calls import (
+    added_twice,
+    after_the_first_call,
+    every_second_call,
+    first_call_of_each_length,
+    garbage,
+    stale_tail,
+)
+
+
+def _uncleared(hook: Hook) -> Fault:
+    return Fault(
+        f"uncleared-{hook.label}",
+        hook.stage,
+        "a buffer is not cleared: from the second call on it holds a hundredth of the result before",
+        after_the_first_call(hook.holder, hook.name, added_twice),
+        needs=hook.needs,
+        causes=("gain", "offset", "another amplitude"),
+        also=hook.also,
+    )
+
+
+def _second(hook: Hook) -> Fault:
+    return Fault(
+        f"second-{hook.label}",
+        hook.stage,
+        "two buffers are used in turn, and the second is a tenth too short",
+        every_second_call(hook.holder, hook.name, stale_tail),
+        needs=hook.needs,
+        also=hook.also,
+    )
+
+
+def _first(hook: Hook) -> Fault:
+    return Fault(
+        f"first-{hook.label}",
+        hook.stage,
+        "the first call of each length returns what memory happens to hold",
+        first_call_of_each_length(hook.holder, hook.name, garbage),
+        needs=hook.needs,
+        causes=("only the first call is wrong",),
+        also=hook.also,
+    )
+
+
+FAULTS = [
+    *(_uncleared(hook) for hook in (*OFFLINE, *REALTIME)),
+    *(_second(hook) for hook in (*OFFLINE, *REALTIME)),
+    *(_first(hook) for hook in OFFLINE),
+]

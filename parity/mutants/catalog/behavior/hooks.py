@@ -1,0 +1,73 @@
+"""The function of `rvc` that computes each stage, so that one kind of fault is planted in every stage."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from parity.mutants.needs import Need
+from rvc.audio import output, preparation, segments
+from rvc.content import alignment, features
+from rvc.f0 import postprocessing
+from rvc.f0.methods import pm
+from rvc.nn.synthesizer import Synthesizer
+from rvc.pipeline import offline
+from rvc.realtime.block_input import BlockInput
+from rvc.realtime.block_output import BlockOutput
+from rvc.realtime.converter import BlockConverter
+from rvc.realtime.dsp.formant import FormantShift
+from rvc.retrieval import search
+from rvc.retrieval.search import Index
+
+
+@dataclass(frozen=True)
+class Hook:
+    """Where a stage is computed.
+
+    Attributes:
+        label: a short name of the stage, part of the faults' names.
+        stage: the stage.
+        holder, name: the function or method.
+        needs: what a case must have for the function to run and its result to matter.
+        also: stages that the function computes as well.
+    """
+
+    label: str
+    stage: str
+    holder: Any
+    name: str
+    needs: tuple[Need, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+INDEXED = (Need.INDEX, Need.EIGHT_NEIGHBORS)
+OFFLINE = (
+    Hook("guard", "audio16k", preparation, "guard_peak", (Need.AUDIBLE,)),
+    Hook("highpass", "highpassed", preparation, "highpass", (Need.AUDIBLE,)),
+    Hook("profile", "segment.cuts", segments, "loudness", (Need.SEVERAL_SEGMENTS,)),
+    Hook("pad", "padded", segments, "pad", (Need.AUDIBLE,)),
+    Hook("praat", "f0.raw", pm, "track", (Need.PM, Need.VOICED)),
+    Hook("fill", "f0.filled", postprocessing, "fill_unvoiced", (Need.UNVOICED_FILLED,), ("f0.hz", "f0.coarse")),
+    Hook("transpose", "f0.hz", postprocessing, "transpose", (Need.VOICED,), ("f0.coarse",)),
+    Hook("quantize", "f0.coarse", postprocessing, "quantize", (Need.VOICED,)),
+    Hook("hubert", "hubert.features", features, "extract"),
+    Hook("weights", "retrieval.weights", search, "weights", INDEXED),
+    Hook("mean", "retrieval.mean", search, "mean", INDEXED),
+    Hook("blend", "retrieval.blended", search, "blend", INDEXED),
+    Hook("protect", "content.protected", alignment, "protect", (Need.PROTECTED,)),
+    Hook("speaker", "spk.g", Synthesizer, "speaker"),
+    Hook("encoder", "enc_p", Synthesizer, "encode"),
+    Hook("prior", "z_p", Synthesizer, "prior"),
+    Hook("flow", "flow", Synthesizer, "flow"),
+    Hook("source", "nsf", Synthesizer, "source", (Need.VOICED,)),
+    Hook("generator", "generator", Synthesizer, "generate"),
+    Hook("join", "concat", offline, "synthesize", (Need.AUDIBLE,)),
+    Hook("mix", "rmsmixed", output, "mix_loudness", (Need.LOUDNESS_MIX, Need.AUDIBLE)),
+    Hook("resample", "resampled", output, "resample", (Need.OUTPUT_RESAMPLED, Need.AUDIBLE)),
+    Hook("integers", "final", output, "to_int16", (Need.AUDIBLE,)),
+)
+REALTIME = (
+    Hook("ring", "rt.input16k", BlockInput, "push", (Need.BLOCK_AUDIBLE,)),
+    Hook("content", "rt.content", BlockConverter, "content"),
+    Hook("formant", "rt.formant", FormantShift, "restore_duration", (Need.BLOCK_AUDIBLE,)),
+    Hook("output", "rt.out", BlockOutput, "join", (Need.BLOCK_AUDIBLE,)),
+)
+SEARCH = Hook("search", "retrieval.search", Index, "search", INDEXED)

@@ -16,6 +16,9 @@ class Need(Enum):
     """A property of a case, with the sentence that describes it."""
 
     AUDIBLE = "the input's peak is above 0.01"
+    SILENT = "every sample of the input is 0"
+    F0_FILE = "an F0 file replaces a part of the pitch"
+    OUTPUT_ABOVE_GUARD = "the waveform's peak is above 1, so that the guard at 0.99 scales it"
     PEAK_ABOVE_GUARD = "the input's peak is above 0.96, so that the guard at 0.95 scales it"
     PEAK_BELOW_GUARD = "the input's peak lies between 0.1 and 0.9, so that the guard leaves it"
     PAUSE = "the quietest 50 ms are 26 dB below the loudest"
@@ -64,6 +67,12 @@ def _peak(case: Case) -> float:
     return float(np.abs(case["audio16k.raw"]).max())
 
 
+def _output_peak(case: Case) -> float:
+    names = ("waveform.resampled", "waveform.rmsmixed", "waveform.concat")
+    last = next(name for name in names if name in case)  # what the integers are made of
+    return float(np.abs(case[last]).max())
+
+
 def _evenness(samples: Array) -> float:
     """The RMS of the quietest 50 ms (800 samples) over that of the loudest."""
     pieces = np.asarray(samples[: len(samples) // 800 * 800], np.float64).reshape(-1, 800)
@@ -107,6 +116,9 @@ def _count_best(values: Array) -> int:
 
 CHECKS: dict[Need, Callable[[Case], bool]] = {
     Need.AUDIBLE: lambda case: _peak(case) > 0.01,
+    Need.SILENT: lambda case: _peak(case) == 0,
+    Need.F0_FILE: lambda case: case.facts.f0 and bool(case.options.get("f0_file")),
+    Need.OUTPUT_ABOVE_GUARD: lambda case: _output_peak(case) > 1,
     Need.PEAK_ABOVE_GUARD: lambda case: _peak(case) > 0.96,
     Need.PEAK_BELOW_GUARD: lambda case: 0.1 < _peak(case) < 0.9,
     Need.PAUSE: lambda case: _evenness(case["audio16k.raw"]) < 0.05,

@@ -139,11 +139,12 @@ def in_voice(changes: Changes) -> Patch:
 
 
 def in_hubert(changes: Changes) -> Patch:
-    """Replace attributes of the loaded HuBERT."""
+    """Replace attributes of the loaded HuBERT; a stream holds one of its own, loaded for low latency."""
 
     @contextmanager
     def apply(program: RvcTorch, case: Case) -> Iterator[None]:
-        with program.voice(case).borrow_hubert() as network, ExitStack() as stack:
+        with program.voice(case).borrow_hubert() as of_files, ExitStack() as stack:
+            network = program.stream(case).models.hubert if case.facts.blocks else of_files
             for holder, name, value in list(changes(network)):
                 stack.enter_context(replaced(holder, name, value))
             yield

@@ -32,29 +32,29 @@ blend-fp24 blend-fixed-16 protect-half-amount protect-12-bit protect-fp24 protec
 hubert-layer-9 hubert-v1-layer-12 hubert-v1-unprojected hubert-normalised hubert-gelu-tanh hubert-eps
 hubert-position-early hubert-attention-scale hubert-late hubert-half hubert-short speaker-0 speaker-next enc-unscaled
 enc-slope enc-eps enc-eps-subtle enc-gamma-beta enc-gelu enc-rel-reversed enc-rel-missing enc-rel-shifted
-enc-rel-scaled enc-rel-last enc-heads enc-pre-norm enc-exchanged enc-pitch-next enc-no-pitch enc-late flow-flip-after
-flow-no-flip flow-forward-order flow-three flow-one-condition flow-gates flow-added flow-half flow-subtle flow-click
-flow-unconditioned prior-1.5 prior-two-thirds prior-0.667 prior-twice prior-no-noise prior-no-exp prior-variance
-prior-noise-late source-phase-early source-linear source-float32-phase source-cosine source-noise-0.0031
-source-noise-missing source-amplitude source-unmuted source-no-tanh source-bare source-late gen-slope gen-slope-subtle
-gen-last-slope gen-no-tanh gen-clipped gen-polarity gen-gain gen-late gen-no-source gen-unconditioned gen-summed
-gen-up-shifted gen-noise-shifted gen-up-unbiased gen-two-blocks gen-brain gen-half-out gen-up-late hubert-half-layer
-hubert-short-norms hubert-short-position hubert-tf32 hubert-eps-1e-4 hubert-attention-fine hubert-tf32-out enc-eps-1e-6
-enc-sqrt-digits enc-scale-digits enc-short-pitch enc-short-distance enc-short-norms enc-half-attention enc-slope-0.101
-enc-m-half enc-logs-half enc-logs-clamped prior-0.6667 prior-0.66667 prior-fp24 prior-half-scale prior-half-noise
-prior-half-m prior-clamped flow-fp24 flow-short-speaker flow-short-bias flow-half-gates flow-tanh-fine
-source-noise-0.00301 source-short-linear source-half source-short-noise source-16-bit gen-half-latent gen-short-speaker
-gen-half-source gen-short-biases gen-last-slope-0.011 gen-16-bit live-kernel-half live-in-16-bit live-in-32767
-live-in-half live-in-late live-ring-stale live-gate-off live-gate-later live-gate-power live-denoise-spread
-live-skip-head-late live-skip-head-early live-skip-head-whole live-content-late live-content-half live-content-fixed-12
-live-content-fixed-14 live-content-fixed-16 live-content-fp24 live-content-fixed-10 live-cache-unshifted
-live-cache-late live-first-4 live-last-2 live-hz-2-decimals live-hz-half live-hz-1.05946 live-hz-3-decimals
-live-coarse-cut live-flow-head live-dec-head live-source-head live-formant-longer live-formant-pitch live-formant-half
-live-formant-16-bit live-formant-gain live-formant-unplayed live-mix-floor live-mix-exchanged live-mix-root
-live-infer-half live-infer-gain live-infer-16-bit live-sola-late live-sola-half live-sola-fixed-16 live-sola-quiet
-live-sola-unrooted live-sola-gain live-ramp-open live-ramp-linear live-ramp-half live-denoise-out live-out-half
-live-out-16-bit live-out-gain live-held-early live-vocoder-off live-noise-late live-hubert-gelu-tanh
-live-hubert-half-layer live-hubert-tf32-out live-hubert-short-norms live-hubert-late live-search-half-distances
+enc-rel-scaled enc-rel-last enc-heads enc-residual-twice enc-exchanged enc-pitch-next enc-no-pitch enc-late
+flow-flip-after flow-no-flip flow-forward-order flow-three flow-one-condition flow-gates flow-added flow-half
+flow-subtle flow-click flow-unconditioned prior-1.5 prior-two-thirds prior-0.667 prior-twice prior-no-noise
+prior-no-exp prior-variance prior-noise-late source-phase-early source-linear source-float32-phase source-cosine
+source-noise-0.0031 source-noise-missing source-amplitude source-unmuted source-no-tanh source-bare source-late
+gen-slope gen-slope-subtle gen-last-slope gen-no-tanh gen-clipped gen-polarity gen-gain gen-late gen-no-source
+gen-unconditioned gen-summed gen-up-shifted gen-noise-shifted gen-up-unbiased gen-two-blocks gen-brain gen-half-out
+gen-up-late hubert-bfloat16-layer hubert-short-norms hubert-short-position hubert-tf32 hubert-eps-1e-4
+hubert-attention-fine hubert-tf32-out enc-eps-1e-6 enc-sqrt-digits enc-scale-digits enc-short-pitch enc-short-distance
+enc-short-norms enc-half-attention enc-slope-0.101 enc-m-half enc-logs-half enc-logs-clamped prior-0.6667 prior-0.66667
+prior-fp24 prior-half-scale prior-half-noise prior-half-m prior-clamped flow-fp24 flow-short-speaker flow-short-bias
+flow-half-gates flow-tanh-fine source-noise-0.00301 source-short-linear source-half source-short-noise source-16-bit
+gen-half-latent gen-short-speaker gen-half-source gen-short-biases gen-last-slope-0.011 gen-16-bit live-kernel-half
+live-in-16-bit live-in-32767 live-in-half live-in-late live-ring-stale live-gate-off live-gate-later live-gate-power
+live-denoise-spread live-skip-head-late live-skip-head-early live-skip-head-whole live-content-late live-content-half
+live-content-fixed-12 live-content-fixed-14 live-content-fixed-16 live-content-fp24 live-content-fixed-10
+live-cache-unshifted live-cache-late live-first-4 live-last-2 live-hz-2-decimals live-hz-half live-hz-1.05946
+live-hz-3-decimals live-coarse-cut live-flow-head live-dec-head live-source-head live-formant-longer live-formant-pitch
+live-formant-half live-formant-16-bit live-formant-gain live-formant-unplayed live-mix-floor live-mix-exchanged
+live-mix-root live-infer-half live-infer-gain live-infer-16-bit live-sola-late live-sola-half live-sola-fixed-16
+live-sola-quiet live-sola-unrooted live-sola-gain live-ramp-open live-ramp-linear live-ramp-half live-denoise-out
+live-out-half live-out-16-bit live-out-gain live-held-early live-vocoder-off live-noise-late live-hubert-gelu-tanh
+live-hubert-bfloat16-layer live-hubert-tf32-out live-hubert-short-norms live-hubert-late live-search-half-distances
 live-search-exchanged live-weights-1/d live-weights-sum-1e-9 live-weights-16-bit live-mean-fp24 live-blend-16-bit-rate
 live-speaker-fixed-14 live-speaker-fixed-12 live-speaker-text live-enc-eps-1e-6 live-enc-short-pitch live-enc-m-half
 live-enc-logs-half live-enc-gelu live-prior-two-thirds live-prior-0.6667 live-prior-half-noise live-prior-0.66667

@@ -15,7 +15,6 @@ from rvc.realtime.block_output import BlockOutput
 from rvc.realtime.converter import BlockConverter
 from rvc.realtime.dsp.formant import FormantShift
 from rvc.retrieval import search
-from rvc.retrieval.search import Index
 
 
 @dataclass(frozen=True)
@@ -70,4 +69,3 @@ REALTIME = (
     Hook("formant", "rt.formant", FormantShift, "restore_duration", (Need.BLOCK_AUDIBLE,)),
     Hook("output", "rt.out", BlockOutput, "join", (Need.BLOCK_AUDIBLE,)),
 )
-SEARCH = Hook("search", "retrieval.search", Index, "search", INDEXED)

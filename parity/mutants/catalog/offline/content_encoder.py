@@ -57,16 +57,16 @@ def _layer_norm_epsilon(value: float) -> Patch:
     return in_hubert(changes)
 
 
-def _one_layer_in_half(net: Hubert) -> Iterator[Change]:
+def _one_layer_in_bfloat16(net: Hubert) -> Iterator[Change]:
     forward = net.layers[5].forward
-    yield net.layers[5], "forward", lambda x: reduced_precision.half(forward(x))
+    yield net.layers[5], "forward", lambda x: reduced_precision.bfloat16(forward(x))
 
 
-def _norms_in_12_bits(net: Hubert) -> Iterator[Change]:
+def _norms_in_8_bits(net: Hubert) -> Iterator[Change]:
     for layer in net.layers:
         norm: Any = layer.final_norm
-        yield norm, "weight", reduced_precision.in_12_bits(norm.weight)
-        yield norm, "bias", reduced_precision.in_12_bits(norm.bias)
+        yield norm, "weight", reduced_precision.fixed(8)(norm.weight)
+        yield norm, "bias", reduced_precision.fixed(8)(norm.bias)
 
 
 def _position_bias_in_12_bits(net: Hubert) -> Iterator[Change]:
@@ -167,8 +167,8 @@ FAULTS = [
         after(features, "extract", lambda x: x[:, :-1].contiguous()),
         causes=("another length",),
     ),
-    Fault("hubert-half-layer", "hubert.features", "one layer in half precision", in_hubert(_one_layer_in_half)),
-    Fault("hubert-short-norms", "hubert.features", "norms' weights in 12 bits", in_hubert(_norms_in_12_bits)),
+    Fault("hubert-bfloat16-layer", "hubert.features", "one layer in bfloat16", in_hubert(_one_layer_in_bfloat16)),
+    Fault("hubert-short-norms", "hubert.features", "norms' weights in 8 bits", in_hubert(_norms_in_8_bits)),
     Fault(
         "hubert-short-position",
         "hubert.features",

@@ -159,9 +159,9 @@ FAULTS = [
     ),
     Fault("enc-heads", "enc_p", "heads are interleaved", around(Attention, "__call__", _interleave_heads)),
     Fault(
-        "enc-pre-norm",
+        "enc-residual-twice",
         "enc_p",
-        "a thousandth of the residual is added once more",
+        "a thousandth of each block's input is added once more",
         around(Block, "__call__", lambda f, self, x, first=0: f(self, x, first) + 1e-3 * x[first:]),
     ),
     Fault(
@@ -245,5 +245,7 @@ FAULTS = [
         _change_one_output(1, reduced_precision.half),
         causes=("half precision",),
     ),
-    Fault("enc-logs-clamped", "enc_p", "logs is clamped at -1", _change_one_output(1, lambda x: x.clamp(min=-1.0))),
+    Fault(
+        "enc-logs-clamped", "enc_p", "logs below -1 is raised to -1", _change_one_output(1, lambda x: x.clamp(min=-1.0))
+    ),
 ]

@@ -11,7 +11,7 @@ from parity.mutants.needs import Need
 
 SHARED = (  # names of offline faults
     "hubert-gelu-tanh",
-    "hubert-half-layer",
+    "hubert-bfloat16-layer",
     "hubert-tf32-out",
     "hubert-short-norms",
     "hubert-late",

@@ -32,7 +32,9 @@ def join(voice: CaseVoice, waveforms: Sequence[Array], spans: Sequence[Span]) ->
     """
     trace = Trace()
     networks: Any = _ReplayedNetworks(_ReplayedSynthesizer(waveforms, voice.networks.rate // 100))
-    content = [offline.SegmentContent(np.zeros((1, span.content_frames // 2, 1), np.float32), None) for span in spans]
+    content: list[offline.Content] = [
+        offline.SegmentContent(np.zeros((1, span.content_frames // 2, 1), np.float32), None) for span in spans
+    ]
     joined = offline.synthesize(content, list(spans), None, networks, voice.config, Seeded(0), trace, Stopwatch())
     return trace, joined
 

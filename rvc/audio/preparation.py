@@ -62,7 +62,7 @@ def read(path: str | Path, profile: Profile) -> Samples:
 def guard_peak(raw: Samples) -> Samples:
     """`audio16k`: float32 (N,), scaled down to a peak of 0.95 if it is above; otherwise `raw` itself."""
     peak = np.abs(raw).max(initial=np.float32(0)) / np.float32(0.95)
-    return (raw / peak).astype(np.float32) if peak > 1 else raw
+    return (raw / peak).astype(np.float32, copy=False) if peak > 1 else raw
 
 
 def highpass(samples: Samples) -> Filtered:

@@ -89,30 +89,55 @@ def cut_points(highpassed: Signal, window: Window) -> tuple[Signal | None, Cuts]
     Returns:
         `quiet.profile`, float64 (N,), or None for audio that is not cut; `segment.cuts`, int64 (K,), in samples.
     """
-    count = len(highpassed)
-    if count + FRAME <= window.samples("max"):
+    if not is_cut(len(highpassed), window):
         return None, np.zeros(0, np.int64)
     profile = loudness(highpassed)
-    reach = window.samples("query")
-    cuts = []
-    for center in range(window.samples("center"), count, window.samples("center")):
-        first = center - reach
-        cuts.append(first + int(np.argmin(profile[first : center + reach])))  # of equal values, argmin takes the first
+    searched = searched_ranges(len(highpassed), window)
+    cuts = [first + int(np.argmin(profile[first:last])) for first, last in searched]  # argmin: the first of equal ones
     return profile, np.array(cuts, np.int64)
 
 
-def loudness(highpassed: Signal) -> Signal:
-    """The sum of |x| over samples n-80 … n+79 around each sample n: float64 (N,).
+def cut_points_without_profile(highpassed: Signal, window: Window) -> Cuts:
+    """`segment.cuts` alone, int64 (K,): `quiet.profile` is computed only where it is searched."""
+    searched = searched_ranges(len(highpassed), window)
+    return np.array([first + int(np.argmin(loudness(highpassed, first, last))) for first, last in searched], np.int64)
+
+
+def is_cut(count: int, window: Window) -> bool:
+    """Whether audio of `count` samples is cut."""
+    return count + FRAME > window.samples("max")
+
+
+def searched_ranges(count: int, window: Window) -> list[tuple[int, int]]:
+    """The first and last sample of each range in which a cut is searched."""
+    if not is_cut(count, window):
+        return []
+    reach, step = window.samples("query"), window.samples("center")
+    return [(center - reach, min(center + reach, count)) for center in range(step, count, step)]
+
+
+def loudness(highpassed: Signal, start: int = 0, stop: int | None = None) -> Signal:
+    """The sum of |x| over samples n-80 … n+79 around each sample n, with reflected ends.
 
     The samples are added in time order as in the originals, because another order rounds otherwise.
+
+    Args:
+        highpassed: float64 (N,), more than 80 samples.
+        start, stop: the samples n; by default all of them.
+    Returns:
+        float64 (stop - start,).
     """
-    count = len(highpassed)
-    magnitude = np.abs(np.pad(highpassed, FRAME // 2, mode="reflect"))
-    profile = np.zeros(count)
-    for first in range(0, count, BLOCK):
-        block = profile[first : first + BLOCK]
+    count, half = len(highpassed), FRAME // 2
+    stop = count if stop is None else stop
+    profile = np.zeros(stop - start)
+    for first in range(start, stop, BLOCK):
+        last = min(first + BLOCK, stop)
+        inside = np.abs(highpassed[max(first - half, 0) : last + half])
+        before, after = max(half - first, 0), max(last + half - count, 0)
+        magnitude = np.pad(inside, (before, after), mode="reflect")
+        block = profile[first - start : last - start]
         for shift in range(FRAME):
-            block += magnitude[first + shift : first + shift + len(block)]
+            block += magnitude[shift : shift + len(block)]
     return profile
 
 

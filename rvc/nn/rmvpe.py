@@ -19,6 +19,7 @@ from rvc.nn.hubert_tensor_names import listed
 from rvc.nn.kernels import workers
 from rvc.nn.kernels.conv2d import Conv2d, DoublingConv2d
 from rvc.nn.streaming.piecewise import EvenFrames, FrameQueue, PiecewiseFunction, pieces
+from rvc.scratch import Frames, ScratchArrays, StoredArray, frame_store
 from rvc.weights.mapped_file import MappedTensors
 from rvc.weights.memory import release_library_code, trim_heap
 from rvc.weights.policy import RESIDENT, WeightPolicy
@@ -83,7 +84,7 @@ class Rmvpe:
             salience = torch.sigmoid(F.linear(states, self.bins_weight, self.bins_bias))
             yield start, salience[: max(frames - start, 0)]
 
-    def gru_states(self, features: Tensor) -> Iterator[tuple[int, Tensor]]:
+    def gru_states(self, features: Frames) -> Iterator[tuple[int, Tensor]]:
         """Run both directions of the GRU, at the same time where that is faster.
 
         The states of one direction wait for those of the other: half of all states at most, in the middle.
@@ -94,10 +95,12 @@ class Rmvpe:
             The first frame of a piece, and the states of both directions, float32 (f, 512).
         """
         directions = [self.gru[""].run(features), self.gru["_reverse"].run(features, reverse=True)]
-        waiting: list[dict[int, Tensor]] = [{}, {}]
+        waiting: list[dict[int, StoredArray]] = [{}, {}]
+        scratch = ScratchArrays()
 
         def advance(direction: int) -> None:
-            waiting[direction].update([next(directions[direction])])
+            start, states = next(directions[direction])
+            waiting[direction][start] = scratch.put(states.cpu().numpy())
 
         for _ in range(0, len(features), GRU_PIECE):
             if len(features) < PARALLEL_FRAMES or features.device.type != "cpu":
@@ -106,12 +109,13 @@ class Rmvpe:
             else:
                 workers.run_tasks([partial(advance, 0), partial(advance, 1)])
             for start in sorted(waiting[0].keys() & waiting[1].keys()):
-                yield start, torch.cat([each.pop(start) for each in waiting], 1)
+                states = [torch.from_numpy(each.pop(start).load()).to(features.device) for each in waiting]
+                yield start, torch.cat(states, 1)
 
-    def features(self, frames: Tensor) -> Tensor:
+    def features(self, frames: Tensor) -> Frames:
         """The U-Net: float32 (F, 128), F a multiple of 32, → (F, 384), its three channels concatenated."""
         stream = UNetStream(self)
-        features = torch.empty(len(frames), 3 * frames.shape[1], device=frames.device)
+        features = frame_store(len(frames), 3 * frames.shape[1], frames.device)
         written = 0
         for piece, last in pieces(frames[None, None], PIECE, True):
             for image in stream(piece, last):
@@ -222,9 +226,9 @@ class GruDirection:
             2 * state_bias[new],
         )
 
-    def run(self, frames: Tensor, reverse: bool = False) -> Iterator[tuple[int, Tensor]]:
+    def run(self, frames: Frames, reverse: bool = False) -> Iterator[tuple[int, Tensor]]:
         """Run frames (F, in), forwards or in reverse; yields each piece's first frame and states (f, hidden)."""
-        state = frames.new_zeros(self.hidden)
+        state = torch.zeros(self.hidden, device=frames.device)
         starts = range(0, len(frames), GRU_PIECE)
         for start in reversed(starts) if reverse else starts:
             piece = frames[start : start + GRU_PIECE]

@@ -27,6 +27,7 @@ from rvc.noise import NoiseSource, TappedNoise
 from rvc.pipeline.conversion_networks import ConversionNetworks
 from rvc.pipeline.timing import Stopwatch
 from rvc.retrieval import search as retrieval
+from rvc.scratch import ScratchArrays, StoredArray
 from rvc.trace import Tap, no_tap
 
 if TYPE_CHECKING:
@@ -66,7 +67,24 @@ class SegmentContent:
     blended: Samples
     unblended: Samples | None
 
+    def load(self) -> SegmentContent:
+        """These features."""
+        return self
 
+
+@dataclass(frozen=True)
+class StoredContent:
+    """The content features of one segment until it is synthesized; those of a long recording are in a file."""
+
+    blended: StoredArray
+    unblended: StoredArray | None
+
+    def load(self) -> SegmentContent:
+        """The features, with the same bits."""
+        return SegmentContent(self.blended.load(), self.unblended.load() if self.unblended is not None else None)
+
+
+Content = SegmentContent | StoredContent
 RELEASED = SegmentContent(np.zeros((1, 0, 0), np.float32), None)  # replaces content that is no longer needed
 
 
@@ -126,9 +144,12 @@ def render(
         del raw  # each array is released after its last use, because a long recording takes hundreds of MiB
         highpassed = tap("highpassed", preparation.highpass(samples))
         del samples
-        profile, cuts = segments.cut_points(highpassed, config.window)
-        if profile is not None:
-            tap("quiet.profile", profile)
+        if tap is no_tap:
+            cuts = segments.cut_points_without_profile(highpassed, config.window)
+        else:
+            profile, cuts = segments.cut_points(highpassed, config.window)
+            if profile is not None:
+                tap("quiet.profile", profile)
             del profile
         spans = segments.spans(len(highpassed), tap("segment.cuts", cuts), config.window)
         refuse_too_short(len(highpassed), spans, config)
@@ -137,6 +158,7 @@ def render(
         del highpassed
     with watch.stage("f0"):
         pitch = track_f0(padded, voice, config, noise, tap) if voice.f0 else None
+    padded = padded.astype(np.float32)  # HuBERT takes no more than these; F0 has been tracked in float64
     contents = extract_content(padded, spans, pitch, voice, config, tap, watch)
     del padded
     waveform = tap("waveform.concat", synthesize(contents, spans, pitch, voice, config, noise, tap, watch))
@@ -173,23 +195,24 @@ def track_f0(
 
 
 def extract_content(
-    padded: npt.NDArray[np.float64],
+    padded: npt.NDArray[np.floating[Any]],
     spans: list[Span],
     pitch: Pitch | None,
     voice: ConversionNetworks,
     config: Config,
     tap: Tap,
     watch: Stopwatch,
-) -> list[SegmentContent]:
+) -> list[Content]:
     """Extract the content features of each segment of `padded` and blend them with the retrieved ones.
 
     Args:
-        padded: float64 (L,) at 16 kHz.
+        padded: float64 or float32 (L,) at 16 kHz.
         spans: the segments, in time order.
         pitch: None for a voice without F0, which has no `protect`.
         voice, config, tap, watch: as in `convert`.
     """
-    contents = []
+    contents: list[Content] = []
+    scratch = ScratchArrays()
     with ExitStack() as borrowed:
         with watch.stage("loading"):
             hubert = borrowed.enter_context(voice.borrow_hubert())
@@ -203,7 +226,7 @@ def extract_content(
             with watch.stage("retrieval"):
                 blended = unblended if index is None else retrieve(unblended, index, config, tap, f"seg{i}")
             is_protected = pitch is not None and config.protect < alignment.PROTECT_OFF
-            contents.append(SegmentContent(blended, unblended if is_protected else None))
+            contents.append(StoredContent(scratch.put(blended), scratch.put(unblended) if is_protected else None))
             watch.progress(i + 1, 2 * len(spans))
     return contents
 
@@ -227,7 +250,7 @@ def retrieve(content: Samples, index: retrieval.Index, config: Config, tap: Tap,
 
 
 def synthesize(
-    contents: list[SegmentContent],
+    contents: list[Content],
     spans: list[Span],
     pitch: Pitch | None,
     voice: ConversionNetworks,
@@ -256,7 +279,7 @@ def synthesize(
             count = span.content_frames
             segment_pitch = pitch.cut(span.frames, count) if pitch is not None else None
             with watch.stage("synthesizer"):
-                z = segment.latent(contents[i], segment_pitch, count)
+                z = segment.latent(contents[i].load(), segment_pitch, count)
                 contents[i] = RELEASED  # frees the features before the generator runs
                 samples = segment.wave(z, segment_pitch, pad, pad + kept[i])
             waveform[done : done + len(samples)] = samples

@@ -271,6 +271,7 @@ class VoiceNetworks:
             if not self.keep:
                 with self._lock:
                     self._loaded.pop(name, None)
+                trim_heap()  # otherwise what follows is allocated beside the memory that the network leaves
 
 
 def resolve_device(device: str) -> str:

@@ -57,8 +57,11 @@ def mel(samples: npt.NDArray[np.floating]) -> torch.Tensor:
     """
     if len(samples) <= FFT // 2:
         raise BadInput(f"rmvpe needs more than {FFT // 2} samples at 16 kHz, found {len(samples)}; give a longer sound")
-    audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
-    framed = torch.nn.functional.pad(audio[None], (FFT // 2, FFT // 2), mode="reflect")[0]
+    half = FFT // 2
+    framed = torch.empty(len(samples) + FFT)
+    framed.numpy()[half:-half] = samples
+    framed[:half] = framed[half + 1 : FFT + 1].flip(0)  # reflected at both ends, without a second copy of the sound
+    framed[-half:] = framed[-FFT - 1 : -half - 1].flip(0)
     return log_mel(framed, filterbank(LOWEST, HIGHEST, "htk"))
 
 

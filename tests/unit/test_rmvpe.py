@@ -1,5 +1,7 @@
 """RMVPE compared with its formulas, in one piece and in many, and its decoding."""
 
+from functools import partial
+
 import numpy as np
 import plain_networks as plain
 import pytest
@@ -12,6 +14,7 @@ from rvc.f0.network_files import F0Weights
 from rvc.f0.salience import CENTS, decode
 from rvc.nn import rmvpe
 from rvc.nn.rmvpe import Rmvpe
+from rvc.scratch import ScratchArrays, frame_store
 from rvc.weights.policy import RESIDENT, STREAMED, StreamedPart
 
 
@@ -42,6 +45,15 @@ def test_the_size_of_pieces_does_not_matter(monkeypatch):
     monkeypatch.setattr(rmvpe, "GRU_PIECE", 700)
     monkeypatch.setattr(rmvpe, "SLICE", 160)
     assert plain.gap(salience(net, mels(5000)), once) < 2e-6
+
+
+def test_frames_in_a_temporary_file_have_the_same_bits(monkeypatch):
+    net, mel = Rmvpe(plain.rmvpe_weights()), mels(900)
+    monkeypatch.setattr(rmvpe, "GRU_PIECE", 128)
+    in_memory = salience(net, mel)
+    monkeypatch.setattr(rmvpe, "frame_store", partial(frame_store, budget=0))
+    monkeypatch.setattr(rmvpe, "ScratchArrays", partial(ScratchArrays, 0))
+    assert torch.equal(salience(net, mel), in_memory)
 
 
 def test_a_streamed_network_has_the_same_bits_and_holds_no_deep_layer():

@@ -207,17 +207,6 @@ def _long_latent(spec: Spec) -> Values:
     return Values({"seg0.z_p": noise(spec, "seg0.z_p", 1, 192, BEYOND_1024)}, (0,))
 
 
-@makes("F0 beyond 1024 frames")
-def _long_f0(spec: Spec) -> Values:
-    """F0 of more than 1024 frames of 10 ms that rises and falls, unvoiced for a fifth of the time."""
-    at = np.arange(BEYOND_1024)
-    hz = 220 * 2 ** np.sin(at / 50)
-    hz[at % 100 >= 80] = 0
-    samples = BEYOND_1024 * Kind(spec.voice).rate * 10
-    drawn = noise(spec, "seg0.noise.nsf", 1, samples, 1)
-    return Values({"f0.hz": hz.astype(np.float32)[None], "seg0.noise.nsf": drawn})
-
-
 @makes("latent and source beyond 1024 frames")
 def _long_voice(spec: Spec) -> Values:
     """What the generator reads, of more than 1024 frames of 10 ms."""

@@ -155,11 +155,6 @@ def _unvoiced_below_10(original: Original, hz: torch.Tensor, *arguments: Any) ->
     return original(torch.where(hz < 10, torch.zeros_like(hz), hz), *arguments)
 
 
-def _restart_phase(original: Original, hz: torch.Tensor, *arguments: Any) -> torch.Tensor:
-    """The sine of the first 1024 frames, and that of the others from a phase of 0."""
-    return torch.cat([original(piece, *arguments) for piece in (hz[:1024], hz[1024:]) if len(piece)])
-
-
 def _clip_hz(original: Original, track: Array, semitones: int) -> Array:
     """F0 is clipped to 1100 Hz before it is transposed."""
     return original(np.minimum(track, 1100), semitones)  # type: ignore[no-any-return]
@@ -273,13 +268,6 @@ FAULTS = [
         "behind 1024 frames the flow is one frame late",
         after(Synthesizer, "flow", _late_behind(1024, 2)),
         values="more than 1024",
-    ),
-    Fault(
-        "values-long-source",
-        "nsf",
-        "behind 1024 frames the phase of the source starts again",
-        both(around(source, "sine_a", _restart_phase), around(source, "sine_b", _restart_phase)),
-        values="more than 1024 frames",
     ),
     Fault(
         "values-mix-floor",

@@ -22,7 +22,9 @@ from pathlib import Path
 
 import torch
 
+from parity import stages
 from parity.goldens import store
+from parity.goldens.trace_file import Trace
 from reference.hooks.interception import Refusal
 from reference.originals import open_original
 from reference.originals.base import Original
@@ -140,7 +142,7 @@ def _measure_case(
 ) -> None:
     original.weights = case_weights.of_case(spec).resolved()
     if spec.isolated:
-        record(spec, original, variant.dtype)[0].write(folder / "isolated.safetensors")
+        _of_equal_inputs(record(spec, original, variant.dtype)[0], golden).write(folder / "isolated.safetensors")
         return
     if spec.realtime:
         record_stream(spec, original).write(folder / "chained.safetensors")
@@ -153,6 +155,18 @@ def _measure_case(
         if variant.dtype == torch.float64:
             alone.update(float64_truth.small_stages(golden, original.weights.index))
         alone.write(folder / "isolated.safetensors")
+
+
+def _of_equal_inputs(made: Trace, golden: store.Case) -> Trace:
+    """Of stages run again, what those made whose inputs are the golden's, bit for bit."""
+    equal = {name for name in golden if name in made and made[name].tobytes() == golden[name].tobytes()}
+    kept = Trace()
+    for stage, prefix in stages.walk(stages.prefixes_of(golden)):
+        if golden.facts.has_stage(stage) and equal.issuperset(stages.reads(stage, prefix, golden)):
+            for name in (prefix + row.name for row in stage.makes):
+                if name in made:
+                    kept(name, made[name])
+    return kept
 
 
 if __name__ == "__main__":

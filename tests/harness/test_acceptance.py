@@ -120,3 +120,11 @@ def test_protect_as_other_programs_compute_it_is_recognized(mistake: str) -> Non
     golden = case["seg0.content.protected"]
     guesses = list(content.protected(deviation("seg0.content.protected", ours, case, **inputs)))
     assert named(guesses, Comparison(ours, golden, AXES, noise=5e-7)) == mistake
+
+
+def test_silence_that_a_guard_divides_by_its_peak_does_not_end_the_judgment() -> None:
+    case = store.open_case("goldens/cases/silence-2026")
+    raw = case["audio16k.raw"]
+    given = deviation("audio16k", np.full_like(raw, np.nan), case, **{"audio16k.raw": raw})
+    assert next(input_audio.peak_guard(given)).name == "missing peak guard"
+    assert "always normalised" not in [guess.name for guess in input_audio.peak_guard(given)]

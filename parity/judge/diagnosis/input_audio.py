@@ -29,7 +29,8 @@ def peak_guard(deviation: Deviation) -> Iterator[Guess]:
     for ceiling in (1.0, 0.99, 0.9):
         scaled = raw / max(peak / ceiling, 1)
         yield Guess("another guard", f"the peak guard is {ceiling:g} instead of 0.95", scaled)
-    yield Guess("always normalised", "quiet input is scaled up to 0.95 too", raw * (0.95 / peak))
+    if peak:
+        yield Guess("always normalised", "quiet input is scaled up to 0.95 too", raw * (0.95 / peak))
 
 
 @probe("highpassed")

@@ -139,7 +139,7 @@ def guesses(deviation: Deviation) -> Iterator[Guess]:
             guess = next(predictions)
         except StopIteration:
             return
-        except (ValueError, IndexError, KeyError, FloatingPointError):
+        except (ValueError, IndexError, KeyError, ArithmeticError):
             return
         yield guess
 

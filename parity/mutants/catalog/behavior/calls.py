@@ -48,8 +48,9 @@ def _first(hook: Hook) -> Fault:
 
 
 # A conversion joins its segments once, so that no second call shows a fault there. The stages of F0 compute each
-# other's results, which are not compared, between their own turns, so that single calls of two of them never show.
-ONCE, NEVER_SECOND, NEVER_FIRST = ("join",), ("join", "transpose"), ("quantize", "transpose")
+# other's results, which are not compared, between their own turns, so that single calls of two of them never show. The
+# generator of a segment embeds the speaker again.
+ONCE, NEVER_SECOND, NEVER_FIRST = ("join",), ("join", "transpose", "speaker"), ("quantize", "transpose")
 
 FAULTS = [
     *(_uncleared(hook) for hook in (*OFFLINE, *REALTIME) if hook.label not in ONCE),

@@ -28,7 +28,12 @@ from parity.voices import cache, index, kinds
 PARITY = Path(__file__).parents[2] / "parity"
 REFUSALS = ("UsageError", "TraceError", "ParityError", "GoldenError", "ProtocolError", "NotOffered", "Finding")
 # Messages that only a developer of this project can get: a stage without a function, a trial that fails, its own data.
-INTERNAL = {"rvc_bridge/offline_stages.py", "rvc_bridge/realtime_stages.py", "rvc_bridge/counterfactual.py"}
+INTERNAL = {
+    "rvc_bridge/offline_stages.py",
+    "rvc_bridge/realtime_stages.py",
+    "rvc_bridge/counterfactual.py",
+    "rvc_bridge/rvc_onnx.py",
+}
 NOT_TESTED = ("mutants", "adapters")  # refusals that only the authors of the catalog can meet
 
 

@@ -175,8 +175,8 @@ def write(path, content, form):
     if form != "safetensors":
         torch.save(content, path, _use_new_zipfile_serialization=form == "zip")
         return
-    found = next((value for value in content.values() if isinstance(value, dict)), content)
-    tensors = {name: value.contiguous() for name, value in found.items() if isinstance(value, torch.Tensor)}
+    held = next((value for value in content.values() if isinstance(value, dict)), content)
+    tensors = {name: value.contiguous() for name, value in held.items() if isinstance(value, torch.Tensor)}
     texts = {name: value for name, value in content.items() if isinstance(value, str)}
     save_file({name: value.clone() for name, value in tensors.items()}, path, texts)
 

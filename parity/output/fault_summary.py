@@ -27,6 +27,7 @@ def text(verdict: Mapping[str, Any]) -> str:
             lines.append(f"… and {plural(len(fault_list) - _FULL - _BRIEF, 'more fault')}; summary.md lists all")
         lines += [
             "",
+            *_matched(verdict),
             *_continued(verdict),
             *_inherited(verdict),
             *(f"next: {line}" for line in _next_steps(fault_list)),
@@ -65,6 +66,18 @@ def brief(fault: Fault) -> str:
     cause = "cause unknown" if fault.cause == faults.UNKNOWN else f"cause: {fault.cause}"
     line = f"{fault.number}. {fault.title}: {fault.extent}; {fault.error}"
     return f"{line}; {cause}" if fault.cause_text else line
+
+
+def _matched(verdict: Mapping[str, Any]) -> list[str]:
+    """The profiles under which differing cases would pass, one line for the commonest answer."""
+    cases: dict[str, list[str]] = {}
+    for case in verdict["cases"]:
+        if case.get("matches") and ": " in (case["sentence"] or ""):
+            cases.setdefault(case["sentence"].partition(": ")[0], []).append(case["name"])
+    if not cases:
+        return []
+    sentence, names = max(cases.items(), key=lambda item: len(item[1]))
+    return [_cut(f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {sentence}")]
 
 
 def _continued(verdict: Mapping[str, Any]) -> list[str]:

@@ -128,6 +128,9 @@ def is_same(case: Case, name: str, one: NamedArrays, other: NamedArrays, mode: M
     if metrics.form(name, a, b)[0] is not None:
         return np.array_equal(a, b)
     if stages.tensor(name).kind is TensorKind.DECISION:
+        # Other quantities lead to another decision by the original's rule; that is another answer, not a margin.
+        if not all(is_same(case, quantity, one, other, mode) for quantity in _decided_on(name, one, other)):
+            return False
         flips = margins.flips(name, {**case, **one}, {**case, **other}, False, case.options) if (a != b).any() else []
         return all(flip["explained"] for flip in flips)
     numbers = metrics.compare(name, a, b, time_axes.axis(name, case.document, case))
@@ -135,3 +138,10 @@ def is_same(case: Case, name: str, one: NamedArrays, other: NamedArrays, mode: M
     return all(
         numbers.values[metric] <= limits.find(name, mode, metric, network).limit for metric in metrics.metrics(name)
     )
+
+
+def _decided_on(name: str, one: NamedArrays, other: NamedArrays) -> list[str]:
+    """The tensors on which a decision's own stage decides, as far as both answers hold them."""
+    parsed, stage = TensorName.parse(name), stages.stage_of(name)
+    rows = [row for row in stage.makes if row.kind is not TensorKind.DECISION] if stage is not None else []
+    return [full for full in (str(parsed.sibling(row.name)) for row in rows) if full in one and full in other]

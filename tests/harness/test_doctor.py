@@ -115,7 +115,7 @@ def test_an_adapter_without_faults(goldens: Path, capsys: pytest.CaptureFixture[
     command = adapter("none", goldens)
     assert command_line.main(["doctor", "--candidate", command, "--goldens", str(goldens)]) == 0
     out = capsys.readouterr().out
-    assert "fake 1 offers 1 stages" in out and "the adapter is ready to be judged" in out
+    assert "fake 1 offers 1 stage" in out and "the adapter is ready to be judged" in out
 
 
 def test_check_runs_the_adapter(goldens: Path, tmp_path: Path) -> None:

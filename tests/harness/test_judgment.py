@@ -254,8 +254,9 @@ def test_two_dumps_name_the_first_stage_that_differs(tmp_path: Path, capsys: pyt
     )
     assert command_line.main(["compare", str(ours), str(theirs)]) == 1
     out = capsys.readouterr().out
-    assert "seg0.z_p: origin, likely missing 0.66666: the noise is not scaled by 0.66666" in out
-    assert "seg0.flow: inherited" not in out  # only what has to be mended is listed
+    assert "1. z_p: 1 case (ours), first at frame 0" in out
+    assert "cause: missing 0.66666: the noise is not scaled by 0.66666" in out
+    assert "\n2. " not in out  # flow is inherited: only what has to be mended is a fault
 
 
 # ---- decisions -------------------------------------------------------------------------------------------------------

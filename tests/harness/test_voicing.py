@@ -154,6 +154,9 @@ def test_the_table_lists_explained_decisions() -> None:
             "counts": counts,
             "state": "pass",
             "sentence": "all hold",
+            "failures": [],
+            "not_shown": [],
+            "manifest": {"judged_by": {"golden_set": None}},
             "cases": [{"name": "small", "state": "pass", "stages": [stage]}],
         }
     )

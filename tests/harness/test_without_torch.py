@@ -50,7 +50,8 @@ def test_every_command_of_a_port_runs_without_torch(light: LightInstallation, tm
     assert case["not_tried"] == ["known mistakes inside networks"]
     cause = next(stage["cause"] for stage in case["stages"] if stage["stage"] == "flow")
     assert cause["sentence"] == (
-        "no simple change explains this error; known mistakes inside networks were not tried without torch"
+        "no simple change explains this error; known mistakes inside networks were not tried without torch: "
+        "in 11 of 12 channels, the first of them 0"
     )
     assert text.endswith(
         "not tried without torch: known mistakes inside networks; python -m pip install 'rvc-parity[torch]' adds them\n"

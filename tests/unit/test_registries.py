@@ -22,9 +22,10 @@ from rvc.f0 import network_files, registry, tracking
 from rvc.f0.registry import Input, Method, Network, Tracker
 
 ROOT = Path(__file__).parents[2]
-PARTICULAR = {  # files that single a method out: an original's default, and the condition of a planted fault
+PARTICULAR = {  # files that single a method out: an original's default, the condition of a planted fault, exact results
     "rvc/profiles.py",
     "parity/mutants/needs.py",
+    "parity/calibration/exact_arithmetic.py",
 }
 TOY = "toy"  # the F0 method
 TOY_PROFILE = "toy-original"

@@ -167,7 +167,8 @@ def bins(deviation: Deviation) -> Iterator[Guess]:
         if "f0.hz" in deviation.case
         else deviation.input("f0.raw")[None].astype(np.float64)
     )
-    track = deviation.first_input("f0.filled", "f0.raw")
+    # A candidate of another profile may hold a filled track that this golden's profile does not have.
+    track = deviation.first_input(*(("f0.filled",) if "f0.filled" in deviation.case else ()), "f0.raw")
     detected = _without_file(deviation, hz.shape[1])
     if track is not None and detected is None:
         hz = track[None, : hz.shape[1]].astype(np.float64) * 2.0 ** (
@@ -194,11 +195,12 @@ def bins(deviation: Deviation) -> Iterator[Guess]:
         ("rounded up", np.ceil(clipped(right))),
         ("rounded half away from zero", np.floor(clipped(right) + 0.5)),
     ):
-        yield Guess(
-            "truncated bins" if word == "cut off" else "another rounding",
-            f"bins are {word}, not rounded to the nearest",
-            rounded,
-        )
+        if not np.array_equal(rounded, np.rint(clipped(right))):  # else it explains no difference
+            yield Guess(
+                "truncated bins" if word == "cut off" else "another rounding",
+                f"bins are {word}, not rounded to the nearest",
+                rounded,
+            )
     of_whole_hertz = 1127 * np.log(1 + np.rint(hz) / 700)
     yield Guess(
         "bins of whole hertz",

@@ -150,7 +150,7 @@ class Stages:
     def finished(self) -> Tensors:
         """f0.hz and f0.coarse."""
         raw = self.inputs["f0.filled"] if "f0.filled" in self.inputs else self.inputs["f0.raw"]
-        self.conversion.finish_f0(raw, self.frames)
+        self.conversion.finish_f0(raw, self.frames or len(raw))
         return {name: self.made[name] for name in ("f0.hz", "f0.coarse")}
 
     def features(self) -> Tensors:

@@ -56,12 +56,12 @@ def _track(voice: CaseVoice, prefix: str, inputs: Tensors) -> Tensors:
 
 def _finished_f0(voice: CaseVoice, inputs: Tensors) -> tuple[Any, Any, Any]:
     """f0.filled, f0.hz and f0.coarse of the filled F0, or of the F0 method's own where the profile does not fill."""
-    frames, config = voice.case.entry("padded")["shape"][0] // segments.FRAME, voice.config
-    if "f0.filled" not in inputs:
-        return postprocessing.finish(inputs["f0.raw"], frames, config)
-    # Unvoiced frames that the input itself holds stay: this stage fills none.
-    unfilled = replace(config, profile=replace(config.profile, fill_unvoiced=False))
-    return postprocessing.finish(inputs["f0.filled"], frames, unfilled)
+    config, is_filled = voice.config, "f0.filled" in inputs
+    track = inputs["f0.filled" if is_filled else "f0.raw"]
+    frames = voice.case.entry("padded")["shape"][0] // segments.FRAME if "padded" in voice.case else len(track)
+    if is_filled:  # unvoiced frames that the input itself holds stay: this stage fills none
+        config = replace(config, profile=replace(config.profile, fill_unvoiced=False))
+    return postprocessing.finish(track, frames, config)
 
 
 class _Recorded(Exception):

@@ -38,20 +38,17 @@ def test_opens_without_errors_or_further_requests(watched: Watched, report: Repo
     page = watched.open(report.url(f"{case}.html"))
     assert page.locator("#broken").inner_text() == ""
     assert len(watched.requests) == 1
-    drawn = page.evaluate(
-        COPY
-        % """() => [...document.querySelectorAll('canvas')].map((canvas) =>
-      [canvas.id, new Set(new Uint32Array(copy(canvas).data.buffer)).size])"""
-    )
-    assert {name for name, colors in drawn if colors > 2} >= {
-        "axis",
-        "heat",
-        "waves",
-        "spectra",
-        "pitch",
-        "retrieval",
-        "histogram",
-    }
+    expected = {"axis", "heat", "waves", "spectra", "pitch", "retrieval", "histogram"}
+    for _ in range(50):  # a page draws when the browser has time for it, on a busy machine after it has opened
+        drawn = page.evaluate(
+            COPY
+            % """() => [...document.querySelectorAll('canvas')].map((canvas) =>
+          [canvas.id, new Set(new Uint32Array(copy(canvas).data.buffer)).size])"""
+        )
+        if {name for name, colors in drawn if colors > 2} >= expected:
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"not drawn within 5 s: {drawn}")
 
 
 @pytest.mark.parametrize("case", list(FAULTS))
@@ -93,7 +90,9 @@ def test_table_of_checks_equals_the_verdict(watched: Watched, report: Report) ->
 def test_headline_names_stage_error_and_time(watched: Watched, report: Report) -> None:
     page = watched.open(report.url("tone-linear.html"))
     assert re.fullmatch(
-        r"✗ content\.upsampled is wrong: [\d ]+ times its limit, (first|from) .*", page.inner_text(".verdict")
+        # The later tensors of this arithmetic candidate do not follow from the first, hence three more origins.
+        r"✗ content\.upsampled is wrong \(and 3 more\): [\d ]+ times its limit, (first|from) .*",
+        page.inner_text(".verdict"),
     )
     assert page.inner_text(".row-name[data-stage='content.upsampled'] .mark") == "▶"
     assert state(page, "stage") == "content.upsampled"

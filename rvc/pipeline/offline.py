@@ -29,6 +29,7 @@ from rvc.pipeline.timing import Stopwatch
 from rvc.retrieval import search as retrieval
 from rvc.scratch import ScratchArrays, StoredArray
 from rvc.trace import Tap, no_tap
+from rvc.weights.memory import trim_heap
 
 if TYPE_CHECKING:
     from rvc.nn.synthesizer import Synthesizer
@@ -218,6 +219,8 @@ def extract_content(
             hubert = borrowed.enter_context(voice.borrow_hubert())
             index = borrowed.enter_context(voice.borrow_index(config))
         for i, span in enumerate(spans):
+            if i:
+                trim_heap()  # the memory that the segment before has left in pieces of other sizes
             samples = padded[span.first : span.last].astype(np.float32)[None]
             samples = tap(f"seg{i}.audio", samples)
             with watch.stage("features"):
@@ -275,6 +278,8 @@ def synthesize(
         waveform = np.empty(sum(kept) * synthesizer.upp, np.float32)
         done = 0
         for i, span in enumerate(spans):
+            if i:
+                trim_heap()
             segment = (voice.segment_class or Segment)(f"seg{i}", synthesizer, config, noise, tap)
             count = span.content_frames
             segment_pitch = pitch.cut(span.frames, count) if pitch is not None else None

@@ -223,7 +223,7 @@ _NOT_SHOWN = _object(
 )
 _FINDING = _object(
     {
-        "state": {**_TEXT, "description": "one of parity.runs.repetition.RepeatState"},
+        "state": {**_TEXT, "description": "one of parity.runs.repeat_findings.RepeatState"},
         "case": _TEXT,
         "stage": {**_TEXT, "description": 'a stage, or "run" for a whole conversion'},
         "sentence": _TEXT,

@@ -61,11 +61,13 @@ def execute(options: argparse.Namespace) -> int:
     """Try the faults that the options choose; returns the exit code.
 
     Raises:
-        UsageError: there is no golden, or `--slice` is malformed.
+        UsageError: there is no golden, `--out` is no .json file, or `--slice` is malformed.
     """
     folders = store.cases(options.goldens)
     if not folders:
         raise UsageError(f"there is no case below {options.goldens}; is this the root of the repository?")
+    if options.out.suffix != ".json":  # the folder beside it, which a new campaign empties, has its name without .json
+        raise UsageError(f"--out is {options.out}; expected a name that ends in .json")
     begin = time.monotonic()
     jobs, without = schedule.plan(folders, options.only, options.null)
     folder = options.out.with_suffix("")

@@ -18,7 +18,6 @@ on a GPU, is not accused.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,58 +26,21 @@ from parity import stages
 from parity.candidates import candidate
 from parity.candidates.candidate import Candidate, NotOffered, Tensors
 from parity.errors import GoldenError, ParityError
-from parity.goldens import random_stream, time_axes
-from parity.goldens.arrays import Array, NamedArrays
-from parity.goldens.store import Case, MemoryCase
-from parity.judge import ledger, metrics
+from parity.goldens.arrays import NamedArrays
+from parity.goldens.store import Case
+from parity.judge import ledger
 from parity.judge.candidate_runs import is_wanted
-from parity.judge.limits import Limits, network_f0
+from parity.judge.limits import Limits
 from parity.judge.states import CaseState, Mode
 from parity.judge.verdict import CaseVerdict
 from parity.runs.other_inputs import is_same, other_inputs
-from parity.stages import Scope, TensorKind
+from parity.runs.repeat_findings import OTHER_SPEAKER, Finding, RepeatState, near, with_other_voice
+from parity.stages import Scope
 
 FINAL = "waveform.final"
 LEAST_CALLS = 12  # calls of one stage that a run makes at least; a fault after ten calls is known from public programs
 MOST_ASKED_AGAIN = 3  # failed stages of a run that are called again
 MOST_RESTARTS = 2  # restarts of the program in a run; loading its weights may take a minute
-# Multiple of a stage's limit for the distance of a candidate from `rvc` on other inputs. Each of the two may differ
-# from an original by one limit, and the limits were measured on goldens, hence twice as much.
-# `rvc` with other instruction sets of oneDNN differs from itself by 0.4 limits on these inputs.
-APART = 4.0
-FEW_DECISIONS = 0.02  # share of decisions in which they may differ there: a decision on a boundary goes either way
-_SPEAKER = 1  # the speaker of the repeated conversion; synthetic voices have 109 speakers, and goldens use 0
-
-
-class RepeatState(StrEnum):
-    """What repeated calls show."""
-
-    DEPENDS = "answers depend on earlier calls"
-    SECOND_RIGHT = "the second call is right"
-    STORED = "returns an answer stored by case"
-    UNTRACED = "differs when its stages are not asked for"
-    OTHER_INPUTS = "differs on other inputs"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One fault that repeated calls show.
-
-    Attributes:
-        state: what they show.
-        case: the name of the case.
-        stage: the name of the stage, or "run" for a whole conversion.
-        sentence: for people.
-    """
-
-    state: RepeatState
-    case: str
-    stage: str
-    sentence: str
-
-    def document(self) -> dict[str, Any]:
-        """The finding as verdict.json holds it."""
-        return {"state": self.state.value, "case": self.case, "stage": self.stage, "sentence": self.sentence}
 
 
 class Reference(Protocol):
@@ -469,7 +431,7 @@ class Repetition:
             RepeatState.DEPENDS if kept else RepeatState.OTHER_INPUTS,
             case,
             "run",
-            f"the whole conversion of {case.name} with speaker {_SPEAKER} and other noise differs from rvc's"
+            f"the whole conversion of {case.name} with speaker {OTHER_SPEAKER} and other noise differs from rvc's"
             + (", and is right in a program that was just started; what is kept from the first call?" if kept else ""),
         )
 
@@ -482,37 +444,3 @@ def _names(case: Case, stage: stages.Stage, prefix: str) -> list[str]:
 def _is_first_block(case: Case, prefix: str) -> bool:
     """Whether a prefix is that of a stream's first block, which has no state, while there are others."""
     return stages.scope_of(prefix) is Scope.BLOCK and stages.index_of(prefix) == 0 and case.facts.blocks > 1
-
-
-def with_other_voice(case: Case) -> MemoryCase:
-    """The case with another speaker and other noise, under the same name."""
-    inputs: dict[str, Array] = {
-        name: random_stream.normal(f"repeated/{name}", value.shape).astype(value.dtype)
-        if stages.tensor(name).kind is TensorKind.NOISE and not name.startswith("noise.")
-        else value
-        for name, value in candidate.input_tensors(case).items()
-    }
-    return MemoryCase({**case.meta, "options": {**case.options, "speaker": _SPEAKER}}, inputs)
-
-
-def near(case: Case, name: str, expected: Array, made: Array, limits: Limits, mode: Mode = Mode.ISOLATED) -> bool:
-    """Whether a candidate is near the proven program on inputs that no golden has.
-
-    Args:
-        case: the golden from which the inputs were made.
-        name: the tensor.
-        expected: the proven program's.
-        made: the candidate's.
-        limits: the limits of the run; APART of them are allowed.
-        mode: the mode whose limits apply.
-    """
-    if metrics.form(name, expected, made)[0] is not None:
-        return np.array_equal(expected, made)
-    if stages.tensor(name).kind is TensorKind.DECISION:
-        return int(np.sum(expected != made)) <= max(1.0, FEW_DECISIONS * expected.size)
-    numbers = metrics.compare(name, expected, made, time_axes.axis(name, case.document, case))
-    network = network_f0(case.options)
-    return all(
-        numbers.values[metric] <= APART * limits.find(name, mode, metric, network).limit
-        for metric in metrics.metrics(name)
-    )

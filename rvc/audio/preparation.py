@@ -41,6 +41,7 @@ SETTLED = np.array(
         -0.9699604894923387,
     ]
 )
+PEAK = 0.95  # of full scale; a higher peak of the input is scaled down to it (docs/spec/06 §6.4)
 EDGE = 18  # samples of odd extension at each end: three times the number of coefficients, filtfilt's default
 BLOCK = 1 << 20  # samples filtered at a time, to limit the memory of intermediate arrays
 
@@ -61,7 +62,7 @@ def read(path: str | Path, profile: Profile) -> Samples:
 
 def guard_peak(raw: Samples) -> Samples:
     """`audio16k`: float32 (N,), scaled down to a peak of 0.95 if it is above; otherwise `raw` itself."""
-    peak = np.abs(raw).max(initial=np.float32(0)) / np.float32(0.95)
+    peak = np.abs(raw).max(initial=np.float32(0)) / np.float32(PEAK)
     return (raw / peak).astype(np.float32, copy=False) if peak > 1 else raw
 
 

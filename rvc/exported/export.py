@@ -27,6 +27,7 @@ from rvc.exported.f0_graphs import OUTPUTS as F0_OUTPUTS
 from rvc.exported.synthesizer_graph import SynthesizerGraph, example_inputs
 from rvc.f0 import network_files, postprocessing, registry
 from rvc.f0.optional_packages import shipped_file
+from rvc.nn.hubert import HubertConfig
 from rvc.nn.kernels.conv import Weights
 from rvc.nn.synthesizer import TEMPERATURE
 from rvc.pipeline.voice_networks import VoiceNetworks
@@ -304,7 +305,7 @@ def describe(
         "constants": constants(),
         "license": {name: value for name, value in stated.items() if isinstance(value, str | int | float | bool)},
         "source": {"file": voice.path.name, "sha256": sha256(voice.path)},
-        "files": {path.name: interface.sha256(path) for path in sorted(folder.iterdir())},
+        "files": {path.name: sha256(path) for path in sorted(folder.iterdir())},
     }
 
 
@@ -313,7 +314,7 @@ def constants() -> dict[str, Any]:
     window = segments.Window()
     return {
         "input_rate": preparation.RATE,
-        "input_peak": 0.95,
+        "input_peak": preparation.PEAK,
         "highpass": {
             "b": preparation.B.tolist(),
             "a": preparation.A.tolist(),
@@ -328,8 +329,8 @@ def constants() -> dict[str, Any]:
             "highest_hz": postprocessing.HIGHEST,
             "count": postprocessing.BINS,
         },
-        "content_field": 400,
-        "content_hop": 320,
+        "content_field": HubertConfig().field,
+        "content_hop": HubertConfig().hop,
         "protect_off": alignment.PROTECT_OFF,
         "noise_z_scale_in_graph": TEMPERATURE,
         "output_peak": output.PEAK,

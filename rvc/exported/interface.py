@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,12 +46,6 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
 def f0_file(method: str) -> str:
     """The file of an F0 method's graph."""
     return f"f0_{method.replace('-', '_')}.onnx"
-
-
-def synthesizer_inputs(f0: bool) -> list[str]:
-    """Names of the synthesizer's inputs, in order."""
-    names = ["content", "coarse", "hz", "speaker", "noise_z", "noise_source"]
-    return [name for name in names if f0 or name not in ("coarse", "hz", "noise_source")] + list(STREAM_INPUTS)
 
 
 def synthesizer_outputs(f0: bool) -> list[str]:
@@ -148,14 +141,10 @@ def read_folder(folder: Path) -> ExportedVoice:
 
 def refuse_changed(voice: ExportedVoice, name: str) -> None:
     """Raise BadInput when a file of the folder is not the one that was exported."""
+    from rvc.weights.checkpoint import sha256  # imports torch, which looking for a folder does not need
+
     if sha256(voice.folder / name) != voice.fields["files"][name]:
         raise BadInput(
             f"{voice.folder / name} is not the file that was exported (its sha256 differs from {DESCRIPTION}); export "
             "the voice again"
         )
-
-
-def sha256(path: Path) -> str:
-    """The digest of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -30,11 +30,6 @@ def slice_time(values: Tensor, first: Tensor, count: Tensor) -> Tensor:
     return values[..., int(first) : int(first) + int(count)]
 
 
-def zero_padded(values: Tensor, left: int, right: Tensor) -> Tensor:
-    """Zeros at both ends of the last axis: a constant number before, an int64 scalar after."""
-    return F.pad(values, [left, int(right)])
-
-
 def resize_linear(values: Tensor, count: Tensor) -> Tensor:
     """The last axis of (1, C, T) resized to `count` steps, linearly, without aligned corners (docs/spec/05 §5.9).
 

@@ -22,6 +22,7 @@ from rvc.exported.runtime import Graph
 from rvc.f0 import curve_file, registry, tracking
 from rvc.f0.methods import crepe
 from rvc.f0.network_files import F0Weights
+from rvc.nn.hubert import HubertConfig
 from rvc.noise import NoiseSource
 from rvc.pipeline.offline import Pitch, Segment, SegmentContent
 from rvc.retrieval.search import Index, load_index
@@ -207,7 +208,7 @@ class OnnxContent:
         Raises:
             BadInput: there are fewer than 400 samples.
         """
-        if samples.shape[1] < 400:
+        if samples.shape[1] < HubertConfig().field:
             raise BadInput(f"the audio has {samples.shape[1]} samples at 16 kHz, but a content frame needs 400")
         return torch.from_numpy(self.graph.run({"audio": samples.numpy()})["content"])
 

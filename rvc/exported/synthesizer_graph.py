@@ -252,7 +252,7 @@ class Generator(nn.Module):
 
 
 class SynthesizerGraph(nn.Module):
-    """The entire synthesizer; see `INPUTS` and `OUTPUTS` of `rvc.exported.interface` for its inputs and outputs."""
+    """The entire synthesizer; its outputs are those of `interface.synthesizer_outputs`."""
 
     def __init__(self, sizes: Sizes, weights: Weights) -> None:
         super().__init__()
@@ -264,7 +264,7 @@ class SynthesizerGraph(nn.Module):
         self.cut, self.resize = scripted(slice_time), scripted(resize_linear)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The inputs of `interface.synthesizer_inputs`, in that order."""
+        """The inputs of `example_inputs`, in that order."""
         if self.source is None:
             content, speaker, noise_z, skip_head, return_length, resized_length = inputs
             coarse = hz = noise_source = None

@@ -22,9 +22,9 @@ from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.trace import Recorder
 
 SECONDS = 0.6  # of the sound that is converted
-# The largest relative RMS error of a stage, by precision. float32 graphs differ by the order of their sums, by 1e-6 to
-# 2e-5 on the synthetic voices; a wrong weight or axis gives 1e-2 at least. float16 rounds each number by up to 5e-4 of
-# itself, and some thirty layers add such errors up.
+# The largest relative RMS error of a stage, by precision. float32 graphs differ by the order of their sums; a prior
+# scaled by 1 instead of 0.66666 is refused by name (a test). float16 rounds each number by up to 5e-4 of itself, and
+# some thirty layers add such errors up.
 LIMITS = {"float32": 2e-4, "float16": 6e-2}
 WHOLE_NUMBERS = {"float32": 0.02, "float16": 0.2}  # the share of whole numbers (bins, ids) that may differ
 IGNORED = ("noise.", "quiet.profile", "segment.cuts")

@@ -16,7 +16,7 @@ from parity.cli import main as command_line
 from parity.goldens.arrays import Tensors
 from parity.goldens.store import Case, MemoryCase
 from parity.runs import run as running
-from parity.runs.repetition import RepeatState
+from parity.runs.repeat_findings import RepeatState
 
 STUB = Path(__file__).with_name("misbehaving.py")
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"

@@ -25,7 +25,8 @@ PROGRAM = "rvc-parity"
 OPTIONAL = {
     "torch": "'rvc-parity[torch]'",
     "rvc": "'rvc-parity[torch]'",
-    "mir_eval": "mir_eval",
+    "mir_eval": "'rvc-parity[perceptual]'",
+    "librosa": "'rvc-parity[perceptual]'",
     "pyworld": "pyworld",
     "parselmouth": "praat-parselmouth",
 }

@@ -94,7 +94,7 @@ for arguments in (["run"], ["inputs"], ["mutants"], {fresh!r}, ["accuracy"]):
     *torch_lines, last = done.stderr.splitlines()
     torch = "torch", "'rvc-parity[torch]'"
     assert torch_lines == [sentence.format(name, *torch) for name in ("run", "inputs", "mutants", "check")]
-    assert last == sentence.format("accuracy", "mir_eval", "mir_eval")
+    assert last == sentence.format("accuracy", "mir_eval", "'rvc-parity[perceptual]'")
 
 
 def test_the_requests_of_a_device_are_written_and_judged_without_torch(

@@ -133,7 +133,7 @@ def measure(reference: Array, candidate: Array, rate: int, tracks: tuple[Curve, 
 
     band = np.maximum(high[1], floor) - np.maximum(high[0], floor)
     return Frames(
-        times=np.arange(len(audible)) * HOP,
+        times=np.arange(len(audible), dtype=np.float64) * HOP,
         log_spectral=where_audible(np.sqrt(np.mean((mels[1] - mels[0]) ** 2, axis=0))),
         mel_cepstral=where_audible(CEPSTRAL_DB * np.sqrt(np.sum((cepstra[1] - cepstra[0]) ** 2, axis=0))),
         cents=cents,

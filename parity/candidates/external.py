@@ -34,7 +34,8 @@ from parity.goldens.store import Case
 from parity.stages.profile_table import PROFILES
 
 HELLO_TIMEOUT = 60.0  # seconds for the handshake, during which an adapter imports its libraries
-VoiceFiles = Callable[[Case], Mapping[str, str]]  # case → role (model, hubert, …) → path of the weights
+# case → role (model, hubert, …) → path of the weights; only the paths of the roles that a request names are read
+VoiceFiles = Callable[[Case], Mapping[str, str]]
 
 
 class External:
@@ -106,7 +107,7 @@ class External:
         """The request run_stage. Raises NotOffered and ProtocolError."""
         frames = messages.frames(case, prefix)
         more = {} if frames is None else {"frames": frames}
-        return self._exchange("run_stage", case, inputs, stage=stage.name, prefix=prefix, **more)
+        return self._exchange("run_stage", case, inputs, stage, stage=stage.name, prefix=prefix, **more)
 
     def run(self, case: Case) -> Tensors:
         """The request run, with the case's audio and noise. Raises ProtocolError."""
@@ -144,11 +145,18 @@ class External:
         save_file({name: np.ascontiguousarray(value) for name, value in inputs.items()}, source)
         return source
 
-    def _exchange(self, op: str, case: Case, inputs: Tensors, **fields: str | int | list[str]) -> Tensors:
+    def _exchange(
+        self,
+        op: str,
+        case: Case,
+        inputs: Tensors,
+        needing: stages.Stage | None = None,
+        **fields: str | int | list[str],
+    ) -> Tensors:
         self.hello  # noqa: B018 (the handshake comes before every other request)
         source, target = self._write_inputs(inputs), Path(self._folder.name) / "outputs.safetensors"
         target.unlink(missing_ok=True)
-        request = {"case": self.describe(case), "inputs": str(source), "outputs": str(target), **fields}
+        request = {"case": self.describe(case, needing), "inputs": str(source), "outputs": str(target), **fields}
         messages.check({"id": 0, "op": op, **request}, f"{op}_request")
         half = half_precisions(self.hello)
         try:
@@ -158,9 +166,9 @@ class External:
             raise
         return widened(case, read_outputs(target, op, half), half)
 
-    def describe(self, case: Case) -> dict[str, Any]:
-        """The field `case` of a request: name, profile, options, voice (kind, rate, version, f0) and files."""
-        return messages.describe(case, self._voice_files(case))
+    def describe(self, case: Case, stage: stages.Stage | None = None) -> dict[str, Any]:
+        """The field `case` of a request for a stage, or for a whole conversion."""
+        return messages.describe(case, self._voice_files(case), stage)
 
 
 def about_of(hello: Mapping[str, Any]) -> dict[str, object]:

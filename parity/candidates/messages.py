@@ -6,6 +6,7 @@ receives by it, and the adapters of this project check the requests that they re
 
 import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from parity import stages
 from parity.errors import ParityError
 from parity.goldens import closed_schema
 from parity.goldens.store import Case
-from parity.stages import Scope, TensorName
-from parity.stages.profile_table import METHODS, PROFILES
+from parity.stages import Scope, Stage, TensorName, Weights
+from parity.stages.profile_table import METHODS, PROFILES, weight_files
 
 PROTOCOL = "rvc-parity/1"
 OPERATIONS = ("hello", "run_stage", "run", "time", "bye")
@@ -87,15 +88,29 @@ REALTIME: Mapping[str, dict[str, Any]] = {
     "input_gate_db": {**_NUMBER, "description": "dB below which the input is silenced; -60 is off"},
 }
 
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A file of weights in a request.
+
+    Attributes:
+        weights: what it holds; a request for a stage names only the files of the weights that the stage reads.
+        what: its format.
+    """
+
+    weights: Weights
+    what: str
+
+
 # Role of a weight file → what it is.
-FILES: Mapping[str, str] = {
-    "model": "the voice, .pth as the originals read it",
-    "voice": "the same tensors as float32 safetensors, under the names of docs/spec/01",
-    "hubert": "HuBERT, a transformers folder with config.json and model.safetensors",
-    "index": "the index, a faiss file (docs/spec/04)",
-    "index_tensors": "the same index as safetensors: centroids, lists and vectors",
-    "rmvpe": "RMVPE, .pt as the originals read it",
-    "rmvpe_tensors": "the same tensors as safetensors",
+FILES: Mapping[str, WeightFile] = {
+    "model": WeightFile(Weights.VOICE, "the voice, .pth as the originals read it"),
+    "voice": WeightFile(Weights.VOICE, "the same tensors as float32 safetensors, under the names of docs/spec/01"),
+    "hubert": WeightFile(Weights.HUBERT, "HuBERT, a transformers folder with config.json and model.safetensors"),
+    "index": WeightFile(Weights.INDEX, "the index, a faiss file (docs/spec/04)"),
+    "index_tensors": WeightFile(Weights.INDEX, "the same index as safetensors: centroids, lists and vectors"),
+    "rmvpe": WeightFile(Weights.F0, "RMVPE, .pt as the originals read it"),
+    "rmvpe_tensors": WeightFile(Weights.F0, "the same tensors as safetensors"),
 }
 
 _CASE: dict[str, Any] = {
@@ -115,7 +130,11 @@ _CASE: dict[str, Any] = {
                 "f0": {"type": "boolean", "description": "whether the voice takes F0"},
             },
         },
-        "files": {"type": "object", "additionalProperties": _TEXT, "description": "role → path of the weights"},
+        "files": {
+            "type": "object",
+            "additionalProperties": _TEXT,
+            "description": "role → path of the weights that the request needs",
+        },
         "f0_curve": {
             "type": "array",
             "items": {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2},
@@ -205,19 +224,34 @@ def check_request(message: Any) -> dict[str, Any]:
     return check(message, f"{op}_request")
 
 
-def describe(case: Case, files: Mapping[str, str]) -> dict[str, Any]:
+def files_for(files: Mapping[str, str], stage: Stage | None) -> dict[str, str]:
+    """The weight files that a request names.
+
+    Args:
+        files: role → path of all weights of a case. The paths of other roles than the returned ones are not read, so
+            that a mapping may make each file when its path is read.
+        stage: the stage that is requested; None for a whole conversion, which needs all.
+    Returns:
+        role → path.
+    """
+    held = {role: file.weights for role, file in FILES.items()} | dict.fromkeys(weight_files(), Weights.F0)
+    return {role: files[role] for role in files if stage is None or held.get(role) in stage.weights}
+
+
+def describe(case: Case, files: Mapping[str, str], stage: Stage | None = None) -> dict[str, Any]:
     """The field `case` of a request.
 
     Args:
         case: the golden.
-        files: role → path of the weights.
+        files: role → path of all its weights.
+        stage: the stage that is requested; None for a whole conversion.
     """
     described: dict[str, Any] = {
         "name": case.name,
         "profile": case.profile,
         "options": case.options,
         "voice": {key: case.voice.get(key) for key in ("kind", "rate", "version", "f0")},
-        "files": dict(files),
+        "files": files_for(files, stage),
     }
     if curve := case.options.get("f0_file"):
         described["f0_curve"] = f0_curve(Path(str(curve)))
@@ -250,7 +284,7 @@ def tables() -> dict[str, list[str]]:
     return {
         "options": [_row(name, entry) for name, entry in OPTIONS.items()],
         "realtime": [_row(name, entry) for name, entry in REALTIME.items()],
-        "files": [f"| `{role}` | {what} |" for role, what in FILES.items()],
+        "files": [f"| `{role}` | {file.what} |" for role, file in FILES.items()],
         "stages": [_stage_row(stage) for stage in stages.every()],
         "values": [f"| `f0_method` | {', '.join(METHODS)} |", f"| `profile` | {', '.join(PROFILES)} |"],
     }
@@ -265,9 +299,13 @@ _PREFIXES = {Scope.FILE: "", Scope.SEGMENT: "seg{i}.", Scope.BLOCK: "rt.{n}."}
 
 
 def _stage_row(stage: stages.Stage) -> str:
-    """A stage with the full names of what it reads and makes; {i} is the segment's number and {n} the block's."""
+    """A stage with the full names of what it reads and makes, and the files that its requests name.
+
+    {i} is the segment's number and {n} the block's.
+    """
+    roles = [f"`{role}`" for role, file in FILES.items() if file.weights in stage.weights]
     makes = [f"{_PREFIXES[stage.scope]}{row.name} {'/'.join(row.dtypes)}" for row in stage.makes]
-    return f"| {stage.name} | {', '.join(_reads(stage)) or '–'} | {', '.join(makes)} |"
+    return f"| {stage.name} | {', '.join(_reads(stage)) or '–'} | {', '.join(makes)} | {', '.join(roles) or '–'} |"
 
 
 def _reads(stage: stages.Stage) -> list[str]:

@@ -58,13 +58,14 @@ def write(
     chosen, entries = set(wanted), list[dict[str, Any]]()
     _prepare(folder)
     for case in cases:
-        described = messages.describe(case, files(case))
+        held = files(case)
         for stage, prefix in candidate.steps(case):
             if stage.name in chosen:
                 inputs = candidate.inputs(case, stage, prefix)
+                described = messages.describe(case, held, stage)
                 entries.append(_request(folder, described, case, stage, prefix, inputs, raw))
         if WHOLE in chosen:
-            place = f"{case.name}/{WHOLE}"
+            place, described = f"{case.name}/{WHOLE}", messages.describe(case, held)
             entries.append(_entry(folder, place, {"op": WHOLE, "case": described}, input_tensors(case), raw))
     for number, entry in enumerate(entries, 1):
         entry["id"] = number
@@ -239,11 +240,11 @@ class OutputFolder:
         again = f"/again-{_digest(inputs)[:12]}"
         place = f"{case.name}/{prefix}{stage.name}{again}"
         if not (self.folder / place).is_dir():
-            described = next(
-                (entry["case"] for entry in self._document["requests"] if entry["case"]["name"] == case.name), None
-            )
-            if described is None:
+            written = [entry["case"] for entry in self._document["requests"] if entry["case"]["name"] == case.name]
+            if not written:
                 raise NotOffered(f"{case.name} is not among the requests of {self.folder}")
+            files = {role: path for described in written for role, path in described["files"].items()}
+            described = {**written[0], "files": messages.files_for(files, stage)}
             entry = _request(self.folder, described, case, stage, prefix, inputs, self._raw, again)
             entry["id"] = 1 + max(int(other["id"]) for other in self._document["requests"])
             self._document["requests"].append(messages.check_request(entry))

@@ -18,6 +18,7 @@ from parity.stages.stage import Read as Read
 from parity.stages.stage import Stage as Stage
 from parity.stages.stage import Tensor as Tensor
 from parity.stages.stage import TensorKind as TensorKind
+from parity.stages.stage import Weights as Weights
 from parity.stages.stage import facts as facts
 from parity.stages.stage_table import alternatives as alternatives
 from parity.stages.stage_table import every as every

@@ -1,7 +1,7 @@
 """The stages of a file's conversion and its inputs, in flow order; docs/spec/00-overview.md describes each tensor."""
 
 from parity.stages.axes import CONTENT_10_MS, CONTENT_20_MS, LATENT, NEIGHBORS, PITCH
-from parity.stages.stage import F32, F64, HZ, I16, I64, Fact, Stage, Tensor, TensorKind
+from parity.stages.stage import F32, F64, HZ, I16, I64, Fact, Stage, Tensor, TensorKind, Weights
 from parity.stages.stage_table import register, register_input
 from parity.stages.tensor_name import Scope
 
@@ -51,6 +51,7 @@ register(
         "the pitch method",
         (Tensor("f0.raw", HZ, ("frame10",), "Hz", TensorKind.HZ, needs=(Fact.F0,), padded=True),),
         ("padded", "noise.crepe"),
+        weights=(Weights.F0,),
     )
 )
 register(
@@ -113,6 +114,7 @@ register(
             Tensor("hubert.features", F32, CONTENT_20_MS, "1", padded=True),
         ),
         ("audio",),
+        weights=(Weights.HUBERT,),
     )
 )
 register(
@@ -125,6 +127,7 @@ register(
             Tensor("retrieval.ids", I64, NEIGHBORS, "row", TensorKind.DECISION, needs=(Fact.INDEX,), padded=True),
         ),
         ("hubert.features",),
+        weights=(Weights.INDEX,),
     )
 )
 register(
@@ -143,6 +146,7 @@ register(
         "the weighted mean of the neighbors",
         (Tensor("retrieval.mean", F32, ("frame20", "channel"), "1", needs=(Fact.INDEX,), padded=True),),
         ("retrieval.weights", "retrieval.ids"),
+        weights=(Weights.INDEX,),
     )
 )
 register(
@@ -173,7 +177,13 @@ register(
     )
 )
 register(
-    Stage("spk.g", Scope.SEGMENT, "the speaker's embedding", (Tensor("spk.g", F32, ("batch", "channel", "one"), "1"),))
+    Stage(
+        "spk.g",
+        Scope.SEGMENT,
+        "the speaker's embedding",
+        (Tensor("spk.g", F32, ("batch", "channel", "one"), "1"),),
+        weights=(Weights.VOICE,),
+    )
 )
 register(
     Stage(
@@ -185,6 +195,7 @@ register(
             Tensor("enc_p.logs", F32, LATENT, "1", padded=True),
         ),
         ("content.protected", "f0.coarse"),
+        weights=(Weights.VOICE,),
     )
 )
 register(
@@ -203,6 +214,7 @@ register(
         "four inverse coupling layers",
         (Tensor("flow.z", F32, LATENT, "1", padded=True),),
         ("z_p", "spk.g"),
+        weights=(Weights.VOICE,),
     )
 )
 register(
@@ -215,6 +227,7 @@ register(
             Tensor("nsf.source", F32, ("batch", "one", "sample"), "1", needs=(Fact.F0,), padded=True),
         ),
         ("f0.hz", "noise.nsf"),
+        weights=(Weights.VOICE,),
     )
 )
 register(
@@ -224,6 +237,7 @@ register(
         "the NSF-HiFiGAN generator",
         (Tensor("waveform.segment.full", F32, ("sample",), "1", TensorKind.WAVE, padded=True),),
         ("flow.z", "nsf.source", "spk.g"),
+        weights=(Weights.VOICE,),
     )
 )
 register(

@@ -1,7 +1,7 @@
 """The stages of one block of a realtime stream and its inputs, in flow order; docs/spec/07 describes each tensor."""
 
 from parity.stages.axes import CONTENT_10_MS, CONTENT_20_MS, DEVICE, LATENT, NEIGHBORS, PITCH
-from parity.stages.stage import F32, I64, Earlier, Fact, Stage, Tensor, TensorKind
+from parity.stages.stage import F32, I64, Earlier, Fact, Stage, Tensor, TensorKind, Weights
 from parity.stages.stage_table import register, register_input
 from parity.stages.tensor_name import Scope
 
@@ -33,6 +33,7 @@ register(
         "the content encoder over the ring buffer",
         (Tensor("hubert.features", F32, CONTENT_20_MS, "1"),),
         ("input16k",),
+        weights=(Weights.HUBERT,),
     )
 )
 register(
@@ -48,6 +49,7 @@ register(
             Tensor("retrieval.blended", F32, CONTENT_20_MS, "1", needs=(Fact.INDEX,)),
         ),
         ("hubert.features",),
+        weights=(Weights.INDEX,),
     )
 )
 register(
@@ -69,6 +71,7 @@ register(
             Tensor("f0.coarse", I64, PITCH, "bin", TensorKind.DECISION, needs=(Fact.F0,)),
         ),
         ("input16k", Earlier("input16k", all_blocks=True)),
+        weights=(Weights.F0,),
     )
 )
 register(
@@ -77,6 +80,7 @@ register(
         Scope.BLOCK,
         "the speaker's embedding",
         (Tensor("spk.g", F32, ("batch", "channel", "one"), "1", optional=True),),
+        weights=(Weights.VOICE,),
     )
 )
 register(
@@ -89,6 +93,7 @@ register(
             Tensor("enc_p.logs", F32, LATENT, "1"),
         ),
         ("content", "f0.coarse"),
+        weights=(Weights.VOICE,),
     )
 )
 register(
@@ -102,7 +107,12 @@ register(
 )
 register(
     Stage(
-        "rt.flow", Scope.BLOCK, "four inverse coupling layers", (Tensor("flow.z", F32, LATENT, "1"),), ("z_p", "spk.g")
+        "rt.flow",
+        Scope.BLOCK,
+        "four inverse coupling layers",
+        (Tensor("flow.z", F32, LATENT, "1"),),
+        ("z_p", "spk.g"),
+        weights=(Weights.VOICE,),
     )
 )
 register(
@@ -115,6 +125,7 @@ register(
             Tensor("nsf.source", F32, ("batch", "one", "sample"), "1", needs=(Fact.F0,)),
         ),
         ("f0.hz", "noise.nsf"),
+        weights=(Weights.VOICE,),
     )
 )
 register(
@@ -124,6 +135,7 @@ register(
         "the generator for the frames of the output",
         (Tensor("waveform.raw", F32, ("batch", "sample"), "1", TensorKind.WAVE),),
         ("flow.z", "nsf.source", "spk.g"),
+        weights=(Weights.VOICE,),
     )
 )
 register(

@@ -44,6 +44,15 @@ class Fact(StrEnum):
     CREPE = "crepe"
 
 
+class Weights(StrEnum):
+    """Weights that a stage reads; `messages.FILES` lists the files that hold them."""
+
+    VOICE = "voice"
+    HUBERT = "hubert"
+    INDEX = "index"
+    F0 = "f0"  # the network of the F0 method; methods without one have none
+
+
 @dataclass(frozen=True)
 class Tensor:
     """One named array.
@@ -109,6 +118,7 @@ class Stage:
         makes: Its outputs.
         reads: The local names of its inputs. Of a tuple, the first tensor that exists is read. `Earlier` is the tensor
             of a block before; the first block has none.
+        weights: The weights that it reads; all others are left out of a request for this stage.
     """
 
     name: str
@@ -116,6 +126,7 @@ class Stage:
     what: str
     makes: tuple[Tensor, ...]
     reads: tuple[Read, ...] = field(default=())
+    weights: tuple[Weights, ...] = ()
 
 
 @dataclass(frozen=True)

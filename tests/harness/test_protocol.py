@@ -13,6 +13,7 @@ from parity.candidates.messages import WrongMessage
 from parity.goldens import case_schema, store
 from parity.rvc_bridge import voice_files
 from parity.stages import profile_table
+from parity.voices import cache
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -54,6 +55,44 @@ def test_every_option_of_a_golden_is_documented() -> None:
     assert used <= set(messages.REALTIME)
     roles = {"model", "hubert", "index", *profile_table.weight_files()} - {"crepe", "fcpe"}  # packages bring those
     assert roles | {"voice", *voice_files.PLAIN_ROLES.values()} == set(messages.FILES)
+
+
+def test_a_request_for_a_stage_names_only_the_weights_that_the_stage_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other file is made, so that a stage without weights waits for none."""
+    made: list[str] = []
+    monkeypatch.setattr(cache, "path_of", lambda name: made.append(name) or Path(f"/cache/{name}"))
+    monkeypatch.setattr(cache, "plain_path_of", lambda name: made.append(f"plain {name}") or Path(f"/plain/{name}"))
+    case = next(case for case in CASES if case.voice["index"] and case.options["f0_method"] == "rmvpe")
+    kind = case.voice["kind"]
+
+    def request_of(name: str) -> tuple[set[str], list[str]]:
+        made.clear()
+        described = messages.describe(case, voice_files.paths(case), stages.stage_named(name))
+        return set(described["files"]), list(made)
+
+    assert request_of("trim") == request_of("retrieval.weights") == (set(), [])
+    assert request_of("hubert.features") == ({"hubert"}, ["hubert"])
+    assert request_of("flow") == ({"model", "voice"}, [kind, kind, f"plain {kind}"])
+    assert request_of("retrieval.mean")[0] == {"index", "index_tensors"}
+    assert request_of("f0.raw")[0] == {"rmvpe", "rmvpe_tensors"}
+    assert set(messages.describe(case, voice_files.paths(case))["files"]) == set(messages.FILES)
+
+
+def test_a_block_of_a_stream_reads_the_weights_of_the_same_step_of_a_file() -> None:
+    steps = {
+        "rt.f0": ["f0.raw"],
+        "rt.retrieval": [stage.name for stage in stages.offline() if "retrieval" in stage.name],
+    }
+    for stage in stages.realtime():
+        same = [stages.stage_named(name) for name in steps.get(stage.name, [stage.name.removeprefix("rt.")])]
+        assert set(stage.weights) == {weights for step in same if step is not None for weights in step.weights}
+
+
+def test_the_networks_of_f0_on_the_command_line_of_live_are_sent_with_the_stage_of_f0() -> None:
+    files = dict.fromkeys(("model", "hubert", *profile_table.weight_files()), "a path")
+    f0, flow = stages.stage_named("f0.raw"), stages.stage_named("flow")
+    assert set(messages.files_for(files, f0)) == set(profile_table.weight_files())
+    assert set(messages.files_for(files, flow)) == {"model"}
 
 
 def test_an_f0_curve_is_given_by_value() -> None:

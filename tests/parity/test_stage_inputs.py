@@ -1,6 +1,8 @@
 """Every input that the stage table names changes the stage's output, and the stages of rvc read no other tensor."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,7 @@ from parity import stages
 from parity.calibration import stage_inputs
 from parity.goldens import store
 from parity.rvc_bridge.rvc_torch import RvcTorch
+from rvc.pipeline.voice_networks import VoiceNetworks
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
 # Short goldens that show every stage and input between them; of the streams, the last reduces the output's noise.
@@ -23,9 +26,33 @@ NOT_TRIED = ("noise.crepe",)
 PROGRAM = RvcTorch()
 
 
+READS = {  # method of `VoiceNetworks` → the weights that it gives
+    "borrow_synthesizer": stages.Weights.VOICE,
+    "borrow_hubert": stages.Weights.HUBERT,
+    "borrow_index": stages.Weights.INDEX,
+    "f0_weights": stages.Weights.F0,
+}
+
+
+@pytest.fixture
+def weights_read(monkeypatch: pytest.MonkeyPatch) -> set[stages.Weights]:
+    """The weights that stages of `rvc` read from now on."""
+    read: set[stages.Weights] = set()
+
+    def recording(method: str) -> Callable[..., Any]:
+        borrow = getattr(VoiceNetworks, method)
+        return lambda *arguments, **options: read.add(READS[method]) or borrow(*arguments, **options)
+
+    for method in READS:
+        monkeypatch.setattr(VoiceNetworks, method, recording(method))
+    return read
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", stages.every(), ids=lambda stage: stage.name)
-def test_every_declared_input_changes_the_output_and_no_other_is_read(stage: stages.Stage) -> None:
+def test_every_declared_input_changes_the_output_and_no_other_is_read(
+    stage: stages.Stage, weights_read: set[stages.Weights]
+) -> None:
     if not PROGRAM.offers(stage):
         pytest.skip("no golden shows this stage")
     cases = [store.open_case(GOLDENS / name) for name in NAMES]
@@ -38,6 +65,11 @@ def test_every_declared_input_changes_the_output_and_no_other_is_read(stage: sta
     shown = {row.local.removeprefix("earlier ") for row in rows} | set(NOT_TRIED)
     assert [read for read in stage.reads if not shown & set(stages.alternatives(read))] == []
     assert stage_inputs.undeclared(lambda: PROGRAM, case, stage, prefix) == []
+    # A stream loads all weights when it starts, and `rvc` cuts a segment in the step that extracts its features.
+    if stage in stages.offline() and stage.name != "seg.audio":
+        # `rvc` has the formula of z_p and the rate of the voice in its synthesizer; some F0 methods have no network.
+        assert weights_read - {stages.Weights.VOICE} <= set(stage.weights)
+        assert set(stage.weights) - {stages.Weights.F0} <= weights_read
 
 
 @pytest.mark.slow

@@ -60,12 +60,13 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and layout with ruff, types with mypy, the language, and build the documentation strictly."""
+    """Check style with ruff, types with mypy, the language and generated files; build the documentation."""
     install(session, "tests", "lint", "docs")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("python", "tools/language.py")
+    session.run("python", "tools/divergences.py")
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml")
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", "examples/ci/parity.yml")
     session.run("mkdocs", "build", "--strict")

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,10 @@ from parity.judge.diagnosis import divergences, realtime
 from parity.judge.diagnosis.acceptance import Comparison, decide
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import divergences as pages  # noqa: E402 (a program of tools/, which is no package)
+
 PROBES = (
     *(path for path in sorted((ROOT / "parity" / "judge" / "diagnosis").glob("*.py")) if path.stem != "divergences"),
     *sorted((ROOT / "parity" / "rvc_bridge").glob("*.py")),
@@ -54,7 +59,31 @@ def rows() -> dict[str, str]:
 
 
 def test_the_register_has_no_gaps() -> None:
-    assert registered() == [f"D{number}" for number in range(1, 29)]
+    assert registered() == [row.number for row in divergences.REGISTRY]
+    assert registered() == [f"D{number}" for number in range(1, len(divergences.REGISTRY) + 1)]
+
+
+def test_what_repeats_the_registry_is_up_to_date() -> None:
+    for path, text in pages.made().items():
+        assert (ROOT / path).read_text(encoding="utf-8") == text, f"python tools/divergences.py --write ({path})"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('number = "D2"', 'number = "D3"', "D3 stands at place 2, where D2 is expected"),
+        ('title = "Protect"\n', "", "D2 has the fields"),
+        ('evidence = ["read"]', 'evidence = ["guessed"]', "evidence is one of claimed, measured, read"),
+        ('stages = ["content.protected"]\nwho', "stages = []\nwho", "are lists of at least one text"),
+    ],
+)
+def test_an_entry_that_is_not_valid_is_refused_by_its_number(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = (ROOT / pages.SOURCE).read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / "docs").mkdir()
+    (tmp_path / pages.SOURCE).write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(pages.Invalid, match=message):
+        pages.read(tmp_path)
 
 
 @pytest.mark.parametrize("number", registered())
@@ -70,7 +99,7 @@ def test_the_guide_lists_each_divergence(number: str) -> None:
 
 
 def test_every_cause_of_the_registry_is_a_cause() -> None:
-    registered_names = {name for row in divergences.REGISTRY for name in row.causes}
+    registered_names = {name for row in divergences.REGISTRY for part in row.causes for name in part.names}
     assert registered_names <= guessed()
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint, BadInput
-from rvc.nn.hubert import Hubert, HubertConfig, config_from_json
+from rvc.nn.hubert import Hubert
+from rvc.nn.hubert_config import HubertConfig, config_from_json
 from rvc.nn.hubert_tensor_names import check, config_from_tensors, file_name, translate
 from rvc.voice_kinds import VERSIONS
 from rvc.weights.mapped_file import MappedTensors, read_safetensors

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rvc.exported.layers import Linear, Norm, Tensors, conv, framing
-from rvc.nn.hubert import HubertConfig, fold_position
+from rvc.nn.hubert import fold_position
+from rvc.nn.hubert_config import HubertConfig
 from rvc.voice_kinds import Version
 
 

@@ -27,7 +27,7 @@ from rvc.exported.f0_graphs import OUTPUTS as F0_OUTPUTS
 from rvc.exported.synthesizer_graph import SynthesizerGraph, example_inputs
 from rvc.f0 import network_files, postprocessing, registry
 from rvc.f0.optional_packages import shipped_file
-from rvc.nn.hubert import HubertConfig
+from rvc.nn.hubert_config import HubertConfig
 from rvc.nn.kernels.conv import Weights
 from rvc.nn.synthesizer import TEMPERATURE
 from rvc.pipeline.voice_networks import VoiceNetworks

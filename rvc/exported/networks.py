@@ -22,7 +22,7 @@ from rvc.exported.runtime import Graph
 from rvc.f0 import curve_file, registry, tracking
 from rvc.f0.methods import crepe
 from rvc.f0.network_files import F0Weights
-from rvc.nn.hubert import HubertConfig
+from rvc.nn.hubert_config import HubertConfig
 from rvc.noise import NoiseSource
 from rvc.pipeline.offline import Pitch, Segment, SegmentContent
 from rvc.retrieval.search import Index, load_index

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
-from rvc.nn.hubert import HubertConfig, expected_shapes
+from rvc.nn.hubert_config import HubertConfig, expected_shapes
 
 LAYER_PARTS = {
     r"(?:attention|self_attn)\.q_proj": "q",

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from rvc.nn import rmvpe
-from rvc.nn.hubert import HubertConfig, expected_shapes
+from rvc.nn.hubert_config import HubertConfig, expected_shapes
 
 SMALL = HubertConfig(
     width=32, layers=3, heads=4, inner=48, conv_width=16, position_kernel=8, position_groups=4, projected=8

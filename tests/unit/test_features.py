@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from rvc.content.features import extract, load_hubert
 from rvc.errors import BadCheckpoint, BadInput
-from rvc.nn.hubert import HubertConfig
+from rvc.nn.hubert_config import HubertConfig
 
 # A single file does not contain the number of heads, which have 64 channels each; its kernels have HuBERT's own sizes.
 SINGLE = HubertConfig(

@@ -6,7 +6,8 @@ import torch
 
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn import hubert as module
-from rvc.nn.hubert import GroupedConv, GroupedConvOnAmx, Hubert, HubertConfig, config_from_json
+from rvc.nn.hubert import GroupedConv, GroupedConvOnAmx, Hubert
+from rvc.nn.hubert_config import HubertConfig, config_from_json
 from rvc.nn.kernels import amx
 from rvc.nn.kernels.dense import Dense, unfold_frames
 from rvc.weights.policy import RESIDENT, STREAMED

@@ -8,8 +8,9 @@ import small_voice as sv
 import torch
 from safetensors.torch import save_file
 
-from rvc.nn import hubert, rmvpe
-from rvc.nn.hubert import Hubert, HubertConfig
+from rvc.nn import rmvpe
+from rvc.nn.hubert import Hubert
+from rvc.nn.hubert_config import HubertConfig, expected_shapes
 from rvc.nn.kernels import amx
 from rvc.nn.rmvpe import Rmvpe
 from rvc.nn.synthesizer import Synthesizer
@@ -58,7 +59,10 @@ def run_rmvpe(path, policy):
 
 @pytest.mark.parametrize(
     ("run", "shapes"),
-    [(run_hubert, hubert.expected_shapes(WIDE)), (run_rmvpe, rmvpe.expected_shapes(base=8, hidden=64, into=384))],
+    [
+        (run_hubert, expected_shapes(WIDE)),
+        (run_rmvpe, rmvpe.expected_shapes(base=8, hidden=64, into=384)),
+    ],
     ids=["hubert", "rmvpe"],
 )
 def test_a_streamed_network_takes_a_part_of_its_file(monkeypatch, run, shapes, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from rvc.nn.hubert import config_from_json, expected_shapes
+from rvc.nn.hubert_config import config_from_json, expected_shapes
 from rvc.nn.synthesizer import Synthesizer
 from rvc.nn.synthesizer_config import layout, read_config
 from rvc.profiles import PROFILES

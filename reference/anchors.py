@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from parity.hooks import stand_ins
 from parity.voices import make_hubert
 from parity.voices.index import STEP
-from reference.originals import stand_ins
 from reference.recording.cases import GOLDENS
 
 INPUTS = ("speech_en_pauses.flac", "speech_de.flac", "sung_scale.flac", "sung_glide.flac")

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from parity.voices import KINDS, Kind, exported_models, make_voice
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 from reference.originals import webui_2026, webui_classic
 from reference.recording import checkout
 

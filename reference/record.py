@@ -24,7 +24,7 @@ import torch
 from parity.goldens import store
 from parity.goldens.trace_file import Trace
 from parity.stages import profile_table
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 from reference.originals import open_original
 from reference.originals.base import THREADS, Original
 from reference.recording import case_weights, cases, environment, proposal

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 from reference.originals import open_original
 from reference.originals.base import require_file
 from reference.run_live import options_and_weights, parser

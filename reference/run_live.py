@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 from reference.originals import open_original
 from reference.originals.base import require_file
 from reference.recording.options import PROFILES, Options, Weights, Window

@@ -14,7 +14,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from parity.goldens.trace_file import Trace
-from reference.hooks.interception import Refusal, replaced
+from parity.hooks.interception import replaced
+from reference.errors import Refusal
 from reference.originals import open_original
 from reference.originals.base import require_file
 from reference.run_live import options_and_weights, parser

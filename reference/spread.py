@@ -25,7 +25,7 @@ import torch
 from parity import stages
 from parity.goldens import store
 from parity.goldens.trace_file import Trace
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 from reference.originals import open_original
 from reference.originals.base import Original
 from reference.record import COMMITTED, ROOT, record, record_stream

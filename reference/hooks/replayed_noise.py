@@ -7,7 +7,7 @@ import torch
 
 from parity.goldens import random_stream
 from parity.goldens.trace_file import Trace, snapshot
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 
 
 class Draws:

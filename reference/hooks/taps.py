@@ -31,8 +31,9 @@ import numpy as np
 import scipy.stats
 import torch
 
-from parity.goldens.trace_file import Trace, snapshot
-from reference.hooks.interception import StandIn, locals_of, replaced, tapped
+from parity.goldens.trace_file import Trace
+from parity.hooks.interception import StandIn, locals_of, replaced, tapped
+from parity.hooks.synthesizer import synthesizer_taps
 from reference.hooks.replayed_noise import Dither, Draws
 
 
@@ -74,7 +75,7 @@ class OfflineTaps:
                 (scipy.stats.triang, {"rvs": dither}),
             ):
                 stack.enter_context(replaced(owner, **names))
-            stack.enter_context(synthesizer_hooks(self.vc.net_g, self.record, lambda: self.prefix))
+            stack.enter_context(synthesizer_taps(self.vc.net_g, self.record, lambda: self.prefix))
             np.random.seed(seed_number(self.draws.seed))  # noqa: NPY002 (torchcrepe draws from the global generator)
             yield self.record
         if (cents := dither.cents()) is not None:
@@ -187,35 +188,3 @@ class OfflineTaps:
 def seed_number(text: str) -> int:
     """32 bits of the SHA-256 of a text, the seed of numpy's global generator, which CREPE's dither is drawn from."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
-
-
-@contextmanager
-def synthesizer_hooks(net: Any, record: Trace, prefix: Any) -> Iterator[None]:
-    """Forward hooks on the synthesizer's encoder, flow and source; `prefix()` returns the current tensor prefix."""
-
-    def encoder(_module: Any, _arguments: Any, output: Any) -> None:
-        record(prefix() + "enc_p.m", output[0])
-        record(prefix() + "enc_p.logs", output[1])
-
-    def flow(_module: Any, arguments: Any, named: Any, output: Any) -> None:
-        record(prefix() + "z_p", arguments[0])
-        record(prefix() + "spk.g", named["g"])
-        record(prefix() + "flow.z", output)
-
-    def sine(_module: Any, _arguments: Any, output: Any) -> None:
-        record(prefix() + "nsf.sine", output[0])
-
-    def source(_module: Any, _arguments: Any, output: Any) -> None:
-        record(prefix() + "nsf.source", snapshot(output[0]).transpose(0, 2, 1))
-
-    handles = [net.enc_p.register_forward_hook(encoder), net.flow.register_forward_hook(flow, with_kwargs=True)]
-    if hasattr(net.dec, "m_source"):
-        handles += [
-            net.dec.m_source.l_sin_gen.register_forward_hook(sine),
-            net.dec.m_source.register_forward_hook(source),
-        ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

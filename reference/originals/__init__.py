@@ -7,7 +7,7 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 from reference.originals.base import THREADS, Original
 from reference.recording.options import Weights
 

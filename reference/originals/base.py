@@ -18,17 +18,12 @@ from typing import Any, TypeVar, cast
 import torch
 
 from parity.goldens.trace_file import Trace
-from reference.hooks.interception import Refusal, replaced
-from reference.recording.options import Options, Seconds, Weights, Window
+from parity.hooks.interception import replaced
+from reference.errors import Refusal
+from reference.recording.options import Options, Weights
 
 THREADS = 2  # torch threads; the goldens were recorded with two
 Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-def set_window(config: Any, window: Window) -> None:
-    """Set `x_pad`, `x_query`, `x_center` and `x_max` of the original's configuration object."""
-    for name, seconds in (("pad", window.pad), ("query", window.query), ("center", window.center), ("max", window.max)):
-        setattr(config, f"x_{name}", Seconds(seconds))
 
 
 def suppress_output(method: Method) -> Method:

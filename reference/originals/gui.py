@@ -19,9 +19,10 @@ import torch
 from numpy.typing import NDArray
 
 from parity.goldens.trace_file import Trace, snapshot
-from reference.hooks.interception import Refusal, StandIn, locals_of, replaced
+from parity.hooks.interception import StandIn, locals_of, replaced
+from parity.hooks.synthesizer import synthesizer_taps
+from reference.errors import Refusal
 from reference.hooks.replayed_noise import Draws
-from reference.hooks.taps import synthesizer_hooks
 
 # Option of `python -m rvc stream` → attribute of the window's configuration.
 SETTINGS = {
@@ -178,7 +179,7 @@ class RealtimeWindow:
         self.names["torch"] = StandIn(before, argmax=self.argmax)
         stack.callback(self.names.__setitem__, "torch", before)
         stack.enter_context(self.hubert_tap(rvc, self.hubert))
-        stack.enter_context(synthesizer_hooks(rvc.net_g, self.record, lambda: self.prefix))
+        stack.enter_context(synthesizer_taps(rvc.net_g, self.record, lambda: self.prefix))
 
     def hubert(self, _source: Any, features: Any) -> None:
         """Record the features, without the copy of the last frame that the loop appends."""

@@ -11,10 +11,11 @@ from types import ModuleType
 from typing import Any
 
 from parity.goldens.trace_file import Trace
-from reference.hooks.interception import Refusal, refuse_failure
+from parity.hooks import stand_ins
+from parity.hooks.window import set_window
+from reference.errors import Refusal, refuse_failure
 from reference.hooks.taps import OfflineTaps
-from reference.originals import stand_ins
-from reference.originals.base import Original, require_file, set_window, suppress_output
+from reference.originals.base import Original, require_file, suppress_output
 from reference.recording.options import Options
 
 VERSION = "0.1.5"
@@ -77,7 +78,7 @@ class RvcPython(Original):
 
     @suppress_output
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
-        set_window(self.vc.config, options.window)
+        set_window(self.vc.config, options.window.seconds)
         if options.f0_method == "rmvpe":
             require_file(self.weights.rmvpe, "--rmvpe", "F0 method rmvpe")
         index = str(require_file(self.weights.index, "--index", "retrieval")) if options.index_rate else ""

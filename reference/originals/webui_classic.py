@@ -9,10 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from parity.goldens.trace_file import Trace
-from reference.hooks.interception import refuse_failure, replaced
+from parity.hooks import stand_ins
+from parity.hooks.interception import replaced
+from parity.hooks.window import set_window
+from reference.errors import refuse_failure
 from reference.hooks.taps import OfflineTaps
-from reference.originals import stand_ins
-from reference.originals.base import THREADS, Original, command_line, require_file, set_window, suppress_output
+from reference.originals.base import THREADS, Original, command_line, require_file, suppress_output
 from reference.recording import checkout
 from reference.recording.options import Options, Weights
 
@@ -56,7 +58,7 @@ class WebuiClassic(Original):
 
     @suppress_output
     def convert(self, audio: Path, options: Options, seed: str) -> Trace:
-        set_window(self.config, options.window)
+        set_window(self.config, options.window.seconds)
         if options.f0_method == "rmvpe":
             require_file(self.weights.rmvpe, "--rmvpe", "F0 method rmvpe")
         index = str(require_file(self.weights.index, "--index", "retrieval")) if options.index_rate else ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 from reference.recording.options import METHODS, PROFILES, Options
 
 HERE = Path(__file__).parents[1]

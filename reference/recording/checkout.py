@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 
 
 def check(checkout: Path, witness: str, repository: str, commit: str) -> None:

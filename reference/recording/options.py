@@ -5,23 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from parity.stages import profile_table
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 
 PROFILES = tuple(profile_table.PROFILES)
 METHODS = {name: profile.methods for name, profile in profile_table.PROFILES.items()}
-
-
-class Seconds(float):
-    """Seconds whose product with a rate is a whole number of samples.
-
-    The originals compute `16000 * x_pad` and slice with it; their own constants are whole seconds. A golden with a
-    small window needs fractions of a second, so the product is rounded here and nothing else changes.
-    """
-
-    def __mul__(self, rate: Any) -> Any:
-        return round(float(self) * rate)
-
-    __rmul__ = __mul__
 
 
 @dataclass(frozen=True)
@@ -35,6 +22,11 @@ class Window:
     query: float = 6.0
     center: float = 38.0
     max: float = 41.0
+
+    @property
+    def seconds(self) -> tuple[float, float, float, float]:
+        """Pad, query, center and max, in the order of `--window`."""
+        return self.pad, self.query, self.center, self.max
 
 
 @dataclass(frozen=True)
@@ -71,7 +63,7 @@ class Options:
     def table(self) -> dict[str, Any]:
         """Plain values for JSON: the window as four seconds in the order of `--window`."""
         table = asdict(self)
-        table["window"] = [self.window.pad, self.window.query, self.window.center, self.window.max]
+        table["window"] = list(self.window.seconds)
         return table
 
 

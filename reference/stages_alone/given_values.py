@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reference.hooks.interception import StandIn, replaced
-from reference.originals import stand_ins
+from parity.hooks import stand_ins
+from parity.hooks.interception import StandIn, replaced
 
 Arrays = Mapping[str, NDArray[Any]]
 QUIET_STREAM = "quiet voice"  # the values of a stream whose voice is attenuated

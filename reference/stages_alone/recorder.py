@@ -17,7 +17,7 @@ from parity import stages
 from parity.goldens.reduction import Reduction
 from parity.goldens.trace_file import Trace
 from parity.voices.synthesizer import Kind
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 from reference.originals.base import Original
 from reference.recording.cases import Spec
 from reference.stages_alone import given_values, values

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from parity.goldens import random_stream
 from parity.voices.synthesizer import Kind
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 from reference.recording.cases import GOLDENS, Spec
 
 Array = NDArray[Any]

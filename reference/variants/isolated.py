@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from parity import stages
 from parity.goldens import time_axes
 from parity.goldens.trace_file import Trace
-from reference.hooks.interception import StandIn, replaced
+from parity.hooks.interception import StandIn, replaced
 
 Arrays = Mapping[str, NDArray[Any]]
 FRAME = stages.FRAME

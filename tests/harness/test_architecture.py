@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("rvc", "rvc_onnx", "parity", "reference", "reports", "bench")
+PACKAGES = ("rvc", "rvc_onnx", "parity", "reference", "reports", "bench", "field")
 ORIGINALS = ("rvc_python", "infer", "configs", "fairseq", "torchcrepe", "torchfcpe", "transformers")
-REFERENCE_MAY_IMPORT = ("parity.stages", "parity.errors", "parity.goldens", "parity.voices")
+REFERENCE_MAY_IMPORT = ("parity.stages", "parity.errors", "parity.goldens", "parity.hooks", "parity.voices")
 MAY_IMPORT_RVC = ("parity.rvc_bridge", "parity.mutants")
-MAY_IMPORT_TORCH = (*MAY_IMPORT_RVC, "parity.adapters", "parity.voices.exported_models")
+MAY_IMPORT_TORCH = (*MAY_IMPORT_RVC, "parity.adapters", "parity.hooks", "parity.voices.exported_models")
+# What an environment of a program under test may lack, and the hooks do without.
+NOT_FOR_HOOKS = ("safetensors", "soundfile", "soxr", "jinja2", "tqdm", "rvc")
 # Modules of the standard library that Windows lacks, and those that other systems lack.
 OF_ONE_SYSTEM = {
     "_winapi",
@@ -209,7 +211,20 @@ def test_bench_imports_only_rvc_and_parity() -> None:
         assert is_in(name, ["rvc", "parity"]), f"{module} imports {name}"
 
 
-@pytest.mark.parametrize("package", ["rvc", "parity", "reports", "bench", "tests"])
+def test_field_imports_only_parity_and_its_adapters_only_the_hooks() -> None:
+    for module, name in imports_of_other_packages("field"):
+        allowed = "parity.hooks" if module.endswith(".adapter") else "parity"
+        assert is_in(name, [allowed]), f"{module} imports {name}"
+
+
+def test_hooks_import_nothing_of_the_judge_and_no_library_that_a_program_may_lack() -> None:
+    for path in package_files("parity/hooks"):
+        others = [name for name in imported_modules(path) if not is_in(name, ["parity.hooks"]) and name != "parity"]
+        lacking = [name for name in imports(path) if is_in(name, NOT_FOR_HOOKS)]
+        assert (others, lacking) == ([], []), f"{path} imports {others + lacking}"
+
+
+@pytest.mark.parametrize("package", ["rvc", "parity", "reports", "bench", "field", "tests"])
 def test_no_package_but_reference_imports_an_original(package: str) -> None:
     for path in package_files(package):
         for name in imports(path):
@@ -266,7 +281,7 @@ def test_modules_of_one_package_have_names_of_their_own() -> None:
             folder, _, name = module.rpartition(".")
             folders[module.split(".")[0], name].add(folder)
     for (package, name), places in folders.items():
-        others = places - set(NAMED_AFTER_THEIR_SUBJECT)
+        others = {place for place in places - set(NAMED_AFTER_THEIR_SUBJECT) if not place.startswith("field.")}
         assert len(others) <= 1, f"several modules of {package} are called {name}: {sorted(others)}"
 
 

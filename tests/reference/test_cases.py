@@ -6,7 +6,7 @@ import pytest
 
 from parity.stages import profile_table
 from reference import originals
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 from reference.recording import cases
 from reference.recording.options import METHODS, PROFILES, Options, Weights, Window
 

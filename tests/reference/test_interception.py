@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from reference.hooks.interception import StandIn, locals_of, refuse_failure, replaced
-from reference.recording.options import Seconds
+from parity.hooks.interception import StandIn, locals_of, replaced
+from parity.hooks.window import Seconds
+from reference.errors import refuse_failure
 
 
 def test_replaced_names_are_restored_after_an_error() -> None:

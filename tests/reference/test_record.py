@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reference import record
-from reference.hooks.interception import Refusal
+from reference.errors import Refusal
 from reference.recording import checkout
 
 

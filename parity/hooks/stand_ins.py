@@ -1,4 +1,4 @@
-"""Stand-ins for packages that an original imports and that cannot be installed here; install them before it."""
+"""Stand-ins for packages that a program imports and that cannot be installed; install them before it is imported."""
 
 import importlib
 import sys

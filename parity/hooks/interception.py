@@ -1,23 +1,17 @@
 """Recording the values of a program from outside: stand-ins for its names, and the local variables of its functions.
 
-No file of the original is changed. A stand-in replaces a name in one module's namespace while a block runs, calls the
+No file of the program is changed. A stand-in replaces a name in one module's namespace while a block runs, calls the
 object it replaces, passes the result to a tap, and returns the result unchanged. On exit the name is restored.
 """
 
+import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 ABSENT = object()  # marks a name that the owner did not define itself
-
-
-class Refusal(Exception):
-    """A request that cannot be met; the message states what was found, what was expected, and what to do.
-
-    The commands of this package print it to stderr and exit with code 2.
-    """
 
 
 class StandIn:
@@ -76,7 +70,38 @@ def locals_of(function_name: str) -> dict[str, Any]:
     return dict(frame.f_locals) if frame is not None else {}
 
 
-def refuse_failure(answer: Any) -> None:
-    """Raise Refusal if the original failed: `VC.vc_single` returns (traceback text, (None, None)) for any exception."""
-    if isinstance(answer, tuple) and answer and isinstance(answer[0], str) and "Traceback" in answer[0]:
-        raise Refusal(f"the original failed:\n{answer[0]}")
+@contextmanager
+def at_return(**taps: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+    """Call `taps[name]` with the local variables of each Python function of that name when it returns.
+
+    It uses the interpreter's profile hook, so the block runs slower; other threads are not observed.
+    """
+
+    def profile(frame: FrameType, event: str, _argument: Any) -> None:
+        if event == "return" and frame.f_code.co_name in taps:
+            taps[frame.f_code.co_name](dict(frame.f_locals))
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+def call_with_known(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """Call a function whose parameters are known by name only: forks add, drop and reorder them.
+
+    Args:
+        function: the function or bound method.
+        values: parameter name → value; names that the function does not have are left out.
+    Raises:
+        TypeError: a parameter without a default is not in `values`.
+    """
+    chosen = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in values:
+            chosen[name] = values[name]
+        elif parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+            raise TypeError(f"{function.__name__} requires {name!r}, for which no value is known")
+    return function(**chosen)

@@ -1,0 +1,77 @@
+"""The environment of a program: virtual environments made by pip from its lock file, kept under the lock's digest.
+
+Most programs share the packages of common.lock, which is more than 1 GB; a lock file includes it with `-r`. It becomes
+an environment of its own, made once, and the environment of a program holds what comes in addition.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from field.programs import Lock, Program
+from parity.errors import ParityError
+from parity.voices import cache
+
+MINUTES = 20  # for one call of pip; PyTorch alone is 200 MB
+_COMPLETE = "complete"  # a file that an environment has once everything is installed
+
+
+class NotInstalled(ParityError):
+    """A program cannot be installed here; the message is the reason."""
+
+
+def python_of(program: Program) -> Path:
+    """The interpreter of a program's environment, which is made where there is none.
+
+    Raises:
+        NotInstalled: pip cannot install what the lock file names.
+    """
+    try:
+        return _interpreter(_environment(Lock.read(program.lock)))
+    except NotInstalled as error:
+        raise NotInstalled(f"{program.name} {program.version} does not install: {error}") from None
+
+
+def _environment(lock: Lock) -> Path:
+    """The folder of the environment of a lock file, which is made where there is none."""
+    if lock.common is not None and not lock.packages:
+        return _environment(lock.common)
+    folder = cache.folder() / "field" / lock.digest[:16]
+    if (folder / _COMPLETE).is_file():
+        return folder
+    common = None if lock.common is None else _environment(lock.common)
+    print(f"installing {len(lock.packages)} packages into {folder}", file=sys.stderr)
+    shutil.rmtree(folder, ignore_errors=True)
+    _run([sys.executable, "-m", "venv", str(folder)])
+    if common is not None:
+        (_packages(folder) / "common.pth").write_text(f"{_packages(common)}\n", encoding="utf-8")
+    listed = folder / "requirements.txt"
+    listed.write_text("\n".join(lock.packages), encoding="utf-8")
+    pip = [str(_interpreter(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # The lock is complete; the requirements of old programs contradict each other, so pip does not resolve them again.
+    _run([*pip, "--no-deps", "--ignore-installed", "-r", str(listed)])
+    (folder / _COMPLETE).touch()
+    return folder
+
+
+def _interpreter(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _packages(folder: Path) -> Path:
+    """The folder in which an environment has its packages."""
+    if os.name == "nt":
+        return folder / "Lib" / "site-packages"
+    return folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+
+
+def _run(command: list[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=MINUTES * 60)
+    except subprocess.TimeoutExpired:
+        raise NotInstalled(f"pip did not end within {MINUTES} minutes") from None
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
+        raise NotInstalled(errors[-1].removeprefix("ERROR: ") if errors else f"pip ended with {done.returncode}")

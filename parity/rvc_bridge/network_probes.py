@@ -24,8 +24,8 @@ from rvc.f0 import mel, salience
 from rvc.f0.methods import pm, rmvpe
 from rvc.nn import encoder, generator, hubert, residual_blocks
 from rvc.nn.hubert import Embedding, Hubert
-from rvc.nn.kernels.conv import from_frames, to_frames
-from rvc.nn.kernels.dense import Dense
+from rvc.nn.kernels.dense import Dense, attend
+from rvc.nn.kernels.layout import from_frames, to_frames
 from rvc.nn.rmvpe import Rmvpe, UNetStream
 
 _UNET_CALL = UNetStream.__call__
@@ -83,7 +83,6 @@ def _constants(extract: Callable[[], Array], network: Hubert) -> Iterator[Guess]
             for norm in norms:
                 stack.enter_context(_replaced(norm, eps=10 * norm.eps))
         yield Guess("epsilon", "the norms' epsilon is not 1e-5", extract(), base=right)
-    attend = hubert.attend
     with _replaced(hubert, attend=lambda q, *rest: attend(1.001 * q, *rest)):
         yield Guess("another attention scale", "attention is not scaled by 1/8", extract(), base=right)
     forward = Dense.forward

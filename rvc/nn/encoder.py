@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rvc.nn.kernels.conv import Conv, Weights, from_frames
+from rvc.nn.kernels.conv import Conv, Weights
+from rvc.nn.kernels.layout import from_frames
 from rvc.nn.synthesizer_config import WINDOW, Sizes
 
 EPS = 1e-5  # of the layer norms (docs/spec/05 §5.2)
@@ -70,7 +71,7 @@ class Block:
         start = max(first - self.conv_1.reach - self.conv_2.reach, 0)  # the first frame that the convolutions depend on
         x = F.layer_norm(x[start:] + self.attention(x, start), width, *self.norm_1, EPS)
         h = F.relu_(self.conv_1.same(x.to(self.conv_1.signal_dtype)))
-        h = self.conv_2.same(h).float()
+        h = self.conv_2.same(h.to(self.conv_2.signal_dtype)).float()
         return F.layer_norm(h.add_(x), width, *self.norm_2, EPS)[first - start :]
 
 

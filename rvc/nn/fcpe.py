@@ -11,8 +11,8 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint
 from rvc.nn.hubert_tensor_names import listed
-from rvc.nn.kernels.conv import as_frames, as_image
-from rvc.nn.kernels.dense import Dense, unfold_frames
+from rvc.nn.kernels.dense import Dense
+from rvc.nn.kernels.layout import as_frames, as_image, unfold_frames
 
 GROUPS = 4  # of the group norm
 EPS = 1e-5  # of the norms

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rvc.nn.kernels.conv import Weights, from_frames, to_frames
+from rvc.nn.kernels.conv import Weights
+from rvc.nn.kernels.layout import from_frames, to_frames
 from rvc.nn.synthesizer_config import FLOW_LAYERS, FLOWS, Sizes
 
 REACH = len(FLOWS) * FLOW_LAYERS * 2  # frames at each side that a result depends on: 2 per convolution of width 5

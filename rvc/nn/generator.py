@@ -136,7 +136,7 @@ class Stage:
     def fast_blocks(self, fast: bool) -> list[FastBlock]:
         """The blocks that are computed by fast FIR filtering."""
         candidates = [block.fast for block in self.blocks if fast]
-        return [block for block in candidates if block is not None and block.is_faster]
+        return [block for block in candidates if block is not None and block.levels]
 
     def block_range(self, outputs: FrameRange, fast: bool) -> FrameRange:
         """The range of the upsampled signal, before the blocks, that the range `outputs` depends on."""
@@ -167,8 +167,11 @@ class Stage:
         fast_blocks = self.fast_blocks(fast)
         plain = [block for block in self.blocks if block.fast not in fast_blocks or block.fast is None]
         total = torch.empty(len(outputs), x.shape[1], device=x.device)
-        x = x.to(self.convs()[0].signal_dtype)
-        frames_per_piece = CACHED_NUMBERS // x.shape[1] if self.convs()[0].prefers_pieces else len(outputs)
+        signal_dtypes = {conv.signal_dtype for block in self.blocks for conv in block.convs()}
+        if len(signal_dtypes) == 1:  # converted once for all blocks; else each block converts what it reads
+            x = x.to(*signal_dtypes)
+        prefers_pieces = bool(plain) and any(block.convs()[0].kernel.prefers_pieces for block in plain)
+        frames_per_piece = CACHED_NUMBERS // x.shape[1] if prefers_pieces else len(outputs)
         for part in outputs.pieces(frames_per_piece):
             part_total = slice_range(total, outputs, part)
             for number, block in enumerate(plain):

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn.hubert_config import HubertConfig
 from rvc.nn.kernels import amx
-from rvc.nn.kernels.conv import as_frames, as_image
-from rvc.nn.kernels.dense import Dense, must_widen, on_amx
+from rvc.nn.kernels.dense import Dense, Grouped, attend
 from rvc.weights.mapped_file import MappedTensors, aligned
 from rvc.weights.policy import RESIDENT, WeightPolicy
 
@@ -218,8 +217,7 @@ class Embedding(nn.Module):
         self.norm = reader.norm("projection.norm", config.eps)
         self.projection = reader.dense("projection")
         folded = fold_position(reader.plain("position.g"), reader.plain("position.v"))
-        kind = GroupedConvOnAmx if on_amx(folded.device) else GroupedConv
-        self.position = kind(folded, config.position_groups, dtype)
+        self.position = Grouped(folded, config.position_groups, dtype)
         self.position_bias = reader.plain("position.bias")
         self.final_norm = reader.norm("norm", config.eps)
 
@@ -233,53 +231,6 @@ class Embedding(nn.Module):
     def place(self, frames: Tensor) -> Tensor:
         """The positional convolution and its GELU: frames (n, 768) → (n + 1, 768) where the kernel size is even."""
         return self.position(frames, self.position_bias)
-
-
-class GroupedConv:
-    """A convolution in groups of channels and its GELU, through torch."""
-
-    def __init__(self, weight: Tensor, groups: int, dtype: torch.dtype) -> None:
-        """Take a weight, float32 (out, in, 1, k), and the type to compute in."""
-        self.weight, self.groups = weight.to(dtype), groups
-        self.dtype = torch.float32 if must_widen(dtype, weight.device) else dtype
-
-    def __call__(self, frames: Tensor, bias: Tensor) -> Tensor:
-        """Convolve frames, with k // 2 zero frames at either side.
-
-        Args:
-            frames: float32 (n, c).
-            bias: float32 (c,).
-        Returns:
-            float32 (n + 2·(k // 2) − k + 1, c).
-        """
-        image, padding = as_image(frames.to(self.dtype).contiguous()), (0, self.weight.shape[3] // 2)
-        result = F.conv2d(image, self.weight.to(self.dtype), bias.to(image.dtype), padding=padding, groups=self.groups)
-        return F.gelu(as_frames(result).float())
-
-
-class GroupedConvOnAmx:
-    """GroupedConv on AMX: one product per group, of two taps at a time where the kernel size is even."""
-
-    def __init__(self, weight: Tensor, groups: int, dtype: torch.dtype) -> None:
-        """Take the arguments of GroupedConv."""
-        out, self.group_width, _, kernel = weight.shape
-        self.reach, self.taps_per_product = kernel // 2, 2 - kernel % 2
-        offsets = tuple(range(0, kernel, self.taps_per_product))
-        taps = weight.permute(3, 0, 1, 2).reshape(len(offsets), self.taps_per_product, out, self.group_width)
-        taps = taps.transpose(1, 2).flatten(2)
-        self.products = [amx.SplitProduct(part, offsets, TERMS[dtype]) for part in taps.chunk(groups, 1)]
-
-    def __call__(self, frames: Tensor, bias: Tensor) -> Tensor:
-        """Convolve frames; arguments and result are those of GroupedConv."""
-        groups, width = len(self.products), self.group_width
-        padded = F.pad(frames.view(len(frames), groups, width).transpose(0, 1), (0, 0, self.reach, self.reach))
-        size = padded.shape[1] - self.taps_per_product + 1, self.taps_per_product * width
-        result = frames.new_empty(size[0] - self.products[0].reach, frames.shape[1])
-        for product, group, group_bias, out in zip(
-            self.products, padded, bias.chunk(groups), result.chunk(groups, 1), strict=True
-        ):
-            product(group.as_strided(size, (width, 1)), group_bias, gelu=True, out=out)
-        return result
 
 
 class Layer(nn.Module):
@@ -304,22 +255,6 @@ class Layer(nn.Module):
         q, k, v = self.qkv(frames).view(len(frames), 3, self.heads, -1).unbind(1)
         mixed: Tensor = self.out(attend(q, k, v, self.terms).flatten(1))
         return mixed
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor, terms: int) -> Tensor:
-    """Attention without a mask or a relative bias.
-
-    Args:
-        q, k, v: float (n, heads, width).
-        terms: bfloat16 terms per number on AMX.
-    Returns:
-        (n, heads, width) of the inputs' type.
-    """
-    if on_amx(q.device):
-        return amx.attend(q, k, v, terms)
-    q, k, v = (part.transpose(0, 1)[None] for part in (q, k, v))
-    mixed = F.scaled_dot_product_attention(q, k, v)
-    return mixed[0].transpose(0, 1)
 
 
 class Norm(nn.Module):

@@ -8,6 +8,7 @@ from functools import partial
 from torch import Tensor
 from torch.nn import functional as F
 
+from rvc.nn.kernels.backends.backend import Operation
 from rvc.nn.kernels.conv import Conv, Weights
 from rvc.nn.kernels.fast_fir import FastConv, add_joined, map_signals, split_frames, take, zero_outside
 from rvc.nn.streaming.ranges import (
@@ -25,29 +26,17 @@ leaky = partial(F.leaky_relu, negative_slope=SLOPE)
 leaky_ = partial(F.leaky_relu_, negative_slope=SLOPE)
 
 
-def pairing_levels(channels: int, width: int) -> int:
-    """How many levels of fast FIR filtering are faster than plain convolutions.
-
-    The products saved grow with the width of the kernel; the cost of the additions grows with 1/channels. The limits
-    were measured on the machine of docs/performance.md.
-    """
-    if channels * width < 64 * 11 or width < 7:
-        return 0
-    return 2 if channels >= 128 and width >= 11 else 1
-
-
 class ResBlock1:
     """Per dilation: LeakyReLU, dilated convolution, LeakyReLU, plain convolution, added to the block's input."""
 
     def __init__(self, weights: Weights, name: str, dilations: tuple[int, ...]) -> None:
+        conv = partial(weights.conv, normed=True, operation=Operation.RESIDUAL)
         self.pairs = [
-            (weights.conv(f"{name}.convs1.{l}", d, normed=True), weights.conv(f"{name}.convs2.{l}", normed=True))
-            for l, d in enumerate(dilations)
+            (conv(f"{name}.convs1.{l}", dilation), conv(f"{name}.convs2.{l}")) for l, dilation in enumerate(dilations)
         ]
         self.reach = sum(first.reach + second.reach for first, second in self.pairs)
-        first = self.pairs[0][0]
         odd = all(d % 2 for d in dilations)  # FastConv has no even dilations
-        self.fast = FastBlock(self.pairs, pairing_levels(first.out_channels, first.width)) if odd else None
+        self.fast = FastBlock(self.pairs) if odd else None
 
     def convs(self) -> list[Conv]:
         """Every convolution of the block."""
@@ -57,7 +46,7 @@ class ResBlock1:
         """The range `outputs` of the result, from the range `inputs` of the input x (n, channels), left as it is."""
         left = self.reach
         held = outputs.widened(left)
-        x = slice_range(x, inputs, held)
+        x = slice_range(x, inputs, held).to(self.pairs[0][0].signal_dtype)
         for l, (first, second) in enumerate(self.pairs):
             left -= first.reach
             middle = outputs.widened(left)
@@ -73,16 +62,15 @@ class ResBlock1:
 class FastBlock:
     """ResBlock1 by fast FIR filtering; its kernels are packed from the plain convolutions when first used."""
 
-    def __init__(self, pairs: list[tuple[Conv, Conv]], levels: int) -> None:
-        self.pairs, self.levels = pairs, levels
+    def __init__(self, pairs: list[tuple[Conv, Conv]]) -> None:
+        self.pairs = pairs
         self._made: list[tuple[FastConv, FastConv]] | None = None
         self._lock = threading.Lock()
 
     @property
-    def is_faster(self) -> bool:
-        """Whether it is faster here. It needs float32: rounding sums of weights to bfloat16 costs too much accuracy."""
-        first = self.pairs[0][0]
-        return self.levels > 0 and first.packed and first.is_float32
+    def levels(self) -> int:
+        """Levels of filtering that the backend of the block's convolutions asks for; 0 for none."""
+        return self.pairs[0][0].kernel.filtering_levels
 
     def kernels(self) -> list[tuple[FastConv, FastConv]]:
         """The fast form of each pair."""
@@ -137,7 +125,10 @@ class ResBlock2:
     fast: FastBlock | None = None
 
     def __init__(self, weights: Weights, name: str, dilations: tuple[int, ...]) -> None:
-        self.steps = [weights.conv(f"{name}.convs.{l}", d, normed=True) for l, d in enumerate(dilations[:2])]
+        self.steps = [
+            weights.conv(f"{name}.convs.{l}", dilation, normed=True, operation=Operation.RESIDUAL)
+            for l, dilation in enumerate(dilations[:2])
+        ]
         self.reach = sum(conv.reach for conv in self.steps)
 
     def convs(self) -> list[Conv]:
@@ -148,7 +139,7 @@ class ResBlock2:
         """The range `outputs` of the result, from the range `inputs` of the input x (n, channels), left as it is."""
         left = self.reach
         held = outputs.widened(left)
-        x = slice_range(x, inputs, held)
+        x = slice_range(x, inputs, held).to(self.steps[0].signal_dtype)
         for conv in self.steps:
             left -= conv.reach
             out = outputs.widened(left)

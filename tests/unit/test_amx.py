@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from rvc.nn.kernels import amx
-from rvc.nn.kernels import conv as conv_module
 from rvc.nn.kernels.amx import SplitProduct
 from rvc.nn.kernels.conv import Conv
 
@@ -160,10 +159,10 @@ def test_tensors_of_another_type_or_size_are_refused(x, named):
 def test_a_convolution_is_the_same_with_and_without_amx(monkeypatch, dtype):
     weight, bias, x = made(1, 48, 32, 5), made(2, 48), made(3, 300, 32)
     on_amx = Conv(weight, bias, 3, dtype)
-    assert on_amx.split_product is not None
+    assert on_amx.backend.name == "amx"
     monkeypatch.setattr(amx, "available", lambda: False)
     elsewhere = Conv(weight, bias, 3, dtype)
-    assert elsewhere.split_product is None
+    assert elsewhere.backend.name != "amx"
     bound = 1e-6 if dtype == torch.float32 else 2e-2
     other = made(4, 288, 48)
 
@@ -187,12 +186,12 @@ def test_without_the_kernels_torch_computes_everything(why):
         + ("amx.LIBRARY = Path('nowhere.so')\n" if why == "library" else "")
         + "from rvc.nn.kernels.conv import Conv\n"
         "made = Conv(torch.ones(32, 32, 3), None)\n"
-        "print(amx.available(), made.split_product, float(made(torch.ones(5, 32))[0, 0]), amx.state())"
+        "print(amx.available(), made.backend.name, float(made(torch.ones(5, 32))[0, 0]), amx.state())"
     )
     environment = os.environ | ({"RVC_TILES": "0"} if why == "RVC_TILES" else {})
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     phrases = {"RVC_TILES": ("switched off",), "library": ("not used: install a C compiler", "none in this processor")}
-    assert done.stdout.startswith(tuple(f"False None 96.0 {phrase}" for phrase in phrases[why]))
+    assert done.stdout.startswith(tuple(f"False onednn 96.0 {phrase}" for phrase in phrases[why]))
 
 
 def test_the_kernels_are_compiled_where_the_processor_has_amx():
@@ -201,6 +200,4 @@ def test_the_kernels_are_compiled_where_the_processor_has_amx():
     if not supported() or os.environ.get(amx.SWITCH) == "0":
         pytest.skip("no AMX here")
     assert amx.available()
-    assert (
-        Conv(torch.ones(32, 32, 3), None).split_product is not None and conv_module.TERMS[torch.float32] == amx.FLOAT32
-    )
+    assert Conv(torch.ones(32, 32, 3), None).backend.name == "amx" and amx.TERMS[torch.float32] == amx.FLOAT32

@@ -41,7 +41,9 @@ def test_fast_blocks_equal_the_network_run_over_the_entire_segment(monkeypatch, 
     monkeypatch.setattr(module, "PIECE", 30)
     monkeypatch.setattr(module, "FAST_FRAMES", 0)
     monkeypatch.setattr("rvc.nn.kernels.amx.available", lambda: False)  # AMX does not use fast blocks
-    monkeypatch.setattr("rvc.nn.residual_blocks.pairing_levels", lambda channels, width: levels.get(width, 0))
+    monkeypatch.setattr(
+        "rvc.nn.kernels.backends.filtering.pairing_levels", lambda channels, width: levels.get(width, 0)
+    )
     cfg, tensors, net = build(kind, "1", f0)
     for frames in (1, 3, 101):
         z, g, source = inputs(net, frames)
@@ -118,16 +120,16 @@ def test_without_fused_operations_the_result_is_the_same(monkeypatch):
     cfg, tensors, net = build()
     z, g, source = inputs(net, 40)
     fused = net.generate(z, g, source)
-    monkeypatch.setattr("rvc.nn.kernels.conv.FUSED", False)
+    monkeypatch.setattr("rvc.nn.kernels.onednn.has_fused_convolutions", lambda: False)
     monkeypatch.setattr("rvc.nn.kernels.amx.available", lambda: False)
     plain = Synthesizer(cfg, "v2", 1, tensors)
-    assert not plain.generator.conv_pre.packed
+    assert plain.generator.conv_pre.backend.name == "torch"
     assert sv.gap(plain.generate(z, g, source), fused) < 2e-6
 
 
 def test_short_segments_use_no_fast_blocks(monkeypatch):
     monkeypatch.setattr("rvc.nn.kernels.amx.available", lambda: False)
-    monkeypatch.setattr("rvc.nn.residual_blocks.pairing_levels", lambda channels, width: 1)
+    monkeypatch.setattr("rvc.nn.kernels.backends.filtering.pairing_levels", lambda channels, width: 1)
     monkeypatch.setattr(module, "FAST_FRAMES", 40)
     _, _, net = build()
     made = [block.fast for stage in net.generator.stages for block in stage.blocks]

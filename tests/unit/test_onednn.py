@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from rvc.nn.kernels import amx, dense, int8, onednn
-from rvc.nn.kernels import conv as conv_module
+from rvc.nn.kernels import amx, int8, onednn
 from rvc.nn.kernels.conv import Conv
 from rvc.nn.kernels.dense import Dense
 from rvc.nn.kernels.int8 import Int8
@@ -19,8 +18,7 @@ def made(seed, *shape):
 def without_bfloat16(monkeypatch):
     """A processor on which oneDNN packs no bfloat16 weight and has no matrix tiles."""
     monkeypatch.setattr(amx, "available", lambda: False)
-    monkeypatch.setattr(conv_module, "packs_bfloat16", lambda: False)
-    monkeypatch.setattr(dense, "packs_bfloat16", lambda: False)
+    monkeypatch.setattr(onednn, "packs_bfloat16", lambda: False)
 
 
 @pytest.mark.skipif(not onednn.has_fused_convolutions(), reason="this torch has no oneDNN")
@@ -34,12 +32,12 @@ def test_bfloat16_weights_can_be_packed_where_the_capability_is_reported():
             ops._reorder_convolution_weight(weight, [0, 0], [1, 1], [1, 1], 1, [1, 8, 1, 64])
 
 
-@pytest.mark.skipif(not conv_module.FUSED, reason="this torch has no oneDNN")
+@pytest.mark.skipif(not onednn.has_fused_convolutions(), reason="this torch has no oneDNN")
 @pytest.mark.parametrize(("pad", "dilation"), [(0, 1), (5, 3)])
 def test_a_convolution_held_in_bfloat16_is_that_of_the_rounded_weight(without_bfloat16, pad, dilation):
     weight, bias, x = made(1, 20, 24, 5), made(2, 20), made(3, 300, 24)
     conv = Conv(weight, bias, dilation, torch.bfloat16)
-    assert conv.bfloat16 is not None and conv.bfloat16.weight.dtype == torch.bfloat16
+    assert conv.backend.name == "widened" and conv.kernel.weight.weight.dtype == torch.bfloat16
     rounded = weight.bfloat16().float()
     assert torch.equal(conv.plain()[:, :, 0], rounded)
     expected = F.conv1d(x.t()[None], rounded, bias, padding=pad, dilation=dilation)[0].t()
@@ -58,11 +56,11 @@ def test_pieces_of_an_unfolded_signal_make_the_same_convolution(without_bfloat16
     torch.testing.assert_close(conv(x), expected)
 
 
-@pytest.mark.skipif(not dense.PACKING, reason="this torch has no packed products")
+@pytest.mark.skipif(not onednn.has_packed_products(), reason="this torch has no packed products")
 def test_a_product_held_in_bfloat16_is_that_of_the_rounded_weight(without_bfloat16):
     weight, bias, x = made(1, 20, 24), made(2, 20), made(3, 30, 24)
     product = Dense(weight, bias, torch.bfloat16)
-    assert product.weight.dtype == torch.bfloat16 and product(x).dtype == torch.float32
+    assert product.kernel.weight.dtype == torch.bfloat16 and product(x).dtype == torch.float32
     torch.testing.assert_close(product(x), F.linear(x, weight.bfloat16().float(), bias))
     torch.testing.assert_close(product(x, gelu=True), F.gelu(product(x)))
 

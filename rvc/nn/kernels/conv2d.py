@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from rvc.nn.kernels.onednn import has_fused_convolutions, has_packed_products
-
-PACKING = has_packed_products() and has_fused_convolutions()
+from rvc.nn.kernels.backends.backend import Operation, Task
+from rvc.nn.kernels.backends.selection import choose
 
 
 class Conv2d:
@@ -26,35 +22,15 @@ class Conv2d:
             bias: float32 (out,).
             padding, stride: along height and width.
         """
-        self.padding, self.stride, self.bias = padding, stride, bias
-        self.packed = PACKING and weight.device.type == "cpu"
-        if self.packed:
-            ops: Any = torch.ops
-            plain = weight.contiguous()
-            self.weight = ops.mkldnn._reorder_convolution_weight(plain, [*padding], [*stride], [1, 1], 1)
-        else:
-            self.weight = weight.contiguous(memory_format=torch.channels_last)
+        self.bias = bias
+        out, into = weight.shape[:2]
+        task = Task(Operation.IMAGE, out, into, dtype=weight.dtype, device=weight.device.type)
+        self.backend = choose(task)
+        self.kernel = self.backend.image(task, weight, padding, stride)
 
     def __call__(self, image: Tensor, relu: bool = False) -> Tensor:
         """Convolve an image, float32 (1, in, h, w); one in another layout is copied to channels last."""
-        if self.packed:
-            image = image.contiguous(memory_format=torch.channels_last)
-            ops: Any = torch.ops
-            result: Tensor = ops.mkldnn._convolution_pointwise(
-                image,
-                self.weight,
-                self.bias,
-                [*self.padding],
-                [*self.stride],
-                [1, 1],
-                1,
-                "relu" if relu else "none",
-                [],
-                "",
-            )
-            return result
-        result = F.conv2d(image, self.weight, self.bias, self.stride, self.padding)
-        return result.relu_() if relu else result
+        return self.kernel(image, self.bias, relu)
 
 
 class DoublingConv2d:

@@ -1,34 +1,15 @@
 """Matrix products over frames, (n, in) → (n, out), with the weight packed once for this machine.
 
-With AMX, rvc.nn.kernels.amx computes them. Elsewhere oneDNN's product over a packed weight is a third faster than the
-default BLAS, for every number of frames. Both apply an activation before the result leaves the cache. Where there is
-neither, the same object calls torch's linear.
+A backend of rvc.nn.kernels.backends computes each product, with its activation where it has one.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rvc.nn.kernels import amx
-from rvc.nn.kernels.amx import TERMS
-from rvc.nn.kernels.onednn import has_packed_products, packs_bfloat16
-
-TYPICAL_FRAMES = 1024  # the number of frames that oneDNN's layout is chosen for; any number can be computed
-PACKING = has_packed_products()
-
-
-def on_amx(device: torch.device) -> bool:
-    """Whether products on this device are computed on AMX."""
-    return device.type == "cpu" and amx.available()
-
-
-def must_widen(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether weights of this type can only be held on this device, and are widened to float32 for each product."""
-    return dtype == torch.bfloat16 and device.type == "cpu" and PACKING and not packs_bfloat16()
+from rvc.nn.kernels.backends.backend import Operation, Task
+from rvc.nn.kernels.backends.selection import choose
 
 
 class Dense(nn.Module):
@@ -46,30 +27,22 @@ class Dense(nn.Module):
     ) -> None:
         """Pack a weight.
 
-        On AMX, `dtype` bfloat16 is the type of the products alone: frames are float32 before and after. On a CPU
-        without bfloat16 arithmetic the weight is held in bfloat16 and widened for each call, and all else is float32.
-
         Args:
             weight: float (out, width·in).
             bias: float (out,) or None.
-            dtype: the type to compute in, and of the result.
+            dtype: the type to compute in. Frames and results have the backend's type, which is float32 on AMX and on a
+                CPU without bfloat16 arithmetic.
             width: consecutive frames that one product reads.
             stride: frames from one product to the next.
             terms: bfloat16 terms per number on AMX, by default those of `dtype`.
         """
         super().__init__()
-        self.width, self.stride, self.on_amx = width, stride, on_amx(weight.device)
-        self.widened = must_widen(dtype, weight.device) and not self.on_amx
-        self.dtype = torch.float32 if self.on_amx or self.widened else dtype
+        out, columns = weight.shape
+        task = Task(Operation.PRODUCT, out, columns // width, width, dtype, weight.device.type)
+        self.backend = choose(task)
+        self.kernel = self.backend.product(task, weight, stride, terms)
+        self.dtype = self.kernel.signal_dtype
         self.bias = None if bias is None else bias.to(self.dtype, copy=True)
-        self.packed = PACKING and weight.device.type == "cpu" and not self.on_amx and not self.widened
-        ops: Any = torch.ops
-        if self.on_amx:
-            taps = weight.reshape(len(weight), width, -1).transpose(0, 1)
-            self.split_product = amx.SplitProduct(taps, tuple(range(width)), terms or TERMS[dtype])
-            return
-        plain = weight.to(dtype).contiguous()
-        self.weight = ops.mkldnn._reorder_linear_weight(plain, TYPICAL_FRAMES) if self.packed else plain.clone()
 
     def forward(self, frames: Tensor, gelu: bool = False) -> Tensor:
         """Multiply frames.
@@ -80,21 +53,32 @@ class Dense(nn.Module):
         Returns:
             `dtype` ((n − width) // stride + 1, out).
         """
-        frames = frames.to(self.dtype)
-        if self.on_amx:
-            return self.split_product(frames, self.bias, stride=self.stride, gelu=gelu)
-        if self.width > 1:
-            frames = unfold_frames(frames, self.width, self.stride)
-        if self.packed:
-            ops: Any = torch.ops
-            activation, variant = ("gelu", "none") if gelu else ("none", "")  # variant "none" is the exact GELU
-            product: Tensor = ops.mkldnn._linear_pointwise(frames, self.weight, self.bias, activation, [], variant)
-            return product
-        product = F.linear(frames, self.weight.to(self.dtype), self.bias)
-        return torch.ops.aten.gelu_(product) if gelu else product
+        return self.kernel(frames.to(self.dtype), self.bias, gelu)
 
 
-def unfold_frames(frames: Tensor, width: int, stride: int) -> Tensor:
-    """Every `stride`, `width` consecutive frames as one: (T, c) → ((T − width) // stride + 1, width·c); no copy."""
-    count, channels = (len(frames) - width) // stride + 1, frames.shape[1]
-    return frames.as_strided((count, width * channels), (stride * channels, 1), frames.storage_offset())
+class Grouped:
+    """A convolution in groups of channels and its GELU: frames (n, c) → (n + 2·(k // 2) − k + 1, c)."""
+
+    def __init__(self, weight: Tensor, groups: int, dtype: torch.dtype = torch.float32) -> None:
+        """Pack a weight, float32 (out, in, 1, k), for products in `dtype`."""
+        out, into, _, width = weight.shape
+        task = Task(Operation.GROUPED, out, into, width, dtype, weight.device.type)
+        self.backend = choose(task)
+        self.kernel = self.backend.grouped(task, weight, groups)
+
+    def __call__(self, frames: Tensor, bias: Tensor) -> Tensor:
+        """Convolve float32 frames with a bias (c,), with k // 2 zero frames at either side; the result is float32."""
+        return self.kernel(frames, bias)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, terms: int) -> Tensor:
+    """Attention of every frame to every frame, without a mask or a relative bias.
+
+    Args:
+        q, k, v: float (n, heads, width).
+        terms: bfloat16 terms per number on AMX.
+    Returns:
+        (n, heads, width) of the inputs' type.
+    """
+    task = Task(Operation.ATTENTION, q.shape[1], q.shape[2], dtype=q.dtype, device=q.device.type)
+    return choose(task).attend(q, k, v, terms)

@@ -17,6 +17,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from rvc.nn.kernels.backends.backend import Operation
 from rvc.nn.kernels.conv import Conv
 
 Signal: TypeAlias = "Tensor | tuple[Signal, Signal]"  # frames (T, C), or the even and the odd frames
@@ -97,7 +98,9 @@ class FastConv:
         total[:, :, : odd.shape[2]] += odd
 
         def kernel(taps: Tensor, bias: Tensor | None) -> Kernel:
-            return Conv(taps, bias, dilation) if levels == 1 else FastConv(taps, bias, dilation, levels - 1)
+            if levels > 1:
+                return FastConv(taps, bias, dilation, levels - 1)
+            return Conv(taps, bias, dilation, operation=Operation.FILTER)
 
         self.sum_of_taps, self.even_taps, self.odd_taps = kernel(total, bias), kernel(even, None), kernel(odd, None)
         self.multiple = 2**levels

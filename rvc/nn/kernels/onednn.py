@@ -15,6 +15,7 @@ import torch
 ZERO_POINT = 128  # the unsigned byte that stands for 0 (int8.ZERO_POINT, which this module cannot import)
 
 
+@cache
 def _operators(namespace: str, *names: str) -> bool:
     """Whether torch was built with oneDNN and registers these operators."""
     ops: Any = getattr(torch.ops, namespace)

@@ -10,7 +10,7 @@ from parity.mutants.needs import Need
 from parity.mutants.patches import Change, Original, Patch, after, around, in_voice, namespace, put
 from rvc.nn import flow
 from rvc.nn.flow import Coupling, Flow
-from rvc.nn.kernels.conv import from_frames, to_frames
+from rvc.nn.kernels.layout import from_frames, to_frames
 from rvc.nn.synthesizer import Synthesizer
 
 Tensor = torch.Tensor

@@ -31,7 +31,7 @@ from reference.originals.base import Original
 from reference.record import COMMITTED, ROOT, record, record_stream
 from reference.recording import case_weights, cases, environment
 from reference.recording.options import PROFILES
-from reference.variants import float64_truth, isolated
+from reference.variants import float64_truth, isolated, reduced
 
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 PLAIN = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
@@ -39,7 +39,7 @@ PLAIN = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_E
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run the original that should not change its result."""
+    """One way to run the original: one that should not change its result, or the precision of a tier."""
 
     environment: dict[str, str] = field(default_factory=dict)
     threads: int = 2
@@ -56,6 +56,8 @@ VARIANTS = {
     "no-vectors": Variant(PLAIN, threads=1),
     "no-onednn": Variant(onednn=False),
     "float64": Variant(chained=False, dtype=torch.float64),
+    "float16": Variant(dtype=torch.float16),
+    "bfloat16": Variant(dtype=torch.bfloat16),
 }
 
 
@@ -114,6 +116,10 @@ def measure(
         open_original(profile, case_weights.to_open_with(missing), checkout, variant.threads) as original,
         isolated.onednn(variant.onednn),
     ):
+        about = {"environment": environment.describe() | variant.environment | {"dtype": str(variant.dtype)[6:]}}
+        about["environment"]["onednn"] = str(variant.onednn)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         for spec in missing:
             golden = store.open_case(COMMITTED / spec.name)
             if spec.input and golden.input["sha256"] != case_weights.sha256(spec.audio):
@@ -121,9 +127,7 @@ def measure(
                     f"{spec.input} differs from the file that {spec.name} was recorded from; record the case again"
                 )
             _measure_case(spec, golden, variant, original, out / spec.name, seed)
-        about = {"environment": environment.describe() | variant.environment | {"dtype": str(variant.dtype)[6:]}}
-        about["environment"]["onednn"] = str(variant.onednn)
-        (out / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+            print(f"  {out.name}/{spec.name}", flush=True)
 
 
 def _is_done(spec: cases.Spec, variant: Variant, out: Path, seed: str) -> bool:
@@ -144,16 +148,19 @@ def _measure_case(
     if spec.isolated:
         _of_equal_inputs(record(spec, original, variant.dtype)[0], golden).write(folder / "isolated.safetensors")
         return
-    if spec.realtime:
-        record_stream(spec, original).write(folder / "chained.safetensors")
-        return
-    chained = original.convert(spec.audio, spec.absolute_options, spec.name + seed)
+    with reduced.networks(original, variant.dtype):
+        if spec.realtime:
+            reduced.widened(record_stream(spec, original)).write(folder / "chained.safetensors")
+            return
+        chained = original.convert(spec.audio, spec.absolute_options, spec.name + seed)
     if variant.chained:
-        chained.write(folder / "chained.safetensors")
+        reduced.widened(chained).write(folder / "chained.safetensors")
     if not seed:
         alone = isolated.run(*original.networks(), golden, variant.dtype)
         if variant.dtype == torch.float64:
             alone.update(float64_truth.small_stages(golden, original.weights.index))
+        if variant.dtype in reduced.FORMATS:
+            alone.update(reduced.small_stages(golden, variant.dtype))
         alone.write(folder / "isolated.safetensors")
 
 

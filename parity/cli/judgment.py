@@ -23,6 +23,7 @@ from parity.cli.command import (
     read_waivers,
 )
 from parity.errors import ParityError, UsageError
+from parity.judge.states import PASS_MARKS, Tier
 from parity.runs import dumps, fresh, watch
 from parity.runs.repetition import Reference
 from parity.runs.run import RunOptions, run
@@ -43,9 +44,20 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="only a small set of goldens that reaches every stage; the verdict states what it cannot show",
     )
+    _add_tier(parser)
     parser.add_argument("--fail-fast", action="store_true", help="end after the first case that fails")
     parser.add_argument(
         "--resume", action="store_true", help="continue the run in --out that Ctrl-C, a crash or --fail-fast ended"
+    )
+
+
+def _add_tier(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tier",
+        choices=[tier.value for tier in PASS_MARKS],
+        default=Tier.FLOAT32.value,
+        help="the precision that passes: float16 and bfloat16 admit what the originals differ by in it "
+        "(default float32)",
     )
 
 
@@ -56,11 +68,21 @@ def _run_options(
     reference: Callable[[], Reference] | None = None,
 ) -> RunOptions:
     names = None if names is None else tuple(names)
-    return RunOptions(options.profile, options.quick, options.resume, options.fail_fast, names, repeats, reference)
+    return RunOptions(
+        options.profile,
+        options.quick,
+        options.resume,
+        options.fail_fast,
+        names,
+        repeats,
+        reference,
+        Tier(options.tier),
+    )
 
 
 def _reproduce(command: str, options: argparse.Namespace) -> str:
     """The command line that verdict.json repeats for each case."""
+    command += f" --tier {options.tier}" if options.tier != Tier.FLOAT32 else ""
     return f"{command} --waivers {shlex.quote(str(options.waivers))}" if options.waivers else command
 
 
@@ -221,6 +243,7 @@ and the run is then partial (exit code 4 where nothing failed). Exit code 0: eve
   rvc-parity check --candidate "./my-port --parity"
   rvc-parity check --candidate "./my-port --parity" --case two-segments-rpy --stage flow
   rvc-parity check --candidate "./my-port --parity" --waivers known-failures.json
+  rvc-parity check --candidate "./my-port --parity" --tier float16        a port in half precision
   rvc-parity check --candidate "./my-port --parity" --fresh 3      sounds, options and voices that no golden has
 
 While you work on a stage:
@@ -239,6 +262,7 @@ def _add_compare_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("trace", type=Path, metavar="TRACE", help="the trace to judge, a safetensors file")
     add_stage(parser)
+    _add_tier(parser)
     add_waivers(parser)
     add_json(parser)
     parser.add_argument(
@@ -248,7 +272,7 @@ def _add_compare_options(parser: argparse.ArgumentParser) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     waivers = read_waivers(options.waivers) if options.waivers else None
-    document = dumps.compare(options.golden, options.trace, options.stage, options.out, waivers)
+    document = dumps.compare(options.golden, options.trace, options.stage, options.out, waivers, Tier(options.tier))
     return print_verdict(document, options.format)
 
 

@@ -31,10 +31,21 @@ class TorchTensor(Protocol):
         """The tensor as an array."""
         ...
 
+    def float(self) -> "TorchTensor":
+        """The tensor in float32."""
+        ...
+
 
 def snapshot(value: object) -> Array:
-    """A copy of an array, a number or a torch tensor (detached, moved to the CPU) as a numpy array."""
-    return np.array(value.detach().cpu().numpy() if isinstance(value, TorchTensor) else value, copy=True)
+    """A copy of an array, a number or a torch tensor (detached, moved to the CPU) as a numpy array.
+
+    A tensor of bfloat16, which numpy lacks, becomes float32; its values stay.
+    """
+    if not isinstance(value, TorchTensor):
+        return np.array(value, copy=True)
+    if str(getattr(value, "dtype", "")) == "torch.bfloat16":
+        value = value.float()
+    return np.array(value.detach().cpu().numpy(), copy=True)
 
 
 class Trace(dict[str, Array]):

@@ -17,7 +17,7 @@ from parity.judge.diagnosis.registry import Cause
 from parity.judge.judgment import Judgment
 from parity.judge.ledger import Cell
 from parity.judge.metrics import Worst
-from parity.judge.states import Blame, CellState, Mode
+from parity.judge.states import Blame, CellState, Mode, Tier
 from parity.stages import Scope, TensorName
 
 # Output error divided by input error, each in multiples of its limit. A stage whose output is beyond its limit and
@@ -48,6 +48,7 @@ class StageVerdict:
         cause: The most likely cause, for an origin.
         drift: For a waveform, the drift of F0 in cents.
         magnitude: For a waveform, the relative RMS of its short-time magnitudes.
+        tier: The best tier whose limits all its cells meet; None where nothing was compared or rated.
     """
 
     stage: stages.Stage
@@ -64,6 +65,7 @@ class StageVerdict:
     cause: Cause | None = None
     drift: float | None = None
     magnitude: float | None = None
+    tier: Tier | None = None
 
     @property
     def failed(self) -> bool:

@@ -204,7 +204,8 @@ def judge_tensor(
     for metric in metrics.metrics(name):
         limit = limits.find(name, mode, metric, network)
         value = numbers.values[metric]
-        passes = value == 0 or value <= limit.limit  # both are False for NaN
+        # Both are False for NaN. A decision that differs is first explained (parity/judge/decisions/explanation.py).
+        passes = value == 0 or (metric is not Metric.UNEQUAL and value <= limit.limit)
         state = CellState.SAME if value == 0 else CellState.CLOSE if passes else CellState.DIFFERS
         cell = Cell(name, mode, metric, state, value, limit.limit, None, numbers.worst, numbers.max_abs, limit.spread)
         cells.append(cell if passes else replace(cell, sentence=_sentence(case, cell, limit, numbers.markers)))

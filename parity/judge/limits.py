@@ -21,7 +21,7 @@ their limits with the reasons.
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from parity import stages
 from parity.errors import ParityError
 from parity.goldens import closed_schema
 from parity.goldens.text import parse as parse_json
-from parity.judge.states import Metric, Mode
+from parity.judge.states import Metric, Mode, Tier
 from parity.judge.unmeasured_limits import unmeasured
 from parity.stages import Scope, TensorKind, TensorName
 from parity.stages.profile_table import METHODS
@@ -43,6 +43,9 @@ MARGIN = 5.0
 FLOORS = {"float32": 5e-7, "float64": 1e-9, "int16": 1e-5}
 # The variant that `rvc-parity exact --traces` writes: the exact result, from which no original's golden is farther.
 EXACT = "exact"
+# The precisions of the variants that today's limits, those of the tier float32, follow from. The spread of a reduced
+# precision gives the limits of its own tier (parity/judge/tiers/tier_limits.py).
+FULL_PRECISION = ("float32", "float64")
 ENOUGH = 3  # variants of a stream; with fewer of them, the spread of a file is the better estimate
 WORST_FRAME_FLOOR = 4  # times the floor: one frame may hold more rounding than the mean of all
 
@@ -145,13 +148,31 @@ def network_f0(options: Mapping[str, Any]) -> bool:
 
 
 class Limits:
-    """Every limit of a run, looked up by tensor, mode and metric."""
+    """Every limit of a run, looked up by tensor, mode and metric.
 
-    def __init__(self, spread: Mapping[str, Any] | None = None) -> None:
+    Attributes:
+        tier: The tier that they admit.
+    """
+
+    tier: Tier = Tier.FLOAT32
+
+    def __init__(self, spread: Mapping[str, Any] | None = None, formats: Collection[str] = FULL_PRECISION) -> None:
+        """Limits of a measured spread.
+
+        Args:
+            spread: a document of spread.json; None for limits of tensors that were not measured.
+            formats: the precisions ("dtype" of a variant's environment) whose variants count.
+        """
+        variants = {row["name"]: row["environment"] for row in (spread or {}).get("variants", [])}
         self._entries: dict[tuple[str, str, str, bool | None], Mapping[str, float]] = {}
         for entry in (spread or {}).get("entries", []):
-            key = (entry["tensor"], entry["mode"], entry["metric"], entry["network_f0"])
-            self._entries[key] = entry["by_variant"]
+            counted = {
+                name: value
+                for name, value in entry["by_variant"].items()
+                if variants.get(name, {}).get("dtype", "float32") in formats
+            }
+            if counted:
+                self._entries[entry["tensor"], entry["mode"], entry["metric"], entry["network_f0"]] = counted
         self.variants = [dict(variant) for variant in (spread or {}).get("variants", [])]
 
     def find(self, name: str, mode: str, metric: str, network: bool) -> Limit:
@@ -163,9 +184,9 @@ class Limits:
             metric: What is limited.
             network: Whether the F0 of the case comes from a network.
         """
-        variants = self._measured(name, mode, metric, network)
+        variants = self.measured(name, mode, metric, network)
         if mode == Mode.CHAINED and variants:  # the error of a chain contains the stage's own
-            own = self._measured(name, Mode.ISOLATED, metric, network)
+            own = self.measured(name, Mode.ISOLATED, metric, network)
             variants = {key: max(variants.get(key, 0.0), own.get(key, 0.0)) for key in {**variants, **own}}
         typed, because = unmeasured(name, mode, metric, network)
         if source := COPY_OF.get(TensorName.parse(name).local):
@@ -189,14 +210,17 @@ class Limits:
             derivation={**limit.derivation, **variants},
         )
 
-    def _measured(self, name: str, mode: str, metric: str, network: bool) -> Mapping[str, float]:
-        """Variant → its distance, from the entry nearest to what is looked up; empty where nothing was measured."""
+    def measured(self, name: str, mode: str, metric: str, network: bool, enough: int = ENOUGH) -> Mapping[str, float]:
+        """Variant → its distance, from the entry nearest to what is looked up; empty where nothing was measured.
+
+        An entry of a stream with fewer than `enough` variants is passed over for that of a file.
+        """
         for entry, in_mode, of_stream in _entries_for(name, mode):
             for measured_with in (network, None):
                 variants = self._entries.get((entry, in_mode, metric, measured_with), {})
                 if in_mode != mode:  # the exact result of a chain contains the error of what it reads
                     variants = {key: value for key, value in variants.items() if key != EXACT}
-                if variants and (len(variants) >= ENOUGH or not of_stream):
+                if variants and (len(variants) >= enough or not of_stream):
                     return variants
         return {}
 
@@ -216,7 +240,7 @@ def _derived(name: str, mode: str, metric: str, network: bool, variants: Mapping
     row = stages.tensor(name)
     variant = max(variants, key=lambda key: variants[key])
     spread = variants[variant]
-    floor = _floor(row, metric)
+    floor = floor_of(row, metric)
     limit = 0.0 if metric == Metric.UNEQUAL else max(MARGIN * spread, floor)
     if metric == Metric.STEPS and mode == Mode.ISOLATED:
         limit = spread
@@ -232,7 +256,7 @@ def _derived(name: str, mode: str, metric: str, network: bool, variants: Mapping
     return Limit(TensorName.parse(name).local, mode, metric, limit, because, spread, network, variants)
 
 
-def _floor(row: stages.Tensor, metric: str) -> float:
+def floor_of(row: stages.Tensor, metric: str) -> float:
     """The least limit of a metric: the rounding of the number format."""
     if metric in _COUNTED:
         return 0.0

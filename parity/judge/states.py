@@ -86,3 +86,24 @@ class CaseState(StrEnum):
     UNREADABLE = "unreadable"  # the golden cannot be opened
     NOTHING = "nothing"  # no cell was compared
     DECLINED = "declined"  # the candidate declares that it does not support the case
+
+
+class Tier(StrEnum):
+    """How near to the original's float32 result something is, best first; the originals in that precision are as near.
+
+    `NONE` is farther than every tier.
+    """
+
+    BIT_EXACT = "bit-exact"
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+    NONE = "none"
+
+    @property
+    def rank(self) -> int:
+        """0 for the best."""
+        return list(Tier).index(self)
+
+
+PASS_MARKS = tuple(tier for tier in Tier if tier is not Tier.NONE)  # the tiers that a run can require

@@ -26,10 +26,12 @@ from parity.judge.continuation import Allowance, Continuation
 from parity.judge.decisions import explanation, phase_wraps
 from parity.judge.judgment import Absence, Judgment, ModeRun
 from parity.judge.ledger import Cell, Ledger
-from parity.judge.states import Blame, CaseState, CellState, Metric, Mode, NotTried
+from parity.judge.states import Blame, CaseState, CellState, Metric, Mode, NotTried, Tier
 from parity.judge.waivers import Waivers
+from parity.stages import TensorName
 
 EXIT_CODES = {CaseState.PASS: 0, CaseState.DIFFERS: 1, CaseState.NOTHING: 3, CaseState.PARTIAL: 4}
+OUTPUTS = ("waveform.final", "out")  # local names of what a user gets, of a file and of a block of a stream
 _LISTED = 5  # names that a sentence lists; the rest are counted
 
 
@@ -43,6 +45,7 @@ class RunScope:
         only_stage: The stage of `--stage`; None for all.
         against: What the candidate is compared with: "goldens", or "rvc" for drawn cases that no golden has.
         seed: The seed of the drawn cases; None for goldens.
+        tier: The tier that passes.
     """
 
     modes: tuple[Mode, ...] = tuple(Mode)
@@ -50,6 +53,7 @@ class RunScope:
     only_stage: str | None = None
     against: str = "goldens"
     seed: str | None = None
+    tier: Tier = Tier.FLOAT32
 
     @property
     def complete(self) -> bool:
@@ -76,12 +80,17 @@ class RunResult:
         sentence: The reason, for people.
         failures: Failures that belong to no cell; the state is DIFFERS where there is one.
         scope: What the run judged.
+        tier: The worst of the tiers of its cases; None where nothing was compared or rated.
+        output_holds: Whether the output of every differing case is within its limits; None where no case differs, or
+            an output was not compared.
     """
 
     state: CaseState
     sentence: str
     failures: tuple[str, ...]
     scope: RunScope
+    tier: Tier | None = None
+    output_holds: bool | None = None
 
     @property
     def exit_code(self) -> int:
@@ -107,6 +116,7 @@ class CaseVerdict:
         matches: Every other profile under which the case would pass, the nearest first.
         continuation: The origins of its chain; None where no chain was continued.
         not_tried: What needs networks and was left out, because torch or `rvc` is not installed.
+        tier: The worst of the tiers of its stages; None where nothing was compared or rated.
     """
 
     name: str
@@ -122,6 +132,17 @@ class CaseVerdict:
     matches: tuple[str, ...] = ()
     continuation: Continuation | None = None
     not_tried: list[NotTried] = field(default_factory=list)
+    tier: Tier | None = None
+
+    @property
+    def output_holds(self) -> bool | None:
+        """Whether what a user gets of the conversion is within its limits; None where that was not compared."""
+        cells = [
+            cell
+            for cell in self.ledger.cells
+            if cell.mode is Mode.CHAINED and TensorName.parse(cell.tensor).local in OUTPUTS and not cell.state.untested
+        ]
+        return not any(cell.failed for cell in cells) if cells else None
 
 
 def judge(judgment: Judgment, observe: Observer = unobserved) -> CaseVerdict:
@@ -171,10 +192,7 @@ def has(case: Case, only_stage: str | None) -> bool:
 
 def judge_tensors(judgment: Judgment) -> CaseVerdict:
     """Judge what the candidate made; `judgment.isolated` and `judgment.chained` hold it already."""
-    _fill_ledger(judgment)
-    for mode in Mode:
-        phase_wraps.explain(judgment, mode)
-    explanation.explain_flips(judgment)
+    compare(judgment)
     case = judgment.case
     judgment.ledger.cells = [judgment.waivers.apply(case.name, cell) for cell in judgment.ledger.cells]
     verdicts = blame.blame_stages(judgment)
@@ -182,6 +200,14 @@ def judge_tensors(judgment: Judgment) -> CaseVerdict:
         if verdict.failed:
             description.describe(judgment, verdict)
     return _conclude(judgment, verdicts)
+
+
+def compare(judgment: Judgment) -> None:
+    """Enter the cells of a judgment, with the decisions that are explained, before any waiver."""
+    _fill_ledger(judgment)
+    for mode in Mode:
+        phase_wraps.explain(judgment, mode)
+    explanation.explain_flips(judgment)
 
 
 def match_profiles(judgment: Judgment, verdict: CaseVerdict) -> None:
@@ -330,9 +356,20 @@ def overall(
         state, sentence = CaseState.PASS, f"all {totals['compared']} cells of {_cases(len(judged))} hold"
         if len(judged) < len(cases):
             sentence += f"; {_cases(len(cases) - len(judged))} of profiles that the candidate does not declare"
+    if scope.tier is not Tier.FLOAT32 and state in (CaseState.PASS, CaseState.PARTIAL):
+        sentence += f" in the tier {scope.tier}"
     if scope.against != "goldens":
         sentence = f"against {scope.against}, and no golden was judged: {sentence}"
-    return RunResult(state, sentence, tuple(failures), scope)
+    tier = max(
+        (verdict.tier for verdict in judged if verdict.tier is not None), key=lambda each: each.rank, default=None
+    )
+    return RunResult(state, sentence, tuple(failures), scope, tier, _output_holds(differing) if not failures else None)
+
+
+def _output_holds(differing: Sequence[CaseVerdict]) -> bool | None:
+    """Whether the output of every differing case is within its limits."""
+    holds = [verdict.output_holds for verdict in differing]
+    return None if not holds or None in holds else all(holds)
 
 
 def _cases(count: int) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from parity.judge.states import Blame, CaseState, CellState, Metric, Mode, NotTried
+from parity.judge.states import PASS_MARKS, Blame, CaseState, CellState, Metric, Mode, NotTried, Tier
 
 FORMAT = "rvc-verdict/1"
 
@@ -66,6 +66,7 @@ _CELL = _object(
     },
 )
 
+_TIER = {"enum": [tier.value for tier in Tier]}
 _SHAPE = _object(
     {"kind": {"enum": ["edge", "transient", "persistent", "growing", "periodic", "none"]}, "sentence": _TEXT}
 )
@@ -93,6 +94,7 @@ _STAGE = _object(
         "cause": {"anyOf": [_CAUSE, {"type": "null"}]},
         "drift_cents": {**_NUMBER, "description": "F0 drift seen in a waveform, apart from its magnitude error"},
         "magnitude": {**_NUMBER, "description": "relative RMS of the waveform's short-time magnitudes, drift apart"},
+        "tier": {**_TIER, "description": "the best tier whose limits all cells meet; absent: not tested"},
     },
 )
 
@@ -160,6 +162,12 @@ _CASE = _object(
         "matches": {
             **_list(_TEXT),
             "description": "every other profile under which a differing case would have passed",
+        },
+        "tier": {**_TIER, "description": "the worst of the tiers of its stages; absent: nothing was compared"},
+        "output_holds": {
+            "type": "boolean",
+            "description": "of a differing case: whether its output, waveform.final or the blocks of a stream, is "
+            "within its limits; absent: not compared",
         },
     },
 )
@@ -260,6 +268,17 @@ SCHEMA: dict[str, Any] = {
             "speed": {**_FREE, "description": "what bench.budget measured, if it ran"},
             "pending": {**_list(_TEXT), "description": "the selected cases that an unfinished run has not reached"},
             "notes": {**_list(_TEXT), "description": "what the run cannot show, in sentences"},
+            "tier": _object(
+                {
+                    "required": {"enum": [tier.value for tier in PASS_MARKS], "description": "the tier that passes"},
+                    "reached": {"anyOf": [_TIER, {"type": "null"}], "description": "the worst tier of the cases"},
+                }
+            ),
+            "output_holds": {
+                "type": "boolean",
+                "description": "whether the output of every differing case is within its limits; absent: no case "
+                "differs, or an output was not compared",
+            },
         },
     ),
     "$defs": {"cell": _CELL, "stage": _STAGE, "case": _CASE, "limit": _LIMIT, "waiver": _WAIVER},

@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from parity.judge.states import Blame, CaseState, CellState
+from parity.judge.states import Blame, CaseState, CellState, Tier
 from parity.output.verdict_json import Json, cell_failed
 
 LABEL = "RVC parity"
@@ -36,13 +36,24 @@ def _message(verdict: Mapping[str, Any], state: CaseState) -> str:
     if state is CaseState.DIFFERS:
         rest = len(origins) - _NAMED
         named = ", ".join(origins[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
-        return f"{named} {'differs' if len(origins) == 1 else 'differ'}" if origins else "differs"
+        message = f"{named} {'differs' if len(origins) == 1 else 'differ'}" if origins else "differs"
+        return message + _although(verdict)
     hold = sum(
         any(not CellState(cell["state"]).untested for cell in row) and not any(map(cell_failed, row))
         for row in cells.values()
     )
     if state is CaseState.NOTHING:
         return "nothing compared"
+    required = verdict.get("tier", {}).get("required", Tier.FLOAT32)
+    tier = f" in {required}" if required != Tier.FLOAT32 else ""
     if state is CaseState.PARTIAL:
-        return f"{hold} of {len(cells)} stages hold"
-    return f"{hold} stages hold" if hold != 1 else "1 stage holds"
+        return f"{hold} of {len(cells)} stages hold{tier}"
+    return (f"{hold} stages hold" if hold != 1 else "1 stage holds") + tier
+
+
+def _although(verdict: Mapping[str, Any]) -> str:
+    """What holds of a differing run nevertheless: the tier that every stage reaches, or its output."""
+    reached = verdict.get("tier", {}).get("reached")
+    if reached not in (None, Tier.NONE):
+        return f"; all reach {reached}"
+    return "; the output holds" if verdict.get("output_holds") else ""

@@ -6,6 +6,7 @@ from typing import Any
 from parity.judge.states import CaseState
 from parity.output import faults
 from parity.output.faults import Fault
+from parity.output.verdict_json import state_text
 
 MOST_LINES = 25  # lines of a terminal that shows the summary and the prompt
 _FULL = 3  # faults that get four lines each; the next ones get one line
@@ -33,7 +34,7 @@ def text(verdict: Mapping[str, Any]) -> str:
             *(f"next: {line}" for line in _next_steps(fault_list)),
             "",
         ]
-    return "\n".join([*lines, f"{verdict['state']}: {verdict['sentence']}"])
+    return "\n".join([*lines, f"{state_text(verdict)}: {verdict['sentence']}"])
 
 
 def plural(count: int, one: str) -> str:

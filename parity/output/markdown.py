@@ -5,6 +5,7 @@ from typing import Any
 
 from parity.goldens.text import printable
 from parity.output import fault_summary, faults, table
+from parity.output.verdict_json import state_text
 
 # Characters with a meaning in Markdown that a name or a sentence could hold. An underscore inside a word has none.
 _SPECIAL = "\\`*[]<>|#!~&$"
@@ -19,7 +20,7 @@ def document(verdict: Mapping[str, Any]) -> str:
     """The Markdown of a verdict.json document: its faults, one table of stages, one of cases."""
     about = verdict["candidate"]
     lines = [
-        f"# Parity: {verdict['state']}",
+        f"# Parity: {state_text(verdict)}",
         "",
         escaped(f"{about['name']} {about['version']}: {verdict['sentence']}"),
         "",
@@ -27,16 +28,17 @@ def document(verdict: Mapping[str, Any]) -> str:
         *(f"- {escaped(line.strip())}" for line in verdict["failures"]),
         *([""] if verdict["failures"] else []),
         "| " + " | ".join(table.HEADINGS) + " |",
-        "|---|--:|--:|--:|--:|---|",
+        "|---|--:|--:|--:|--:|---|---|",
     ]
     if heading := table.heading(verdict):
         lines[:0] = [escaped(heading), ""]
     lines += ["| " + " | ".join(map(escaped, line)) + " |" for line in table.stage_lines(verdict)]
-    lines += ["", "| case | state | cells | failed | what |", "|---|---|--:|--:|---|"]
+    lines += ["", "| case | state | tier | cells | failed | what |", "|---|---|---|--:|--:|---|"]
     for case in verdict["cases"]:
         counts, sentence = case["counts"], escaped(case["sentence"] or "")
         lines.append(
-            f"| {escaped(case['name'])} | {case['state']} | {counts['expected']} | {counts['failed']} | {sentence} |"
+            f"| {escaped(case['name'])} | {state_text(case)} | {case.get('tier', '')} | {counts['expected']} "
+            f"| {counts['failed']} | {sentence} |"
         )
     extra = [f"{case['name']}: {', '.join(case['extra'])}" for case in verdict["cases"] if case.get("extra")]
     if extra:

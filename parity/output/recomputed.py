@@ -9,7 +9,7 @@ from typing import Any
 
 from parity.errors import ParityError
 from parity.goldens import closed_schema
-from parity.judge.states import Blame, CaseState, CellState, Metric, Mode
+from parity.judge.states import Blame, CaseState, CellState, Metric, Mode, Tier
 from parity.judge.verdict import EXIT_CODES
 from parity.judge.verdict_schema import FORMAT, SCHEMA
 from parity.output.verdict_json import Json
@@ -37,6 +37,7 @@ def contradictions(document: Mapping[str, Any]) -> Iterator[str]:
     """One sentence for each statement of a document that its own cells contradict."""
     limits = {(row["tensor"], row["mode"], row["metric"], row["limit"]) for row in document["limits"]}
     reasons = {row["because"] for row in document["waivers"]}
+    required = Tier(document["tier"]["required"] if "tier" in document else Tier.FLOAT32)
     for case in document["cases"]:
         for cell in _cells(case):
             if sentence := _cell(cell, limits, reasons):
@@ -50,6 +51,11 @@ def contradictions(document: Mapping[str, Any]) -> Iterator[str]:
             failed = any(CellState(cell["state"]).failed for cell in stage["cells"])
             if failed and stage["blame"] in (Blame.CLEAN, Blame.NOT_TESTED):
                 yield f"{stage['prefix']}{stage['stage']} of {case['name']} failed, and is stated as {stage['blame']!r}"
+            if "tier" in stage and (sentence := _tier(stage, failed, required)):
+                yield f"{stage['prefix']}{stage['stage']} of {case['name']} {sentence}"
+        tiers = [stage["tier"] for stage in case["stages"] if "tier" in stage]
+        if tiers and case.get("tier") != (worst := worst_tier(tiers)):
+            yield f"the tier of {case['name']} is stated as {case.get('tier')!r}, and its stages give {worst.value!r}"
     total = counts(cell for case in document["cases"] for cell in _cells(case))
     if total != document["counts"]:
         yield "the counts of the run are not those of its cells"
@@ -58,6 +64,23 @@ def contradictions(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"the run is stated as {document['state']!r}, and its cells give {state.value!r}"
     if EXIT_CODES[state] != document["exit_code"]:
         yield f"the exit code is stated as {document['exit_code']}, and its cells give {EXIT_CODES[state]}"
+
+
+def worst_tier(names: Iterable[str]) -> Tier:
+    """The worst of some tiers, of which there is at least one."""
+    return max(map(Tier, names), key=lambda tier: tier.rank)
+
+
+def _tier(stage: Mapping[str, Any], failed: bool, required: Tier) -> str | None:
+    """What is wrong with the tier of a stage; None where it agrees with the states of its cells."""
+    tier, cells = Tier(stage["tier"]), [CellState(cell["state"]) for cell in stage["cells"]]
+    if failed and tier.rank <= required.rank:
+        return f"failed in the tier {required}, and its tier is stated as {tier.value!r}"
+    if not failed and CellState.WAIVED not in cells and tier.rank > required.rank:
+        return f"holds in the tier {required}, and its tier is stated as {tier.value!r}"
+    if tier is Tier.BIT_EXACT and any(state is not CellState.SAME and not state.untested for state in cells):
+        return "has values that are not equal, and its tier is stated as 'bit-exact'"
+    return None
 
 
 def _cells(case: Mapping[str, Any]) -> Iterator[Json]:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parity import stages
-from parity.judge.states import CellState
-from parity.output import fault_summary, faults
+from parity.judge.states import CellState, Tier
+from parity.output import fault_summary, faults, recomputed
 from parity.output.verdict_json import cell_failed
 
-HEADINGS = ("stage", "cells", "same", "close", "differs", "nearest to its limit")
+HEADINGS = ("stage", "cells", "same", "close", "differs", "tier", "nearest to its limit")
 _NUMERIC_COLUMNS = (1, 2, 3, 4)
 _FORM_STATES = ("missing", "shape", "dtype", "nan", "empty", "error")  # cell states without a measured number
 _EXTRA_SHOWN = 10  # tensors that were not asked for that a line lists; the rest are counted
@@ -26,9 +26,11 @@ def stage_lines(verdict: Mapping[str, Any]) -> list[tuple[str, ...]]:
     The last column is the cell with the largest ratio of value to limit, a failed one first.
     """
     by_stage: dict[str, list[Mapping[str, Any]]] = {}
+    tiers: dict[str, list[str]] = {}
     for case in verdict["cases"]:
         for stage in case["stages"]:
             by_stage.setdefault(stage["stage"], []).extend(stage["cells"])
+            tiers.setdefault(stage["stage"], []).extend([stage["tier"]] if "tier" in stage else [])
     lines: list[tuple[str, ...]] = []
     order = [stage.name for stage in stages.every()]
     for name, cells in sorted(by_stage.items(), key=lambda item: order.index(item[0])):
@@ -40,6 +42,7 @@ def stage_lines(verdict: Mapping[str, Any]) -> list[tuple[str, ...]]:
                 str(states.count("same")),
                 str(states.count("close") + states.count("explained") + states.count("waived")),
                 str(sum(map(cell_failed, cells))),
+                str(recomputed.worst_tier(tiers[name])) if tiers[name] else "",
                 _nearest_to_limit(cells),
             )
         )
@@ -98,11 +101,21 @@ def closing(verdict: Mapping[str, Any]) -> str:
         *_extra_tensors(verdict),
         *_not_shown(verdict),
         *_explained_decisions(verdict),
+        *_tier(verdict),
         *verdict.get("notes", ()),
         *_golden_set(verdict),
         "",
     ]
     return "\n".join([*lines, fault_summary.text(verdict)])
+
+
+def _tier(verdict: Mapping[str, Any]) -> list[str]:
+    """The tier that the run reaches, where that is not the one that passes."""
+    tier = verdict.get("tier")
+    if tier is None or tier["reached"] in (tier["required"], None):
+        return []
+    reached = "no tier: see docs/tiers.md" if tier["reached"] == Tier.NONE else str(tier["reached"])
+    return ["", f"tier: {reached} (required: {tier['required']})"]
 
 
 def _golden_set(verdict: Mapping[str, Any]) -> list[str]:

@@ -34,10 +34,16 @@ def case_failed(case: Mapping[str, Any]) -> bool:
     return CaseState(case["state"]) not in NEUTRAL_CASE_STATES
 
 
+def state_text(document: Mapping[str, Any]) -> str:
+    """The state of a case or of a run; of a differing one, whether its output is within its limits nevertheless."""
+    state = str(document["state"])
+    return f"{state}, but its output is within the limits" if document.get("output_holds") else state
+
+
 def stage_document(verdict: StageVerdict) -> Json:
     """One stage of a case, with all its cells."""
     times = {mode: _finite(verdict.times_limit(mode)) for mode in Mode}
-    return {
+    document = {
         "stage": verdict.stage.name,
         "prefix": verdict.prefix,
         "blame": verdict.blame,
@@ -53,6 +59,7 @@ def stage_document(verdict: StageVerdict) -> Json:
         "magnitude": verdict.magnitude,
         "cells": [cell.document() for cell in verdict.cells],
     }
+    return document if verdict.tier is None else document | {"tier": verdict.tier}
 
 
 def _finite(value: float | None) -> float | None:
@@ -94,6 +101,10 @@ def case_document(
         document["continuation"] = verdict.continuation.sentence
     if verdict.not_tried:
         document["not_tried"] = verdict.not_tried
+    if verdict.tier is not None:
+        document["tier"] = verdict.tier
+    if verdict.state is CaseState.DIFFERS and verdict.output_holds is not None:
+        document["output_holds"] = verdict.output_holds
     if case is None:
         return document
     document |= {
@@ -189,6 +200,10 @@ def run_document(
         "limits": list(limits),
         "waivers": list(waivers),
     }
+    if result.tier is not None:
+        document["tier"] = {"required": result.scope.tier, "reached": result.tier}
+    if result.output_holds is not None:
+        document["output_holds"] = result.output_holds
     if pending:
         document["pending"] = list(pending)
         document["sentence"] += f"; {len(pending)} not judged yet: the same command with --resume continues"

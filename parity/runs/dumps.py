@@ -16,9 +16,9 @@ from parity.goldens.store import Case, MemoryCase
 from parity.goldens.text import parse as parse_json
 from parity.judge import candidate_runs, verdict
 from parity.judge.judgment import Absence, Judgment, ModeRun
-from parity.judge.limits import load as load_limits
 from parity.judge.limits import network_f0
-from parity.judge.states import CellState, Mode
+from parity.judge.states import CellState, Mode, Tier
+from parity.judge.tiers import rating, tier_limits
 from parity.judge.waivers import Waivers
 from parity.output import files, verdict_json
 from parity.output.verdict_json import Json
@@ -35,6 +35,7 @@ def compare(
     only_stage: str | None = None,
     out: Path | None = None,
     waivers: Waivers | None = None,
+    tier: Tier = Tier.FLOAT32,
 ) -> Json:
     """Judge a candidate's trace.
 
@@ -44,6 +45,7 @@ def compare(
         only_stage: only this stage.
         out: receives verdict.json, junit.xml, summary.md and traces/; nothing is written without it.
         waivers: known failures; none unless given.
+        tier: the tier that passes.
     Returns:
         the document of verdict.json.
     Raises:
@@ -66,7 +68,7 @@ def compare(
         )
     about: dict[str, object] = {"name": candidate.stem, "version": "a trace", "command": None}
     command = f"python -m parity compare {golden} {candidate}"
-    return judge(case, dict(made), about, command, only_stage, out, waivers=waivers)
+    return judge(case, dict(made), about, command, only_stage, out, waivers=waivers, tier=tier)
 
 
 def judge(
@@ -78,6 +80,7 @@ def judge(
     out: Path | None = None,
     program: Candidate | None = None,
     waivers: Waivers | None = None,
+    tier: Tier = Tier.FLOAT32,
 ) -> Json:
     """Judge one chained trace against one case.
 
@@ -90,6 +93,7 @@ def judge(
         out: receives the files of the run; nothing is written without it.
         program: the candidate that made the tensors, where it can be run.
         waivers: known failures; none unless given.
+        tier: the tier that passes.
     Returns:
         the document of verdict.json, of one case.
     """
@@ -104,6 +108,7 @@ def judge(
         networks=program,
         waivers=waivers,
         modes=(Mode.CHAINED,),
+        tier=tier,
     )
 
 
@@ -135,11 +140,12 @@ def _judge(
     program: Candidate | None = None,
     waivers: Waivers | None = None,
     modes: tuple[Mode, ...] = tuple(Mode),
+    tier: Tier = Tier.FLOAT32,
 ) -> Json:
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
     golden = case if not isinstance(case, MemoryCase) else None
     pinned = manifest.compare([case.folder] if golden else [], given_waivers=waivers)
-    limits, waivers = load_limits(), waivers if waivers is not None else Waivers()
+    limits, waivers = tier_limits.load(tier), waivers if waivers is not None else Waivers()
     judgment = Judgment(
         case,
         limits,
@@ -154,10 +160,13 @@ def _judge(
     case_verdict = verdict.judge_tensors(judgment)
     verdict.match_profiles(judgment, case_verdict)
     verdict.continue_chain(judgment, case_verdict)
+    rating.rate(judgment, case_verdict)
     traces = files.write_traces(out, case_verdict) if out else {}
     document = verdict_json.case_document(case_verdict, golden, traces, time.monotonic() - begin, command)
     run_document = verdict_json.run_document(
-        verdict.overall([case_verdict], waivers, verdict.RunScope(modes, only_stage=only_stage), pinned.altered),
+        verdict.overall(
+            [case_verdict], waivers, verdict.RunScope(modes, only_stage=only_stage, tier=tier), pinned.altered
+        ),
         replace(pinned, notes=_pinned_notes(pinned, golden)).document(),
         None,
         not_shown.of_run([case.meta], list(store.cases(case.folder.parent)) if golden else [], lambda stage: True),

@@ -22,7 +22,7 @@ from parity.goldens.text import parse as parse_json
 from parity.goldens.text import printable_values
 from parity.judge.blame import StageVerdict
 from parity.judge.ledger import Cell, Ledger
-from parity.judge.states import Blame, CaseState, CellState, Metric, Mode
+from parity.judge.states import Blame, CaseState, CellState, Metric, Mode, Tier
 from parity.judge.verdict import CaseVerdict
 from parity.judge.waivers import Waivers
 from parity.output.verdict_json import Json
@@ -158,6 +158,7 @@ def _verdict(document: Json, waivers: Waivers) -> CaseVerdict:
         document["name"], CaseState(document["state"]), document["sentence"], Ledger(document["name"])
     )
     verdict.first, verdict.matches = document["first"], tuple(document.get("matches", ()))
+    verdict.tier = Tier(document["tier"]) if "tier" in document else None
     for entry in document["stages"]:
         stage = stages.stage_named(entry["stage"])
         if stage is None:

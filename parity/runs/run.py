@@ -17,8 +17,8 @@ from parity.judge.candidate_runs import Observer
 from parity.judge.continuation import Allowance
 from parity.judge.judgment import Judgment
 from parity.judge.limits import Limits, network_f0
-from parity.judge.limits import load as load_limits
-from parity.judge.states import CaseState, CellState, Mode
+from parity.judge.states import CaseState, CellState, Mode, Tier
+from parity.judge.tiers import rating, tier_limits
 from parity.judge.verdict import CaseVerdict
 from parity.judge.waivers import Waivers
 from parity.judge.waivers import load as load_waivers
@@ -48,6 +48,7 @@ class RunOptions:
         names: only the cases of these names; None for all.
         repeats: repeat calls beside the judgment of the cases (parity/runs/repetition.py).
         reference: gives the proven program that answers to other inputs are compared with; None compares none.
+        tier: the tier that passes; its limits apply unless others are given.
     """
 
     profile: str | None = None
@@ -57,6 +58,7 @@ class RunOptions:
     names: tuple[str, ...] | None = None
     repeats: bool = False
     reference: Callable[[], Reference] | None = None
+    tier: Tier = Tier.FLOAT32
 
 
 def run(
@@ -92,11 +94,13 @@ def run(
     selection = Selection(only_case, only_stage, options.profile, options.quick, options.names)
     selected = select(goldens, selection)
     pinned = manifest.compare(store.cases(goldens), limits, waivers)
-    limits = limits if limits is not None else load_limits()
+    limits = limits if limits is not None else tier_limits.load(options.tier)
     waivers = waivers if waivers is not None else load_waivers()
     available = len(store.cases(goldens)) + pinned.missing
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
-    journal = Journal(out, _identity(program, only_stage, pinned.judged_by.limits, waivers), options.resume)
+    journal = Journal(
+        out, _identity(program, only_stage, pinned.judged_by.limits, waivers, options.tier), options.resume
+    )
     judged: list[Judged] = []
     declared = DeclaredCalls()
     repetition = Repetition(program, limits, options.reference, only_stage) if options.repeats else None
@@ -104,7 +108,9 @@ def run(
     def document(pending: Sequence[Path]) -> Json:
         """The document of the run as far as it has come."""
         narrow = not selected.complete or bool(pending)
-        scope = verdict.RunScope(cases=available if narrow or pinned.missing else None, only_stage=only_stage)
+        scope = verdict.RunScope(
+            cases=available if narrow or pinned.missing else None, only_stage=only_stage, tier=options.tier
+        )
         complaints = [*([] if narrow else declared.complaints()), *(repetition.complaints() if repetition else ())]
         verdicts = [each.verdict for each in judged]
         networks = {each.verdict.name: each.network_f0 for each in judged}
@@ -206,13 +212,14 @@ class Saved:
         self._next = end + SAVING_PAUSE * (end - begin)
 
 
-def _identity(program: Candidate, only_stage: str | None, limits: str, waivers: Waivers) -> Json:
+def _identity(program: Candidate, only_stage: str | None, limits: str, waivers: Waivers, tier: Tier) -> Json:
     """What an unfinished run must have in common with the run that continues it; `limits` is their digest."""
     return {
         "candidate": dict(program.about),
         "program": program_files(program.about.get("command")),
         "choice of stages": only_stage,
         "set of limits": limits,
+        "required tier": tier,
         "list of waivers": waivers.rows,
     }
 
@@ -311,6 +318,8 @@ def _judge(
     case_verdict = verdict.judge(judgment, observe)
     verdict.match_profiles(judgment, case_verdict)
     verdict.continue_chain(judgment, case_verdict, allowance)
+    if taken:
+        rating.rate(judgment, case_verdict)
     if not taken:
         case_verdict.state, case_verdict.outside = CaseState.DECLINED, True
         case_verdict.sentence = f"the candidate does not declare the profile {case.profile}"

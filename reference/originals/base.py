@@ -42,6 +42,7 @@ class Original(ABC):
     """One original in this process: opened once, then used for any number of conversions."""
 
     profile: str
+    rmvpe_module: str  # the module that defines the class RMVPE
 
     def __init__(self, weights: Weights, threads: int = THREADS) -> None:
         self.weights, self.threads = weights, threads

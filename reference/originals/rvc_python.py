@@ -25,6 +25,7 @@ class RvcPython(Original):
     """The `rvc-python` profile's original."""
 
     profile = "rvc-python"
+    rmvpe_module = "rvc_python.lib.rmvpe"
     vc: Any
 
     @suppress_output

@@ -26,6 +26,7 @@ class Webui2026(Original):
     """The `webui-2026` profile's original."""
 
     profile = "webui-2026"
+    rmvpe_module = "infer.rmvpe"
     vc: Any
 
     def __init__(self, weights: Weights, folder: Path, threads: int = THREADS) -> None:

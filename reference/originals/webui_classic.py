@@ -26,6 +26,7 @@ class WebuiClassic(Original):
     """The `webui-classic` profile's original, with transformers' HuBERT because fairseq no longer installs."""
 
     profile = "webui-classic"
+    rmvpe_module = "infer.lib.rmvpe"
     vc: Any
 
     def __init__(self, weights: Weights, folder: Path, threads: int = THREADS) -> None:

@@ -15,6 +15,7 @@ from parity import stages
 from parity.goldens import time_axes
 from parity.goldens.trace_file import Trace
 from parity.hooks.interception import StandIn, replaced
+from reference.variants import reduced
 
 Arrays = Mapping[str, NDArray[Any]]
 FRAME = stages.FRAME
@@ -36,19 +37,21 @@ def run(
         models: the module that defines it.
         hubert: (source (1, L), version) → features (1, n, C).
         recorded: a golden of an offline conversion.
-        dtype: precision of the computation; float64 gives the values without float32's rounding.
+        dtype: precision of the computation; float64 gives the values without float32's rounding, float16 and bfloat16
+            those of a GPU (`reduced.autocast`).
         only: the stages to run.
     Returns:
         the outputs by name, float32 (they are compared in the original's own type).
     """
     outputs = Trace()
     before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)  # the sine generator allocates buffers of the default type
-    net.to(dtype)
+    stored = torch.float32 if dtype in reduced.FORMATS else dtype  # autocast narrows what its products read
+    torch.set_default_dtype(stored)  # the sine generator allocates buffers of the default type
+    net.to(stored)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), reduced.autocast(dtype):
             for prefix in stages.prefixes_of(recorded):
-                _segment(net, models, hubert, recorded, prefix, dtype, outputs, only)
+                _segment(net, models, hubert, recorded, prefix, stored, outputs, only)
     finally:
         torch.set_default_dtype(before)
         net.float()

@@ -55,13 +55,21 @@ def without(document: Mapping[str, Any], variant: str) -> dict[str, Any]:
 
 
 def left_out_variants(document: Mapping[str, Any]) -> list[str]:
-    """The names of the variants that are left out in turn: all but the truth."""
-    return [row["name"] for row in document["variants"] if not row["name"].endswith(TRUTH)]
+    """The names of the variants that are left out in turn: all but the truth and those in a reduced precision."""
+    return [row["name"] for row in document["variants"] if not row["name"].endswith(TRUTH) and not _is_reduced(row)]
+
+
+def _is_reduced(variant: Mapping[str, Any]) -> bool:
+    """Whether a variant gives the limits of a tier of its own."""
+    return variant["environment"].get("dtype", "float32") not in tolerance.FULL_PRECISION
 
 
 def from_spread(document: Mapping[str, Any]) -> Iterator[Check]:
     """One check for each variant and entry of the spread."""
-    for variant in left_out_variants(document):
+    variants = left_out_variants(document)
+    for row in filter(_is_reduced, document["variants"]):
+        document = without(document, row["name"])
+    for variant in variants:
         limits = tolerance.Limits(without(document, variant))
         for entry in document["entries"]:
             if variant in entry["by_variant"] and len(entry["by_variant"]) > 1:

@@ -190,7 +190,7 @@ def test_a_run_in_a_required_tier_names_it(tmp_path: Path) -> None:
     )
 
 
-def test_differs_and_differs_with_an_output_within_the_limits_are_told_apart(tmp_path: Path) -> None:
+def test_differs_and_differs_with_an_output_within_the_limits_are_distinguished(tmp_path: Path) -> None:
     wrong = tensors() | {FLOW: tensors()[FLOW] * np.float32(1.5)}
     document = run(tmp_path / "one", wrong, tensors())
     assert document["output_holds"] is True and document["cases"][0]["output_holds"] is True

@@ -57,14 +57,14 @@ class TierLimits(Limits):
         if metric == Metric.UNEQUAL and mode == Mode.ISOLATED:
             return {}  # the originals decide in float32 on what they read
         modes = [mode, Mode.ISOLATED] if mode == Mode.CHAINED else [mode]
-        found: dict[str, float] = {}
+        widest: dict[str, float] = {}
         for each, enough in product(modes, (1, ENOUGH)):  # of a tensor of a stream, its own and that of a file
             values = measured.measured(name, each, metric, network, enough)
             if not values and network:
                 values = measured.measured(name, each, metric, False, enough)
             for variant, value in values.items():
-                found[variant] = max(value, found.get(variant, 0.0))
-        return found
+                widest[variant] = max(value, widest.get(variant, 0.0))
+        return widest
 
 
 def _widened(limit: Limit, name: str, tier: Tier, variants: Mapping[str, float]) -> Limit:

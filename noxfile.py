@@ -44,9 +44,10 @@ def parity(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the unit, property, parity and harness tests."""
+    """Run the unit, property, parity and harness tests; all of them in two processes, a choice of them in one."""
     install(session, "tests", "adapters")
-    session.run("python", "-m", "pytest", "--ignore=tests/browser", *session.posargs)
+    arguments = session.posargs or ("-n", "2", "--dist", "loadfile")
+    session.run("python", "-m", "pytest", "--ignore=tests/browser", *arguments)
 
 
 @nox.session

@@ -9,10 +9,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from parity.errors import ParityError
-from reports.data import load
+from reports.data import field_results, load
 from reports.data.load import Json
 from reports.errors import ReportError
-from reports.pages import assembly, index, matrix
+from reports.pages import assembly, field, index, matrix
 from reports.pages import case as case_page
 from reports.panels import costs
 
@@ -29,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
         nargs="+",
         type=Path,
         metavar="VERDICT_DIR",
-        help="a folder with verdict.json and traces/; several are compared side by side",
+        help="a folder with verdict.json and traces/; several are compared side by side; "
+        "or the folder of field.json, the results of public implementations",
     )
     parser.add_argument("out", type=Path, metavar="OUT_DIR", help="folder of the pages")
     parser.add_argument(
@@ -39,7 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     options = parser.parse_args(arguments)
     try:
-        entry = run(options.verdicts, options.out, options.case, options.golden, options.quiet)
+        if len(options.verdicts) == 1 and (options.verdicts[0] / field_results.FILE).is_file():
+            entry = run_field(options.verdicts[0], options.out, options.quiet)
+        else:
+            entry = run(options.verdicts, options.out, options.case, options.golden, options.quiet)
     except ParityError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -88,6 +92,27 @@ def run(
     if places:
         comparison = matrix.build({places[folder]: verdict for folder, verdict in verdicts.items()})
         assembly.write(out / "index.html", assembly.matrix_page(comparison))
+    return out / "index.html"
+
+
+def run_field(folder: Path, out: Path, quiet: bool = False) -> Path:
+    """Write the matrix of public implementations, and the pages of each run whose verdict stands beside it.
+
+    Args:
+        folder: holds field.json, and NAME/PROFILE/verdict.json for each run that is to have pages.
+        out: folder of the pages.
+        quiet: no progress bar.
+    Returns:
+        The page to open first.
+    Raises:
+        ReportError: field.json or a verdict cannot be read.
+    """
+    results = field_results.read(folder / field_results.FILE)
+    for result in results:
+        judged = folder / result.name / result.profile
+        if (judged / "verdict.json").is_file():
+            run([judged], out / result.name / result.profile, quiet=quiet)
+    assembly.write(out / "index.html", assembly.field_page(field.build(results, out)))
     return out / "index.html"
 
 

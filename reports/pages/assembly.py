@@ -11,6 +11,7 @@ from markupsafe import Markup
 from reports.data import pack, states
 from reports.data.color_scale import PACKAGE, color_scale, step_of
 from reports.pages.case import CasePage
+from reports.pages.field import FieldPage
 from reports.pages.index import IndexPage
 from reports.pages.matrix import MatrixPage
 from reports.panels import static_figure
@@ -92,6 +93,11 @@ def index_page(page: IndexPage, costs: Sequence[CostGroup], up: str = "") -> str
 def matrix_page(page: MatrixPage) -> str:
     """The comparison of several candidates."""
     return html("matrix.html", MATRIX_SCRIPTS, page=page)
+
+
+def field_page(page: FieldPage) -> str:
+    """The matrix of public implementations."""
+    return html("field.html", ("theme",), page=page)
 
 
 def write(path: Path, text: str) -> None:

@@ -29,6 +29,8 @@ from rvc.realtime.converter import BlockConverter
 from rvc.realtime.dsp.formant import FormantShift
 from rvc.realtime.tap import Tap, for_block, no_tap
 
+LoadModels = Callable[[Any, str, Controls], Models]
+
 # Settings of a realtime case (docs/spec/07, names of the original's interface) → parameters of BlockSizes.of.
 TIMES = {"block_time": "block", "crossfade_time": "crossfade", "extra_time": "extra"}
 # The same → fields of Controls.
@@ -55,10 +57,11 @@ class RealtimeCase:
         blocks: number of blocks.
     """
 
-    def __init__(self, case: Case, networks: VoiceNetworks) -> None:
+    def __init__(self, case: Case, networks: VoiceNetworks, load: LoadModels = load_models) -> None:
+        """Load the models with `load`, which takes the networks, the profile and the settings of the first block."""
         self.case = case
         self.settings: dict[str, Any] = dict(case.options.get("realtime", {}))
-        self.models: Models = load_models(networks, case.profile, self.controls(0))
+        self.models: Models = load(networks, case.profile, self.controls(0))
         rate = int(self.settings.get("rate") or networks.rate)
         times = {field: self.settings[name] for name, field in TIMES.items() if name in self.settings}
         self.sizes = BlockSizes.of(rate, **times)

@@ -11,16 +11,17 @@ import numpy as np
 import torch
 
 from parity import stages
-from parity.candidates.candidate import CandidateError, NotOffered, Tensors
+from parity.candidates.candidate import CandidateError, Tensors
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge.decisions.voicing import Salience
 from parity.judge.diagnosis.registry import Guess
-from parity.rvc_bridge import offline_stages
+from parity.rvc_bridge import offline_stages, realtime_stages
 from parity.rvc_bridge.case_voice import CaseVoice, config
+from parity.rvc_bridge.realtime_stages import RealtimeCase
 from parity.rvc_bridge.rvc_torch import RvcTorch
 from parity.voices import cache
-from rvc.exported import export, interface
+from rvc.exported import export, interface, streaming
 from rvc.exported.f0_graphs import GRAPHS as F0_GRAPHS
 from rvc.exported.networks import ExportedNetworks
 from rvc.exported.runtime import Graph
@@ -38,7 +39,13 @@ PARTS: dict[str, tuple[dict[str, str], list[str]]] = {
     "nsf": ({"hz": "f0.hz", "noise_source": "noise.nsf"}, ["nsf.sine", "nsf.source"]),
     "generator": ({"flow.z": "flow.z", "nsf.source": "nsf.source", "spk.g": "spk.g"}, ["waveform"]),
 }
-RENAMED = {"waveform": "waveform.segment.full"}
+BLOCK_NAMES = {"content.protected": "content"}  # local names of a file's tensors → those of a block's
+# Part → the arguments of a stream that it reads.
+BLOCK_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "enc_p": ("skip_head",),
+    "nsf": ("skip_head", "return_length"),
+    "generator": ("skip_head", "return_length", "resized_length"),
+}
 
 
 class RvcOnnx(RvcTorch):
@@ -58,42 +65,67 @@ class RvcOnnx(RvcTorch):
 
         return {**super().about, "name": "rvc exported to ONNX", "runtime": f"onnxruntime {onnxruntime.__version__}"}
 
-    def offers(self, stage: stages.Stage) -> bool:
-        """The stages of a file; a stream needs the classes of `rvc.realtime`, which run PyTorch."""
-        return stage.name in offline_stages.STAGES
-
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
         """As `Candidate.run_stage`."""
-        if stage.scope is stages.Scope.BLOCK:
-            raise NotOffered("a stream is not exported")
         exported = self.exported(case)
         try:
-            if stage.name in PARTS:
-                return self.run_part(exported, stage.name, prefix, inputs, case)
+            if stage.name.removeprefix("rt.") in PARTS:
+                return self.run_part(exported, stage, prefix, inputs, case)
+            if stage.scope is stages.Scope.BLOCK:
+                return realtime_stages.run_stage(self.stream(case), stage.name, prefix, inputs)
             voice: Any = CaseVoice(case, exported)  # type: ignore[arg-type]
             copies = {name: value.copy() for name, value in inputs.items()}
             return offline_stages.STAGES[stage.name](voice, prefix, copies)
         except Exception as error:
             raise CandidateError(f"{type(error).__name__}: {error}") from error
 
-    def run_part(self, exported: ExportedNetworks, stage: str, prefix: str, inputs: Tensors, case: Case) -> Tensors:
+    def stream(self, case: Case) -> RealtimeCase:
+        """As `RvcTorch.stream`, with the graphs of the exported folder."""
+        if self._stream is None or self._stream.case is not case:
+            self._stream = RealtimeCase(case, self.networks(case), streaming.load_models)
+        return self._stream
+
+    def run_part(
+        self, exported: ExportedNetworks, stage: stages.Stage, prefix: str, inputs: Tensors, case: Case
+    ) -> Tensors:
         """Run a stage's part of synthesizer.onnx."""
-        names, outputs = PARTS[stage]
-        names = {
-            port: name for port, name in names.items() if case.voice["f0"] or name not in ("f0.coarse", "nsf.source")
+        of_block = stage.scope is stages.Scope.BLOCK
+        part = stage.name.removeprefix("rt.")
+        needed, outputs = PARTS[part]
+        without_f0 = ("f0.coarse", "nsf.source")
+        names = {port: name for port, name in needed.items() if case.voice["f0"] or name not in without_f0}
+        if of_block:
+            names = {port: BLOCK_NAMES.get(name, name) for port, name in names.items()}
+        of_file = ("f0.coarse", "f0.hz")  # of a conversion; a block has its own
+        feeds = {
+            port: inputs[name if name in of_file and not of_block else prefix + name] for port, name in names.items()
         }
-        feeds = {port: inputs[name if name.startswith("f0.") else prefix + name] for port, name in names.items()}
-        if stage == "spk.g":
-            names, feeds = {"speaker": ""}, {"speaker": np.array([config(case).speaker], np.int64)}
-        if stage in ("nsf", "generator"):  # the number of frames, which these parts read from the shape of `content`
-            frames = inputs["f0.hz"].shape[1] if stage == "nsf" else inputs[prefix + "flow.z"].shape[2]
-            width = VERSIONS[exported.version].content_channels
-            names, feeds = {**names, "content": ""}, {**feeds, "content": np.zeros((1, frames, width), np.float32)}
-        graph = self.part(exported.exported.folder / interface.SYNTHESIZER, stage, list(names), outputs)
+        if part == "spk.g":
+            speaker = self.stream(case).controls(0).speaker if of_block else config(case).speaker
+            feeds = {"speaker": np.array([speaker], np.int64)}
+        if part in ("nsf", "generator"):  # the number of frames, which these parts read from the shape of `content`
+            frames = self.frames(case, prefix, inputs, of_block, part)
+            feeds["content"] = np.zeros((1, frames, VERSIONS[exported.version].content_channels), np.float32)
+        if of_block:
+            sizes, formant = self.stream(case).sizes, self.stream(case).formant(stages.index_of(prefix))
+            arguments = (sizes.skip_head, formant.frames, formant.synthesized)
+            stream_inputs = dict(zip(interface.STREAM_INPUTS, arguments, strict=True))
+            feeds |= {port: np.array(stream_inputs[port], np.int64) for port in BLOCK_ARGUMENTS.get(part, ())}
+        graph = self.part(exported.exported.folder / interface.SYNTHESIZER, stage.name, list(feeds), outputs)
         made = graph.run(feeds)
-        if stage == "generator":
+        if part == "generator" and not of_block:
             made["waveform"] = made["waveform"][0]
-        return {prefix + RENAMED.get(name, name): np.ascontiguousarray(value) for name, value in made.items()}
+        waveform = "waveform.raw" if of_block else "waveform.segment.full"
+        return {
+            prefix + (waveform if name == "waveform" else name): np.ascontiguousarray(value)
+            for name, value in made.items()
+        }
+
+    def frames(self, case: Case, prefix: str, inputs: Tensors, of_block: bool, part: str) -> int:
+        """p, the frames of the content that a part would have read."""
+        if of_block:
+            return self.stream(case).sizes.window16 // 160
+        return int(inputs["f0.hz"].shape[1] if part == "nsf" else inputs[prefix + "flow.z"].shape[2])
 
     def part(self, path: Path, stage: str, inputs: list[str], outputs: list[str]) -> Graph:
         """A stage's part of a graph, cut out when the cache lacks it."""

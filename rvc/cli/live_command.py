@@ -14,12 +14,12 @@ import numpy as np
 from rvc.cli import options
 from rvc.cli.stream_command import block_sizes, check, open_stream, print_report, settings
 from rvc.errors import BadInput, RvcError
+from rvc.exported.streaming import open_models
 from rvc.realtime.block_times import BlockTimes
 from rvc.realtime.dsp.loudness import Samples
 from rvc.realtime.io.devices import find_device, open_sounddevice
 from rvc.realtime.io.sources import device_rate
 from rvc.realtime.io.stop import StopSignal
-from rvc.realtime.model_loading import load_models
 from rvc.realtime.stream import Stream
 from rvc.realtime.stream_runner import DevicePair, run_devices
 from rvc.realtime.tap import no_tap
@@ -129,8 +129,8 @@ class TypedCommands:
         elif name == "model" and value:
             self.args.model, self.args.index = value, None
             before = self.stream.models
-            networks = options.voice_networks(self.args, keep=True)
-            self.stream.models = load_models(networks, before.profile.name, self.stream.controls, before.exact_hits)
+            networks = options.conversion_networks(self.args, keep=True)
+            self.stream.models = open_models(networks, before.profile.name, self.stream.controls, before.exact_hits)
         else:
             known = ", ".join([*NUMBERS, *(f"{switch} on|off" for switch in SWITCHES), "model FILE", "quit"])
             raise BadInput(f"{name!r} is no setting; the settings are {known}")

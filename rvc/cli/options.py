@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rvc.config import Config
     from rvc.exported.networks import ExportedNetworks
     from rvc.noise import NoiseSource
-    from rvc.pipeline.conversion_networks import ConversionNetworks
     from rvc.pipeline.voice_networks import VoiceNetworks
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns
@@ -222,7 +221,7 @@ def conversion(args: argparse.Namespace) -> Config:
     return Config.of(args.profile or profiles.DEFAULT, **requested)
 
 
-def conversion_networks(args: argparse.Namespace, *, keep: bool = False) -> ConversionNetworks:
+def conversion_networks(args: argparse.Namespace, *, keep: bool = False) -> VoiceNetworks | ExportedNetworks:
     """Open the voice file, or the exported folder, that --model names.
 
     Args:
@@ -247,14 +246,11 @@ def voice_networks(args: argparse.Namespace, *, keep: bool = False) -> VoiceNetw
     Raises:
         RvcError: no voice was named, or its file cannot be used.
     """
-    from rvc.exported.interface import is_exported
     from rvc.pipeline.voice_networks import VoiceNetworks  # these import torch; `rvc --help` does not need it
     from rvc.voices.folder import find_voice
 
     if args.model is None:
         raise BadInput("no voice was named; give one with --model voice.pth")
-    if is_exported(Path(args.model)):
-        raise BadInput(f"{args.model} is an exported voice, which rvc convert takes; give the .pth here")
     model, index = find_voice(args.model, args.voices)
     return VoiceNetworks(
         model,

@@ -14,13 +14,13 @@ from rvc import profiles, trace
 from rvc.audio.output import check_target
 from rvc.cli import options
 from rvc.errors import BadInput
+from rvc.exported.streaming import open_models
 from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.controls import Controls
 from rvc.realtime.io.sinks import FileSink, PipeSink, Sink
 from rvc.realtime.io.sources import FileSource, PcmFormat, PipeSource, device_rate
 from rvc.realtime.io.stop import StopSignal
 from rvc.realtime.io.wav_pipe import read_start
-from rvc.realtime.model_loading import load_models
 from rvc.realtime.stream import Stream
 from rvc.realtime.stream_runner import run_stream
 from rvc.realtime.tap import Tap, no_tap
@@ -132,10 +132,10 @@ def open_stream(args: argparse.Namespace, sizes: BlockSizes, tap: Tap) -> Stream
     """Load the models and create the stream.  Raises RvcError."""
     first = controls(args)
     noise = options.noise_source(args)
-    networks = options.voice_networks(args, keep=True)
+    networks = options.conversion_networks(args, keep=True)
     for sentence in networks.warnings():
         log.warning("note: %s", sentence)
-    models = load_models(networks, args.profile or profiles.DEFAULT, first, args.exact_hits or "finite")
+    models = open_models(networks, args.profile or profiles.DEFAULT, first, args.exact_hits or "finite")
     return Stream(models, sizes, first, noise=noise, tap=tap)
 
 

@@ -91,11 +91,7 @@ class ExportedNetworks:
             raise BadInput(f"speaker is {config.speaker}, but {folder.name} has {known}")
         method = registry.named(config.f0_method)
         if self.f0 and method.is_neural and method.name not in self.exported.f0_methods:
-            held = ", ".join(self.exported.f0_methods) or "none"
-            raise BadInput(
-                f"{folder} holds no graph of the F0 method {method.name} (it holds {held}); export it again with "
-                f"--f0-method {method.name}, or choose another method"
-            )
+            raise self._lacks(method.name)
         if config.f0_file is not None:
             curve_file.read_curve(config.f0_file)
         names = [interface.CONTENT, interface.SYNTHESIZER]
@@ -142,15 +138,28 @@ class ExportedNetworks:
             )
         if not np.isfinite(padded).all():
             raise BadInput("the sound holds values that are not finite, so no pitch can be tracked; repair the file")
-        graph = self._graph(self.exported.f0_methods[method.name])
-        outputs = graph.run({"audio": padded.astype(np.float32)[None]})
+        return self.graph_f0(method.name, padded, lambda frames: noise.draw("noise.crepe", (frames,), "dither"))
+
+    def graph_f0(
+        self, method: str, samples: npt.NDArray[np.floating[Any]], dither: Callable[[int], Samples]
+    ) -> npt.NDArray[np.floating[Any]]:
+        """The F0 that a method's graph computes: (L,) at 16 kHz → (L // 160 + 1,), Hz, 0 where unvoiced.
+
+        Args:
+            method: a method with a network.
+            samples: float (L,) at 16 kHz.
+            dither: number of frames → CREPE's dither in cents.
+        Raises:
+            BadInput: the folder holds no graph of the method.
+        """
+        if method not in self.exported.f0_methods:
+            raise self._lacks(method)
+        outputs = self._graph(self.exported.f0_methods[method]).run({"audio": samples.astype(np.float32)[None]})
         if "f0" in outputs:
             f0: npt.NDArray[np.floating[Any]] = outputs["f0"]
             return f0
         salience = torch.from_numpy(outputs["salience"])
-        return crepe.decode(
-            torch.split(salience, crepe.STEPS_AT_ONCE), noise.draw("noise.crepe", (len(salience),), "dither")
-        )
+        return crepe.decode(torch.split(salience, crepe.STEPS_AT_ONCE), dither(len(salience)))
 
     @contextmanager
     def borrow_hubert(self, low_latency: bool = False) -> Iterator[OnnxContent]:
@@ -172,6 +181,13 @@ class ExportedNetworks:
         self.check(config)
         for name in (interface.CONTENT, interface.SYNTHESIZER):
             self._graph(name)
+
+    def _lacks(self, method: str) -> BadInput:
+        held = ", ".join(self.exported.f0_methods) or "none"
+        return BadInput(
+            f"{self.exported.folder} holds no graph of the F0 method {method} (it holds {held}); export it again with "
+            f"--f0-method {method}, or choose another method"
+        )
 
     def _retrieves(self, config: Config) -> bool:
         return config.index_rate != 0 and bool(self.index_path or self.exported.fields["retrieval"])

@@ -104,6 +104,20 @@ def track_block(
     """
     newest = at16k[-block_length(block16, method) :]
     raw = raw_block_f0(method, newest, weights=weights, draw=draw, workers=workers)
+    return finish_block(raw, semitones, fill_unvoiced)
+
+
+def finish_block(
+    raw: npt.NDArray[np.floating[Any]], semitones: float, fill_unvoiced: bool
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Post-process a method's F0 of a stream's newest samples.
+
+    Args:
+        raw: float (F,), Hz, 0 where unvoiced.
+        semitones, fill_unvoiced: as in `track_block`.
+    Returns:
+        coarse int64 (F,) and hz float32 (F,).
+    """
     f0 = postprocessing.fill_unvoiced(raw) if fill_unvoiced else raw
     hz = postprocessing.transpose(f0, semitones).astype(np.float32)
     return postprocessing.quantize_realtime(hz), hz

@@ -10,17 +10,25 @@ from rvc.f0.tracking import Draw
 from rvc.noise import Kind, NoiseSource
 from rvc.profiles import Profile
 from rvc.realtime.controls import Controls
+from rvc.realtime.dsp.formant import FormantShift
 from rvc.realtime.dsp.loudness import Samples
 from rvc.realtime.f0_cache import Coarse, Hertz
 from rvc.realtime.tap import Tap
 from rvc.retrieval.search import ExactHits, Index
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from rvc.nn.hubert import Hubert
     from rvc.voices.voice import Voice
 
 # (16 kHz window, samples of it in one block, F0 method, semitones, draw) → F0 bins int64 (F,), Hz float32 (F,)
 F0Tracker = Callable[[Samples, int, str, float, Draw], tuple[Coarse, Hertz]]
+# (content float32 (1, p, C), F0 bins and Hz (1, p) each or None, formant shift, skip_head, context) → waveform (M,)
+BlockSynthesizer = Callable[
+    ["Tensor", "tuple[Tensor, Tensor] | None", FormantShift, int, "BlockContext"],
+    "Tensor",
+]
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,7 @@ class Models:
         profile: the original that the stream reproduces.
         index: the retrieval index, None for no retrieval.
         exact_hits: the weight of an index vector at distance 0, "finite" or the original's "nan".
+        synthesize: what computes a block's waveform in place of the voice's own synthesizer; None: that one.
     """
 
     voice: Voice
@@ -42,6 +51,7 @@ class Models:
     profile: Profile
     index: Index | None = None
     exact_hits: ExactHits = "finite"
+    synthesize: BlockSynthesizer | None = None
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,10 @@ class BlockConverter:
         content = self.content(extracted, context)[:, :frames]
         context.tap("content", content)
         pitch = self.f0(at16k, frames, formant, context) if voice.f0 else None
-        raw = self.synthesize(content, pitch, formant, context)
+        if context.models.synthesize is None:
+            raw = self.synthesize(content, pitch, formant, context)
+        else:
+            raw = context.models.synthesize(content, pitch, formant, self.sizes.skip_head, context)
         context.tap("waveform.raw", raw[None])
         waveform = formant.restore_duration(raw)
         context.tap("waveform.model", waveform)

@@ -5,6 +5,7 @@ import pytest
 from parity import stages
 from parity.cli.main import main
 from parity.rvc_bridge.rvc_onnx import RvcOnnx
+from parity.rvc_bridge.rvc_torch import RvcTorch
 
 
 def test_exported_graphs_run_on_the_cpu_only(capsys: pytest.CaptureFixture[str]) -> None:
@@ -12,9 +13,8 @@ def test_exported_graphs_run_on_the_cpu_only(capsys: pytest.CaptureFixture[str])
     assert "--device is cuda, but exported graphs are run on the cpu; leave it out" in capsys.readouterr().err
 
 
-def test_exported_voices_offer_the_stages_of_a_file() -> None:
+def test_exported_voices_offer_the_stages_that_rvc_offers() -> None:
     pytest.importorskip("onnxruntime")
-    program = RvcOnnx()
-    offered = {stage.name for stage in stages.every() if program.offers(stage)}
-    assert {"hubert.features", "enc_p", "nsf", "generator", "final"} <= offered
-    assert not any(name.startswith("rt.") for name in offered)
+    offered = [{stage.name for stage in stages.every() if program.offers(stage)} for program in (RvcOnnx(), RvcTorch())]
+    assert offered[0] == offered[1]
+    assert {"hubert.features", "enc_p", "nsf", "generator", "final", "rt.enc_p", "rt.generator", "rt.out"} <= offered[0]

@@ -17,7 +17,7 @@ from tiny import write_hubert, write_voice
 from rvc.cli.main import main
 from rvc.config import Config
 from rvc.errors import BadInput
-from rvc.exported import export, interface, retrieval_data
+from rvc.exported import export, interface, retrieval_data, streaming
 from rvc.exported.f0_graphs import GRAPHS, OUTPUTS
 from rvc.exported.networks import ExportedNetworks
 from rvc.exported.runtime import Graph
@@ -28,6 +28,7 @@ from rvc.nn import rmvpe as rmvpe_network
 from rvc.noise import Seeded
 from rvc.pipeline import offline
 from rvc.pipeline.voice_networks import VoiceNetworks
+from rvc.realtime import BlockSizes, Controls, Stream
 from rvc.retrieval.search import Index
 from rvc.trace import Recorder
 
@@ -240,9 +241,37 @@ def test_an_option_that_the_folder_replaces_is_noted(files, folder, tmp_path, ca
     assert "--hubert has no effect: the exported folder holds its own" in capsys.readouterr().err
 
 
-def test_a_stream_names_what_it_takes_instead(files, folder, capsys):
-    assert main(["stream", str(files / "in.wav"), str(files / "out.wav"), "--model", str(folder)]) == 2
-    assert "is an exported voice, which rvc convert takes; give the .pth here" in capsys.readouterr().err
+@pytest.mark.parametrize(("formant", "index_rate"), [(0.0, 0.0), (2.0, 0.5)])
+def test_a_stream_through_the_folder_is_that_of_the_voice(files, folder, formant, index_rate):
+    controls = Controls(f0_method="pm", formant=formant, index_rate=index_rate, rms_mix_rate=0.5)
+    sizes = BlockSizes.of(40000, block=0.1, crossfade=0.04, extra=0.4)
+    blocks = soundfile.read(files / "in.wav", dtype="float32")[0][:12000].reshape(3, sizes.block)
+    opened = [VoiceNetworks(files / "voice.pth", files / "hubert", files / "voice.index", keep=True)]
+    taps = []
+    for parts in (*opened, ExportedNetworks.open(folder)):
+        taps.append(Recorder())
+        models = streaming.open_models(parts, "webui-classic", controls)
+        stream = Stream(models, sizes, controls, tap=taps[-1])
+        for block in blocks:
+            stream.block(block)
+    own, exported = taps
+    assert set(own) == set(exported)
+    for name, expected in own.items():
+        limit = 0 if expected.dtype.kind == "i" else 1e-3 * (np.abs(expected).max() or 1)  # phase: float32 there
+        assert np.abs(expected.astype(np.float64) - exported[name]).max() <= limit, name
+
+
+def test_the_command_stream_converts_with_a_folder(files, folder, tmp_path, capsys):
+    arguments = ["--model", str(folder), "--f0-method", "pm", "--block-time", "0.3", "--extra-time", "0.2", "--json"]
+    assert main(["stream", str(files / "in.wav"), str(tmp_path / "out.wav"), *arguments]) == 0
+    assert json.loads(capsys.readouterr().out)["model_rate"] == 40000
+    assert len(soundfile.read(tmp_path / "out.wav")[0]) >= 16000
+
+
+def test_a_stream_without_the_graph_of_its_f0_method_is_refused(files, folder, tmp_path, capsys):
+    arguments = [str(files / "in.wav"), str(tmp_path / "out.wav"), "--model", str(folder), "--f0-method", "rmvpe"]
+    assert main(["stream", *arguments]) == 2
+    assert "holds no graph of the F0 method rmvpe (it holds none)" in capsys.readouterr().err
 
 
 def random_weights(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, torch.Tensor]:

@@ -57,7 +57,9 @@ def load_models(
         networks.borrow_index(config) as index,
         networks.borrow_synthesizer() as synthesizer,
     ):
-        voice: Any = networks.exported  # in place of the class that runs PyTorch; its facts are those that a stream reads
+        voice: Any = (
+            networks.exported
+        )  # in place of the class that runs PyTorch; its facts are those that a stream reads
         made = GraphSynthesizer(synthesizer.graph, int(networks.exported.fields["latent_channels"]), synthesizer.upp)
         content: Any = hubert
         return Models(voice, content, tracker(networks, profile), named(profile), index, exact_hits, made)

@@ -9,9 +9,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rvc_onnx.conversion import PROFILES, Options, open_voice
+from rvc_onnx.conversion import Options
 from rvc_onnx.errors import OnnxVoiceError
 from rvc_onnx.files import read_sound, write_sound
+from rvc_onnx.profiles import PROFILES
+from rvc_onnx.runtimes import RUNTIMES
+from rvc_onnx.voice import open_voice
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--speaker", metavar="ID", type=int, default=0)
     made.add_argument("--seed", metavar="N", type=int, default=0, help="of the random numbers (default 0)")
     made.add_argument("--threads", metavar="N", type=int, default=0, help="processor threads (default: all)")
+    made.add_argument("--runtime", choices=tuple(RUNTIMES), default="onnxruntime", help="default: onnxruntime")
     made.add_argument("--json", action="store_true", help="print the result as JSON")
     return made
 
@@ -48,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = ("profile", "f0_method", "transpose", "index_rate", "protect", "rms_mix_rate", "resample_rate")
     options = Options(**{name: vars(args)[name] for name in (*names, "filter_radius", "speaker", "seed")})
     try:
-        samples, rate = open_voice(args.model, args.threads).convert(read_sound(args.input), options)
+        samples, rate = open_voice(args.model, args.threads, args.runtime).convert(read_sound(args.input), options)
         write_sound(args.output, samples, rate)
     except OnnxVoiceError as error:
         print(f"rvc-onnx: {error}", file=sys.stderr)

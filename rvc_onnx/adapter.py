@@ -1,6 +1,6 @@
 """Exported voices as a candidate of the judge, over its protocol (docs/verifying-a-port.md).
 
-    rvc-parity check --candidate "python -m rvc_onnx.adapter FOLDER_OF_EXPORTED_VOICES"
+    rvc-parity check --candidate "python -m rvc_onnx.adapter FOLDER_OF_EXPORTED_VOICES [openvino]"
 
 Each folder within FOLDER_OF_EXPORTED_VOICES is one exported voice; a case takes the one with its voice, F0 method and
 index.
@@ -16,11 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from rvc_onnx import __version__, retrieval, signal
+from rvc_onnx import __version__, retrieval, signal, stream_stages
 from rvc_onnx import f0 as pitch
-from rvc_onnx.conversion import PROFILES, Conversion, Options, Voice, open_voice
+from rvc_onnx.conversion import Conversion, Options
 from rvc_onnx.files import read_safetensors, write_safetensors
+from rvc_onnx.profiles import PROFILES
+from rvc_onnx.runtimes import RUNTIMES
 from rvc_onnx.signal import Window
+from rvc_onnx.stream_stages import CaseStream
+from rvc_onnx.voice import Voice, open_voice
 
 Tensors = dict[str, Any]
 OPTIONS = (
@@ -42,8 +46,8 @@ class Lacks(Exception):
 class Exports:
     """The exported voices of a folder; the last one that was opened stays open."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, runtime: str) -> None:
+        self.root, self.runtime = root, runtime
         self._last: tuple[Path, Voice] | None = None
 
     def find(self, case: dict[str, Any]) -> Voice:
@@ -56,7 +60,7 @@ class Exports:
             has_index = (Path(str(index)).stem if index else None) == (Path(held).stem if held else None)
             if Path(facts["source"]["file"]).stem == case["voice"]["kind"] and has_method and has_index:
                 if self._last is None or self._last[0] != path:
-                    self._last = (path, open_voice(path.parent, 2))
+                    self._last = (path, open_voice(path.parent, 2, self.runtime))
                 return self._last[1]
         raise Lacks(f"no exported voice for {case['voice']['kind']}, {method}, index {index} in {self.root}")
 
@@ -155,8 +159,7 @@ class Stages:
 
     def features(self) -> Tensors:
         """hubert.features."""
-        audio = {"audio": self.local("audio")}
-        return self.named("hubert.features", self.voice.session("content.onnx").run(None, audio)[0])
+        return self.named("hubert.features", self.voice.features(self.local("audio")))
 
     def index(self) -> retrieval.Index:
         """The voice's index.  Raises Lacks."""
@@ -204,6 +207,7 @@ STAGES = (
     *("audio16k", "highpassed", "segment.cuts", "padded", "f0.raw", "f0.filled", "f0.hz", "f0.coarse"),
     *("hubert.features", "retrieval.search", "retrieval.weights", "retrieval.mean", "retrieval.blended"),
     *("content.upsampled", "rmsmixed", "resampled", "final"),
+    *stream_stages.STAGES,
 )
 
 
@@ -230,27 +234,53 @@ def answer(request: dict[str, Any], exports: Exports) -> dict[str, Any]:
     if request["op"] == "hello":
         return hello()
     case = request["case"]
-    if case.get("blocks"):
-        raise Lacks("streams are not converted")
     voice, inputs = exports.find(case), read_safetensors(Path(request["inputs"]))
-    if request["op"] == "run_stage":
+    if case.get("blocks"):
+        made = of_stream(request, voice, case, inputs)
+    elif request["op"] == "run_stage":
         made = Stages(voice, case, inputs, request["prefix"], int(request.get("frames", 0))).run(request["stage"])
     else:
         stages = Stages(voice, case, inputs, "")
         stages.conversion.run(inputs["audio16k.raw"])
         made = {name: value for name, value in stages.made.items() if name != "audio16k.raw"}
-        if only := request.get("only"):
-            made = {name: made[name] for name in only}
+    if only := request.get("only"):
+        made = {name: made[name] for name in only if name in made}
     write_safetensors(Path(request["outputs"]), {name: np.ascontiguousarray(value) for name, value in made.items()})
     return {}
 
 
+def of_stream(request: dict[str, Any], voice: Voice, case: dict[str, Any], inputs: Tensors) -> Tensors:
+    """What a stage of one block makes, or a stream of all blocks.  Raises Lacks."""
+    made = Tensors()
+
+    def record(name: str, value: Any) -> Any:
+        made[name] = np.array(value)
+        return value
+
+    stream = CaseStream(voice, case, record, lambda name, shape, kind: inputs[name].reshape(shape))
+    if request["op"] == "run":
+        stream.run(inputs)
+        return {name: value for name, value in made.items() if ".noise." not in name and not name.endswith(".in")}
+    stage, prefix = request["stage"], request["prefix"]
+    if stage not in stream_stages.STAGES:
+        raise Lacks(f"{stage} is not offered alone")
+    stream.run_stage(stage, int(prefix.split(".")[1]), inputs)
+    kept = {name: value for name, value in made.items() if name.startswith(prefix) and ".noise." not in name}
+    kept.pop(f"{prefix}rms_in", None)  # of the stage rt.input_wav
+    return kept
+
+
 def main() -> int:
     """Serve until stdin ends or bye."""
-    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
-        print("rvc_onnx.adapter: give the folder that holds the exported voices", file=sys.stderr)
+    root, runtime = [*sys.argv[1:], "onnxruntime"][:2] if len(sys.argv) in (2, 3) else ("", "")
+    if not root or not Path(root).is_dir() or runtime not in RUNTIMES:
+        print(
+            "rvc_onnx.adapter: give the folder that holds the exported voices, and optionally a runtime: "
+            + ", ".join(RUNTIMES),
+            file=sys.stderr,
+        )
         return 2
-    exports = Exports(Path(sys.argv[1]))
+    exports = Exports(Path(root), runtime)
     channel, sys.stdout = sys.stdout, sys.stderr  # what a library prints goes to stderr, not into the protocol
     for line in sys.stdin:
         request = json.loads(line)

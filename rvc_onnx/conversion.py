@@ -1,12 +1,8 @@
-"""An exported voice: opening the folder, and the order of the stages of a conversion (docs/spec/06)."""
+"""The conversion of a recording: its options, and the order of its stages (docs/spec/06)."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,18 +11,9 @@ import numpy.typing as npt
 from rvc_onnx import f0 as pitch
 from rvc_onnx import retrieval, signal
 from rvc_onnx.errors import OnnxVoiceError
-from rvc_onnx.files import read_safetensors
+from rvc_onnx.folder import Folder
+from rvc_onnx.profiles import PROFILES, Noise, Record
 from rvc_onnx.signal import Samples, Window
-
-FORMAT = "rvc-onnx-voice/1"
-# Profile → whether unvoiced frames are filled, and the defaults of F0 method, index rate, loudness mix and protect.
-PROFILES: dict[str, tuple[bool, str, float, float, float]] = {
-    "webui-2026": (True, "rmvpe", 0.75, 0.25, 0.33),
-    "webui-classic": (False, "rmvpe", 0.75, 0.25, 0.33),
-    "rvc-python": (False, "harvest", 0.5, 1.0, 0.33),
-}
-
-Record = Callable[[str, Any], Any]
 
 
 @dataclass(frozen=True)
@@ -62,135 +49,35 @@ class Options:
     f0_curve: npt.NDArray[np.float32] | None = None
 
 
-def draw(seed: int, name: str, shape: tuple[int, ...], kind: str = "normal") -> Samples:
-    """Random numbers of one name; the same seed and name give the same numbers as `rvc`'s."""
-    key = int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:16], "little")
-    generator = np.random.Generator(np.random.Philox(key=key))
-    if kind == "normal":
-        return generator.standard_normal(shape, dtype=np.float32)
-    return (40 * generator.triangular(0.0, 0.5, 1.0, shape) - 20).astype(np.float32)
-
-
-def open_voice(folder: str | Path, threads: int = 0) -> Voice:
-    """Open an exported folder; graphs are opened when first needed.
-
-    Args:
-        folder: what `rvc export --format onnx` wrote.
-        threads: processor threads of each graph; 0 takes ONNX Runtime's default.
-    Raises:
-        OnnxVoiceError: the folder is not complete or of another format.
-    """
-    folder = Path(folder)
-    try:
-        facts = json.loads((folder / "voice.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise OnnxVoiceError(
-            f"{folder} is no exported voice (its voice.json: {error}); write one with rvc export --format onnx"
-        ) from None
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise OnnxVoiceError(f"{folder}/voice.json is not of the format {FORMAT}; export the voice again")
-    missing = [name for name in facts.get("files", {}) if not (folder / name).is_file()]
-    if missing:
-        raise OnnxVoiceError(f"{folder} lacks {missing[0]}, which its voice.json names; export the voice again")
-    return Voice(folder, facts, threads)
-
-
-class Voice:
-    """An opened folder."""
-
-    def __init__(self, folder: Path, facts: dict[str, Any], threads: int) -> None:
-        self.folder, self.facts, self.threads = folder, facts, threads
-        self._sessions: dict[str, Any] = {}
-        self._index: retrieval.Index | None = None
-
-    def session(self, name: str) -> Any:
-        """The ONNX Runtime session of a file.  Raises OnnxVoiceError for a damaged file."""
-        if name not in self._sessions:
-            import onnxruntime
-
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = self.threads
-            options.log_severity_level = 4
-            options.enable_mem_pattern = False
-            options.enable_cpu_mem_arena = False
-            try:
-                session = onnxruntime.InferenceSession(str(self.folder / name), options)
-            except Exception as error:  # a class of its own for each kind of damage
-                raise OnnxVoiceError(f"{self.folder / name} cannot be opened ({str(error)[:160]})") from None
-            self._sessions[name] = session
-        return self._sessions[name]
-
-    @property
-    def index(self) -> retrieval.Index | None:
-        """The index, or None where the folder has none."""
-        if self._index is None and self.facts["retrieval"]:
-            arrays = read_safetensors(self.folder / "retrieval.safetensors")
-            self._index = retrieval.Index(arrays, self.facts["retrieval"])
-        return self._index
-
-    def resolve(self, options: Options) -> tuple[str, str, float, float, float]:
-        """Profile, F0 method, index rate, loudness mix and protect of a conversion.
-
-        Raises:
-            OnnxVoiceError: an option is unknown or out of range, or the folder lacks the F0 method.
-        """
-        profile = options.profile or str(self.facts["profile"])
-        if profile not in PROFILES:
-            raise OnnxVoiceError(f"there is no profile {profile!r}; choose one of {', '.join(PROFILES)}")
-        _, method, index_rate, mix, protect = PROFILES[profile]
-        method = options.f0_method or method
-        known = [*self.facts["f0_methods"], *pitch.LIBRARIES]
-        if self.facts["f0"] and method not in known:
-            raise OnnxVoiceError(f"{self.folder} has no F0 method {method}; choose one of {', '.join(known)}")
-        if not 0 <= options.speaker < int(self.facts["speakers"]):
-            raise OnnxVoiceError(f"speaker is {options.speaker}; the voice has {self.facts['speakers']}, from 0")
-        chosen = {"index_rate": index_rate, "rms_mix_rate": mix, "protect": protect}
-        for name, default in chosen.items():
-            value = getattr(options, name)
-            chosen[name] = default if value is None else float(value)
-            if not 0 <= chosen[name] <= 1:
-                raise OnnxVoiceError(f"{name} is {value}; expected 0 to 1")
-        return profile, method, chosen["index_rate"], chosen["rms_mix_rate"], chosen["protect"]
-
-    def convert(
-        self,
-        raw: Samples,
-        options: Options | None = None,
-        *,
-        record: Record = lambda name, value: value,
-        noise: Callable[[str, tuple[int, ...], str], Samples] | None = None,
-        **changes: Any,
-    ) -> tuple[npt.NDArray[np.int16], int]:
-        """Convert a recording.
-
-        Args:
-            raw: float32 (N,) at 16 kHz, more than 25 ms.
-            options: the options of the conversion.
-            record: called with the name and value of every tensor of docs/spec/00 §0.3.
-            noise: draws (name, shape, kind); None draws from `options.seed`.
-            changes: fields of `Options`, such as transpose=3.
-        Returns:
-            `waveform.final`, int16 (M,), and its rate in Hz.
-        Raises:
-            OnnxVoiceError: an option or the sound cannot be used.
-        """
-        if unknown := set(changes) - {item.name for item in fields(Options)}:
-            raise OnnxVoiceError(f"there is no option {min(unknown)}")
-        options = Options(**{**(vars(options) if options else {}), **changes})
-        made = noise or (lambda name, shape, kind: draw(options.seed, name, shape, kind))
-        return Conversion(self, options, record, made).run(np.asarray(raw, np.float32))
-
-
 class Conversion:
     """One conversion; each method is one stage or a few."""
 
-    def __init__(
-        self, voice: Voice, options: Options, record: Record, noise: Callable[[str, tuple[int, ...], str], Samples]
-    ) -> None:
+    def __init__(self, voice: Folder, options: Options, record: Record, noise: Noise) -> None:
+        """Check the options.
+
+        Raises:
+            OnnxVoiceError: an option is unknown or out of range, or the folder lacks the F0 method or the speaker.
+        """
         self.voice, self.options, self.record, self.noise = voice, options, record, noise
         self.constants: dict[str, Any] = voice.facts["constants"]
-        self.profile, self.method, self.index_rate, self.mix, self.protect = voice.resolve(options)
         self.rate = int(voice.facts["rate"])
+        name = options.profile or str(voice.facts["profile"])
+        if name not in PROFILES:
+            raise OnnxVoiceError(f"there is no profile {name!r}; choose one of {', '.join(PROFILES)}")
+        self.profile = PROFILES[name]
+        self.method = options.f0_method or self.profile.f0_method
+        voice.check_choice(self.method, options.speaker)
+        self.index_rate, self.mix, self.protect = (
+            self._share(option) for option in ("index_rate", "rms_mix_rate", "protect")
+        )
+
+    def _share(self, name: str) -> float:
+        """An option from 0 to 1, or the profile's default."""
+        value = getattr(self.options, name)
+        share = float(getattr(self.profile, name) if value is None else value)
+        if not 0 <= share <= 1:
+            raise OnnxVoiceError(f"{name} is {value}; expected 0 to 1")
+        return share
 
     def run(self, raw: Samples) -> tuple[npt.NDArray[np.int16], int]:
         """All stages in order."""
@@ -224,7 +111,7 @@ class Conversion:
         """`f0.hz` float32 (1, P) and `f0.coarse` int64 (1, P) of the whole file."""
         frames = len(padded) // signal.FRAME
         raw = self.record("f0.raw", self.raw_f0(padded))
-        if PROFILES[self.profile][0]:
+        if self.profile.fills_unvoiced:
             raw = self.record("f0.filled", pitch.fill_unvoiced(raw))
         return self.finish_f0(raw, frames)
 
@@ -234,11 +121,7 @@ class Conversion:
             return pitch.pm(padded)
         if self.method == "harvest":
             return pitch.harvest(padded, self.options.filter_radius)
-        session = self.voice.session(self.voice.facts["f0_methods"][self.method])
-        first = session.run(None, {"audio": padded.astype(np.float32)[None]})[0]
-        if session.get_outputs()[0].name == "f0":
-            return np.asarray(first)
-        return pitch.decode_crepe(first, self.noise("noise.crepe", (len(first),), "dither"))
+        return self.voice.graph_f0(self.method, padded, lambda frames: self.noise("noise.crepe", (frames,), "dither"))
 
     def finish_f0(self, raw: pitch.Track, frames: int) -> tuple[Samples, npt.NDArray[np.int64]]:
         """Transposition, the F0 curve, and the bins."""
@@ -271,8 +154,7 @@ class Conversion:
         self, name: str, audio: Samples, own: tuple[Samples, npt.NDArray[np.int64]] | None, count: int
     ) -> Samples:
         """`content.protected`: float32 (1, p, C)."""
-        features = self.voice.session("content.onnx").run(None, {"audio": audio})[0]
-        features = blended = self.record(f"{name}.hubert.features", features)
+        features = blended = self.record(f"{name}.hubert.features", self.voice.features(audio))
         index = self.voice.index if self.index_rate != 0 else None
         if index is not None:
             distances, ids = index.search(features[0])
@@ -297,14 +179,11 @@ class Conversion:
         inputs: dict[str, Any] = {"content": content, "speaker": np.array([self.options.speaker], np.int64)}
         inputs["noise_z"] = self.noise(f"{name}.noise.z", (1, int(facts["latent_channels"]), frames), "normal")
         if own is not None:
-            inputs |= {"hz": np.ascontiguousarray(own[0]), "coarse": np.ascontiguousarray(own[1])}
+            inputs |= {"hz": own[0], "coarse": own[1]}
             shape = (1, frames * int(facts["hop"]), 1)
             inputs["noise_source"] = self.noise(f"{name}.noise.nsf", shape, "normal")
-        session = self.voice.session("synthesizer.onnx")
-        names = [port.name for port in session.get_outputs()]
-        for port, value in zip(names, session.run(names, inputs), strict=True):
-            full = f"{name}.{port}" if port != "waveform" else f"{name}.waveform.segment.full"
-            value = self.record(full, value[0] if port == "waveform" else value)
-            if port == "waveform":
-                waveform = value
-        return np.asarray(waveform)
+        outputs = self.voice.run("synthesizer.onnx", inputs)
+        waveform = outputs.pop("waveform")[0]
+        for port, value in outputs.items():
+            self.record(f"{name}.{port}", value)
+        return np.asarray(self.record(f"{name}.waveform.segment.full", waveform))

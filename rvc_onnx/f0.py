@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,39 +18,84 @@ CENTS_LOWEST = 1997.3794084376191  # cents above 10 Hz of the first bin (docs/sp
 LOWEST_BIN, END_BIN = 39, 308  # the first bin at or above 50 Hz, and the first at or above 1100 Hz
 BATCH = 512  # frames whose path is searched separately
 SILENCE = 0.1  # periodicity below which CREPE's frame is unvoiced
+BLOCK_FLOOR = 65.0  # Hz, the lowest F0 of pm in the realtime originals
+BLOCK_CONTEXT, RMVPE_STEP = 800, 5120  # samples before a block that are tracked; rmvpe's grid (docs/spec/07 §7.5)
 WIDEST_MOVE = 12  # bins; wider moves have probability 0
 
 
 def pm(samples: Track) -> Track:
     """Praat's autocorrelation: float64 (L // 160,), Hz, 0 where unvoiced.  Raises OnnxVoiceError."""
-    try:
-        import parselmouth
-    except ImportError:
-        raise OnnxVoiceError("the F0 method pm needs praat-parselmouth; pip install 'rvc-onnx[pm]'") from None
-    if len(samples) < 960:
-        raise OnnxVoiceError(f"pm needs at least 60 ms of sound, found {len(samples) / 16:.0f}; give more")
-    sound = parselmouth.Sound(np.asarray(samples, np.float64), 16000)
-    pitch = sound.to_pitch_ac(time_step=0.01, voicing_threshold=0.6, pitch_floor=50.0, pitch_ceiling=1100.0)
-    f0 = pitch.selected_array["frequency"]
+    f0 = _praat(samples, 50.0).selected_array["frequency"]
     frames = len(samples) // 160
     left = (frames - len(f0) + 1) // 2
     right = frames - len(f0) - left
     return np.pad(f0, (left, right)) if left > 0 or right > 0 else np.asarray(f0)
 
 
+def pm_block(samples: Track) -> Track:
+    """The same for a stream's newest samples, padded so that the first frame is centered at the first sample.
+
+    Returns:
+        float64 (L // 160 + 1,), Hz, 0 where unvoiced.
+    Raises:
+        OnnxVoiceError: parselmouth is not installed, or its first frame lies elsewhere.
+    """
+    margin = 1.5 / BLOCK_FLOOR  # seconds, half of the window of three periods
+    left = math.ceil(margin * 16000)
+    found = _praat(np.pad(samples, (left, left + 1)), BLOCK_FLOOR)
+    if abs(found.t1 - margin) >= 0.001:
+        raise OnnxVoiceError(f"Praat's first frame lies at {found.t1:.4f} s instead of {margin:.4f}; another version?")
+    frames = len(samples) // 160 + 1
+    f0 = found.selected_array["frequency"][:frames]
+    return np.pad(f0, (0, frames - len(f0)))
+
+
+def _praat(samples: Track, floor: float) -> Any:
+    try:
+        import parselmouth
+    except ImportError:
+        raise OnnxVoiceError("the F0 method pm needs praat-parselmouth; pip install 'rvc-onnx[pm]'") from None
+    if len(samples) < 48000 / floor:
+        raise OnnxVoiceError(f"pm needs at least {3000 / floor:.0f} ms of sound, found {len(samples) / 16:.0f}")
+    sound = parselmouth.Sound(np.asarray(samples, np.float64), 16000)
+    return sound.to_pitch_ac(time_step=0.01, voicing_threshold=0.6, pitch_floor=floor, pitch_ceiling=1100.0)
+
+
 def harvest(samples: Track, filter_radius: int) -> Track:
     """WORLD's Harvest, refined by StoneMask: float64 (L // 160 + 1,).  Raises OnnxVoiceError without pyworld."""
+    world, audio = _pyworld(), np.ascontiguousarray(samples, np.float64)
+    f0 = world.stonemask(audio, *_plain_harvest(world, audio), 16000)
+    return np.asarray(_of_three_with_zeros(f0) if filter_radius > 2 else f0)
+
+
+def harvest_block(samples: Track) -> Track:
+    """Harvest without StoneMask, always with the median, for a stream's newest samples: float64 (L // 160 + 1,)."""
+    return _of_three_with_zeros(_plain_harvest(_pyworld(), np.ascontiguousarray(samples, np.float64))[0])
+
+
+def _pyworld() -> Any:
     try:
         import pyworld
     except ImportError:
         raise OnnxVoiceError("the F0 method harvest needs pyworld; pip install 'rvc-onnx[harvest]'") from None
-    audio = np.ascontiguousarray(samples, np.float64)
-    f0, times = pyworld.harvest(audio, fs=16000, f0_ceil=1100.0, f0_floor=50.0, frame_period=10)
-    f0 = pyworld.stonemask(audio, f0, times, 16000)
-    if filter_radius <= 2:
-        return np.asarray(f0)
+    return pyworld
+
+
+def _plain_harvest(world: Any, audio: Track) -> tuple[Track, Track]:
+    f0, times = world.harvest(audio, fs=16000, f0_ceil=1100.0, f0_floor=50.0, frame_period=10)
+    return f0, times
+
+
+def _of_three_with_zeros(f0: Track) -> Track:
+    """The median of each value and its neighbors, with zeros beyond both ends."""
     padded = np.pad(f0, 1)
     return np.asarray(np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0))
+
+
+def block_length(block16: int, method: str) -> int:
+    """How many of a stream's newest samples are tracked for a block; rmvpe tracks a multiple of 32 frames."""
+    length = block16 + BLOCK_CONTEXT
+    return RMVPE_STEP * ((length - 1) // RMVPE_STEP + 1) - 160 if method == "rmvpe" else length
 
 
 def decode_crepe(salience: npt.NDArray[np.float32], dither: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -138,3 +184,12 @@ def quantize(f0: Track, lowest: float, highest: float, count: int) -> npt.NDArra
     mels[mels <= 1] = 1
     mels[mels > count] = count
     return np.asarray(np.rint(mels), np.int64)
+
+
+def quantize_block(f0: npt.NDArray[np.float32], lowest: float, highest: float, count: int) -> npt.NDArray[np.int64]:
+    """`quantize` of a stream, in float32 throughout as the realtime originals compute it."""
+    low, high = (float(1127 * np.log(1 + hz / 700)) for hz in (lowest, highest))
+    mels = np.float32(1127) * np.log(np.float32(1) + f0 / np.float32(700))
+    scaled = (mels - np.float32(low)) * np.float32(count - 1) / np.float32(high - low) + np.float32(1)
+    clipped = np.clip(np.where(mels > 0, scaled, mels), 1, count)
+    return np.asarray(np.rint(clipped), np.int64)

@@ -1,6 +1,7 @@
 """The commands that end in a verdict: run, check, compare, live."""
 
 import argparse
+import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ from parity.runs import dumps, fresh, watch
 from parity.runs.repetition import Reference
 from parity.runs.run import RunOptions, run
 from parity.rvc_bridge import counterfactual, voice_files
+from parity.waveforms import pair, pair_output, sound_file
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -258,31 +260,59 @@ While you work on a stage:
 
 def _add_compare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "golden", type=Path, metavar="GOLDEN_OR_TRACE", help="the folder of a golden, or an original's trace"
+        "golden",
+        type=Path,
+        metavar="GOLDEN_OR_TRACE",
+        help="the folder of a golden, an original's trace, or a sound (WAV, FLAC)",
     )
-    parser.add_argument("trace", type=Path, metavar="TRACE", help="the trace to judge, a safetensors file")
+    parser.add_argument("trace", type=Path, metavar="TRACE", help="the trace to judge, a safetensors file, or a sound")
     add_stage(parser)
     _add_tier(parser)
     add_waivers(parser)
     add_json(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="also write verdict.json, junit.xml, summary.md and traces/ here"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="also write verdict.json, junit.xml, summary.md and traces/ here, or sounds.json for two sounds",
     )
 
 
 def _compare(options: argparse.Namespace) -> int:
+    if sound_file.is_sound(options.trace) or sound_file.is_sound(options.golden):
+        return _compare_sounds(options)
     waivers = read_waivers(options.waivers) if options.waivers else None
     document = dumps.compare(options.golden, options.trace, options.stage, options.out, waivers, Tier(options.tier))
     return print_verdict(document, options.format)
 
 
+def _compare_sounds(options: argparse.Namespace) -> int:
+    """Compare two sounds, or a sound with the final waveform of a golden. Exit code 0: the same samples; 1: not."""
+    if not sound_file.is_sound(options.trace):
+        raise UsageError(f"{options.golden} is a sound and {options.trace} is none; compare two sounds, or two dumps")
+    if options.stage or options.waivers:
+        raise UsageError("--stage and --waivers belong to dumps of tensors; two sounds have neither")
+    if sound_file.is_sound(options.golden):
+        reference = sound_file.read(options.golden)
+    else:
+        reference = sound_file.of_case(dumps.open_golden_or_trace(options.golden), str(options.golden))
+    compared = pair.compare(reference, sound_file.read(options.trace))
+    if options.out:
+        pair_output.write(compared, options.out)
+    print(json.dumps(pair_output.document(compared)) if options.format == "json" else pair_output.text(compared))
+    return 0 if compared.state is pair.PairState.SAME else 1
+
+
 COMPARE = Command(
     "compare",
-    "judge a dump of tensors against a golden or another dump",
+    "judge a dump of tensors against a golden or another dump, or compare two sounds",
     """Judge a trace, a safetensors file with tensors named as in docs/spec/00-overview.md, without running a program.
 Both sides must have used the same noise, which the goldens hold (seg0.noise.z, seg0.noise.nsf).
+Two sounds are aligned and compared by perceptual measures, which prove no parity (docs/two-sounds.md): exit code 0
+where their samples are the same, else 1.
 
   rvc-parity compare goldens/cases/two-segments-rpy mine.safetensors
+  rvc-parity compare original.wav mine.wav
   rvc-parity compare original.safetensors mine.safetensors --stage flow""",
     _add_compare_options,
     _compare,

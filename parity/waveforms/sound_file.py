@@ -1,0 +1,82 @@
+"""Sound files as arrays: every kind that libsndfile reads, recognized by its first bytes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from parity.errors import UsageError
+from parity.goldens.arrays import Array
+from parity.goldens.store import Case
+
+# The first bytes of a sound file: WAV (RIFF, RF64), AIFF, FLAC, Ogg, CAF, and MP3 with a tag or without one.
+_MAGICS = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS", b"caff", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
+FINAL = "waveform.final"
+LEAST_RESAMPLED = 16000  # Hz: below it the option resample_rate is ignored (docs/spec/06)
+SHORTEST = 0.05  # seconds of sound that can be compared: one frame of 40 ms and its neighbors
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A sound.
+
+    Attributes:
+        name: its file or golden, for messages.
+        samples: float64 (samples, channels), full scale at 1.
+        rate: Hz.
+        form: the format of its samples, such as PCM_16.
+    """
+
+    name: str
+    samples: Array
+    rate: int
+    form: str
+
+    @property
+    def seconds(self) -> float:
+        """Its duration."""
+        return len(self.samples) / self.rate
+
+
+def is_sound(path: Path) -> bool:
+    """Whether a file begins as a sound file does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4).startswith(_MAGICS)
+    except OSError:
+        return False
+
+
+def of_case(case: Case, name: str) -> Sound:
+    """The final waveform of a golden.
+
+    Raises:
+        UsageError: the golden holds none, as those of streams and of stages recorded alone.
+    """
+    if FINAL not in case:
+        raise UsageError(f"{name} holds no {FINAL}; compare the sound with the golden of a file's conversion")
+    samples = np.asarray(case[FINAL], np.float64).reshape(-1, 1) / 32768.0
+    requested = int(case.options.get("resample_rate", 0) or 0)
+    rate = requested if requested >= LEAST_RESAMPLED else int(case.voice["rate"])
+    return Sound(name, samples, rate, "PCM_16")
+
+
+def read(path: Path) -> Sound:
+    """Read a sound file.
+
+    Raises:
+        UsageError: it cannot be read, holds NaN or infinity, or is shorter than SHORTEST.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            samples = file.read(dtype="float64", always_2d=True)
+            sound = Sound(str(path), samples, int(file.samplerate), str(file.subtype))
+    except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[-1] if str(error) else type(error).__name__
+        raise UsageError(f"{path} cannot be read as a sound ({reason}); give a WAV or FLAC file") from None
+    if not np.isfinite(samples).all():
+        raise UsageError(f"{path} holds samples that are NaN or infinite; a sound has finite samples only")
+    if sound.seconds < SHORTEST:
+        raise UsageError(f"{path} holds {sound.seconds:.3f} s of sound; at least {SHORTEST} s can be compared")
+    return sound

@@ -1,8 +1,17 @@
 """Errors of the judge. Each is one sentence: what was found, what was expected, what to do."""
 
+LONGEST, END = 1500, 300  # characters of a message, and of its end that remains when its middle is left out
+
 
 class ParityError(Exception):
-    """An error for the user; the command line prints it to stderr and returns exit code 2."""
+    """An error for the user; the command line prints it to stderr and returns exit code 2.
+
+    A message that quotes a library or a file may be of any length; of a longer one than `LONGEST` the middle is left
+    out.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message if len(message) <= LONGEST else f"{message[: LONGEST - END]} … {message[-END:]}")
 
 
 class GoldenError(ParityError):

@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from parity.errors import ParityError
+from parity.goldens.text import printable
 from reports.data import field_results, load
 from reports.data.load import Json
 from reports.errors import ReportError
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             entry = run(options.verdicts, options.out, options.case, options.golden, options.quiet)
     except ParityError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     print(f"open {entry}")
     return 0

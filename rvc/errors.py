@@ -11,8 +11,18 @@ Each message is one sentence: what was found, what was expected, what to do.
 from __future__ import annotations
 
 
+LONGEST, END = 1500, 300  # characters of a message, and of its end that remains when its middle is left out
+
+
 class RvcError(Exception):
-    """An error to show to the user; the command line prints it on stderr and ends with exit code 2."""
+    """An error to show to the user; the command line prints it on stderr and ends with exit code 2.
+
+    A message that quotes a library or a file may be of any length; of a longer one than `LONGEST` the middle is left
+    out.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message if len(message) <= LONGEST else f"{message[: LONGEST - END]} … {message[-END:]}")
 
 
 class BadInput(RvcError):

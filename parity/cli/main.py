@@ -19,6 +19,7 @@ from parity.cli.live import LIVE
 from parity.cli.report import REPORT
 from parity.cli.tools import DIFF, DOCTOR, MANIFEST, MUTANTS, VOICES
 from parity.errors import ParityError
+from parity.goldens.text import printable
 
 PROGRAM = "rvc-parity"
 # Library that a command may need and that an installation may lack → what pip installs for it.
@@ -85,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"parity: {needs}; python -m pip install {OPTIONAL[library]}", file=sys.stderr)
         return 2
     except ParityError as error:
-        print(f"parity: {error}", file=sys.stderr)
+        print(f"parity: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from parity.errors import GoldenError
 from parity.goldens import closed_schema, store
-from parity.goldens.text import parse as parse_json
+from parity.goldens.text import parse_file
 
 FORMAT = "rvc-golden-set/1"
 FILE_NAME = "set.json"
@@ -76,8 +76,8 @@ def read(folder: Path) -> GoldenSet | None:
     if path is None:
         return None
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        content = parse_file(path)
+    except json.JSONDecodeError as error:
         raise GoldenError(f"{path} is not JSON ({error}); restore it") from None
     if wrong := closed_schema.check(content, _SCHEMA):
         raise GoldenError(f"{path} does not fit {FORMAT}: {wrong[0]}; restore it")

@@ -22,7 +22,7 @@ from parity.errors import GoldenError as GoldenError  # re-exported for callers
 from parity.goldens import case_schema, closed_schema, recipes, time_axes
 from parity.goldens import reduction as reductions
 from parity.goldens.arrays import Array, NamedArrays
-from parity.goldens.text import parse as parse_json
+from parity.goldens.text import parse_file
 from parity.stages import Scope
 
 JSON_NAME, DATA_NAME = "case.json", "tensors.safetensors"
@@ -197,10 +197,10 @@ def open_case(folder: str | Path) -> Case:
     folder = Path(folder)
     path = folder / JSON_NAME
     try:
-        document = parse_json(path.read_text(encoding="utf-8"))
+        document = parse_file(path)
     except FileNotFoundError:
         raise GoldenError(f"{folder} holds no {JSON_NAME}, so it is no golden; name the folder of one case") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except json.JSONDecodeError as error:
         raise GoldenError(f"{path} is not JSON ({error}); restore it or record the case again") from None
     if wrong := closed_schema.check(document, case_schema.schema()):
         raise GoldenError(f"{path} does not fit the schema of {case_schema.FORMAT}: {wrong[0]}")

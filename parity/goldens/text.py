@@ -3,6 +3,7 @@
 import json
 import math
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 # Unicode categories that a terminal, XML or a page must not get: control characters, format characters (which include
@@ -25,6 +26,19 @@ def parse(text: str) -> Any:
         raise json.JSONDecodeError("nested too deeply", "", 0) from None
     except ValueError as error:
         raise json.JSONDecodeError(f"a number that cannot be read: {str(error)[:60]}", "", 0) from None
+
+
+def parse_file(path: Path) -> Any:
+    """The value of a JSON document in a file.
+
+    Raises:
+        json.JSONDecodeError: as `parse`, or the file is no text in UTF-8.
+        OSError: the file cannot be read.
+    """
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise json.JSONDecodeError(f"no text in UTF-8, byte {error.start} is wrong", "", 0) from None
 
 
 def _refuse_constant(name: str) -> float:

@@ -29,7 +29,7 @@ from typing import Any
 from parity import stages
 from parity.errors import ParityError
 from parity.goldens import closed_schema
-from parity.goldens.text import parse as parse_json
+from parity.goldens.text import parse_file
 from parity.judge.states import Metric, Mode, Tier
 from parity.judge.unmeasured_limits import unmeasured
 from parity.stages import Scope, TensorKind, TensorName
@@ -279,7 +279,7 @@ def read(path: Path = SPREAD) -> dict[str, Any]:
         ParityError: The file is missing, is no JSON, or does not fit its schema.
     """
     try:
-        document: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = parse_file(path)
     except FileNotFoundError:
         raise ParityError(f"there is no {path}; measure it: python -m reference.spread, then parity.spread") from None
     except json.JSONDecodeError as error:

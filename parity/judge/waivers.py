@@ -16,7 +16,7 @@ from typing import Any
 
 from parity.errors import UsageError
 from parity.goldens import closed_schema
-from parity.goldens.text import parse as parse_json
+from parity.goldens.text import parse_file
 from parity.judge.ledger import Cell
 from parity.judge.states import CellState, Mode
 
@@ -48,7 +48,7 @@ class Waivers:
             UsageError: A row lacks its cell, its reason or its last day, has another field, covers several cases or
                 modes, or lasts for more than a year.
         """
-        if wrong := closed_schema.check(list(rows), _SCHEMA):
+        if wrong := closed_schema.check(list(rows) if isinstance(rows, tuple) else rows, _SCHEMA):
             raise UsageError(f"a waiver needs cell, because and until: {wrong[0]}")
         self._today = today or datetime.date.today()
         for row in rows:
@@ -121,6 +121,6 @@ def load(path: Path = FILE) -> Waivers:
     if not path.is_file():
         return Waivers()
     try:
-        return Waivers(parse_json(path.read_text(encoding="utf-8")))
+        return Waivers(parse_file(path))
     except json.JSONDecodeError as error:
         raise UsageError(f"{path} is not JSON ({error}); it is a list of waivers") from None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import UsageError
-from parity.goldens.text import parse as parse_json
+from parity.goldens.text import parse_file
 from parity.judge.verdict_schema import FORMAT
 from parity.output import recomputed
 from parity.output.verdict_json import Json, cell_failed
@@ -26,7 +26,7 @@ def read(path: Path) -> Json:
     """
     path = path / "verdict.json" if path.is_dir() else path
     try:
-        document: Json = parse_json(path.read_text(encoding="utf-8"))
+        document: Json = parse_file(path)
     except FileNotFoundError:
         raise UsageError(f"there is no {path}; make one with python -m parity run --out FOLDER") from None
     except json.JSONDecodeError as error:

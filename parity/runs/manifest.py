@@ -21,6 +21,7 @@ from parity import stages
 from parity.errors import ParityError
 from parity.goldens import closed_schema, golden_set, store
 from parity.goldens.text import parse as parse_json
+from parity.goldens.text import parse_file
 from parity.judge import limits, metrics, waivers
 from parity.judge.limits import Limits
 from parity.judge.states import Mode
@@ -159,10 +160,10 @@ def read(path: Path = FILE) -> Material:
         ParityError: the file is missing, is no JSON, or is no manifest.
     """
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_file(path)
     except FileNotFoundError:
         raise ParityError(f"there is no {path}; restore it from the release that you use") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except json.JSONDecodeError as error:
         raise ParityError(f"{path} is not JSON ({error}); restore it from the release that you use") from None
     if wrong := closed_schema.check(content, _SCHEMA):
         raise ParityError(f"{path} does not fit {FORMAT}: {wrong[0]}; restore it from the release that you use")

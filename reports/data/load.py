@@ -9,7 +9,7 @@ from typing import Any
 from parity.errors import ParityError
 from parity.goldens import store, trace_file
 from parity.goldens.arrays import Array
-from parity.goldens.text import parse as parse_json
+from parity.goldens.text import parse_file
 from parity.judge import verdict_schema
 from parity.output import recomputed
 from reports.errors import ReportError
@@ -48,10 +48,10 @@ def verdict(folder: Path) -> Json:
     """
     path = folder / "verdict.json"
     try:
-        document = parse_json(path.read_text(encoding="utf-8"))
+        document = parse_file(path)
     except FileNotFoundError:
         raise ReportError(f"{folder} holds no verdict.json; judge first: nox -s parity") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except json.JSONDecodeError as error:
         raise ReportError(
             f"{path} is not JSON ({error}); was the judge interrupted? Judge again: nox -s parity"
         ) from None

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,19 @@ QUERIES = 64  # stored vectors that the child searches for
 NEIGHBORS = 8  # as in `rvc.retrieval.search`
 MEMORY = 8 << 30  # bytes of address space that a child may use beside eight times the file's size
 STEPS = {"open": "opens it", "read": "reads its vectors", "search": "searches it"}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a child process ended.
+
+    Attributes:
+        code: its exit code, or the negative number of the signal that ended it.
+        output: what it printed on stdout.
+    """
+
+    code: int
+    output: bytes
 
 
 def probe(path: Path, description: str) -> dict[str, Any]:
@@ -43,27 +57,43 @@ def probe(path: Path, description: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _probe(path: Path, name: str, description: str, changed: int, size: int) -> dict[str, Any]:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-P", "-m", "rvc.retrieval.index_probe", str(path)]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=LONGEST, env=environment, check=False)
+        ended = run_child(path)
     except subprocess.TimeoutExpired:
         raise BadInput(
             f"{name} is {description}, and faiss does not finish with it in {LONGEST} s; {index_file.BUILD_AGAIN}"
         ) from None
     except OSError as error:
         raise BadInput(f"{name} is {description}, which is checked in a child process: {error.strerror}") from error
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"{")]
+    lines = [json.loads(line) for line in ended.output.splitlines() if line.startswith(b"{")]
     last: dict[str, Any] = lines[-1] if lines else {"step": "open"}
-    if done.returncode == 0 and "width" in last:
+    if ended.code == 0 and "width" in last:
         return last
     if "refusal" in last:
         raise BadInput(f"{name} {last['refusal']}")
-    reason = last.get("error") or _ending(done.returncode)
+    reason = last.get("error") or _ending(ended.code)
     raise BadInput(
         f"{name} is {description}, and faiss fails when it {STEPS[last['step']]} ({printable(reason)}); "
         f"{index_file.BUILD_AGAIN}"
     )
+
+
+def run_child(path: Path) -> Ending:
+    """Open an index in a new Python process.
+
+    Raises:
+        subprocess.TimeoutExpired: it runs for more than `LONGEST` seconds.
+        OSError: it cannot be started.
+    """
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-P", "-m", "rvc.retrieval.index_probe", str(path)]
+    done = subprocess.run(command, capture_output=True, timeout=LONGEST, env=environment, check=False)
+    return Ending(done.returncode, done.stdout)
+
+
+def forget() -> None:
+    """Open every index again that was opened before."""
+    _probe.cache_clear()
 
 
 def _ending(code: int) -> str:

@@ -11,11 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import lzma
 import mmap
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,19 +30,6 @@ from rvc.weights.native_paths import utf8_name
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 PLAIN = (bool, int, float, str, type(None))
-DAMAGE = (  # exceptions that reading a damaged archive can raise
-    OSError,
-    ValueError,
-    RuntimeError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    LookupError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-)
 MAX_DEPTH = 32  # nested levels of lists and dictionaries; a voice has three, an optimizer's state five
 MAX_VALUES = 1_000_000  # values in a file; a list that holds one list many times would multiply at each level
 
@@ -165,7 +148,7 @@ def _read_torch(path: Path, form: FileFormat) -> WeightFile:
         raise BadCheckpoint(f"{path.name} {refusal}") from None
     except BadCheckpoint as error:
         raise BadCheckpoint(_about(path, str(error))) from error.__cause__
-    except DAMAGE as error:
+    except safe_unpickler.DAMAGE as error:
         raise BadCheckpoint(f"{path.name} is damaged or cut short ({error}); download it again") from error
     return WeightFile(path, form, checked, {}, mapping)
 

@@ -9,11 +9,13 @@ model files name only containers; a file that names anything else of it, such as
 from __future__ import annotations
 
 import io
+import lzma
 import pickle
 import re
 import struct
 import sys
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +29,19 @@ from torch import Tensor
 from rvc.errors import BadCheckpoint
 from rvc.weights.mapped_file import MappedTensors, aligned, map_file
 
+DAMAGE = (  # exceptions that reading a damaged archive can raise
+    OSError,
+    ValueError,
+    RuntimeError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    LookupError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+)
 PICKLE_LIMIT = 64 << 20  # bytes; the pickle in hubert_base.pt has less than 1 MB
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization.MAGIC_NUMBER, the first pickle of the legacy format
 STANDARD_LIBRARY = sys.stdlib_module_names | {"__builtin__", "copy_reg"}  # two modules have other names in Python 2
@@ -325,16 +340,16 @@ def read_tensors(path: Path, *, copies_unaligned: bool = True) -> MappedTensors:
     try:
         data, mapping = map_file(path)
         content, storages = read_zip(path) if zipfile.is_zipfile(path) else read_legacy(path)
+        state = find_state(content)
+        tensors = {name: map_tensor(value, data, storages, path.name) for name, value in state.items()}
     except BadCheckpoint as error:
         raise BadCheckpoint(str(error) if path.name in str(error) else f"{path.name}: {error}") from error.__cause__
-    except (OSError, ValueError, zipfile.BadZipFile, struct.error, EOFError) as error:
+    except DAMAGE as error:
         raise BadCheckpoint(f"{path.name} is not a readable torch file ({error}); download it again") from error
-    state = find_state(content)
     if not state:
         raise BadCheckpoint(
             f"{path.name} holds no tensors at its top or under model, state_dict or weight; is it a model file?"
         )
-    tensors = {name: map_tensor(value, data, storages, path.name) for name, value in state.items()}
     if copies_unaligned:
         tensors = {name: aligned(tensor) for name, tensor in tensors.items()}
     return MappedTensors(tensors, mapping)

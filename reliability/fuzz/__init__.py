@@ -1,0 +1,1 @@
+"""A fuzz campaign over every reader of files: `nox -s fuzz`. docs/reliability.md describes it and its figures."""

@@ -1,0 +1,96 @@
+"""One input: write it, read it under guard, and decide whether that is a defect."""
+
+import contextlib
+import os
+import shutil
+import traceback
+import warnings
+from pathlib import Path
+
+from reliability.fuzz.guards import Forbidden, Guard
+from reliability.fuzz.mutation import bundles
+from reliability.fuzz.reader import REFUSALS, Kind, Outcome, Reader
+
+LONGEST_SENTENCE = 2000  # characters of a refusal
+PROJECT = ("rvc", "rvc_onnx", "parity", "reports", "reference")
+ROOT = Path(__file__).parents[2]
+
+
+class Attempts:
+    """Tries inputs of one reader in a folder of its own."""
+
+    def __init__(self, reader: Reader, folder: Path, guard: Guard) -> None:
+        self.reader, self.guard = reader, guard
+        self.stored = folder / "input.bin"  # the input that is being read, for a process that ends with it
+        self.work = folder / "work"
+
+    def warm_up(self) -> None:
+        """Read the valid inputs without guard, so that libraries and kernels are loaded."""
+        for data in self.reader.seeds()[:2]:
+            with contextlib.suppress(*REFUSALS):
+                self.reader.read(self._place(data))
+
+    def run(self, data: bytes) -> Outcome:
+        """Read one input."""
+        self.stored.write_bytes(data)
+        return self._read(self._place(data))
+
+    def _place(self, data: bytes) -> Path:
+        """Write an input where its reader reads it."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir()
+        path = self.work / self.reader.file
+        if self.reader.is_bundle:
+            path.mkdir()
+            bundles.write(data, path)
+        else:
+            path.write_bytes(data)
+        os.chdir(self.work)
+        return path
+
+    def _read(self, path: Path) -> Outcome:
+        try:
+            with warnings.catch_warnings(), self.guard.watch():
+                warnings.simplefilter("ignore")
+                self.reader.read(path)
+        except REFUSALS as error:
+            return self._refusal(error)
+        except Forbidden as error:
+            return Outcome(Kind.DEFECT, f"forbidden: {str(error).split(' ')[0]}", traceback.format_exc(limit=-12))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return Outcome(Kind.DEFECT, _signature(error), traceback.format_exc(limit=-12))
+        if self.guard.violation:
+            return Outcome(Kind.DEFECT, f"forbidden: {self.guard.violation}", self.guard.violation)
+        return Outcome(Kind.USED)
+
+    def _refusal(self, error: Exception) -> Outcome:
+        """A refusal, or a defect where its text is no sentence for a terminal."""
+        text = str(error)
+        if self.guard.violation:
+            return Outcome(Kind.DEFECT, f"forbidden: {self.guard.violation}", text)
+        reason = ""
+        if not text.strip():
+            reason = "empty"
+        elif len(text) > LONGEST_SENTENCE:
+            reason = "longer than 2000 characters"
+        elif "Traceback" in text or "object at 0x" in text:
+            reason = "not a user's words"
+        if reason:
+            return Outcome(Kind.DEFECT, f"a refusal {reason} at {_place(error)}", text[:LONGEST_SENTENCE])
+        return Outcome(Kind.REFUSED, detail=text)
+
+
+def _signature(error: BaseException) -> str:
+    return f"{type(error).__name__} at {_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    """The innermost function of the project in a traceback."""
+    place = "unknown"
+    for frame in traceback.extract_tb(error.__traceback__):
+        path = Path(frame.filename)
+        if path.is_relative_to(ROOT) and path.relative_to(ROOT).parts[0] in PROJECT:
+            place = f"{path.relative_to(ROOT).as_posix()}:{frame.name}"
+    return place

@@ -1,0 +1,115 @@
+"""Notice what no reader of a file may do: start a program, open a connection, write outside its folder.
+
+An audit hook of Python (PEP 578) sees every such call of Python code. It can be added once per process and never be
+removed, so that it is switched on while a reader runs.
+"""
+
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+FORBIDDEN = (  # events of docs.python.org/3/library/audit_events.html, by their beginning
+    "socket.",
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.startfile",
+    "pty.spawn",
+    "ctypes.dlopen",
+    "urllib.Request",
+    "ftplib.",
+    "smtplib.",
+    "webbrowser.",
+    "pickle.find_class",
+)
+WRITING = (
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.mkdir",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+    "os.chmod",
+    "shutil.",
+)
+WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+HARMLESS = ("/dev/null", "/proc/self/")
+# Folders of installed libraries, which may be loaded when they are first needed.
+INSTALLED = (sys.prefix, sys.base_prefix, "/lib", "/usr/lib", str(Path(__file__).resolve().parents[2]))
+
+
+class Forbidden(BaseException):
+    """A reader did what it must not do; no `except Exception` of a reader catches it."""
+
+
+class Guard:
+    """The hook of one process.
+
+    Attributes:
+        folder: the only folder in which files may be written.
+        violation: the first forbidden event since `watch` began; empty without one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = os.path.realpath(folder)
+        self.violation = ""
+        self._active = False
+        sys.addaudithook(self._event)
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Raise `Forbidden` at forbidden events inside the block."""
+        self.violation, self._active = "", True
+        try:
+            yield
+        finally:
+            self._active = False
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Permit everything inside the block, for what the campaign itself does while a reader runs."""
+        before, self._active = self._active, False
+        try:
+            yield
+        finally:
+            self._active = before
+
+    def _event(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self._active:
+            return
+        if event == "ctypes.dlopen" and str(arguments[0]).startswith(INSTALLED):
+            return
+        if event.startswith(FORBIDDEN) and event != "socket.__new__":
+            self._refuse(f"{event} {arguments[:1]!r}")
+        elif event == "open":
+            path, mode, flags = arguments
+            writes = any(letter in mode for letter in "wax+") if isinstance(mode, str) else bool(flags & WRITE_FLAGS)
+            if writes and not isinstance(path, int):
+                self._refuse_outside(event, path)
+        elif event.startswith(WRITING):
+            for path in arguments[:2]:
+                if isinstance(path, str | bytes | os.PathLike):
+                    self._refuse_outside(event, path)
+
+    def _refuse_outside(self, event: str, path: Any) -> None:
+        text = os.path.realpath(os.fsdecode(path))
+        if not text.startswith((self.folder, *HARMLESS)):
+            self._refuse(f"{event} of {text}")
+
+    def _refuse(self, what: str) -> None:
+        self.violation = self.violation or what
+        raise Forbidden(what)
+
+
+def limit_memory(more: int) -> None:
+    """Limit the address space of this process to what it has now and `more` bytes."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        size = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + more, size + more))

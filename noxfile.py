@@ -126,6 +126,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Try damaged and hostile files on every reader: --minutes N --seed S; docs/reliability.md has the figures."""
+    install(session, "tests", "fuzz")
+    session.run("python", "-m", "reliability.fuzz", *session.posargs)
+
+
+@nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Plant bugs of real ports in `rvc` one by one and print whether the judge detects, blames and explains each."""
     install(session, "tests")

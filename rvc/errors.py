@@ -10,7 +10,6 @@ Each message is one sentence: what was found, what was expected, what to do.
 
 from __future__ import annotations
 
-
 LONGEST, END = 1500, 300  # characters of a message, and of its end that remains when its middle is left out
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("rvc", "rvc_onnx", "parity", "reference", "reports", "bench", "field")
+PACKAGES = ("rvc", "rvc_onnx", "parity", "reference", "reports", "bench", "field", "reliability")
 ORIGINALS = ("rvc_python", "infer", "configs", "fairseq", "torchcrepe", "torchfcpe", "transformers")
 REFERENCE_MAY_IMPORT = ("parity.stages", "parity.errors", "parity.goldens", "parity.hooks", "parity.voices")
 MAY_IMPORT_RVC = ("parity.rvc_bridge", "parity.mutants")
@@ -55,6 +55,9 @@ NAMED_AFTER_THEIR_SUBJECT = (
     "rvc.nn",
     "bench",  # aliases of commands
     "bench.sections",
+    "reliability.fuzz",
+    "reliability.fuzz.mutation",
+    "reliability.fuzz.targets",
 )
 
 

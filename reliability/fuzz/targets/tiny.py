@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from rvc.nn import crepe, fcpe, rmvpe
-from rvc.nn.hubert import config_from_json, expected_shapes
+from rvc.nn.hubert_config import config_from_json, expected_shapes
 from rvc.nn.hubert_tensor_names import file_name
 from rvc.nn.synthesizer_config import layout, read_config
 
@@ -33,7 +33,8 @@ def numbers(shape: tuple[int, ...], seed: int) -> Tensor:
     """Small random weights, float32."""
     generator = torch.Generator().manual_seed(seed)
     fan = max(int(np.prod(shape[1:])), 1)
-    return torch.randn(shape, generator=generator) * fan**-0.5
+    made: Tensor = torch.randn(shape, generator=generator) * float(fan) ** -0.5
+    return made
 
 
 def voice_tensors(version: str, f0: bool) -> dict[str, Tensor]:

@@ -121,9 +121,12 @@ class Server:
 
 
 def environment(threads: int, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment variables of a timed process; all numerical libraries get the same number of threads."""
+    """The environment variables of a timed process.
+
+    All numerical libraries get the same number of threads, and rvc computes with the fixed order of backends.
+    """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return {**os.environ, **dict.fromkeys(names, str(threads)), **(more or {})}
+    return {"RVC_BACKEND": "fixed", **os.environ, **dict.fromkeys(names, str(threads)), **(more or {})}
 
 
 def resident_mib(process: int | None = None) -> float | None:

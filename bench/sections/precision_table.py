@@ -21,6 +21,7 @@ from parity import voices
 from parity.goldens.trace_file import Trace
 from rvc.audio.decoding import decode
 from rvc.config import Config
+from rvc.nn.kernels.backends import selection
 from rvc.noise import Seeded
 from rvc.pipeline import offline
 from rvc.pipeline.voice_networks import VoiceNetworks
@@ -63,6 +64,7 @@ def _magnitudes(sound: NDArray[np.float64]) -> NDArray[np.float64]:
 def converted(sound: Path, precision: str, kind: str = "v2-40k-f0") -> tuple[Trace, Any]:
     """The trace of a conversion of `sound`, and the synthesizer that it used."""
     hubert, rmvpe = voices.make_hubert(), voices.make_rmvpe()
+    selection.pin_unless_named(selection.FIXED)
     networks = VoiceNetworks(voices.make_voice(kind), hubert, rmvpe=rmvpe, precision=precision)
     trace = Trace()
     config = Config.of("webui-2026", f0_method="rmvpe")

@@ -23,6 +23,7 @@ from parity.rvc_bridge.prediction_source import PredictionSource
 from parity.rvc_bridge.realtime_stages import RealtimeCase
 from rvc.errors import BadInput
 from rvc.f0 import registry
+from rvc.nn.kernels.backends import selection
 from rvc.noise import Seeded, Tape
 from rvc.pipeline import offline
 from rvc.pipeline.voice_networks import VoiceNetworks, resolve_device
@@ -54,6 +55,7 @@ class RvcTorch(PredictionSource):
                 the synthetic voice of each case.
             device: "cpu", "cuda" or "mps"; every cell is not tested where this machine lacks the device.
         """
+        selection.pin_unless_named(selection.FIXED)  # no verdict depends on the load of the machine
         self.device = device
         self.absent = absent_device(device)
         self._files = dict(files) if files is not None else None

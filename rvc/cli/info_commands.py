@@ -10,6 +10,7 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from rvc.cli import options
 from rvc.f0 import registry
@@ -112,16 +113,19 @@ def doctor(args: argparse.Namespace) -> int:
     Returns:
         1 when a required package is missing, else 0.
     """
+    options.start(args)
     needed = [Package.installed(name) for name in NEEDED]
     extras = [(extra, Package.installed(extra.package)) for extra in optional_packages()]
     hardware = inspect_hardware()
     missing = [row.package for row in needed if row.version is None]
+    kernels = backend_table(args.calibrate) if "torch" not in missing else None
     if args.json:
         report = {
             "python": platform.python_version(),
             "needed": [asdict(row) for row in needed],
             "extras": [{**asdict(row), "extra": extra.extra, "for": extra.use} for extra, row in extras],
             **asdict(hardware),
+            "backends": kernels,
         }
         print(json.dumps(report, indent=2))
         return 1 if missing else 0
@@ -135,9 +139,32 @@ def doctor(args: argparse.Namespace) -> int:
         print(f"  {row.package:<18} {state}; {extra.use}")
     arithmetic = f"bfloat16 in hardware: {hardware.bfloat16}, matrix tiles: {hardware.tiles}"
     print(f"Devices: {', '.join(hardware.devices)} ({arithmetic})")
+    if kernels is not None:
+        print_backends(kernels)
     print("Weights: HuBERT and rmvpe.pt are not part of the package; give their paths with --hubert and --rmvpe.")
     print("Everything needed is here." if not missing else f"Install {', '.join(missing)} first.")
     return 1 if missing else 0
+
+
+def backend_table(calibrate: bool) -> dict[str, Any]:
+    """The measured table of this machine as JSON values, measured thoroughly now where `calibrate` is set."""
+    from rvc.nn import calibration  # imports torch; `rvc profiles` does not need it
+    from rvc.nn.kernels.backends import measured_table
+
+    table = calibration.calibrate(calibration.precisions_here()) if calibrate else measured_table.load()
+    return {**table.document(), "file": str(measured_table.path())}
+
+
+def print_backends(kernels: dict[str, Any]) -> None:
+    """Print the measured choice: by class of shape the backend, and the times of all."""
+    if not kernels["precisions"]:
+        print("Backends: not measured yet; the first conversion measures for 0.3 s, rvc doctor --calibrate thoroughly")
+        return
+    measured = ", ".join(f"{name} ({detail})" for name, detail in kernels["precisions"].items())
+    print(f"Backends: measured for {measured}, threads: {kernels['machine']['threads']}; {kernels['file']}")
+    for shape, row in kernels["rows"].items():
+        times = ", ".join(f"{name} {seconds * 1e6:.2f}" for name, seconds in row["seconds"].items())
+        print(f"  {shape:<42} {row['chosen']:<9} µs per frame: {times}")
 
 
 def inspect_hardware() -> Hardware:

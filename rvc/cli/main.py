@@ -184,6 +184,12 @@ def _add_info(commands: options.Commands) -> None:
         help="check what is installed and print how to install the rest",
         description="Check which packages are installed, print how to install the missing ones, and list the devices.",
     )
+    doctor.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="measure the backends of the networks' products for a minute or two, and use the fastest from now on",
+    )
+    doctor.add_argument("--threads", metavar="N", type=int, help="processor threads to measure with (default: torch's)")
     doctor.set_defaults(run=_run_doctor)
     for parser in (audio, profiles, doctor):
         options.add_output_options(parser)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+BACKENDS = ("measured", "fixed", "cuda", "int8", "amx", "fast-2", "fast-1", "onednn", "widened", "torch")
 PRECISIONS = ("float32", "bfloat16", "int8")
 CONFIG_FIELDS = (
     "f0_method",
@@ -121,6 +122,12 @@ def add_running_options(parser: argparse.ArgumentParser) -> None:
         "--precision", choices=PRECISIONS, help="arithmetic of the networks; parity holds for float32 (default float32)"
     )
     group.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        help="what computes the networks' products: the fastest as measured here, the fixed order, or one backend "
+        "wherever it can (default $RVC_BACKEND, else measured)",
+    )
+    group.add_argument(
         "--config", metavar="FILE.toml", type=paths.path, help="read options from a file of lines NAME = VALUE"
     )
     add_output_options(group)
@@ -199,6 +206,8 @@ def start(args: argparse.Namespace) -> None:
     logging.getLogger("rvc").setLevel(level)
     # oneDNN caches a compiled kernel of about 0.3 MB for every tensor length; a long recording has many lengths.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
+    if vars(args).get("backend") is not None:
+        os.environ["RVC_BACKEND"] = args.backend
     threads = vars(args).get("threads")
     if threads is not None:
         if not 1 <= threads <= 1024:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from rvc import trace as tracing
 from rvc.audio import output, preparation
 from rvc.config import Config
+from rvc.nn.kernels.backends import selection
 from rvc.noise import NoiseSource, Seeded
 from rvc.pipeline import offline
 from rvc.pipeline.conversion_networks import ConversionNetworks
@@ -34,6 +35,7 @@ class Result:
     options: dict[str, Any]
     noise: str  # "seed 0", or "tape"
     notes: list[str] = field(default_factory=list)
+    backends: dict[str, Any] = field(default_factory=dict)  # what decided, and the backend by class of shape
 
     def sentence(self) -> str:
         """The result in one line of text."""
@@ -77,6 +79,7 @@ def convert_file(
         with watch.stage("write"):
             if trace is not None and recorder is not None:
                 about = {"profile": config.profile.name, "options": options(config), "rate": rate}
+                about["backends"] = selection.report()
                 tracing.write(trace, recorder, about)
             output.write_audio(target, final if samples == "int16" else output.guard(waveform), rate)
     return Result(
@@ -90,6 +93,7 @@ def convert_file(
         options=options(config),
         noise=f"seed {noise.seed}" if isinstance(noise, Seeded) else "tape",
         notes=[*config.extensions(), *networks.notes(config)],
+        backends=selection.report(),
     )
 
 

@@ -17,6 +17,7 @@ from rvc.config import Config
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.f0 import curve_file, registry, tracking
 from rvc.f0.network_files import F0Weights, check_weights
+from rvc.nn import calibration
 from rvc.nn.kernels.conv import PRECISIONS
 from rvc.noise import NoiseSource
 from rvc.voice_kinds import VERSIONS
@@ -62,7 +63,7 @@ class VoiceNetworks:
         Raises:
             TypeError: a keyword is not the role of a registered F0 method.
             BadCheckpoint: the voice file is missing or damaged, or is not a voice.
-            BadInput: this machine does not have the device.
+            BadInput: this machine does not have the device, or int8 is slower than float32 on it.
         """
         self.model = Path(model)
         roles = registry.weight_files()
@@ -75,6 +76,7 @@ class VoiceNetworks:
         self.paths = {name: Path(path) for name, path in named.items() if path is not None}
         self.device = resolve_device(device)
         self.precision = precision
+        calibration.prepare(precision, self.device)
         self.keep = keep
         self._lock = threading.RLock()
         self._loaded: dict[str, Any] = {}

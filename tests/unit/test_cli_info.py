@@ -94,6 +94,7 @@ def test_every_command_and_option_has_a_help_text(command, capsys):
 
 def test_choices_equal_the_values_that_the_library_takes():
     """The parser has its own lists, since `rvc --help` must not import the modules that define the values."""
+    from rvc.nn.kernels.backends import selection
     from rvc.nn.kernels.conv import PRECISIONS
     from rvc.pipeline.file_conversion import SampleKind
     from rvc.realtime.controls import Crossfade
@@ -109,3 +110,4 @@ def test_choices_equal_the_values_that_the_library_takes():
     assert choices["exact_hits"] == get_args(ExactHits)
     assert choices["format"] == get_args(SampleKind)
     assert choices["precision"] == tuple(PRECISIONS)
+    assert choices["backend"] == selection.names()

@@ -3,6 +3,7 @@
 `measured`, the default, takes the fastest backend of the table that rvc.nn.calibration has installed, and the fixed
 order where the table has no row. `fixed` is the fixed order alone, which depends on the processor's instructions but
 not on its load. A backend's name takes that backend wherever it can compute the task, and the fixed order elsewhere.
+The judge, the tests and the benchmark pin `fixed`, so that no bit depends on the load of the machine.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -29,6 +31,7 @@ class _State:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.pinned: str | None = None
+        self.in_this_thread = threading.local()  # `name`: what is pinned as long as a block of this thread lasts
         self.table: Mapping[ShapeClass, str] = {}
         self.chosen: dict[str, str] = {}
 
@@ -47,7 +50,8 @@ def rule() -> str:
     Raises:
         BadInput: the environment variable has another value.
     """
-    return _STATE.pinned or checked(os.environ.get(VARIABLE) or MEASURED, f"${VARIABLE}")
+    name: str | None = getattr(_STATE.in_this_thread, "name", None)
+    return name or _STATE.pinned or checked(os.environ.get(VARIABLE) or MEASURED, f"${VARIABLE}")
 
 
 def checked(name: str, origin: str) -> str:
@@ -68,15 +72,20 @@ def pin(name: str | None) -> None:
     _STATE.pinned = None if name is None else checked(name, "the backend")
 
 
+def pin_unless_named(name: str) -> None:
+    """Pin `name` where the environment variable names nothing."""
+    pin(os.environ.get(VARIABLE) or name)
+
+
 @contextmanager
 def pinned(name: str) -> Iterator[None]:
-    """Let `name` decide as long as the block lasts."""
-    before = _STATE.pinned
-    pin(name)
+    """Let `name` decide in this thread, as long as the block lasts."""
+    before = getattr(_STATE.in_this_thread, "name", None)
+    _STATE.in_this_thread.name = checked(name, "the backend")
     try:
         yield
     finally:
-        _STATE.pinned = before
+        _STATE.in_this_thread.name = before
 
 
 def install(table: Mapping[ShapeClass, str]) -> None:
@@ -114,7 +123,7 @@ def usual(task: Task, able: list[Backend]) -> Backend:
     return next((backend for backend in able if backend.is_usual(task)), able[-1])
 
 
-def report() -> dict[str, object]:
-    """What has decided, and the backend chosen for each class of shape since the process started or `forget`."""
+def report() -> dict[str, Any]:
+    """What decides, and the backend chosen for each class of shape in this process so far."""
     with _STATE.lock:
         return {"rule": rule(), "chosen": dict(sorted(_STATE.chosen.items()))}

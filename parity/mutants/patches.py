@@ -1,5 +1,6 @@
 """Patches: replacements for attributes of modules, classes and loaded networks that last for one `with` block."""
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,45 @@ class Patch:
     networks: tuple[tuple[Network, Changes], ...] = ()
 
 
+_ABSENT = object()  # the value of an attribute that an instance does not have itself
+
+
+@dataclass(eq=False)
+class Replacement:
+    """One replaced attribute.
+
+    Attributes:
+        holder, name: the attribute.
+        right: its value without the fault.
+        other: the value that is not in place: the right one while the replacement is active.
+    """
+
+    holder: Any
+    name: str
+    right: Any
+    other: Any
+
+    def exchange(self) -> None:
+        """Exchange the value in place and the other one."""
+        present = _own_value(self.holder, self.name)
+        if self.other is _ABSENT:
+            delattr(self.holder, self.name)
+        else:
+            setattr(self.holder, self.name, self.other)
+        self.other = present
+
+
+def _own_value(holder: Any, name: str) -> Any:
+    """The value of an attribute; `_ABSENT` where an instance only inherits it from its class."""
+    descriptor = inspect.getattr_static(type(holder), name, None)
+    if not hasattr(holder, "__dict__") or hasattr(descriptor, "__set__"):
+        return getattr(holder, name)
+    return vars(holder).get(name, _ABSENT)
+
+
+_active: list[Replacement] = []  # in the order in which they became active
+
+
 @contextmanager
 def replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
     """Make `holder.name` be `value` while the block runs.
@@ -48,16 +88,55 @@ def replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
     Raises:
         ParityError: the holder has no such attribute.
     """
-    own = name in vars(holder) if hasattr(holder, "__dict__") else True
-    old = existing(holder, name)
-    setattr(holder, name, value)
+    replacement = Replacement(holder, name, existing(holder, name), value)
+    replacement.exchange()
+    _active.append(replacement)
     try:
         yield
     finally:
-        if own:
-            setattr(holder, name, old)
-        else:
-            delattr(holder, name)
+        _active.remove(replacement)
+        replacement.exchange()
+
+
+class Planted:
+    """A patch that is active, and that can be made inactive for a while without losing what it keeps between calls.
+
+    Attributes:
+        replacements: what it replaces, in the order in which it became active.
+    """
+
+    def __init__(self, replacements: tuple[Replacement, ...] = ()) -> None:
+        self.replacements = replacements
+        self._paused = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether there is a patch that is active now."""
+        return bool(self.replacements) and not self._paused
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Make the patch inactive while the block runs."""
+        if self._paused:
+            yield
+            return
+        self._paused = True
+        for replacement in reversed(self.replacements):
+            replacement.exchange()
+        try:
+            yield
+        finally:
+            for replacement in self.replacements:
+                replacement.exchange()
+            self._paused = False
+
+
+@contextmanager
+def planted(patch: Patch, program: RvcTorch, case: Case) -> Iterator[Planted]:
+    """Make a patch active while the block runs."""
+    before = len(_active)
+    with patch.apply(program, case):
+        yield Planted(tuple(_active[before:]))
 
 
 def existing(holder: Any, name: str) -> Any:

@@ -1,12 +1,13 @@
 """Which fault is tried on which golden, the runs without a fault, and the processes that execute both."""
 
 import hashlib
+import itertools
 import multiprocessing
 import os
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from parity.stages.profile_table import METHODS
 
 # Largest `cost` of a golden that is run without a fault. Three goldens are above it; they take as long as all others.
 MOST_COST_WITHOUT_FAULT = 120_000
+
+
+MOST_IN_A_GROUP = 24  # jobs of one golden that one process executes, so that two processes end at about the same time
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,6 @@ def results(jobs: Sequence[Job], workers: int, recompute: bool = False) -> Gener
         chosen = [job for job in jobs if job.variant == variant]
         if not chosen:
             continue
-        chunk = max(1, min(6, len(chosen) // (2 * workers)))
         with (
             environment(variant),
             ProcessPoolExecutor(
@@ -158,11 +161,19 @@ def results(jobs: Sequence[Job], workers: int, recompute: bool = False) -> Gener
                 (variant.threads if variant else 1, recompute or variant is not None),
             ) as pool,
         ):
-            finished = pool.map(_execute, chosen, chunksize=chunk)
+            finished = pool.map(_execute, groups(chosen, workers))
             try:
-                yield from finished
+                for group in finished:
+                    yield from group
             finally:
                 finished.close()  # type: ignore[attr-defined]  # `map` returns a generator; this cancels what is left
+
+
+def groups(jobs: Sequence[Job], workers: int) -> list[list[Job]]:
+    """Jobs that one process executes after one another: those of one golden, which share what the cache keeps."""
+    most = max(1, min(MOST_IN_A_GROUP, len(jobs) // (2 * workers)))
+    of_golden = [list(group) for _, group in itertools.groupby(jobs, key=lambda job: job.folder)]
+    return [group[first : first + most] for group in of_golden for first in range(0, len(group), most)]
 
 
 @contextmanager
@@ -185,13 +196,15 @@ class _Worker:
     limits: Limits
     faults: dict[str, Fault]
     cache: StageCache | None
+    installed: ExitStack  # of the cache; it stays open until the process ends
     case: Case | None = None
-    recorded: str | None = None  # the folder of the case whose stages the cache holds
 
     def open(self, folder: str) -> Case:
-        """The golden of a folder, checked; the last one is kept."""
+        """The golden of a folder, checked; the last one is kept, with the results of its stages."""
         if self.case is None or str(self.case.folder) != folder:
             self.case = store.open_case(Path(folder)).check()
+            if self.cache is not None:
+                self.cache.clear()
         return self.case
 
 
@@ -201,28 +214,26 @@ _workers: list[_Worker] = []  # the one of this process, once `_start` has run
 def _start(threads: int, recompute: bool) -> None:
     torch.set_num_threads(threads)
     cache = None if recompute else StageCache()
-    if cache is not None:
-        cache.installed().__enter__()  # until the process ends
+    installed = cache.install() if cache is not None else ExitStack()
     faults = {fault.name: fault for fault in (*all_faults(), *legitimate.CHANGES)}
-    _workers[:] = [_Worker(RvcTorch(), limits.load(), faults, cache)]
+    _workers[:] = [_Worker(RvcTorch(), limits.load(), faults, cache, installed)]
 
 
-def _execute(job: Job) -> Result:
+def _execute(jobs: Sequence[Job]) -> list[Result]:
     (worker,) = _workers
-    case, begin = worker.open(job.folder), time.monotonic()
+    return [_execute_one(job, worker) for job in jobs]
+
+
+def _execute_one(job: Job, worker: _Worker) -> Result:
+    begin = time.monotonic()
+    case = worker.open(job.folder)
     if job.variant is not None:
         accused = trial.accusations(case, worker.program, worker.limits)
         seconds = round(time.monotonic() - begin, 2)
         return Result(job, {"accused": accused, "variant": job.variant.name, "case": case.name, "seconds": seconds})
-    if worker.cache is not None and worker.recorded != job.folder:
-        worker.cache.clear()
-        worker.program.networks(case)
-        with worker.cache.recording():
-            trial.accusations(case, worker.program, worker.limits)
-        worker.recorded = job.folder
     try:
         if job.legitimate:
-            accused = trial.accusations(case, worker.program, worker.limits, worker.faults[job.name])
+            accused = trial.accusations(case, worker.program, worker.limits, worker.faults[job.name], worker.cache)
             seconds = round(time.monotonic() - begin, 2)
             return Result(job, {"accused": accused, "variant": job.name, "case": case.name, "seconds": seconds})
         outcome = trial.run(worker.faults[job.name], case, worker.program, worker.limits, worker.cache)

@@ -1,7 +1,6 @@
 """A trial: one fault is active in `rvc`, one golden is judged, and the verdict becomes an outcome."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,21 +8,25 @@ import numpy as np
 from parity import stages
 from parity.errors import ParityError
 from parity.goldens.store import Case
-from parity.judge import description, verdict
 from parity.judge.blame import StageVerdict
-from parity.judge.diagnosis import causes
-from parity.judge.diagnosis.causes import Oracle
-from parity.judge.judgment import Judgment
+from parity.judge.continuation import Allowance
 from parity.judge.ledger import Cell
 from parity.judge.limits import Limits
 from parity.judge.states import Blame, CaseState, CellState, Metric, Mode
 from parity.judge.verdict import CaseVerdict
+from parity.judge.waivers import Waivers
 from parity.mutants.cached_stages import StageCache
+from parity.mutants.clean_predictions import CleanPredictions
 from parity.mutants.fault import Fault
+from parity.mutants.patches import both, planted
+from parity.runs.repetition import Repetition
+from parity.runs.run import judge_case
+from parity.rvc_bridge import counterfactual
 from parity.rvc_bridge.rvc_torch import RvcTorch
 
 FORM_STATES = (CellState.DTYPE, CellState.SHAPE, CellState.MISSING)  # the states that the check Metric.FORM gives
 NOT_RECORDED = ("rms_in", "input_wav", "rms_out")  # tensors of a stream that no golden holds
+NOTHING = both()  # the patch of a run without a fault
 # Where the sentence of a failed stage holds one of these, the patch itself failed: it does not fit `rvc` any more.
 PYTHON_ERRORS = ("AttributeError: ", "NameError: ", "TypeError: ", "ImportError: ")
 
@@ -65,26 +68,45 @@ class Outcome:
         return dict(vars(self))
 
 
+def judge(
+    case: Case, program: RvcTorch, limits: Limits, fault: Fault | None = None, cache: StageCache | None = None
+) -> CaseVerdict:
+    """Judge a case as `parity check --case` does, while a fault is active in the candidate alone.
+
+    Args:
+        case: the golden.
+        program: `rvc`, which is the candidate and, with the fault paused, the judge's source of predictions.
+        limits: the limits of the judgment.
+        fault: the fault; None for `rvc` as it is.
+        cache: results of slow stages that the fault does not touch; None computes every stage.
+    """
+    cache = StageCache() if cache is None else cache
+    program.networks(case)  # loaded before the fault is active, so that a patch of a class does not change the loading
+    if case.facts.blocks:
+        program.stream(case)
+    patch = fault.patch if fault is not None else NOTHING
+    with planted(patch, program, case) as active, cache.trial(active):
+        predictions = CleanPredictions(counterfactual.RvcCounterfactuals(case, program), active, cache)
+        repetition = Repetition(program, limits)
+        return judge_case(
+            case, program, limits, Waivers(), allowance=Allowance(), repetition=repetition, predictions=predictions
+        )
+
+
 def run(fault: Fault, case: Case, program: RvcTorch, limits: Limits, cache: StageCache | None = None) -> Outcome:
-    """Judge a case while a fault is active.
+    """What the judge concludes from a fault.
 
     Args:
         fault: the fault.
         case: a golden that `fits` it.
         program: `rvc`.
         limits: the limits of the judgment.
-        cache: results of slow stages that the fault does not change; None computes every stage.
+        cache: results of slow stages that the fault does not touch; None computes every stage.
     Raises:
         ParityError: the fault patches something that `rvc` no longer has.
     """
-    program.networks(case)  # loaded before the fault is active, so that a patch of a class does not change the loading
-    with ExitStack() as stack:
-        if cache is not None:
-            stack.enter_context(cache.trial([fault.stage, *fault.also]))
-        with fault.patch.apply(program, case):
-            case_verdict = verdict.judge(Judgment(case, limits, candidate=program))
+    case_verdict = judge(case, program, limits, fault, cache)
     refuse_outdated_patch(fault, case_verdict)
-    find_causes(case, case_verdict, program.guesses, limits)
     accused = list(dict.fromkeys(row.stage.name for row in case_verdict.stages if row.blame is Blame.ORIGIN))
     killed = case_verdict.state is CaseState.DIFFERS
     of_stage = [row for row in case_verdict.stages if row.stage.name == fault.stage]
@@ -119,25 +141,6 @@ def refuse_outdated_patch(fault: Fault, case_verdict: CaseVerdict) -> None:
             raise ParityError(
                 f"the fault {fault.name} does not fit rvc any more ({sentence}); adapt it in parity/mutants/catalog"
             )
-
-
-def find_causes(case: Case, case_verdict: CaseVerdict, oracle: Oracle, limits: Limits) -> None:
-    """Add the causes that only networks can predict; the fault must no longer be active.
-
-    Args:
-        case: the golden.
-        case_verdict: the causes of its origins are replaced.
-        oracle: predictions of `rvc`.
-        limits: the limits of the judgment.
-    """
-    for row in case_verdict.stages:
-        if row.blame is not Blame.ORIGIN or row.cause is None:
-            continue
-        failed = sorted((cell for cell in row.cells if cell.failed), key=lambda cell: cell.mode is Mode.CHAINED)
-        mode, name = failed[0].mode, failed[0].tensor
-        noise = description.rounding(Judgment(case, limits), mode, name)
-        made = case_verdict.traces[mode]
-        row.cause = causes.suggest(case, row.stage, row.prefix, name, made, mode, oracle, noise)
 
 
 def effect(case: Case, case_verdict: CaseVerdict, rows: Sequence[StageVerdict]) -> float | None:
@@ -207,7 +210,9 @@ def checks() -> list[str]:
     return [*(metric.value for metric in Metric), *(mode.value for mode in Mode), *offline, *realtime]
 
 
-def accusations(case: Case, program: RvcTorch, limits: Limits, change: Fault | None = None) -> list[str]:
+def accusations(
+    case: Case, program: RvcTorch, limits: Limits, change: Fault | None = None, cache: StageCache | None = None
+) -> list[str]:
     """The stages, with their prefix, that fail or are blamed in a run without a fault; there must be none.
 
     Args:
@@ -215,9 +220,8 @@ def accusations(case: Case, program: RvcTorch, limits: Limits, change: Fault | N
         program: `rvc`.
         limits: the limits of the judgment.
         change: a legitimate change that is active in the run; None for `rvc` as it is.
+        cache: results of slow stages that the change does not touch; None computes every stage.
     """
-    program.networks(case)
-    with change.patch.apply(program, case) if change is not None else nullcontext():
-        case_verdict = verdict.judge(Judgment(case, limits, candidate=program))
+    case_verdict = judge(case, program, limits, change, cache)
     accused = [row for row in case_verdict.stages if row.failed or row.blame in (Blame.ORIGIN, Blame.AMPLIFIES)]
     return [f"{row.prefix}{row.stage.name}" for row in accused]

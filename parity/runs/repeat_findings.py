@@ -12,6 +12,7 @@ from parity.goldens import random_stream, time_axes
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case, MemoryCase
 from parity.judge import metrics
+from parity.judge.diagnosis.registry import Cause
 from parity.judge.limits import Limits, network_f0
 from parity.judge.states import Mode
 from parity.stages import TensorKind
@@ -53,6 +54,27 @@ class Finding:
     def document(self) -> dict[str, Any]:
         """The finding as verdict.json holds it."""
         return {"state": self.state.value, "case": self.case, "stage": self.stage, "sentence": self.sentence}
+
+
+def cause_of_calls(third_right: bool) -> Cause:
+    """The cause of an answer that is wrong at one call and right at the next, on the same inputs.
+
+    Args:
+        third_right: whether a third call is right too.
+    """
+    if third_right:
+        return Cause(
+            name="only the first call is wrong",
+            sentence="the same call is right when it is repeated: memory that the first call does not fill?",
+            explains=None,
+            divergence=None,
+        )
+    return Cause(
+        name="some calls are wrong",
+        sentence="the same call is right at one time and wrong at the next: two buffers that are used in turn?",
+        explains=None,
+        divergence=None,
+    )
 
 
 def with_other_voice(case: Case) -> MemoryCase:

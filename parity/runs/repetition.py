@@ -29,12 +29,20 @@ from parity.errors import GoldenError, ParityError
 from parity.goldens.arrays import NamedArrays
 from parity.goldens.store import Case
 from parity.judge import ledger
+from parity.judge.blame import StageVerdict
 from parity.judge.candidate_runs import is_wanted
 from parity.judge.limits import Limits
-from parity.judge.states import CaseState, Mode
+from parity.judge.states import Blame, CaseState, Mode
 from parity.judge.verdict import CaseVerdict
 from parity.runs.other_inputs import is_same, other_inputs
-from parity.runs.repeat_findings import OTHER_SPEAKER, Finding, RepeatState, near, with_other_voice
+from parity.runs.repeat_findings import (
+    OTHER_SPEAKER,
+    Finding,
+    RepeatState,
+    cause_of_calls,
+    near,
+    with_other_voice,
+)
 from parity.stages import Scope
 
 FINAL = "waveform.final"
@@ -131,7 +139,7 @@ class Repetition:
         for verdict in judged.stages:
             name = verdict.stage.name
             if verdict.failed_in(Mode.ISOLATED) and len(self._asked_again) < MOST_ASKED_AGAIN:
-                if name not in self._asked_again and self._ask_again(case, verdict.stage, verdict.prefix):
+                if name not in self._asked_again and self._ask_again(case, verdict):
                     verdict.sentence = f"{verdict.sentence}; {self.findings[-1].state}"
                 self._asked_again.add(name)
         if not case.facts.isolated and not any(verdict.failed_in(Mode.ISOLATED) for verdict in judged.stages):
@@ -184,11 +192,14 @@ class Repetition:
 
     # ---- after a failure ---------------------------------------------------------------------------------------------
 
-    def _ask_again(self, case: Case, stage: stages.Stage, prefix: str) -> bool:
+    def _ask_again(self, case: Case, judged: StageVerdict) -> bool:
         """Call a failed stage again, then once more after a restart; whether one of these answers is right."""
-        names, inputs = _names(case, stage, prefix), candidate.inputs(case, stage, prefix)
-        title = f"{prefix}{stage.name}"
+        stage, prefix, title = judged.stage, judged.prefix, judged.title
+        failed = [cell.tensor for cell in judged.failed_in(Mode.ISOLATED)]  # optional tensors, too
+        names, inputs = list({*_names(case, stage, prefix), *failed}), candidate.inputs(case, stage, prefix)
         if self._holds(case, names, Mode.ISOLATED, self._stage(case, stage, prefix, inputs)):
+            third = self._holds(case, names, Mode.ISOLATED, self._stage(case, stage, prefix, inputs))
+            judged.cause = cause_of_calls(third)
             self._report(
                 RepeatState.SECOND_RIGHT,
                 case,
@@ -220,6 +231,9 @@ class Repetition:
         except ParityError:
             return
         if self._holds(case, list(dict.fromkeys(failed)), Mode.CHAINED, made):
+            for row in judged.stages:
+                if row.blame is Blame.ORIGIN:
+                    row.cause = cause_of_calls(third_right=False)
             self._report(
                 RepeatState.SECOND_RIGHT,
                 case,

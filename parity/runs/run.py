@@ -13,9 +13,9 @@ from parity.errors import GoldenError
 from parity.goldens import store
 from parity.goldens.store import Case
 from parity.judge import candidate_runs, verdict
-from parity.judge.candidate_runs import Observer
+from parity.judge.candidate_runs import Observer, unobserved
 from parity.judge.continuation import Allowance
-from parity.judge.judgment import Judgment
+from parity.judge.judgment import Counterfactuals, Judgment
 from parity.judge.limits import Limits, network_f0
 from parity.judge.states import CaseState, CellState, Mode, Tier
 from parity.judge.tiers import rating, tier_limits
@@ -282,9 +282,7 @@ def _judge_folder(
     case: Case | None = None
     try:
         case = store.open_case(folder).check()
-        case_verdict = _judge(case, program, limits, waivers, only_stage, observe, allowance)
-        if repetition is not None:
-            repetition.after_case(case, case_verdict)
+        case_verdict = judge_case(case, program, limits, waivers, only_stage, observe, allowance, repetition)
     except GoldenError as error:
         case_verdict = verdict.unreadable(folder.name, error)
     traces = files.write_traces(out, case_verdict)
@@ -296,25 +294,37 @@ def _judge_folder(
     return Judged(case_verdict, document, network_f0(document.get("options", {})))
 
 
-def _judge(
+def judge_case(
     case: Case,
     program: Candidate,
     limits: Limits,
     waivers: Waivers,
-    only_stage: str | None,
-    observe: Observer,
-    allowance: Allowance,
+    only_stage: str | None = None,
+    observe: Observer = unobserved,
+    allowance: Allowance | None = None,
+    repetition: Repetition | None = None,
+    predictions: Counterfactuals | None = None,
 ) -> CaseVerdict:
+    """Judge a candidate on one golden: every run over goldens, and the mutants, are judged by this function.
+
+    Args:
+        case: the golden, checked.
+        program: the candidate.
+        limits: the limits of its cells.
+        waivers: known failures.
+        only_stage: only this stage; None for all.
+        observe: called with the name of each stage, or "run", before the candidate is called.
+        allowance: how many chains of the run are continued; None for no limit.
+        repetition: the repeated calls of the run; None repeats none.
+        predictions: predictions by networks; by default those of `rvc`, of the candidate itself where it is `rvc`.
+    Raises:
+        GoldenError: the golden cannot be read.
+    """
     taken = program.takes(case)
     judged = program if taken else DeclinedCase(program)
-    judgment = Judgment(
-        case,
-        limits,
-        waivers,
-        candidate=judged,
-        only_stage=only_stage,
-        counterfactuals=counterfactual.RvcCounterfactuals(case, judged),
-    )
+    if predictions is None:
+        predictions = counterfactual.RvcCounterfactuals(case, judged)
+    judgment = Judgment(case, limits, waivers, candidate=judged, only_stage=only_stage, counterfactuals=predictions)
     case_verdict = verdict.judge(judgment, observe)
     verdict.match_profiles(judgment, case_verdict)
     verdict.continue_chain(judgment, case_verdict, allowance)
@@ -327,6 +337,8 @@ def _judge(
         case_verdict.state = CaseState.DECLINED
     if case_verdict.state is CaseState.DIFFERS and (other := cache.other_than_recorded(case.voice)):
         case_verdict.sentence = f"{case_verdict.sentence}; {other}"
+    if repetition is not None:
+        repetition.after_case(case, case_verdict)
     return case_verdict
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from parity.goldens import store
 from parity.goldens.arrays import Array
-from parity.judge.diagnosis import content, f0, input_audio
+from parity.judge.diagnosis import any_stage, causes, content, f0, input_audio
 from parity.judge.diagnosis.acceptance import Comparison, decide
 from parity.judge.diagnosis.registry import Deviation, Guess
 from parity.stages import TensorName, stage_of
@@ -128,3 +128,37 @@ def test_silence_that_a_guard_divides_by_its_peak_does_not_end_the_judgment() ->
     given = deviation("audio16k", np.full_like(raw, np.nan), case, **{"audio16k.raw": raw})
     assert next(input_audio.peak_guard(given)).name == "missing peak guard"
     assert "always normalised" not in [guess.name for guess in input_audio.peak_guard(given)]
+
+
+@pytest.mark.parametrize("rounded", ["half", "fixed", "decimals"])
+def test_fewer_bits_explain_a_tensor_that_is_rounded_everywhere_and_none_that_is_rounded_in_its_last_frame(
+    rounded: str,
+) -> None:
+    golden = features().astype(np.float32)
+    changes = {
+        "half": lambda x: x.astype(np.float16).astype(np.float32),
+        "fixed": lambda x: np.rint(x * 4096) / np.float32(4096),
+        "decimals": lambda x: np.round(x, 3),
+    }
+    everywhere = changes[rounded](golden)
+    in_last_frame = golden.copy()
+    in_last_frame[:, -1] = everywhere[:, -1]
+
+    def name(ours: Array) -> str | None:
+        return named(list(any_stage.guesses("seg0.content.upsampled", ours, golden)), Comparison(ours, golden, AXES))
+
+    assert (
+        name(everywhere) == {"half": "half precision", "fixed": "fixed point", "decimals": "rounded decimals"}[rounded]
+    )
+    assert name(in_last_frame) is None
+
+
+def test_the_lowest_bin_in_every_frame_is_no_gain() -> None:
+    """NaN in every bin: the first one is chosen, and the dither is added to it."""
+    case = store.open_case("goldens/cases/alone-silence-crepe-rpy")
+    stage = stage_of("f0.raw")
+    assert stage is not None
+    ours = (31.7 * 2.0 ** (case["noise.crepe"][: len(case["f0.raw"])] / 1200)).astype(np.float32)
+    made = {"f0.raw": ours}
+    cause = causes.suggest(case, stage, "", "f0.raw", made, "isolated", noise=1e-3)
+    assert cause["name"] == "lowest pitch bin"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from parity import stages
+from parity.candidates import candidate
 from parity.errors import ParityError
 from parity.goldens import store
 from parity.judge import limits, metrics
@@ -18,13 +20,16 @@ from parity.mutants.catalog import BEHAVIOR, OFFLINE, REALTIME, legitimate, refu
 from parity.mutants.catalog.behavior import calls
 from parity.mutants.catalog.realtime import shared_code
 from parity.mutants.catalog.report_order import REPORT_ORDER
+from parity.mutants.clean_predictions import CleanPredictions
 from parity.mutants.fault import fits
-from parity.mutants.patches import Network, around, put, replaced
+from parity.mutants.patches import Network, around, planted, put, replaced
+from parity.mutants.repeated_calls import every_second_call
 from parity.mutants.schedule import cost
 from parity.mutants.trial import Outcome, accusations, checks, run
+from parity.rvc_bridge import counterfactual
 from rvc.audio import segments
 from rvc.content import alignment, features
-from rvc.nn import fcpe
+from rvc.nn import fcpe, generator
 from rvc.nn.rmvpe import Rmvpe
 from tests.unit import plain_networks
 from tests.unit.tiny import tiny_synthesizer, write_hubert
@@ -195,13 +200,71 @@ def test_a_legitimate_change_has_no_name_of_a_fault_and_a_case(cases):
     assert all(any(fits(change, case) for case in cases) for change in legitimate.CHANGES)
 
 
-def test_the_stage_cache_changes_no_verdict(tried):
-    computed = tried("segment-half")
-    with StageCache().installed() as cache:
-        with cache.recording():
-            tried("segment-half")
-        cached = tried("segment-half", cache)
-    assert cached.document() == computed.document()
+@pytest.fixture
+def cache():
+    kept = StageCache()
+    with kept.install():
+        yield kept
+
+
+@pytest.mark.parametrize("names", [("second-prior", "enc-slope"), ("live-infer-16-bit",)])
+def test_the_stage_cache_changes_no_outcome(tried, cache, names):
+    """Networks of the fault's stage are computed, with what earlier trials of the case left in the cache."""
+    cached = [tried(name, cache) for name in names]
+    with cache.bypassed():
+        assert [tried(name).document() for name in names] == [outcome.document() for outcome in cached]
+
+
+def test_a_cached_function_is_computed_again_only_where_a_fault_touches_it(program, cases, cache):
+    """The code that runs is compared with what a fault replaces: functions, constants of modules, parts of networks."""
+    torch.set_num_threads(1)
+    case = case_for(named("flow-shared"), cases)
+    synthesizer, z = program.voice(case).synthesizer, torch.zeros(1, 192, 24)
+    g = synthesizer.speaker(0)
+
+    def changes(name: str) -> bool:
+        with planted(named(name).patch, program, case) as fault, cache.trial(fault):
+            under_fault = synthesizer.flow(z, g)
+        return not torch.equal(under_fault, synthesizer.flow(z, g))
+
+    right = synthesizer.flow(z, g)
+    assert [changes(name) for name in ("flow-flip-after", "flow-shared", "flow-halves")] == [True] * 3
+    assert [changes(name) for name in ("gen-last-slope", "enc-slope", "prior-half-noise", "final-rounded")] == [
+        False
+    ] * 4
+    assert torch.equal(synthesizer.flow(z, g), right)
+
+
+def test_predictions_are_made_without_the_fault(program, cases, cache):
+    """A fault that every prediction of networks would contain leaves the predictions as they are."""
+    torch.set_num_threads(1)
+    fault = named("gen-last-slope")
+    case = case_for(fault, cases)
+    voice = program.voice(case)
+    inputs = candidate.inputs(case, stages.stage_named("generator"), "seg0.")
+    place = case, "generator", "seg0.", "seg0.waveform.segment.full"
+    right = next(counterfactual.RvcCounterfactuals(case, program).guesses(*place, inputs))
+    with planted(fault.patch, program, case) as active, cache.trial(active):
+        networks = counterfactual.RvcCounterfactuals(case, program)
+        faulty = next(networks.guesses(*place, inputs))
+        guesses = CleanPredictions(networks, active, cache).guesses(*place, inputs)
+        clean = next(guesses)
+        assert generator.LAST_SLOPE != 0.01  # the fault is active again between two predictions
+        guesses.close()
+        assert generator.LAST_SLOPE != 0.01
+    assert generator.LAST_SLOPE == 0.01 and voice.synthesizer is program.voice(case).synthesizer
+    assert np.array_equal(clean.value, right.value) and not np.array_equal(faulty.base, right.base)
+
+
+def test_a_paused_fault_keeps_what_it_remembers():
+    holder = SimpleNamespace(double=lambda x: 2 * x)
+    fault = every_second_call(holder, "double", np.negative)
+    with planted(fault, None, None) as active:
+        first = holder.double(1)
+        with active.paused():
+            assert [holder.double(1), holder.double(1)] == [2, 2]
+        assert [first, holder.double(1), holder.double(1)] == [2, -2, 2]
+    assert holder.double(1) == 2
 
 
 def test_a_comparison_that_accepts_everything_catches_no_fault(tried, monkeypatch):
@@ -263,6 +326,13 @@ def test_every_missed_target_is_reported():
         "1 of 100 runs without a fault blame a stage, expected none",
         "untried: b",
     ]
+
+
+def test_a_group_holds_jobs_of_one_golden():
+    jobs = [schedule.Job(str(i), "x" if i < 60 else "y") for i in range(100)]
+    groups = schedule.groups(jobs, 2)
+    assert [job for group in groups for job in group] == jobs
+    assert max(map(len, groups)) == 24 and all(len({job.folder for job in group}) == 1 for group in groups)
 
 
 def test_parts_contain_every_job_once():

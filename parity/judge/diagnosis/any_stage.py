@@ -78,41 +78,54 @@ def _rounded(golden: Array, ours: Array) -> Iterator[Guess]:
     if not gap.any() or not (gap <= 0.01 * scale + 1e-3 * scale.max()).all():
         return
     slack = 1e-6 * float(scale.max())
-    changed = ours[gap > 0]
-    count, places = _bits(changed), _places(changed)
+    changed = gap > 0
+    bits, places = _bits(ours), _places(ours)
+    count, behind = int(bits[changed].max()), int(places[changed].max())
     # A value that another processor computes a little differently may be rounded the other way: twice the step.
-    if 0 < count <= 24 and _bits(golden) > count + 2 and (gap <= 2.0 ** (2 - count) * scale + slack).all():
+    if 0 < count <= 24 and _bits(golden).max() > count + 2 and (gap <= 2.0 ** (2 - count) * scale + slack).all():
         name = "half precision" if count <= 11 else "fewer bits" if count < 24 else "single precision"
-        yield Guess(name, f"every value has only {count} bits", ours)
-    if places <= 30 and _places(golden) > places + 2 and (gap <= 2.0 ** (1 - places) + slack).all():
-        yield Guess("fixed point", f"every value has {places} bits behind the point", ours)
+        step = 2.0 ** (np.frexp(golden.astype(np.float64))[1] - count)
+        yield Guess(name, f"every value has only {count} bits", _where(bits <= count, ours, golden, step))
+    if behind <= 30 and _places(golden).max() > behind + 2 and (gap <= 2.0 ** (1 - behind) + slack).all():
+        value = _where(places <= behind, ours, golden, 2.0**-behind)
+        yield Guess("fixed point", f"every value has {behind} bits behind the point", value)
     for digits in range(1, 7):
-        if _decimal(changed, digits):
-            if not _decimal(golden, digits) and (gap <= 10.0**-digits + slack).all():
-                yield Guess("rounded decimals", f"every value has {digits} decimals", ours)
+        decimal = _is_decimal(ours, digits)
+        if decimal[changed].all():
+            if not _is_decimal(golden, digits).all() and (gap <= 10.0**-digits + slack).all():
+                value = _where(decimal, ours, golden, 10.0**-digits)
+                yield Guess("rounded decimals", f"every value has {digits} decimals", value)
             break
+
+
+def _where(is_rounded: Array, ours: Array, golden: Array, step: float | Array) -> Array:
+    """The candidate's values where they are multiples of a step, and elsewhere the golden's, rounded to one.
+
+    So a tensor of which only a part is rounded is not explained.
+    """
+    exact = golden.astype(np.float64)
+    return np.where(is_rounded, ours, np.rint(exact / step) * step)
 
 
 def _lowest(value: Array) -> Array:
     """The power of two that each value other than 0 is an odd multiple of."""
-    part, power = np.frexp(value[value != 0].astype(np.float64))
-    integer = (part * 2.0**53).astype(np.int64)
+    part, power = np.frexp(value.astype(np.float64))
+    integer = np.maximum(np.abs(part * 2.0**53).astype(np.int64), 1)
     return np.asarray(np.log2((integer & -integer).astype(np.float64)) + power - 53)
 
 
-def _bits(value: Array) -> int:
-    """The bits that the values' mantissas need, at most."""
-    _, power = np.frexp(value[value != 0].astype(np.float64))
-    return int((power - _lowest(value)).max()) if power.size else 0
+def _bits(value: Array) -> Array:
+    """The bits that the mantissa of each value needs; 0 for 0."""
+    _, power = np.frexp(value.astype(np.float64))
+    return np.where(value == 0, 0, power - _lowest(value)).astype(np.int64)
 
 
-def _places(value: Array) -> int:
-    """The bits that the values need behind the point, at most."""
-    lowest = _lowest(value)
-    return int(-lowest.min()) if lowest.size else 0
+def _places(value: Array) -> Array:
+    """The bits that each value needs behind the point; 0 for 0."""
+    return np.where(value == 0, 0, -_lowest(value)).astype(np.int64)
 
 
-def _decimal(value: Array, digits: int) -> bool:
-    """Whether all values have so few decimals."""
+def _is_decimal(value: Array, digits: int) -> Array:
+    """Whether each value has so few decimals."""
     scaled = value.astype(np.float64) * 10.0**digits
-    return bool((np.abs(scaled - np.rint(scaled)) <= 0.1).all())
+    return np.asarray(np.abs(scaled - np.rint(scaled)) <= 0.1)

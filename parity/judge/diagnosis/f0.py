@@ -11,6 +11,7 @@ from parity.judge.diagnosis.registry import Deviation, Guess, probe
 MEL = (MEL_LOW, MEL_HIGH)  # the ends of the bins
 SAME_FACTOR = 0.03  # relative: a frame within half a semitone of twice or half its pitch is an octave error
 REACHED_BY_PADDING = 40  # frames of 10 ms at the end that RMVPE's padding to a multiple of 32 frames can reach
+LOWEST_CREPE_BIN = 10 * 2.0 ** (1997.3794084376191 / 1200)  # Hz, CREPE's first bin (docs/spec/03 §3.4)
 SAME_PITCH = 1e-3  # relative to the lowest pitch: 1.7 cents, less than a tenth of a bin of any pitch network
 
 
@@ -51,10 +52,12 @@ def tracked(deviation: Deviation) -> Iterator[Guess]:
     if same_pitch and not np.array_equal(more_voiced, golden):
         yield Guess("voicing threshold", "unvoiced frames get a pitch: a lower threshold", more_voiced, general=True)
     if "noise.crepe" in deviation.inputs:
+        dither = 2.0 ** (deviation.input("noise.crepe")[: len(golden)].astype(np.float64) / 1200)
+        yield Guess("missing dither", "the recorded dither is not added", golden / dither)
         yield Guess(
-            "missing dither",
-            "the recorded dither is not added",
-            golden / 2.0 ** (deviation.input("noise.crepe")[: len(golden)].astype(np.float64) / 1200),
+            "lowest pitch bin",
+            "every frame has the network's lowest bin, the first one: is its output NaN?",
+            np.full(golden.shape, LOWEST_CREPE_BIN) * dither,
         )
     from scipy import signal  # slow to import; only a stage that differs needs it
 

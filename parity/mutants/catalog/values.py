@@ -174,6 +174,7 @@ FAULTS = [
         "CREPE divides a silent window by 0",
         around(crepe, "batches", _divide_by_deviation),
         values="silence in crepe",
+        causes=("lowest pitch bin",),
     ),
     Fault(
         "values-crepe-one-batch",

@@ -31,6 +31,7 @@ def _second(hook: Hook) -> Fault:
         "two buffers are used in turn, and the second is a tenth too short",
         every_second_call(hook.holder, hook.name, stale_tail),
         needs=hook.needs,
+        causes=("some calls are wrong", "only the first call is wrong"),
         also=hook.also,
     )
 

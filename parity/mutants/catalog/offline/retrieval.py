@@ -10,7 +10,7 @@ from parity.goldens.store import Case
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import Original, Patch, after, around
+from parity.mutants.patches import Original, Patch, after, around, replaced
 from parity.rvc_bridge.rvc_torch import RvcTorch
 from rvc.retrieval import search as retrieval
 from rvc.retrieval.search import Index
@@ -42,15 +42,12 @@ def _change_search(
 
 @contextmanager
 def _search_every_list(program: RvcTorch, case: Case) -> Iterator[None]:
-    """faiss's `nprobe` is a property of a SWIG object, which `replaced` cannot restore."""
+    """Search as many lists as the index has."""
     with program.voice(case).borrow_index() as index:
         if index is None:
             raise ValueError("this case has no index")
-        before, index.faiss.nprobe = index.faiss.nprobe, index.faiss.nlist
-        try:
+        with replaced(index.faiss, "nprobe", index.faiss.nlist):
             yield
-        finally:
-            index.faiss.nprobe = before
 
 
 def _distances_by_expansion(original: Original, self: Index, features: Array) -> Neighbors:

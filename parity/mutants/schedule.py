@@ -89,7 +89,7 @@ def plan(folders: Sequence[Path], only: str | None, null: int) -> tuple[list[Job
     Returns:
         the jobs, those of one golden together, and the names of the faults that no golden fits.
     """
-    cases = sorted((store.open_case(folder) for folder in folders), key=_preference)
+    cases = sorted((store.open_case(folder) for folder in folders), key=preference)
     jobs, without = [], []
     changes = [(fault, False) for fault in all_faults()] + [(change, True) for change in legitimate.CHANGES]
     for fault, is_legitimate in changes:
@@ -104,7 +104,7 @@ def plan(folders: Sequence[Path], only: str | None, null: int) -> tuple[list[Job
     return jobs + runs_without_fault([case for case in cases if cost(case) <= MOST_COST_WITHOUT_FAULT], null), without
 
 
-def _preference(case: Case) -> tuple[bool, int, str]:
+def preference(case: Case) -> tuple[bool, int, str]:
     """Whole conversions first, which show a fault in both modes; then the cheaper golden."""
     return bool(case.facts.isolated), cost(case), case.name
 

@@ -123,7 +123,7 @@ def _write_raw(path: Path, tensors: NamedArrays) -> None:
     _write_json(path, table)
 
 
-def _read_raw(path: Path) -> Tensors:
+def read_raw(path: Path) -> Tensors:
     """The tensors of a JSON of raw files.
 
     Raises:
@@ -289,7 +289,7 @@ class OutputFolder:
         """The tensors of inputs or outputs, in either form."""
         raw = place / f"{stem}.json"
         if raw.is_file():
-            return _read_raw(raw)
+            return read_raw(raw)
         return external.read_outputs(place / f"{stem}.safetensors", "the request", self._half)
 
 

@@ -24,6 +24,7 @@ from parity.cli.command import (
     read_waivers,
 )
 from parity.errors import ParityError, UsageError
+from parity.foreign_dumps import name_map
 from parity.judge.states import PASS_MARKS, Tier
 from parity.runs import dumps, fresh, watch
 from parity.runs.repetition import Reference
@@ -265,7 +266,12 @@ def _add_compare_options(parser: argparse.ArgumentParser) -> None:
         metavar="GOLDEN_OR_TRACE",
         help="the folder of a golden, an original's trace, or a sound (WAV, FLAC)",
     )
-    parser.add_argument("trace", type=Path, metavar="TRACE", help="the trace to judge, a safetensors file, or a sound")
+    parser.add_argument("trace", type=Path, metavar="TRACE", help="the dump to judge, or a sound")
+    parser.add_argument(
+        "--names",
+        metavar="MAP",
+        help=f"a TOML file with the dump's own names, or a map of the project: {', '.join(name_map.shipped())}",
+    )
     add_stage(parser)
     _add_tier(parser)
     add_waivers(parser)
@@ -282,7 +288,9 @@ def _compare(options: argparse.Namespace) -> int:
     if sound_file.is_sound(options.trace) or sound_file.is_sound(options.golden):
         return _compare_sounds(options)
     waivers = read_waivers(options.waivers) if options.waivers else None
-    document = dumps.compare(options.golden, options.trace, options.stage, options.out, waivers, Tier(options.tier))
+    document = dumps.compare(
+        options.golden, options.trace, options.stage, options.out, waivers, Tier(options.tier), options.names
+    )
     return print_verdict(document, options.format)
 
 
@@ -290,8 +298,8 @@ def _compare_sounds(options: argparse.Namespace) -> int:
     """Compare two sounds, or a sound with the final waveform of a golden. Exit code 0: the same samples; 1: not."""
     if not sound_file.is_sound(options.trace):
         raise UsageError(f"{options.golden} is a sound and {options.trace} is none; compare two sounds, or two dumps")
-    if options.stage or options.waivers:
-        raise UsageError("--stage and --waivers belong to dumps of tensors; two sounds have neither")
+    if options.stage or options.waivers or options.names:
+        raise UsageError("--stage, --waivers and --names belong to dumps of tensors; two sounds have none of them")
     if sound_file.is_sound(options.golden):
         reference = sound_file.read(options.golden)
     else:
@@ -306,12 +314,13 @@ def _compare_sounds(options: argparse.Namespace) -> int:
 COMPARE = Command(
     "compare",
     "judge a dump of tensors against a golden or another dump, or compare two sounds",
-    """Judge a trace, a safetensors file with tensors named as in docs/spec/00-overview.md, without running a program.
-Both sides must have used the same noise, which the goldens hold (seg0.noise.z, seg0.noise.nsf).
-Two sounds are aligned and compared by perceptual measures, which prove no parity (docs/two-sounds.md): exit code 0
-where their samples are the same, else 1.
+    """Judge a dump of tensors without running a program: a safetensors, .npy, .npz or .pt file, or a folder of them or
+of raw files with their shapes, named as in docs/spec/00-overview.md or by a map (docs/start/two-dumps.md). Both sides
+must have used the same noise, that of the golden (seg0.noise.z, seg0.noise.nsf). Two sounds are aligned and measured
+as sounds, which proves no parity (docs/start/two-sounds.md): exit code 0 where their samples are the same, else 1.
 
   rvc-parity compare goldens/cases/two-segments-rpy mine.safetensors
+  rvc-parity compare goldens/cases/two-segments-rpy dump/ --names names.toml
   rvc-parity compare original.wav mine.wav
   rvc-parity compare original.safetensors mine.safetensors --stage flow""",
     _add_compare_options,

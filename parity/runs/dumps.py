@@ -3,7 +3,7 @@
 import datetime
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from parity import stages
 from parity.candidates.candidate import Candidate, Tensors
 from parity.errors import TraceError, UsageError
+from parity.foreign_dumps import dump_file, name_map
 from parity.goldens import store, trace_file
 from parity.goldens.store import Case, MemoryCase
 from parity.goldens.text import parse as parse_json
@@ -25,6 +26,7 @@ from parity.output.verdict_json import Json
 from parity.runs import manifest, not_shown
 from parity.rvc_bridge import counterfactual
 
+SHOWN = 6  # names in one note
 _NO_SHA256 = "0" * 64  # the input file of a trace is not at hand
 _DEFAULT_RATE = 40000  # Hz; the most common voice, for a trace whose tensors do not show the rate
 
@@ -36,20 +38,23 @@ def compare(
     out: Path | None = None,
     waivers: Waivers | None = None,
     tier: Tier = Tier.FLOAT32,
+    names: str | None = None,
 ) -> Json:
     """Judge a candidate's trace.
 
     Args:
         golden: the folder of a golden, its case.json, or an original's trace.
-        candidate: the trace to judge, a safetensors file.
+        candidate: the dump to judge (parity/foreign_dumps/dump_file.py lists the kinds of files).
         only_stage: only this stage.
         out: receives verdict.json, junit.xml, summary.md and traces/; nothing is written without it.
         waivers: known failures; none unless given.
         tier: the tier that passes.
+        names: a map from the dump's names, of the project or a file (parity/foreign_dumps/name_map.py).
     Returns:
-        the document of verdict.json.
+        the document of verdict.json; a note lists names that the map does not have.
     Raises:
-        UsageError: there is no such stage, the golden holds no conversion, or the trace shares no tensor with it.
+        UsageError: there is no such stage, the golden holds no conversion, the map is wrong, or the trace shares no
+            tensor with the golden.
         GoldenError: the golden cannot be read.
         TraceError: a trace cannot be read.
     """
@@ -60,15 +65,24 @@ def compare(
             f"{golden} holds stages that were recorded alone ({', '.join(case.facts.isolated)}) and no conversion; "
             "name the golden of a conversion"
         )
-    made = trace_file.read(candidate)
+    held = dump_file.read(candidate, half=names is not None)
+    renamed = name_map.rename(held, name_map.load(names), case) if names is not None else name_map.Renamed(held)
+    made = renamed.tensors
     if not any(name in made for name in case):
         raise UsageError(
-            f"{candidate} holds none of the tensors of {golden} (it has {', '.join(list(made)[:3])}, …); "
-            "are they named as in docs/spec/00-overview.md?"
+            f"{candidate} holds none of the tensors of {golden} (it has {', '.join(list(held)[:3])}, …); "
+            "are they named as in docs/spec/00-overview.md? --names MAP renames those of another program"
         )
     about: dict[str, object] = {"name": candidate.stem, "version": "a trace", "command": None}
     command = f"python -m parity compare {golden} {candidate}"
-    return judge(case, dict(made), about, command, only_stage, out, waivers=waivers, tier=tier)
+    command += "" if names is None else f" --names {names}"
+    notes = (f"not in the map, and not compared: {_listed(renamed.unknown)}",) if renamed.unknown else ()
+    return judge(case, dict(made), about, command, only_stage, out, waivers=waivers, tier=tier, notes=notes)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def judge(
@@ -81,6 +95,7 @@ def judge(
     program: Candidate | None = None,
     waivers: Waivers | None = None,
     tier: Tier = Tier.FLOAT32,
+    notes: tuple[str, ...] = (),
 ) -> Json:
     """Judge one chained trace against one case.
 
@@ -94,6 +109,7 @@ def judge(
         program: the candidate that made the tensors, where it can be run.
         waivers: known failures; none unless given.
         tier: the tier that passes.
+        notes: sentences for the verdict.
     Returns:
         the document of verdict.json, of one case.
     """
@@ -109,6 +125,7 @@ def judge(
         waivers=waivers,
         modes=(Mode.CHAINED,),
         tier=tier,
+        notes=notes,
     )
 
 
@@ -141,6 +158,7 @@ def _judge(
     waivers: Waivers | None = None,
     modes: tuple[Mode, ...] = tuple(Mode),
     tier: Tier = Tier.FLOAT32,
+    notes: tuple[str, ...] = (),
 ) -> Json:
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
     golden = case if not isinstance(case, MemoryCase) else None
@@ -177,6 +195,7 @@ def _judge(
         waivers.document(),
         started,
         time.monotonic() - begin,
+        notes=notes,
     )
     if out:
         files.write(out, run_document)

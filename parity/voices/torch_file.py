@@ -23,6 +23,15 @@ from parity.voices.draw import Array
 ALIGNMENT = 64  # bytes; the default of torch.save
 STORAGES = {"float16": "HalfStorage", "float32": "FloatStorage", "float64": "DoubleStorage", "int64": "LongStorage"}
 
+# Storages that are read beside STORAGES; a bfloat16 is the upper half of a float32 and is read as one.
+_READ_ONLY = {
+    "int32": "IntStorage",
+    "int16": "ShortStorage",
+    "int8": "CharStorage",
+    "uint8": "ByteStorage",
+    "bool": "BoolStorage",
+    "bfloat16": "BFloat16Storage",
+}
 _LOCAL_HEADER = 30  # bytes of a zip member's local header before its name
 _PADDING = b"FB"  # the id of the extra field that torch.save pads with
 _MARK, _TUPLE, _REDUCE, _STOP = b"(", b"t", b"R", b"."
@@ -115,7 +124,8 @@ def read(path: Path) -> Any:
     """What `write` or `torch.save` wrote, with arrays in place of tensors; nothing that the file names is executed.
 
     Raises:
-        pickle.UnpicklingError: the file holds another global than an OrderedDict and dense CPU tensors of STORAGES.
+        pickle.UnpicklingError: the file holds another global than an OrderedDict and dense tensors of known storages,
+            or a tensor that lies outside of its storage.
         OSError, zipfile.BadZipFile, KeyError: it cannot be read, or is no such archive.
     """
     with zipfile.ZipFile(path) as archive:
@@ -136,18 +146,41 @@ class _Reader(pickle.Unpickler):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _rebuilt
-        if module == "torch" and name in STORAGES.values():
-            return next(dtype for dtype, storage in STORAGES.items() if storage == name)
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return _parameter
+        if module == "torch" and name in (readable := STORAGES | _READ_ONLY).values():
+            return next(dtype for dtype, storage in readable.items() if storage == name)
         raise pickle.UnpicklingError(f"the file names {module}.{name}, which a file of plain tensors does not hold")
 
     def persistent_load(self, pid: Any) -> Array:
         """The storage that ("storage", dtype, key, device, count) names: (count,)."""
         _, dtype, key, _, _ = pid
-        return np.frombuffer(self._archive.read(f"{self._folder}data/{key}"), np.dtype(dtype).newbyteorder("<"))
+        data = self._archive.read(f"{self._folder}data/{key}")
+        if dtype == "bfloat16":
+            return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+        return np.frombuffer(data, np.dtype(dtype).newbyteorder("<"))
 
 
 def _rebuilt(storage: Array, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object) -> Array:
-    size = math.prod(shape)
-    if strides != tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape))):
-        raise pickle.UnpicklingError(f"the file holds a tensor of shape {shape} that is not contiguous")
-    return storage[offset : offset + size].reshape(shape)
+    """The tensor of a storage, whose numbers come from the file: one that leaves its storage is refused."""
+    numbers: tuple[object, ...] = (offset, *shape, *strides)
+    whole = all(isinstance(number, int) and number >= 0 for number in numbers) and len(shape) == len(strides)
+    if not whole or not isinstance(storage, np.ndarray):
+        raise pickle.UnpicklingError(f"the file holds a tensor of shape {shape}, which is none")
+    count = 1
+    for size in shape:
+        count *= size
+    if not count:
+        return np.zeros(shape, storage.dtype)
+    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    if last >= len(storage):
+        raise pickle.UnpicklingError(f"the file holds a tensor of shape {shape} that lies outside of its values")
+    if count > len(storage):
+        raise pickle.UnpicklingError(f"the file holds a tensor of shape {shape} that repeats {len(storage)} values")
+    width = storage.dtype.itemsize
+    view = np.lib.stride_tricks.as_strided(storage[offset:], shape, [stride * width for stride in strides])
+    return np.ascontiguousarray(view).reshape(shape)
+
+
+def _parameter(value: Array, *_: object) -> Array:
+    return value

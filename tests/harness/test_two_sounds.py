@@ -192,7 +192,7 @@ def test_every_kind_of_bad_input_is_one_sentence(tmp_path: Path, capsys: pytest.
         ([good, nan], "holds samples that are NaN or infinite"),
         ([good, trace], "is a sound and"),
         ([good, tmp_path / "none.wav"], "is a sound and"),
-        ([good, good, "--stage", "flow"], "--stage and --waivers belong to dumps"),
+        ([good, good, "--stage", "flow"], "--stage, --waivers and --names belong to dumps"),
     ]:
         assert main(["compare", *map(str, arguments)]) == 2
         error = capsys.readouterr().err

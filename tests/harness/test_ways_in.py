@@ -1,6 +1,9 @@
 """The pages of docs/start: each command is run on what the page describes, and prints the lines that it shows."""
 
+import json
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,8 @@ import pytest
 import soundfile
 
 from parity.cli.main import main
+from parity.goldens import store
+from parity.voices import torch_file
 from tests.harness.test_tutorial import blocks
 from tests.harness.test_two_sounds import RATE, VOICE
 
@@ -22,7 +27,44 @@ def two_sounds(folder: Path) -> None:
     soundfile.write(folder / "mine.wav", 0.5 * np.concatenate([VOICE[:cut], VOICE[cut + 400 :]]), RATE)
 
 
-PREPARED: dict[str, tuple[Callable[[Path], None], int]] = {"two-sounds": (two_sounds, 1)}  # page → files, exit code
+CASE = "v1-40k-pm-classic"
+
+
+def two_dumps(folder: Path) -> None:
+    """dump/: some tensors of a golden under audio.cpp's names, as raw files with their shapes."""
+    case, table = store.open_case(store.GOLDENS / CASE), {}
+    (folder / "dump").mkdir()
+    for own, name in (("hubert.features", "seg0.hubert.features"), ("synth.features", "seg0.content.protected")):
+        (folder / "dump" / f"{own}.bin").write_bytes(case[name].tobytes())
+        table[f"rvc.{own}"] = {"file": f"{own}.bin", "dtype": "float32", "shape": list(case[name].shape)}
+    (folder / "dump" / "shapes.json").write_text(json.dumps(table))
+
+
+def taps(folder: Path) -> None:
+    """taps.pt: what the page's hooks record."""
+    case = store.open_case(store.GOLDENS / CASE)
+    names = ("seg0.enc_p.m", "seg0.enc_p.logs", "seg0.flow.z")
+    torch_file.write({name: case[name] for name in names}, folder / "taps.pt")
+
+
+def program(folder: Path) -> None:
+    """adapter.py: the program of the page."""
+    (content,) = [content for language, content in blocks((PAGES / "program.md").read_text()) if language == "python"]
+    (folder / "adapter.py").write_text(content)
+
+
+def nothing(folder: Path) -> None:
+    """The page makes its files itself."""
+
+
+# Page → what makes its files, and the exit code of its last command.
+PREPARED: dict[str, tuple[Callable[[Path], None], int]] = {
+    "program": (program, 4),
+    "pytorch": (taps, 4),
+    "two-dumps": (two_dumps, 4),
+    "two-sounds": (two_sounds, 1),
+    "phone": (nothing, 4),
+}
 
 
 def test_every_page_is_run() -> None:
@@ -35,17 +77,22 @@ def test_the_commands_of_a_page_print_what_it_shows(
 ) -> None:
     prepare, expected_code = PREPARED[page]
     prepare(tmp_path)
+    goldens = store.GOLDENS.resolve()
     monkeypatch.chdir(tmp_path)
-    shown = [content for language, content in blocks((PAGES / f"{page}.md").read_text()) if language == "console"]
-    assert shown
-    for content in shown:
+    (tmp_path / "goldens").symlink_to(goldens.parent)
+    code = None
+    for language, content in blocks((PAGES / f"{page}.md").read_text()):
+        if language == "python" and "requests/" in content:  # the device of the page on phones
+            subprocess.run([sys.executable, "-c", content], check=True, timeout=120)
+        if language != "console":
+            continue
         command, *lines = content.splitlines()
-        program, *arguments = shlex.split(command.removeprefix("$ "))
-        assert program == "rvc-parity"
-        code = main(arguments)
+        name, *arguments = shlex.split(command.removeprefix("$ "))
+        assert name == "rvc-parity"
+        code = main([argument.replace("python ", f"{sys.executable} ") for argument in arguments])
         printed = capsys.readouterr().out
         at = 0
         for line in lines:  # lines may be left out and cut, but not changed or exchanged
-            assert line in printed[at:], f"{command}\n{line}\nis not in\n{printed}"
-            at += printed[at:].index(line) + len(line)
-        assert code == expected_code
+            assert line.strip() in printed[at:], f"{command}\n{line}\nis not in\n{printed}"
+            at += printed[at:].index(line.strip()) + len(line.strip())
+    assert code == expected_code

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 BACKENDS = ("measured", "fixed", "cuda", "int8", "amx", "fast-2", "fast-1", "onednn", "widened", "torch")
-PRECISIONS = ("float32", "bfloat16", "int8")
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 CONFIG_FIELDS = (
     "f0_method",
     "transpose",

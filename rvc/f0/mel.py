@@ -76,14 +76,15 @@ def log_mel(framed: Tensor, bank: Tensor, epsilon: float = 0.0) -> Tensor:
         bank: float32 (128, 513), see `filterbank`.
         epsilon: added to the squared magnitude.
     Returns:
-        float32 ((L - 1024) // 160 + 1, 128).
+        On the device of `framed`: float32 ((L - 1024) // 160 + 1, 128).
     """
     count = (len(framed) - FFT) // HOP + 1
-    mel = torch.empty(count, len(bank))
+    mel = torch.empty(count, len(bank), device=framed.device)
+    bank, window = bank.to(framed.device), hann().to(framed.device)
     for start in range(0, count, PIECE):
         stop = min(start + PIECE, count)
         piece = framed[start * HOP : (stop - 1) * HOP + FFT]
-        spectrum = torch.stft(piece, FFT, HOP, FFT, hann(), center=False, return_complex=True)
+        spectrum = torch.stft(piece, FFT, HOP, FFT, window, center=False, return_complex=True)
         magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + epsilon)
         mel[start:stop] = (bank @ magnitude).clamp_(min=FLOOR).log_().T
     return mel

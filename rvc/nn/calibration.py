@@ -19,7 +19,7 @@ from rvc.nn.kernels.backends.backend import Operation, Task
 from rvc.nn.kernels.backends.kernel_registry import candidates
 from rvc.nn.kernels.backends.measured_table import Row, Table
 from rvc.nn.kernels.backends.shape_class import ShapeClass
-from rvc.nn.kernels.conv import PRECISIONS, Conv, Weights
+from rvc.nn.kernels.conv import ON_GPU_ONLY, PRECISIONS, Conv, Weights
 from rvc.nn.kernels.conv2d import Conv2d
 from rvc.nn.kernels.dense import Dense, Grouped, attend
 from rvc.nn.residual_blocks import ALIGNED, ResBlock1
@@ -97,7 +97,7 @@ def prepare(precision: str, device: str = "cpu") -> None:
     Raises:
         BadInput: int8 is slower than float32 here, or RVC_BACKEND has an unknown value.
     """
-    if selection.rule() != selection.MEASURED or device != "cpu" or precision not in PRECISIONS:
+    if selection.rule() != selection.MEASURED or device != "cpu" or precision not in precisions_here():
         return
     table = before = measured_table.load()
     for name in ("float32", precision) if precision == "int8" else (precision,):
@@ -114,7 +114,7 @@ def precisions_here() -> list[str]:
     """The precisions that this machine computes."""
     channels = max(FRAMES_BY_CHANNELS)
     tasks = {name: Task(Operation.RESIDUAL, channels, channels, WIDTHS[0], dtype) for name, dtype in PRECISIONS.items()}
-    return [name for name, task in tasks.items() if candidates(task)]
+    return [name for name, task in tasks.items() if name not in ON_GPU_ONLY and candidates(task)]
 
 
 def calibrate(precisions: list[str]) -> Table:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
+from rvc.nn.gpu.device_gru import DeviceGru
 from rvc.nn.hubert_tensor_names import listed
 from rvc.nn.kernels import workers
 from rvc.nn.kernels.conv2d import Conv2d, DoublingConv2d
@@ -60,7 +61,9 @@ class Rmvpe:
         self.middle = [level(weights, f"unet.intermediate.layers.{j}.conv", policy) for j in range(4)]
         self.up = [Up(weights, f"unet.decoder.layers.{i}", held[LEVELS - 1 - i]) for i in range(LEVELS)]
         self.head = Conv2d(weights["cnn.weight"].float(), weights["cnn.bias"].to(torch.float32, copy=True), (1, 1))
-        self.gru = {suffix: GruDirection(weights, suffix) for suffix in ("", "_reverse")}
+        on_cpu = self.device.type == "cpu"
+        self.gru = {suffix: GruDirection(weights, suffix) for suffix in ("", "_reverse")} if on_cpu else {}
+        self.device_gru = None if on_cpu else DeviceGru(weights)
         self.bins_weight, self.bins_bias = (
             weights[f"fc.1.{part}"].to(torch.float32, copy=True) for part in ("weight", "bias")
         )
@@ -94,22 +97,26 @@ class Rmvpe:
         Yields:
             The first frame of a piece, and the states of both directions, float32 (f, 512).
         """
+        if self.device_gru is not None:
+            whole = self.device_gru(torch.as_tensor(features))
+            yield from ((start, whole[start : start + GRU_PIECE]) for start in range(0, len(whole), GRU_PIECE))
+            return
         directions = [self.gru[""].run(features), self.gru["_reverse"].run(features, reverse=True)]
         waiting: list[dict[int, StoredArray]] = [{}, {}]
         scratch = ScratchArrays()
 
         def advance(direction: int) -> None:
             start, states = next(directions[direction])
-            waiting[direction][start] = scratch.put(states.cpu().numpy())
+            waiting[direction][start] = scratch.put(states.numpy())
 
         for _ in range(0, len(features), GRU_PIECE):
-            if len(features) < PARALLEL_FRAMES or features.device.type != "cpu":
+            if len(features) < PARALLEL_FRAMES:
                 advance(0)
                 advance(1)
             else:
                 workers.run_tasks([partial(advance, 0), partial(advance, 1)])
             for start in sorted(waiting[0].keys() & waiting[1].keys()):
-                states = [torch.from_numpy(each.pop(start).load()).to(features.device) for each in waiting]
+                states = [torch.from_numpy(each.pop(start).load()) for each in waiting]
                 yield start, torch.cat(states, 1)
 
     def features(self, frames: Tensor) -> Frames:
@@ -228,7 +235,7 @@ class GruDirection:
 
     def run(self, frames: Frames, reverse: bool = False) -> Iterator[tuple[int, Tensor]]:
         """Run frames (F, in), forwards or in reverse; yields each piece's first frame and states (f, hidden)."""
-        state = torch.zeros(self.hidden, device=frames.device)
+        state = torch.zeros(self.hidden)
         starts = range(0, len(frames), GRU_PIECE)
         for start in reversed(starts) if reverse else starts:
             piece = frames[start : start + GRU_PIECE]
@@ -239,8 +246,7 @@ class GruDirection:
     def run_piece(self, frames: Tensor, state: Tensor) -> Tensor:
         """Run frames (f, in) from a state (hidden,) on; returns every state, (f, hidden)."""
         sigmoid_inputs, new_inputs = F.linear(frames, *self.input_sigmoid), F.linear(frames, *self.input_new)
-        run = compiled(gru_steps) if frames.device.type == "cpu" else gru_steps
-        return run(sigmoid_inputs, new_inputs, self.state_sigmoid, self.state_new, self.new_bias, state)
+        return compiled(gru_steps)(sigmoid_inputs, new_inputs, self.state_sigmoid, self.state_new, self.new_bias, state)
 
 
 def gru_steps(

@@ -47,7 +47,7 @@ class Synthesizer:
             f0: whether the voice is pitch-guided.
             tensors: name → tensor of any float type, as in a voice file.
             device: where the networks run.
-            precision: "float32", "bfloat16" or "int8", see `to_precision`.
+            precision: "float32", "bfloat16", "float16" or "int8", see `to_precision`.
             policy: a streamed synthesizer builds encoder and flow for each run, and the generator when it is first run;
                 it reads `tensors` then.
         Raises:
@@ -190,7 +190,7 @@ class Synthesizer:
         return self.generator(z.to(self.device), g, source, first, last)
 
     def to_precision(self, precision: str) -> Synthesizer:
-        """Compute in float32, bfloat16 or int8 from now on; changes this synthesizer and returns it.
+        """Compute in float32, bfloat16, float16 or int8 from now on; changes this synthesizer and returns it.
 
         With int8, encoder and flow stay in float32.
 

@@ -18,7 +18,7 @@ from rvc.errors import BadCheckpoint, BadInput
 from rvc.f0 import curve_file, registry, tracking
 from rvc.f0.network_files import F0Weights, check_weights
 from rvc.nn import calibration
-from rvc.nn.kernels.conv import PRECISIONS
+from rvc.nn.kernels.conv import ON_GPU_ONLY, PRECISIONS
 from rvc.noise import NoiseSource
 from rvc.voice_kinds import VERSIONS
 from rvc.voices.voice import Voice, load_voice
@@ -55,7 +55,7 @@ class VoiceNetworks:
             hubert: a transformers folder or hubert_base.pt; None searches $RVC_HUBERT, the voice's folder and "assets".
             index: the retrieval index; None converts without retrieval.
             device: "cpu", "cuda", "mps" or "auto".
-            precision: "float32", "bfloat16" or "int8"; parity is shown for "float32".
+            precision: "float32", "bfloat16", "float16" (on a GPU) or "int8"; parity is shown for "float32".
             keep: True keeps each network for further conversions; False releases it after its stage, and holds little
                 more than one layer of HuBERT and RMVPE at a time.
             f0_weights: weight files of F0 methods by role, such as rmvpe="rmvpe.pt"; a role that is left out is
@@ -76,6 +76,8 @@ class VoiceNetworks:
         self.paths = {name: Path(path) for name, path in named.items() if path is not None}
         self.device = resolve_device(device)
         self.precision = precision
+        if precision in ON_GPU_ONLY and self.device == "cpu":
+            raise BadInput(f"{precision} computes on an NVIDIA GPU (--device cuda); choose bfloat16 on the CPU")
         calibration.prepare(precision, self.device)
         self.keep = keep
         self._lock = threading.RLock()
@@ -284,10 +286,14 @@ def resolve_device(device: str) -> str:
     """
     import torch
 
+    from rvc.nn.kernels.backends.cuda import use_exact_float32
+
     have = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if have[name])
+        device = next(name for name in ("cuda", "mps", "cpu") if have[name])
     if not have.get(device.split(":")[0], False):
         known = ", ".join(name for name in have if have[name])
         raise BadInput(f"this machine has no device {device!r}; it has {known}")
+    if device.startswith("cuda"):
+        use_exact_float32()
     return device

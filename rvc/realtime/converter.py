@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from rvc.content import features
+from rvc.nn.gpu.graph_replay import Recorder, Replayed, cuda_graph
 from rvc.nn.synthesizer import heads, resize_frames, resize_source
 from rvc.realtime.block_context import BlockContext
 from rvc.realtime.block_sizes import BlockSizes
@@ -13,6 +14,7 @@ from rvc.realtime.dsp.loudness import Samples
 from rvc.realtime.f0_cache import F0Cache
 from rvc.retrieval import search as retrieval
 from rvc.retrieval.search import Index
+from rvc.trace import no_tap
 
 Pitch = tuple[torch.Tensor, torch.Tensor]  # F0 bins int64 (1, p) and Hz float32 (1, p)
 
@@ -20,9 +22,18 @@ Pitch = tuple[torch.Tensor, torch.Tensor]  # F0 bins int64 (1, p) and Hz float32
 class BlockConverter:
     """Converts the window of one block; the F0 cache is its only state."""
 
-    def __init__(self, sizes: BlockSizes) -> None:
+    def __init__(self, sizes: BlockSizes, recorder: Recorder | None = None) -> None:
+        """Nothing is computed yet.
+
+        Args:
+            sizes: lengths of the block and its window.
+            recorder: records the networks' kernels, which later blocks replay; by default CUDA graphs on a GPU and
+                nothing elsewhere.
+        """
         self.sizes = sizes
         self.cache = F0Cache()
+        self._replayed = Replayed(recorder or cuda_graph)
+        self._records_everywhere = recorder is not None
 
     def reset(self) -> None:
         """Clear the F0 cache, as in a new object."""
@@ -41,7 +52,7 @@ class BlockConverter:
         voice = context.models.voice
         formant = FormantShift.of(context.controls.formant, self.sizes.return_length, voice.rate)
         frames = len(at16k) // 160  # of 10 ms
-        extracted = features.extract(torch.from_numpy(at16k)[None], context.models.hubert, voice.version).cpu()
+        extracted = self.extract(torch.from_numpy(at16k)[None], context).cpu()
         context.tap("hubert.features", extracted)
         content = self.content(extracted, context)[:, :frames]
         context.tap("content", content)
@@ -54,6 +65,22 @@ class BlockConverter:
         waveform = formant.restore_duration(raw)
         context.tap("waveform.model", waveform)
         return waveform
+
+    def replays(self, context: BlockContext) -> bool:
+        """Whether the networks' kernels are recorded and replayed: on a GPU, where no tap reads tensors in between."""
+        on_gpu = context.models.voice.synthesizer.device.type == "cuda"
+        return context.tap is no_tap and (on_gpu or self._records_everywhere)
+
+    def extract(self, window: torch.Tensor, context: BlockContext) -> torch.Tensor:
+        """Content features of the window: float32 (1, window16) → (1, n, C)."""
+        hubert, version = context.models.hubert, context.models.voice.version
+        if not self.replays(context):
+            return features.extract(window, hubert, version)
+
+        def run(samples: torch.Tensor) -> torch.Tensor:
+            return features.extract(samples, hubert, version)
+
+        return self._replayed(run, id(hubert), window.to(context.models.voice.synthesizer.device))
 
     def content(self, extracted: torch.Tensor, context: BlockContext) -> torch.Tensor:
         """Append the last frame once more, blend the frames after the context with the index, double every frame.
@@ -108,6 +135,8 @@ class BlockConverter:
         # The first flow_head frames are cut before the flow; the next dec_head only give the flow its left context.
         flow_head, dec_head = heads(self.sizes.skip_head)
         net, tap = context.models.voice.synthesizer, context.tap
+        if self.replays(context):
+            return self.replay_synthesis(content, pitch, formant, context)
         g = net.speaker(context.controls.speaker)
         tap("spk.g", g)
         m, logs = net.encode(content, pitch[0] if pitch else None, flow_head)
@@ -119,6 +148,41 @@ class BlockConverter:
         tap("flow.z", z)
         z = resize_frames(z[:, :, dec_head : dec_head + formant.frames], formant.synthesized)
         return net.generate(z, g, self.source(pitch[1], formant, context) if pitch else None).cpu()
+
+    def replay_synthesis(
+        self, content: torch.Tensor, pitch: Pitch | None, formant: FormantShift, context: BlockContext
+    ) -> torch.Tensor:
+        """The result of `synthesize`, from recorded kernels; every input is copied to the device first."""
+        flow_head, dec_head = heads(self.sizes.skip_head)
+        net, head = context.models.voice.synthesizer, self.sizes.skip_head
+        generation = context.models.profile.generation
+        inputs = [content]
+        inputs.append(torch.from_numpy(context.draw("noise.z", (1, net.sizes.inter, content.shape[1] - flow_head))))
+        if pitch is not None:
+            coarse, hz = pitch
+            drawn = context.draw("noise.nsf", (1, formant.frames * net.upp, 1))
+            inputs += [coarse, hz[:, head : head + formant.frames], torch.from_numpy(drawn)]
+
+        def run(
+            content: torch.Tensor,
+            noise: torch.Tensor,
+            *voiced: torch.Tensor,
+            speaker: int,
+            frames: int,
+            synthesized: int,
+        ) -> torch.Tensor:
+            g = net.speaker(speaker)
+            m, logs = net.encoder(content, voiced[0] if voiced else None, flow_head)
+            z = net.flow(net.prior(m, logs, noise), g)
+            z = resize_frames(z[:, :, dec_head : dec_head + frames], synthesized)
+            if not voiced:
+                return net.generate(z, g, None)
+            _, source = net.source(voiced[1], voiced[2], generation)
+            return net.generate(z, g, resize_source(source, synthesized * net.upp))
+
+        constants = {"speaker": context.controls.speaker, "frames": formant.frames, "synthesized": formant.synthesized}
+        on_device = [x.to(net.device) for x in inputs]
+        return self._replayed(run, id(net), *on_device, **constants).cpu()
 
     def source(self, hz: torch.Tensor, formant: FormantShift, context: BlockContext) -> torch.Tensor:
         """The NSF source of the synthesized frames.

@@ -112,7 +112,7 @@ def test_other_precisions_add_noise_far_below_the_voice(precision, decibels):
     assert rounded.dtype == torch.float32
     assert 1e-6 < sv.gap(rounded, exact) < 10 ** (-decibels / 20)
     assert torch.equal(other.generate(z, g, source, 90, 110), rounded[90 * net.upp : 110 * net.upp])
-    with pytest.raises(BadInput, match="precision 'float8' is unknown; known are float32, bfloat16, int8"):
+    with pytest.raises(BadInput, match="precision 'float8' is unknown; known are float32, bfloat16, float16, int8"):
         net.to_precision("float8")
 
 

@@ -31,7 +31,7 @@ def track(samples: npt.NDArray[np.floating[Any]], network: Fcpe) -> npt.NDArray[
         float32 (L // 160 + 1,), Hz, 0 where unvoiced.
     """
     audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
-    values = network.salience(mel(audio).to(network.device)).cpu()
+    values = network.salience(mel(audio.to(network.device))).cpu()
     return np.asarray(decode(values, network.cents.cpu()).numpy(), np.float32)
 
 
@@ -40,7 +40,7 @@ def salience(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     """The salience that `track` decodes: float32 (L // 160 + 1, 360), and the cents of its bins, float64 (360,)."""
     audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
-    values = network.salience(mel(audio).to(network.device)).cpu().numpy()
+    values = network.salience(mel(audio.to(network.device))).cpu().numpy()
     return values, network.cents.cpu().numpy().astype(np.float64)
 
 

@@ -30,7 +30,7 @@ def track(samples: npt.NDArray[np.floating], network: Rmvpe) -> npt.NDArray[np.f
         BadInput: the sound is too short to be reflected at its ends.
     """
     f0 = np.empty(len(samples) // HOP + 1)
-    for start, part in network.salience(mel(samples).to(network.device)):
+    for start, part in network.salience(mel(samples, network.device)):
         f0[start : start + len(part)] = decode(part.cpu().numpy(), THRESHOLD)
     return f0
 
@@ -40,16 +40,17 @@ def salience(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     """The salience that `track` decodes: float32 (L // 160 + 1, 360), and the cents of its bins, float64 (360,)."""
     values = np.zeros((len(samples) // HOP + 1, BINS), np.float32)
-    for start, part in network.salience(mel(samples).to(network.device)):
+    for start, part in network.salience(mel(samples, network.device)):
         values[start : start + len(part)] = part.cpu().numpy()
     return values, CENTS
 
 
-def mel(samples: npt.NDArray[np.floating]) -> torch.Tensor:
+def mel(samples: npt.NDArray[np.floating], device: torch.device | str = "cpu") -> torch.Tensor:
     """The log-mel spectrogram that RMVPE was trained on.
 
     Args:
         samples: float (L,) at 16 kHz, more than 512 samples.
+        device: where the spectrogram is computed.
     Returns:
         float32 (L // 160 + 1, 128), natural logarithm of magnitudes.
     Raises:
@@ -62,7 +63,7 @@ def mel(samples: npt.NDArray[np.floating]) -> torch.Tensor:
     framed.numpy()[half:-half] = samples
     framed[:half] = framed[half + 1 : FFT + 1].flip(0)  # reflected at both ends, without a second copy of the sound
     framed[-half:] = framed[-FFT - 1 : -half - 1].flip(0)
-    return log_mel(framed, filterbank(LOWEST, HIGHEST, "htk"))
+    return log_mel(framed.to(device), filterbank(LOWEST, HIGHEST, "htk"))
 
 
 def is_rmvpe(shapes: Mapping[str, tuple[int, ...]]) -> bool:

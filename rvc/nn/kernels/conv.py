@@ -17,7 +17,13 @@ from rvc.nn.kernels.backends.backend import Operation, Task
 from rvc.nn.kernels.backends.selection import choose
 from rvc.weights.mapped_file import MappedTensors
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
+PRECISIONS = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "int8": torch.int8,
+}
+ON_GPU_ONLY = ("float16",)  # precisions that processors compute slower than float32
 
 
 class Weights:
@@ -34,7 +40,7 @@ class Weights:
         Args:
             tensors: name → tensor of any float type, as in the file; weight norm as `weight_g` and `weight_v`.
             device: where the networks run.
-            dtype: the type in which convolutions made of these weights compute: float32, bfloat16 or int8.
+            dtype: the type in which convolutions made of these weights compute: float32, bfloat16, float16 or int8.
         """
         self.tensors = tensors
         self.device = torch.device(device)
@@ -55,8 +61,13 @@ class Weights:
             tensor = self.tensors[name]
         except KeyError:
             raise BadCheckpoint(f"the voice lacks the tensor {name}; is it a complete RVC model?") from None
-        tensor = tensor.detach().to(self.device, torch.float32)
-        if not torch.isfinite(tensor.sum()) and not torch.isfinite(tensor).all():  # the sum is cheap, and may overflow
+        source = tensor.detach()
+        tensor = source.to(self.device, torch.float32)
+        # A result on another device would have to be waited for, so what is in main memory is checked there.
+        checked = tensor if self.device.type == "cpu" else source
+        if (
+            not torch.isfinite(checked.sum()) and not torch.isfinite(checked).all()
+        ):  # the sum is cheap, and may overflow
             raise BadCheckpoint(
                 f"the voice's tensor {name} holds NaN or infinity; its training failed, or it is damaged"
             )

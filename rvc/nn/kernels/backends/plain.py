@@ -38,7 +38,8 @@ class PlainConvolution(Convolution):
     ) -> Tensor:
         """See `Convolution.__call__`."""
         x = x if slope_before is None else F.leaky_relu(x, slope_before)
-        y = as_frames(F.conv2d(as_image(x), self.weight, bias, 1, (0, pad), (1, self.dilation)))
+        image = F.conv2d(as_image(x), self.weight, bias, 1, (0, pad), (1, self.dilation))
+        y = as_frames(image).contiguous()  # a device may answer in another layout than that of the signal
         return y if slope is None else F.leaky_relu_(y, slope)
 
 

@@ -1,0 +1,81 @@
+"""Replay of recorded kernels: a function of tensors is captured once as a CUDA graph, and replayed for further inputs.
+
+A live block runs some thousand small kernels, whose launches from Python take longer than the kernels. The recorder is
+an argument, so that everything but the capture itself runs on a CPU too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+WARM_UPS = 3  # runs before a capture, in which libraries choose kernels and allocate their workspaces
+HELD = 8  # recordings that are kept; each holds the memory of one block
+
+
+class Recorder(Protocol):
+    """Records the kernels of a function."""
+
+    def __call__(self, run: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+        """The result's memory, and a function that computes it again from the inputs' present values."""
+
+
+def cuda_graph(run: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+    """Capture a function as a CUDA graph."""
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(WARM_UPS):
+            run()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        result = run()
+    return result, graph.replay
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recorded call: the memory of its inputs and its result, and the replay."""
+
+    inputs: tuple[Tensor, ...]
+    result: Tensor
+    replay: Callable[[], None]
+
+
+class Replayed:
+    """A function of tensors whose kernels are recorded once for each set of shapes and constants."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.recordings: dict[Hashable, Recording] = {}
+
+    def __call__(self, function: Callable[..., Tensor], key: Hashable, *inputs: Tensor, **constants: Any) -> Tensor:
+        """The result of `function(*inputs, **constants)`.
+
+        Args:
+            function: reads nothing from the device and changes no input.
+            key: names the function and the networks that it uses.
+            inputs: tensors on the device.
+            constants: hashable values, which belong to the recording.
+        Returns:
+            A new tensor.
+        """
+        shapes = tuple((tuple(x.shape), x.dtype) for x in inputs)
+        name = (key, shapes, tuple(sorted(constants.items())))
+        recording = self.recordings.pop(name, None)
+        if recording is None:
+            held = tuple(x.clone() for x in inputs)
+            recording = Recording(held, *self.recorder(lambda: function(*held, **constants)))
+            for old in list(self.recordings)[: 1 - HELD]:
+                del self.recordings[old]
+        else:
+            for held_input, x in zip(recording.inputs, inputs, strict=True):
+                held_input.copy_(x)
+        self.recordings[name] = recording
+        recording.replay()
+        return recording.result.clone()

@@ -1,0 +1,168 @@
+"""What a GPU computes, tested without one: no step waits for the device, and recorded blocks equal direct ones.
+
+Tensors on the device "meta" have shapes and no numbers. Whatever reads a number of theirs, or copies them to main
+memory, raises an error, so that a network which runs on them runs on a GPU without waiting for it.
+"""
+
+import numpy as np
+import plain_networks as plain
+import pytest
+import small_voice as sv
+import torch
+
+from rvc.errors import BadCheckpoint, BadInput
+from rvc.f0 import mel
+from rvc.nn.gpu import device_gru
+from rvc.nn.gpu.device_gru import DeviceGru
+from rvc.nn.gpu.graph_replay import HELD, Replayed
+from rvc.nn.hubert import Hubert
+from rvc.nn.kernels.backends import selection
+from rvc.nn.kernels.backends.backend import Operation, Task
+from rvc.nn.kernels.backends.cuda import CudaBackend, use_exact_float32
+from rvc.nn.kernels.conv import Weights
+from rvc.nn.rmvpe import GruDirection, Rmvpe
+from rvc.nn.synthesizer import Synthesizer
+from rvc.nn.synthesizer_config import layout, read_config
+from rvc.pipeline.voice_networks import VoiceNetworks
+from rvc.realtime.block_sizes import BlockSizes
+from rvc.realtime.controls import Controls
+from rvc.realtime.converter import BlockConverter
+from rvc.realtime.stream import Stream
+from tests.unit.tiny import tiny_models
+
+META = torch.device("meta")
+
+
+def small_synthesizer(device, precision="float32"):
+    config = sv.config("40k", "1")
+    tensors = sv.weights(layout(read_config(config, "v2", 1)))
+    return Synthesizer(config, "v2", 1, tensors, device, precision)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_the_synthesizer_never_waits_for_the_device(precision):
+    net = small_synthesizer(META, precision)
+    frames, g = 40, net.speaker(0)
+    m, logs = net.encode(torch.zeros(1, frames, net.sizes.content), torch.ones(1, frames, dtype=torch.int64))
+    z = net.flow(net.prior(m, logs, torch.zeros(m.shape)), g)
+    for generation in ("A", "B"):
+        _, source = net.source(torch.full((1, frames), 200.0), torch.zeros(1, frames * net.upp, 1), generation)
+    samples = net.generate(z, g, source)
+    assert (samples.device, samples.dtype, samples.shape) == (META, torch.float32, (frames * net.upp,))
+    with pytest.raises(NotImplementedError):
+        samples.cpu()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_hubert_never_waits_for_the_device(dtype):
+    features = Hubert(plain.SMALL, plain.hubert_weights(), META, dtype)(torch.zeros(1, 9000), project=False)
+    assert features.device == META
+
+
+def test_rmvpe_never_waits_for_the_device():
+    network = Rmvpe({name: tensor.to(META) for name, tensor in plain.rmvpe_weights().items()})
+    pieces = list(network.salience(torch.zeros(2500, 128, device=META)))
+    assert [start for start, _ in pieces] == [0, 1024, 2048]
+    assert sum(len(part) for _, part in pieces) == 2500
+    assert all(part.device == META for _, part in pieces)
+
+
+def test_a_spectrogram_is_computed_on_the_device_of_its_samples():
+    assert mel.log_mel(torch.zeros(5000, device=META), mel.filterbank(30.0, 8000.0, "htk")).device == META
+
+
+def test_weights_are_checked_before_they_go_to_the_device():
+    tensors = {"x": torch.ones(4), "y": torch.tensor([1.0, float("nan")])}
+    assert Weights(tensors, META)["x"].device == META
+    with pytest.raises(BadCheckpoint, match="tensor y holds NaN or infinity"):
+        Weights(tensors, META)["y"]
+
+
+def test_the_recurrence_in_one_call_equals_the_steps_and_can_be_divided(monkeypatch):
+    weights = plain.rmvpe_weights()
+    features = torch.randn(300, 384, generator=torch.Generator().manual_seed(0))
+    layer = DeviceGru(weights)
+    once = layer(features)
+    steps = []
+    for suffix, reverse in (("", False), ("_reverse", True)):
+        parts = sorted(GruDirection(weights, suffix).run(features, reverse), key=lambda part: part[0])
+        steps.append(torch.cat([states for _, states in parts]))
+    torch.testing.assert_close(once, torch.cat(steps, 1), rtol=1e-4, atol=1e-6)
+    monkeypatch.setattr(device_gru, "STEPS", 128)
+    torch.testing.assert_close(layer(features), once, rtol=1e-5, atol=1e-6)
+    assert device_gru.STEPS < 65536
+
+
+def test_float16_is_close_to_float32():
+    """Where a GPU computes it, through the same operations of torch."""
+    exact, half = small_synthesizer("cpu"), small_synthesizer("cpu", "float16")
+    made = torch.Generator().manual_seed(1)
+    z, source = torch.randn(1, exact.sizes.inter, 60, generator=made), torch.randn(1, 1, 60 * exact.upp, generator=made)
+    result, expected = (net.generate(z, net.speaker(0), source) for net in (half, exact))
+    assert result.dtype == torch.float32
+    assert 1e-6 < (result - expected).norm() / expected.norm() < 5e-3
+
+
+def test_float16_is_refused_on_the_cpu(tmp_path):
+    with pytest.raises(BadInput) as refused:
+        VoiceNetworks(tmp_path / "voice.pth", precision="float16")
+    assert str(refused.value) == ("float16 computes on an NVIDIA GPU (--device cuda); choose bfloat16 on the CPU")
+
+
+def test_the_cuda_backend_computes_everything_on_cuda_without_tf32():
+    tasks = [Task(operation, 32, 32, 3, torch.float16, "cuda") for operation in Operation]
+    assert {selection.choose(task).name for task in tasks} == {"cuda"}
+    assert not CudaBackend().computes(Task(Operation.PRODUCT, 32, 32))
+    with pytest.raises(BadInput, match="int8 needs a CPU build of torch with oneDNN"):
+        selection.choose(Task(Operation.RESIDUAL, 32, 32, 3, torch.int8, "cuda"))
+    use_exact_float32()
+    assert not torch.backends.cuda.matmul.allow_tf32 and not torch.backends.cudnn.allow_tf32
+
+
+class RecordedCalls:
+    """A recorder that runs the function again into the same memory, as a CUDA graph does."""
+
+    def __init__(self):
+        self.made = self.replayed = 0
+
+    def __call__(self, run):
+        self.made += 1
+        result = run()
+        result = result.clone()
+
+        def replay():
+            self.replayed += 1
+            result.copy_(run())
+
+        return result, replay
+
+
+def test_a_recorded_function_is_replayed_for_other_inputs_of_the_same_shapes():
+    recorder = RecordedCalls()
+    replayed = Replayed(recorder)
+    results = [replayed(lambda x, *, by: x * by, "f", torch.full((3,), value), by=2) for value in (1.0, 5.0)]
+    assert [float(result[0]) for result in results] == [2.0, 10.0]
+    assert (recorder.made, recorder.replayed) == (1, 2)
+    assert float(replayed(lambda x, *, by: x * by, "f", torch.ones(3), by=3)[0]) == 3.0
+    assert float(replayed(lambda x, *, by: x * by, "f", torch.ones(4), by=2)[0]) == 2.0
+    assert recorder.made == 3
+    for length in range(5, 5 + 2 * HELD):
+        replayed(lambda x: x, "g", torch.ones(length))
+    assert len(replayed.recordings) == HELD
+
+
+def test_recorded_blocks_equal_direct_ones():
+    models, sizes = tiny_models(), BlockSizes.of(40000, block=0.1, crossfade=0.03, extra=0.41)
+    sound = np.random.default_rng(0).normal(size=4 * sizes.block).astype(np.float32) * 0.2
+    recorder, outputs = RecordedCalls(), []
+    for recorded in (False, True):
+        stream = Stream(models, sizes, Controls())
+        if recorded:
+            stream._converter = BlockConverter(sizes, recorder)
+        for number in range(4):
+            if number == 3:
+                stream.change(formant=1.0)
+            outputs.append(stream.block(sound[number * sizes.block : (number + 1) * sizes.block]))
+    for direct, replayed in zip(outputs[:4], outputs[4:], strict=True):
+        np.testing.assert_array_equal(direct, replayed)
+    assert (recorder.made, recorder.replayed) == (3, 8)  # HuBERT, the synthesizer, and again for the other formant

@@ -1,0 +1,211 @@
+"""Make the pages of public implementations from field/field.json.
+
+python tools/field_page.py [--write]
+
+- docs/field.md: the verdicts, the matrix of stages, the divergences of each program, and the faults of faults.toml;
+- docs/field-matrix.html: the same matrix as `python -m reports` makes it, with colors;
+- README.md: between its two markers, one line for each program.
+
+Without `--write` nothing is changed. The exit code is 0 if all are up to date (or written), 1 if one is not, 2 if
+field.json or a TOML file is not valid.
+"""
+
+import argparse
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from field import programs
+from parity.errors import ParityError
+from reports.data import field_results
+from reports.data.field_results import Result
+from reports.pages import assembly, field
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "field" / "field.json"
+FAULTS = ROOT / "field" / "faults.toml"
+FAULT_KEYS = {"program", "title", "where", "divergence", "reproduce", "shows"}
+PAGE, MATRIX, README = Path("docs/field.md"), Path("docs/field-matrix.html"), Path("README.md")
+BEGIN = "<!-- made by tools/field_page.py: begin -->"
+END = "<!-- made by tools/field_page.py: end -->"
+
+HEAD = """# Public implementations
+
+Each program ran unmodified, in an environment of its own, beside what an original program computed at each stage.
+`nox -s field` repeats it; [`field/`](architecture.md) holds the adapters. This page is made from `field/field.json`.
+[The same matrix with colors](field-matrix.html).
+
+**Verdict.** *pass*: every stage of every golden holds. *partial*: nothing that the program offers differs, and it does
+not offer everything. *differs*: at least one stage makes a mistake. *not installed*: it could not be run here.
+**Profile.** The original whose goldens the program is compared with.
+"""
+LEGEND = (
+    "✓ passes · ✗ makes a mistake, with the number of the [divergence](divergences.md) · ↑ amplifies the error that it "
+    "reads · ← only inherits an error · ≈ within rounding of a decision's edge · · not offered or not tested"
+)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown; a bar inside a cell is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def faults() -> list[dict[str, str]]:
+    """The entries of faults.toml.
+
+    Raises:
+        ParityError: an entry has other keys, or names a program without a folder.
+    """
+    entries: list[dict[str, str]] = tomllib.loads(FAULTS.read_text(encoding="utf-8")).get("fault", [])
+    known = programs.programs()
+    for entry in entries:
+        if set(entry) != FAULT_KEYS or entry["program"] not in known:
+            name = entry.get("program", "an entry")
+            raise ParityError(f"faults.toml: {name} has the keys {sorted(entry)}; expected {sorted(FAULT_KEYS)}")
+    return entries
+
+
+def first_origin(result: Result) -> str:
+    """The first origin of a result in words, or why there is none."""
+    if result.reason:
+        return result.reason
+    if not result.origins:
+        return "–"
+    origin = result.origins[0]
+    number = f" ({origin.divergence})" if origin.divergence else ""
+    return f"{origin.stage}: {origin.cause or 'cause unknown'}{number}"
+
+
+def page(results: Sequence[Result], entries: Sequence[dict[str, str]]) -> str:
+    """docs/field.md."""
+    return "\n".join([HEAD, *_summary(results), *_matrix(results), *_programs(results), *_faults(entries)])
+
+
+def _summary(results: Sequence[Result]) -> list[str]:
+    about = programs.programs()
+    rows = []
+    for result in results:
+        program = about.get(result.name)
+        terms = f"{program.language}, {program.license}" if program else ""
+        row = [result.name, result.version, terms, result.profile, result.verdict, first_origin(result)]
+        rows.append([*row, f"{result.expectation}", result.date])
+    head = ["program", "version", "language, license", "profile", "verdict", "first origin", "expected", "date"]
+    count = field.expectations(results)
+    return [
+        table(head, rows),
+        "What `about.toml` expected before the judge was asked, from the program's own behavior: "
+        f"{count['right']} right, {count['wrong']} wrong, {count['unknown']} without an expectation.\n",
+    ]
+
+
+def _matrix(results: Sequence[Result]) -> list[str]:
+    judged = [result for result in results if result.stages]
+    columns = field.columns_of(judged)
+    rows = [
+        [stage, *(field.cell_text(result, stage) for result in judged)]
+        for stage in columns
+        if any(result.stages.get(stage, "not_tested") != "not_tested" for result in judged)
+    ]
+    head = ["stage", *(f"{result.name}, {result.profile}" for result in judged)]
+    return ["## Stages\n", LEGEND + "\n", table(head, rows)]
+
+
+def _programs(results: Sequence[Result]) -> list[str]:
+    lines = ["## What each program does otherwise\n"]
+    for name, group in groupby((result for result in results if result.origins), key=lambda result: result.name):
+        lines.append(f"### {name}\n")
+        rows = []
+        for result in group:
+            for one in field.deviations(result):
+                number = f"{one.number}: {one.title}" if one.number else "not numbered"
+                measured = one.effect or "not measured"
+                rows.append([result.profile, one.stage, one.cause, number, one.audible, measured, ", ".join(one.cases)])
+        head = ["profile", "stage", "cause", "divergence", "what a person notices", "measured", "goldens"]
+        lines.append(table(head, rows))
+    return lines
+
+
+def _faults(entries: Sequence[dict[str, str]]) -> list[str]:
+    lines = ["## Faults with a minimal reproduction\n"] if entries else []
+    for number, entry in enumerate(entries, 1):
+        name = f" ({entry['divergence']})" if entry["divergence"] else ""
+        lines += [
+            f"### {number}. {entry['program']}: {entry['title']}{name}\n",
+            f"In `{entry['where']}`. {entry['shows'].strip()}\n",
+            f"```\n{entry['reproduce'].strip()}\n```\n",
+        ]
+    return lines
+
+
+def summary(results: Sequence[Result]) -> str:
+    """The README's table: one line for each program, with the verdict of each profile."""
+    rows = []
+    for name, group in groupby(results, key=lambda result: result.name):
+        of_program = list(group)
+        verdicts = "; ".join(f"{result.profile}: {result.verdict}" for result in of_program)
+        differing = next((result for result in of_program if result.origins), None)
+        rows.append([f"{name} {of_program[0].version}", verdicts, first_origin(differing) if differing else "–"])
+    return table(["program", "verdict beside each profile", "first origin"], rows)
+
+
+def between(text: str, inner: str) -> str:
+    """The text with `inner` between its two markers.
+
+    Raises:
+        ParityError: the text lacks a marker.
+    """
+    if BEGIN not in text or END not in text:
+        raise ParityError(f"{README} lacks the lines {BEGIN!r} and {END!r}")
+    pattern = f"{re.escape(BEGIN)}.*{re.escape(END)}"
+    return re.sub(pattern, lambda _: f"{BEGIN}\n\n{inner}\n{END}", text, count=1, flags=re.DOTALL)
+
+
+def made() -> dict[Path, str]:
+    """Each file that repeats the results, with the content that it must have.
+
+    Raises:
+        ParityError: field.json, an about.toml or faults.toml is not valid.
+    """
+    results = field_results.read(RESULTS)
+    return {
+        PAGE: page(results, faults()),
+        MATRIX: assembly.field_page(field.build(results)),
+        README: between((ROOT / README).read_text(encoding="utf-8"), summary(results)),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0: up to date or written; 1: a file differs; 2: an input is not valid."""
+    parser = argparse.ArgumentParser(prog="python tools/field_page.py", description=_first_line(__doc__))
+    parser.add_argument("--write", action="store_true", help="write the files instead of comparing them")
+    options = parser.parse_args(arguments)
+    try:
+        files = made()
+    except (ParityError, tomllib.TOMLDecodeError) as error:
+        print(f"field: {error}", file=sys.stderr)
+        return 2
+    different = [path for path, text in files.items() if not _holds(ROOT / path, text)]
+    for path in different:
+        if options.write:
+            (ROOT / path).write_text(files[path], encoding="utf-8")
+            print(path)
+        else:
+            print(f"{path} does not repeat field/field.json; python tools/field_page.py --write", file=sys.stderr)
+    return 1 if different and not options.write else 0
+
+
+def _first_line(text: Any) -> str:
+    return str(text).split("\n", 1)[0]
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -84,9 +84,9 @@ def read(path: Path) -> list[Result]:
         raise ReportError(f"{path} does not exist; make it first: nox -s field") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ReportError(f"{path} is not JSON ({error}); make it again: nox -s field") from None
-    found = document.get("format") if isinstance(document, dict) else None
-    if found != FORMAT:
-        raise ReportError(f"{path} has the format {found!r}, expected {FORMAT!r}; make it again: nox -s field")
+    form = document.get("format") if isinstance(document, dict) else None
+    if form != FORMAT:
+        raise ReportError(f"{path} has the format {form!r}, expected {FORMAT!r}; make it again: nox -s field")
     try:
         return [_result(one, row) for one in document["implementations"] for row in one["results"]]
     except (KeyError, TypeError, AttributeError) as error:

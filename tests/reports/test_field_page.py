@@ -69,7 +69,7 @@ def test_a_mistake_that_two_goldens_show_is_one_line_with_its_largest_effect(fol
     assert (generator.cause, generator.number, generator.effect) == ("cause unknown", None, "")
 
 
-def test_cells_tell_origin_inherited_and_untested_apart(folder: Path) -> None:
+def test_cells_of_origin_inherited_and_untested_stages_differ(folder: Path) -> None:
     page = field.build(field_results.read(folder / "field.json"))
     assert page.stages == ["f0.raw", "f0.filled", "f0.hz", "generator"]
     texts = [[cell.text for cell in line.cells] for line in page.lines]

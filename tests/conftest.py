@@ -1,5 +1,24 @@
-"""Every test, and every process that one starts, computes with the fixed order of backends."""
+"""Every test, and every process that one starts, computes with the fixed order of backends and the same threads."""
 
 import os
+import sys
+from collections.abc import Iterator
+
+import pytest
 
 os.environ.setdefault("RVC_BACKEND", "fixed")
+
+
+@pytest.fixture(autouse=True)
+def _unchanged_process() -> Iterator[None]:
+    """Undo what the command line sets for its process: environment variables and threads, on which bits depend."""
+    environment = dict(os.environ)
+    threads = sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None
+    yield
+    if "PYTEST_CURRENT_TEST" in os.environ:  # pytest's own, and the only one that a test may leave changed
+        environment["PYTEST_CURRENT_TEST"] = os.environ["PYTEST_CURRENT_TEST"]
+    if dict(os.environ) != environment:
+        os.environ.clear()
+        os.environ.update(environment)
+    if threads is not None and sys.modules["torch"].get_num_threads() != threads:
+        sys.modules["torch"].set_num_threads(threads)

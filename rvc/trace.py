@@ -13,8 +13,9 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from rvc.audio.output import atomically, check_target
+from rvc.audio.output import check_target
 from rvc.errors import RvcError
+from rvc.weights.whole_files import atomically
 
 T = TypeVar("T")
 

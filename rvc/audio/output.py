@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import numpy.typing as npt
 import soundfile
 
 from rvc.errors import BadInput
-from rvc.weights.native_paths import part_prefix, utf8_name
+from rvc.weights.whole_files import atomically
 
 Samples = npt.NDArray[np.float32]
 BLOCK = 1 << 18  # samples processed at a time, to limit the memory of intermediate arrays
@@ -186,36 +184,3 @@ def write_audio(path: str | Path, samples: npt.NDArray[np.int16] | Samples, rate
     kind = FORMATS[path.suffix.lower()]
     subtype = "PCM_16" if samples.dtype == np.int16 else "FLOAT" if kind == "WAV" else "PCM_24"
     atomically(path, lambda part: soundfile.write(part, samples, rate, format=kind, subtype=subtype))
-
-
-def atomically(path: Path, write: Callable[[str], object]) -> None:
-    """Write a file next to `path`, then rename it to `path`; on an error no file is left behind.
-
-    Args:
-        path: the file to create or replace.
-        write: called with the name of the temporary file.
-    Raises:
-        BadInput: the system or libsndfile reports an error.
-    """
-    try:
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=part_prefix(path), suffix=".part")
-        os.close(handle)
-    except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
-    try:
-        with utf8_name(part) as name:
-            write(name)
-        os.chmod(part, 0o666 & ~_umask())
-        os.replace(part, path)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise BadInput(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}") from None
-    finally:
-        if os.path.exists(part):
-            os.unlink(part)
-
-
-def _umask() -> int:
-    """The file mode creation mask of this process, which the system returns only when it is set."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -8,11 +8,16 @@ import logging
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rvc.cli import options
 from rvc.cli.progress import ConversionProgress
 from rvc.errors import BadInput, RvcError
+
+if TYPE_CHECKING:
+    from rvc.config import Config
+    from rvc.pipeline.conversion_networks import ConversionNetworks
+    from rvc.pipeline.finished_files import FinishedFiles
 
 log = logging.getLogger("rvc")
 
@@ -52,11 +57,18 @@ def run(args: argparse.Namespace) -> int:
     networks.check(config)
     for sentence in [*config.extensions(), *networks.warnings(), *networks.f0_file_notes(config)]:
         print(f"note: {sentence}", file=sys.stderr)
-    failures = 0
+    finished = finished_files(args, networks, config) if plan.batch else None
+    failures, before = 0, 0
     results: list[dict[str, Any]] = []
     with ConversionProgress(len(plan.jobs), plan.batch) as progress:
         for job in plan.jobs:
             try:
+                key = finished.key(job.source) if finished is not None and job.source.is_file() else ""
+                if finished is not None and finished.is_finished(key, job.target):
+                    before += 1
+                    results.append({"input": str(job.source), "output": str(job.target), "finished_before": True})
+                    progress.file_done()
+                    continue
                 result = convert_file(
                     job.source,
                     job.target,
@@ -68,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
                     progress=progress.segments(job.source),
                 )
                 results.append(asdict(result))
+                if finished is not None:
+                    finished.add(key, job.target)
                 if not args.json and not plan.batch:
                     print(result.sentence())
             except Exception as error:
@@ -82,8 +96,22 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"files": results, "failed": failures} if plan.batch else results[0], indent=2))
     elif plan.batch:
-        print(f"{len(plan.jobs) - failures} of {len(plan.jobs)} files converted into {args.out}")
+        earlier = f" ({before} of them by an earlier run)" if before else ""
+        print(f"{len(plan.jobs) - failures} of {len(plan.jobs)} files converted into {args.out}{earlier}")
     return 1 if failures else 0
+
+
+def finished_files(args: argparse.Namespace, networks: ConversionNetworks, config: Config) -> FinishedFiles:
+    """The record of the files that an earlier run of the same batch has finished."""
+    from rvc.pipeline.file_conversion import options as conversion_options  # imports torch
+    from rvc.pipeline.finished_files import FinishedFiles  # likewise
+
+    described = {
+        **conversion_options(config),
+        "profile": config.profile.name,
+        **{name: vars(args).get(name) for name in ("seed", "device", "precision", "format")},
+    }
+    return FinishedFiles(args.out, described, [*networks.files(), *([config.f0_file] if config.f0_file else [])])
 
 
 def make_plan(args: argparse.Namespace) -> Plan:

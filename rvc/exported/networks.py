@@ -54,6 +54,10 @@ class ExportedNetworks:
         """
         return cls(interface.read_folder(folder), index, {}, threading.RLock(), ignored)
 
+    def files(self) -> list[Path]:
+        """The exported folder, and the index that replaces its own."""
+        return [self.exported.folder, *([self.index_path] if self.index_path is not None else [])]
+
     @property
     def version(self) -> str:
         """ "v1" or "v2"."""

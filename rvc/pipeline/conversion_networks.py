@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,6 +32,9 @@ class ConversionNetworks(Protocol):
     @property
     def segment_class(self) -> type[Any] | None:
         """What runs the stages of a segment; None: `rvc.pipeline.offline.Segment`."""
+
+    def files(self) -> list[Path]:
+        """The files and folders that the networks are read from."""
 
     def check(self, config: Config) -> None:
         """Raise RvcError unless these networks can do a conversion."""

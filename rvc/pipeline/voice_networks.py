@@ -90,6 +90,10 @@ class VoiceNetworks:
         self.f0: bool = self.voice.f0
         self.speakers: int = self.voice.speakers
 
+    def files(self) -> list[Path]:
+        """The voice file and the files of its networks; those inside installed packages are left out."""
+        return [self.model, *(path for _, path in sorted(self.paths.items()))]
+
     def check(self, config: Config) -> None:
         """Check that this voice and these files can do a conversion, before any network is loaded.
 

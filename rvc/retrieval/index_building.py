@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rvc.audio.output import atomically, check_target
+from rvc.audio.output import check_target
 from rvc.errors import BadInput, MissingExtra
 from rvc.retrieval import search
 from rvc.retrieval.search import NEIGHBORS, Floats, Index
 from rvc.voice_kinds import version_of_width
+from rvc.weights.whole_files import atomically
 
 K_MEANS_ABOVE = 200_000  # vectors; more are replaced by the centers of k-means (docs/spec/04 §4.5)
 CENTERS = 10_000  # of k-means

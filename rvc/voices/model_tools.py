@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from rvc.voices import embedders
 from rvc.voices.contents import FileKind, pack_metadata, plain, read_contents
 from rvc.voices.metadata import RATE, SPEAKERS
 from rvc.voices.voice import Voice, load_voice
-from rvc.weights.native_paths import part_prefix, utf8_name
+from rvc.weights.whole_files import atomically
 
 FORMATS = (".pth", ".safetensors")
 STATED_SPEAKERS = 109  # the number in every config that the originals write (docs/spec/01 §1.2)
@@ -130,34 +128,10 @@ def write(target: Path, weight: Mapping[str, Tensor], config: list[Any], metadat
     copies = OrderedDict((name, tensor.clone(memory_format=torch.contiguous_format)) for name, tensor in weight.items())
     config, metadata = plain(config), plain(dict(metadata))
     if target.suffix == ".safetensors":
-        _atomically(target, lambda path: save_file(dict(copies), path, pack_metadata(metadata, config)))
+        atomically(target, lambda path: save_file(dict(copies), path, pack_metadata(metadata, config)))
     else:
         content = OrderedDict(weight=copies, config=config, **metadata)
-        _atomically(target, lambda path: torch.save(content, path))
-
-
-def _atomically(target: Path, save: Callable[[Path], None]) -> None:
-    """Save under another name beside `target`, then rename the file."""
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=part_prefix(target), suffix=target.suffix)
-        os.close(handle)
-        beside = Path(name)
-        try:
-            with utf8_name(beside) as utf8:
-                save(Path(utf8))
-            beside.chmod(0o666 & ~_umask())
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise BadInput(f"{target} cannot be written ({error.strerror or error}); choose another place") from error
-
-
-def _umask() -> int:
-    """The process's file mode mask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        atomically(target, lambda path: torch.save(content, path))
 
 
 def _to_float16(name: str, tensor: Tensor, source: Path) -> Tensor:

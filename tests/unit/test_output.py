@@ -8,6 +8,7 @@ import torch
 
 from rvc.audio import output
 from rvc.errors import BadInput
+from rvc.weights import whole_files
 
 
 def noise(count, seed=0):
@@ -97,7 +98,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(BadInput, match=r"a\.wav cannot be written: No space left on device"):
-        output.atomically(target, fail)
+        whole_files.atomically(target, fail)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 
 

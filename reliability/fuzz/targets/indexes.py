@@ -41,7 +41,6 @@ FACTORIES = (
     "HNSW8,SQ8",
     "NSG8",
     "PCA4,Flat",
-    "OPQ4,IVF4,PQ4x4",
     "L2norm,Flat",
     "RQ2x4",
     "LSQ2x4",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
@@ -14,10 +13,9 @@ import soundfile
 
 from rvc.audio.libsndfile import native_name
 from rvc.audio.output import FORMATS, check_target
-from rvc.errors import BadInput
 from rvc.realtime.dsp.loudness import Samples
 from rvc.realtime.io.sources import DTYPES, PcmFormat
-from rvc.weights.native_paths import part_prefix
+from rvc.weights.whole_files import temporary_beside, umask
 
 
 class Sink(Protocol):
@@ -67,13 +65,8 @@ class FileSink:
         kind = FORMATS[path.suffix.lower()]
         self.form, self.path = form, path
         subtype = "PCM_16" if form == "s16le" else "FLOAT" if kind == "WAV" else "PCM_24"
-        try:
-            handle, part = tempfile.mkstemp(dir=path.parent, prefix=part_prefix(path), suffix=".part")
-            os.close(handle)
-        except OSError as error:
-            raise BadInput(f"{path} cannot be written ({error.strerror}); choose another folder") from None
-        self.part = part
-        self.file = soundfile.SoundFile(native_name(Path(part)), "w", rate, 1, subtype, format=kind)
+        self.part = temporary_beside(path)
+        self.file = soundfile.SoundFile(native_name(Path(self.part)), "w", rate, 1, subtype, format=kind)
 
     def write(self, block: Samples) -> None:
         """Append one block, float32 (B,)."""
@@ -87,9 +80,7 @@ class FileSink:
     ) -> None:
         self.file.close()
         if kind is None:
-            mask = os.umask(0o077)
-            os.umask(mask)
-            os.chmod(self.part, 0o666 & ~mask)
+            os.chmod(self.part, 0o666 & ~umask())
             os.replace(self.part, self.path)
         else:
             os.unlink(self.part)

@@ -48,6 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
     except ParityError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a folder that cannot be written
+        print(
+            f"error: the system refused: {printable(str(error))}; choose another place, or make room", file=sys.stderr
+        )
+        return 2
     print(f"open {entry}")
     return 0
 

@@ -94,6 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the program that reads our output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
+    except OSError as error:  # a full disk, a folder that cannot be written
+        print(
+            f"parity: the system refused: {printable(str(error))}; choose another place, or make room", file=sys.stderr
+        )
+        return 2
 
 
 def _parser(selected: str | None) -> argparse.ArgumentParser:

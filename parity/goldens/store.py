@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from parity.errors import GoldenError as GoldenError  # re-exported for callers
 from parity.goldens import case_schema, closed_schema, recipes, time_axes
 from parity.goldens import reduction as reductions
 from parity.goldens.arrays import Array, NamedArrays
+from parity.goldens.fresh_folder import fresh_folder
 from parity.goldens.text import parse_file
 from parity.stages import Scope
 
@@ -307,7 +307,7 @@ def _write(folder: Path, document: Mapping[str, Any], data: NamedArrays) -> None
     old = folder.with_name(f".{folder.name}.old")
     if old.exists() and not folder.exists():
         old.rename(folder)
-    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    new = fresh_folder(folder)
     try:
         new.chmod(0o755)
         save_file({name: np.ascontiguousarray(value) for name, value in data.items()}, new / DATA_NAME)

@@ -21,6 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from parity.errors import GoldenError, ParityError, UsageError
+from parity.goldens.fresh_folder import fresh_folder
 from parity.voices.draw import Array
 from parity.voices.kinds import Tensors, WeightFile, Writer, digest, weights, write_plain
 
@@ -104,7 +105,7 @@ def make(name: str, weight_file: WeightFile, entry: Path) -> None:
 def _write_entry(entry: Path, file: str, write: Writer, tensors: Tensors, facts: Mapping[str, object]) -> None:
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
+        fresh = fresh_folder(entry)
     except OSError as error:
         raise ParityError(f"cannot write to {entry.parent} ({error}); set RVC_CACHE to a folder that can") from error
     try:

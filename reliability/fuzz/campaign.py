@@ -11,7 +11,8 @@ from pathlib import Path
 from reliability.fuzz import worker
 from reliability.fuzz.reader import Kind, Outcome, Reader
 
-HANG = 20.0  # seconds after which an input is taken to hang
+HANG = 20.0  # seconds of processor time after which an input is taken to hang
+IDLE_HANG = 300.0  # seconds after which an input that uses no processor time is taken to hang
 POLL = 0.05  # seconds between two looks at the workers
 ALL = 1 << 40  # inputs of a reader in a campaign that ends by time
 
@@ -71,7 +72,7 @@ class Job:
         """Look at the worker. Returns whether it goes on."""
         ended, status = os.waitpid(self.process, os.WNOHANG)
         busy = self.shared.read()["busy_since"]
-        if not ended and busy and time.monotonic_ns() - busy > HANG * 1e9:
+        if not ended and busy and self._hangs(busy):
             os.kill(self.process, signal.SIGKILL)
             _, status = os.waitpid(self.process, 0)
             self._died(f"hang of more than {HANG:g} s")
@@ -82,6 +83,14 @@ class Job:
             code = os.waitstatus_to_exitcode(status)
             self._died(signal.Signals(-code).name if code < 0 else f"exit code {code}")
         return self._restart()
+
+    def _hangs(self, busy_since: int) -> bool:
+        waited = (time.monotonic_ns() - busy_since) / 1e9
+        if waited <= HANG:  # no process uses more processor time than that, except in several threads
+            return False
+        fields = Path(f"/proc/{self.process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # user and system time
+        return used - self.shared.read()["busy_cpu"] / 1e9 > HANG or waited > IDLE_HANG
 
     def _died(self, how: str) -> None:
         data = (self.folder / "input.bin").read_bytes()

@@ -16,7 +16,7 @@ from reliability.fuzz.mutation import raw
 from reliability.fuzz.reader import Kind, Outcome, Reader
 
 MEMORY = 2 << 30  # bytes that a reader may use beside the libraries
-COUNTERS = ("tried", "used", "refused", "defect", "busy_since", "longest_us", "peak_kib")
+COUNTERS = ("tried", "used", "refused", "defect", "busy_since", "busy_cpu", "longest_us", "peak_kib")
 FORM = struct.Struct(f"<{len(COUNTERS)}q")
 FRESH = 0.4  # share of the inputs that are made from a valid one, since most of the kept inputs are refused
 KEPT = 400  # inputs of an unguided run that later ones are made from
@@ -66,7 +66,7 @@ class Worker:
     def try_one(self, data: bytes) -> Outcome:
         """Read one input and count it."""
         begin = time.monotonic_ns()
-        self.shared.set(busy_since=begin)
+        self.shared.set(busy_since=begin, busy_cpu=time.process_time_ns())
         outcome = self.attempts.run(data)
         took = (time.monotonic_ns() - begin) // 1000
         longest = max(self.shared.read()["longest_us"], took)

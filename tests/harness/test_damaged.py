@@ -1,20 +1,26 @@
 """Each kind of damage to a golden or a candidate has a message of its own, compared word for word."""
 
 import json
+import multiprocessing
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from small_case import META, Player, changed, golden, judge, tensors
 
 from parity.candidates.candidate import CandidateError, NotOffered
+from parity.cli import main as command_line
 from parity.errors import GoldenError, UsageError
 from parity.goldens import store
+from parity.goldens.fresh_folder import fresh_folder
 from parity.judge import verdict_schema
 from parity.judge.judgment import Judgment
 from parity.runs import run as running
+from reports import __main__ as reports
 
 FLOW = "seg0.flow.z"
 
@@ -292,3 +298,44 @@ def test_outputs_are_written(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "summary.md").read_text()
     assert "| small | differs, but its output is within the limits | none |" in text and "# Parity: differs" in text
     assert (tmp_path / "out" / "traces" / "small" / "isolated.safetensors").is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a limit of the file size is a signal of POSIX systems")
+def test_a_full_disk_is_one_sentence_and_leaves_the_golden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import resource  # not on Windows
+
+    golden(tmp_path)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "small").iterdir()}
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limit[1]))
+    try:
+        with pytest.raises((OSError, SafetensorError)):
+            golden(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "small").iterdir()} == before
+
+
+def test_a_place_that_the_system_refuses_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    golden(tmp_path)
+    run(tmp_path)
+    (tmp_path / "file").write_text("x")
+    below = str(tmp_path / "file" / "report")
+    capsys.readouterr()
+    assert reports.main([str(tmp_path / "out"), below, "--quiet"]) == 2
+    assert command_line.main(["diff", str(tmp_path / "out"), below]) == 2
+    for line in capsys.readouterr().err.strip().splitlines():
+        assert "the system refused: " in line and line.endswith("; choose another place, or make room")
+
+
+def test_what_killed_processes_left_beside_a_golden_is_removed(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("fork").Process(target=fresh_folder, args=(tmp_path / "small",))
+    process.start()
+    process.join()
+    mine = fresh_folder(tmp_path / "small")
+    assert [path.name for path in tmp_path.iterdir()] == [mine.name]
+    golden(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {mine.name, "small"}

@@ -88,6 +88,7 @@ def test_each_kind_of_defect_is_noticed(
 
 def test_a_crash_and_a_hang_are_attributed_to_their_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaign, "HANG", 0.5)
+    monkeypatch.setattr(campaign, "IDLE_HANG", 1.0)
 
     def read(path: Path) -> None:
         data = path.read_bytes()

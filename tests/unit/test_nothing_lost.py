@@ -156,10 +156,10 @@ def test_threads_that_share_one_voice_get_the_bits_of_single_conversions(batch, 
     folder, _ = batch
     model = rvc.load_voice(voice, hubert=folder / "hubert")
     sounds = [soundfile.read(path, dtype="float32")[0] for path in sorted((folder / "in").iterdir())]
-    single = [model.convert(sound, RATE, f0_method="harvest").samples for sound in sounds]
+    single = [model.convert(sound, rate=RATE, f0_method="harvest").samples for sound in sounds]
     with ThreadPoolExecutor(8) as pool:
         many = list(
-            pool.map(lambda place: model.convert(sounds[place % 3], RATE, f0_method="harvest").samples, range(50))
+            pool.map(lambda place: model.convert(sounds[place % 3], rate=RATE, f0_method="harvest").samples, range(50))
         )
     assert all(np.array_equal(many[place], single[place % 3]) for place in range(50))
     assert torch.is_grad_enabled()

@@ -7,7 +7,7 @@ from random import Random
 # Numbers at which sizes, counts and offsets overflow or become negative.
 NUMBERS = (0, 1, 2, 7, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**62, 2**63)
 NUMBERS_64 = (*NUMBERS, 2**64 - 1)
-LARGEST = 1 << 18  # bytes of an input; larger ones are cut, since readers are given small networks
+LARGEST = 1 << 21  # bytes of an input; larger ones are cut
 Mutator = Callable[[bytes, Random], bytes]
 
 

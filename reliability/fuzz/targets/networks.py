@@ -63,6 +63,10 @@ def _read_fcpe(path: Path) -> None:
 
 
 def _rmvpe() -> Sequence[bytes]:
+    return [tiny.saved(tiny.rmvpe_names())]
+
+
+def _full_rmvpe() -> Sequence[bytes]:
     return [tiny.saved(tiny.rmvpe_tensors())]
 
 
@@ -85,5 +89,6 @@ READERS = (
     Reader("RMVPE weights", "rmvpe.pt", _rmvpe, archives.mutate, _read_rmvpe, F0_MODULES),
     Reader("CREPE weights", "crepe.pth", _crepe, archives.mutate, _read_crepe, F0_MODULES),
     Reader("FCPE weights", "fcpe.pt", _fcpe, archives.mutate, _read_fcpe, F0_MODULES),
+    Reader("RMVPE, all tensors", "rmvpe.pt", _full_rmvpe, archives.mutate, _read_rmvpe, F0_MODULES, is_full_size=True),
     Reader("CREPE, full size", "tiny.pth", _full_crepe, archives.mutate, _read_crepe, F0_MODULES, is_full_size=True),
 )

@@ -15,7 +15,26 @@ from rvc.nn.hubert_config import config_from_json, expected_shapes
 from rvc.nn.hubert_tensor_names import file_name
 from rvc.nn.synthesizer_config import layout, read_config
 
-CONFIG: list[Any] = [1025, 32, 4, 4, 8, 2, 1, 3, 0, "1", [3], [[1, 3, 5]], [10, 10, 2, 2], 16, [16, 16, 4, 4], 1, 4, 40000]
+CONFIG: list[Any] = [
+    1025,
+    32,
+    4,
+    4,
+    8,
+    2,
+    1,
+    3,
+    0,
+    "1",
+    [3],
+    [[1, 3, 5]],
+    [10, 10, 2, 2],
+    16,
+    [16, 16, 4, 4],
+    1,
+    4,
+    40000,
+]
 HUBERT: dict[str, Any] = {
     "model_type": "hubert",
     "hidden_size": 16,
@@ -79,10 +98,18 @@ def crepe_tensors() -> dict[str, Tensor]:
 
 
 def rmvpe_tensors() -> dict[str, Tensor]:
-    """The tensors of a narrow RMVPE."""
+    """The tensors of the narrowest RMVPE, 1.6 MB."""
     return {name: numbers(shape, 1) for name, shape in rmvpe.expected_shapes(1, hidden=1).items()}
+
+
+def rmvpe_names() -> dict[str, Tensor]:
+    """One number under each name of RMVPE's tensors."""
+    return {name: numbers((1,) * len(shape), 1) for name, shape in rmvpe.expected_shapes(1, hidden=1).items()}
 
 
 def fcpe_tensors() -> dict[str, Any]:
     """The content of a file of a narrow FCPE."""
-    return {"model": {name: numbers(shape, 1) for name, shape in fcpe.expected_shapes(1, 8).items()}, "config": {"x": 1}}
+    return {
+        "model": {name: numbers(shape, 1) for name, shape in fcpe.expected_shapes(1, 8).items()},
+        "config": {"x": 1},
+    }

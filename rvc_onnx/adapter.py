@@ -50,14 +50,22 @@ class Exports:
         self.root, self.runtime = root, runtime
         self._last: tuple[Path, Voice] | None = None
 
-    def find(self, case: dict[str, Any]) -> Voice:
-        """The voice of a case.  Raises Lacks."""
+    def find(self, case: dict[str, Any], whole: bool) -> Voice:
+        """The voice of a case.
+
+        Args:
+            case: the field of a request.
+            whole: whether all of it is converted; the request for a stage that reads no index names none.
+        Raises:
+            Lacks: there is none.
+        """
         method, index = case["options"].get("f0_method"), case["files"].get("index")
         for path in sorted(self.root.glob("*/voice.json")):
             facts = json.loads(path.read_text(encoding="utf-8"))
             held = facts["retrieval"]["file"] if facts["retrieval"] else None
             has_method = not facts["f0"] or method in (*facts["f0_methods"], *pitch.LIBRARIES)
-            has_index = (Path(str(index)).stem if index else None) == (Path(held).stem if held else None)
+            has_index = (Path(index).stem if index else None) == (Path(held).stem if held else None)
+            has_index = has_index or (index is None and not whole)
             if Path(facts["source"]["file"]).stem == case["voice"]["kind"] and has_method and has_index:
                 if self._last is None or self._last[0] != path:
                     self._last = (path, open_voice(path.parent, 2, self.runtime))
@@ -71,9 +79,8 @@ def options(case: dict[str, Any]) -> Options:
     given["transpose"] = int(given.get("transpose", 0))
     if window := case["options"].get("window"):
         given["window"] = Window(*window)
-    if curve := case["options"].get("f0_file"):
-        lines = Path(curve).read_text(encoding="utf-8").split()
-        given["f0_curve"] = np.array([[float(part) for part in line.split(",")] for line in lines], np.float32)
+    if curve := case.get("f0_curve"):
+        given["f0_curve"] = np.array(curve, np.float32)
     return Options(profile=case["profile"], **given)
 
 
@@ -234,8 +241,8 @@ def answer(request: dict[str, Any], exports: Exports) -> dict[str, Any]:
     if request["op"] == "hello":
         return hello()
     case = request["case"]
-    voice, inputs = exports.find(case), read_safetensors(Path(request["inputs"]))
-    if case.get("blocks"):
+    voice, inputs = exports.find(case, request["op"] == "run"), read_safetensors(Path(request["inputs"]))
+    if "realtime" in case["options"]:
         made = of_stream(request, voice, case, inputs)
     elif request["op"] == "run_stage":
         made = Stages(voice, case, inputs, request["prefix"], int(request.get("frames", 0))).run(request["stage"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -98,11 +99,17 @@ def block_length(block16: int, method: str) -> int:
     return RMVPE_STEP * ((length - 1) // RMVPE_STEP + 1) - 160 if method == "rmvpe" else length
 
 
-def decode_crepe(salience: npt.NDArray[np.float32], dither: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """CREPE's F0 from its salience (F, 360): a path search, dither (F,) in cents, and smoothing (docs/spec/03 §3.4)."""
+def decode_crepe(
+    saliences: Iterable[npt.NDArray[np.float32]], dither: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """CREPE's F0: a path search, dither (F,) in cents, and smoothing (docs/spec/03 §3.4).
+
+    Args:
+        saliences: float32 (B, 360) each, B a multiple of 512 in all but the last.
+        dither: float32 (F,).
+    """
     bins, periodicity = [], []
-    for start in range(0, len(salience), BATCH):
-        part = salience[start : start + BATCH]
+    for part in (salience[i : i + BATCH] for salience in saliences for i in range(0, len(salience), BATCH)):
         path = best_path(part)
         bins.append(path)
         periodicity.append(part[np.arange(len(part)), path])

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rvc_onnx import f0 as pitch
-from rvc_onnx import retrieval, runtimes
+from rvc_onnx import f0_pieces, retrieval, runtimes
 from rvc_onnx.errors import OnnxVoiceError
+from rvc_onnx.f0_pieces import HOP
 from rvc_onnx.files import read_safetensors
 
 FORMAT = "rvc-onnx-voice/1"
@@ -92,10 +93,15 @@ class Folder:
             samples: float (L,).
             dither: number of frames → CREPE's dither in cents.
         """
-        outputs = self.run(self.facts["f0_methods"][method], {"audio": samples.astype(np.float32)[None]})
-        if "f0" in outputs:
-            return outputs["f0"]
-        return pitch.decode_crepe(outputs["salience"], dither(len(outputs["salience"])))
+        pieces = f0_pieces.pieces(method, samples)
+        runs = (self._run_piece(self.facts["f0_methods"][method], samples, piece) for piece in pieces)
+        if method in f0_pieces.SALIENCE_ONLY:
+            return pitch.decode_crepe((run["salience"] for run in runs), dither(len(samples) // HOP + 1))
+        return np.concatenate([run["f0"] for run in runs])
+
+    def _run_piece(self, file: str, samples: pitch.Track, piece: f0_pieces.Piece) -> dict[str, npt.NDArray[Any]]:
+        outputs = self.run(file, {"audio": samples[piece.samples].astype(np.float32)[None]})
+        return {name: value[piece.kept] for name, value in outputs.items()}
 
     def check_choice(self, method: str, speaker: int) -> None:
         """Raise OnnxVoiceError where the folder lacks an F0 method or a speaker."""

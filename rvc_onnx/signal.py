@@ -16,6 +16,7 @@ Signal = npt.NDArray[np.float64]
 RATE = 16000  # Hz, of every input
 FRAME = 160  # samples in a frame of 10 ms
 BLOCK = 256  # samples that the filter computes with one matrix product
+GAIN_PIECE = 1 << 20  # samples of the loudness gain at once, which takes some 50 bytes for each
 
 
 @dataclass(frozen=True)
@@ -162,10 +163,10 @@ def rms(samples: npt.NDArray[np.floating[Any]], frame: int, hop: int) -> Samples
     return np.sqrt(np.asarray(values, np.float32))
 
 
-def stretch(values: Samples, length: int) -> Samples:
-    """An envelope (K,) resized linearly to `length` samples, without aligned corners."""
+def stretch(values: Samples, length: int, first: int, last: int) -> Samples:
+    """Samples first … last of an envelope (K,) resized linearly to `length` samples, without aligned corners."""
     scale = float(np.float32(len(values)) / np.float32(length))
-    position = np.maximum((np.arange(length) + 0.5) * scale - 0.5, 0).astype(np.float32)
+    position = np.maximum((np.arange(first, last) + 0.5) * scale - 0.5, 0).astype(np.float32)
     left = np.minimum(position.astype(np.int64), len(values) - 1)
     right = np.minimum(left + 1, len(values) - 1)
     share = np.minimum(position - left.astype(np.float32), np.float32(1))
@@ -174,10 +175,15 @@ def stretch(values: Samples, length: int) -> Samples:
 
 def mix_loudness(waveform: Samples, highpassed: Signal, rate: int, mix: float, floor: float) -> Samples:
     """`waveform.rmsmixed`: the waveform (M,) with its envelope moved towards the input's (docs/spec/06 §6.7)."""
-    target = stretch(rms(highpassed, RATE, RATE // 2), len(waveform))
-    own = np.maximum(stretch(rms(waveform, rate // 2 * 2, rate // 2), len(waveform)), np.float32(floor))
-    gain = np.power(target, np.float32(1 - mix)) * np.power(own, np.float32(mix - 1))
-    return np.asarray(waveform * gain, np.float32)
+    before, after = rms(highpassed, RATE, RATE // 2), rms(waveform, rate // 2 * 2, rate // 2)
+    mixed = np.empty(len(waveform), np.float32)
+    for first in range(0, len(waveform), GAIN_PIECE):
+        last = min(first + GAIN_PIECE, len(waveform))
+        target = stretch(before, len(waveform), first, last)
+        own = np.maximum(stretch(after, len(waveform), first, last), np.float32(floor))
+        gain = np.power(target, np.float32(1 - mix)) * np.power(own, np.float32(mix - 1))
+        mixed[first:last] = waveform[first:last] * gain
+    return mixed
 
 
 def resample(waveform: Samples, source: int, target: int) -> Samples:

@@ -102,7 +102,13 @@ def _add_rvc_options(parser: argparse.ArgumentParser) -> None:
         "--runtime",
         choices=("torch", "onnx"),
         default="torch",
-        help="torch: rvc itself (default); onnx: rvc with exported graphs (rvc export --format onnx), files only",
+        help="torch: rvc itself (default); onnx: rvc with exported graphs (rvc export --format onnx)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "float16"),
+        default="float32",
+        help="of exported graphs (default float32); float16 is beyond the limits, and its distances are reported",
     )
 
 
@@ -112,10 +118,13 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.runtime == "onnx" and options.device != "cpu":
         raise UsageError(f"--device is {options.device}, but exported graphs are run on the cpu; leave it out")
-    program = RvcOnnx() if options.runtime == "onnx" else RvcTorch(device=options.device)
+    if options.runtime != "onnx" and options.precision != "float32":
+        raise UsageError(f"--precision {options.precision} is a choice of exported graphs; add --runtime onnx")
+    program = RvcOnnx(options.precision) if options.runtime == "onnx" else RvcTorch(device=options.device)
     if program.absent is not None:
         print(f"not tested: {program.absent}", file=sys.stderr)
     name = "python -m parity run" + (" --runtime onnx" if options.runtime == "onnx" else "")
+    name += f" --precision {options.precision}" if options.precision != "float32" else ""
     command, waivers = _reproduce(name, options), read_waivers(options.waivers)
     document = run(
         program,

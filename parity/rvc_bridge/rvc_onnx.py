@@ -1,8 +1,10 @@
 """Voices exported by `rvc` to ONNX as the candidate: conversions, and single stages cut out of the same graphs."""
 
 import hashlib
+import inspect
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from parity.rvc_bridge.case_voice import CaseVoice, config
 from parity.rvc_bridge.realtime_stages import RealtimeCase
 from parity.rvc_bridge.rvc_torch import RvcTorch
 from parity.voices import cache
-from rvc.exported import export, interface, streaming
+from rvc.exported import content_graph, export, f0_graphs, interface, layers, streaming, synthesizer_graph
 from rvc.exported.f0_graphs import GRAPHS as F0_GRAPHS
 from rvc.exported.networks import ExportedNetworks
 from rvc.exported.runtime import Graph
@@ -29,7 +31,16 @@ from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.profiles import DEFAULT
 from rvc.voice_kinds import VERSIONS
 
-VERSION = "2"  # of the folders in the cache; raise it when what is exported changes
+# What determines an exported graph, besides the weights.
+EXPORTER: tuple[Any, ...] = (
+    content_graph,
+    f0_graphs,
+    layers,
+    synthesizer_graph,
+    interface,
+    export.write_graph,
+    export.to_float16,
+)
 # Stage → its inputs and outputs within synthesizer.onnx, as local names of tensors; graph inputs have their own names.
 PARTS: dict[str, tuple[dict[str, str], list[str]]] = {
     "spk.g": ({}, ["spk.g"]),
@@ -51,9 +62,10 @@ BLOCK_ARGUMENTS: dict[str, tuple[str, ...]] = {
 class RvcOnnx(RvcTorch):
     """`rvc` with exported graphs in place of its networks; stages without a network are those of `rvc`."""
 
-    def __init__(self) -> None:
+    def __init__(self, precision: str = "float32") -> None:
         """Export nothing yet; graphs are kept in the cache of synthetic voices."""
         super().__init__()
+        self._precision = precision
         self._torch = RvcTorch()  # predicts what known mistakes compute
         self._exported: dict[str, ExportedNetworks] = {}
         self._parts: dict[str, Graph] = {}
@@ -166,49 +178,50 @@ class RvcOnnx(RvcTorch):
         key = json.dumps([case.voice["kind"], methods, str(case.voice.get("index"))])
         if key not in self._exported:
             self._exported.clear()  # one voice in memory at a time
-            self._exported[key] = ExportedNetworks.open(export_from(source, methods))
+            self._exported[key] = ExportedNetworks.open(export_from(source, methods, self._precision))
         return self._exported[key]
 
 
-def exported_folder() -> Path:
-    """Where the exported voices of the goldens are kept."""
-    return cache.folder() / "exported"
+def exported_folder(precision: str = "float32") -> Path:
+    """Where the exported voices of the goldens are kept, by what exports them: another exporter has another folder."""
+    parts = [*(inspect.getsource(item) for item in EXPORTER), torch.__version__, precision]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return cache.folder() / "exported" / f"{precision}-{digest}"
 
 
-def export_from(networks: VoiceNetworks, methods: list[str]) -> Path:
+def export_from(networks: VoiceNetworks, methods: list[str], precision: str) -> Path:
     """An exported folder of synthetic files in the cache; files that several voices share are links to one."""
-    root = exported_folder()
-    names = [networks.model.name, *methods, networks.paths["index"].name if "index" in networks.paths else "no-index"]
-    folder = root / f"{VERSION}-{'-'.join(names)}"
+    root = exported_folder(precision)
+    # The cache names the folder of each synthetic file by a digest of its contents.
+    index = networks.paths["index"].parent.name if "index" in networks.paths else "no-index"
+    folder = root / "-".join([networks.model.parent.name, *methods, index])
     if (folder / interface.DESCRIPTION).is_file():
         return folder
-    root.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(exist_ok=True)
-    owners = {interface.CONTENT: networks.version, interface.SYNTHESIZER: networks.model.name}
+    shared = root / "shared"
+    for path in (shared, folder):
+        path.mkdir(parents=True, exist_ok=True)
+    owners = {interface.SYNTHESIZER: networks.model.parent.name}
+    owners[interface.CONTENT] = f"{networks.paths['hubert'].parent.name}-{networks.version}"
     for name, build in export.planned_graphs(networks, methods).items():
-        link(root / _shared_name(name, owners.get(name, "")), folder / name, build)
+        stem = f"{Path(name).stem}-{owners[name]}.onnx" if name in owners else name
+        link(shared / stem, folder / name, build, precision)
     facts = export.write_index(networks, folder, lambda _: None)
-    described = export.describe(networks, methods, DEFAULT, "float32", facts, folder)
+    described = export.describe(networks, methods, DEFAULT, precision, facts, folder)
     part = folder / f".{os.getpid()}.json"
     part.write_text(json.dumps(described, indent=2), encoding="utf-8")
     part.replace(folder / interface.DESCRIPTION)
     return folder
 
 
-def link(shared: Path, target: Path, build: Callable[[], export.GraphFile]) -> None:
+def link(shared: Path, target: Path, build: Callable[[], export.GraphFile], precision: str) -> None:
     """Make `target` the same file as `shared`, whose graph is exported first where it is missing."""
     if not shared.is_file():
         fresh = shared.with_name(f".{os.getpid()}.{shared.name}")
-        export.write_graph(build(), fresh, "float32")
+        export.write_graph(build(), fresh, precision)
         fresh.replace(shared)
     target.unlink(missing_ok=True)
     os.link(shared, target)
 
 
-def _shared_name(name: str, owner: str) -> str:
-    digest = hashlib.sha256(f"{VERSION} {torch.__version__} {owner}".encode()).hexdigest()[:12]
-    return f"{Path(name).stem}-{digest}.onnx"
-
-
 if __name__ == "__main__":
-    print(exported_folder())
+    print(exported_folder(*sys.argv[1:2]))

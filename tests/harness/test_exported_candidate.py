@@ -13,6 +13,11 @@ def test_exported_graphs_run_on_the_cpu_only(capsys: pytest.CaptureFixture[str])
     assert "--device is cuda, but exported graphs are run on the cpu; leave it out" in capsys.readouterr().err
 
 
+def test_a_precision_of_exported_graphs_needs_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--precision", "float16"]) == 2
+    assert "--precision float16 is a choice of exported graphs; add --runtime onnx" in capsys.readouterr().err
+
+
 def test_exported_voices_offer_the_stages_that_rvc_offers() -> None:
     pytest.importorskip("onnxruntime")
     offered = [{stage.name for stage in stages.every() if program.offers(stage)} for program in (RvcOnnx(), RvcTorch())]

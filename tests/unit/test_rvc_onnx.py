@@ -13,6 +13,7 @@ import soundfile
 from test_exported_voices import files, folder, networks  # noqa: F401 (fixtures)
 
 import rvc_onnx
+from rvc import realtime
 from rvc.audio import preparation
 from rvc.audio.segments import Window
 from rvc.config import Config
@@ -20,6 +21,7 @@ from rvc.exported import export, retrieval_data
 from rvc.f0.methods import crepe
 from rvc.noise import Seeded
 from rvc.pipeline import offline
+from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.retrieval.search import Index
 from rvc.trace import Recorder
 from rvc_onnx import f0, retrieval, signal
@@ -142,3 +144,92 @@ def test_a_wrong_input_is_one_sentence(files, folder, tmp_path, capsys, content)
     assert main([str(tmp_path / "in.wav"), str(tmp_path / "out.wav"), "--model", str(folder)]) == 2
     assert main([str(files / "in.wav"), str(tmp_path / "out.wav"), "--model", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 2
+
+
+STREAMED = rvc_onnx.Controls(f0_method="pm", rms_mix_rate=1.0)
+STREAMS = {
+    "denoised": (48000, {"input_denoise": True, "output_denoise": True, "formant": 1.5, "index_rate": 0.5}),
+    "gated": (16000, {"gate_db": -25.0, "crossfade": "phase-vocoder", "rms_mix_rate": 0.25, "formant": -2.0}),
+    "harvest": (40000, {"f0_method": "harvest", "transpose": 3, "rms_mix_rate": 1.0}),
+}
+
+
+@pytest.mark.parametrize("case", STREAMS)
+def test_every_tensor_of_a_stream_is_that_of_rvc(files, folder, case):  # noqa: F811
+    rate, settings = STREAMS[case]
+    settings = {"f0_method": "pm", **settings}
+    times = {"block": 0.1, "crossfade": 0.04, "extra": 0.35}
+    sound = np.random.default_rng(7).standard_normal(3 * rate // 10).astype(np.float32) * 0.02
+    sound += 0.3 * np.sin(np.arange(len(sound)) * 2 * np.pi * 180 / rate).astype(np.float32)
+    sound[rate // 10 : rate // 8] = 0.001
+    expected, tap = Recorder(), {}
+    networks_ = VoiceNetworks(files / "voice.pth", files / "hubert", files / "voice.index", keep=True)
+    controls = realtime.Controls(**settings)
+    own = realtime.Stream(
+        realtime.load_models(networks_, "webui-classic", controls),
+        realtime.BlockSizes.of(rate, **times),
+        controls,
+        noise=Seeded(2),
+        tap=expected,
+    )
+
+    def record(name, value):
+        tap[name] = np.array(value)
+        return value
+
+    made = rvc_onnx.open_voice(folder).stream(
+        rvc_onnx.BlockSizes.of(rate, **times),
+        rvc_onnx.Controls(**settings),
+        profile="webui-classic",
+        seed=2,
+        record=record,
+    )
+    assert made.sizes.delay(True) == own.sizes.delay(denoised=True)
+    for block in sound.reshape(3, -1):
+        own.block(block)
+        made.block(block)
+    assert set(tap) == {name for name in expected if not name.endswith("input_wav")}
+    for name, value in tap.items():
+        limit = 0 if value.dtype.kind == "i" else 2e-3 * (np.abs(expected[name]).max() or 1)  # phase: float32 there
+        assert np.abs(expected[name].astype(np.float64) - value).max() <= limit, name
+
+
+def test_a_stream_of_a_hundred_blocks_runs_through_the_file_that_converts_files(files, folder):  # noqa: F811
+    opened = rvc_onnx.open_voice(folder)
+    stream = opened.stream(rvc_onnx.BlockSizes.of(16000, block=0.03, crossfade=0.02, extra=0.1), STREAMED)
+    sound = soundfile.read(files / "in.wav", dtype="float32")[0]
+    blocks = [stream.block(np.ascontiguousarray(sound[(i * 480) % 15000 :][:480])) for i in range(100)]
+    assert stream.number == 100 and np.abs(np.concatenate(blocks[50:])).max() > 0.01
+    stream.reset()
+    assert np.array_equal(stream.block(sound[:480]), blocks[0])
+    assert opened.convert(sound[:1600], f0_method="pm")[0].shape == (3200,)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: rvc_onnx.BlockSizes.of(44055), "the stream's rate is 44055 Hz; expected a multiple of 100"),
+        (lambda: rvc_onnx.BlockSizes.of(48000, block=0.001), "the block is 0.001 s"),
+        (lambda: rvc_onnx.BlockSizes.of(48000, extra=11), "make a window of 11.31 s; expected"),
+        (lambda: rvc_onnx.Controls(formant=20), "formant is 20; expected -12 to 12"),
+        (
+            lambda: rvc_onnx.Controls(crossfade="none"),
+            "there is no crossfade 'none'; choose one of fade, phase-vocoder",
+        ),
+    ],
+)
+def test_a_stream_that_cannot_be_is_one_sentence(make, message):
+    with pytest.raises(rvc_onnx.OnnxVoiceError) as error:
+        make()
+    assert message in str(error.value)
+
+
+def test_a_stream_refuses_what_the_folder_lacks(folder):  # noqa: F811
+    sizes = rvc_onnx.BlockSizes.of(16000)
+    with pytest.raises(rvc_onnx.OnnxVoiceError, match="has no F0 method rmvpe; choose one of pm, harvest"):
+        rvc_onnx.open_voice(folder).stream(sizes)
+    stream = rvc_onnx.open_voice(folder).stream(sizes, STREAMED)
+    with pytest.raises(rvc_onnx.OnnxVoiceError, match="there is no setting pitch"):
+        stream.change(pitch=3)
+    with pytest.raises(rvc_onnx.OnnxVoiceError, match=r"a block is float64 \[4000\]; expected float32 \[4000\]"):
+        stream.block(np.zeros(4000))

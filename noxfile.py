@@ -10,6 +10,8 @@ nox.options.error_on_missing_interpreters = True
 
 GROUPS = nox.project.load_toml("pyproject.toml")
 CONSTRAINTS = ("-c", "constraints.txt")
+EXPORTED = "out/export"  # the verdicts of the session `export`, a folder for each program
+NONE_DIFFERS = [0, 4]  # exit codes of a verdict; 4: nothing differs, and some cells are not tested
 
 
 def install(session: nox.Session, *groups: str, extras: str = "all") -> None:
@@ -75,16 +77,27 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def export(session: nox.Session) -> None:
-    """Export the synthetic voices to ONNX; judge `rvc` with their graphs, `rvc_onnx` and the documented example."""
-    install(session, "tests", "adapters")
-    not_differing = [0, 4]  # 4: nothing differs, and cases that are not converted, such as streams, are not tested
-    arguments = ("--runtime", "onnx", "--out", "out/export", *session.posargs)
-    session.run("python", "-m", "parity", "run", *arguments, success_codes=not_differing)
+    """Export the synthetic voices to ONNX; judge every program that runs them, and write the tables of the docs."""
+    install(session, "tests", "adapters", "rivals")
+    onnx = ("parity", "run", "--runtime", "onnx")
+    session.run("python", "-m", *onnx, "--out", f"{EXPORTED}/rvc-graphs", *session.posargs, success_codes=NONE_DIFFERS)
     folders = session.run("python", "-m", "parity.rvc_bridge.rvc_onnx", silent=True).strip()
-    for program in ("-m rvc_onnx.adapter", "docs/examples/exported_voice.py"):
-        name = program.rpartition("/")[2].removesuffix(".py").removeprefix("-m ")
-        arguments = ("--candidate", f"python {program} {folders}", "--out", f"out/export-{name}", *session.posargs)
-        session.run("python", "-m", "parity", "check", *arguments, success_codes=not_differing)
+    adapter = f"python -m rvc_onnx.adapter {folders}"
+    programs = {
+        "onnxruntime": adapter,
+        "openvino": f"{adapter} openvino",
+        "example": f"python docs/examples/exported_voice.py {folders}",
+    }
+    for name, program in programs.items():
+        arguments = ("--candidate", program, "--out", f"{EXPORTED}/{name}", *session.posargs)
+        session.run("python", "-m", "parity", "check", *arguments, success_codes=NONE_DIFFERS)
+    half = ("--precision", "float16", "--out", f"{EXPORTED}/float16", *(session.posargs or ("--quick",)))
+    session.run("python", "-m", *onnx, *half, success_codes=[1, *NONE_DIFFERS])  # beyond float32's limits
+    if session.posargs:
+        session.run("python", "tools/export_tables.py", EXPORTED)
+        return
+    session.run("python", "tools/exported_lengths.py", folders)
+    session.run("python", "tools/export_tables.py", EXPORTED, "--write", "docs/exported-voice.md")
 
 
 @nox.session(default=False)

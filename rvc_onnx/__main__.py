@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rvc_onnx.conversion import Options
+from rvc_onnx.conversion import Conversion, Options
 from rvc_onnx.errors import OnnxVoiceError
 from rvc_onnx.files import read_sound, write_sound
-from rvc_onnx.profiles import PROFILES
+from rvc_onnx.profiles import PROFILES, seeded
 from rvc_onnx.runtimes import RUNTIMES
 from rvc_onnx.voice import open_voice
 
@@ -52,13 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = ("profile", "f0_method", "transpose", "index_rate", "protect", "rms_mix_rate", "resample_rate")
     options = Options(**{name: vars(args)[name] for name in (*names, "filter_radius", "speaker", "seed")})
     try:
-        samples, rate = open_voice(args.model, args.threads, args.runtime).convert(read_sound(args.input), options)
+        voice = open_voice(args.model, args.threads, args.runtime)
+        conversion = Conversion(voice, options, lambda name, value: value, seeded(options.seed))
+        samples, rate = conversion.run(read_sound(args.input))
         write_sound(args.output, samples, rate)
     except OnnxVoiceError as error:
         print(f"rvc-onnx: {error}", file=sys.stderr)
         return 2
     took = time.perf_counter() - start
-    result = {"output": str(args.output), "rate": rate, "samples": len(samples), "seconds": round(took, 3)}
+    seconds = {name: round(value, 3) for name, value in (*conversion.seconds.items(), ("total", took))}
+    result = {"output": str(args.output), "rate": rate, "samples": len(samples), "seconds": seconds}
     print(json.dumps(result) if args.json else f"{args.output}: {len(samples) / rate:.2f} s at {rate} Hz, {took:.2f} s")
     return 0
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +53,11 @@ class Options:
 
 
 class Conversion:
-    """One conversion; each method is one stage or a few."""
+    """One conversion; each method is one stage or a few.
+
+    Attributes:
+        seconds: what f0, features (with retrieval) and synthesizer took, opening their graphs included.
+    """
 
     def __init__(self, voice: Folder, options: Options, record: Record, noise: Noise) -> None:
         """Check the options.
@@ -61,6 +68,7 @@ class Conversion:
         self.voice, self.options, self.record, self.noise = voice, options, record, noise
         self.constants: dict[str, Any] = voice.facts["constants"]
         self.rate = int(voice.facts["rate"])
+        self.seconds = dict.fromkeys(("f0", "features", "synthesizer"), 0.0)
         name = options.profile or str(voice.facts["profile"])
         if name not in PROFILES:
             raise OnnxVoiceError(f"there is no profile {name!r}; choose one of {', '.join(PROFILES)}")
@@ -79,6 +87,13 @@ class Conversion:
             raise OnnxVoiceError(f"{name} is {value}; expected 0 to 1")
         return share
 
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the seconds of a stage to `seconds`."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] += time.perf_counter() - start
+
     def run(self, raw: Samples) -> tuple[npt.NDArray[np.int16], int]:
         """All stages in order."""
         record, window = self.record, self.options.window
@@ -91,9 +106,11 @@ class Conversion:
         profile, cuts = signal.cut_points(highpassed, window)
         if profile is not None:
             record("quiet.profile", profile)
+        del profile  # as long as the recording
         parts = signal.spans(len(highpassed), record("segment.cuts", cuts), window)
         padded = record("padded", np.pad(highpassed, window.samples("pad"), mode="reflect"))
-        track = self.track(padded) if self.voice.facts["f0"] else None
+        with self.timed("f0"):
+            track = self.track(padded) if self.voice.facts["f0"] else None
         pieces = [self.segment(f"seg{i}", padded, span, track) for i, span in enumerate(parts)]
         waveform = record("waveform.concat", np.concatenate(pieces))
         rate = self.rate
@@ -144,8 +161,10 @@ class Conversion:
         audio = self.record(f"{name}.audio", padded[span.first : span.last].astype(np.float32)[None])
         count = span.content_frames
         own = None if track is None else (track[0][:, span.frames][:, :count], track[1][:, span.frames][:, :count])
-        content = self.content(name, audio, own, count)
-        waveform = self.synthesize(name, content, own)
+        with self.timed("features"):
+            content = self.content(name, audio, own, count)
+        with self.timed("synthesizer"):
+            waveform = self.synthesize(name, content, own)
         pad, hop = self.options.window.pad_frames, int(self.voice.facts["hop"])
         kept = waveform[pad * hop : (pad + max(count - 2 * pad, 0)) * hop]
         return np.asarray(self.record(f"{name}.waveform.segment", kept))

@@ -23,6 +23,7 @@ SECTIONS_OF_MARK = {  # mark of the document → the sections whose tables it ge
     "offline": ("offline",),
     "growth": ("growth-ours", "growth-original"),
     "rivals": ("rivals",),
+    "exported": ("exported",),
     "kinds": ("kinds",),
     "live": ("live", "stream"),
     "load": ("load",),

@@ -79,6 +79,19 @@ def generators(section: Section) -> str:
     return markdown([*rows, *((name, why, "", "") for name, why in section["missing"].items())])
 
 
+def exported(section: Section) -> str:
+    """An exported voice in other runtimes, beside rvc and the original."""
+    stages = list(section["original"]["stages"])
+    head = (f"exported voice, {section['seconds_of_audio']:g} s", "seconds", "peak, MiB", *stages, "from rvc's float32")
+    rows = [head]
+    for row in [{**section["original"], "precision": program_name(section["original"]["name"])}, *section["ours"]]:
+        own = [_text(row["stages"][stage]) for stage in stages]
+        rows.append((row["precision"], _text(row["seconds"]), _text(row["peak_mib"]), *own, str(row.get("why", ""))))
+    rows += [(name, why, *[""] * (len(head) - 2)) for name, why in section["missing"].items()]
+    sizes = ", ".join(f"{size:.0f} MiB in {precision}" for precision, size in section["exported_mib"].items())
+    return f"{markdown(rows)}\n\nThe exported folder with RMVPE and the index: {sizes}."
+
+
 def kinds(section: Section) -> str:
     """How many times faster than the original, for other kinds of voices."""
     rows = [("times faster", *_names(next(iter(section.values()))), "original's noise")]
@@ -129,6 +142,7 @@ SECTIONS: Mapping[str, Callable[[Section], str]] = {
     "growth-ours": growth,
     "growth-original": growth,
     "rivals": generators,
+    "exported": exported,
     "kinds": kinds,
     "live": realtime,
     "stream": stream,

@@ -11,7 +11,7 @@ from bench.judge.goals import BASE_KIND
 from bench.measure import unit
 from bench.measure.workload import Workload, speech
 from bench.publish.provenance import original_of
-from bench.sections import conversions, generators, loading, memory_growth, realtime_blocks, stream_memory
+from bench.sections import conversions, exported, generators, loading, memory_growth, realtime_blocks, stream_memory
 
 KINDS = (BASE_KIND, "v2-48k-f0", "v2-32k-f0", "v1-40k-f0", "v2-40k-nof0")
 QUICK: dict[str, Any] = {
@@ -48,12 +48,12 @@ class Plan:
         precisions: precisions of rvc.
         threads: threads of each program.
         seconds: length of the section offline.
-        rounds: runs of each program in the sections offline and rivals.
+        rounds: runs of each program in the sections offline, rivals and exported.
         lengths: lengths of the sections growth-ours and growth-original.
         turns: turns of the section live.
         kinds: kinds of voices of the section kinds.
         generator: length of the section rivals.
-        kind_seconds: length of the sections kinds and parity.
+        kind_seconds: length of the sections kinds, parity and exported.
         stream: length of the section stream.
         loads: rounds of the section load.
         earlier: sections of an earlier result, to whose runs more are added.
@@ -161,6 +161,12 @@ def measure_realtime(plan: Plan, scratch: Path) -> dict[str, Any]:
     return realtime_blocks.measure(precisions, plan.turns, original, plan.checkout, plan.threads, scratch)
 
 
+def measure_exported(plan: Plan, scratch: Path) -> dict[str, Any]:
+    """Complete conversions with an exported voice."""
+    workload = Workload(speech(plan.kind_seconds, scratch), plan.kind_seconds, threads=plan.threads)
+    return exported.measure(workload, plan.rounds, plan.original, plan.checkout, scratch)
+
+
 def measure_stream(plan: Plan, scratch: Path) -> dict[str, Any]:
     """A long stream."""
     return stream_memory.measure(plan.stream, plan.fastest, plan.threads, scratch)
@@ -177,6 +183,7 @@ SECTIONS: Mapping[str, Callable[[Plan, Path], dict[str, Any]]] = {
     "growth-ours": measure_growth_of_rvc,
     "growth-original": measure_growth_of_original,
     "rivals": measure_generators,
+    "exported": measure_exported,
     "kinds": measure_kinds,
     "live": measure_realtime,
     "stream": measure_stream,

@@ -268,6 +268,22 @@ def describe(path: Path) -> dict[str, object]:
     }
 
 
+def voice_of(path: Path) -> tuple[str, str] | None:
+    """What a synthesizer in ONNX is, and what to do with it, in the words of a refusal; None for an unknown file."""
+    try:
+        kind = dialect(read(path))
+    except BadInput:
+        return None
+    if kind == UNKNOWN:
+        return None
+    if kind == OWN:
+        return "the synthesizer of a folder that rvc export wrote", "give the folder itself with --model"
+    return (
+        f"a voice in ONNX for another program ({kind})",
+        "give the .pth from which it was exported, or the folder that rvc export --format onnx makes of that",
+    )
+
+
 def _is_channels(port: Port, axis: int) -> bool:
     """Whether an axis counts channels, whose number is fixed in every export, rather than time."""
     last = len(port.shape) - 1

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from rvc.errors import BadCheckpoint
+from rvc.weights import onnx_file
 
 HEAD = 512  # bytes at the start of a file that are compared; tar writes its mark at 257
 
@@ -47,6 +48,7 @@ class Recognizer:
         head: takes the first `HEAD` bytes of the file and returns whether it is of this kind.
         entry: a pattern of which some name in the directory of a zip file must be a match.
         tensors: patterns; for each of them some tensor's name must be a match.
+        detail: takes the path of a file of this kind and returns a more exact `what` and `advice`, or None.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Recognizer:
     head: Callable[[bytes], bool] | None = None
     entry: str = ""
     tensors: tuple[str, ...] = ()
+    detail: Callable[[Path], tuple[str, str] | None] | None = None
 
 
 def _starts(*marks: bytes) -> Callable[[bytes], bool]:
@@ -149,7 +152,13 @@ RECOGNIZERS = (
         "render it as a sound file first",
         head=_starts(b"MThd"),
     ),
-    Recognizer("ONNX model", "an ONNX model", "give the .pth from which it was exported", head=_is_onnx),
+    Recognizer(
+        "ONNX model",
+        "an ONNX model",
+        "give the .pth from which it was exported",
+        head=_is_onnx,
+        detail=onnx_file.voice_of,
+    ),
     Recognizer("GGUF model", "a GGUF model", OTHER_MODEL, head=_starts(b"GGUF", b"lmgg", b"tjgg")),
     Recognizer("HDF5 file", "an HDF5 file (Keras)", OTHER_MODEL, head=_starts(b"\x89HDF")),
     Recognizer("picture", "a picture", "give the right file", head=_starts(b"\x89PNG", b"\xff\xd8\xff", b"GIF8")),
@@ -287,6 +296,8 @@ def refuse_other_content(path: Path, role: Role) -> None:
     except OSError:
         return  # the reader reports why
     if recognizer is not None and recognizer.role is not role:
+        if recognizer.detail is not None and (detail := recognizer.detail(path)) is not None:
+            recognizer = replace(recognizer, what=detail[0], advice=detail[1])
         raise BadCheckpoint(refusal(path.name, recognizer, role))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import faiss
 import numpy as np
 import pytest
 import soundfile
-from test_exported_voices import files, folder, networks  # noqa: F401 (fixtures)
+from test_exported_voices import SMALL, files, folder, networks, random_weights  # noqa: F401 (fixtures)
 
 import rvc_onnx
 from rvc import realtime
@@ -18,13 +19,15 @@ from rvc.audio import preparation
 from rvc.audio.segments import Window
 from rvc.config import Config
 from rvc.exported import export, retrieval_data
+from rvc.exported.f0_graphs import GRAPHS, OUTPUTS
 from rvc.f0.methods import crepe
 from rvc.noise import Seeded
 from rvc.pipeline import offline
 from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.retrieval.search import Index
 from rvc.trace import Recorder
-from rvc_onnx import f0, retrieval, signal
+from rvc_onnx import f0, f0_pieces, retrieval, signal
+from rvc_onnx import folder as folder_module
 from rvc_onnx.__main__ import main
 
 pytest.importorskip("onnxruntime")
@@ -76,7 +79,7 @@ def test_the_path_search_of_crepe_is_that_of_the_original():
     ).astype(np.float32)
     dither = np.zeros(700, np.float32)
     expected = crepe.decode(torch.split(torch.from_numpy(salience), crepe.STEPS_AT_ONCE), dither)
-    assert np.allclose(f0.decode_crepe(salience, dither), expected, rtol=1e-6)
+    assert np.allclose(f0.decode_crepe([salience], dither), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("voice", ["voice", "plain"])
@@ -233,3 +236,45 @@ def test_a_stream_refuses_what_the_folder_lacks(folder):  # noqa: F811
         stream.change(pitch=3)
     with pytest.raises(rvc_onnx.OnnxVoiceError, match=r"a block is float64 \[4000\]; expected float32 \[4000\]"):
         stream.block(np.zeros(4000))
+
+
+def test_rmvpe_on_a_long_recording_in_pieces_gives_the_same_bits(tmp_path, monkeypatch):
+    shapes, _ = SMALL["rmvpe"]
+    graph = export.GraphFile(
+        "f0_rmvpe.onnx",
+        GRAPHS["rmvpe"](random_weights(shapes, 1)),
+        export.example_audio(),
+        OUTPUTS["rmvpe"],
+        {"audio": {1: "samples"}},
+    )
+    export.write_graph(graph, tmp_path / graph.name, "float32")
+    facts = {"format": folder_module.FORMAT, "f0_methods": {"rmvpe": graph.name}, "files": {}, "retrieval": None}
+    (tmp_path / "voice.json").write_text(json.dumps(facts))
+    opened = folder_module.Folder(tmp_path, 1)
+    sound = 0.1 * np.random.default_rng(3).standard_normal(160 * 5000 + 77)
+    whole = opened.graph_f0("rmvpe", sound, np.zeros)
+    monkeypatch.setitem(f0_pieces.METHODS, "rmvpe", f0_pieces.Pieces(1536, 1600))
+    assert len(list(f0_pieces.pieces("rmvpe", sound))) == 4
+    assert np.array_equal(opened.graph_f0("rmvpe", sound, np.zeros), whole)
+
+
+@pytest.mark.parametrize("method", f0_pieces.METHODS)
+@pytest.mark.parametrize("frames", [1, 10240, 10241, 12288, 40000])
+def test_pieces_cover_each_frame_once_on_the_methods_grid(method, frames):
+    plan, samples = f0_pieces.METHODS[method], range(160 * (frames - 1) + 99)
+    covered = []
+    for piece in f0_pieces.pieces(method, samples):
+        part = samples[piece.samples]
+        first, count = part[0] // 160, len(part) // 160 + 1
+        covered += list(range(first, first + count)[piece.kept])
+        assert part[0] % (160 * 32 if method == "rmvpe" else 160) == 0
+        assert count <= plan.kept + 2 * plan.margin
+    assert covered == list(range(frames))
+
+
+def test_the_loudness_mix_in_pieces_is_that_of_the_whole(monkeypatch):
+    sound = np.random.default_rng(5).standard_normal(50000)
+    arguments = (sound.astype(np.float32), sound[::2], 32000, 0.25, 1e-6)
+    whole = signal.mix_loudness(*arguments)
+    monkeypatch.setattr(signal, "GAIN_PIECE", 777)
+    assert np.array_equal(signal.mix_loudness(*arguments), whole)

@@ -43,11 +43,11 @@ def pm_block(samples: Track) -> Track:
     """
     margin = 1.5 / BLOCK_FLOOR  # seconds, half of the window of three periods
     left = math.ceil(margin * 16000)
-    found = _praat(np.pad(samples, (left, left + 1)), BLOCK_FLOOR)
-    if abs(found.t1 - margin) >= 0.001:
-        raise OnnxVoiceError(f"Praat's first frame lies at {found.t1:.4f} s instead of {margin:.4f}; another version?")
+    track = _praat(np.pad(samples, (left, left + 1)), BLOCK_FLOOR)
+    if abs(track.t1 - margin) >= 0.001:
+        raise OnnxVoiceError(f"Praat's first frame lies at {track.t1:.4f} s instead of {margin:.4f}; another version?")
     frames = len(samples) // 160 + 1
-    f0 = found.selected_array["frequency"][:frames]
+    f0 = track.selected_array["frequency"][:frames]
     return np.pad(f0, (0, frames - len(f0)))
 
 

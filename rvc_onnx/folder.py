@@ -104,7 +104,12 @@ class Folder:
         return {name: value[piece.kept] for name, value in outputs.items()}
 
     def check_choice(self, method: str, speaker: int) -> None:
-        """Raise OnnxVoiceError where the folder lacks an F0 method or a speaker."""
+        """Raise OnnxVoiceError where the folder or the runtime lacks an F0 method, or the voice a speaker."""
+        if self.facts["f0"] and method in runtimes.WRONG_METHODS.get(self._runtime, ()):
+            raise OnnxVoiceError(
+                f"{self._runtime} computes the graph of the F0 method {method} wrongly; choose the runtime "
+                "onnxruntime, or another method"
+            )
         known = [*self.facts["f0_methods"], *pitch.LIBRARIES]
         if self.facts["f0"] and method not in known:
             raise OnnxVoiceError(f"{self.folder} has no F0 method {method}; choose one of {', '.join(known)}")

@@ -26,8 +26,8 @@ Verdict = Mapping[str, Any]
 
 def verdicts(root: Path) -> dict[str, Verdict]:
     """Name of a run → its verdict."""
-    found = sorted(root.glob("*/verdict.json"))
-    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in found}
+    files = sorted(root.glob("*/verdict.json"))
+    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in files}
 
 
 def compared(cases: Iterable[Verdict]) -> Iterator[tuple[Verdict, Verdict]]:

@@ -67,8 +67,8 @@ def of_a_stream(exported: rvc_onnx.Voice, networks: VoiceNetworks) -> float:
 
 def main(arguments: Sequence[str]) -> int:
     """Print the SNR of each conversion; 1 where one is below `LEAST_SNR`."""
-    found = sorted(path.parent for path in Path(arguments[0]).glob("*/voice.json"))
-    folder = next(folder for folder in found if (folder / "f0_rmvpe.onnx").is_file())
+    folders = sorted(path.parent for path in Path(arguments[0]).glob("*/voice.json"))
+    folder = next(folder for folder in folders if (folder / "f0_rmvpe.onnx").is_file())
     exported = rvc_onnx.open_voice(folder, torch.get_num_threads())
     kind = Path(exported.facts["source"]["file"]).stem
     networks = VoiceNetworks(voices.make_voice(kind), voices.make_hubert(), rmvpe=voices.make_rmvpe(), keep=True)

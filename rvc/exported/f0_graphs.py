@@ -104,8 +104,10 @@ class RmvpeGraph(nn.Module):
         for rise, level in zip(self.rise, self.up, strict=True):
             x = level(torch.cat((rise(x), skips.pop()), 1))
         frames = self.head(x)[0].permute(1, 0, 2).reshape(-1, self.features)
-        salience = torch.sigmoid(self.bins(self.gru(frames[None])[0][0]))[: mel.shape[0]]
-        return decode(salience, self.cents, rmvpe.THRESHOLD, edges=False), salience
+        salience = torch.sigmoid(self.bins(self.gru(frames[None])[0][0]))
+        # Decoded before the cut: OpenVINO 2026 drops a cut before GatherElements and then refuses the shapes.
+        f0 = decode(salience, self.cents, rmvpe.THRESHOLD, edges=False)
+        return f0[: mel.shape[0]], salience[: mel.shape[0]]
 
 
 def _conv2d(weight: Tensor, bias: Tensor, padding: int) -> nn.Conv2d:

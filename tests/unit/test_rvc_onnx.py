@@ -227,6 +227,16 @@ def test_a_stream_that_cannot_be_is_one_sentence(make, message):
     assert message in str(error.value)
 
 
+def test_a_method_that_a_runtime_computes_wrongly_is_refused(folder):  # noqa: F811
+    with pytest.raises(rvc_onnx.OnnxVoiceError, match="openvino computes the graph of the F0 method fcpe wrongly"):
+        rvc_onnx.open_voice(folder, runtime="openvino").convert(np.zeros(16000, np.float32), f0_method="fcpe")
+
+
+def test_a_runtime_that_does_not_exist_is_refused(folder):  # noqa: F811
+    with pytest.raises(rvc_onnx.OnnxVoiceError, match="there is no runtime 'x'; choose one of onnxruntime, openvino"):
+        rvc_onnx.open_voice(folder, runtime="x").features(np.zeros((1, 800), np.float32))
+
+
 def test_a_stream_refuses_what_the_folder_lacks(folder):  # noqa: F811
     sizes = rvc_onnx.BlockSizes.of(16000)
     with pytest.raises(rvc_onnx.OnnxVoiceError, match="has no F0 method rmvpe; choose one of pm, harvest"):

@@ -146,6 +146,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def kills(session: nox.Session) -> None:
+    """Kill commands at random moments; every output must be whole or absent: --kills N --seed S."""
+    install(session, "tests")
+    session.run("python", "-m", "reliability.kills", *session.posargs)
+
+
+@nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Plant bugs of real ports in `rvc` one by one and print whether the judge detects, blames and explains each."""
     install(session, "tests")

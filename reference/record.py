@@ -197,7 +197,10 @@ def accept(names: list[str], reason: str) -> int:
         proposals.append(case)
     for case in proposals:
         store.save_case(COMMITTED / case.name, {name: case[name] for name in case}, case.meta | {"accepted": reason})
-        shutil.rmtree(case.folder)
+        accepted = case.folder.with_name(f".{case.name}.accepted")  # hidden first, so that no half of it is a proposal
+        shutil.rmtree(accepted, ignore_errors=True)
+        case.folder.rename(accepted)
+        shutil.rmtree(accepted)
         print(f"{case.name} is in place: {reason}")
     print("pin what is in place: rvc-parity manifest --write")
     return 0

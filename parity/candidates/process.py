@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+import os
 import queue
+import re
 import shlex
 import subprocess
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from parity.candidates.candidate import CandidateError, NotOffered
@@ -15,6 +18,8 @@ CALL_TIMEOUT = 600.0  # seconds for one call: a whole conversion on a slow machi
 EXIT_TIMEOUT = 2.0  # seconds that an adapter has to end after `bye` before it is killed
 CRASH_TIMEOUT = 5.0  # seconds to wait for the exit status of an adapter that closed its stdout
 STDERR_LINES = 10  # last lines of stderr that are kept for the message about a crash
+# Names of variables that an adapter does not get, such as GITHUB_TOKEN and AWS_SECRET_ACCESS_KEY.
+_SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|AUTH_SOCK", re.IGNORECASE)
 _LINE_SHOWN = 60  # characters of a wrong answer that a message quotes
 
 
@@ -56,6 +61,7 @@ class AdapterProcess:
                 encoding="utf-8",
                 errors="replace",
                 bufsize=1,
+                env=restricted(os.environ),
             )
         except OSError as error:
             raise self._cannot_start(error.strerror or str(error)) from None
@@ -144,6 +150,11 @@ class AdapterProcess:
             if pipe is not None:
                 with contextlib.suppress(OSError, ValueError):
                     pipe.close()
+
+
+def restricted(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that an adapter gets: all but those whose names show a password, a token or a key."""
+    return {name: value for name, value in environment.items() if not _SECRET.search(name)}
 
 
 def check_answer(op: str, number: int, line: str) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--unguided", action="store_true", help="without atheris, which guides inputs by coverage")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="folder of inputs and figures (default out/fuzz)")
-    parser.add_argument("--figures", type=Path, help="merge the figures into this JSON file")
+    parser.add_argument("--figures", type=Path, help="merge figures and reached lines into this JSON file")
     options = parser.parse_args(arguments)
     guided = not options.unguided and importlib.util.find_spec("atheris") is not None
     if not guided:
@@ -60,8 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     by_name = {reader.name: reader for reader in readers}
     for result in results:
         reader = by_name[result.reader]
-        corpus = sorted((out / reader.slug / "corpus").iterdir())
-        result.covered, result.lines = coverage.measure(reader, (path.read_bytes() for path in corpus))
+        if options.figures:
+            corpus = sorted((out / reader.slug / "corpus").iterdir())
+            result.covered, result.lines = coverage.measure(reader, (path.read_bytes() for path in corpus))
         for path in map(Path, result.defects.values()):
             path.write_bytes(minimization.minimize(reader, path.read_bytes()))
     document = campaign.document(results, options.seed, guided)

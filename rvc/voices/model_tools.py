@@ -131,7 +131,13 @@ def write(target: Path, weight: Mapping[str, Tensor], config: list[Any], metadat
         atomically(target, lambda path: save_file(dict(copies), path, pack_metadata(metadata, config)))
     else:
         content = OrderedDict(weight=copies, config=config, **metadata)
-        atomically(target, lambda path: torch.save(content, path))
+        atomically(target, lambda path: _save(content, path))
+
+
+def _save(content: Mapping[str, Any], path: str) -> None:
+    """Save for torch. An open file, in place of its name, keeps the temporary name out of the archive."""
+    with open(path, "wb") as file:
+        torch.save(content, file)
 
 
 def _to_float16(name: str, tensor: Tensor, source: Path) -> Tensor:

@@ -1,6 +1,8 @@
 """Names, JSON and tensors of a candidate are not trusted: each ends in one sentence, and no output breaks."""
 
 import json
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from small_case import Player, golden, tensors
 
 from parity.candidates import external
 from parity.candidates.candidate import CandidateError
-from parity.candidates.process import ProtocolError, check_answer
+from parity.candidates.process import AdapterProcess, ProtocolError, check_answer
 from parity.cli import main as command_line
 from parity.errors import TraceError
 from parity.goldens import store, trace_file
@@ -174,3 +176,15 @@ def test_hostile_names_are_escaped_in_every_output(tmp_path: Path) -> None:
     assert "<script>" not in markdown.document(document).replace("\\<script\\>", "")
     columns = {line.replace("\\|", "").count("|") for line in texts["summary.md"].splitlines() if line.startswith("| ")}
     assert columns == {6, 7}.intersection(columns)
+
+
+def test_an_adapter_gets_no_variable_that_holds_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "my_password", "OPENAI_API_KEY", "SSH_AUTH_SOCK"):
+        monkeypatch.setenv(name, "hidden")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    code = "import os, sys; sys.stderr.write(repr(sorted(os.environ.items()))); sys.exit(3)"
+    program = AdapterProcess(shlex.join([sys.executable, "-c", code]))
+    with pytest.raises(ProtocolError) as raised:
+        program.request("hello", None)
+    program.stop()
+    assert "hidden" not in str(raised.value) and "CUDA_VISIBLE_DEVICES" in str(raised.value)

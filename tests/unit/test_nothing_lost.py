@@ -163,3 +163,9 @@ def test_threads_that_share_one_voice_get_the_bits_of_single_conversions(batch, 
         )
     assert all(np.array_equal(many[place], single[place % 3]) for place in range(50))
     assert torch.is_grad_enabled()
+
+
+def test_an_exported_voice_has_the_same_bytes_each_time(tmp_path, voice):
+    export(voice, tmp_path / "a.pth")
+    export(voice, tmp_path / "b.pth")
+    assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()

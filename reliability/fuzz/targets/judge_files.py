@@ -24,7 +24,7 @@ GOLDEN = Path("goldens") / "cases" / "alone-silence-harvest-classic"  # from the
 ROOT = Path(__file__).parents[3]
 
 
-def _trace(frames: int = 6) -> dict[str, Any]:
+def trace(frames: int = 6) -> dict[str, Any]:
     """A few tensors of a conversion, under the names of the stage table."""
     generator = np.random.default_rng(0)
     hz = np.full((1, frames), 220, np.float32)
@@ -41,13 +41,13 @@ def _trace(frames: int = 6) -> dict[str, Any]:
 
 def _traces() -> Sequence[bytes]:
     about = {"profile": "webui-2026", "options": {"f0_method": "pm", "transpose": 0}, "rate": 40000}
-    return [save(_trace()), save(_trace(), {"rvc": json.dumps(about)}), save(_trace(), {"options": '{"protect": 0.5}'})]
+    return [save(trace()), save(trace(), {"rvc": json.dumps(about)}), save(trace(), {"options": '{"protect": 0.5}'})]
 
 
 def _read_trace(path: Path) -> None:
     """Judge a trace by itself and by a right one."""
     right = path.with_name("right.safetensors")
-    right.write_bytes(save(_trace()))
+    right.write_bytes(save(trace()))
     dumps.compare(right, path)
     dumps.compare(path, right)
 
@@ -83,8 +83,8 @@ def _read_spread(path: Path) -> None:
 def _verdicts() -> Sequence[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         one, two = Path(folder) / "a.safetensors", Path(folder) / "b.safetensors"
-        one.write_bytes(save(_trace()))
-        two.write_bytes(save(_trace() | {"seg0.flow.z": np.ones((1, 4, 6), np.float32)}))
+        one.write_bytes(save(trace()))
+        two.write_bytes(save(trace() | {"seg0.flow.z": np.ones((1, 4, 6), np.float32)}))
         documents = [dumps.compare(one, two), dumps.compare(one, one)]
     return [bundles.pack({"verdict.json": json.dumps(document).encode()}) for document in documents]
 

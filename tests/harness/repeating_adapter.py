@@ -1,4 +1,6 @@
-"""An adapter for tests that computes two stages and a conversion; its retrieval is 1 % too large in the conversion.
+"""An adapter for tests that computes three stages and a conversion, which is 1 % too large in its retrieval.
+
+In the conversion of a stream the mean of the prior is 1 % too large.
 
 python repeating_adapter.py GOLDENS                 as a program of the protocol
 python repeating_adapter.py GOLDENS REQUESTS.JSON   as a device that answers requests in files
@@ -16,7 +18,7 @@ HELLO = {
     "protocol": "rvc-parity/1",
     "name": "repeating",
     "version": "1",
-    "stages": ["content.upsampled", "trim"],
+    "stages": ["content.upsampled", "trim", "rt.z_p"],
     "chain": True,
     "precision": "float32",
 }
@@ -26,6 +28,12 @@ def repeated(tensors: dict[str, np.ndarray]) -> np.ndarray:
     return np.repeat(tensors["seg0.retrieval.blended"], 2, axis=1)
 
 
+def prior(tensors: dict[str, np.ndarray], prefix: str) -> np.ndarray:
+    """A sample of the prior, docs/spec/05."""
+    m, logs, noise = (tensors[f"{prefix}{name}"] for name in ("enc_p.m", "enc_p.logs", "noise.z"))
+    return m + np.exp(logs) * noise * np.float32(0.66666)
+
+
 def answer(request: dict[str, Any], goldens: Path) -> dict[str, Any]:
     """Run one request; writes its outputs."""
     inputs = read(Path(request["inputs"]))
@@ -33,14 +41,30 @@ def answer(request: dict[str, Any], goldens: Path) -> dict[str, Any]:
         from parity.goldens import store
 
         case = store.open_case(goldens / request["case"]["name"])
+        if case.facts.blocks:
+            write(Path(request["outputs"]), converted_stream(case))
+            return {"ok": True}
         made = {"seg0.retrieval.blended": case["seg0.retrieval.blended"] * np.float32(1.01)}
         made["seg0.content.upsampled"] = repeated(made)
     elif request["stage"] == "content.upsampled":
         made = {"seg0.content.upsampled": repeated(inputs)}
+    elif request["stage"] == "rt.z_p":
+        made = {f"{request['prefix']}z_p": prior(inputs, request["prefix"])}
     else:
         return {"ok": False, "error": "the length is not known"}
     write(Path(request["outputs"]), made)
     return {"ok": True}
+
+
+def converted_stream(case: Any) -> dict[str, np.ndarray]:
+    made = {}
+    for block in range(case.facts.blocks):
+        prefix = f"rt.{block}."
+        made[f"{prefix}enc_p.m"] = case[f"{prefix}enc_p.m"] * np.float32(1.01)
+        inputs = {f"{prefix}{name}": case[f"{prefix}{name}"] for name in ("enc_p.logs", "noise.z")}
+        made[f"{prefix}enc_p.logs"] = inputs[f"{prefix}enc_p.logs"]
+        made[f"{prefix}z_p"] = prior(inputs | made, prefix)
+    return made
 
 
 def read(path: Path) -> dict[str, np.ndarray]:

@@ -20,8 +20,10 @@ from parity.cli import main as command_line
 from parity.errors import UsageError
 from parity.goldens import store
 from parity.runs import run as running
-from parity.rvc_bridge import voice_files
+from parity.rvc_bridge import counterfactual, voice_files
 
+GOLDENS = Path(__file__).parents[2] / store.GOLDENS
+STREAM = "rt-silence-2026"
 ADAPTER = Path(__file__).with_name("repeating_adapter.py")
 EVERY = [*(stage.name for stage in stages.every()), request_files.WHOLE]
 
@@ -53,9 +55,24 @@ def essence(document: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("raw", [False, True])
 def test_files_give_the_verdict_of_the_protocol(goldens: Path, tmp_path: Path, raw: bool) -> None:
-    expected = through_protocol(goldens, tmp_path / "protocol")
+    expected = through_files_and_protocol(goldens, tmp_path, raw)
     blames = {stage["stage"]: stage["blame"] for stage in expected["cases"][0]["stages"]}
     assert (blames["retrieval.blended"], blames["content.upsampled"]) == ("origin", "inherited")
+
+
+def test_a_stream_gets_the_same_verdict_in_both_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counterfactual, "networks_are_installed", lambda: False)  # they change neither way
+    goldens = tmp_path / "goldens"
+    goldens.mkdir()
+    (goldens / STREAM).symlink_to(GOLDENS / STREAM)
+    expected = through_files_and_protocol(goldens, tmp_path, raw=False)
+    blames = {stage["stage"]: stage["blame"] for stage in expected["cases"][0]["stages"] if stage["prefix"] == "rt.0."}
+    assert (blames["rt.enc_p"], blames["rt.z_p"]) == ("origin", "inherited")
+
+
+def through_files_and_protocol(goldens: Path, tmp_path: Path, raw: bool) -> dict[str, Any]:
+    """The verdict of the adapter behind the protocol, which its answers in files get too."""
+    expected = through_protocol(goldens, tmp_path / "protocol")
     folder = tmp_path / "requests"
     cases = [store.open_case(path) for path in store.cases(goldens)]
     request_files.write(folder, cases, EVERY, lambda case: {}, raw)
@@ -69,6 +86,7 @@ def test_files_give_the_verdict_of_the_protocol(goldens: Path, tmp_path: Path, r
     assert program.added == 0
     assert essence(document) == essence(expected)
     assert document["candidate"]["declares"] == expected["candidate"]["declares"]
+    return expected
 
 
 def test_the_commands_write_requests_and_judge_outputs(

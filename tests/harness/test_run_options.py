@@ -6,14 +6,17 @@ import json
 import os
 import resource
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from small_case import META, Player, golden, tensors
+from without_torch import LightInstallation
 
 from parity.candidates.candidate import Tensors
 from parity.cli import main as command_line
@@ -104,6 +107,43 @@ def test_a_killed_run_leaves_a_verdict_on_what_is_finished(goldens: Path, tmp_pa
             return super().run(case)
 
     assert "pending" not in run(goldens, tmp_path / "out", Killed())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_killed_process_is_resumed_to_the_verdict_of_an_undisturbed_one(goldens: Path, tmp_path: Path) -> None:
+    """SIGKILL while the third of four cases is judged; one case differs."""
+    adapter, hold = tmp_path / "adapter.py", tmp_path / "hold"
+    waiting = f"    while case['name'] == 'small' and os.path.exists({str(hold)!r}): time.sleep(0.01)\n"
+    wrong = "    wave = bytes(len(wave)) if case['name'] == 'other' else wave\n"
+    adapter.write_text(
+        ADAPTER.replace("    entry =", f"{waiting}{wrong}    entry =").replace("sys\n", "sys, os, time\n", 1)
+    )
+    light = LightInstallation(tmp_path)
+    arguments = ["-m", "parity", "check", "--candidate", f"{sys.executable} -S {adapter}", "--stage", "trim"]
+    arguments += ["--goldens", str(goldens), "--out"]
+    assert light.run(*arguments, str(tmp_path / "whole")).returncode == 1
+    out = tmp_path / "out"
+    hold.touch()
+    environment = os.environ | {"PYTHONPATH": light.python_path}
+    killed = subprocess.Popen([sys.executable, *arguments, str(out)], env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(list((out / "unfinished").glob("*.json"))) < 3 and time.monotonic() < deadline:  # run.json and two cases
+        time.sleep(0.02)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    hold.unlink()
+    finished = {path.name for path in (out / "unfinished").glob("*.json")}
+    assert finished == {"run.json", "one.json", "other.json"}
+    resumed = light.run(*arguments, str(out), "--resume")
+    assert resumed.returncode == 1, resumed.stderr
+    whole, after = (json.loads((folder / "verdict.json").read_text()) for folder in (tmp_path / "whole", out))
+    for document in (whole, after):
+        document["repeats"].pop("seconds")
+        document["repeats"].pop("calls")  # those of the cases that this process judged
+        for case in document["cases"]:
+            case["reproduce"] = case["reproduce"].replace(str(out), str(tmp_path / "whole"))
+    assert without_times(after) == without_times(whole)
+    assert whole["sentence"].startswith("1 of 4 cases differs: other")
 
 
 def test_a_run_is_resumed_only_as_the_same_run(goldens: Path, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 MOST_GOLDENS = 90e6  # bytes of the wheel of goldens
 MOST_INSTALLED = {"judge": 330e6, "judge and goldens": 450e6}  # bytes of an environment, Python's own packages included
+MOST_SECONDS = 300.0  # processor seconds from an empty environment to the report of a first verdict
 COMPILED = (".so", ".pyd", ".dll", ".dylib")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -269,11 +270,19 @@ def check_wheel(distribution: Distribution, wheel: Path) -> None:
 
 
 class Trial:
-    """A fresh environment and a working folder, both without the repository; each step's time and size is printed."""
+    """A fresh environment and a working folder, both without the repository; each step's time and size is printed.
+
+    Attributes:
+        folder: the working folder.
+        environment: the virtual environment.
+        seconds: of all steps so far.
+        computed: processor seconds of all steps so far.
+    """
 
     def __init__(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         self.folder, self.environment = folder, folder / "environment"
+        self.seconds = self.computed = 0.0  # of all steps so far: on the clock, and of processors
         folder.mkdir(parents=True)
         venv.create(self.environment, with_pip=True)
         self._programs = self.environment / ("Scripts" if sys.platform == "win32" else "bin")
@@ -289,6 +298,7 @@ class Trial:
             [program, *command[1:]], cwd=self.folder, env=self._variables, capture_output=True, text=True
         )
         seconds, computed = time.monotonic() - begin, children() - computed
+        self.seconds, self.computed = self.seconds + seconds, self.computed + computed
         print(f"{step:32} {seconds:8.1f} s {computed:8.1f} s of CPU {megabytes(self.folder):8.1f} MB", flush=True)
         if done.returncode not in set(codes):
             raise Wrong(f"{' '.join(command)} ended with exit code {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -313,29 +323,37 @@ def megabytes(folder: Path) -> float:
 
 
 def try_out(wheels: Mapping[str, Path], folder: Path, case: str | None) -> None:
-    """Install the judge and the goldens where there is no repository, and judge the adapter in C and a skeleton."""
+    """Go the newcomer's path where there is no repository, then judge the adapter in C.
+
+    From the installation to the report of a first verdict it must take at most MOST_SECONDS of processor time.
+    """
     trial = Trial(folder)
-    trial.run("install the judge", ["python", "-m", "pip", "install", "-q", str(wheels["rvc-parity"])])
+    trial.run("pip install rvc-parity", ["python", "-m", "pip", "install", "-q", str(wheels["rvc-parity"])])
     trial.installed("judge")
-    trial.run("install the goldens", ["python", "-m", "pip", "install", "-q", str(wheels["rvc-parity-goldens"])])
+    goldens = str(wheels["rvc-parity-goldens"])
+    trial.run("pip install rvc-parity-goldens", ["python", "-m", "pip", "install", "-q", goldens])
     trial.installed("judge and goldens")
     trial.run("import without torch and rvc", ["python", "-c", "import parity.cli.main, reports.__main__"])
-    source = trial.run(
-        "find the adapter in C", ["python", "-c", "import parity.adapters as a; print(a.__path__[0] + '/stages.c')"]
-    )
-    trial.run("compile it", ["cc", "-O2", "-o", "stages", source.strip(), "-lm"])
     chosen = ["--case", case] if case else []
-    trial.run("rvc-parity doctor", ["rvc-parity", "doctor", "--candidate", "./stages"])
-    trial.run("rvc-parity check", ["rvc-parity", "check", "--candidate", "./stages", *chosen], codes=(4,))
-    trial.run("rvc-parity report", ["rvc-parity", "report", "--quiet"])
     if shutil.which("cargo"):
         trial.run("rvc-parity init rust demo", ["rvc-parity", "init", "rust", "demo"])
-        trial.run(
-            "cargo build", ["cargo", "build", "-q", "--release", "--offline", "--manifest-path", "demo/Cargo.toml"]
-        )
-        demo = ["--candidate", "./demo/target/release/adapter"]
+        build = ["cargo", "build", "-q", "--release", "--offline", "--manifest-path", "demo/Cargo.toml"]
+        trial.run("cargo build --release", build)
+        demo = ["--candidate", "demo/target/release/adapter"]
         trial.run("rvc-parity doctor", ["rvc-parity", "doctor", *demo])
         trial.run("rvc-parity check", ["rvc-parity", "check", *demo, *chosen], codes=(4,))
+        trial.run("rvc-parity report", ["rvc-parity", "report", "--quiet"])
+        print(f"from nothing to a report: {trial.computed:.1f} s of CPU, {trial.seconds:.1f} s", flush=True)
+        if trial.computed > MOST_SECONDS:
+            raise Wrong(f"a first verdict takes {trial.computed:.0f} s of CPU, at most {MOST_SECONDS:.0f} are allowed")
+    path = trial.run(
+        "find the adapter in C", ["python", "-c", "import parity.adapters as a; print(a.__path__[0] + '/stages.c')"]
+    )
+    trial.run("cc stages.c", ["cc", "-O2", "-o", "stages", path.strip(), "-lm"])
+    trial.run("doctor of stages", ["rvc-parity", "doctor", "--candidate", "./stages"])
+    trial.run("check of stages --quick", ["rvc-parity", "check", "--candidate", "./stages", "--quick"], codes=(4,))
+    trial.run("check of stages", ["rvc-parity", "check", "--candidate", "./stages", *chosen], codes=(4,))
+    trial.run("report of stages", ["rvc-parity", "report", "--quiet"])
 
 
 def main(arguments: list[str] | None = None) -> int:

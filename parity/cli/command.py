@@ -125,7 +125,8 @@ def print_verdict(document: Json, form: str = "text") -> int:
         if form == "github":
             print(github.annotations(document))
         print(f"{table.text(document)}\n\n{table.closing(document)}")
-        if not_tried := sorted({what for case in document["cases"] for what in case.get("not_tried", ())}):
+        parts = [*document["cases"], document.get("repeats") or {}]
+        if not_tried := sorted({what for part in parts for what in part.get("not_tried", ())}):
             print(
                 f"not tried without torch: {', '.join(not_tried)}; python -m pip install 'rvc-parity[torch]' adds them"
             )

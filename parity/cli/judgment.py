@@ -5,8 +5,11 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from parity.candidates import timing
 from parity.candidates.candidate import Candidate
 from parity.candidates.external import External
 from parity.candidates.process import CALL_TIMEOUT
@@ -26,6 +29,7 @@ from parity.cli.command import (
 from parity.errors import ParityError, UsageError
 from parity.foreign_dumps import name_map
 from parity.judge.states import PASS_MARKS, Tier
+from parity.output.verdict_json import Json
 from parity.runs import dumps, fresh, watch
 from parity.runs.repetition import Reference
 from parity.runs.run import RunOptions, run
@@ -162,6 +166,9 @@ def _add_check_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"judge N drawn cases that no golden has, against rvc, into {fresh.OUT}; never a pass (exit code 4)",
     )
+    parser.add_argument(
+        "--time", action="store_true", help="also ask the adapter how long conversions take (the request time)"
+    )
     parser.add_argument("--seed", metavar="TEXT", help="draw the cases of --fresh from this seed (default: a new one)")
     parser.add_argument(
         "--watch", type=Path, metavar="PATH", help="check again whenever this file or folder changes; Ctrl-C ends"
@@ -190,13 +197,19 @@ def _check(options: argparse.Namespace) -> int:
 def _check_once(options: argparse.Namespace) -> int:
     if options.fresh is None and options.seed is not None:
         raise UsageError("--seed belongs to --fresh N, which draws cases; goldens have none")
+    if options.time and (options.candidate is None or options.fresh is not None):
+        raise UsageError("--time asks a program for the time of goldens; give --candidate and leave out --fresh")
     if options.outputs is not None:
         return _check_outputs(options)
     with External(options.candidate, voice_files.paths, options.timeout) as program:
         program.hello  # noqa: B018 (an adapter without a handshake is bad input, before any case is opened)
         if options.fresh is not None:
             return _check_fresh(options, program)
-        return _judge(options, program, f"--candidate {shlex.quote(options.candidate)}")
+        speed = None
+        if options.time:
+            timing.refuse_without_conversions(program)
+            speed = partial(timing.measure, program, str(program.hello["name"]))
+        return _judge(options, program, f"--candidate {shlex.quote(options.candidate)}", speed=speed)
 
 
 def _check_fresh(options: argparse.Namespace, program: External) -> int:
@@ -227,11 +240,18 @@ def _check_outputs(options: argparse.Namespace) -> int:
     return code
 
 
-def _judge(options: argparse.Namespace, program: Candidate, chosen: str, names: Sequence[str] | None = None) -> int:
+def _judge(
+    options: argparse.Namespace,
+    program: Candidate,
+    chosen: str,
+    names: Sequence[str] | None = None,
+    speed: Callable[[Sequence[Path]], Json] | None = None,
+) -> int:
     repeats = names is None  # a device that answered files cannot be called again
     # One stage of one case is what a port repeats while it is written; `rvc`, which imports torch, would take longer.
     iterates = options.stage is not None and options.case is not None
     command, waivers = _reproduce(f"python -m parity check {chosen}", options), read_waivers(options.waivers)
+    reference = None if iterates else counterfactual.rvc_with_synthetic_voices
     document = run(
         program,
         options.goldens,
@@ -240,8 +260,10 @@ def _judge(options: argparse.Namespace, program: Candidate, chosen: str, names: 
         options.stage,
         command,
         waivers,
-        options=_run_options(options, names, repeats, None if iterates else counterfactual.rvc_with_synthetic_voices),
+        options=replace(_run_options(options, names, repeats, reference), speed=speed),
     )
+    if "speed" in document and options.format != "json":
+        print(f"{timing.sentence(document['speed'])}\n")
     return print_verdict(document, options.format)
 
 

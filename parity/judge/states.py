@@ -75,6 +75,7 @@ class NotTried(StrEnum):
     SALIENCE = "margins of the decisions of pitch networks"
     PROFILES = "conversions under the other profiles"
     CONTINUATION = "stages behind the first wrong one of a conversion"
+    OTHER_INPUTS = "answers to other inputs than the goldens'"
 
 
 class CaseState(StrEnum):

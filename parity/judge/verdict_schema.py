@@ -31,6 +31,10 @@ def _list(items: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
+_NOT_TRIED = {
+    **_list({"enum": [what.value for what in NotTried]}),
+    "description": "what needs networks and was left out, because torch or rvc is not installed",
+}
 _WORST = _object(
     {
         "frame": {**_INT, "description": "position along the time axis"},
@@ -149,10 +153,7 @@ _CASE = _object(
         "reproduce": {**_TEXT, "description": "the command that shows this again"},
         "extra": {**_list(_TEXT), "description": "tensors that were handed over and are none of this case"},
         "outside": {"type": "boolean", "description": "true where the candidate does not declare the case's profile"},
-        "not_tried": {
-            **_list({"enum": [what.value for what in NotTried]}),
-            "description": "what needs networks and was left out, because torch or rvc is not installed",
-        },
+        "not_tried": _NOT_TRIED,
         "repairs": {
             **_list(_REPAIR),
             "description": "every origin of the chain, in flow order: the golden's values take its place in every "
@@ -237,7 +238,9 @@ _FINDING = _object(
         "sentence": _TEXT,
     }
 )
-_REPEATS = _object({"calls": _INT, "seconds": _NUMBER, "findings": _list(_FINDING), "notes": _list(_TEXT)})
+_REPEATS = _object(
+    {"calls": _INT, "seconds": _NUMBER, "findings": _list(_FINDING), "notes": _list(_TEXT)}, {"not_tried": _NOT_TRIED}
+)
 
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -265,7 +268,7 @@ SCHEMA: dict[str, Any] = {
             "waivers": _list({"$ref": "#/$defs/waiver"}),
         },
         {
-            "speed": {**_FREE, "description": "what bench.budget measured, if it ran"},
+            "speed": {**_FREE, "description": "what bench.budget or check --time measured"},
             "pending": {**_list(_TEXT), "description": "the selected cases that an unfinished run has not reached"},
             "notes": {**_list(_TEXT), "description": "what the run cannot show, in sentences"},
             "tier": _object(

@@ -32,7 +32,7 @@ from parity.judge import ledger
 from parity.judge.blame import StageVerdict
 from parity.judge.candidate_runs import is_wanted
 from parity.judge.limits import Limits
-from parity.judge.states import Blame, CaseState, Mode
+from parity.judge.states import Blame, CaseState, Mode, NotTried
 from parity.judge.verdict import CaseVerdict
 from parity.runs.other_inputs import is_same, other_inputs
 from parity.runs.repeat_findings import (
@@ -93,6 +93,7 @@ class Repetition:
         only_stage: only this stage; None for all.
         findings: what was found.
         notes: what could not be compared, and why.
+        not_tried: what was left out because torch or `rvc` is not installed.
         calls: the number of repeated calls.
         seconds: the time that they took.
     """
@@ -103,6 +104,7 @@ class Repetition:
     only_stage: str | None = None
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    not_tried: list[NotTried] = field(default_factory=list)
     calls: int = 0
     seconds: float = 0.0
     _first: _Judged | None = None
@@ -117,6 +119,7 @@ class Repetition:
             "seconds": round(self.seconds, 3),
             "findings": [finding.document() for finding in self.findings],
             "notes": list(dict.fromkeys(self.notes)),
+            "not_tried": self.not_tried,
         }
 
     def complaints(self) -> list[str]:
@@ -358,6 +361,7 @@ class Repetition:
     def _do_without_reference(self) -> None:
         """Compare no other answer with the proven program, which is not installed, and note that once."""
         self.reference = None
+        self.not_tried.append(NotTried.OTHER_INPUTS)
         self.notes.append("answers to other inputs were not compared with those of rvc: not tried without torch")
 
     def _near(self, case: Case, names: list[str], made: Tensors | None, expected: NamedArrays) -> bool:

@@ -59,6 +59,7 @@ class RunOptions:
     repeats: bool = False
     reference: Callable[[], Reference] | None = None
     tier: Tier = Tier.FLOAT32
+    speed: Callable[[Sequence[Path]], Json] | None = None
 
 
 def run(
@@ -167,6 +168,8 @@ def run(
     if repetition is not None and not pending:
         repetition.finish()
     run_document = document(pending)
+    if options.speed is not None and not pending:
+        run_document["speed"] = options.speed(selected.folders)
     files.write(out, run_document)
     if not pending:
         journal.close()

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from test_architecture import imports, is_in, module_name, package_files
 
+from parity.judge.states import NotTried
+
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -123,3 +125,9 @@ def test_the_wheel_of_the_judge_holds_every_file_and_no_other(tmp_path: Path) ->
                     target.writestr(name, data)
         with pytest.raises(distributions.Wrong, match=sentence):
             distributions.check_wheel(judge, other)
+
+
+def test_the_page_of_the_distributions_lists_all_that_is_not_tried_without_torch() -> None:
+    text = " ".join((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split())
+    assert [what for what in NotTried if what.removeprefix("margins of the decisions of ") not in text] == []
+    assert [name for name in NAMES if f"| `{name}` |" not in text] == []

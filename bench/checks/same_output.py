@@ -80,7 +80,7 @@ def judge(workload: Workload, precisions: Sequence[str], profile: str, scratch: 
         timed, again = scratch / f"{workload.kind}-{name}.wav", scratch / "again.wav"
         trace = scratch / "again.safetensors"
         command = workload.rvc_command(again, "--precision", name, "--trace", str(trace), profile=profile)
-        child.run(command, threads=workload.threads)
+        child.run(command, threads=workload.threads, variables=workload.variables)
         with safe_open(trace, "numpy") as file:
             features[name] = file.get_tensor(FEATURES)
         trace.unlink()

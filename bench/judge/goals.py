@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,9 @@ from bench.judge.intervals import Interval, Measurement, Outcome, curvature, int
 
 GOALS: Mapping[str, Any] = tomllib.loads(Path(__file__).parents[1].joinpath("goals.toml").read_text(encoding="utf-8"))
 BASE_KIND = "v2-40k-f0"  # the voice that other kinds of voices are compared with
+# The part of all processors that other programs may use during a timed run. Beyond it, wall times state nothing about
+# the programs, and processor seconds are larger too, because caches are shared.
+BUSY = 0.1
 SHORTEST_JUDGED = 30.0  # seconds of audio; shorter conversions do not count for the growth of memory
 
 Section = Mapping[str, Any]  # a section of result.json
@@ -23,21 +26,32 @@ class JudgedMeasurement:
         measurement: the quantity and its bound.
         exact: whether the timed output is the right one.
         why: how exactness was determined.
+        by: the time that was compared; empty for other quantities.
+        other_load: the part of all processors that other programs used meanwhile; beyond BUSY nothing is decided.
     """
 
     measurement: Measurement
     exact: bool = True
     why: str = ""
+    by: str = ""
+    other_load: float = 0.0
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome of the comparison, or NOT_COUNTED."""
-        return self.measurement.outcome if self.exact else Outcome.NOT_COUNTED
+        """The outcome of the comparison, NOT_COUNTED, or INCONCLUSIVE on a busy machine."""
+        if not self.exact:
+            return Outcome.NOT_COUNTED
+        return Outcome.INCONCLUSIVE if self.other_load > BUSY else self.measurement.outcome
+
+    def reason(self) -> str:
+        """How exactness was determined, which time was compared, and the load where it was too large."""
+        load = f"other programs used {self.other_load:.0%} of the processors" if self.other_load > BUSY else ""
+        return "; ".join(part for part in (self.why, self.by and f"by {self.by}", load) if part)
 
     def document(self) -> dict[str, Any]:
         """An entry of `figures` of result.json."""
         fields = self.measurement.document()
-        return {**fields, "verdict": str(self.outcome), "at_least": self.measurement.at_least, "why": self.why}
+        return {**fields, "verdict": str(self.outcome), "at_least": self.measurement.at_least, "why": self.reason()}
 
 
 def judge_all(sections: Mapping[str, Section]) -> list[JudgedMeasurement]:
@@ -50,7 +64,7 @@ def judge_all(sections: Mapping[str, Section]) -> list[JudgedMeasurement]:
     verdict = sections.get("parity", {"state": "pass"})
     if verdict["state"] == "pass":
         return judged
-    return [JudgedMeasurement(one.measurement, False, f"parity: {verdict['sentence']}") for one in judged]
+    return [replace(one, exact=False, why=f"parity: {verdict['sentence']}") for one in judged]
 
 
 def conversions(section: Section) -> list[JudgedMeasurement]:
@@ -62,9 +76,34 @@ def conversions(section: Section) -> list[JudgedMeasurement]:
         if name in goals["faster"]:
             ratio = Interval(**row["faster"]).at_least_as_wide(section["noise"])
             measurement = Measurement(f"end to end, {name}", ratio, "×", goals["faster"][name], at_least=True)
-            judged.append(JudgedMeasurement(measurement, **state))
+            judged.append(JudgedMeasurement(measurement, **state, **timing(section)))
         peak = Measurement(f"peak memory, {name}", Interval(**row["peak_mib"]), "MiB", goals["peak_mib"][name])
         judged.append(JudgedMeasurement(peak, **state))
+    return judged
+
+
+def timing(section: Section) -> dict[str, Any]:
+    """Which time a section's ratios compare, and the load of other programs meanwhile."""
+    return {"by": "wall time", "other_load": section.get("other_load", 0.0)}
+
+
+def caps(section: Section) -> list[JudgedMeasurement]:
+    """Conversions and blocks with capped instructions, beside the original under the same cap."""
+    goals, judged = GOALS["caps"], []
+    for name, part in section["sets"].items():
+        for row in part["offline"]["ours"]:
+            precision = row["precision"]
+            if precision not in goals["faster"]:
+                continue
+            ratio = Interval(**row["faster"]).at_least_as_wide(part["offline"]["noise"])
+            measurement = Measurement(f"{name}, {precision}", ratio, "×", goals["faster"][precision], at_least=True)
+            state = {"exact": row["exact"], "why": row["why"]}
+            judged.append(JudgedMeasurement(measurement, **state, **timing(part["offline"])))
+        live = part.get("live", {"faster": {}})
+        if "float32" in live["faster"]:
+            ratio, row = Interval(**live["faster"]["float32"]), live["rows"]["float32"]
+            measurement = Measurement(f"{name}, a live block", ratio, "×", goals["live"], at_least=True)
+            judged.append(JudgedMeasurement(measurement, row["exact"], row["why"], **timing(live)))
     return judged
 
 
@@ -123,7 +162,7 @@ def kinds(section: Section) -> list[JudgedMeasurement]:
             floor = (1 - GOALS["kinds"]["within"]) * base[row["precision"]]
             ratio = Interval(**row["faster"]).at_least_as_wide(part["noise"])
             measurement = Measurement(f"{kind}, {row['precision']}", ratio, "×", floor, at_least=True)
-            judged.append(JudgedMeasurement(measurement, row["exact"], row["why"]))
+            judged.append(JudgedMeasurement(measurement, row["exact"], row["why"], **timing(part)))
     return judged
 
 
@@ -139,9 +178,9 @@ def realtime(section: Section) -> list[JudgedMeasurement]:
             measurement = Measurement(
                 f"realtime, {name}", Interval(**section["faster"][name]), "×", goal, at_least=True
             )
-            judged.append(JudgedMeasurement(measurement, **state))
+            judged.append(JudgedMeasurement(measurement, **state, **timing(section)))
         p95 = Measurement(f"realtime p95, {name}", Interval(**row["p95_by_turn"]), "ms", GOALS["live"]["p95_ms"])
-        judged.append(JudgedMeasurement(p95, **state))
+        judged.append(JudgedMeasurement(p95, **state, **timing(section)))
     return judged
 
 
@@ -186,6 +225,7 @@ def loading(section: Section) -> list[JudgedMeasurement]:
 
 JUDGES: Mapping[str, Callable[[Section], list[JudgedMeasurement]]] = {
     "offline": conversions,
+    "caps": caps,
     "growth-ours": growth,
     "rivals": generators,
     "kinds": kinds,

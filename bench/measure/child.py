@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from bench.measure import other_load
+
 COST_SCRIPT = Path(__file__).with_name("child_cost.py")
 
 
@@ -28,12 +30,14 @@ class FinishedProcess:
         cpu_seconds: user and system time.
         peak_mib: peak of resident memory.
         report: the JSON object that the process printed; empty if it printed none.
+        other_load: the part of all processors that other programs used meanwhile, 0 to 1.
     """
 
     seconds: float
     cpu_seconds: float
     peak_mib: float
     report: Mapping[str, Any]
+    other_load: float = 0.0
 
 
 def run(command: Sequence[str], *, threads: int = 2, variables: Mapping[str, str] | None = None) -> FinishedProcess:
@@ -49,14 +53,17 @@ def run(command: Sequence[str], *, threads: int = 2, variables: Mapping[str, str
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.NamedTemporaryFile() as cost:
         measured = [sys.executable, "-I", "-S", str(COST_SCRIPT), cost.name, *command]
         env = environment(threads, variables)
+        before = other_load.busy_seconds()
         done = subprocess.run(measured, stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=env, check=False)
+        after = other_load.busy_seconds()
         out.seek(0)
         err.seek(0)
         if done.returncode:
             raise ChildFailed(failure_message(command, done.returncode, err.read()))
         text = out.read().decode(errors="replace").strip()
         seconds, cpu, peak = cost.read().split()
-    return FinishedProcess(float(seconds), float(cpu), _mib(int(peak)), _final_object(text))
+    other = other_load.share(before, after, float(cpu), float(seconds))
+    return FinishedProcess(float(seconds), float(cpu), _mib(int(peak)), _final_object(text), other)
 
 
 class Server:
@@ -67,7 +74,7 @@ class Server:
         peak_mib: peak of resident memory, known after the end of the `with` block.
     """
 
-    def __init__(self, command: Sequence[str], *, threads: int = 2) -> None:
+    def __init__(self, command: Sequence[str], *, threads: int = 2, variables: Mapping[str, str] | None = None) -> None:
         """Start the program and wait until it is ready.
 
         Raises:
@@ -76,7 +83,11 @@ class Server:
         self.command = command
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, env=environment(threads)
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            env=environment(threads, variables),
         )
         self.peak_mib = 0.0
         try:
@@ -118,6 +129,15 @@ class Server:
         self.process.wait()
         self.process.stdout.close()
         self.errors.close()
+
+
+def processor_seconds(process: int) -> float:
+    """User and system time of a running process; 0 where the system does not report it."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def environment(threads: int, more: Mapping[str, str] | None = None) -> dict[str, str]:

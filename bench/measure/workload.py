@@ -1,7 +1,8 @@
 """The timed conversion: the committed speech, repeated to a length, with a full-size voice, by rvc or an original."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ class Workload:
         f0_method: name of the F0 method.
         index_rate: strength of retrieval; 0 leaves out the index.
         threads: threads of each program.
+        variables: environment variables of each program, such as caps on its instructions.
     """
 
     audio: Path
@@ -33,6 +35,7 @@ class Workload:
     f0_method: str = "rmvpe"
     index_rate: float = 0.75
     threads: int = 2
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def weight_options(self) -> list[str]:
         """Options that name the synthetic weights, which are made first where the cache lacks them."""

@@ -40,7 +40,7 @@ def goals(judged: Sequence[JudgedMeasurement]) -> str:
     for one in judged:
         measurement = one.measurement
         bound = f"{'≥' if measurement.at_least else '≤'} {measurement.budget:.3g} {measurement.unit}"
-        rows.append((measurement.what, f"{measurement.value} {measurement.unit}", bound, one.outcome, one.why))
+        rows.append((measurement.what, f"{measurement.value} {measurement.unit}", bound, one.outcome, one.reason()))
     return markdown(rows)
 
 
@@ -49,6 +49,9 @@ def conversions(section: Section) -> str:
     original = section["original"]
     rows = [(f"{section['kind']}, {section['seconds_of_audio']:g} s", original["name"], *_names(section))]
     rows.append(("end to end, s", _text(original["seconds"]), *(_text(row["seconds"]) for row in section["ours"])))
+    if "cpu_seconds" in original:
+        cpu = [_text(side["cpu_seconds"]) for side in (original, *section["ours"])]
+        rows.append(("processor seconds", *cpu))
     for stage, value in original["stages"].items():
         rows.append((f"{stage}, s", _text(value), *(_text(row["stages"][stage]) for row in section["ours"])))
     rows.append(("peak, MiB", _text(original["peak_mib"]), *(_text(row["peak_mib"]) for row in section["ours"])))
@@ -56,7 +59,25 @@ def conversions(section: Section) -> str:
     factors = [side["seconds"]["middle"] / real for side in (original, *section["ours"])]
     rows.append(("real-time factor", *(f"{factor:.2f}" for factor in factors)))
     rows.append(("times faster", "1", *(_text(row["faster"]) for row in section["ours"])))
-    return markdown(rows) + f"\n\nRuns of the original differed by up to {section['noise']:.0%}."
+    if all("faster_cpu" in row for row in section["ours"]):
+        rows.append(("times fewer processor seconds", "1", *(_text(row["faster_cpu"]) for row in section["ours"])))
+    used = section.get("other_load")
+    load = "" if used is None else f" Other programs used up to {used:.0%} of the processors."
+    return markdown(rows) + f"\n\nRuns of the original differed by up to {section['noise']:.0%}.{load}"
+
+
+def caps(section: Section) -> str:
+    """How many times faster than the original under the same cap, by instruction set and tier."""
+    rows = [("instruction set", "tier", "times faster", "times fewer processor seconds", "exact?")]
+    for name, part in section["sets"].items():
+        for row in part["offline"]["ours"]:
+            cpu = _text(row["faster_cpu"]) if "faster_cpu" in row else ""
+            rows.append((name, row["precision"], _text(row["faster"]), cpu, row["why"]))
+        live = part.get("live", {"faster": {}})
+        for precision, ratio in live["faster"].items():
+            if precision != "noise":
+                rows.append((name, f"a live block, {precision}", _text(ratio), "", live["rows"][precision]["why"]))
+    return markdown([*rows, *((name, why, "", "", "") for name, why in section["missing"].items())])
 
 
 def _names(section: Section) -> list[str]:
@@ -139,6 +160,7 @@ def parity(section: Section) -> str:
 SECTIONS: Mapping[str, Callable[[Section], str]] = {
     "parity": parity,
     "offline": conversions,
+    "caps": caps,
     "growth-ours": growth,
     "growth-original": growth,
     "rivals": generators,

@@ -26,19 +26,23 @@ class TimedRun:
         seconds: wall time of the process.
         peak_mib: peak of resident memory.
         stages: seconds by stage, as the program reports them.
+        cpu_seconds: user and system time of the process; 0 in results that did not record it.
+        other_load: the part of all processors that other programs used meanwhile.
     """
 
     who: str
     seconds: float
     peak_mib: float
     stages: Mapping[str, float] = field(default_factory=dict)
+    cpu_seconds: float = 0.0
+    other_load: float = 0.0
 
     @classmethod
     def of(cls, who: str, process: child.FinishedProcess) -> "TimedRun":
         """The run of a finished process."""
         reported = process.report["seconds"]
         stages = {name: float(reported[name]) for name in STAGES if name in reported}
-        return cls(who, process.seconds, process.peak_mib, stages)
+        return cls(who, process.seconds, process.peak_mib, stages, process.cpu_seconds, process.other_load)
 
 
 Triple = tuple[TimedRun, TimedRun, TimedRun]  # the original before, a run of rvc, the original after
@@ -84,7 +88,9 @@ def measure(
     runs: list[TimedRun] = []
     description = f"{workload.kind}, {workload.seconds:g} s"
     for name in tqdm(order(precisions, rounds), desc=description, unit="run", disable=None):
-        runs.append(TimedRun.of(name, child.run(commands[name], threads=workload.threads)))
+        runs.append(
+            TimedRun.of(name, child.run(commands[name], threads=workload.threads, variables=workload.variables))
+        )
     earlier = earlier or {}
     series = [*([TimedRun(**run) for run in runs] for runs in earlier.get("series", [])), runs]
     judged = same_output.judge(workload, precisions, original, scratch)
@@ -109,7 +115,8 @@ def summary(
         exactness: documents of `same_output.Exactness` by precision.
     Returns:
         `original`: costs; `noise`: the largest relative change from one run of the original to the next within a
-        series; `ours`: costs, ratios and exactness of rvc, one row per precision.
+        series; `other_load`: the largest part of the processors that other programs used; `ours`: costs, ratios and
+        exactness of rvc, one row per precision.
     """
     originals = [[run for run in runs if run.who == ORIGINAL] for runs in series]
     changes = [abs(b.seconds / a.seconds - 1) for runs in originals for a, b in pairwise(runs)]
@@ -120,6 +127,7 @@ def summary(
     return {
         "original": {"name": original, **costs([run for runs in originals for run in runs])},
         "noise": max(changes),
+        "other_load": max(run.other_load for runs in series for run in runs),
         "ours": rows,
     }
 
@@ -138,6 +146,7 @@ def costs(runs: Sequence[TimedRun]) -> dict[str, Any]:
     """Intervals of seconds, peak memory and seconds of each stage."""
     return {
         "seconds": interval_document([run.seconds for run in runs]),
+        "cpu_seconds": interval_document([run.cpu_seconds for run in runs]),
         "peak_mib": interval_document([run.peak_mib for run in runs]),
         "stages": {stage: interval_document([run.stages[stage] for run in runs]) for stage in runs[0].stages},
     }
@@ -153,7 +162,9 @@ def ratios(triples: Sequence[Triple]) -> dict[str, Any]:
         return lambda run: float(run.stages[stage])
 
     shared = [stage for stage in triples[0][1].stages if triples[0][0].stages.get(stage)]
+    timed = all(run.cpu_seconds for triple in triples for run in triple)
     return {
         "faster": ratio(lambda run: run.seconds),
+        **({"faster_cpu": ratio(lambda run: run.cpu_seconds)} if timed else {}),
         "stages_faster": {stage: ratio(of_stage(stage)) for stage in shared},
     }

@@ -11,7 +11,16 @@ from bench.judge.goals import BASE_KIND
 from bench.measure import unit
 from bench.measure.workload import Workload, speech
 from bench.publish.provenance import original_of
-from bench.sections import conversions, exported, generators, loading, memory_growth, realtime_blocks, stream_memory
+from bench.sections import (
+    conversions,
+    exported,
+    generators,
+    instruction_caps,
+    loading,
+    memory_growth,
+    realtime_blocks,
+    stream_memory,
+)
 
 KINDS = (BASE_KIND, "v2-48k-f0", "v2-32k-f0", "v1-40k-f0", "v2-40k-nof0")
 QUICK: dict[str, Any] = {
@@ -100,6 +109,23 @@ def measure_conversions(plan: Plan, scratch: Path) -> dict[str, Any]:
     )
 
 
+def measure_caps(plan: Plan, scratch: Path) -> dict[str, Any]:
+    """Conversions and live blocks under each cap on instructions, on shorter audio."""
+    sound = speech(plan.kind_seconds, scratch)
+    original = None if plan.original == "rvc-python" else plan.original
+
+    def offline(variables: Mapping[str, str], precisions: list[str]) -> dict[str, Any]:
+        workload = Workload(sound, plan.kind_seconds, threads=plan.threads, variables=variables)
+        return conversions.measure(workload, precisions, plan.rounds, plan.original, plan.checkout, scratch)
+
+    def live(variables: Mapping[str, str], precisions: list[str]) -> dict[str, Any]:
+        return realtime_blocks.measure(
+            precisions, plan.turns, original, plan.checkout, plan.threads, scratch, variables=variables
+        )
+
+    return instruction_caps.measure(plan.precisions, offline, live if original else None)
+
+
 def measure_parity(plan: Plan, scratch: Path) -> dict[str, Any]:
     """The verdict on the timed conversion, on shorter audio, since the trace of an original is large."""
     workload = Workload(speech(plan.kind_seconds, scratch), plan.kind_seconds, threads=plan.threads)
@@ -180,6 +206,7 @@ def measure_loading(plan: Plan, scratch: Path) -> dict[str, Any]:
 SECTIONS: Mapping[str, Callable[[Plan, Path], dict[str, Any]]] = {
     "parity": measure_parity,
     "offline": measure_conversions,
+    "caps": measure_caps,
     "growth-ours": measure_growth_of_rvc,
     "growth-original": measure_growth_of_original,
     "rivals": measure_generators,

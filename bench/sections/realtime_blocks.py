@@ -1,6 +1,7 @@
 """The section live: blocks of rvc's realtime stream and of the original's realtime window, in turn."""
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
@@ -13,7 +14,7 @@ from tqdm import tqdm
 from bench.checks import same_output
 from bench.checks.same_output import Exactness
 from bench.judge.intervals import interval_document
-from bench.measure import child
+from bench.measure import child, other_load
 from bench.measure.workload import Workload, speech
 from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.block_times import BlockTimes
@@ -26,7 +27,14 @@ STREAM_OPTIONS = ("--f0-method", "rmvpe", "--rms-mix-rate", "0")
 
 
 def measure(
-    precisions: Sequence[str], turns: int, original: str | None, checkout: Path | None, threads: int, scratch: Path
+    precisions: Sequence[str],
+    turns: int,
+    original: str | None,
+    checkout: Path | None,
+    threads: int,
+    scratch: Path,
+    *,
+    variables: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Time blocks of all programs in turn.
 
@@ -37,9 +45,10 @@ def measure(
         checkout: folder of the WebUI.
         threads: threads of each program.
         scratch: folder of inputs and outputs.
+        variables: environment variables of each program.
     Returns:
         The section: `rows` with percentiles in ms, missed deadlines and exactness by program, and `faster` with the
-        ratio of the original to each precision.
+        ratio of the original to each precision; `other_load`, the part of the processors that other programs used.
     """
     sound = speech(20.0, scratch, RATE)
     commands = {name: rvc_command(sound, name, threads, scratch) for name in precisions}
@@ -49,17 +58,37 @@ def measure(
     with ExitStack() as stack:
         servers = {}
         for name, command in commands.items():
-            servers[name] = stack.enter_context(child.Server(command, threads=threads))
+            servers[name] = stack.enter_context(child.Server(command, threads=threads, variables=variables))
         for server in servers.values():
             server.request(WARM_UP_BLOCKS)
+        clock = LoadClock([server.process.pid for server in servers.values()])
         for number in tqdm(range(turns), desc="realtime", unit="turn", disable=None):
             for name in servers if number % 2 == 0 else reversed(servers):
                 times[name].append(servers[name].request(BLOCKS_PER_TURN)["ms"])
-    exactness = check_exactness(sound, precisions, turns, threads, scratch)
+        load = clock.other_load()
+    exactness = check_exactness(sound, precisions, turns, threads, scratch, variables)
     rows = {name: row(lists) for name, lists in times.items()}
     for name in precisions:
         rows[name] |= {"peak_mib": servers[name].peak_mib, **exactness[name].document()}
-    return {"original": original, "ready": servers[precisions[0]].ready, "rows": rows, "faster": faster(times)}
+    ready = servers[precisions[0]].ready
+    return {"original": original, "ready": ready, "rows": rows, "faster": faster(times), "other_load": load}
+
+
+class LoadClock:
+    """The load that others put on the processors, from the moment this object is made."""
+
+    def __init__(self, processes: Sequence[int]) -> None:
+        """Start; `processes` are the measured programs."""
+        self.processes = processes
+        self.before, self.own, self.start = other_load.busy_seconds(), self._own(), time.perf_counter()
+
+    def _own(self) -> float:
+        return sum(child.processor_seconds(process) for process in self.processes)
+
+    def other_load(self) -> float:
+        """The part of all processors that other programs used so far, 0 to 1."""
+        after, seconds = other_load.busy_seconds(), time.perf_counter() - self.start
+        return other_load.share(self.before, after, self._own() - self.own, seconds)
 
 
 def rvc_command(sound: Path, precision: str, threads: int, scratch: Path, *, traced: bool = False) -> list[str]:
@@ -115,14 +144,20 @@ def faster(times: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Any]:
 
 
 def check_exactness(
-    sound: Path, precisions: Sequence[str], turns: int, threads: int, scratch: Path
+    sound: Path,
+    precisions: Sequence[str],
+    turns: int,
+    threads: int,
+    scratch: Path,
+    variables: Mapping[str, str] | None = None,
 ) -> dict[str, Exactness]:
     """Repeat the first blocks of the timed streams with a tap, and compare the outputs."""
     blocks = WARM_UP_BLOCKS + BLOCKS_PER_TURN * min(turns, TRACED_TURNS)
     exactness: dict[str, Exactness] = {}
     traced = {}
     for name in dict.fromkeys(["float32", *precisions]):
-        with child.Server(rvc_command(sound, name, threads, scratch, traced=True), threads=threads) as server:
+        command = rvc_command(sound, name, threads, scratch, traced=True)
+        with child.Server(command, threads=threads, variables=variables) as server:
             server.request(blocks)
         with np.load(scratch / f"blocks-{name}-traced.npz") as saved:
             traced[name] = {key: saved[key] for key in saved.files}

@@ -1,0 +1,114 @@
+"""The benchmark on a busy machine, and under caps on instructions: decided by fakes, without a conversion."""
+
+import json
+import os
+
+import pytest
+
+from bench.judge import goals
+from bench.judge.goals import JudgedMeasurement
+from bench.judge.intervals import Measurement, interval, interval_document
+from bench.measure import child, other_load, unit
+from bench.publish import table
+from bench.sections import conversions, instruction_caps
+from bench.sections.conversions import TimedRun
+
+
+def section(ours, original, load):
+    """The section of two runs of rvc between runs of the original, each with its seconds and processor seconds."""
+    run, other = (
+        TimedRun("float32", ours, 1.0, {}, 2 * ours, load),
+        TimedRun("original", original, 1.0, {}, original, 0),
+    )
+    exactness = {"float32": {"exact": True, "why": "the bytes of the traced run"}}
+    part = conversions.summary([[other, run, other, run, other]], "webui-2026", exactness)
+    return {"kind": "v2-40k-f0", "seconds_of_audio": 8.0, **part}
+
+
+@pytest.mark.parametrize(("ours", "outcome"), [(1.0, "pass"), (4.0, "fail")])
+def test_a_planted_load_makes_a_verdict_inconclusive(ours, outcome):
+    quiet, busy = (goals.conversions(section(ours, 8.0, load))[0] for load in (0.02, 0.5))
+    assert (quiet.outcome, busy.outcome) == (outcome, "inconclusive")
+    assert quiet.document()["why"] == "the bytes of the traced run; by wall time"
+    assert busy.document()["why"] == (
+        "the bytes of the traced run; by wall time; other programs used 50% of the processors"
+    )
+
+
+def test_wrong_output_is_not_counted_whatever_the_load():
+    judged = JudgedMeasurement(Measurement("x", interval([1.0]), "×", 2.0), exact=False, other_load=0.9)
+    assert judged.outcome == "not counted"
+
+
+def test_processor_seconds_stand_beside_wall_time():
+    part = section(2.0, 8.0, 0.0)
+    assert (part["ours"][0]["faster"]["middle"], part["ours"][0]["faster_cpu"]["middle"]) == (4.0, 2.0)
+    text = table.conversions(part)
+    assert "| times fewer processor seconds | 1" in text
+    assert "Other programs used up to 0% of the processors." in text
+
+
+def test_results_without_processor_seconds_can_still_be_read():
+    runs = [TimedRun(who, 1.0, 1.0) for who in ("original", "float32", "original")]
+    part = conversions.summary([runs], "webui-2026", {"float32": {"exact": True, "why": ""}})
+    assert "faster_cpu" not in part["ours"][0]
+    assert "times fewer" not in table.conversions({"kind": "x", "seconds_of_audio": 1.0, **part})
+
+
+def test_the_share_of_other_programs():
+    cores = os.cpu_count() or 1
+    assert other_load.share(10.0, 10.0 + 4.0 * cores, 2.0 * cores, 4.0) == pytest.approx(0.5)
+    assert other_load.share(10.0, 11.0, 5.0, 4.0) == 0.0
+    assert other_load.share(None, None, 5.0, 4.0) == 0.0
+
+
+@pytest.mark.skipif(not other_load.STAT.exists(), reason="no /proc/stat")
+def test_the_processor_seconds_of_this_process_are_known():
+    spent = sum(os.times()[:2])
+    assert child.processor_seconds(os.getpid()) == pytest.approx(spent, abs=0.1)
+    assert other_load.busy_seconds() > spent / 2
+
+
+def test_each_set_of_the_processor_is_measured_with_its_tiers(monkeypatch):
+    monkeypatch.setattr(unit, "facts", lambda: {"flags": "fma avx2 avx512f avx512bw avx512_vnni"})
+    asked = []
+
+    def offline(variables, precisions):
+        asked.append((variables["ONEDNN_MAX_CPU_ISA"], precisions))
+        return section(2.0, 8.0, 0.0)
+
+    result = instruction_caps.measure(["float32", "bfloat16", "int8"], offline, None)
+    assert asked == [("AVX2", ["float32"]), ("AVX512_CORE", ["float32"]), ("AVX512_CORE_VNNI", ["float32", "int8"])]
+    assert result["missing"] == {"AVX-512 with bfloat16": "not measured: this processor lacks avx512_bf16"}
+    assert json.loads(json.dumps(result))["sets"]["AVX2"]["variables"]["RVC_TILES"] == "0"
+    judged = {one.measurement.what: one.outcome for one in goals.caps(result)}
+    assert judged == {f"{name}, float32": "pass" for name in result["sets"]}
+    rows = table.caps(result).splitlines()
+    assert len(rows) == 2 + 3 + 1 and "not measured: this processor lacks avx512_bf16" in rows[-1]
+
+
+def test_a_live_block_under_a_cap_has_its_own_goal():
+    row = {"exact": True, "why": "the bytes of the traced run"}
+    live = {"faster": {"float32": interval_document([1.7, 1.8]), "noise": 0.0}, "rows": {"float32": row}}
+    part = {"offline": section(2.0, 8.0, 0.0), "live": live}
+    judged = goals.caps({"sets": {"AVX2": part}, "missing": {}})
+    assert [(one.measurement.what, one.measurement.budget, one.outcome) for one in judged] == [
+        ("AVX2, float32", 3.5, "pass"),
+        ("AVX2, a live block", 1.6, "pass"),
+    ]
+
+
+def test_the_caps_reach_both_programs(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(conversions.child, "run", lambda command, *, threads, variables: seen.append(variables) or DONE)
+    monkeypatch.setattr(conversions.same_output, "judge", lambda *rest: {"float32": EXACT})
+    caps = instruction_caps.SETS[0].variables()
+    workload = conversions.Workload(tmp_path / "in.wav", 1.0, variables=caps)
+    monkeypatch.setattr(conversions.Workload, "rvc_command", lambda *rest, **named: ["rvc"])
+    monkeypatch.setattr(conversions.Workload, "original_command", lambda *rest: ["original"])
+    conversions.measure(workload, ["float32"], 1, "webui-2026", None, tmp_path)
+    assert seen == [caps] * 3
+
+
+DONE = child.FinishedProcess(1.0, 2.0, 100.0, {"seconds": {}}, 0.0)
+EXACT = conversions.same_output.Exactness(True, "the bytes of the traced run")

@@ -68,8 +68,9 @@ class BlockConverter:
 
     def replays(self, context: BlockContext) -> bool:
         """Whether the networks' kernels are recorded and replayed: on a GPU, where no tap reads tensors in between."""
-        on_gpu = context.models.voice.synthesizer.device.type == "cuda"
-        return context.tap is no_tap and (on_gpu or self._records_everywhere)
+        if context.models.synthesize is not None or context.tap is not no_tap:  # an exported voice runs no kernels here
+            return False
+        return self._records_everywhere or context.models.voice.synthesizer.device.type == "cuda"
 
     def extract(self, window: torch.Tensor, context: BlockContext) -> torch.Tensor:
         """Content features of the window: float32 (1, window16) → (1, n, C)."""

@@ -83,24 +83,23 @@ def run(task: Task, kills: int, choices: random.Random) -> dict[str, object]:
 
 def _kill(task: Task, folder: Path, seconds: float) -> bool:
     """Start a command and kill it and its children; returns whether it still ran."""
-    process = _start(task, folder)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return True
+    with _start(task, folder) as process:
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return True
     return False
 
 
 def _finish(task: Task, folder: Path) -> list[str]:
     """Run a command to its end; returns what went wrong."""
-    process = _start(task, folder)
-    try:
-        _, printed = process.communicate(timeout=LONGEST)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        return [f"{task.name} does not end"]
+    with _start(task, folder) as process:
+        try:
+            _, printed = process.communicate(timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return [f"{task.name} does not end"]
     if process.returncode in (FAILED if task.varying else (0,)):
         return []
     return [f"{task.name} ends with {process.returncode}: {printed.decode(errors='replace').strip()[-300:]}"]

@@ -1,0 +1,41 @@
+"""The kills notice a file that is half-written, one that is left, and a command that does not finish afterwards."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from reliability.kills import __main__ as kills
+from reliability.kills.tasks import TASKS, Task
+
+SLOWLY = "import time\nfor _ in range(20):\n    file.write('x' * 100); file.flush(); time.sleep(0.03)\nfile.close()\n"
+IN_PLACE = f"file = open('a.txt', 'w')\n{SLOWLY}"
+RENAMED = f"import os\nfile = open('.a.part', 'w')\n{SLOWLY}os.replace('.a.part', 'a.txt')"
+OTHER_NAMES = f"import os\nname = f'.{{os.getpid()}}.part'\nfile = open(name, 'w')\n{SLOWLY}os.replace(name, 'a.txt')"
+ONLY_ONCE = f"import sys\nfrom pathlib import Path\nPath('begun').touch(exist_ok=False)\n{RENAMED}"
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        (RENAMED, None),
+        (IN_PLACE, "a.txt is half-written"),
+        (OTHER_NAMES, ".part is left"),
+        (ONLY_ONCE, "ends with 1"),
+    ],
+)
+def test_each_loss_is_noticed(script: str, problem: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kills, "EARLIEST", 0.5)
+    task = Task("planted", lambda folder: None, ("-c", script), ("*.txt",))
+    row = kills.run(task, 3, random.Random(1))
+    problems = row["problems"]
+    assert isinstance(problems, list)
+    assert (problems == []) if problem is None else any(problem in text for text in problems), problems
+
+
+def test_every_task_prepares_its_inputs(tmp_path: Path) -> None:
+    for place, task in enumerate(TASKS):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        task.prepare(folder)
+        assert any(folder.iterdir())

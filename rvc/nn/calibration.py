@@ -167,6 +167,11 @@ def measure(
         Seconds per frame by class and backend. Classes beyond the budget, and those whose times vary because the
         machine is busy, are left out: they keep the fixed order.
     """
+    with selection.unrecorded():
+        return _measure(precision, detail, clock)
+
+
+def _measure(precision: torch.dtype, detail: Detail, clock: Callable[[], float]) -> dict[ShapeClass, Row]:
     end, rows = clock() + detail.budget, {}
     for probe in probes(precision):
         able = candidates(probe.task)

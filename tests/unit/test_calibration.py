@@ -55,6 +55,15 @@ def plant(monkeypatch, seconds):
     return clock
 
 
+def test_a_calibration_leaves_no_choice_in_the_report(monkeypatch):
+    monkeypatch.setattr(calibration, "probes", lambda precision: iter([Probe(BLOCK, 40)]))
+    before = selection.report()["chosen"]
+    measure(torch.float32, SMALL)
+    assert selection.report()["chosen"] == before
+    selection.choose(Task(Operation.PRODUCT, 5, 4096))
+    assert selection.report()["chosen"] != before
+
+
 def everywhere(seconds):
     return {backend.name: seconds for backend in candidates(BLOCK)}
 

@@ -31,7 +31,8 @@ class _State:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.pinned: str | None = None
-        self.in_this_thread = threading.local()  # `name`: what is pinned as long as a block of this thread lasts
+        # `name`: what is pinned as long as a block of this thread lasts; `records`: whether choices are reported.
+        self.in_this_thread = threading.local()
         self.table: Mapping[ShapeClass, str] = {}
         self.chosen: dict[str, str] = {}
 
@@ -88,6 +89,16 @@ def pinned(name: str) -> Iterator[None]:
         _STATE.in_this_thread.name = before
 
 
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Leave the choices of this thread out of `report`, as long as the block lasts."""
+    _STATE.in_this_thread.records = False
+    try:
+        yield
+    finally:
+        _STATE.in_this_thread.records = True
+
+
 def install(table: Mapping[ShapeClass, str]) -> None:
     """Use a table of measured choices, backend's name by class of shape."""
     with _STATE.lock:
@@ -106,8 +117,9 @@ def choose(task: Task) -> Backend:
             raise BadInput("int8 needs a CPU build of torch with oneDNN; choose --precision float32 or bfloat16")
         raise BadInput(f"nothing here computes a {task.operation.value} in {task.dtype} on {task.device}")
     backend = _decide(task, able)
-    with _STATE.lock:
-        _STATE.chosen[str(ShapeClass.of(task))] = backend.name
+    if getattr(_STATE.in_this_thread, "records", True):
+        with _STATE.lock:
+            _STATE.chosen[str(ShapeClass.of(task))] = backend.name
     return backend
 
 

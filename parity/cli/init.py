@@ -6,6 +6,7 @@ from pathlib import Path
 
 from parity.adapters import skeletons
 from parity.cli.command import Command
+from parity.goldens import golden_set
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,8 @@ def _init(options: argparse.Namespace) -> int:
     steps = [f"(cd {folder} && {language.build})"] if language.build else []
     steps += [f"rvc-parity {name} --candidate {command}" for name in ("doctor", "check")]
     print("\n".join(f"  {step}" for step in steps))
+    if documentation := golden_set.documentation():
+        print(f"\nthe specification and a tutorial: {documentation}")
     return 0
 
 

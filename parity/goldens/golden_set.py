@@ -56,6 +56,19 @@ def default_folder() -> Path:
     return Path(package.submodule_search_locations[0]) / "cases"
 
 
+def documentation() -> Path | None:
+    """The folder of the documentation: that of a clone in the working folder, else that of the installed package.
+
+    Messages of the judge name its pages as `docs/PAGE`.
+
+    Returns:
+        None where neither is there.
+    """
+    cases = default_folder()
+    places = (cases.parent / "docs", cases.parent.parent / "docs")
+    return next((place for place in places if (place / "tutorial.md").is_file()), None)
+
+
 def cases_folder(path: str | Path) -> Path:
     """The folder of the cases of a set, where `path` is the set's own folder; else `path` itself."""
     path = Path(path)

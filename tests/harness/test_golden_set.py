@@ -76,8 +76,13 @@ def test_the_goldens_of_a_clone_come_before_those_of_the_package(
     (package / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     assert golden_set.default_folder() == package / "cases"
-    shutil.copytree(package / "cases", tmp_path / "goldens" / "cases")
-    assert golden_set.default_folder() == store.GOLDENS
+    assert golden_set.documentation() is None
+    (package / "docs").mkdir()
+    (package / "docs" / "tutorial.md").touch()
+    assert golden_set.documentation() == package / "docs"
+    for folder, source in (("goldens/cases", "cases"), ("docs", "docs")):
+        shutil.copytree(package / source, tmp_path / folder)
+    assert (golden_set.default_folder(), golden_set.documentation()) == (store.GOLDENS, Path("docs"))
     sys.modules.pop(golden_set.PACKAGE, None)
 
 

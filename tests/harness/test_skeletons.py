@@ -119,10 +119,12 @@ def test_the_command_names_what_to_do_next(tmp_path: Path, capsys: pytest.Captur
     folder = tmp_path / "my port"
     assert command_line.main(["init", "cpp", str(folder)]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[-3:] == [
+    assert out.splitlines()[-5:] == [
         f"  (cd '{folder}' && make)",
         f"  rvc-parity doctor --candidate ''\"'\"'{folder}'\"'\"'/adapter'",
         f"  rvc-parity check --candidate ''\"'\"'{folder}'\"'\"'/adapter'",
+        "",
+        "the specification and a tutorial: docs",
     ]
     assert (folder / ".gitignore").read_text() == "/adapter\n"
 

@@ -16,6 +16,7 @@ from parity.cli.exchange import CASES
 from parity.cli.init import INIT
 from parity.cli.judgment import CHECK, COMPARE, RUN
 from parity.cli.live import LIVE
+from parity.cli.own_noise import OWN_NOISE
 from parity.cli.report import REPORT
 from parity.cli.tools import DIFF, DOCTOR, MANIFEST, MUTANTS, VOICES
 from parity.errors import ParityError
@@ -51,6 +52,7 @@ COMMANDS = (
     MANIFEST,
     MUTANTS,
     VOICES,
+    OWN_NOISE,
     LIVE,
 )
 

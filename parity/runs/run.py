@@ -24,6 +24,7 @@ from parity.judge.waivers import Waivers
 from parity.judge.waivers import load as load_waivers
 from parity.output import files, verdict_json
 from parity.output.verdict_json import Json
+from parity.own_noise.statistical_mode import NumericPart, StatisticalMode, draws_own
 from parity.runs import manifest, not_shown
 from parity.runs.journal import Journal, program_files
 from parity.runs.progress import Progress
@@ -92,6 +93,8 @@ def run(
             unfinished run to resume.
     """
     options = options or RunOptions()
+    own_noise = StatisticalMode(program) if draws_own(program) else None
+    program = NumericPart(program) if own_noise is not None else program
     selection = Selection(only_case, only_stage, options.profile, options.quick, options.names)
     selected = select(goldens, selection)
     pinned = manifest.compare(store.cases(goldens), limits, waivers)
@@ -113,6 +116,7 @@ def run(
             cases=available if narrow or pinned.missing else None, only_stage=only_stage, tier=options.tier
         )
         complaints = [*([] if narrow else declared.complaints()), *(repetition.complaints() if repetition else ())]
+        complaints += own_noise.complaints() if own_noise is not None else []
         verdicts = [each.verdict for each in judged]
         networks = {each.verdict.name: each.network_f0 for each in judged}
         return verdict_json.run_document(
@@ -128,7 +132,7 @@ def run(
             started,
             time.monotonic() - begin,
             pending=[folder.name for folder in pending],
-            notes=selected.notes,
+            notes=[*selected.notes, *(own_noise.notes() if own_noise is not None else ())],
         )
 
     saved, allowance = Saved(out), Allowance()
@@ -155,6 +159,8 @@ def run(
                     each = Judged(*finished)
                 progress.finish(folder.name, reused=finished is not None)
                 declared.count(program, each.verdict)
+                if own_noise is not None and each.comparable:
+                    own_noise.after_case(store.open_case(folder).check())
                 judged.append(each)
                 if options.fail_fast and each.failed:
                     break
@@ -171,6 +177,8 @@ def run(
     if options.speed is not None and not pending:
         run_document["speed"] = options.speed(selected.folders)
     files.write(out, run_document)
+    if own_noise is not None:
+        own_noise.write(out)
     if not pending:
         journal.close()
     return run_document
@@ -183,6 +191,11 @@ class Judged:
     verdict: CaseVerdict
     document: Json
     network_f0: bool
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the golden could be read and the candidate takes it."""
+        return self.verdict.state not in (CaseState.UNREADABLE, CaseState.DECLINED)
 
     @property
     def failed(self) -> bool:
@@ -245,7 +258,7 @@ class DeclaredCalls:
                 absent = all(cell.state is CellState.NOT_TESTED for cell in cells)
                 lacking[stage.stage.name] = lacking.get(stage.stage.name, True) and absent
         chained = [cell for cell in judged.ledger.cells if cell.mode is Mode.CHAINED]
-        if chained and program.chains:
+        if chained and program.chains and not draws_own(program):  # a waveform alone has no numerical cell then
             lacking[candidate_runs.WHOLE] = all(cell.state is CellState.NOT_TESTED for cell in chained)
         for call, absent in lacking.items():
             self._present[call] = self._present.get(call, False) or not absent

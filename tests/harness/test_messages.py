@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[Where, str]] = {
     "two dumps that share nothing": (
         lambda here: dumps.compare(golden(here).folder, dump(here, mel=np.zeros(3, np.float32))),
         "{}/a.safetensors holds none of the tensors of {}/small (it has mel, …); are they named as in "
-        "docs/spec/00-overview.md?",
+        "docs/spec/00-overview.md? --names MAP renames those of another program",
     ),
     "half a trace": (
         lambda here: trace_file.read(broken(here, "not this", "a.safetensors")),

@@ -62,12 +62,10 @@ class Renamed:
     Attributes:
         tensors: full name → array.
         unknown: names of the dump that the map does not have.
-        absent: names of the stage table whose tensor the dump lacks.
     """
 
     tensors: Tensors = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
-    absent: tuple[str, ...] = ()
 
 
 def shipped() -> dict[str, Path]:
@@ -118,12 +116,10 @@ def rename(dump: NamedArrays, names: NameMap, golden: NamedArrays) -> Renamed:
     Raises:
         UsageError: two tensors of the dump get one name, or a form cannot be changed without loss.
     """
-    renamed, known, absent = Renamed(), set[str](), []
+    renamed, known = Renamed(), set[str]()
     plain = {name.removeprefix(names.prefix): name for name in dump}
     for row in names.rows:
-        matched = [(plain[name], to) for name, to in _matches(row, plain)]
-        absent += [] if matched else [row.to]
-        for name, to in matched:
+        for name, to in [(plain[own], to) for own, to in _matches(row, plain)]:
             if to in renamed.tensors:
                 raise UsageError(f"{name} and another tensor of the dump are both {to}; name one of them in the map")
             renamed.tensors[to] = _formed(name, dump[name], row, golden.get(to))
@@ -132,7 +128,7 @@ def rename(dump: NamedArrays, names: NameMap, golden: NamedArrays) -> Renamed:
         if name not in known and stages.is_known(name) and name not in renamed.tensors:
             renamed.tensors[name] = value
             known.add(name)
-    renamed.unknown, renamed.absent = tuple(name for name in dump if name not in known), tuple(absent)
+    renamed.unknown = tuple(name for name in dump if name not in known)
     return renamed
 
 

@@ -1,7 +1,7 @@
 """False alarms and power of the statistical mode: `rvc` with other noise, and with ten planted faults of its noise.
 
 `rvc` stands in for the original, whose results it reproduces. It converts from the golden's own tensors before noise
-on, so that 200 conversions take a minute. Each run draws its own noise from its own seed.
+on. Each run draws its own noise from its own seed.
 """
 
 from collections.abc import Callable, Mapping

@@ -4,6 +4,9 @@ Tensors on the device "meta" have shapes and no numbers. Whatever reads a number
 memory, raises an error, so that a network which runs on them runs on a GPU without waiting for it.
 """
 
+import gc
+import weakref
+
 import numpy as np
 import plain_networks as plain
 import pytest
@@ -149,6 +152,18 @@ def test_a_recorded_function_is_replayed_for_other_inputs_of_the_same_shapes():
     for length in range(5, 5 + 2 * HELD):
         replayed(lambda x: x, "g", torch.ones(length))
     assert len(replayed.recordings) == HELD
+
+
+def test_a_recording_keeps_its_network_alive():
+    class Network:
+        weight = torch.ones(2)
+
+    network, replayed = Network(), Replayed(RecordedCalls())
+    replayed(lambda x, network=network: x * network.weight, id(network), torch.ones(2))
+    alive = weakref.ref(network)
+    del network
+    gc.collect()
+    assert alive() is not None
 
 
 def test_recorded_blocks_equal_direct_ones():

@@ -40,8 +40,13 @@ def cuda_graph(run: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
 
 @dataclass(frozen=True)
 class Recording:
-    """One recorded call: the memory of its inputs and its result, and the replay."""
+    """One recorded call: the memory of its inputs and its result, and the replay.
 
+    The function is held as well: its networks' weights are read by every replay, and while it lives no other network
+    can have the `id` that the key contains.
+    """
+
+    function: Callable[..., Tensor]
     inputs: tuple[Tensor, ...]
     result: Tensor
     replay: Callable[[], None]
@@ -70,7 +75,7 @@ class Replayed:
         recording = self.recordings.pop(name, None)
         if recording is None:
             held = tuple(x.clone() for x in inputs)
-            recording = Recording(held, *self.recorder(lambda: function(*held, **constants)))
+            recording = Recording(function, held, *self.recorder(lambda: function(*held, **constants)))
             for old in list(self.recordings)[: 1 - HELD]:
                 del self.recordings[old]
         else:

@@ -52,12 +52,13 @@ def tracked(deviation: Deviation) -> Iterator[Guess]:
     if same_pitch and not np.array_equal(more_voiced, golden):
         yield Guess("voicing threshold", "unvoiced frames get a pitch: a lower threshold", more_voiced, general=True)
     if "noise.crepe" in deviation.inputs:
-        dither = 2.0 ** (deviation.input("noise.crepe")[: len(golden)].astype(np.float64) / 1200)
+        factors = 2.0 ** (deviation.input("noise.crepe")[: len(golden)].astype(np.float64) / 1200)
+        dither = _mean_of_3(factors)  # the track is smoothed after the dither is added
         yield Guess("missing dither", "the recorded dither is not added", golden / dither)
         yield Guess(
             "lowest pitch bin",
             "every frame has the network's lowest bin, the first one: is its output NaN?",
-            np.full(golden.shape, LOWEST_CREPE_BIN) * dither,
+            LOWEST_CREPE_BIN * dither,
         )
     from scipy import signal  # slow to import; only a stage that differs needs it
 
@@ -65,6 +66,12 @@ def tracked(deviation: Deviation) -> Iterator[Guess]:
         yield Guess(
             "median filter", f"a median of {count} frames was laid over the track", signal.medfilt(golden, count)
         )
+
+
+def _mean_of_3(track: Array) -> Array:
+    """The mean of each frame and its neighbors; of two frames at the ends (docs/spec/03 §3.4)."""
+    window = np.ones(3)
+    return np.convolve(track, window, "same") / np.convolve(np.ones(len(track)), window, "same")
 
 
 @probe("f0.filled")

@@ -31,7 +31,7 @@ from parity.stages.profile_table import METHODS
 MOST_COST_WITHOUT_FAULT = 120_000
 
 
-MOST_IN_A_GROUP = 24  # jobs of one golden that one process executes, so that two processes end at about the same time
+MOST_IN_A_GROUP = 6  # jobs of one golden that a process executes before it hands over their results
 
 
 @dataclass(frozen=True)

@@ -334,7 +334,7 @@ def test_a_group_holds_jobs_of_one_golden():
     jobs = [schedule.Job(str(i), "x" if i < 60 else "y") for i in range(100)]
     groups = schedule.groups(jobs, 2)
     assert [job for group in groups for job in group] == jobs
-    assert max(map(len, groups)) == 24 and all(len({job.folder for job in group}) == 1 for group in groups)
+    assert max(map(len, groups)) == 6 and all(len({job.folder for job in group}) == 1 for group in groups)
 
 
 def test_parts_contain_every_job_once():

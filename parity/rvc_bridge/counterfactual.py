@@ -52,7 +52,7 @@ def with_synthetic_voice(case: Case) -> Case | None:
         the case itself where its voice is synthetic; for a dump, whose voice is unknown, the case with the synthetic
         voice of the same version, rate and F0 input; None where there is no such voice.
     """
-    if case.voice.get("kind") in voices.KINDS:
+    if case.voice.get("kind") in voices.VOICES:
         return case
     voice = case.voice
     kind = f"{voice['version']}-{int(voice['rate']) // 1000}k-{'f0' if voice['f0'] else 'nof0'}"

@@ -38,7 +38,7 @@ class SharedVoiceNetworks(VoiceNetworks):
         if name in ("synthesizer", "index"):
             return super()._get(name, load)
         roles = ("hubert",) if name == "hubert" else tuple(registry.weight_files())
-        key = (name, str([self.device, *(self.paths.get(role) for role in roles)]))
+        key = (name, str([self.device, self.precision, *(self.paths.get(role) for role in roles)]))
         if key not in self.shared:
             self.shared[key] = load()
         return self.shared[key]
@@ -47,16 +47,19 @@ class SharedVoiceNetworks(VoiceNetworks):
 class RvcTorch(PredictionSource):
     """`rvc` in this process, on the synthetic voices of cases or on the files of a real voice."""
 
-    def __init__(self, files: Mapping[str, Path] | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, files: Mapping[str, Path] | None = None, device: str = "cpu", precision: str = "float32"
+    ) -> None:
         """Load nothing yet.
 
         Args:
             files: role (model, hubert, index, those of F0 methods such as rmvpe) → path of a real voice; None makes
                 the synthetic voice of each case.
             device: "cpu", "cuda" or "mps"; every cell is not tested where this machine lacks the device.
+            precision: "float32", "bfloat16" or "int8", of the networks.
         """
         selection.pin_unless_named(selection.FIXED)  # no verdict depends on the load of the machine
-        self.device = device
+        self.device, self.precision = device, precision
         self.absent = absent_device(device)
         self._files = dict(files) if files is not None else None
         self._networks: tuple[str, VoiceNetworks] | None = None
@@ -172,7 +175,12 @@ class RvcTorch(PredictionSource):
             # The keywords vary with the registry, so that mypy cannot match them with the other parameters.
             f0_weights: dict[str, Any] = {role: files.get(role) for role in registry.weight_files()}
             networks = SharedVoiceNetworks(
-                files["model"], files.get("hubert"), files.get("index"), device=self.device, **f0_weights
+                files["model"],
+                files.get("hubert"),
+                files.get("index"),
+                device=self.device,
+                precision=self.precision,
+                **f0_weights,
             )
             self._networks = (key, networks)
         return self._networks[1]

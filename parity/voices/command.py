@@ -13,7 +13,7 @@ from pathlib import Path
 from parity.errors import ParityError
 from parity.voices import cache
 from parity.voices.kinds import WEIGHTS, digest, weights
-from parity.voices.synthesizer import KINDS
+from parity.voices.synthesizer import VOICES
 
 DEFAULT_KIND = "v2-40k-f0"
 DESCRIPTION = f"""Write synthetic weights, the same bits on every machine, as the originals' own files: a voice (.pth),
@@ -29,9 +29,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kind",
         action="append",
-        choices=KINDS,
+        choices=VOICES,
         metavar="KIND",
-        help=f"the kind of voice to write (default {DEFAULT_KIND}), may be repeated: {', '.join(KINDS)}",
+        help=f"the kind of voice to write (default {DEFAULT_KIND}), may be repeated: {', '.join(VOICES)}",
     )
     parser.add_argument("--only-voice", action="store_true", help="leave out HuBERT, RMVPE and the indexes")
     parser.add_argument("--pin", action="store_true", help="write only OUT_DIR/voices.json, the digests of all weights")

@@ -15,7 +15,7 @@ import numpy as np
 from parity.errors import UsageError
 from parity.voices import hubert, index, rmvpe, synthesizer, torch_file
 from parity.voices.draw import Array, Named
-from parity.voices.synthesizer import KINDS, Kind
+from parity.voices.synthesizer import VOICES, Kind
 
 Tensors = Mapping[str, Array]
 Writer = Callable[[Tensors, Mapping[str, object], Path], None]  # of tensors and facts to a path
@@ -122,7 +122,7 @@ def _index(name: str) -> WeightFile:
 
 _HUBERT_FILES = {"config.json": hubert.CONFIG, "preprocessor_config.json": hubert.PREPROCESSOR}
 WEIGHTS: dict[str, WeightFile] = {
-    **{name: _voice(name) for name in KINDS},
+    **{name: _voice(name) for name in VOICES},
     "hubert": WeightFile("hubert", hubert.tensors, _HUBERT_FILES, _write_hubert, 94_568_576),
     "rmvpe": WeightFile("rmvpe.pt", rmvpe.tensors, {}, _write_rmvpe, 90_472_917, _plain_rmvpe),
     **{f"index-{name}": _index(name) for name in index.NAMES},

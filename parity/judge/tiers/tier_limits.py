@@ -15,9 +15,9 @@ from typing import Any
 
 from parity import stages
 from parity.judge import limits
-from parity.judge.limits import ENOUGH, MARGIN, WORST_FRAME_FLOOR, Limit, Limits
+from parity.judge.limits import ENOUGH, MARGIN, WORST_FRAME_FLOOR, Limit, Limits, any_name
 from parity.judge.states import Metric, Mode, Tier
-from parity.stages import TensorKind
+from parity.stages import Scope, TensorKind, TensorName
 
 REDUCED = (Tier.FLOAT16, Tier.BFLOAT16)
 # One step of a format, relative to the value. The least relative limit is four steps, as for float32.
@@ -25,6 +25,11 @@ STEPS = {Tier.FLOAT16: 2.0**-10, Tier.BFLOAT16: 2.0**-7}
 FLOOR = 4
 # Steps by which an original differs at least where it rounds a tensor to the format; rounding alone gives a quarter.
 ROUNDED = 0.1
+# Later stages join, trim, mix and resample the generator's waveform. Few goldens have some of them, such as resampling.
+_LATER_WAVEFORMS = (
+    *("waveform.segment", "waveform.concat", "waveform.rmsmixed", "waveform.resampled", "waveform.final"),
+    *("waveform.model", "infer_wav", "sola_buffer", "out"),
+)
 _COUNTED = (Metric.STEPS, Metric.UNEQUAL)
 # The relative RMS of a silent output is 1. A limit stays below, so that silence reaches no tier, unless the original
 # itself is farther: the phase of its source follows an F0 that differs. Two unrelated signals of one loudness differ by
@@ -58,13 +63,22 @@ class TierLimits(Limits):
             return {}  # the originals decide in float32 on what they read
         modes = [mode, Mode.ISOLATED] if mode == Mode.CHAINED else [mode]
         widest: dict[str, float] = {}
-        for each, enough in product(modes, (1, ENOUGH)):  # of a tensor of a stream, its own and that of a file
-            values = measured.measured(name, each, metric, network, enough)
+        names = [name, *_source_of(name, mode, metric)]
+        for full, each, enough in product(names, modes, (1, ENOUGH)):  # a stream's own entries, and those of a file
+            values = measured.measured(full, each, metric, network, enough)
             if not values and network:
-                values = measured.measured(name, each, metric, False, enough)
+                values = measured.measured(full, each, metric, False, enough)
             for variant, value in values.items():
                 widest[variant] = max(value, widest.get(variant, 0.0))
         return widest
+
+
+def _source_of(name: str, mode: str, metric: str) -> list[str]:
+    """In a chain, the generator's waveform, from which a later one is as far as that is; nothing for other tensors."""
+    parsed = TensorName.parse(name)
+    if mode != Mode.CHAINED or metric in _COUNTED or parsed.local not in _LATER_WAVEFORMS:
+        return []
+    return [str(parsed.sibling("waveform.raw")) if parsed.scope is Scope.BLOCK else any_name("waveform.segment.full")]
 
 
 def _widened(limit: Limit, name: str, tier: Tier, variants: Mapping[str, float]) -> Limit:

@@ -2,9 +2,9 @@
 
 python -m parity.mutants.tier_trials [--traces FOLDER] [--case NAME …] [--out FILE]
 
-The programs are `rvc` in bfloat16, its exported graphs in float16 (with onnxruntime), and, with --traces, the originals
-in both precisions as `python -m reference.spread` recorded them. Each must reach its tier on every case. Then each fault
-changes what its stage makes, alone and in the conversion; it must be detected in that tier and blamed on its stage.
+The programs are `rvc` in bfloat16 and, with --traces, the originals in both precisions as `python -m reference.spread`
+recorded them. Each must reach its tier on every case. Then each fault changes what its stage makes, alone and in the
+conversion; it must be detected in that tier and blamed on its stage.
 
 exit codes: 0 all as expected, 1 a program or a fault is not, 2 usage or bad input
 """

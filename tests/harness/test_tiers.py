@@ -14,10 +14,11 @@ from parity.cli.main import main
 from parity.errors import ParityError
 from parity.goldens import trace_file
 from parity.judge import limits, metrics, verdict
-from parity.judge.judgment import Judgment
+from parity.judge.judgment import Judgment, ModeRun
 from parity.judge.states import PASS_MARKS, CaseState, Metric, Mode, Tier
 from parity.judge.tiers import rating, tier_limits
 from parity.judge.verdict import CaseVerdict
+from parity.mutants import tier_trials
 from parity.output import badge, markdown, recomputed, table
 from parity.runs import run as running
 from parity.runs.run import RunOptions
@@ -221,3 +222,21 @@ def test_a_dump_is_judged_in_the_required_tier(tmp_path: Path) -> None:
 
 def test_a_judgment_of_tensors_alone_needs_no_tier(tmp_path: Path) -> None:
     assert judge(golden(tmp_path), tensors()).tier is None
+
+
+REDUCED_STAGES = ("hubert.features", "content.upsampled", "content.protected", "enc_p.m", "enc_p.logs", "z_p", "flow.z")
+
+
+@pytest.mark.parametrize(("dtype", "tier"), [(np.float16, Tier.FLOAT16), (np.float16, Tier.BFLOAT16)])
+def test_ten_faults_are_detected_in_a_tier_and_blamed(tmp_path: Path, dtype: Any, tier: Tier) -> None:
+    made = rounded(dtype, tuple(f"seg0.{name}" for name in REDUCED_STAGES))
+    run = ModeRun(made, answered=True)
+    trial = tier_trials.judge("rounded", golden(tmp_path), tier, (run, run))
+    assert trial.reached is Tier.FLOAT16 and trial.missed == () and trial.as_expected
+    assert len(tier_trials.FAULTS) == 10
+
+
+def test_a_program_beyond_its_tier_is_not_as_expected(tmp_path: Path) -> None:
+    run = ModeRun(tensors() | {FLOW: tensors()[FLOW] * np.float32(1.02)}, answered=True)
+    trial = tier_trials.judge("far", golden(tmp_path), Tier.FLOAT16, (run, run))
+    assert trial.reached is Tier.BFLOAT16 and not trial.as_expected

@@ -160,6 +160,13 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def field(session: nox.Session) -> None:
+    """Judge public implementations, each in its own environment; -- NAME … for some, --checkout NAME=DIR for one."""
+    install(session, "tests")
+    session.run("python", "-m", "field", *session.posargs)
+
+
+@nox.session(default=False)
 def calibrate(session: nox.Session) -> None:
     """Leave each variant of the originals out in turn; compare the typed limits with exact arithmetic."""
     install(session)

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from field import document, judging
-from field.environments import NotInstalled, python_of
+from field.environments import NotInstalled, expose_hooks, python_of
 from field.programs import FOLDER, Golden, Program, goldens, programs
 from parity.errors import ParityError, UsageError
 from parity.goldens import golden_set, store
@@ -54,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help=f"where to write (default {OUT})")
     parser.add_argument("--profile", metavar="NAME", help="only this profile of each program")
     parser.add_argument(
+        "--golden", action="append", default=[], metavar="NAME", help="only this golden of cases.toml; may be repeated"
+    )
+    parser.add_argument(
         "--minutes", type=float, default=MINUTES, metavar="N", help=f"per program (default {MINUTES:g})"
     )
     parser.add_argument("--write", action="store_true", help="also replace the entries in the committed field.json")
@@ -67,6 +70,7 @@ def _judge_all(options: argparse.Namespace) -> int:
     checkouts = _checkouts(options.checkout, known)
     chosen = [known[name] for name in options.names or known]
     digest = manifest.compare(store.cases(golden_set.default_folder()), None, None).document()["sha256"]
+    expose_hooks(options.out / "hooks")
     for program in chosen:
         results = list(_results(program, checkouts.get(program.name), options))
         date = datetime.datetime.now(datetime.UTC).date().isoformat()
@@ -106,12 +110,16 @@ def _results(program: Program, checkout: Path | None, options: argparse.Namespac
         return [document.not_installed(profile, f"its adapter does not start: {problem}") for profile in chosen]
     results = []
     for number, profile in enumerate(chosen):
-        of_profile: list[Golden] = [golden for golden in goldens() if golden.profile == profile]
+        listed: list[Golden] = [golden for golden in goldens() if golden.profile == profile]
+        of_profile = [golden for golden in listed if golden.name in (options.golden or (golden.name,))]
+        if not of_profile:
+            continue
         now = time.monotonic()
         until = now + (deadline - now) / (len(chosen) - number)  # what one profile leaves, the next one may use
         out = options.out / program.name / profile
         verdict = judging.judge(command, profile, of_profile, out, until, f"python -m field {program.name}")
-        results.append(document.result(profile, verdict, program.expected.get(profile)))
+        names = [golden.name for golden in listed]
+        results.append(document.result(profile, verdict, program.expected.get(profile), names))
     return results
 
 

@@ -56,6 +56,7 @@ SCHEMA = _closed(
     manifest={**_TEXT, "description": "the SHA-256 of the pinned goldens and limits"},
     implementations=_list(_IMPLEMENTATION),
 )
+SETUP_FAILED = "every call of the candidate failed"  # how the sentence of a case begins whose program did not start
 _ORDER = (Blame.ORIGIN, Blame.AMPLIFIES, Blame.KNIFE_EDGE, Blame.INHERITED, Blame.CLEAN, Blame.NOT_TESTED)
 
 
@@ -75,17 +76,22 @@ def not_installed(profile: str, reason: str) -> Json:
     return _result(profile, NOT_INSTALLED, reason=reason)
 
 
-def result(profile: str, verdict: Json, expectation: Expectation | None) -> Json:
+def result(profile: str, verdict: Json, expectation: Expectation | None, goldens: Sequence[str] = ()) -> Json:
     """The result of one run.
 
     Args:
         profile: the profile of the judged goldens.
         verdict: the document of verdict.json.
         expectation: what was expected; None where nothing was.
+        goldens: the goldens of the profile; those that the verdict does not have were not reached.
     """
     cases = verdict["cases"]
+    if cases and all((case.get("sentence") or "").startswith(SETUP_FAILED) for case in cases):
+        return not_installed(profile, str(cases[0]["sentence"]))
     origins = [origin for case in cases for origin in _origins(case)]
-    word = _word(verdict, cases)
+    judged = [case["name"] for case in cases]
+    not_reached = [name for name in goldens if name not in judged]
+    word = _word(verdict, cases, not_reached)
     return _result(
         profile,
         word,
@@ -96,10 +102,10 @@ def result(profile: str, verdict: Json, expectation: Expectation | None) -> Json
             for case in cases
             for repair in case.get("repairs", ())
         ],
-        cases=[case["name"] for case in cases],
-        not_reached=list(verdict.get("pending", ())),
+        cases=judged,
+        not_reached=not_reached,
         seconds=round(sum(case.get("wall_s") or 0.0 for case in cases), 1),
-        expectation=_compared(expectation, word, origins),
+        expectation=_compared(expectation, word, origins, not_reached),
         reason=verdict["failures"][0] if verdict["failures"] else None,
     )
 
@@ -110,12 +116,12 @@ def _result(profile: str, verdict: str, **fields: Any) -> Json:
     return empty | fields
 
 
-def _word(verdict: Json, cases: Sequence[Json]) -> str:
+def _word(verdict: Json, cases: Sequence[Json], not_reached: Sequence[str]) -> str:
     """ "pass" only where every cell of every chosen golden was compared and holds."""
     if verdict["failures"] or any(case["state"] in ("differs", "unreadable") for case in cases):
         return "differs"
     complete = bool(cases) and all(case["state"] == CaseState.PASS.value for case in cases)
-    return "pass" if complete and not verdict.get("pending") else "partial"
+    return "pass" if complete and not not_reached else "partial"
 
 
 def _origins(case: Json) -> Iterable[Json]:
@@ -142,13 +148,18 @@ def _stages(cases: Sequence[Json]) -> list[Json]:
     ]
 
 
-def _compared(expectation: Expectation | None, verdict: str, origins: Sequence[Json]) -> str:
-    """Whether the verdict and the first origin are the expected ones."""
+def _compared(
+    expectation: Expectation | None, verdict: str, origins: Sequence[Json], not_reached: Sequence[str]
+) -> str:
+    """Whether the verdict and the first origin are the expected ones; unknown while a golden may still show it."""
     if expectation is None:
         return "unknown"
     first = origins[0] if origins else {"stage": None, "divergence": None}
     same = first["stage"] == expectation.stage and first["divergence"] == expectation.divergence
-    return "right" if same and verdict == expectation.verdict else "wrong"
+    if same and verdict == expectation.verdict:
+        return "right"
+    contradicted = bool(origins) and expectation.stage is None
+    return "unknown" if not_reached and not contradicted else "wrong"
 
 
 def merged(before: Json | None, manifest: str, implementations: Mapping[str, Json]) -> Json:

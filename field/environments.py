@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from field.programs import Lock, Program
+from field.programs import FOLDER, Lock, Program
 from parity.errors import ParityError
 from parity.voices import cache
 
@@ -54,6 +54,22 @@ def _environment(lock: Lock) -> Path:
     _run([*pip, "--no-deps", "--ignore-installed", "-r", str(listed)])
     (folder / _COMPLETE).touch()
     return folder
+
+
+def expose_hooks(folder: Path) -> None:
+    """Let adapters import parity.hooks, and nothing else of this project: some programs have a package rvc as well.
+
+    Args:
+        folder: receives copies of the modules; the environment variable PYTHONPATH of this process names it afterwards.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "parity").mkdir(parents=True)
+    (folder / "parity" / "__init__.py").touch()
+    shutil.copytree(FOLDER.parent / "parity" / "hooks", folder / "parity" / "hooks", ignore=_without_caches)
+    os.environ["PYTHONPATH"] = str(folder.resolve())
+
+
+_without_caches = shutil.ignore_patterns("__pycache__")
 
 
 def _interpreter(folder: Path) -> Path:

@@ -27,6 +27,8 @@ class TimeUp(BaseException):
 class Limited(External):
     """A candidate that raises TimeUp at the first call after its deadline."""
 
+    hello_timeout = 240.0  # these programs import PyTorch and half a dozen audio libraries
+
     def __init__(self, command: str, deadline: float) -> None:
         super().__init__(command, voice_files.paths, timeout=max(deadline - time.monotonic(), 1.0))
         self.deadline = deadline
@@ -52,7 +54,7 @@ def command_of(interpreter: Path, adapter: Path, checkout: Path | None) -> str:
 def examine(command: str, deadline: float) -> str | None:
     """What the doctor finds wrong with an adapter's handshake; None where it can be judged.
 
-    The doctor also tries each declared stage; what it finds there the judge finds as well, with a blame.
+    The doctor also tries each declared stage; what it finds there, the judge finds as well, with a blame.
     """
     with Limited(command, deadline) as program:
         for finding in doctor.examine(program, golden_set.default_folder()):

@@ -137,7 +137,7 @@ def _faults(entries: Sequence[dict[str, str]]) -> list[str]:
         lines += [
             f"### {number}. {entry['program']}: {entry['title']}{name}\n",
             f"In `{entry['where']}`. {entry['shows'].strip()}\n",
-            f"```\n{entry['reproduce'].strip()}\n```\n",
+            f"```python\n{entry['reproduce'].strip()}\n```\n",
         ]
     return lines
 

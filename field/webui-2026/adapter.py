@@ -10,7 +10,7 @@ from parity.hooks import stand_ins
 from parity.hooks.content import FunctionContent
 from parity.hooks.folders import Scratch, link
 from parity.hooks.interception import replaced
-from parity.hooks.pipeline import FILLING, STAGES, PipelineCandidate
+from parity.hooks.pipeline import PipelineCandidate
 from parity.hooks.serving import Array, Case, serve
 from parity.hooks.window import set_window
 
@@ -19,7 +19,6 @@ class Webui2026(PipelineCandidate):
     """Driven through `VC.vc_single`."""
 
     name, version, profiles = "webui-2026", "4338f12", ("webui-2026",)
-    stages = (*STAGES, *FILLING)
 
     def __init__(self, checkout: Path) -> None:
         super().__init__()

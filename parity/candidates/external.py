@@ -39,7 +39,13 @@ VoiceFiles = Callable[[Case], Mapping[str, str]]
 
 
 class External:
-    """A candidate behind the protocol. It starts at the first request and is started again after a crash."""
+    """A candidate behind the protocol. It starts at the first request and is started again after a crash.
+
+    Attributes:
+        hello_timeout: seconds for the handshake, where a program needs more than HELLO_TIMEOUT for its imports.
+    """
+
+    hello_timeout: float | None = None
 
     def __init__(self, command: str, voice_files: VoiceFiles, timeout: float = CALL_TIMEOUT) -> None:
         """Nothing is started yet.
@@ -72,7 +78,7 @@ class External:
     def hello(self) -> dict[str, Any]:
         """The answer to hello, checked. Raises ProtocolError."""
         if self._hello is None:
-            self._hello = _handshake(self._running())
+            self._hello = _handshake(self._running(), self.hello_timeout or HELLO_TIMEOUT)
         return self._hello
 
     def _running(self) -> AdapterProcess:
@@ -81,7 +87,7 @@ class External:
                 self._process.stop()
             self._process = AdapterProcess(self.command, self.timeout)
             if self._hello is not None:  # started again after a crash
-                _handshake(self._process)
+                _handshake(self._process, self.hello_timeout or HELLO_TIMEOUT)
         return self._process
 
     @property
@@ -153,9 +159,10 @@ class External:
         needing: stages.Stage | None = None,
         **fields: str | int | list[str],
     ) -> Tensors:
-        self.hello  # noqa: B018 (the handshake comes before every other request)
         source, target = self._write_inputs(inputs), Path(self._folder.name) / "outputs.safetensors"
         target.unlink(missing_ok=True)
+        if self.hello.get("all_files"):  # a program that cannot be started without a voice
+            needing = None
         request = {"case": self.describe(case, needing), "inputs": str(source), "outputs": str(target), **fields}
         messages.check({"id": 0, "op": op, **request}, f"{op}_request")
         half = half_precisions(self.hello)
@@ -196,8 +203,8 @@ def widened(case: Case, made: Tensors, half: tuple[str, ...]) -> Tensors:
     }
 
 
-def _handshake(process: AdapterProcess) -> dict[str, Any]:
-    return check_hello(process.request("hello", HELLO_TIMEOUT, protocol=PROTOCOL))
+def _handshake(process: AdapterProcess, timeout: float) -> dict[str, Any]:
+    return check_hello(process.request("hello", timeout, protocol=PROTOCOL))
 
 
 def check_hello(answer: Mapping[str, Any]) -> dict[str, Any]:

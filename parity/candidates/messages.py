@@ -43,6 +43,7 @@ HELLO: dict[str, Any] = {  # the answer to hello
         "dtypes": {**_NAMES, "description": "of the outputs; bfloat16 and float16 are read only where declared"},
         "profiles": {**_NAMES, "description": "the originals that it reproduces; all where the field is missing"},
         "noise": {"type": "boolean", "description": "whether run takes the recorded noise as an input"},
+        "all_files": {"type": "boolean", "description": "whether requests for stages name all weights of their case"},
         "runtime": {**_TEXT, "description": "the library and its version, for the report"},
         "precision": {
             "enum": list(PRECISIONS),

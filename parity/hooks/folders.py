@@ -1,5 +1,6 @@
 """Folders and links that an unmodified program looks for its files in."""
 
+import atexit
 import os
 import shutil
 import sys
@@ -16,8 +17,8 @@ class Scratch:
     """
 
     def __init__(self) -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="rvc-hooks-", ignore_cleanup_errors=True)
-        self.folder = Path(self._temporary.name).resolve()
+        self.folder = Path(tempfile.mkdtemp(prefix="rvc-hooks-")).resolve()
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         sys.dont_write_bytecode = True
         os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", CUDA_VISIBLE_DEVICES="")
         os.chdir(self.folder)

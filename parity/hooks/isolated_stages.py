@@ -7,7 +7,7 @@ records its inputs (`_middle`), or the method runs on with a given segment (`_ta
 import contextlib
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -38,10 +38,14 @@ class GivenNeighbors:
 
 
 class RecordingSynthesizer:
-    """A synthesizer that keeps its arguments and returns silence."""
+    """A synthesizer that keeps its arguments and returns silence; it has all other attributes of the program's own."""
 
-    def __init__(self) -> None:
+    def __init__(self, net: Any) -> None:
+        self.net = net
         self.arguments: tuple[Any, ...] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.net, name)
 
     def infer(self, *arguments: Any) -> tuple[torch.Tensor]:
         """Eight samples of silence."""
@@ -64,6 +68,7 @@ class InlineStages:
     """The inline stages of `parity.hooks.pipeline.PipelineCandidate`, by the attributes that it sets."""
 
     pipe: Any
+    net: Any
     module: Any
     content: Any
     names: Any
@@ -150,9 +155,9 @@ class InlineStages:
         parts: list[Array] = []
         parameters = inspect.signature(getattr(self.pipe, self.names.segment))
 
-        def keep(*arguments: Any, **named: Any) -> Array:
+        def keep(*arguments: Any, **named: Any) -> Any:
             parts.append(snapshot(parameters.bind(*arguments, **named).arguments[self.names.segment_audio]))
-            return np.zeros(2 * int(self.pipe.t_pad_tgt) + 8, np.float32)
+            return self.segment_result(np.zeros(2 * int(self.pipe.t_pad_tgt) + 8, np.float32))
 
         pad = int(self.pipe.t_pad)
         cuts = [int(cut) for cut in inputs.get("segment.cuts", ())]
@@ -165,20 +170,14 @@ class InlineStages:
     def stage_concat(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
         """concat: the segments joined."""
         parts = [inputs[f"seg{number}.waveform.segment"] for number in range(len(inputs))]
-        waiting = [self._with_padding(part) for part in parts]
+        waiting = [self.segment_result(self._with_padding(part)) for part in parts]
         center = int(self.pipe.t_center)
         sound = _quiet_at(center * len(parts), [center * number for number in range(1, len(parts))])
         return {"waveform.concat": self._segments(sound, len(parts) > 1, lambda *_, **__: waiting.pop(0))["joined"]}
 
     def _segments(self, highpassed: Array, cut: bool, segment: Any, padded: Array | None = None) -> Tape:
         """The pipeline's method with a given input after its high-pass and a stand-in for each segment: "joined"."""
-        tape, concatenate, pad = Tape(), np.concatenate, np.pad
-
-        def join(pieces: Any, *arguments: Any, **named: Any) -> Any:
-            result = concatenate(pieces, *arguments, **named)
-            if sys._getframe(1).f_code.co_name == self.names.pipeline:
-                tape("joined", result)
-            return result
+        tape, pad = Tape(), np.pad
 
         def pad_input(value: Any, width: Any, *arguments: Any, **named: Any) -> Any:
             given = padded is not None and np.ravel(width)[-1] == int(self.pipe.t_pad)
@@ -188,7 +187,8 @@ class InlineStages:
         with (
             replaced(self.pipe, **methods),
             replaced(scipy.signal, filtfilt=lambda *_, **__: highpassed.copy()),
-            replaced(np, concatenate=join, pad=pad_input),
+            replaced(np, pad=pad_input),
+            self._tapped_join(lambda pieces, joined: tape("joined", joined)),
         ):
             self.core(np.zeros(len(highpassed), np.float32), **_NO_MIX)
         return tape
@@ -294,7 +294,7 @@ class InlineStages:
     def stage_retrieval_blended(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
         """retrieval.blended."""
         mean = inputs[prefix + "retrieval.mean"]
-        tape = self._middle(prefix, None, inputs[prefix + "hubert.features"], _answers_mean(mean), mean)
+        tape = self._middle(prefix, None, inputs[prefix + "hubert.features"], answers_mean(mean), mean)
         return _only(tape, prefix, "retrieval.blended")
 
     def stage_content_upsampled(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
@@ -306,7 +306,7 @@ class InlineStages:
         """content.protected."""
         blended = np.ascontiguousarray(inputs[prefix + "content.upsampled"][0, ::2])
         features = inputs[prefix + "hubert.features"]
-        tape = self._middle(prefix, None, features, _answers_mean(blended), blended, rate=1, hz=inputs.get("f0.hz"))
+        tape = self._middle(prefix, None, features, answers_mean(blended), blended, rate=1, hz=inputs.get("f0.hz"))
         return _only(tape, prefix, "content.protected")
 
     def _no_features(self, frames: int) -> Array:
@@ -323,7 +323,7 @@ class InlineStages:
         hz: Array | None = None,
     ) -> Tape:
         """One segment up to the synthesizer: of audio (L,), or with given features (1, n, C) in place of HuBERT's."""
-        tape, net = Tape(), RecordingSynthesizer()
+        tape, net = Tape(), RecordingSynthesizer(self.net)
         interpolate, from_numpy = F.interpolate, torch.from_numpy
         options, doubling = self.case["options"], [True]
 
@@ -370,6 +370,10 @@ class InlineStages:
         tape(prefix + "content.protected", net.arguments[0])
         return tape
 
+    def segment_result(self, full: Array) -> Any:
+        """A segment's waveform, float32 (samples,), as the method of one segment returns it."""
+        return full.copy()
+
     def segment(self, **values: Any) -> Any:
         """Call the method of one segment with the values that it has parameters for."""
         return call_with_known(getattr(self.pipe, self.names.segment), self.values(**values))
@@ -404,15 +408,9 @@ class InlineStages:
 
     def _tail(self, full: Array, highpassed: Array, **changes: Any) -> Tape:
         """The pipeline's method with one given segment: "trimmed", "rmsmixed", "resampled" and "final"."""
-        tape, concatenate, resample = Tape(), np.concatenate, librosa.resample
+        tape, resample = Tape(), librosa.resample
         owner, name = self.loudness
         mix = getattr(owner, name)
-
-        def join(pieces: Any, *arguments: Any, **named: Any) -> Any:
-            result = concatenate(pieces, *arguments, **named)
-            if sys._getframe(1).f_code.co_name == self.names.pipeline:
-                tape("trimmed", pieces[0])
-            return result
 
         def convert_rate(*arguments: Any, **named: Any) -> Any:
             result = resample(*arguments, **named)
@@ -423,16 +421,33 @@ class InlineStages:
         def mixed(*arguments: Any, **named: Any) -> Any:
             return tape("rmsmixed", mix(*arguments, **named))
 
-        methods = {self.names.segment: lambda *_, **__: full.copy(), self.names.f0: _any_f0, "t_max": 1 << 40}
+        given = self.segment_result(full)
+        methods = {self.names.segment: lambda *_, **__: given, self.names.f0: _any_f0, "t_max": 1 << 40}
         with (
             replaced(self.pipe, **methods),
             replaced(scipy.signal, filtfilt=lambda *_, **__: highpassed.copy()),
-            replaced(np, concatenate=join),
+            self._tapped_join(lambda pieces, joined: tape("trimmed", pieces[0])),
             replaced(librosa, resample=convert_rate),
             replaced(owner, **{name: mixed}),
         ):
             tape("final", self.core(np.zeros(len(highpassed), np.float32), **changes))
         return tape
+
+    @contextmanager
+    def _tapped_join(self, tap: Callable[[Any, Any], Any]) -> Iterator[None]:
+        """Call `tap` with the segments and their join where the pipeline's method joins arrays or tensors."""
+
+        def tapped(run: Any) -> Any:
+            def call(pieces: Any, *arguments: Any, **named: Any) -> Any:
+                result = run(pieces, *arguments, **named)
+                if sys._getframe(1).f_code.co_name == self.names.pipeline:
+                    tap(pieces, result)
+                return result
+
+            return call
+
+        with replaced(np, concatenate=tapped(np.concatenate)), replaced(torch, cat=tapped(torch.cat)):
+            yield
 
 
 def record_neighbors(tape: Tape, prefix: str, names: Any, variables: Any) -> None:
@@ -459,7 +474,7 @@ def _any_f0(*_: Any, **__: Any) -> tuple[Array, Array]:
     return np.ones(9999, np.int32), np.ones(9999)
 
 
-def _answers_mean(mean: Array) -> GivenNeighbors:
+def answers_mean(mean: Array) -> GivenNeighbors:
     """An index whose weighted mean over `mean` as vectors is `mean`: the first neighbor has all the weight."""
     distances = np.full((len(mean), 8), np.inf, np.float32)
     distances[:, 0] = 1

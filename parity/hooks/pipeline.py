@@ -23,11 +23,10 @@ from parity.hooks.noise import Replay
 from parity.hooks.serving import Array, Arrays, Case, Lacks, Tape, snapshot
 from parity.hooks.synthesizer import SynthesizerStages, synthesizer_taps
 
-_OF_FILES = "audio16k highpassed segment.cuts padded f0.raw f0.hz f0.coarse concat rmsmixed resampled final"
+_OF_FILES = "audio16k highpassed segment.cuts padded f0.raw f0.filled f0.hz f0.coarse concat rmsmixed resampled final"
 _OF_CONTENT = "seg.audio hubert.features retrieval.search retrieval.weights retrieval.mean retrieval.blended"
 _OF_VOICE = "content.upsampled content.protected spk.g enc_p z_p flow nsf generator trim"
 STAGES = (*_OF_FILES.split(), *_OF_CONTENT.split(), *_OF_VOICE.split())
-FILLING = ("f0.filled",)  # a stage of pipelines that interpolate unvoiced frames
 
 
 @dataclass(frozen=True)
@@ -100,9 +99,6 @@ class PipelineCandidate(InlineStages, SynthesizerStages):
         """Load what a case needs. Raises Lacks where the program cannot convert it."""
         if "realtime" in case["options"]:
             raise Lacks(f"{self.name} is driven without its realtime loop")
-        method = case["options"]["f0_method"]
-        if case["voice"]["f0"] and self.methods and method not in self.methods:
-            raise Lacks(f"{self.name} has no F0 method {method}")
         key = case["files"]["model"], case["files"].get("rmvpe"), tuple(case["options"]["window"])
         self.case = case
         if self.loaded != key:
@@ -118,6 +114,11 @@ class PipelineCandidate(InlineStages, SynthesizerStages):
 
             self.index = faiss.read_index(case["files"]["index"])
             self.vectors = self.index.reconstruct_n(0, self.index.ntotal)
+
+    def _require_method(self, case: Case) -> None:
+        method = case["options"]["f0_method"]
+        if case["voice"]["f0"] and self.methods and method not in self.methods:
+            raise Lacks(f"{self.name} has no F0 method {method}")
 
     def values(self, **changes: Any) -> dict[str, Any]:
         """Every value that a pipeline of the family takes, by the names of its parameters."""
@@ -160,11 +161,13 @@ class PipelineCandidate(InlineStages, SynthesizerStages):
 
     def run(self, case: Case, inputs: Arrays, tape: Tape) -> None:
         """Convert `audio16k.raw`; the tape receives every tensor that a tap reaches."""
+        self._require_method(case)
         self.prepare(case)
         replay = Replay(inputs)
         with self.tapped(tape, replay), torch.no_grad():
             final = self.convert(inputs["audio16k.raw"].copy(), case)
-        tape("waveform.final", final)
+        if snapshot(final).dtype == np.int16:  # a float waveform is not the 16-bit file
+            tape("waveform.final", final)
 
     @contextmanager
     def tapped(self, tape: Tape, replay: Replay) -> Iterator[None]:
@@ -177,7 +180,7 @@ class PipelineCandidate(InlineStages, SynthesizerStages):
                 (self.net, {"infer": segments.infer(self.net.infer)}),
                 (F, {"interpolate": segments.interpolate(F.interpolate)}),
                 (torch, {"from_numpy": segments.from_numpy(torch.from_numpy)}),
-                (np, {"concatenate": segments.concatenate(np.concatenate), "interp": segments.interp(np.interp)}),
+                (np, {"interp": segments.interp(np.interp)}),
                 (librosa, {"resample": segments.resample(librosa.resample)}),
                 (self.module, {"pow": segments.power}),
                 (owner, {mix: segments.result("waveform.rmsmixed", getattr(owner, mix))}),
@@ -186,26 +189,30 @@ class PipelineCandidate(InlineStages, SynthesizerStages):
             stack.enter_context(replay.active())
             stack.enter_context(synthesizer_taps(self.net, tape, segments.prefix))
             stack.enter_context(self.content.tapped(segments.content))
+            stack.enter_context(self._tapped_join(segments.joined))
             stack.enter_context(self.tapped_input(tape))
             yield
 
     @contextmanager
     def tapped_input(self, tape: Tape) -> Iterator[None]:
-        """Record `audio16k`: by default the argument `audio` of the pipeline's method."""
-        run = getattr(self.pipe, self.names.pipeline)
+        """Record `audio16k`, the argument that `guarded` names."""
+        owner, name, parameter = self.guarded
+        run = getattr(owner, name)
         parameters = inspect.signature(run)
 
         def call(*arguments: Any, **named: Any) -> Any:
-            tape("audio16k", parameters.bind(*arguments, **named).arguments["audio"])
+            tape("audio16k", parameters.bind(*arguments, **named).arguments[parameter])
             return run(*arguments, **named)
 
-        with replaced(self.pipe, **{self.names.pipeline: call}):
+        with replaced(owner, **{name: call}):
             yield
 
     # ---- stages alone
 
     def run_stage(self, case: Case, stage: str, prefix: str, inputs: Arrays) -> dict[str, Any]:
         """What one stage of the program makes of given inputs."""
+        if stage == "f0.raw":
+            self._require_method(case)
         self.prepare(case)
         method: Callable[[str, Arrays], dict[str, Any]] = getattr(self, "stage_" + stage.replace(".", "_"))
         with torch.no_grad():
@@ -282,16 +289,10 @@ class _Segments:
 
         return call
 
-    def concatenate(self, run: Any) -> Any:
-        def call(pieces: Any, *arguments: Any, **named: Any) -> Any:
-            result = run(pieces, *arguments, **named)
-            if sys._getframe(1).f_code.co_name == self.names.pipeline:
-                for number, piece in enumerate(pieces):
-                    self.tape(f"seg{number}.waveform.segment", piece)
-                self.tape("waveform.concat", result)
-            return result
-
-        return call
+    def joined(self, pieces: Any, result: Any) -> None:
+        for number, piece in enumerate(pieces):
+            self.tape(f"seg{number}.waveform.segment", piece)
+        self.tape("waveform.concat", result)
 
     def resample(self, run: Any) -> Any:
         def call(*arguments: Any, **named: Any) -> Any:

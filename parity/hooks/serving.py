@@ -132,7 +132,7 @@ def _operate(adapter: Adapter, request: Mapping[str, Any]) -> dict[str, Any]:
     operation = request["op"]
     if operation == "hello":
         fields: dict[str, Any] = {"protocol": PROTOCOL, "name": adapter.name, "version": adapter.version}
-        fields |= {"stages": list(adapter.stages), "chain": adapter.chain, "noise": True}
+        fields |= {"stages": list(adapter.stages), "chain": adapter.chain, "noise": True, "all_files": True}
         return fields | ({"profiles": list(adapter.profiles)} if adapter.profiles else {})
     inputs = tensor_files.read(request["inputs"])
     if operation == "run":

@@ -29,7 +29,13 @@ LIBRARIES = {
     "markupsafe": "jinja2",
 }
 # Modules of the judge that need more than the judge requires: they run `rvc`, or another program, or an extra.
-BESIDE_THE_JUDGE = ("parity.rvc_bridge", "parity.mutants", "parity.adapters", "parity.voices.exported_models")
+BESIDE_THE_JUDGE = (
+    "parity.rvc_bridge",
+    "parity.mutants",
+    "parity.adapters",
+    "parity.hooks",
+    "parity.voices.exported_models",
+)
 
 
 def imported_libraries(package: str, without: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:

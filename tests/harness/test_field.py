@@ -1,0 +1,223 @@
+"""Public programs: what about.toml and the lock files state, and what a verdict becomes in field.json."""
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from field import command, document, environments, judging
+from field.document import SCHEMA
+from field.programs import FOLDER, Expectation, Lock, Program, goldens, programs
+from parity.candidates.candidate import CandidateError
+from parity.errors import ParityError
+from parity.goldens import store
+from parity.stages.profile_table import PROFILES
+from tools import field_page
+
+PROGRAMS = programs()
+CONTROL = PROGRAMS["webui-2026"]
+EXPECTED = Expectation("differs", "f0.filled", "D1", "its F0")
+
+
+def _verdict(*cases: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"cases": list(cases), "failures": [], **fields}
+
+
+def _case(name: str, state: str, *stages: tuple[str, str, str | None]) -> dict[str, Any]:
+    rows = [
+        {"stage": stage, "blame": blame, **({"cause": {"name": cause}} if cause else {})}
+        for stage, blame, cause in stages
+    ]
+    return {"name": name, "state": state, "stages": rows, "wall_s": 2.0}
+
+
+def test_at_least_twelve_programs_and_the_control_are_described() -> None:
+    assert len(PROGRAMS) >= 12
+    assert CONTROL.expected["webui-2026"].verdict == "pass"
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=lambda program: program.name)
+def test_a_program_has_an_adapter_a_lock_and_an_expectation_for_each_profile(program: Program) -> None:
+    assert program.adapter.is_file()
+    assert set(program.profiles) <= set(PROFILES) and "webui-2026" in program.profiles
+    assert set(program.expected) == set(program.profiles)
+    assert bool(program.package) != bool(program.repository)
+    lock = Lock.read(program.lock)
+    everything = [*lock.packages, *(lock.common.packages if lock.common else ())]
+    assert all(line.count("==") == 1 for line in everything), "each package is pinned"
+    assert program.package is None or f"{program.package}=={program.version}" in lock.packages
+
+
+def test_a_lock_includes_the_common_one_in_its_digest(tmp_path: Path) -> None:
+    (tmp_path / "common.lock").write_text("# shared\nnumpy==2.4.6\n")
+    (tmp_path / "own").mkdir()
+    own = tmp_path / "own" / "requirements.lock"
+    own.write_text("-r ../common.lock\nrvc==0.3.5\n")
+    before = Lock.read(own)
+    (tmp_path / "common.lock").write_text("numpy==2.4.7\n")
+    assert before.packages == ("rvc==0.3.5",) and before.common is not None
+    assert Lock.read(own).digest != before.digest
+
+
+def test_at_least_five_programs_have_faults_with_code_that_shows_them() -> None:
+    entries = field_page.faults()
+    assert len({entry["program"] for entry in entries}) >= 5
+    for entry in entries:
+        compile(entry["reproduce"], entry["title"], "exec")
+
+
+def test_the_goldens_exist_and_have_the_profile_that_is_stated() -> None:
+    for golden in goldens():
+        assert store.open_case(store.GOLDENS / golden.name).profile == golden.profile
+
+
+def test_the_committed_results_fit_the_schema_and_name_programs() -> None:
+    path = FOLDER / "field.json"
+    held = document.check(json.loads(path.read_text(encoding="utf-8")))
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    for entry in held["implementations"]:
+        program = PROGRAMS[entry["name"]]
+        assert (entry["version"], entry["source"]) == (program.version, program.source)
+        assert {result["profile"] for result in entry["results"]} <= set(program.profiles)
+
+
+def test_origins_have_their_cause_and_its_number() -> None:
+    case = _case(
+        "a",
+        "differs",
+        ("f0.raw", "clean", None),
+        ("f0.filled", "origin", "unvoiced frames kept at 0"),
+        ("nsf", "inherited", None),
+    )
+    made = document.result("webui-2026", _verdict(case), EXPECTED)
+    assert made["origins"] == [
+        {"case": "a", "stage": "f0.filled", "cause": "unvoiced frames kept at 0", "divergence": "D1"}
+    ]
+    assert made["stages"] == [
+        {"stage": "f0.raw", "state": "pass"},
+        {"stage": "f0.filled", "state": "origin"},
+        {"stage": "nsf", "state": "inherited"},
+    ]
+    assert (made["verdict"], made["expectation"]) == ("differs", "right")
+
+
+def test_the_gravest_blame_of_a_stage_is_shown() -> None:
+    cases = [_case("a", "pass", ("flow", "clean", None)), _case("b", "differs", ("flow", "origin", None))]
+    made = document.result("webui-2026", _verdict(*cases), EXPECTED)
+    assert made["stages"] == [{"stage": "flow", "state": "origin"}]
+    assert made["expectation"] == "wrong"
+    assert document.result("webui-2026", _verdict(*cases), EXPECTED, ["a", "b", "c"])["expectation"] == "unknown"
+    passing = Expectation("pass", None, None, "the control")
+    assert document.result("webui-2026", _verdict(*cases), passing, ["a", "b", "c"])["expectation"] == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "word"),
+    [
+        (_verdict(_case("a", "pass")), "pass"),
+        (_verdict(_case("a", "pass"), _case("b", "partial")), "partial"),
+        (_verdict(), "partial"),
+        (_verdict(_case("a", "declined")), "partial"),
+        (_verdict(_case("a", "pass"), _case("b", "differs")), "differs"),
+        (_verdict(_case("a", "unreadable")), "differs"),
+        ({**_verdict(_case("a", "pass")), "failures": ["an altered golden"]}, "differs"),
+    ],
+)
+def test_only_a_complete_run_without_failures_passes(verdict: dict[str, Any], word: str) -> None:
+    assert document.result("webui-2026", verdict, None)["verdict"] == word
+
+
+def test_a_golden_that_was_not_reached_leaves_the_result_partial() -> None:
+    made = document.result("webui-2026", _verdict(_case("a", "pass")), EXPECTED, ["a", "b"])
+    assert (made["verdict"], made["cases"], made["not_reached"]) == ("partial", ["a"], ["b"])
+    assert made["expectation"] == "unknown"
+    assert document.result("webui-2026", _verdict(_case("a", "pass")), EXPECTED, ["a"])["expectation"] == "wrong"
+
+
+def test_a_program_whose_every_call_fails_is_not_installed() -> None:
+    failed = {**_case("a", "differs"), "sentence": f"{document.SETUP_FAILED}: ImportError: no module"}
+    made = document.result("webui-2026", _verdict(failed), EXPECTED)
+    assert (made["verdict"], made["expectation"]) == ("not installed", "unknown")
+    assert made["reason"] == "every call of the candidate failed: ImportError: no module"
+
+
+def test_results_replace_earlier_ones_of_the_same_program() -> None:
+    def entry(name: str, date: str) -> dict[str, Any]:
+        return document.implementation(PROGRAMS[name], date, "Linux", [document.not_installed("webui-2026", "why")])
+
+    first = document.merged(None, "digest", {name: entry(name, "2026-01-01") for name in ("rvc", "applio")})
+    second = document.merged(first, "digest", {"rvc": entry("rvc", "2026-02-02")})
+    assert [(each["name"], each["date"]) for each in second["implementations"]] == [
+        ("applio", "2026-01-01"),
+        ("rvc", "2026-02-02"),
+    ]
+    with pytest.raises(ParityError, match=r"field\.json does not fit its schema"):
+        document.check({**second, "extra": 1})
+
+
+def test_a_program_of_a_repository_without_a_checkout_is_not_installed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["applio", "--out", str(tmp_path)]) == 0
+    held = json.loads((tmp_path / "field.json").read_text())
+    (result,) = held["implementations"][0]["results"]
+    assert result["verdict"] == "not installed"
+    assert result["reason"].startswith("no checkout; name one of IAHispano/Applio@")
+    assert "applio b9c0ccb  webui-2026: not installed (no checkout;" in capsys.readouterr().out
+
+
+def test_a_failed_installation_is_reported_with_its_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(arguments: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(
+            arguments, 1, "", "noise\nERROR: No matching distribution found for rvc==0.3.5\n"
+        )
+
+    monkeypatch.setenv("RVC_CACHE", str(tmp_path))
+    monkeypatch.setattr(environments.subprocess, "run", fail)
+    with pytest.raises(
+        environments.NotInstalled,
+        match=r"rvc 0\.3\.5 does not install: No matching distribution found for rvc==0\.3\.5",
+    ):
+        environments.python_of(PROGRAMS["rvc"])
+    assert not list(tmp_path.rglob("complete"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nobody"], "field: there is no program 'nobody'; the programs are applio, "),
+        (["rvc", "--checkout", "rvc"], "field: --checkout rvc names no program and folder; expected NAME=DIR"),
+    ],
+)
+def test_a_wrong_command_is_refused_in_a_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(arguments) == 2
+    assert capsys.readouterr().err.startswith(sentence)
+
+
+def test_adapters_can_import_the_hooks_and_nothing_else_of_the_project(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "before")
+    environments.expose_hooks(tmp_path / "hooks")
+    assert {path.name for path in (tmp_path / "hooks").iterdir()} == {"parity"}
+    assert {path.name for path in (tmp_path / "hooks" / "parity").iterdir()} == {"__init__.py", "hooks"}
+    assert environments.os.environ["PYTHONPATH"] == str(tmp_path / "hooks")
+
+
+def test_an_adapter_that_does_not_start_is_not_judged(tmp_path: Path) -> None:
+    problem = judging.examine(str(tmp_path / "absent"), time.monotonic() + 60)
+    assert problem is not None and problem.startswith("cannot-start: ")
+
+
+def test_after_its_time_no_further_call_is_made() -> None:
+    case = store.open_case(store.GOLDENS / "alone-even-cuts-2026")
+    with judging.Limited("absent", time.monotonic() - 1) as program, pytest.raises(judging.TimeUp):
+        program.run(case)
+    with judging.Limited("absent", time.monotonic() + 60) as program, pytest.raises(CandidateError):
+        program.run(case)

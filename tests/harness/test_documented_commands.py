@@ -121,7 +121,13 @@ def help_of(module: str, *command: str) -> str:
     return text.getvalue()
 
 
-SESSION_PROGRAMS = {"parity": ("parity", "run"), "record": ("reference.record",), "bench": ("bench",)}
+SESSION_PROGRAMS = {
+    "parity": ("parity", "run"),
+    "record": ("reference.record",),
+    "bench": ("bench",),
+    "fuzz": ("reliability.fuzz",),
+    "kills": ("reliability.kills",),
+}
 
 
 def check_options(words: Sequence[str], *module: str) -> None:

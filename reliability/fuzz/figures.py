@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).parents[1] / "campaign.json"
+BEGIN, END = "<!-- campaign -->", "<!-- /campaign -->"  # of the table in docs/reliability.md
 
 
 def merge(path: Path, document: Mapping[str, Any]) -> None:
@@ -16,6 +17,12 @@ def merge(path: Path, document: Mapping[str, Any]) -> None:
     path.write_text(json.dumps({**document, "readers": rows}, indent=1) + "\n", encoding="utf-8")
 
 
+def page(text: str, document: Mapping[str, Any]) -> str:
+    """docs/reliability.md with the table of these figures."""
+    before, _, rest = text.partition(f"{BEGIN}\n")
+    return f"{before}{BEGIN}\n{table(document)}\n{END}{rest.partition(END)[2]}"
+
+
 def table(document: Mapping[str, Any]) -> str:
     """The rows of docs/reliability.md."""
     lines = [
@@ -23,7 +30,7 @@ def table(document: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for row in document["readers"]:
-        share = f"{row['covered']} of {row['lines']}"
+        share = f"{row['covered']} of {row['lines']}" if row["lines"] else "not measured"
         cells = (row["tried"], row["used"], row["refused"], len(row["defects"]), f"{row['longest']:.2f} s", share)
         lines.append(f"| {row['reader']} | {' | '.join(map(str, cells))} |")
     return "\n".join(lines)

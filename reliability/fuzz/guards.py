@@ -100,7 +100,10 @@ class Guard:
 
     def _refuse_outside(self, event: str, path: Any) -> None:
         text = os.path.realpath(os.fsdecode(path))
-        if not text.startswith((self.folder, *HARMLESS)):
+        is_cache = "__pycache__" in text and text.startswith(
+            INSTALLED
+        )  # of a library that compiles when it is imported
+        if not is_cache and not text.startswith((self.folder, *HARMLESS)):
             self._refuse(f"{event} of {text}")
 
     def _refuse(self, what: str) -> None:

@@ -21,7 +21,7 @@ from parity.cli import main as judge
 from parity.errors import ParityError
 from parity.judge import limits, waivers
 from parity.output import diff
-from reliability.fuzz import attempt, campaign, guards, minimization
+from reliability.fuzz import attempt, campaign, figures, guards, minimization
 from reliability.fuzz.mutation import archives, json_text, raw, sounds, tensor_files
 from reliability.fuzz.reader import Kind, Reader
 from rvc.content.features import read_weights
@@ -195,3 +195,10 @@ def test_a_dtype_of_any_length_is_refused_in_a_sentence_of_bounded_length(tmp_pa
 def test_a_refusal_of_the_judge_holds_no_control_characters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert judge.main(["diff", str(tmp_path / "\x1b[31m"), str(tmp_path)]) == 2
     assert capsys.readouterr().err.rstrip("\n").isprintable()
+
+
+def test_the_page_holds_the_table_of_the_committed_campaign() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    document = json.loads(figures.FILE.read_text(encoding="utf-8"))
+    assert figures.page(page, document) == page
+    assert all(row["tried"] > 0 and not row["defects"] for row in document["readers"])

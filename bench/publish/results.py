@@ -21,6 +21,7 @@ DOCUMENT = ROOT / "docs" / "performance.md"
 MARKED = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
 SECTIONS_OF_MARK = {  # mark of the document → the sections whose tables it gets
     "offline": ("offline",),
+    "caps": ("caps",),
     "growth": ("growth-ours", "growth-original"),
     "rivals": ("rivals",),
     "exported": ("exported",),

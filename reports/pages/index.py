@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from parity import stages
 from parity.judge.states import CaseState, CellState
-from parity.output import faults, table
+from parity.output import faults, recomputed, table
+from parity.output.verdict_json import state_text
 from reports.data import cells, formatting, states
 from reports.data.load import Json
 from reports.data.states import Mark, Rendering
@@ -41,6 +42,7 @@ class CaseRow:
 
     name: str
     state: str
+    label: str
     rendering: Rendering
     accused: str
     headline: str
@@ -52,7 +54,7 @@ class CaseRow:
 
 @dataclass(frozen=True)
 class TensorLine:
-    """How many checks of one tensor hold, over all cases, and the one nearest to its limit."""
+    """How many checks of one tensor hold, over all cases, the tier of its stage, and the check nearest to its limit."""
 
     name: str
     checks: int
@@ -60,6 +62,7 @@ class TensorLine:
     close: int
     failed: int
     other: int
+    tier: str
     nearest: str
 
 
@@ -130,7 +133,7 @@ def build(verdict: Json) -> IndexPage:
     return IndexPage(
         candidate=verdict["candidate"],
         rendering=states.VERDICTS[verdict["state"]],
-        sentence=". ".join(filter(None, [table.heading(verdict), verdict["sentence"]])),
+        sentence=". ".join(filter(None, [table.heading(verdict), *_although(verdict), verdict["sentence"]])),
         columns=names,
         untested=[name for name in every if name not in names],
         started=verdict["started"],
@@ -142,6 +145,11 @@ def build(verdict: Json) -> IndexPage:
         stages=[_tensor_line(name, ordered) for name in names],
         faults=[_fault_card(fault) for fault in faults.of(verdict)],
     )
+
+
+def _although(verdict: Json) -> list[str]:
+    """That the output of a differing run is within its limits, where it is."""
+    return [state_text(verdict)] if verdict.get("output_holds") else []
 
 
 def _fault_card(fault: faults.Fault) -> FaultCard:
@@ -186,6 +194,7 @@ def _row(case: Json, names: Sequence[str]) -> CaseRow:
     return CaseRow(
         name=case["name"],
         state=case["state"],
+        label=state_text(case),
         rendering=states.CASES[case["state"]],
         accused=headline.accused_names(case),
         headline=headline.headline(case),
@@ -246,10 +255,22 @@ def _tensor_line(name: str, cases: Sequence[Json]) -> TensorLine:
         close=count("close"),
         failed=failed,
         other=len(own) - count("same") - count("close") - failed,
+        tier=_tier(name, cases),
         nearest=f"{formatting.multiple(cells.limit_multiple(nearest))} of {formatting.number(nearest['limit'])}"
         if nearest
         else "—",
     )
+
+
+def _tier(name: str, cases: Sequence[Json]) -> str:
+    """The worst tier of the stages that make a tensor, over all cases; "—" where none was rated."""
+    tiers = [
+        stage["tier"]
+        for case in cases
+        for stage in case["stages"]
+        if "tier" in stage and any(stages.TensorName.parse(cell["tensor"]).local == name for cell in stage["cells"])
+    ]
+    return str(recomputed.worst_tier(tiers)) if tiers else "—"
 
 
 def _filters(cases: Sequence[Json]) -> list[Filter]:

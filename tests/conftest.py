@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -22,3 +22,19 @@ def _unchanged_process() -> Iterator[None]:
         os.environ.update(environment)
     if threads is not None and sys.modules["torch"].get_num_threads() != threads:
         sys.modules["torch"].set_num_threads(threads)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape captured text that is no UTF-8 (odd paths): pytest-xdist cannot send it to its main process."""
+    report = yield
+    report.sections = [(name, _escaped(text)) for name, text in report.sections]
+    if isinstance(report.longrepr, str):
+        report.longrepr = _escaped(report.longrepr)
+    elif report.longrepr is not None and report.failed:
+        report.longrepr = _escaped(str(report.longrepr))
+    return report
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,26 +1,32 @@
 """The finished files of a batch, so that a second run of the same command converts only the rest.
 
-`OUT/.rvc-finished.jsonl` has one line for each finished file: a digest of everything that determines the output, the
-output's name, and its sha256. A line that a kill cut off is ignored. A file counts as finished while its line fits the
-new command and its output still has that sha256.
+The record of an output folder is `finished/DIGEST.jsonl` in the cache folder; DIGEST is of the folder's path. It has
+one line for each finished file: a digest of everything that determines the output, the output's name, and its sha256. A
+line that a kill cut off is ignored. A file counts as finished while its line fits the new command and its output still
+has that sha256.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rvc import __version__
+from rvc import __version__, cache
 from rvc.weights.checkpoint import sha256
 
-NAME = ".rvc-finished.jsonl"
+
+def record_of(folder: Path) -> Path:
+    """The record of an output folder."""
+    digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+    return cache.folder("finished") / f"{digest}.jsonl"
 
 
 class FinishedFiles:
-    """The record in the output folder of one batch."""
+    """The record of one batch."""
 
     def __init__(self, folder: Path, options: Mapping[str, Any], files: Iterable[Path]) -> None:
         """Read the record.
@@ -30,7 +36,7 @@ class FinishedFiles:
             options: everything beside files that determines the samples of an output, as JSON values.
             files: the voice, its networks and other files that determine them; folders count with all their files.
         """
-        self.path = folder / NAME
+        self.path = record_of(folder)
         self._about = {"version": __version__, "options": dict(options), "files": [_digests(path) for path in files]}
         self._outputs: dict[str, tuple[str, str]] = {}
         for line in self._lines():
@@ -57,9 +63,10 @@ class FinishedFiles:
         return name == target.name and target.is_file() and sha256(target) == digest
 
     def add(self, key: str, target: Path) -> None:
-        """Append a finished file; a folder in which no further file can be written has no record."""
+        """Append a finished file; where the cache cannot be written there is no record."""
         line = json.dumps({"key": key, "output": target.name, "sha256": sha256(target)})
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8", errors="surrogateescape") as record:
                 record.write(f"\n{line}\n" if self._is_cut() else f"{line}\n")
         except OSError:

@@ -19,7 +19,7 @@ NAMES = [command.name for command in command_line.COMMANDS]
 def test_the_commands_are_those_of_the_documentation() -> None:
     first = "run check cases doctor compare report init diff badge"
     measuring = "coverage accuracy calibrate spread exact inputs"
-    assert f"{first} {measuring} manifest mutants voices live".split() == NAMES
+    assert f"{first} {measuring} manifest mutants voices own-noise live".split() == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

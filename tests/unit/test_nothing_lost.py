@@ -17,7 +17,7 @@ from rvc import trace
 from rvc.audio.output import write_audio
 from rvc.cli.main import main
 from rvc.errors import BadInput
-from rvc.pipeline.finished_files import NAME, FinishedFiles
+from rvc.pipeline.finished_files import FinishedFiles, record_of
 from rvc.retrieval.index_building import build, save
 from rvc.voices.model_tools import export
 from rvc.weights import whole_files
@@ -124,13 +124,16 @@ def test_a_second_run_of_a_batch_converts_only_what_is_missing_changed_or_reques
     (out / "1.wav").write_bytes(b"cut")
     assert convert(folder, out, options, capsys) == [False, False, True]
     assert digests(out) == first
+    assert {path.name for path in out.iterdir()} == {"0.wav", "1.wav", "2.wav"}
     assert convert(folder, out, [*options, "--transpose", "2"], capsys) == [False, False, False]
     assert digests(out) != first
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe\n[]\n3\n", b'{"key": "a"}', b"[" * 5000])
-def test_a_damaged_record_of_finished_files_is_passed_over(tmp_path, damage):
-    (tmp_path / NAME).write_bytes(damage)
+def test_a_damaged_record_of_finished_files_is_passed_over(tmp_path, damage, monkeypatch):
+    monkeypatch.setenv("RVC_CACHE", str(tmp_path / "cache"))
+    record_of(tmp_path).parent.mkdir(parents=True)
+    record_of(tmp_path).write_bytes(damage)
     (tmp_path / "a.wav").write_bytes(b"a")
     FinishedFiles(tmp_path, {}, []).add("key", tmp_path / "a.wav")
     assert FinishedFiles(tmp_path, {}, []).is_finished("key", tmp_path / "a.wav")

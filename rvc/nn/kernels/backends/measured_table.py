@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from typing import Any
 
 import torch
 
+from rvc.cache import folder as cache_folder
 from rvc.nn.kernels import amx
 from rvc.nn.kernels.backends.kernel_registry import BACKENDS
 from rvc.nn.kernels.backends.shape_class import ShapeClass
@@ -109,22 +109,10 @@ def _processor() -> str:
     return f"{values.get('model name', platform.machine())} ({flags})"
 
 
-def folder() -> Path:
-    """Where tables are kept: `kernels` in $RVC_CACHE, or in `rvc` in the user's cache folder of this platform."""
-    if chosen := os.environ.get("RVC_CACHE"):
-        return Path(chosen) / "kernels"
-    home = Path.home()
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "rvc" / "kernels"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "rvc" / "kernels"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "rvc" / "kernels"
-
-
 def path() -> Path:
     """The file of this machine's table."""
     digest = hashlib.sha256(json.dumps(machine(), sort_keys=True).encode()).hexdigest()[:16]
-    return folder() / f"{digest}.json"
+    return cache_folder("kernels") / f"{digest}.json"
 
 
 def load() -> Table:

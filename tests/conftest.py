@@ -22,6 +22,8 @@ def _unchanged_process() -> Iterator[None]:
         os.environ.update(environment)
     if threads is not None and sys.modules["torch"].get_num_threads() != threads:
         sys.modules["torch"].set_num_threads(threads)
+    if selection := sys.modules.get("rvc.nn.kernels.backends.selection"):
+        selection.pin(None)  # the judge pins the backends for its process
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,7 +22,8 @@ from parity.goldens.text import printable
 from parity.voices import torch_file
 
 MOST_BYTES = 8 << 30  # of an unpacked .npz: more is no dump of one conversion
-_ZIP, _NPY, _PICKLE = b"PK\x03\x04", b"\x93NUMPY", b"\x80"
+_ZIP, _NPY = b"PK\x03\x04", b"\x93NUMPY"
+_HEAD = 9  # bytes that decide what a file is
 _SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".safetensors")
 _KINDS = "a safetensors, .npy, .npz or .pt file, or a folder of them or of raw files with their shapes in a JSON"
 
@@ -52,9 +53,15 @@ def _is_archive(path: Path) -> bool:
     """Whether a file is of a kind that traces do not have."""
     try:
         with path.open("rb") as file:
-            return file.read(6).startswith((_ZIP, _NPY, _PICKLE))
+            head = file.read(_HEAD)
+            return head.startswith((_ZIP, _NPY)) or _is_pickle(head)
     except OSError:
         return False
+
+
+def _is_pickle(head: bytes) -> bool:
+    """Whether a file is a pickle of protocol 2 to 5; the length of a safetensors header can begin alike."""
+    return head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05") and head[8:9] != b"{"
 
 
 def _folder(folder: Path) -> Iterator[tuple[str, Array]]:
@@ -87,12 +94,12 @@ def _file(path: Path, place: str) -> Iterator[tuple[str, Array]]:
     """The arrays of one file; `place` is its name in a folder, "" for a file that is named itself."""
     try:
         with path.open("rb") as file:
-            head = file.read(6)
-        if head == _NPY:
+            head = file.read(_HEAD)
+        if head.startswith(_NPY):
             yield place or path.stem, np.load(path, allow_pickle=False)
         elif head.startswith(_ZIP):
             yield from _archive(path, f"{place}/" if place else "")
-        elif head.startswith(_PICKLE):
+        elif _is_pickle(head):
             raise TraceError(f"{path} is a pickle, which could execute anything; write it by torch.save or numpy.savez")
         else:
             inner = f"{place}/" if place else ""

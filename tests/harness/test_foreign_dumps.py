@@ -217,3 +217,13 @@ def test_a_cast_that_loses_values_is_refused() -> None:
     names = name_map.NameMap("a test", "", (name_map.Row(("a",), "f0.coarse", dtype="int64"),))
     with pytest.raises(UsageError, match="loses values as int64"):
         name_map.rename({"a": np.array([1.5])}, names, CASE)
+
+
+def test_a_header_whose_length_begins_like_a_pickle_is_read(tmp_path: Path) -> None:
+    """The eight bytes of the length of a safetensors header may be 80 02 00 … or 80 00 00 …"""
+    value = np.arange(3, dtype=np.float32)
+    header = b'{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}'
+    for length in (0x80, 0x280):
+        path = tmp_path / f"{length}.safetensors"
+        path.write_bytes(length.to_bytes(8, "little") + header.ljust(length) + value.tobytes())
+        assert np.array_equal(dump_file.read(path)["a"], value)

@@ -25,7 +25,8 @@ def test_every_reason_is_unique() -> None:
 
 
 def test_every_voice_kind_has_a_case_with_every_profile_and_every_method() -> None:
-    offline = [spec for spec in SPECS if not spec.realtime and not spec.isolated]
+    audible = "-harmonic"  # two more voices, whose output can be judged by ear
+    offline = [spec for spec in SPECS if not spec.realtime and not spec.isolated and not spec.voice.endswith(audible)]
     kinds = {f"{version}-{rate}k-{f0}" for version in ("v1", "v2") for rate in (32, 40, 48) for f0 in ("f0", "nof0")}
     covered = {(spec.voice, spec.profile) for spec in offline}
     assert covered == {(kind, profile) for kind in kinds for profile in PROFILES}

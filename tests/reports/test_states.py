@@ -91,8 +91,10 @@ def test_declined_case_of_a_verdict_makes_a_quiet_page(folder: Path, document: d
     declined = changed["cases"][0]
     sentence = "the candidate does not declare the profile webui-2026"
     declined |= {"state": "declined", "first": None, "sentence": sentence}
+    declined.pop("tier")
     for stage in declined["stages"]:
         stage["blame"] = "not tested"
+        stage.pop("tier")
         for cell in stage["cells"]:
             cell |= {"state": "not tested", "value": None, "times_limit": None}
     (tmp_path / "verdict.json").write_text(json.dumps(synthetic.settled(changed)))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from toolchains import starts
 
 from parity import __main__ as command_line
 from parity import stages
@@ -29,20 +30,13 @@ ODD = 'ü "quoted" \\ tab\t line\n 😀 \x01'  # a name that a parser and a writ
 Build = Callable[[str], str]
 
 
-def runs(tool: str) -> bool:
-    """Whether a tool starts. rustup's `cargo` is on the PATH also where it has no toolchain to call."""
-    if shutil.which(tool) is None:
-        return False
-    return subprocess.run([tool, "--version"], capture_output=True).returncode == 0
-
-
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """A function that writes and builds the skeleton of a language once, and returns the command that starts it."""
     root, commands = tmp_path_factory.mktemp("skeletons"), dict[str, str]()
 
     def built(name: str) -> str:
-        if not runs(TOOLS[name]):
+        if not starts(TOOLS[name]):
             pytest.skip(f"{TOOLS[name]} is not installed, or has no toolchain for this user")
         if name not in commands:
             language, folder = skeletons.LANGUAGES[name], root / name

@@ -95,6 +95,15 @@ def config_from_json(fields: Mapping[str, Any]) -> HubertConfig:
     )
     if len(config.kernels) != len(config.strides) or len(conv_dim) != len(config.kernels):
         raise BadCheckpoint("the HuBERT config.json has conv_dim, conv_kernel and conv_stride of different lengths")
+    for parts, name in (
+        (config.heads, "num_attention_heads"),
+        (config.position_groups, "num_conv_pos_embedding_groups"),
+    ):
+        if parts < 1 or config.width % parts:
+            raise BadCheckpoint(
+                f"the HuBERT config.json has {name} = {parts}, which does not divide hidden_size = {config.width}; "
+                "is it the config.json of these weights?"
+            )
     return config
 
 

@@ -160,6 +160,14 @@ def test_sizes_come_from_the_json():
     assert config_from_json({}) == HubertConfig()
 
 
+@pytest.mark.parametrize(
+    "field", [{"hidden_size": 16}, {"num_attention_heads": 0}, {"num_conv_pos_embedding_groups": 5}]
+)
+def test_a_width_that_its_parts_do_not_divide_is_refused(field):
+    with pytest.raises(BadCheckpoint, match="does not divide hidden_size"):
+        config_from_json(field)
+
+
 @pytest.mark.parametrize("field", [{"do_stable_layer_norm": True}, {"feat_extract_norm": "layer"}, {"conv_bias": True}])
 def test_another_architecture_is_refused(field):
     with pytest.raises(BadCheckpoint, match=next(iter(field))):

@@ -70,7 +70,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
     session.run("python", "tools/language.py")
     session.run("python", "tools/divergences.py")
-    session.run("python", "tools/field_page.py")
+    session.run("python", "-m", "tools.field_page")
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml")
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", "examples/ci/parity.yml")
     session.run("mkdocs", "build", "--strict")

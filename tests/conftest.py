@@ -7,6 +7,9 @@ from collections.abc import Generator, Iterator
 import pytest
 
 os.environ.setdefault("RVC_BACKEND", "fixed")
+# Two test processes share the processor's cores. Threads that wait for work in a loop, OpenMP's default, take the other
+# process's time: four files took 233 s in two processes on two cores, and 53 s with threads that sleep.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture(autouse=True)

@@ -70,10 +70,11 @@ def main(arguments: list[str] | None = None) -> int:
         settings |= {"input_gate_db": -60, "input_denoise": False, "output_denoise": False}
         with open_original(namespace.original, weights, namespace.checkout, namespace.threads) as original:
             window = original.window()
+            index = str(original.weights.index) if original.weights.index else None
             with contextlib.redirect_stdout(io.StringIO()):
-                size = window.start(settings, original.weights.model, original.weights.index)
+                size = window.start(settings, str(original.weights.model), index)
             send({"block_samples": size, "rate": rate})
-            serve(window.convert_untapped, sound, size, send)
+            serve(window.block, sound, size, send)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2

@@ -1,10 +1,10 @@
-"""rvc-next as a candidate: its offline converter."""
+"""rvc-next as a candidate: its offline converter and its stream."""
 
 import contextlib
 import dataclasses
 import importlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,21 +13,83 @@ from typing import Any
 import numpy as np
 import torch
 
-from parity.hooks import stand_ins
+from parity.hooks import block_stages, realtime, stand_ins
 from parity.hooks.content import FunctionContent
 from parity.hooks.folders import Scratch, link
 from parity.hooks.interception import at_return, locals_of, replaced, tapped
 from parity.hooks.noise import Replay
-from parity.hooks.pipeline import Names, PipelineCandidate
+from parity.hooks.pipeline import STAGES, Names, PipelineCandidate
 from parity.hooks.serving import Array, Arrays, Case, Tape, serve, snapshot
 from parity.hooks.synthesizer import Stopped
 from parity.hooks.window import set_window
 
+# Setting of a stream → field of its parameters of a voice, or of a stream.
+OF_VOICE = {"transpose": "pitch", **{name: name for name in ("formant", "f0_method", "index_rate", "rms_mix_rate")}}
+OF_STREAM = {"input_gate_db": "threshold_db", **{name: name for name in ("input_denoise", "output_denoise")}}
+TIMES = {"block_time": "block_ms", "crossfade_time": "crossfade_ms", "extra_time": "context_ms"}  # in milliseconds
+
+
+class Loop:
+    """Its `StreamEngine` as a `parity.hooks.realtime.Loop`."""
+
+    converts, callback = "_infer", "_process"
+
+    def __init__(self, engine: Any, content: FunctionContent) -> None:
+        self.engine, self.content = engine, content
+
+    def change(self, settings: Mapping[str, Any]) -> None:
+        self.engine.update(dataclasses.replace(self.engine.params, **renamed(settings, OF_VOICE)))
+        self.engine.reconfigure(dataclasses.replace(self.engine.stream, **renamed(settings, OF_STREAM)))
+
+    def block(self, samples: Array) -> Any:
+        return self.engine.process(samples)
+
+    def convert(self, ring: Any) -> Any:
+        self.engine.input_wav_res[:] = ring
+        return self.engine._infer()
+
+    def silence(self) -> Any:
+        return torch.zeros(self.engine.return_length * (self.engine.tgt_sr // 100))
+
+    def using(self, _model: Any) -> contextlib.nullcontext[None]:
+        return contextlib.nullcontext()
+
+    def leave_as_converted(self, resampled: bool) -> None:
+        self.change({"rms_mix_rate": 1.0, "output_denoise": False})
+        if resampled:
+            self.engine.resampler2 = None
+
+    @property
+    def net(self) -> Any:
+        return self.engine.voice.net_g
+
+    @property
+    def conversion(self) -> tuple[Any, str]:
+        return self.engine, "_infer"
+
+    @property
+    def f0(self) -> tuple[Any, str, Any]:
+        return self.engine, "_get_f0", (torch.zeros(8, dtype=torch.long), torch.zeros(8), torch.zeros(8) > 0)
+
+    @property
+    def ring(self) -> Any:
+        return self.engine.input_wav_res
+
+    @property
+    def tail(self) -> Any:
+        return self.engine.sola.buffer
+
+
+def renamed(settings: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The settings in `names`, under its values."""
+    return {names[name]: value for name, value in settings.items() if name in names}
+
 
 class RvcNext(PipelineCandidate):
-    """Driven through `OfflineConverter.convert`."""
+    """Driven through `OfflineConverter.convert`, and for streams through `StreamEngine.process`."""
 
     name, version, profiles = "rvc-next", "0.2.16", ("webui-2026",)
+    stages = (*STAGES, *block_stages.STAGES)
     names = Names(pipeline="convert", segment="_vc")
     methods = ("pm", "rmvpe", "fcpe")  # crepe needs an asset that is downloaded
 
@@ -80,6 +142,24 @@ class RvcNext(PipelineCandidate):
 
     def convert(self, audio: Array, case: Case) -> Any:
         return self.core(audio)
+
+    def start_loop(self, case: Case) -> Loop:
+        settings = realtime.settings_of(case)
+        milliseconds = {name: round(1000 * value) for name, value in settings.items() if name in TIMES}
+        engine = importlib.import_module("rvc_next.engine.stream.engine")
+        stream = importlib.import_module("rvc_next.engine.stream.params").StreamParams
+        index = self.runtime.index(case["files"]["index"]) if self.index is not None else None
+        return Loop(
+            engine.StreamEngine(
+                self.runtime,
+                self.voice,
+                self.parameters(speaker_id=case["options"]["speaker"], **renamed(settings, OF_VOICE)),
+                stream(**renamed(milliseconds, TIMES), **renamed(settings, OF_STREAM)),
+                settings["device_rate"] or case["voice"]["rate"],
+                index,
+            ),
+            FunctionContent(engine, "extract_features", self.runtime.hubert()),
+        )
 
     # ---- whole runs
 

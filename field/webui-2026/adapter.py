@@ -6,23 +6,26 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from parity.hooks import stand_ins
+from parity.hooks import block_stages, realtime, stand_ins
 from parity.hooks.content import FunctionContent
 from parity.hooks.folders import Scratch, link
 from parity.hooks.interception import replaced
-from parity.hooks.pipeline import PipelineCandidate
+from parity.hooks.pipeline import STAGES, PipelineCandidate
+from parity.hooks.realtime_window import RealtimeWindow, execute_script
 from parity.hooks.serving import Array, Case, serve
 from parity.hooks.window import set_window
 
 
 class Webui2026(PipelineCandidate):
-    """Driven through `VC.vc_single`."""
+    """Driven through `VC.vc_single`, and for streams through the window of `realtime_gui.py`."""
 
     name, version, profiles = "webui-2026", "4338f12", ("webui-2026",)
+    stages = (*STAGES, *block_stages.STAGES)
 
     def __init__(self, checkout: Path) -> None:
         super().__init__()
         self.checkout = checkout
+        self.window: RealtimeWindow | None = None
 
     def open(self, case: Case) -> None:
         self.scratch = Scratch()
@@ -41,7 +44,8 @@ class Webui2026(PipelineCandidate):
         self.content = FunctionContent(self.module, "extract_hubert_features", self.vc.hubert_model)
 
     def load(self, case: Case) -> None:
-        link(case["files"].get("rmvpe"), self.scratch.folder / "rmvpe.pt")
+        for place in ("rmvpe.pt", "assets/rmvpe/rmvpe.pt"):  # of the web page, and of the window
+            link(case["files"].get("rmvpe"), self.scratch.folder / place)
         set_window(self.config, case["options"]["window"])
         self.vc.get_vc(case["files"]["model"].lstrip("/"))  # it prepends weight_root, here "", and "/"
         self.pipe, self.net = self.vc.pipeline, self.vc.net_g
@@ -63,6 +67,16 @@ class Webui2026(PipelineCandidate):
         if result is None or result[1] is None:
             raise RuntimeError(message.splitlines()[-1])
         return result[1]
+
+    def start_loop(self, case: Case) -> RealtimeWindow:
+        if self.window is None:
+            names = execute_script(self.checkout / "realtime_gui.py")
+            module = sys.modules["infer.rtrvc"]
+            self.window = RealtimeWindow(
+                names, self.config, lambda rvc: FunctionContent(module, "extract_hubert_features", rvc.model)
+            )
+        self.window.start(realtime.settings_of(case), case["files"]["model"], case["files"].get("index"))
+        return self.window
 
 
 if __name__ == "__main__":

@@ -6,24 +6,27 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from parity.hooks import stand_ins
+from parity.hooks import block_stages, realtime, stand_ins
 from parity.hooks.content import FairseqContent
 from parity.hooks.folders import Scratch, link
 from parity.hooks.interception import replaced
-from parity.hooks.pipeline import PipelineCandidate
+from parity.hooks.pipeline import STAGES, PipelineCandidate
+from parity.hooks.realtime_window import RealtimeWindow, execute_script
 from parity.hooks.serving import Array, Case, serve
 from parity.hooks.window import set_window
 
 
 class WebuiClassic(PipelineCandidate):
-    """Driven through `VC.vc_single`."""
+    """Driven through `VC.vc_single`, and for streams through the window of `gui_v1.py`."""
 
     name, version = "webui-classic", "33ef97e"
+    stages = (*STAGES, *block_stages.STAGES)
     methods = ("pm", "harvest", "crepe", "rmvpe")
 
     def __init__(self, checkout: Path) -> None:
         super().__init__()
         self.checkout = checkout
+        self.window: RealtimeWindow | None = None
 
     def open(self, case: Case) -> None:
         scratch = Scratch()
@@ -44,7 +47,8 @@ class WebuiClassic(PipelineCandidate):
         self.content = FairseqContent(self.vc.hubert_model)
 
     def load(self, case: Case) -> None:
-        link(case["files"].get("rmvpe"), self.folder / "rmvpe.pt")
+        for place in ("rmvpe.pt", "assets/rmvpe/rmvpe.pt"):  # of the web page, and of the window
+            link(case["files"].get("rmvpe"), self.folder / place)
         set_window(self.config, case["options"]["window"])
         self.vc.get_vc(case["files"]["model"].lstrip("/"))  # it prepends weight_root, here "", and "/"
         self.pipe, self.net = self.vc.pipeline, self.vc.net_g
@@ -70,6 +74,14 @@ class WebuiClassic(PipelineCandidate):
         if result is None or result[1] is None:
             raise RuntimeError(message.splitlines()[-1])
         return result[1]
+
+    def start_loop(self, case: Case) -> RealtimeWindow:
+        if self.window is None:
+            names = execute_script(self.checkout / "gui_v1.py")
+            self.window = RealtimeWindow(names, self.config, lambda rvc: FairseqContent(rvc.model))
+            self.window.gui.gui_config.n_cpu = 1  # harvest in this process
+        self.window.start(realtime.settings_of(case), case["files"]["model"], case["files"].get("index"))
+        return self.window
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from parity.hooks.block_stages import RealtimeStages
 from parity.hooks.content import Content
 from parity.hooks.interception import call_with_known, locals_of, replaced
 from parity.hooks.isolated_stages import InlineStages, record_neighbors
@@ -53,7 +54,7 @@ class Names:
     neighbors: tuple[str, str, str, str] = ("score", "ix", "weight", "npy")
 
 
-class PipelineCandidate(InlineStages, SynthesizerStages):
+class PipelineCandidate(InlineStages, SynthesizerStages, RealtimeStages):
     """The base of a fork's adapter; satisfies `parity.hooks.serving.Adapter`.
 
     A subclass states `name` and `version` and implements `open`, `load` and `convert`. After `load` these are set:
@@ -97,7 +98,7 @@ class PipelineCandidate(InlineStages, SynthesizerStages):
 
     def prepare(self, case: Case) -> None:
         """Load what a case needs. Raises Lacks where the program cannot convert it."""
-        if "realtime" in case["options"]:
+        if "realtime" in case["options"] and not any(stage.startswith("rt.") for stage in self.stages):
             raise Lacks(f"{self.name} is driven without its realtime loop")
         key = case["files"]["model"], case["files"].get("rmvpe"), tuple(case["options"]["window"])
         self.case = case
@@ -163,6 +164,10 @@ class PipelineCandidate(InlineStages, SynthesizerStages):
         """Convert `audio16k.raw`; the tape receives every tensor that a tap reaches."""
         self._require_method(case)
         self.prepare(case)
+        if "realtime" in case["options"]:
+            with torch.no_grad():
+                self.run_stream(case, inputs, tape)
+            return
         replay = Replay(inputs)
         with self.tapped(tape, replay), torch.no_grad():
             final = self.convert(inputs["audio16k.raw"].copy(), case)
@@ -211,9 +216,12 @@ class PipelineCandidate(InlineStages, SynthesizerStages):
 
     def run_stage(self, case: Case, stage: str, prefix: str, inputs: Arrays) -> dict[str, Any]:
         """What one stage of the program makes of given inputs."""
-        if stage == "f0.raw":
+        if stage in ("f0.raw", "rt.f0"):
             self._require_method(case)
         self.prepare(case)
+        if stage.startswith("rt."):
+            with torch.no_grad():
+                return self.run_block_stage(stage, prefix, inputs)
         method: Callable[[str, Arrays], dict[str, Any]] = getattr(self, "stage_" + stage.replace(".", "_"))
         with torch.no_grad():
             return method(prefix, inputs)

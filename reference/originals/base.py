@@ -86,7 +86,7 @@ class Original(ABC):
 
         Args:
             samples: float32 (N,) at the stream's rate.
-            settings: see `reference.originals.gui.RealtimeWindow.run`.
+            settings: see `reference.originals.gui.RecordedWindow.run`.
             seed: the key of the noise in the fixed random stream.
         Raises:
             Refusal: the original has no realtime loop.
@@ -94,7 +94,7 @@ class Original(ABC):
         return cast(Trace, self.window().run(samples, settings, self.weights.model, self.weights.index, seed))
 
     def window(self) -> Any:
-        """The original's realtime window (`reference.originals.gui.RealtimeWindow`), not started."""
+        """The original's realtime window (`reference.originals.gui.RecordedWindow`), not started."""
         raise Refusal(f"{self.profile} has no realtime loop; stream through webui-2026 or webui-classic")
 
     @abstractmethod

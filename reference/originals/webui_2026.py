@@ -4,13 +4,12 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from parity.goldens.trace_file import Trace
 from parity.hooks import stand_ins
-from parity.hooks.interception import replaced
+from parity.hooks.content import FunctionContent
 from parity.hooks.window import set_window
 from reference.errors import refuse_failure
 from reference.hooks.taps import OfflineTaps
@@ -66,7 +65,7 @@ class Webui2026(Original):
         index = str(require_file(self.weights.index, "--index", "retrieval")) if options.index_rate else ""
         self.load_voice()
         taps = OfflineTaps(self.vc, modules=self.modules, pipeline=self.pipeline, models=self.models, seed=seed)
-        with taps.installed() as record, hubert_tap(self.pipeline, None, taps.hubert):
+        with taps.installed() as record, hubert(self.pipeline, None).tapped(taps.hubert):
             answer = self.vc.vc_single(
                 options.speaker,
                 str(audio.resolve()),
@@ -89,14 +88,16 @@ class Webui2026(Original):
         if self.script_names is None:
             self.script_names = gui.execute_script(self.checkout / "realtime_gui.py")
         realtime = sys.modules["infer.rtrvc"]
-        return gui.RealtimeWindow(self.script_names, self.config, realtime, self.models, partial(hubert_tap, realtime))
+        window = gui.RecordedWindow(self.script_names, self.config, lambda rvc: hubert(realtime, rvc.model))
+        window.models = self.models
+        return window
 
     def networks(self) -> tuple[Any, Any, Callable[[Any, str], Any]]:
-        hubert = self.vc.hubert_model
+        model = self.vc.hubert_model
 
         def features(source: Any, version: str) -> Any:
-            extracted = self.hubert_module.extract_hubert_features(hubert.to(source.dtype), source, version)
-            hubert.float()
+            extracted = self.hubert_module.extract_hubert_features(model.to(source.dtype), source, version)
+            model.float()
             return extracted
 
         return self.vc.net_g, self.models, features
@@ -105,13 +106,6 @@ class Webui2026(Original):
         return {"name": REPOSITORY, "version": COMMIT[:7], "commit": COMMIT}
 
 
-def hubert_tap(module: Any, _rvc: Any, tap: Callable[[Any, Any], None]) -> Any:
-    """Context manager: a tap of (source, features) on `extract_hubert_features`, in the namespace of `module`."""
-    run = module.extract_hubert_features
-
-    def call(model: Any, source: Any, *arguments: Any, **named: Any) -> Any:
-        features = run(model, source, *arguments, **named)
-        tap(source, features)
-        return features
-
-    return replaced(module, extract_hubert_features=call)
+def hubert(module: Any, model: Any) -> FunctionContent:
+    """HuBERT as `module` calls it."""
+    return FunctionContent(module, "extract_hubert_features", model)

@@ -97,8 +97,8 @@ class WebuiClassic(Original):
 
         if self.script_names is None:
             self.script_names = gui.execute_script(self.checkout / "gui_v1.py")
-        realtime = sys.modules["infer.lib.rtrvc"]
-        window = gui.RealtimeWindow(self.script_names, self.config, realtime, self.models, hubert_tap)
+        window = gui.RecordedWindow(self.script_names, self.config, hubert)
+        window.models = self.models
         window.gui.gui_config.n_cpu = 1
         return window
 
@@ -109,6 +109,6 @@ class WebuiClassic(Original):
         return {"name": REPOSITORY, "version": COMMIT[:7], "commit": COMMIT}
 
 
-def hubert_tap(rvc: Any, tap: Callable[[Any, Any], None]) -> Any:
-    """Context manager: a tap of (source, features) on the HuBERT of a loaded voice."""
-    return replaced(rvc.model, tap=tap)
+def hubert(rvc: Any) -> Any:
+    """The HuBERT of a loaded voice, whose stand-in calls `tap` once for the features of the voice's version."""
+    return SimpleNamespace(tapped=lambda tap: replaced(rvc.model, tap=tap))

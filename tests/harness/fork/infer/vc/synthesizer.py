@@ -75,9 +75,14 @@ class Synthesizer(torch.nn.Module):
         self.enc_p, self.flow, self.dec = Encoder(), Flow(), Generator(rate)
         self.emb_g = torch.nn.Embedding(4, 256)
 
-    def infer(self, phone: Any, lengths: Any, pitch: Any, hz: Any, speaker: Any) -> Any:
+    def infer(
+        self, phone: Any, lengths: Any, pitch: Any, hz: Any, speaker: Any, skip_head: int = 0, return_length: int = -1
+    ) -> Any:
         g = self.emb_g(speaker).unsqueeze(-1)
         mean, deviation, mask = self.enc_p(phone, pitch, lengths)
         z_p = mean + torch.exp(deviation) * torch.randn_like(mean) * 0.66666
         z = self.flow(z_p, mask, g=g, reverse=True)
-        return self.dec(z * mask, hz, g=g), mask
+        if return_length >= 0:
+            kept = slice(skip_head, skip_head + return_length)
+            z, mask, hz = z[:, :, kept], mask[:, :, kept], hz[:, kept]
+        return self.dec(z * mask, hz, g=g), mask, None

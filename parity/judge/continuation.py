@@ -141,7 +141,10 @@ class _Chain:
             yield (stage.name, prefix), stage, [prefix + row.name for row in stage.makes if prefix + row.name in case]
 
     def run(self) -> tuple[Tensors, Place | None]:
-        """The chain with the repaired stages, and the first stage that is wrong in it.
+        """The chain with the repaired stages, and the stage to be repaired next.
+
+        That is the first one which is wrong in this chain, or one before it which is wrong on the golden's own inputs:
+        its error may be within the wider limits of a chain, and make the other one wrong.
 
         Raises:
             _Unavailable: A stage that has to be run again cannot be.
@@ -150,6 +153,7 @@ class _Chain:
         tensors: Tensors = {}
         changed: set[str] = set()
         wrong: Place | None = None
+        alone: Place | None = None  # the first stage that is wrong alone, and within the chain's wider limits
         for place, stage, names in self.steps():
             provided = {name: self.made[name] for name in names if name in self.made}
             if stage.name in self.repaired or place in self.settled:
@@ -164,9 +168,17 @@ class _Chain:
                 fresh = provided
             changed |= {name for name in fresh if not _is_equal(fresh[name], self.made.get(name))}
             tensors |= fresh
-            if wrong is None and stage.name not in self.repaired and self._is_wrong(names, tensors):
+            if wrong is not None or stage.name in self.repaired:
+                continue
+            if self._is_wrong(names, tensors):
                 wrong = place
-        return tensors, wrong
+            elif alone is None and self._is_wrong_alone(place):
+                alone = place
+        return tensors, wrong and (alone or wrong)
+
+    def _is_wrong_alone(self, place: Place) -> bool:
+        verdict = self.verdicts.get(place)
+        return verdict is not None and verdict.blame is Blame.ORIGIN and bool(verdict.failed_in(Mode.ISOLATED))
 
     def missing_inputs(self, place: Place, tensors: NamedArrays) -> list[str]:
         """The inputs of a stage that the golden has and a chain lacks; optional ones are not needed."""

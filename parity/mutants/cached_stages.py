@@ -7,6 +7,7 @@ any other returns the kept result, which are the bits that it would compute. `--
 """
 
 import hashlib
+import inspect
 import sys
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -55,7 +56,7 @@ class _Result:
         """Whether the functions that ran can have read the attribute."""
         holder, right = replacement.holder, replacement.right
         if isinstance(right, FunctionType | MethodType):
-            return right.__code__ in self.codes
+            return inspect.unwrap(right).__code__ in self.codes  # the code behind a decorator such as torch.no_grad
         if isinstance(holder, ModuleType | type):  # a constant, read by its name in a module or class
             module = holder.__name__ if isinstance(holder, ModuleType) else holder.__module__
             return module in self.named or not _is_in_package(module)

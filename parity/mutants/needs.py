@@ -47,6 +47,7 @@ class Need(Enum):
     OUTPUT_RESAMPLED = "the output is resampled"
     VOICE_V1 = "the voice is of version 1"
     VOICE_V2 = "the voice is of version 2"
+    VOICE_OF_LATENTS = "the voice's waveform follows its latents and its speaker more than its source"
     SPEAKER_0 = "the speaker is number 0"
     SPEAKER_ABOVE_0 = "the speaker is not number 0"
     GENERATION_A = "the voice takes F0, and the profile makes its sine by a running sum (generation A)"
@@ -157,6 +158,7 @@ CHECKS: dict[Need, Callable[[Case], bool]] = {
     Need.OUTPUT_RESAMPLED: lambda case: case.facts.resample,
     Need.VOICE_V1: lambda case: case.voice["version"] == "v1",
     Need.VOICE_V2: lambda case: case.voice["version"] == "v2",
+    Need.VOICE_OF_LATENTS: lambda case: not str(case.voice["kind"]).endswith("-harmonic"),
     Need.SPEAKER_0: lambda case: int(case.options.get("speaker", 0)) == 0,
     Need.SPEAKER_ABOVE_0: lambda case: int(case.options.get("speaker", 0)) > 0,
     Need.GENERATION_A: lambda case: case.facts.f0 and PROFILES[case.profile].generation is Generation.A,

@@ -69,6 +69,39 @@ def test_two_mistakes_that_are_equally_near_are_both_refused() -> None:
     assert named([*near, Guess("exact", "", ours)], Comparison(ours, golden, AXES)) == "exact"
 
 
+def test_a_gain_is_named_before_a_fitted_mistake_that_leaves_clearly_more() -> None:
+    """The fault that a buffer keeps a hundredth of the result before must not read "another mix rate"."""
+    golden = features()
+    ours = 1.01 * golden
+    tilt = np.linspace(0.9, 1.1, golden.shape[1])[None, :, None]
+    gain = Guess("gain", "", ours, general=True, fitted=True)
+    fitted = Guess("another rate", "", golden * (1 + 0.01 * tilt), base=golden)
+    assert named([fitted], Comparison(ours, golden, AXES)) == "another rate"
+    assert named([fitted, gain], Comparison(ours, golden, AXES)) == "gain"
+
+
+def test_two_fitted_mistakes_that_leave_nothing_but_rounding_are_both_refused() -> None:
+    """Over one loudness window another mix rate is a gain: no tensor tells them apart."""
+    golden = features()
+    ours = 1.01 * golden
+    near = [
+        Guess("another rate", "", golden * 1.02, base=golden),
+        Guess("gain", "", ours + 1e-6 * np.roll(golden, 1, 1), general=True, fitted=True),
+    ]
+    decision = decide(near, Comparison(ours, golden, AXES, noise=1e-5))
+    assert decision.fit is None and {guess.name for guess in decision.rivals} == {"another rate", "gain"}
+
+
+def test_a_mistake_of_fixed_size_is_named_before_a_fitted_one_that_explains_the_same() -> None:
+    golden = features()
+    sign, gain = (Guess(name, "", -golden, general=True, fitted=name == "gain") for name in ("polarity", "gain"))
+    half = Guess("halved", "", -golden * (1 + 1e-6))
+    ours = -golden * (1 + 1e-7)
+    assert named([gain, sign], Comparison(ours, golden, AXES, noise=1e-5)) == "polarity"
+    assert named([gain, sign, half], Comparison(ours, golden, AXES, noise=1e-5)) == "halved"
+    assert named([gain, sign, half], Comparison(-golden, golden, AXES)) == "polarity"
+
+
 def deviation(name: str, ours: Array, case: store.Case, **inputs: Array) -> Deviation:
     stage = stage_of(name)
     assert stage is not None
@@ -153,6 +186,17 @@ def test_fewer_bits_explain_a_tensor_that_is_rounded_everywhere_and_none_that_is
         name(everywhere) == {"half": "half precision", "fixed": "fixed point", "decimals": "rounded decimals"}[rounded]
     )
     assert name(in_last_frame) is None
+
+
+def test_places_behind_the_point_are_not_a_number_of_bits() -> None:
+    """The largest values of a tensor in 16.16 fixed point need no more than 19 bits, and the small ones as few."""
+    golden = (4 * features()).astype(np.float32)
+    fixed = (np.rint(golden * 65536.0) / 65536.0).astype(np.float32)
+    in_19_bits = (golden * (1 + 2.0**5)).astype(np.float32)
+    in_19_bits = (in_19_bits - (in_19_bits - golden)).astype(np.float32)  # Veltkamp's splitting: 24 - 5 bits
+    for ours, name in ((fixed, "fixed point"), (in_19_bits, "fewer bits")):
+        guesses = list(any_stage.guesses("seg0.content.upsampled", ours, golden))
+        assert named(guesses, Comparison(ours, golden, AXES, noise=5e-7)) == name
 
 
 def test_the_lowest_bin_in_every_frame_is_no_gain() -> None:

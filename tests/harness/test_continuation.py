@@ -15,7 +15,7 @@ from parity.goldens import closed_schema, store
 from parity.judge import continuation, limits, verdict
 from parity.judge.diagnosis.registry import Guess
 from parity.judge.judgment import Judgment
-from parity.judge.states import Blame, NotTried
+from parity.judge.states import Blame, Mode, NotTried
 from parity.judge.verdict_schema import SCHEMA
 from parity.output import fault_summary
 from parity.runs import run as running
@@ -129,6 +129,25 @@ def test_an_error_that_only_the_chain_shows_has_its_share_too(tmp_path: Path) ->
     assert [repair.stage.name for repair in result.continuation.repairs] == ["z_p", "generator"]
     # What the generator adds to its inputs in the chain is kept: (1.5 · 1.2 − 1.5) of the golden, 10 dB.
     assert result.continuation.repairs[0].after == pytest.approx(20 * np.log10(1 / 0.3), abs=0.1)
+
+
+class Amplifying(Proportional):
+    """A candidate whose generator makes three times the error of what it reads."""
+
+    def make(self, case: store.Case, stage: stages.Stage, prefix: str, inputs: Tensors, factor: float) -> Tensors:
+        made = super().make(case, stage, prefix, inputs, factor)
+        if stage.name != "generator":
+            return made
+        return {name: (3 * value - 2 * case[name]).astype(value.dtype) for name, value in made.items()}
+
+
+def test_an_origin_within_the_wider_limits_of_a_chain_is_repaired_before_what_it_makes_wrong(tmp_path: Path) -> None:
+    result = continued(golden(tmp_path), Amplifying({"z_p": 1.000025}))
+    assert origins(result) == ["z_p"]
+    failed = [stage.stage.name for stage in result.stages if stage.failed_in(Mode.CHAINED)]
+    assert "z_p" not in failed and "generator" in failed
+    assert result.continuation is not None
+    assert [repair.stage.name for repair in result.continuation.repairs] == ["z_p"]
 
 
 def test_a_chain_that_nobody_can_continue_is_stated_as_untried(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from parity.mutants.catalog.realtime import shared_code
 from parity.mutants.catalog.report_order import REPORT_ORDER
 from parity.mutants.clean_predictions import CleanPredictions
 from parity.mutants.fault import fits
-from parity.mutants.patches import Network, around, planted, put, replaced
+from parity.mutants.patches import Network, after, around, planted, put, replaced
 from parity.mutants.repeated_calls import every_second_call
 from parity.mutants.schedule import cost
 from parity.mutants.trial import Outcome, accusations, checks, run
@@ -185,6 +185,11 @@ def test_a_crash_behind_a_wrong_tensor_is_inherited(tried):
     assert tried("live-formant-unplayed").accused == ["rt.formant"]
 
 
+def test_a_stage_that_reads_an_error_within_the_limits_of_a_chain_is_not_accused(tried):
+    """The block is 6.9 times beyond its limit alone and within that of a chain; the next joint is made of it."""
+    assert tried("live-infer-half").accused == ["rt.infer_wav"]
+
+
 def test_a_port_that_keeps_the_filtered_audio_in_float32_is_not_blamed(program, cases):
     """Its distance from the exact result is that of the original; harvest amplifies it most."""
     torch.set_num_threads(1)
@@ -233,6 +238,16 @@ def test_a_cached_function_is_computed_again_only_where_a_fault_touches_it(progr
         False
     ] * 4
     assert torch.equal(synthesizer.flow(z, g), right)
+
+
+def test_a_fault_of_a_function_behind_a_decorator_touches_what_ran(networks, cache):
+    """`Hubert.forward` is decorated by torch.no_grad, whose own code lies outside `rvc`."""
+    hubert, audio = networks[Network.HUBERT], torch.rand(1, 1600)
+    right = features.extract(audio, hubert, "v1")
+    patch = after(type(hubert), "forward", lambda value: value + 1)
+    with planted(patch, None, None) as fault, cache.trial(fault):
+        assert torch.equal(features.extract(audio, hubert, "v1"), right + 1)
+    assert torch.equal(features.extract(audio, hubert, "v1"), right)
 
 
 def test_predictions_are_made_without_the_fault(program, cases, cache):

@@ -9,8 +9,10 @@ A prediction is what a tensor would be under one known mistake. It is accepted w
 4. what is left is small beside the candidate's own values, so that a prediction near 0 does not explain a tensor
    near 0.
 
-Where two accepted predictions of different mistakes are about equally near to the candidate and differ from each other,
-neither is accepted.
+Of the accepted predictions the strictest is taken: a mistake of the stage before one that any stage can make, and a
+prediction of fixed size before one whose size is fitted. A freer one takes its place only where it is clearly nearer to
+the candidate. Where two predictions are about equally near, and nothing but their order tells them apart, neither is
+accepted.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +30,6 @@ ENOUGH_IN_GENERAL = 0.97  # that a general cause must explain
 PRECISE = 0.01  # of the error's energy that a prediction of fixed size may leave, unless rounding explains more
 PRECISE_IN_GENERAL = 0.003  # the same for a general cause
 CERTAIN = 1e-6  # of the error's energy: no other guess is tried where less than it is left
-PREFERENCE = 0.05  # that a general cause, or one of free size, must explain beyond a cause of the stage itself
 NEGLIGIBLE = 0.005  # of the error's energy: a mistake that moves the tensor by less cannot have caused the error
 UNFOUND = 1e30  # neighbors that a search did not find have the distance FLT_MAX = 3.4e38
 
@@ -38,6 +39,7 @@ SILENT_PLACE = 1e-3  # of the mean energy of a place with error: a place below i
 OWN = 0.05  # of the energy of the candidate's own values, about their mean, that may be left
 APART = 4.0  # factor between the energies that two predictions leave, from which on the smaller one decides
 SAME_EFFECT = 0.01  # of the error's energy: two predictions that differ by less describe one effect
+SPREAD = 0.2  # of a limit: the original's own spread, of which a limit is five times
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,14 @@ class Fit:
     value: Array
 
     @property
-    def rank(self) -> float:
-        """The share, less what a general cause or one of free size must explain in addition."""
-        return self.share - (PREFERENCE if self.guess.general or self.guess.base is not None else 0.0)
+    def freedom(self) -> int:
+        """How little the prediction commits itself to: 0 for a mistake of the stage of fixed size, up to 2."""
+        return int(self.guess.general) + int(self.guess.is_fitted)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether a mistake of the stage, of fixed size, leaves nothing: no other guess is tried then."""
+        return self.freedom == 0 and 1 - self.share < CERTAIN
 
 
 @dataclass(frozen=True)
@@ -105,24 +112,48 @@ def finite(value: Array) -> Array:
 
 def decide(guesses: Iterable[Guess], comparison: Comparison) -> Decision:
     """The guess that explains an error, if one alone does."""
+    return choose(accepted(guesses, comparison), comparison)
+
+
+def accepted(guesses: Iterable[Guess], comparison: Comparison) -> list[Fit]:
+    """The accepted predictions, up to the first that is certain."""
     fits: list[Fit] = []
     for fit in _fits(guesses, comparison):
         fits.append(fit)
-        if not fit.guess.general and fit.guess.base is None and 1 - fit.share < CERTAIN:
-            return Decision(fit)
+        if fit.is_certain:
+            break
+    return fits
+
+
+def choose(fits: Sequence[Fit], comparison: Comparison) -> Decision:
+    """The one of the accepted predictions that explains the error, if one alone does."""
     if not fits:
         return Decision()
-    best = max(fits, key=lambda fit: fit.rank)
+    rounding = SPREAD**2 * _rounding(comparison)
+
+    def is_nearer(one: Fit, other: Fit) -> bool:
+        """Whether one prediction leaves so much less than another that rounding is no reason for it."""
+        return max(other.left, rounding) > APART * max(one.left, rounding)
+
+    best = min(fits, key=lambda fit: (fit.freedom, fit.left))
+    for fit in sorted(fits, key=lambda fit: (fit.freedom, fit.left)):
+        if is_nearer(fit, best):
+            best = fit
     error = distance(finite(comparison.ours), finite(comparison.golden), comparison.counts)
     for other in fits:
-        if (
-            other.guess.name != best.guess.name
-            and other.guess.general == best.guess.general
-            and other.left < APART * best.left
-            and distance(other.value, best.value, comparison.counts) > SAME_EFFECT * error
-        ):
+        if other.guess.name == best.guess.name or is_nearer(best, other):
+            continue
+        both_fitted = other.guess.is_fitted and best.guess.is_fitted
+        differ = distance(other.value, best.value, comparison.counts) > SAME_EFFECT * error
+        if both_fitted or (other.freedom == best.freedom and differ):
             return Decision(rivals=(best.guess, other.guess))
     return Decision(best)
+
+
+def _rounding(comparison: Comparison) -> float:
+    """The energy of an error as large as the limit; 0 for a decision."""
+    exact = finite(comparison.golden)
+    return 0.0 if comparison.counts else comparison.noise**2 * float(np.sum(exact * exact))
 
 
 def _fits(guesses: Iterable[Guess], comparison: Comparison) -> Iterator[Fit]:
@@ -131,6 +162,7 @@ def _fits(guesses: Iterable[Guess], comparison: Comparison) -> Iterator[Fit]:
     spread = float(np.sum((target - target.mean()) ** 2)) if target.size else 0.0
     if not distance(target, exact, count):
         return
+    rounding = _rounding(comparison)
     for guess in guesses:
         value = np.asarray(guess.value)
         value = value[: len(golden)] if value.ndim == golden.ndim == 1 else value
@@ -144,7 +176,6 @@ def _fits(guesses: Iterable[Guess], comparison: Comparison) -> Iterator[Fit]:
         if error == 0 or distance(wrong, right, count) < NEGLIGIBLE * error:
             continue
         share = 1 - left / error
-        rounding = comparison.noise**2 * float(np.sum(exact * exact)) if not count else 0.0
         free = 1 - ENOUGH if guess.base is not None else PRECISE_IN_GENERAL if guess.general else PRECISE
         precise = max(rounding, free * error)
         if share < (ENOUGH_IN_GENERAL if guess.general else ENOUGH) or left > precise:

@@ -65,9 +65,9 @@ def _scaled(exact: Array, ours: Array) -> Iterator[Guess]:
     if power:
         gain = float(np.sum(exact * ours)) / power
         if float(np.sum((ours - gain * exact) ** 2)) < LEFT_BY_A_GAIN * float(np.sum(ours * ours)):
-            yield Guess("gain", f"everything is {gain:.5g} times the golden", exact * gain, general=True)
+            yield Guess("gain", f"everything is {gain:.5g} times the golden", exact * gain, general=True, fitted=True)
     offset = float(ours.mean() - exact.mean())
-    yield Guess("offset", f"{offset:.3g} is added everywhere", exact + offset, general=True)
+    yield Guess("offset", f"{offset:.3g} is added everywhere", exact + offset, general=True, fitted=True)
 
 
 def _rounded(golden: Array, ours: Array) -> Iterator[Guess]:
@@ -85,26 +85,34 @@ def _rounded(golden: Array, ours: Array) -> Iterator[Guess]:
     if 0 < count <= 24 and _bits(golden).max() > count + 2 and (gap <= 2.0 ** (2 - count) * scale + slack).all():
         name = "half precision" if count <= 11 else "fewer bits" if count < 24 else "single precision"
         step = 2.0 ** (np.frexp(golden.astype(np.float64))[1] - count)
-        yield Guess(name, f"every value has only {count} bits", _where(bits <= count, ours, golden, step))
+        value = _rounded_to(step, bits <= count, ours, golden)
+        yield Guess(name, f"every value has only {count} bits", value)
     if behind <= 30 and _places(golden).max() > behind + 2 and (gap <= 2.0 ** (1 - behind) + slack).all():
-        value = _where(places <= behind, ours, golden, 2.0**-behind)
+        value = _rounded_to(2.0**-behind, places <= behind, ours, golden)
         yield Guess("fixed point", f"every value has {behind} bits behind the point", value)
     for digits in range(1, 7):
         decimal = _is_decimal(ours, digits)
         if decimal[changed].all():
             if not _is_decimal(golden, digits).all() and (gap <= 10.0**-digits + slack).all():
-                value = _where(decimal, ours, golden, 10.0**-digits)
+                value = _rounded_to(10.0**-digits, decimal, ours, golden)
                 yield Guess("rounded decimals", f"every value has {digits} decimals", value)
             break
 
 
-def _where(is_rounded: Array, ours: Array, golden: Array, step: float | Array) -> Array:
-    """The candidate's values where they are multiples of a step, and elsewhere the golden's, rounded to one.
+def _rounded_to(step: float | Array, is_multiple: Array, ours: Array, golden: Array) -> Array:
+    """The golden rounded to multiples of a step, up or down as the candidate's values show.
 
-    So a tensor of which only a part is rounded is not explained.
+    So neither a tensor of which only a part is rounded is explained, nor one that is rounded more coarsely: 16 bits
+    behind the point are no more than 19 bits in all, yet they change small values by more than 19 bits do.
+
+    Args:
+        step: For each value, or for all.
+        is_multiple: Where the candidate's value is a multiple of the step.
+        ours: The candidate's values.
+        golden: The golden's.
     """
     exact = golden.astype(np.float64)
-    return np.where(is_rounded, ours, np.rint(exact / step) * step)
+    return np.where(is_multiple & (np.abs(ours - exact) <= step), ours, np.rint(exact / step) * step)
 
 
 def _lowest(value: Array) -> Array:

@@ -1,8 +1,7 @@
 """The most likely cause of an error: known mistakes predict the tensor, and the best prediction names the cause.
 
-The guess that explains most of the error is named if it is accepted (parity/judge/diagnosis/acceptance.py); otherwise
-the cause is "unknown". A cause of the stage itself is preferred to a general one (a gain, a shift) that explains little
-more.
+The guess that explains the error is named if one alone does (parity/judge/diagnosis/acceptance.py); otherwise the cause
+is "unknown".
 """
 
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from parity.goldens import reduction as reductions
 from parity.goldens.arrays import Array, NamedArrays
 from parity.goldens.store import Case
 from parity.judge.diagnosis import any_stage, content, f0, input_audio, prior, registry, source, waveform
-from parity.judge.diagnosis.acceptance import PREFERENCE, Comparison, decide, finite
+from parity.judge.diagnosis.acceptance import Comparison, accepted, choose, finite
 from parity.judge.diagnosis.divergences import number_of
 from parity.judge.diagnosis.registry import Cause, Guess
 from parity.judge.diagnosis.registry import Oracle as Oracle
@@ -63,12 +62,11 @@ def suggest(
     deviation = registry.deviation_of(case, stage, name, made, inputs, prefix)
     comparison = Comparison(ours, golden, stages.tensor(name).axes, noise)
     simple = [*registry.guesses(deviation), *any_stage.guesses(name, ours, golden)]
-    decision = decide((guess for guess in simple if oracle is None or not guess.place_only), comparison)
-    fit = decision.fit
-    if oracle is not None and (fit is None or fit.guess.general) and not decision.rivals:
-        network = decide(_until_error(oracle(case, stage.name, prefix, name, deviation.inputs)), comparison)
-        if fit is None or network.rivals or (network.fit is not None and network.fit.share > fit.share - PREFERENCE):
-            decision = network
+    fits = accepted((guess for guess in simple if oracle is None or not guess.place_only), comparison)
+    decision = choose(fits, comparison)
+    if oracle is not None and (decision.fit is None or decision.fit.guess.general):
+        by_networks = _until_error(oracle(case, stage.name, prefix, name, deviation.inputs))
+        decision = choose([*fits, *accepted(by_networks, comparison)], comparison)
     if decision.rivals:
         one, other = (guess.name for guess in decision.rivals)
         cause = UNKNOWN.copy()

@@ -97,7 +97,9 @@ def blended(deviation: Deviation) -> Iterator[Guess]:
     if power:
         other = float(np.sum((deviation.ours - own) * gap)) / power
         if abs(other - rate) > 1e-6:
-            yield Guess("another index rate", f"the index rate is {other:.6g}, not {rate:g}", own + other * gap)
+            yield Guess(
+                "another index rate", f"the index rate is {other:.6g}, not {rate:g}", own + other * gap, fitted=True
+            )
 
 
 @probe("content.upsampled")
@@ -182,6 +184,7 @@ def protected(deviation: Deviation) -> Iterator[Guess]:
                 "another protect",
                 f"protect is {other:.6g}, not {amount:g}",
                 np.where(silent, own + other * gap, doubled),
+                fitted=True,
             )
     for by in (1, -1):
         moved = np.roll(silent, by, 1)

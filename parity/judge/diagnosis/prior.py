@@ -30,4 +30,5 @@ def sample(deviation: Deviation) -> Iterator[Guess]:
     power = float(np.sum(spread * spread))
     scale = float(np.sum((deviation.ours - m) * spread)) / power if power else 0.66666
     if abs(scale - 0.66666) > 1e-5 and abs(scale - 1) > 1e-4:
-        yield Guess("another noise scale", f"the noise is scaled by {scale:.7g} instead of 0.66666", m + spread * scale)
+        sentence = f"the noise is scaled by {scale:.7g} instead of 0.66666"
+        yield Guess("another noise scale", sentence, m + spread * scale, fitted=True)

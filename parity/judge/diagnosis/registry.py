@@ -36,6 +36,7 @@ class Guess:
         general: Any stage can make this mistake (a gain, a shift); a cause of the stage itself is preferred.
         base: What the same computation makes without the mistake. With it, the mistake's size is free, and `value` less
             `base` is the direction in which the mistake moves the tensor.
+        fitted: The size of the mistake was computed from the candidate's own values, such as a gain.
     """
 
     name: str
@@ -44,6 +45,12 @@ class Guess:
     general: bool = False
     base: Array | None = None
     place_only: bool = False
+    fitted: bool = False
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the size of the mistake is free, so that it was fitted to the candidate's values."""
+        return self.fitted or self.base is not None
 
 
 @dataclass(frozen=True)

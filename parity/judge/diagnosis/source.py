@@ -128,6 +128,7 @@ def _noise_levels(case: Case, name: str, noise: Array, hz: Array, upp: int, ours
                 "another noise level",
                 f"noise on {label} frames is {right + more:.4g}, not {right:.4g}",
                 golden + more * part,
+                fitted=True,
             )
 
 
@@ -168,4 +169,5 @@ def _linear_layer_mistakes(case: Case, prefix: str, ours: Array) -> Iterator[Gue
             "another linear layer",
             f"the source's linear layer is {other[0]:.6g} x + {other[1]:.3g}, not {slope:.6g} x + {offset:.3g}",
             np.tanh(other[0] * wave + other[1]),
+            fitted=True,
         )

@@ -58,8 +58,9 @@ OFFLINE = (
     Hook("flow", "flow", Synthesizer, "flow"),
     Hook("source", "nsf", Synthesizer, "source", (Need.VOICED,)),
     Hook("generator", "generator", Synthesizer, "generate"),
-    Hook("join", "concat", offline, "synthesize", (Need.AUDIBLE,)),
-    Hook("mix", "rmsmixed", output, "mix_loudness", (Need.LOUDNESS_MIX, Need.AUDIBLE)),
+    # The stage before it, run alone, joins one segment, whose length that of several segments differs from.
+    Hook("join", "concat", offline, "synthesize", (Need.AUDIBLE, Need.SEVERAL_SEGMENTS)),
+    Hook("mix", "rmsmixed", output, "mix_loudness", (Need.LOUDNESS_MIX, Need.OVER_TWO_SECONDS, Need.AUDIBLE)),
     Hook("resample", "resampled", output, "resample", (Need.OUTPUT_RESAMPLED, Need.AUDIBLE)),
     Hook("integers", "final", output, "to_int16", (Need.AUDIBLE,)),
 )

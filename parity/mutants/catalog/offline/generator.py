@@ -176,6 +176,7 @@ FAULTS = [
         "generator",
         "the speaker in 12 bits",
         _change_generator_input(1, reduced_precision.in_12_bits),
+        needs=(Need.VOICE_OF_LATENTS,),
     ),
     Fault(
         "gen-half-source",

@@ -77,6 +77,16 @@ def cause_of_calls(third_right: bool) -> Cause:
     )
 
 
+def cause_of_later_calls() -> Cause:
+    """The cause of a stage that is right at its first call and wrong at the later ones, on the same inputs."""
+    return Cause(
+        name="only the first call is right",
+        sentence="the first call is right, and the same call is wrong when it is repeated: is a buffer not cleared?",
+        explains=None,
+        divergence=None,
+    )
+
+
 def with_other_voice(case: Case) -> MemoryCase:
     """The case with another speaker and other noise, under the same name."""
     inputs: dict[str, Array] = {

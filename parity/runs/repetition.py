@@ -4,7 +4,8 @@ A golden is judged with one call for each stage and one whole conversion. A prog
 wrong for its users: it may keep state between calls, return answers that it has stored by the name of a case, or
 compute something else where nobody records its stages. So, beside the judgment of all cases:
 
-1. A stage that failed is called again with the same inputs, and once more after a restart of the program.
+1. A stage that failed is called again with the same inputs, and once more after a restart of the program. A stage that
+   was right alone and is the origin in a conversion is called twice more.
 2. At the end each stage of the first file is called with other inputs and then again with the golden's, so that all
    other cases lie between its two answers (A B A).
 3. The answers to the other inputs are compared with those of a proven program, `rvc`.
@@ -31,6 +32,7 @@ from parity.goldens.store import Case
 from parity.judge import ledger
 from parity.judge.blame import StageVerdict
 from parity.judge.candidate_runs import is_wanted
+from parity.judge.diagnosis.causes import UNKNOWN
 from parity.judge.limits import Limits
 from parity.judge.states import Blame, CaseState, Mode, NotTried
 from parity.judge.verdict import CaseVerdict
@@ -40,6 +42,7 @@ from parity.runs.repeat_findings import (
     Finding,
     RepeatState,
     cause_of_calls,
+    cause_of_later_calls,
     near,
     with_other_voice,
 )
@@ -140,9 +143,13 @@ class Repetition:
             isolated, chained = dict(traces.get(Mode.ISOLATED, {})), dict(traces.get(Mode.CHAINED, {}))
             self._first = _Judged(case, isolated, chained, right)
         for verdict in judged.stages:
-            name = verdict.stage.name
-            if verdict.failed_in(Mode.ISOLATED) and len(self._asked_again) < MOST_ASKED_AGAIN:
-                if name not in self._asked_again and self._ask_again(case, verdict):
+            name, ask = verdict.stage.name, self._ask_again
+            if not verdict.failed_in(Mode.ISOLATED):
+                if verdict.blame is not Blame.ORIGIN or not self._was_right_alone(verdict):
+                    continue
+                ask = self._ask_again_alone
+            if len(self._asked_again) < MOST_ASKED_AGAIN:
+                if name not in self._asked_again and ask(case, verdict):
                     verdict.sentence = f"{verdict.sentence}; {self.findings[-1].state}"
                 self._asked_again.add(name)
         if not case.facts.isolated and not any(verdict.failed_in(Mode.ISOLATED) for verdict in judged.stages):
@@ -221,6 +228,30 @@ class Repetition:
             )
             return True
         return False
+
+    def _was_right_alone(self, judged: StageVerdict) -> bool:
+        tried = [cell for cell in judged.cells if cell.mode is Mode.ISOLATED and not cell.state.untested]
+        return bool(tried) and self.program.offers(judged.stage)
+
+    def _ask_again_alone(self, case: Case, judged: StageVerdict) -> bool:
+        """Call a stage twice that is wrong in a conversion and was right alone; whether it is wrong alone then."""
+        stage, prefix = judged.stage, judged.prefix
+        names, inputs = _names(case, stage, prefix), candidate.inputs(case, stage, prefix)
+        right = [self._holds(case, names, Mode.ISOLATED, self._stage(case, stage, prefix, inputs)) for _ in range(2)]
+        if all(right):
+            return False
+        if any(right):
+            judged.cause = cause_of_calls(third_right=False)
+        elif judged.cause is None or judged.cause["name"] == UNKNOWN["name"]:
+            judged.cause = cause_of_later_calls()
+        self._report(
+            RepeatState.DEPENDS,
+            case,
+            stage.name,
+            f"{judged.title} of {case.name} was right at the first call and wrong when it was called again, on the "
+            "same inputs; what is kept between calls?",
+        )
+        return True
 
     def _convert_again(self, case: Case, judged: CaseVerdict) -> None:
         """Run a whole conversion again that failed although each of its stages is right alone; once in a run."""

@@ -150,6 +150,35 @@ class SumsInAnotherOrder(Computing):
         return {name: value * np.float32(1 + self.calls["sum"] % 5 * 1e-7) for name, value in made.items()}
 
 
+def _mixed_up(value: np.ndarray) -> np.ndarray:
+    """The same values in another order, which no known mistake makes."""
+    return np.random.default_rng(3).permuted(value, axis=-1)
+
+
+class WrongFlowAtSomeCalls(Computing):
+    """A flow that is right at the first call; the flow of a conversion is one call.
+
+    Attributes:
+        wrong: Whether a call, counted from 1, is wrong.
+    """
+
+    def __init__(self, wrong: Callable[[int], bool]) -> None:
+        super().__init__()
+        self.wrong = wrong
+
+    def _call(self, made: Tensors) -> Tensors:
+        self.calls["flow"] += 1
+        mixed = {name: _mixed_up(value) if name.endswith("flow.z") else value for name, value in made.items()}
+        return mixed if self.wrong(self.calls["flow"]) else made
+
+    def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
+        made = super().run_stage(case, stage, prefix, inputs)
+        return self._call(made) if stage.name == "flow" else made
+
+    def run(self, case: Case) -> Tensors:
+        return self._call(super().run(case))
+
+
 FLOW_ALONE = tuple(stage.name for stage in stages.every() if stage.name != "flow")
 
 
@@ -207,6 +236,35 @@ def test_a_stage_that_is_right_at_the_second_call_is_described_so(tmp_path: Path
         "seg0.flow of small was wrong at the first call and right at the second, on the same inputs; is something "
         "prepared at the first call, or memory uninitialized?"
     )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cause"),
+    [(lambda call: call % 2 == 0, "some calls are wrong"), (lambda call: call > 1, "only the first call is right")],
+    ids=["every second call", "after the first call"],
+)
+def test_a_stage_that_is_right_alone_and_wrong_in_a_conversion_is_called_again(
+    tmp_path: Path, wrong: Callable[[int], bool], cause: str
+) -> None:
+    document = judged(tmp_path, WrongFlowAtSomeCalls(wrong))
+    flow = next(stage for stage in document["cases"][0]["stages"] if stage["stage"] == "flow")
+    assert flow["blame"] == "origin" and flow["cause"]["name"] == cause
+    assert flow["sentence"].endswith("; answers depend on earlier calls")
+    assert states(document)["flow", RepeatState.DEPENDS] == (
+        "seg0.flow of small was right at the first call and wrong when it was called again, on the same inputs; what "
+        "is kept between calls?"
+    )
+
+
+def test_an_error_that_is_made_in_the_conversion_alone_is_not_one_of_calls(tmp_path: Path) -> None:
+    class OnlyInConversions(WrongFlowAtSomeCalls):
+        def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
+            return Computing.run_stage(self, case, stage, prefix, inputs)
+
+    document = judged(tmp_path, OnlyInConversions(lambda call: True))
+    flow = next(stage for stage in document["cases"][0]["stages"] if stage["stage"] == "flow")
+    assert flow["blame"] == "origin" and flow["cause"]["name"] == "unknown"
+    assert ("flow", RepeatState.DEPENDS) not in states(document)
 
 
 def test_a_plain_fault_is_no_finding(tmp_path: Path) -> None:

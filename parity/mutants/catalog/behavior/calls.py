@@ -19,7 +19,7 @@ def _uncleared(hook: Hook) -> Fault:
         "a buffer is not cleared: from the second call on it holds a hundredth of the result before",
         after_the_first_call(hook.holder, hook.name, added_twice),
         needs=hook.needs,
-        causes=("gain", "offset", "another amplitude"),
+        causes=("gain", "offset", "another amplitude", "only the first call is right"),
         also=hook.also,
     )
 

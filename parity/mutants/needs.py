@@ -40,6 +40,7 @@ class Need(Enum):
     INDEX_RATE_NOT_HALF = "the index rate is not 0.5"
     EIGHT_NEIGHBORS = "every frame of the first segment has eight neighbors in the index"
     PROTECTED = "an index is used and some unvoiced frames are protected"
+    PROTECT_AT_HALF = "protect is 0.5, the least value at which it is off, beside retrieval and both kinds of frames"
     PROTECT_ABOVE_0 = "the amount of protection is above 0"
     LOUDNESS_MIX = "the loudness of the input is mixed in"
     MIX_RATE_INSIDE = "the loudness mix rate lies between 0 and 1"
@@ -115,6 +116,13 @@ def _count_best(values: Array) -> int:
     return int((values == values.max()).sum())
 
 
+def _can_protect(case: Case) -> bool:
+    """Whether retrieval changes features that unvoiced frames would keep, and other frames would not."""
+    if not case.facts.index or not case.facts.f0:
+        return False
+    return bool((case["f0.hz"] < 1).any()) and bool((case["f0.hz"] > 0).any())
+
+
 CHECKS: dict[Need, Callable[[Case], bool]] = {
     Need.AUDIBLE: lambda case: _peak(case) > 0.01,
     Need.SILENT: lambda case: _peak(case) == 0,
@@ -144,13 +152,8 @@ CHECKS: dict[Need, Callable[[Case], bool]] = {
     Need.INDEX: lambda case: case.facts.index and 0 < float(case.options.get("index_rate", 0)) < 1,
     Need.INDEX_RATE_NOT_HALF: lambda case: float(case.options.get("index_rate", 0)) != 0.5,
     Need.EIGHT_NEIGHBORS: lambda case: bool((case["seg0.retrieval.ids"] >= 0).all()),
-    Need.PROTECTED: lambda case: (
-        case.facts.index
-        and case.facts.f0
-        and float(case.options.get("protect", 1)) < 0.5
-        and bool((case["f0.hz"] < 1).any())
-        and bool((case["f0.hz"] > 0).any())
-    ),
+    Need.PROTECTED: lambda case: _can_protect(case) and float(case.options.get("protect", 1)) < 0.5,
+    Need.PROTECT_AT_HALF: lambda case: _can_protect(case) and float(case.options.get("protect", 1)) == 0.5,
     Need.PROTECT_ABOVE_0: lambda case: float(case.options.get("protect", 1)) > 0,
     Need.LOUDNESS_MIX: lambda case: case.facts.mix,
     Need.MIX_RATE_INSIDE: lambda case: 0 < float(case.options.get("rms_mix_rate", 1)) < 1,

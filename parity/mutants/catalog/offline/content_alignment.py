@@ -8,7 +8,7 @@ from parity.goldens.arrays import Array
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import Original, Patch, after, around
+from parity.mutants.patches import Original, Patch, after, around, put
 from rvc.content import alignment
 
 
@@ -173,6 +173,14 @@ FAULTS = [
         around(alignment, "protect", lambda f, a, b, hz, amount: f(a, a, hz, amount) * np.float32(1)),
         needs=(Need.PROTECTED,),
         causes=("missing protect",),
+    ),
+    Fault(
+        "protect-on-at-half",
+        "content.protected",
+        "unvoiced frames are protected although protect is 0.5",
+        put(alignment, "PROTECT_OFF", 0.51),
+        needs=(Need.PROTECT_AT_HALF,),
+        causes=("protect on at 0.5",),
     ),
     Fault(
         "protect-half-amount",

@@ -126,6 +126,38 @@ def test_the_loop_of_the_onnx_helper_arrives_one_frame_early() -> None:
     assert f0.filled_by_loop(np.array([100.0, 0, 0, 130.0])).tolist() == [100, 100, 100, 130]  # the last frame's pitch
 
 
+def test_a_block_whose_bins_are_cut_off_is_recognized() -> None:
+    """Its pitch is scaled by the formant shift and its bins are not; frames that were never filled have bin 0."""
+    case = store.open_case("goldens/cases/rt-window-2026")
+    name = "rt.1.f0.coarse"
+    golden = case[name]
+    right = f0._pitch_of_bins(deviation(name, golden, case))
+    mel = 1127 * np.log(1 + right / 700)
+    cut = np.clip((mel - f0.MEL_LOW) * 254 / (f0.MEL_HIGH - f0.MEL_LOW) + 1, 1, 255).astype(np.int64)
+    ours = np.where(golden == 0, 0, cut)
+    assert named(list(f0.bins_of_block(deviation(name, ours, case))), Comparison(ours, golden)) == "truncated bins"
+
+
+def test_a_port_that_does_not_hand_over_the_filled_track_gets_the_cause_in_its_pitch() -> None:
+    case = store.open_case("goldens/cases/v1-32k-pm-2026")
+    raw, golden = case["f0.raw"], case["f0.hz"]
+    looped = f0.filled_by_loop(raw.astype(np.float64))[None, : golden.shape[1]]
+    ours = (looped * 2.0 ** (int(case.options["transpose"]) / 12)).astype(np.float32)
+    guesses = list(f0.transposed(deviation("f0.hz", ours, case, **{"f0.raw": raw})))
+    assert named(guesses, Comparison(ours, golden, ("batch", "frame10"))) == "filled by the ONNX helper's loop"
+
+
+def test_no_size_is_fitted_to_a_few_values() -> None:
+    """One wrong frame of a pitch is a gain of any tensor that has one other value than 0."""
+    golden = np.zeros((1, 40))
+    golden[0, 3:5] = 200.0, 210.0
+    ours = golden.copy()
+    ours[0, 3:5] += 0.004
+    assert decide(any_stage.guesses("rt.0.f0.hz", ours, golden), Comparison(ours, golden)).fit is None
+    long = np.tile(golden + 1, 20)
+    assert named(list(any_stage.guesses("rt.0.f0.hz", 1.01 * long, long)), Comparison(1.01 * long, long)) == "gain"
+
+
 def test_an_ignored_f0_file_is_recognized() -> None:
     case = store.open_case("goldens/cases/curve-classic")
     raw = case["f0.raw"]

@@ -39,6 +39,7 @@ SILENT_PLACE = 1e-3  # of the mean energy of a place with error: a place below i
 OWN = 0.05  # of the energy of the candidate's own values, about their mean, that may be left
 APART = 4.0  # factor between the energies that two predictions leave, from which on the smaller one decides
 SAME_EFFECT = 0.01  # of the error's energy: two predictions that differ by less describe one effect
+FEWEST_FITTED = 4.0  # values that must hold the error for a size to be fitted to them
 SPREAD = 0.2  # of a limit: the original's own spread, of which a limit is five times
 
 
@@ -162,8 +163,10 @@ def _fits(guesses: Iterable[Guess], comparison: Comparison) -> Iterator[Fit]:
     spread = float(np.sum((target - target.mean()) ** 2)) if target.size else 0.0
     if not distance(target, exact, count):
         return
-    rounding = _rounding(comparison)
+    rounding, held = _rounding(comparison), _values_that_hold(target - exact)
     for guess in guesses:
+        if guess.is_fitted and held < FEWEST_FITTED:
+            continue
         value = np.asarray(guess.value)
         value = value[: len(golden)] if value.ndim == golden.ndim == 1 else value
         if value.shape != golden.shape:
@@ -184,6 +187,12 @@ def _fits(guesses: Iterable[Guess], comparison: Comparison) -> Iterator[Fit]:
             continue
         if same_places(target - right, wrong - right, target - wrong, comparison.axes, count):
             yield Fit(guess, share, left, wrong)
+
+
+def _values_that_hold(error: Array) -> float:
+    """The number of values that hold an error: n where n of them are equally large; a single value fits any gain."""
+    energy = error * error
+    return float(energy.sum() ** 2 / np.sum(energy * energy))
 
 
 def same_places(error: Array, predicted: Array, left: Array, axes: Sequence[str], count: bool = False) -> bool:

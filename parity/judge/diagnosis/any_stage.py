@@ -65,7 +65,7 @@ def _scaled(exact: Array, ours: Array) -> Iterator[Guess]:
     if power:
         gain = float(np.sum(exact * ours)) / power
         if float(np.sum((ours - gain * exact) ** 2)) < LEFT_BY_A_GAIN * float(np.sum(ours * ours)):
-            yield Guess("gain", f"everything is {gain:.5g} times the golden", exact * gain, general=True, fitted=True)
+            yield Guess("gain", f"everything is {gain:.7g} times the golden", exact * gain, general=True, fitted=True)
     offset = float(ours.mean() - exact.mean())
     yield Guess("offset", f"{offset:.3g} is added everywhere", exact + offset, general=True, fitted=True)
 

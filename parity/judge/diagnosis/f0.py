@@ -1,6 +1,7 @@
 """Known mistakes of the F0 stages: tracking, filling, transposition, F0 bins."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -77,29 +78,35 @@ def _mean_of_3(track: Array) -> Array:
 @probe("f0.filled")
 def filled(deviation: Deviation) -> Iterator[Guess]:
     """Unvoiced frames filled in another way."""
-    raw = deviation.input("f0.raw").astype(np.float64)
-    yield Guess("unvoiced frames kept at 0", "unvoiced frames are not filled from their neighbors", raw)
+    for name, sentence, track in _other_fillings(deviation.input("f0.raw").astype(np.float64)):
+        yield Guess(name, sentence, track)
+
+
+def _other_fillings(raw: Array) -> Iterator[tuple[str, str, Array]]:
+    """The name of a mistake, a sentence, and the track filled by it, of a track in Hz with 0 where unvoiced."""
+    yield "unvoiced frames kept at 0", "unvoiced frames are not filled from their neighbors", raw
     voiced = np.flatnonzero(raw > 0)
-    if voiced.size:
-        frames = np.arange(len(raw))
-        after = voiced[np.clip(np.searchsorted(voiced, frames), 0, len(voiced) - 1)]
-        before = voiced[np.clip(np.searchsorted(voiced, frames, "right") - 1, 0, len(voiced) - 1)]
-        yield Guess("held pitch", "gaps repeat the pitch before them instead of a straight line", raw[before])
-        yield Guess("held pitch", "gaps take the pitch after them instead of a straight line", raw[after])
-        inside = np.interp(frames, voiced, raw[voiced], left=0, right=0)
-        yield Guess("ends not filled", "gaps at both ends stay unvoiced", inside)
-        in_log = np.exp(np.interp(frames, voiced, np.log(raw[voiced])))
-        yield Guess("filled in logarithm", "gaps are straight in cents, not in Hz", in_log)
-        yield Guess(
-            "filled by the ONNX helper's loop",
-            "a gap from frame i to j rises by Δ/(j − i) a frame, so that it reaches the next pitch one frame early",
-            filled_by_loop(raw),
-        )
-        yield Guess(
-            "filled one frame early",
-            "the line across a gap comes one frame early",
-            np.interp(frames + 1, voiced, raw[voiced]) * (raw == 0) + raw * (raw > 0),
-        )
+    if not voiced.size:
+        return
+    frames = np.arange(len(raw))
+    after = voiced[np.clip(np.searchsorted(voiced, frames), 0, len(voiced) - 1)]
+    before = voiced[np.clip(np.searchsorted(voiced, frames, "right") - 1, 0, len(voiced) - 1)]
+    yield "held pitch", "gaps repeat the pitch before them instead of a straight line", raw[before]
+    yield "held pitch", "gaps take the pitch after them instead of a straight line", raw[after]
+    inside = np.interp(frames, voiced, raw[voiced], left=0, right=0)
+    yield "ends not filled", "gaps at both ends stay unvoiced", inside
+    in_log = np.exp(np.interp(frames, voiced, np.log(raw[voiced])))
+    yield "filled in logarithm", "gaps are straight in cents, not in Hz", in_log
+    yield (
+        "filled by the ONNX helper's loop",
+        "a gap from frame i to j rises by Δ/(j − i) a frame, so that it reaches the next pitch one frame early",
+        filled_by_loop(raw),
+    )
+    yield (
+        "filled one frame early",
+        "the line across a gap comes one frame early",
+        np.interp(frames + 1, voiced, raw[voiced]) * (raw == 0) + raw * (raw > 0),
+    )
 
 
 def filled_by_loop(track: Array) -> Array:
@@ -151,6 +158,9 @@ def transposed(deviation: Deviation) -> Iterator[Guess]:
     if raw is not None:
         zeros = np.where(raw[: golden.shape[1]][None] == 0, 0.0, golden)
         yield Guess("unvoiced frames kept at 0", "unvoiced frames are not filled from their neighbors", zeros)
+        if "f0.filled" in deviation.case:
+            for name, sentence, track in _other_fillings(raw.astype(np.float64)):
+                yield Guess(name, sentence, track[None, : golden.shape[1]] * 2.0 ** (semitones / 12))
     if semitones:
         yield Guess("missing transposition", "the pitch is not transposed", plain)
         yield Guess(
@@ -169,14 +179,30 @@ def transposed(deviation: Deviation) -> Iterator[Guess]:
         yield Guess("rounded pitch", sentence, np.round(golden, places))
 
 
+def _pitch_of_bins(deviation: Deviation) -> Array:
+    """The golden's pitch that the bins are made of, (1, P) in Hz."""
+    case, own = deviation.case, deviation.name.sibling("f0.hz")
+    if str(own) not in case:
+        return deviation.input("f0.raw")[None].astype(np.float64)
+    hz = case[str(own)].astype(np.float64)
+    raw, output = (str(own.sibling(local)) for local in ("waveform.raw", "waveform.model"))
+    if raw not in case or output not in case:
+        return hz
+    frame = int(case.voice["rate"]) // 100
+    return hz * (case[output].size // frame) / (case[raw].size // frame)  # docs/spec/07: bins are not rescaled
+
+
+@probe("rt.f0", tensors=("f0.coarse",))
+def bins_of_block(deviation: Deviation) -> Iterator[Guess]:
+    """The same in a block, whose cache holds bin 0 in frames that were never filled."""
+    for guess in bins(deviation):
+        yield replace(guess, value=np.where(deviation.golden == 0, 0, guess.value))
+
+
 @probe("f0.coarse")
 def bins(deviation: Deviation) -> Iterator[Guess]:
     """F0 bins of another scale or another rounding."""
-    hz = (
-        deviation.case["f0.hz"].astype(np.float64)
-        if "f0.hz" in deviation.case
-        else deviation.input("f0.raw")[None].astype(np.float64)
-    )
+    hz = _pitch_of_bins(deviation)
     # A candidate of another profile may hold a filled track that this golden's profile does not have.
     track = deviation.first_input(*(("f0.filled",) if "f0.filled" in deviation.case else ()), "f0.raw")
     detected = _without_file(deviation, hz.shape[1])
@@ -251,13 +277,10 @@ def bins(deviation: Deviation) -> Iterator[Guess]:
     )
     raw = deviation.inputs.get("f0.raw", deviation.case.get("f0.raw"))
     if raw is not None and "f0.filled" in deviation.case:
-        of_loop = filled_by_loop(raw.astype(np.float64))[None, : hz.shape[1]]
-        of_loop = of_loop * 2.0 ** (int(deviation.case.options.get("transpose", 0)) / 12)
-        yield Guess(
-            "filled by the ONNX helper's loop",
-            "bins are of gaps that rise by Δ/(j − i) a frame",
-            np.rint(clipped(scaled(*MEL, 1127 * np.log(1 + of_loop / 700)))),
-        )
+        for name, sentence, filled_track in _other_fillings(raw.astype(np.float64)):
+            of_track = filled_track[None, : hz.shape[1]] * 2.0 ** (int(deviation.case.options.get("transpose", 0)) / 12)
+            made = np.rint(clipped(scaled(*MEL, 1127 * np.log(1 + of_track / 700))))
+            yield Guess(name, f"bins are of pitch in which {sentence}", made)
     if raw is not None:
         kept = np.where(raw[None, : hz.shape[1]] > 0, np.rint(clipped(right)), 1)
         yield Guess("unvoiced frames kept at 0", "unvoiced frames are in bin 1, not in their neighbors'", kept)

@@ -68,6 +68,32 @@ class Reduction:
         parts += [projected.astype(value.dtype)[None] for projected in self._projections(elements)]
         return np.ascontiguousarray(np.moveaxis(np.concatenate(parts), 0, self.axis))
 
+    def places(self) -> list[tuple[int, int]]:
+        """The elements (start, stop) of the whole tensor that each element of the reduced one is made of, in order."""
+        count = self.shape[self.axis]
+        single = [(at, at + 1) for start, stop in self.kept for at in range(start, stop)]
+        blocks = [(start, min(start + self.block, count)) for start in range(0, count, self.block)]
+        return single + [block for block in blocks for _ in range(self.projections)]
+
+    def first_place(self, differs: Array) -> tuple[int, int] | None:
+        """Where in the whole tensor an error begins, as near as the reduced one shows.
+
+        Args:
+            differs: bool, for each element along the reduced axis.
+        Returns:
+            (start, stop): a single element where it is kept and the element before it is kept too or is another
+            block's, else a block; None where nothing differs.
+        """
+        wrong = [place for place, bad in zip(self.places(), differs, strict=True) if bad]
+        if not wrong:
+            return None
+        right = {place for place, bad in zip(self.places(), differs, strict=True) if not bad}
+        begin = min(start for start, _ in wrong) // self.block * self.block
+        single = min((start for start, stop in wrong if stop == start + 1), default=None)
+        if single is not None and (single == begin or (single - 1, single) in right):
+            return (single, single + 1)
+        return (begin, min(begin + self.block, self.shape[self.axis]))
+
     def _projections(self, elements: Array) -> Iterator[Array]:
         count = len(elements)
         bits = random_stream.raw_numbers(self.key, count * self.projections) & np.uint64(1)

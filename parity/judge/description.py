@@ -46,9 +46,15 @@ def _describe_error(judgment: Judgment, verdict: StageVerdict, mode: Mode, name:
     verdict.first = metrics.first_above(row, case[name], made[name], allowed, axis)
     if reductions.of(case.document, name) is not None:
         return  # its frames do not follow one another, so that the error has no shape in time
-    verdict.shape = shape_over_blocks(judgment.ledger, mode, name) or error_shape.shape(
-        judgment.ledger.curve(mode, name), _seams(case, name)
-    )
+    if row.kind is TensorKind.DECISION:
+        curve = location.unequal(made[name], case[name], row.time_axis)
+        verdict.shape = (
+            error_shape.shape(curve, _seams(case, name)) if len(curve) >= error_shape.FEWEST_FRAMES else None
+        )
+    else:
+        verdict.shape = shape_over_blocks(judgment.ledger, mode, name) or error_shape.shape(
+            judgment.ledger.curve(mode, name), _seams(case, name)
+        )
     if row.kind is TensorKind.WAVE and mode is Mode.CHAINED:
         verdict.drift = error_shape.drift_cents(made, case, verdict.prefix)
         verdict.magnitude = metrics.number(error_shape.magnitude(made[name], case[name]))
@@ -89,6 +95,7 @@ def place(judgment: Judgment, verdict: StageVerdict, mode: Mode, name: str) -> s
         verdict.first,
         verdict.shape,
         location.parts(parsed, failed, every),
+        reductions.of(case.document, name),
     )
 
 

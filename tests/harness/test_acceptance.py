@@ -231,6 +231,16 @@ def test_places_behind_the_point_are_not_a_number_of_bits() -> None:
         assert named(guesses, Comparison(ours, golden, AXES, noise=5e-7)) == name
 
 
+@pytest.mark.parametrize(("frames", "cause"), [(None, "wrong layer"), (4, "unknown")])
+def test_a_layer_is_suspected_only_where_every_frame_has_another_content(frames: int | None, cause: str) -> None:
+    case = store.open_case("goldens/cases/two-segments-rpy")
+    name, stage = "seg0.hubert.features", stage_of("seg0.hubert.features")
+    assert stage is not None
+    ours = case[name].copy()
+    ours[:, :frames] = np.random.default_rng(6).standard_normal(ours[:, :frames].shape)
+    assert causes.suggest(case, stage, "seg0.", name, {name: ours}, "isolated")["name"] == cause
+
+
 def test_the_lowest_bin_in_every_frame_is_no_gain() -> None:
     """NaN in every bin: the first one is chosen, and the dither is added to it."""
     case = store.open_case("goldens/cases/alone-silence-crepe-rpy")

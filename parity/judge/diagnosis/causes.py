@@ -4,7 +4,7 @@ The guess that explains the error is named if one alone does (parity/judge/diagn
 is "unknown".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from parity.goldens import reduction as reductions
 from parity.goldens.arrays import Array, NamedArrays
 from parity.goldens.store import Case
 from parity.judge.diagnosis import any_stage, content, f0, input_audio, prior, registry, source, waveform
-from parity.judge.diagnosis.acceptance import Comparison, accepted, choose, finite
+from parity.judge.diagnosis.acceptance import PLACES, Comparison, accepted, choose, finite
 from parity.judge.diagnosis.divergences import number_of
 from parity.judge.diagnosis.registry import Cause, Guess
 from parity.judge.diagnosis.registry import Oracle as Oracle
@@ -73,7 +73,7 @@ def suggest(
         cause["sentence"] = f"two known mistakes explain this error about equally: {one}, {other}"
         return cause
     if decision.fit is None:
-        return _by_elimination(stage, ours, golden) if oracle is None else UNKNOWN.copy()
+        return _by_elimination(stage, ours, golden, comparison.axes) if oracle is None else UNKNOWN.copy()
     guess = decision.fit.guess
     share = round(decision.fit.share, 6)
     return Cause(name=guess.name, sentence=guess.sentence, explains=share, divergence=number_of(stage.name, guess.name))
@@ -104,10 +104,20 @@ _USUAL_CAUSES = {
 }
 
 
-def _by_elimination(stage: stages.Stage, ours: Array, golden: Array) -> Cause:
+def _by_elimination(stage: stages.Stage, ours: Array, golden: Array, axes: Sequence[str]) -> Cause:
+    return (_USUAL_CAUSES.get(stage.name, UNKNOWN) if _is_foreign(ours, golden, axes) else UNKNOWN).copy()
+
+
+def _is_foreign(ours: Array, golden: Array, axes: Sequence[str]) -> bool:
+    """Whether a tensor has another content altogether: in nearly every frame and in nearly every channel."""
     exact = golden.astype(np.float64)
-    foreign = float(np.sum((finite(ours) - exact) ** 2)) > FOREIGN * float(np.sum(exact**2))
-    return (_USUAL_CAUSES.get(stage.name, UNKNOWN) if foreign else UNKNOWN).copy()
+    error = finite(ours) - exact
+    for axis in range(error.ndim):
+        others = tuple(other for other in range(error.ndim) if other != axis)
+        wrong = np.sum(error**2, axis=others) > FOREIGN * np.sum(exact**2, axis=others)
+        if axes[axis].startswith(("frame", "channel")) and wrong.mean() < PLACES:
+            return False
+    return float(np.sum(error**2)) > FOREIGN * float(np.sum(exact**2))
 
 
 def _missing(name: str, made: NamedArrays) -> Cause:

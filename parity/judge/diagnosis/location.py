@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from parity.goldens.arrays import Array
+from parity.goldens.arrays import Array, Curve
+from parity.goldens.reduction import Reduction
 from parity.judge.diagnosis.acceptance import SILENT_PLACE, finite
 from parity.judge.metrics import Worst
 from parity.stages import Scope, TensorName
@@ -20,6 +21,7 @@ def sentence(
     first: Worst | None = None,
     shape: Mapping[str, str] | None = None,
     parts: str | None = None,
+    reduction: Reduction | None = None,
 ) -> str:
     """Where an error lies.
 
@@ -30,11 +32,17 @@ def sentence(
         first: The first frame beyond the limit.
         shape: The shape of the error in time, with a sentence.
         parts: Which segments or blocks it lies in, from `parts`.
+        reduction: How the tensors were reduced; None where they are whole.
     """
     clauses = []
-    if first is not None:
+    if reduction is not None:
+        if begin := _begin_of_reduced(ours, golden, reduction):
+            clauses.append(begin)
+    elif first is not None:
         time = f" ({first.time_s:.3f} s)" if first.time_s is not None else ""
         clauses.append(f"it begins in frame {first.frame}{time}")
+    if golden.dtype.kind == "i" and "sample" not in " ".join(axes):
+        clauses.append(f"{int((ours != golden).sum())} of {golden.size} values differ")
     if channels := _channels(ours, golden, axes):
         clauses.append(channels)
     if parts:
@@ -42,6 +50,24 @@ def sentence(
     if shape is not None and shape["kind"] != "none":
         clauses.append(shape["sentence"])
     return ", ".join(clauses)
+
+
+def unequal(ours: Array, golden: Array, axis: int | None) -> Curve:
+    """How many values of a decision differ in each frame, float64 (T,); without a time axis, at each place."""
+    differs = (ours != golden).astype(np.float64)
+    if axis is None or axis >= differs.ndim:
+        return np.asarray(differs.ravel())
+    return np.asarray(differs.sum(axis=tuple(other for other in range(differs.ndim) if other != axis)))
+
+
+def _begin_of_reduced(ours: Array, golden: Array, reduction: Reduction) -> str | None:
+    energy = (finite(ours) - finite(golden)) ** 2
+    curve = energy.sum(axis=tuple(other for other in range(energy.ndim) if other != reduction.axis))
+    place = reduction.first_place(curve > SILENT_PLACE * curve.mean())
+    if place is None:
+        return None
+    where = f"frame {place[0]}" if place[1] == place[0] + 1 else f"frames {place[0]} to {place[1] - 1}"
+    return f"it begins in {where} of {reduction.shape[reduction.axis]}"
 
 
 def parts(name: TensorName, failed: Collection[TensorName], every: Collection[TensorName]) -> str | None:

@@ -50,6 +50,12 @@ class Exports:
         self.root, self.runtime = root, runtime
         self._last: tuple[Path, Voice] | None = None
 
+    def precision(self) -> str | None:
+        """The precision of the voices; None where there is none, or where they differ."""
+        facts = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.root.glob("*/voice.json"))]
+        precisions = {str(voice["precision"]) for voice in facts}
+        return precisions.pop() if len(precisions) == 1 else None
+
     def find(self, case: dict[str, Any], whole: bool) -> Voice:
         """The voice of a case.
 
@@ -220,9 +226,10 @@ STAGES = (
 )
 
 
-def hello() -> dict[str, Any]:
-    """What this adapter offers."""
+def hello(precision: str | None) -> dict[str, Any]:
+    """What this adapter offers; `precision` is that of its voices, None where it is not one."""
     return {
+        **({} if precision is None else {"precision": precision}),
         "protocol": "rvc-parity/1",
         "name": "rvc-onnx",
         "version": __version__,
@@ -241,7 +248,7 @@ def answer(request: dict[str, Any], exports: Exports) -> dict[str, Any]:
         Lacks: the case or the stage is not offered.
     """
     if request["op"] == "hello":
-        return hello()
+        return hello(exports.precision())
     case = request["case"]
     voice, inputs = exports.find(case, request["op"] == "run"), read_safetensors(Path(request["inputs"]))
     if "realtime" in case["options"]:

@@ -8,9 +8,13 @@ Every variant is compared with the committed golden. An entry holds the worst ca
 from a network have entries of their own, and so have streams (`rt.`). Of decisions, the flips that their margin does
 not explain are counted. Tensors that depend on a flipped decision are left out, because their difference does not come
 from arithmetic.
+
+Of variants in a reduced precision the perceptual measures of the final waveform are kept too, by case: a scale for the
+sound of ports in that precision.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +26,8 @@ from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge import ledger, limits, metrics
 from parity.judge.decisions import margins, phase_wraps
-from parity.judge.states import Metric
+from parity.judge.states import Metric, Mode
+from parity.waveforms import sound_file, tier_scale
 
 # Tensor without the number of its segment or block, mode, metric, whether F0 comes from a network.
 Key = tuple[str, str, str, bool]
@@ -40,6 +45,7 @@ def measure(folder: Path, goldens: Path, before: Mapping[str, Any] | None = None
     Raises:
         UsageError: there is no trace.
         ParityError: a variant changes the dtype or shape of a tensor.
+        ModuleNotFoundError: a variant is in a reduced precision, and librosa or mir_eval is not installed.
     """
     kept = {
         (row["tensor"], row["mode"], row["metric"], row["network_f0"]): row for row in (before or {}).get("entries", [])
@@ -50,6 +56,11 @@ def measure(folder: Path, goldens: Path, before: Mapping[str, Any] | None = None
         for key, row in kept.items()
     }
     seen: dict[Key, set[str]] = {}
+    sounds: dict[tuple[str, str], Mapping[str, float]] = {
+        (row["case"], row["variant"]): row["values"]
+        for row in (before or {}).get("sound", [])
+        if row["variant"] not in fresh
+    }
     variants = [row for row in (before or {}).get("variants", []) if row["name"] not in fresh]
     for variant in sorted(path for path in folder.iterdir() if path.is_dir()):
         about = variant / "about.json"
@@ -58,7 +69,10 @@ def measure(folder: Path, goldens: Path, before: Mapping[str, Any] | None = None
         for path in sorted(variant.glob("*/*.safetensors")):
             case = store.open_case(goldens / path.parent.name)
             reduced = environment.get("dtype", "float32") not in limits.FULL_PRECISION
-            for key, value in _values(case, dict(trace_file.read(path)), path.stem, reduced).items():
+            made = dict(trace_file.read(path))
+            if reduced and path.stem == Mode.CHAINED and sound_file.FINAL in made:
+                sounds[case.name, variant.name] = tier_scale.measured(case, made[sound_file.FINAL])
+            for key, value in _values(case, made, path.stem, reduced).items():
                 row = entries.setdefault(key, {})
                 row[variant.name] = max(value, row.get(variant.name, 0.0))
                 seen.setdefault(key, set()).add(case.name)
@@ -77,7 +91,20 @@ def measure(folder: Path, goldens: Path, before: Mapping[str, Any] | None = None
         for tensor, mode, metric, network in [key]
         if entries[key]
     ]
-    return {"format": "rvc-spread/1", "variants": variants, "entries": rows}
+    document = {"format": "rvc-spread/1", "variants": variants, "entries": rows}
+    return document if not sounds else document | {"sound": _sound_rows(sounds)}
+
+
+def _sound_rows(sounds: Mapping[tuple[str, str], Mapping[str, float]]) -> list[dict[str, Any]]:
+    """The entries of `sound`; a measure without a value, such as F0 of a sound without pitch, is left out."""
+    return [
+        {
+            "case": case,
+            "variant": variant,
+            "values": {name: float(f"{value:.3g}") for name, value in values.items() if math.isfinite(value)},
+        }
+        for (case, variant), values in sorted(sounds.items())
+    ]
 
 
 def _values(case: Case, made: dict[str, Array], mode: str, reduced: bool) -> dict[Key, float]:

@@ -112,7 +112,7 @@ def _add_rvc_options(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("float32", "float16"),
         default="float32",
-        help="of exported graphs (default float32); float16 is beyond the limits, and its distances are reported",
+        help="of exported graphs (default float32); float16 reaches the tier float16: add --tier float16",
     )
 
 

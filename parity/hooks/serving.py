@@ -41,8 +41,15 @@ class Lacks(Exception):
 
 
 def snapshot(value: Any) -> Array:
-    """A copy of an array, a number or a torch tensor (detached, on the CPU) as a numpy array."""
-    return np.array(value.detach().cpu().numpy() if hasattr(value, "detach") else value, copy=True)
+    """A copy of an array, a number or a torch tensor (detached, on the CPU) as a numpy array.
+
+    Half precision is widened to float32, which holds its values: NumPy has no bfloat16, and goldens have none.
+    """
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = (value.float() if value.is_floating_point() and value.element_size() == 2 else value).numpy()
+    array = np.array(value, copy=True)
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def local_name(name: str) -> str:

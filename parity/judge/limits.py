@@ -88,6 +88,20 @@ _SCHEMA = {
                 },
             },
         },
+        # The sound of reduced precisions (parity/waveforms/tier_scale.py); no limit follows from it.
+        "sound": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["case", "variant", "values"],
+                "properties": {
+                    "case": {"type": "string"},
+                    "variant": {"type": "string"},
+                    "values": {"type": "object", "additionalProperties": {"type": "number"}},
+                },
+            },
+        },
     },
 }
 

@@ -1,9 +1,10 @@
 """python -m parity.mutants [--only TEXT] [--slice I/N] [--resume] [--minutes M] [--workers N] [--null N]
-[--recompute]: judge `rvc` with every fault of the catalog, and print a table of what the judge concluded.
+[--recompute] [--tier TIER]: judge `rvc` with every fault of the catalog, and print a table of what the judge concluded.
 
 Writes out/mutants.json, and the result of each job into out/mutants/, so that a run can be done in parts: `--resume`
 keeps the results that are there and tries only the rest. Exit codes: 0 every target is met, 1 a target is missed,
-2 usage. With `--only` the targets are that every fault is caught and that no run without a fault blames a stage.
+2 usage. With `--only` the targets are that every fault is caught and that no run without a fault blames a stage. With
+`--tier` the limits are those of a reduced precision: every fault that is visible in it must be caught and blamed.
 """
 
 import argparse
@@ -19,12 +20,14 @@ from tqdm import tqdm
 
 from parity.errors import ParityError, UsageError
 from parity.goldens import store
+from parity.judge.states import Tier
+from parity.judge.tiers import tier_limits
 from parity.mutants import schedule, summary
 from parity.mutants.catalog import all_faults
 from parity.mutants.schedule import Job
 from parity.mutants.trial import Outcome
 
-OUT = Path("out") / "mutants.json"
+OUT = Path("out") / "mutants.json"  # of float32; in another tier mutants-TIER.json
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +46,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--minutes", type=float, default=1e9, help="stop after about so many minutes; --resume continues"
     )
     parser.add_argument("--goldens", type=Path, default=store.GOLDENS)
-    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument(
+        "--tier",
+        choices=[Tier.FLOAT32.value, *(tier.value for tier in tier_limits.REDUCED)],
+        default=Tier.FLOAT32.value,
+        help="the tier whose limits apply (default float32); faults below its noise are listed as not visible",
+    )
+    parser.add_argument("--out", type=Path, help=f"default {OUT}, or {OUT.stem}-TIER.json in another tier")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,21 +72,22 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         UsageError: there is no golden, `--out` is no .json file, or `--slice` is malformed.
     """
-    folders = store.cases(options.goldens)
+    folders, tier = store.cases(options.goldens), Tier(options.tier)
+    out: Path = options.out or (OUT if tier is Tier.FLOAT32 else OUT.with_stem(f"{OUT.stem}-{tier}"))
     if not folders:
         raise UsageError(f"there is no case below {options.goldens}; is this the root of the repository?")
-    if options.out.suffix != ".json":  # the folder beside it, which a new campaign empties, has its name without .json
-        raise UsageError(f"--out is {options.out}; expected a name that ends in .json")
+    if out.suffix != ".json":  # the folder beside it, which a new campaign empties, has its name without .json
+        raise UsageError(f"--out is {out}; expected a name that ends in .json")
     begin = time.monotonic()
     jobs, without = schedule.plan(folders, options.only, options.null)
-    folder = options.out.with_suffix("")
+    folder = out.with_suffix("")
     if not options.resume:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     part = schedule.part(jobs, *_slice(options.slice))
     remaining = [job for job in part if not (folder / schedule.key(job)).is_file()]
     outdated: list[str] = []
-    results = schedule.results(remaining, options.workers, options.recompute)
+    results = schedule.results(remaining, options.workers, options.recompute, tier)
     bar = tqdm(total=len(remaining), unit="run", desc="mutants", file=sys.stderr, disable=not sys.stderr.isatty())
     with bar:
         for result in results:
@@ -90,10 +100,11 @@ def execute(options: argparse.Namespace) -> int:
                 results.close()
                 break
     document = _collect(folder, jobs, without) | {"seconds": round(time.monotonic() - begin, 1)}
-    _write(options.out, document)
+    _write(out, document)
     print(summary.matrix([Outcome(**outcome) for outcome in document["outcomes"]]))
     print(summary.closing(document))
-    missed = [] if options.only else summary.missed(document)
+    targets = summary.missed if tier is Tier.FLOAT32 else summary.missed_in_tier
+    missed = [] if options.only and tier is Tier.FLOAT32 else targets(document)
     print("\n".join([f"missed: {sentence}" for sentence in missed] + [f"not tried: {why}" for why in outdated]))
     return 1 if missed or outdated or document["survivors"] or document["null_accusations"] else 0
 

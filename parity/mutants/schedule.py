@@ -18,8 +18,9 @@ from parity import stages
 from parity.errors import ParityError
 from parity.goldens import store
 from parity.goldens.store import Case
-from parity.judge import limits
 from parity.judge.limits import Limits
+from parity.judge.states import Tier
+from parity.judge.tiers import tier_limits
 from parity.mutants import trial
 from parity.mutants.cached_stages import StageCache
 from parity.mutants.catalog import all_faults, legitimate
@@ -139,13 +140,16 @@ class Result:
     outdated: str | None = None
 
 
-def results(jobs: Sequence[Job], workers: int, recompute: bool = False) -> Generator[Result, None, None]:
+def results(
+    jobs: Sequence[Job], workers: int, recompute: bool = False, tier: Tier = Tier.FLOAT32
+) -> Generator[Result, None, None]:
     """Execute jobs in several processes and yield each result when it is there.
 
     Args:
         jobs: the jobs.
         workers: number of processes.
         recompute: compute every stage in every trial, as runs without a fault always do.
+        tier: of the limits.
     """
     variants: list[Variant | None] = [None, *VARIANTS]
     for variant in variants:
@@ -158,7 +162,7 @@ def results(jobs: Sequence[Job], workers: int, recompute: bool = False) -> Gener
                 workers,
                 multiprocessing.get_context("spawn"),
                 _start,
-                (variant.threads if variant else 1, recompute or variant is not None),
+                (variant.threads if variant else 1, recompute or variant is not None, tier),
             ) as pool,
         ):
             finished = pool.map(_execute, groups(chosen, workers))
@@ -211,12 +215,12 @@ class _Worker:
 _workers: list[_Worker] = []  # the one of this process, once `_start` has run
 
 
-def _start(threads: int, recompute: bool) -> None:
+def _start(threads: int, recompute: bool, tier: Tier) -> None:
     torch.set_num_threads(threads)
     cache = None if recompute else StageCache()
     installed = cache.install() if cache is not None else ExitStack()
     faults = {fault.name: fault for fault in (*all_faults(), *legitimate.CHANGES)}
-    _workers[:] = [_Worker(RvcTorch(), limits.load(), faults, cache, installed)]
+    _workers[:] = [_Worker(RvcTorch(), tier_limits.load(tier), faults, cache, installed)]
 
 
 def _execute(jobs: Sequence[Job]) -> list[Result]:

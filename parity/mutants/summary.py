@@ -21,7 +21,9 @@ def summarize(outcomes: Sequence[Outcome]) -> Summary:
     Returns:
         mutants, killed, blamed, caused, miscaused, subtle: counts; fine_by_stage: stage → count; survivors, misblamed,
         wrong_causes: names of faults; idle_checks: checks without which every fault would be caught and blamed as well.
+        hidden: fault → why it is not visible in the tier; such a fault is neither a survivor nor misblamed.
     """
+    every, outcomes = outcomes, [outcome for outcome in outcomes if outcome.hidden is None]
     used = {check for outcome in outcomes for check in outcome.needed}
     fine: dict[str, int] = {}
     for outcome in outcomes:
@@ -39,6 +41,7 @@ def summarize(outcomes: Sequence[Outcome]) -> Summary:
         "misblamed": [o.name for o in outcomes if o.killed and not o.blamed],
         "wrong_causes": [o.name for o in outcomes if o.wrong],
         "idle_checks": [check for check in checks() if check not in used],
+        "hidden": {o.name: o.hidden for o in every if o.hidden is not None},
     }
 
 
@@ -70,6 +73,19 @@ def missed(summary: Summary) -> list[str]:
     return sentences
 
 
+def missed_in_tier(summary: Summary) -> list[str]:
+    """The targets that a run in a reduced tier misses: every visible fault is caught and blamed on its stage alone.
+
+    Those of the causes and of subtle faults do not apply, because fewer faults are visible.
+    """
+    sentences = [
+        f"{summary[key]} of {summary['mutants']} visible mutants are {key}, expected all"
+        for key in ("killed", "blamed")
+        if summary[key] < summary["mutants"]
+    ]
+    return sentences + ([f"untried: {listed(summary['untried'])}"] if summary["untried"] else [])
+
+
 def matrix(outcomes: Sequence[Outcome]) -> str:
     """A table with a line for each fault: its stage, its effect, the blamed stages, the cause."""
     header = ("fault", "stage", "times limit", "killed", "blamed", "cause")
@@ -77,6 +93,9 @@ def matrix(outcomes: Sequence[Outcome]) -> str:
     for o in outcomes:
         times = "" if o.effect is None else f"{o.effect:.3g}"
         who = "yes" if o.blamed else listed(o.accused, "nobody")
+        if o.hidden is not None:
+            lines.append((o.name, o.stage, times, "hidden", who, f"  {o.hidden}"))
+            continue
         mark = "+" if o.right else "!" if o.wrong else " "
         lines.append((o.name, o.stage, times, "yes" if o.killed else "NO", who, f"{mark} {o.cause}"))
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
@@ -104,6 +123,7 @@ def closing(summary: Summary) -> str:
             f"survivors: {listed(summary['survivors'])}",
             f"misblamed: {listed(summary['misblamed'])}; wrong causes: {listed(summary['wrong_causes'])}",
             f"idle checks: {listed(summary['idle_checks'])}",
+            *([f"not visible in this tier: {len(summary['hidden'])}"] if summary["hidden"] else []),
         ]
     )
 

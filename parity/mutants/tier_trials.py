@@ -160,9 +160,11 @@ def try_traces(folder: Path, case: Case, required: Tier) -> Trial | None:
 
 def programs() -> Iterator[tuple[str, Candidate, Tier]]:
     """(name, program, tier) of the programs of this project in reduced precision that can run here."""
-    from parity.rvc_bridge.rvc_torch import RvcTorch  # imports torch
+    from parity.rvc_bridge.rvc_onnx import RvcOnnx  # these import torch
+    from parity.rvc_bridge.rvc_torch import RvcTorch
 
     yield "rvc in bfloat16", RvcTorch(precision="bfloat16"), Tier.BFLOAT16
+    yield "rvc exported in float16", RvcOnnx("float16"), Tier.FLOAT16
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

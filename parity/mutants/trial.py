@@ -12,7 +12,8 @@ from parity.judge.blame import StageVerdict
 from parity.judge.continuation import Allowance
 from parity.judge.ledger import Cell
 from parity.judge.limits import Limits
-from parity.judge.states import Blame, CaseState, CellState, Metric, Mode
+from parity.judge.states import Blame, CaseState, CellState, Metric, Mode, Tier
+from parity.judge.tiers import tier_limits
 from parity.judge.verdict import CaseVerdict
 from parity.judge.waivers import Waivers
 from parity.mutants.cached_stages import StageCache
@@ -48,6 +49,8 @@ class Outcome:
         effect: the largest error of the fault's stage, in multiples of its limit; see `effect`.
         needed: checks without which the fault or its stage would have passed.
         seconds: duration.
+        hidden: why the fault is not visible in the tier of the trial, in one sentence; None where it is. The stage of
+            such a fault differs by no more than the originals in that precision are allowed to.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Outcome:
     effect: float | None
     needed: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    hidden: str | None = None
 
     def document(self) -> dict[str, object]:
         """The JSON object."""
@@ -123,6 +127,31 @@ def run(fault: Fault, case: Case, program: RvcTorch, limits: Limits, cache: Stag
         wrong=cause != "unknown" and cause not in fault.causes,
         effect=effect(case, case_verdict, of_stage),
         needed=needed_checks(case_verdict, of_stage) if killed else [],
+        hidden=hidden(of_stage, limits.tier),
+    )
+
+
+def hidden(rows: Sequence[StageVerdict], tier: Tier) -> str | None:
+    """Why a fault is below the noise of a reduced precision; None where it is not, and in better tiers.
+
+    A fault is visible where a cell of its stage, alone or in the conversion, is beyond its limit: five times what the
+    originals in that precision differ by. The cells of other stages do not count, so that a fault is not called
+    hidden because the judge blames another stage.
+
+    Args:
+        rows: the stage of the fault in every segment or block.
+        tier: of the limits.
+    """
+    cells = [cell for row in rows for cell in row.cells]
+    if tier not in tier_limits.REDUCED or any(cell.failed for cell in cells):
+        return None
+    changed = [cell for cell in cells if cell.value and cell.limit]
+    if not changed:
+        return "its stage is equal to the golden or was not compared"
+    cell = max(changed, key=lambda cell: cell.times_limit or 0.0)
+    return (
+        f"{cell.tensor} ({cell.mode}, {cell.metric}) is {cell.value:.2g} away, and the originals in {tier} are allowed "
+        f"{cell.limit:.2g}"
     )
 
 

@@ -1,7 +1,8 @@
 """The verdict as workflow commands of GitHub Actions, which shows them as annotations of a run.
 
-One `::error` for each fault, one `::warning` for a run that is partial or compared nothing, one `::notice` for one that
-passes. The syntax is that of GitHub's page "Workflow commands for GitHub Actions".
+One `::error` for each fault, one `::notice` for a run that passes, and one `::warning` for a run that is partial,
+compared nothing, or differs with an output within the limits. The syntax is that of GitHub's page "Workflow commands
+for GitHub Actions".
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 from parity.goldens.text import printable
 from parity.judge.states import CaseState
 from parity.output import fault_summary, faults
+from parity.output.verdict_json import state_text
 
 TITLE = "rvc-parity"
 
@@ -18,11 +20,12 @@ def annotations(verdict: Mapping[str, Any]) -> str:
     """One line for each annotation of a verdict.json document."""
     fault_list = faults.of(verdict)
     lines = [_command("error", f"{TITLE}: {fault.title}", _lines(fault_summary.full(fault))) for fault in fault_list]
-    sentence = f"{verdict['state']}: {verdict['sentence']}"
+    sentence = f"{state_text(verdict)}: {verdict['sentence']}"
     if verdict["state"] == CaseState.PASS:
         lines.append(_command("notice", TITLE, sentence))
     elif verdict["state"] == CaseState.DIFFERS:
         lines += [] if fault_list else [_command("error", TITLE, sentence)]
+        lines += [_command("warning", TITLE, sentence)] if fault_list and verdict.get("output_holds") else []
     else:
         lines.append(_command("warning", TITLE, sentence))
     return "\n".join(lines)

@@ -2,7 +2,8 @@
 
 The first suite, "faults", has one failing test for each fault of the run; "run" has one for each failure that belongs
 to no cell. Then follows one suite for each case with one test for each stage; the `type` of a failure names its fault,
-or "inherited".
+or "inherited". The properties `state` and `tier` of a suite are those of the case, and in "faults" those of the run:
+"differs" and "differs, but its output is within the limits" are told apart there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from parity.goldens.text import printable_values
 from parity.judge.states import CaseState
 from parity.output import fault_summary, faults
 from parity.output.faults import Fault
-from parity.output.verdict_json import case_failed, cell_failed
+from parity.output.verdict_json import case_failed, cell_failed, state_text
 
 
 def document(verdict: Mapping[str, Any]) -> str:
@@ -21,7 +22,7 @@ def document(verdict: Mapping[str, Any]) -> str:
     verdict = printable_values(verdict)
     suites = ElementTree.Element("testsuites", name="parity")
     fault_list = faults.of(verdict)
-    _add_faults(suites, fault_list)
+    _add_faults(suites, fault_list, verdict)
     _add_run(suites, verdict["failures"])
     by_stage = faults.number_of(fault_list)
     for case in verdict["cases"]:
@@ -30,17 +31,25 @@ def document(verdict: Mapping[str, Any]) -> str:
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _add_faults(suites: ElementTree.Element, fault_list: list[Fault]) -> None:
+def _add_faults(suites: ElementTree.Element, fault_list: list[Fault], verdict: Mapping[str, Any]) -> None:
     if not fault_list:
         return
     suite = ElementTree.SubElement(
         suites, "testsuite", name="faults", tests=str(len(fault_list)), failures=str(len(fault_list))
     )
     suite.set("skipped", "0")
+    _add_properties(suite, state_text(verdict), verdict.get("tier", {}).get("reached"))
     for fault in fault_list:
         test = ElementTree.SubElement(suite, "testcase", classname="faults", name=fault.title)
         failure = ElementTree.SubElement(test, "failure", type=_type(fault), message=fault_summary.brief(fault))
         failure.text = "\n".join(line.strip() for line in fault_summary.full(fault))
+
+
+def _add_properties(suite: ElementTree.Element, state: str, tier: str | None) -> None:
+    properties = ElementTree.SubElement(suite, "properties")
+    for name, value in (("state", state), ("tier", tier)):
+        if value is not None:
+            ElementTree.SubElement(properties, "property", name=name, value=value)
 
 
 def _add_run(suites: ElementTree.Element, failures: Sequence[str]) -> None:
@@ -68,6 +77,7 @@ def _failure_type(case: Mapping[str, Any], stage: Mapping[str, Any] | None, faul
 
 def _add_case(suites: ElementTree.Element, case: Mapping[str, Any], fault_list: Mapping[Any, Fault]) -> None:
     suite = ElementTree.SubElement(suites, "testsuite", name=case["name"])
+    _add_properties(suite, state_text(case), case.get("tier"))
     tests: list[tuple[str, Any]] = [(stage["prefix"] + stage["stage"], stage) for stage in case["stages"]]
     any_failed = any(cell_failed(cell) for _, stage in tests for cell in stage["cells"])
     if not tests or (case["state"] == CaseState.DIFFERS and not any_failed):

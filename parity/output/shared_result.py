@@ -46,6 +46,7 @@ def _result(verdict: Mapping[str, Any]) -> Json:
         "candidate": {key: about[key] for key in ("name", "version", "runtime") if key in about},
         "precision": declared.get("precision"),
         "state": verdict["state"],
+        **{key: verdict[key] for key in ("tier", "output_holds") if key in verdict},
         "counts": {key: verdict["counts"][key] for key in _COUNTS},
         "stages": [_stage(stage) for case in verdict["cases"] for stage in case["stages"]],
     }

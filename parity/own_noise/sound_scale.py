@@ -15,9 +15,7 @@ import numpy as np
 
 from parity.errors import UsageError
 from parity.goldens import store, trace_file
-from parity.goldens.arrays import Array
-from parity.goldens.store import Case
-from parity.waveforms import perceptual, sound_file
+from parity.waveforms import perceptual, tier_scale
 
 DATA = Path(__file__).parents[1] / "data" / "own_noise.json"
 FORMAT = "rvc-own-noise-scale/1"
@@ -41,20 +39,6 @@ class SoundScale:
         # The mean of `runs` values around a mean that is itself that of len(values) values.
         width = SURE * deviation * math.sqrt(1.0 / runs + 1.0 / len(values)) + LEAST * abs(mean)
         return mean - width, mean + width
-
-
-def measured(case: Case, wave: Array) -> Mapping[str, float]:
-    """The perceptual measures of a waveform beside a golden's.
-
-    Args:
-        case: the golden.
-        wave: int16 or float (samples,), as `waveform.final`.
-    Raises:
-        ModuleNotFoundError: librosa or mir_eval is not installed.
-    """
-    golden = sound_file.of_case(case, case.name)
-    other = np.asarray(wave, np.float64).reshape(-1) / 32768.0
-    return perceptual.summarize(perceptual.measure(golden.samples[:, 0], other, golden.rate)).values()
 
 
 def of_case(name: str) -> SoundScale | None:
@@ -87,7 +71,7 @@ def measure(folder: Path, goldens: Path) -> dict[str, Any]:
         name = about.parent.name
         case = store.open_case(goldens / name).check()
         paths = sorted(about.parent.glob("*.safetensors"), key=lambda path: int(path.stem))
-        runs = [measured(case, trace_file.read(path)[_FINAL]) for path in paths]
+        runs = [tier_scale.measured(case, trace_file.read(path)[_FINAL]) for path in paths]
         held = [key for key in perceptual.UNITS if all(math.isfinite(run[key]) for run in runs)]
         values = {key: [round(run[key], 5) for run in runs] for key in held}
         cases[name] = {**json.loads(about.read_text(encoding="utf-8")), "runs": len(runs), "values": values}

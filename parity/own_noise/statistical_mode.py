@@ -21,7 +21,7 @@ from parity.errors import GoldenError, ParityError
 from parity.goldens.store import Case
 from parity.own_noise import noise_stages, sound_scale
 from parity.own_noise.distribution import Finding, resolution
-from parity.waveforms import perceptual
+from parity.waveforms import perceptual, tier_scale
 
 RUNS = 4  # calls of each stage and of the conversion whose noise is examined
 MOST_CONVERTED = 3  # cases of a run that are converted again to examine the sound
@@ -170,7 +170,7 @@ class StatisticalMode:
                 result.findings.append(Finding("length", sentence))
             return
         try:
-            values = [sound_scale.measured(case, wave) for wave in waves]
+            values = [tier_scale.measured(case, wave) for wave in waves]
         except ModuleNotFoundError as error:
             needs = f"the sound was not examined: it needs {error.name}"
             result.notes.append(f"{needs}; python -m pip install 'rvc-parity[perceptual]'")

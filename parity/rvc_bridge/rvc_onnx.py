@@ -23,7 +23,16 @@ from parity.rvc_bridge.case_voice import CaseVoice, config
 from parity.rvc_bridge.realtime_stages import RealtimeCase
 from parity.rvc_bridge.rvc_torch import RvcTorch
 from parity.voices import cache
-from rvc.exported import content_graph, export, f0_graphs, interface, layers, streaming, synthesizer_graph
+from rvc.exported import (
+    content_graph,
+    export,
+    f0_graphs,
+    half_precision,
+    interface,
+    layers,
+    streaming,
+    synthesizer_graph,
+)
 from rvc.exported.f0_graphs import GRAPHS as F0_GRAPHS
 from rvc.exported.networks import ExportedNetworks
 from rvc.exported.runtime import Graph
@@ -39,7 +48,7 @@ EXPORTER: tuple[Any, ...] = (
     synthesizer_graph,
     interface,
     export.write_graph,
-    export.to_float16,
+    half_precision,
 )
 # Stage → its inputs and outputs within synthesizer.onnx, as local names of tensors; graph inputs have their own names.
 PARTS: dict[str, tuple[dict[str, str], list[str]]] = {
@@ -72,10 +81,15 @@ class RvcOnnx(RvcTorch):
 
     @property
     def about(self) -> dict[str, object]:
-        """name, version, runtime and environment."""
+        """name, version, runtime, environment and what it declares: the precision of the graphs."""
         import onnxruntime
 
-        return {**super().about, "name": "rvc exported to ONNX", "runtime": f"onnxruntime {onnxruntime.__version__}"}
+        return {
+            **super().about,
+            "name": "rvc exported to ONNX",
+            "runtime": f"onnxruntime {onnxruntime.__version__}",
+            "declares": {"precision": self._precision},
+        }
 
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
         """As `Candidate.run_stage`."""

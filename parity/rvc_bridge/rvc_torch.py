@@ -67,7 +67,7 @@ class RvcTorch(PredictionSource):
 
     @property
     def about(self) -> dict[str, object]:
-        """name, version, runtime and environment."""
+        """name, version, runtime, environment and what it declares: the precision of its networks."""
         try:
             installed = version("rvc-parity")
         except PackageNotFoundError:
@@ -76,6 +76,7 @@ class RvcTorch(PredictionSource):
             "name": "rvc",
             "version": installed,
             "runtime": f"torch {torch.__version__}",
+            "declares": {"precision": self.precision},
             "environment": {
                 "device": self.device,
                 "threads": torch.get_num_threads(),

@@ -37,15 +37,17 @@ def headline(case: Json) -> str:
     if rendering.headline:
         return rendering.headline
     accused = origins(case)
+    although = ", but the output is within its limits" if case.get("output_holds") else ""
     if not accused:
-        return f"Differs in {formatting.plural(case['counts']['failed'], 'check')}; no stage is to blame alone"
+        count = formatting.plural(case["counts"]["failed"], "check")
+        return f"Differs in {count}; no stage is to blame alone{although}"
     stage = accused[0]
     first = stage.get("first") or (
         case["first"] if case["first"] and case["first"]["stage"] == stage["stage"] else None
     )
     when = _since(stage["prefix"], first) if first and first.get("frame") is not None else ""
     more = f" (and {len(accused) - 1} more)" if len(accused) > 1 else ""
-    return f"{_stage_name(stage)} is wrong{more}: {formatting.multiple_phrase(_worst_multiple(stage))}{when}"
+    return f"{_stage_name(stage)} is wrong{more}: {formatting.multiple_phrase(_worst_multiple(stage))}{when}{although}"
 
 
 def _since(prefix: str, first: Json) -> str:
@@ -114,6 +116,10 @@ def key_facts(case: Json) -> list[tuple[str, str]]:
     """Name and value of each fact in the banner, beside the headline."""
     counts = case["counts"]
     facts = [("checks", f"{counts['passed']} hold, {counts['failed']} fail of {counts['expected']}")]
+    if "output_holds" in case:
+        facts.append(("output", f"{'within' if case['output_holds'] else 'beyond'} its limits"))
+    if "tier" in case:
+        facts.append(("tier", case["tier"]))
     if counts["waived"]:
         facts.append(("waived", str(counts["waived"])))
     if counts["not_tested"]:

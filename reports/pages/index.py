@@ -44,6 +44,7 @@ class CaseRow:
     state: str
     label: str
     rendering: Rendering
+    tier: str
     accused: str
     headline: str
     worst: str
@@ -196,11 +197,12 @@ def _row(case: Json, names: Sequence[str]) -> CaseRow:
         state=case["state"],
         label=state_text(case),
         rendering=states.CASES[case["state"]],
+        tier=case.get("tier", "—"),
         accused=headline.accused_names(case),
         headline=headline.headline(case),
         worst=formatting.multiple(headline.worst_multiple(case)),
         fields=fields,
-        text=" ".join([case["name"], case.get("why", ""), *accused, *fields.values()]).lower(),
+        text=" ".join([case["name"], case.get("why", ""), case.get("tier", ""), *accused, *fields.values()]).lower(),
         cells=[_cell(grouped.get(name, []), name == first, case, name) for name in names],
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from parity.output.verdict_json import state_text
 from reports.data import cells, formatting, states
 from reports.data.load import Json
 from reports.data.states import Mark, Rendering
@@ -18,6 +19,7 @@ class CandidateRow:
     name: str
     version: str
     state: str
+    tier: str
     rendering: Rendering
     sentence: str
     passed: int
@@ -78,7 +80,8 @@ def _candidate(folder: str, verdict: Json) -> CandidateRow:
         folder=folder,
         name=verdict["candidate"]["name"],
         version=verdict["candidate"]["version"],
-        state=verdict["state"],
+        state=state_text(verdict),
+        tier=verdict.get("tier", {}).get("reached") or "—",
         rendering=states.VERDICTS[verdict["state"]],
         sentence=verdict["sentence"],
         passed=counts["passed"],
@@ -94,7 +97,7 @@ def _case(case: Json | None, folder: str) -> HeatCell:
         return HeatCell(states.NO_CELL, None, "not judged", "this candidate was not judged on this case")
     rendering = states.CASES[case["state"]]
     link = f"{folder}/{case['name']}.html"
-    title = case["sentence"] or case["state"]
+    title = f"{state_text(case)}: {case['sentence']}" if case["sentence"] else state_text(case)
     if rendering.mark == Mark.QUIET:
         return HeatCell(states.NO_CELL, None, rendering.label, title, link)
     ratio = cells.worst_multiple(cell for _, cell in cells.of_case(case))
@@ -102,6 +105,7 @@ def _case(case: Json | None, folder: str) -> HeatCell:
     if rendering.mark == Mark.GOOD:
         return HeatCell("close", ratio, f"✓ {multiple}", title, link)
     text = f"✗ {headline.accused_names(case) or case['state']} {multiple}"
+    text += "; its output holds" if case.get("output_holds") else ""
     return HeatCell("differs", max(ratio or 0.0, JUST_OVER), text, title, link)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from rvc.audio import output, preparation, segments
 from rvc.content import alignment, features
 from rvc.errors import BadInput, MissingExtra, RvcError
-from rvc.exported import interface, retrieval_data
+from rvc.exported import half_precision, interface, retrieval_data
 from rvc.exported.content_graph import ContentGraph
 from rvc.exported.f0_graphs import GRAPHS as F0_GRAPHS
 from rvc.exported.f0_graphs import OUTPUTS as F0_OUTPUTS
@@ -38,8 +38,6 @@ from rvc.weights.checkpoint import sha256
 
 EXAMPLE_SAMPLES = 16000  # samples at 16 kHz of the example with which a graph is recorded
 LICENSE_ENTRIES = ("license", "licence", "author", "author_name", "creator", "credits", "url")
-# Operations that float16 graphs compute in float32: sums over time, whose error would grow with the length.
-FLOAT32_OPERATIONS = ("CumSum", "Sin", "Floor", "Range", "Softmax", "LayerNormalization", "ReduceMean", "ReduceSum")
 Progress = Callable[[str], None]
 # The high-pass filter as second-order sections b0 b1 b2 a0 a1 a2: scipy.signal.butter(5, 48, "high", fs=16000, "sos").
 SECTIONS = [
@@ -242,20 +240,8 @@ def write_graph(graph: GraphFile, path: Path, precision: str) -> None:
         if name in graph.inputs:  # an input with an initializer may be left out
             model.graph.initializer.append(onnx.helper.make_tensor(name, onnx.TensorProto.INT64, [], [default]))
     if precision == "float16":
-        model = to_float16(model)
+        model = half_precision.to_float16(model)
     onnx.save(model, str(path))
-
-
-def to_float16(model: Any) -> Any:
-    """The graph with its weights and most operations in float16; inputs and outputs keep their types."""
-    try:
-        from onnxruntime.transformers import float16
-    except ImportError as error:
-        raise MissingExtra("onnx", "the export in float16") from error
-    blocked = [*float16.DEFAULT_OP_BLOCK_LIST, *FLOAT32_OPERATIONS]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # numbers below float16's smallest become that one, which the verification sees
-        return float16.convert_float_to_float16(model, keep_io_types=True, op_block_list=blocked)
 
 
 def write_index(networks: VoiceNetworks, folder: Path, progress: Progress) -> dict[str, Any] | None:

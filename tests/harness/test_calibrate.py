@@ -12,6 +12,8 @@ from parity.calibration import leave_one_out, spread
 from parity.cli import main as command_line
 from parity.goldens import trace_file
 from parity.judge import limits
+from parity.judge.states import Tier
+from parity.waveforms import tier_scale
 
 WAVE = "waveform.concat"
 
@@ -53,6 +55,30 @@ def test_another_machine_is_added_to_what_was_measured(folders: tuple[Path, Path
         {"a": 1e-5, "b": 1.2e-5, "c": 2e-5, "spr-a": 4e-5}, rel=0.01
     )
     assert limits.Limits(after).find(WAVE, "chained", "relative_rms", False).limit == pytest.approx(2e-4, rel=0.01)
+
+
+def test_the_sound_of_a_reduced_precision_is_kept_by_case(folders: tuple[Path, Path]) -> None:
+    pytest.importorskip("librosa")
+    pytest.importorskip("mir_eval")
+    assert "sound" not in spread.measure(*folders)  # of variants in float32, the numbers alone
+    final = tensors()["waveform.final"]
+    variant(folders[0], "float16", **{"waveform.final": (final * 0.5).astype(np.int16)})
+    (folders[0] / "float16" / "about.json").write_text(json.dumps({"environment": {"dtype": "float16"}}))
+    document = spread.measure(*folders)
+    (row,) = document["sound"]
+    assert (row["case"], row["variant"]) == ("small", "float16")
+    assert row["values"]["loudness"] == pytest.approx(6.02, abs=0.05)
+    assert tier_scale.load(document)[Tier.FLOAT16]["loudness"].largest == row["values"]["loudness"]
+    variant(folders[0].parent / "more", "spr-a")
+    assert spread.measure(folders[0].parent / "more", folders[1], document)["sound"] == [row]
+
+
+def test_the_committed_spread_has_the_sound_of_both_precisions() -> None:
+    scales = tier_scale.load()
+    for measure in ("log_spectral", "mel_cepstral", "loudness", "high_band"):
+        half, brain = scales[Tier.FLOAT16][measure], scales[Tier.BFLOAT16][measure]
+        assert half.goldens >= 10 and 0 < half.median < brain.median and half.median <= half.largest
+    assert scales[Tier.FLOAT16]["cents"].goldens >= 2  # of the voices whose output has a pitch
 
 
 def test_an_unexplained_flip_counts_and_tensors_downstream_do_not(folders: tuple[Path, Path]) -> None:

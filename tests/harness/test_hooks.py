@@ -121,6 +121,16 @@ def test_recorded_noise_takes_the_place_of_the_programs_own(adapter: Any, case: 
     assert not np.array_equal(first["waveform.final"], other["waveform.final"])
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_recorded_as_float32(dtype: torch.dtype) -> None:
+    value, tape = torch.tensor([1 / 3, -2.5, 1e-3], dtype=dtype), Tape()
+    assert tape("seg0.enc_p.m", value) is value
+    assert tape["seg0.enc_p.m"].dtype == np.float32
+    assert np.array_equal(tape["seg0.enc_p.m"], value.float().numpy())
+    tape("seg0.f0.coarse", torch.tensor([3], dtype=torch.int16))
+    assert tape["seg0.f0.coarse"].dtype == np.int64
+
+
 def test_taps_are_removed_after_a_run(adapter: Any, tape: Tape) -> None:
     assert np.concatenate.__module__ == "numpy"
     assert torch.randn_like.__module__ != Replay.__module__

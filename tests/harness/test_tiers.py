@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -18,8 +19,8 @@ from parity.judge.judgment import Judgment, ModeRun
 from parity.judge.states import PASS_MARKS, CaseState, Metric, Mode, Tier
 from parity.judge.tiers import rating, tier_limits
 from parity.judge.verdict import CaseVerdict
-from parity.mutants import tier_trials
-from parity.output import badge, markdown, recomputed, table
+from parity.mutants import summary, tier_trials, trial
+from parity.output import badge, github, junit, markdown, recomputed, table
 from parity.runs import run as running
 from parity.runs.run import RunOptions
 
@@ -198,10 +199,16 @@ def test_differs_and_differs_with_an_output_within_the_limits_are_distinguished(
     assert table.closing(document).splitlines()[-1].startswith("differs, but its output is within the limits: ")
     assert badge.document(document)["message"] == "flow differs; the output holds"
     assert "# Parity: differs, but its output is within the limits\n" in markdown.document(document)
+    suites = {suite.get("name"): suite for suite in ElementTree.fromstring(junit.document(document))}
+    for name in ("faults", "small"):
+        properties = {row.get("name"): row.get("value") for row in suites[name].iter("property")}
+        assert properties["state"] == "differs, but its output is within the limits" and "tier" in properties
+    assert "::warning title=rvc-parity::differs, but its output is within the limits: " in github.annotations(document)
     final = wrong | {"waveform.final": (tensors()["waveform.final"] // 2).astype(np.int16)}
     assert judge(golden(tmp_path / "other"), wrong, final).output_holds is False
     document |= {"output_holds": False}
     assert table.closing(document).splitlines()[-1].startswith("differs: ")
+    assert "within the limits" not in github.annotations(document)
 
 
 def test_an_edited_tier_contradicts_its_cells(tmp_path: Path) -> None:
@@ -231,12 +238,43 @@ REDUCED_STAGES = ("hubert.features", "content.upsampled", "content.protected", "
 def test_ten_faults_are_detected_in_a_tier_and_blamed(tmp_path: Path, dtype: Any, tier: Tier) -> None:
     made = rounded(dtype, tuple(f"seg0.{name}" for name in REDUCED_STAGES))
     run = ModeRun(made, answered=True)
-    trial = tier_trials.judge("rounded", golden(tmp_path), tier, (run, run))
-    assert trial.reached is Tier.FLOAT16 and trial.missed == () and trial.as_expected
+    judged = tier_trials.judge("rounded", golden(tmp_path), tier, (run, run))
+    assert judged.reached is Tier.FLOAT16 and judged.missed == () and judged.as_expected
     assert len(tier_trials.FAULTS) == 10
 
 
 def test_a_program_beyond_its_tier_is_not_as_expected(tmp_path: Path) -> None:
     run = ModeRun(tensors() | {FLOW: tensors()[FLOW] * np.float32(1.02)}, answered=True)
-    trial = tier_trials.judge("far", golden(tmp_path), Tier.FLOAT16, (run, run))
-    assert trial.reached is Tier.BFLOAT16 and not trial.as_expected
+    judged = tier_trials.judge("far", golden(tmp_path), Tier.FLOAT16, (run, run))
+    assert judged.reached is Tier.BFLOAT16 and not judged.as_expected
+
+
+def test_a_planted_fault_is_hidden_in_a_tier_only_where_its_stage_is_within_the_noise(tmp_path: Path) -> None:
+    def of_flow(factor: float, tier: Tier) -> str | None:
+        judged = rated(tmp_path / f"{factor}-{tier}", tensors() | {FLOW: tensors()[FLOW] * np.float32(factor)}, tier)
+        return trial.hidden([stage for stage in judged.stages if stage.stage.name == "flow"], tier)
+
+    assert of_flow(1.02, Tier.FLOAT16) is None
+    sentence = of_flow(1.02, Tier.BFLOAT16)
+    assert sentence is not None
+    assert sentence.startswith("seg0.flow.z (isolated, relative_rms) is 0.02 away, and the originals in bfloat16 are ")
+    assert of_flow(1.0, Tier.BFLOAT16) == "its stage is equal to the golden or was not compared"
+    assert of_flow(1.00000001, Tier.FLOAT32) is None  # where no fault is hidden, one that passes is a survivor
+
+
+def test_hidden_faults_are_listed_and_visible_ones_have_to_be_blamed() -> None:
+    def outcome(name: str, blamed: bool, hidden: str | None = None) -> trial.Outcome:
+        return trial.Outcome(
+            name, "flow", "small", blamed, blamed, ["flow"] * blamed, "unknown", False, False, 2.0, hidden=hidden
+        )
+
+    outcomes = [outcome("caught", True), outcome("below", False, "flow.z is 0.01 away"), outcome("missed", False)]
+    counts = summary.summarize(outcomes) | {"untried": []}
+    assert counts["hidden"] == {"below": "flow.z is 0.01 away"} and counts["survivors"] == ["missed"]
+    assert summary.missed_in_tier(counts) == [
+        "1 of 2 visible mutants are killed, expected all",
+        "1 of 2 visible mutants are blamed, expected all",
+    ]
+    assert summary.missed_in_tier(summary.summarize(outcomes[:2]) | {"untried": []}) == []
+    (line,) = (line for line in summary.matrix(outcomes).splitlines() if line.startswith("below"))
+    assert line.split() == ["below", "flow", "2", "hidden", "nobody", "flow.z", "is", "0.01", "away"]

@@ -10,7 +10,7 @@ from parity.judge.verdict_schema import SCHEMA
 from reports.__main__ import run
 from reports.data import load, states
 from reports.data.states import Mark
-from reports.pages import assembly, index, matrix
+from reports.pages import assembly, headline, index, matrix
 from reports.pages import case as case_page
 from tests.reports import synthetic
 
@@ -83,6 +83,24 @@ def test_matrix_shows_every_state(document: dict[str, Any]) -> None:
     for state in ("differs", "unreadable", "nothing"):
         assert text[f"case-{state}"].startswith("✗")
     assert "case-declined" in assembly.matrix_page(built)
+
+
+def test_every_page_tells_apart_whether_the_output_of_a_differing_case_holds(document: dict[str, Any]) -> None:
+    changed = json.loads(json.dumps(document))
+    case = next(case for case in changed["cases"] if case["state"] == "differs")
+    for holds in (True, False):
+        case |= {"output_holds": holds, "tier": "float16"}
+        changed |= {"output_holds": holds, "tier": {"required": "float32", "reached": "float16"}}
+        state = "differs, but its output is within the limits" if holds else "differs"
+        row = next(row for row in index.build(changed).rows if row.name == case["name"])
+        assert (row.label, row.tier) == (state, "float16")
+        assert ("the output is within its limits" in headline.headline(case)) == holds
+        facts = dict(headline.key_facts(case))
+        assert facts["output"] == ("within its limits" if holds else "beyond its limits") and facts["tier"] == "float16"
+        built = matrix.build({"one": changed, "two": document})
+        assert (built.candidates[0].state, built.candidates[0].tier) == (state, "float16")
+        (line,) = (line for line in built.cases if line.name == case["name"])
+        assert line.cells[0].title.startswith(f"{state}: ") and ("its output holds" in line.cells[0].text) == holds
 
 
 def test_declined_case_of_a_verdict_makes_a_quiet_page(folder: Path, document: dict[str, Any], tmp_path: Path) -> None:

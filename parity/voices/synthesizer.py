@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.errors import UsageError
-from parity.voices.draw import GAIN, Draw, Named
+from parity.voices.draw import GAIN, Array, Draw, Named
 
 SPEAKERS, SPEAKER_WIDTH = 109, 256
 # The encoder's channels, its feed-forward channels, channels of one attention head, and frames of relative attention on
@@ -101,7 +101,16 @@ def tensors(name: str, seed: str | None = None) -> Iterator[Named]:
     yield from (_harmonic_generator if kind.harmonic else _generator)(draw, kind)
     for k in (0, 2, 4, 6):  # the layers between them reverse the channels and have no weights
         yield from _coupling(draw, f"flow.flows.{k}")
-    yield draw.vector("emb_g.weight", (SPEAKERS, SPEAKER_WIDTH), 1.0)
+    yield _speakers(draw)
+
+
+def speaker(name: str, number: int) -> Array:
+    """A speaker's embedding, float16 (256,), of the voice of kind `name`; nothing else is drawn."""
+    return np.asarray(_speakers(Draw(name, np.float16))[1][number])
+
+
+def _speakers(draw: Draw) -> Named:
+    return draw.vector("emb_g.weight", (SPEAKERS, SPEAKER_WIDTH), 1.0)
 
 
 def _text_encoder(draw: Draw, kind: Kind) -> Iterator[Named]:

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soxr
 from scipy import signal
 
 from parity import stages
-from parity.calibration import exact_arithmetic
+from parity.calibration import exact_arithmetic, exact_resampling
 from parity.cli import main as command_line
 from parity.errors import ParityError
 from parity.goldens import store
 from parity.judge import limits
 from parity.judge.states import Mode
+from parity.voices import synthesizer
 
 DOCS = Path(__file__).parents[2] / "docs"
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"
@@ -91,10 +93,36 @@ def test_documented_table_states_the_limits_in_force() -> None:
         assert float(distance) <= float(limit)
 
 
-def test_every_typed_limit_of_a_file_has_a_formula_or_is_listed() -> None:
-    """Networks and soxr are no formula; `spk.g` is a row of the checkpoint."""
-    listed = ["hubert.conv", "hubert.hidden0", "spk.g", "waveform.resampled"]
-    assert exact_arithmetic.typed_without_formula(limits.load()) == listed
+def test_every_typed_limit_of_a_file_has_a_formula_or_is_of_no_golden() -> None:
+    typed = exact_arithmetic.typed_without_formula(limits.load())
+    assert typed == ["hubert.conv", "hubert.hidden0"]
+    assert exact_arithmetic.held_by_no_golden([*typed, "spk.g"], GOLDENS) == typed
+
+
+def test_exact_resampling_is_soxrs_to_the_rounding_of_float32() -> None:
+    """From 40 to 16 kHz, soxr weighs the first samples otherwise than later ones."""
+    source, target = 40000, 16000
+    samples = np.random.default_rng(8).standard_normal(6000).astype(np.float32)
+    exact = exact_resampling.resampled(samples, source, target)
+    made = soxr.resample(samples, source, target, quality="HQ")
+    assert exact.shape == made.shape
+    assert np.abs(made[:50] - exact[:50]).max() < 1e-6
+    assert 0 < np.sqrt(np.mean((made - exact) ** 2)) / made.std() < 3e-7
+
+
+def test_a_response_longer_than_expected_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact_resampling, "REACH", 100)
+    with pytest.raises(
+        ParityError,
+        match=r"^soxr's response from 48000 to 16000 Hz is longer than 100 samples; raise REACH in "
+        r"parity/calibration/exact_resampling\.py$",
+    ):
+        exact_resampling.responses.__wrapped__(48000, 16000)
+
+
+def test_an_embedding_is_the_row_of_the_checkpoint() -> None:
+    tensors = {name: value for name, value in synthesizer.tensors("v1-32k-nof0") if name == "emb_g.weight"}
+    assert np.array_equal(synthesizer.speaker("v1-32k-nof0", 5), tensors["emb_g.weight"][5])
 
 
 def test_exact_arithmetic_alone_raises_a_typed_limit_and_never_lowers_it() -> None:

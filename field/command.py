@@ -14,7 +14,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from field import document, judging
@@ -59,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--minutes", type=float, default=MINUTES, metavar="N", help=f"per program (default {MINUTES:g})"
     )
+    parser.add_argument(
+        "--resume", action="store_true", help="continue what the time of an earlier run in --out did not reach"
+    )
+    parser.add_argument(
+        "--collect", action="store_true", help="judge nothing: make the entries from the verdicts that --out holds"
+    )
     parser.add_argument("--write", action="store_true", help="also replace the entries in the committed field.json")
     return parser
 
@@ -72,7 +78,10 @@ def _judge_all(options: argparse.Namespace) -> int:
     digest = manifest.compare(store.cases(golden_set.default_folder()), None, None).document()["sha256"]
     expose_hooks(options.out / "hooks")
     for program in chosen:
-        results = list(_results(program, checkouts.get(program.name), options))
+        make = _collected if options.collect else _results
+        results = list(make(program, checkouts.get(program.name), options))
+        if options.collect and not results:
+            continue
         date = datetime.datetime.now(datetime.UTC).date().isoformat()
         entry = {program.name: document.implementation(program, date, _machine(), results)}
         for path in [options.out / "field.json", *([COMMITTED] if options.write else [])]:
@@ -117,10 +126,21 @@ def _results(program: Program, checkout: Path | None, options: argparse.Namespac
         now = time.monotonic()
         until = now + (deadline - now) / (len(chosen) - number)  # what one profile leaves, the next one may use
         out = options.out / program.name / profile
-        verdict = judging.judge(command, profile, of_profile, out, until, f"python -m field {program.name}")
+        again = f"python -m field {program.name}"
+        verdict = judging.judge(command, profile, of_profile, out, until, again, options.resume)
         names = [golden.name for golden in listed]
         results.append(document.result(profile, verdict, program.expected.get(profile), names))
     return results
+
+
+def _collected(program: Program, _checkout: Path | None, options: argparse.Namespace) -> Iterable[Json]:
+    """One result for each profile of a program that an earlier run in --out judged."""
+    for profile in program.profiles:
+        path = options.out / program.name / profile / "verdict.json"
+        if path.is_file():
+            names = [golden.name for golden in goldens() if golden.profile == profile]
+            verdict = json.loads(path.read_text(encoding="utf-8"))
+            yield document.result(profile, verdict, program.expected.get(profile), names)
 
 
 def _update(path: Path, digest: str, entry: Mapping[str, Json]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from field.programs import Expectation, Lock, Program
+from parity import stages
 from parity.errors import ParityError
 from parity.goldens import closed_schema
 from parity.judge.diagnosis import divergences
@@ -84,11 +85,16 @@ def result(profile: str, verdict: Json, expectation: Expectation | None, goldens
         verdict: the document of verdict.json.
         expectation: what was expected; None where nothing was.
         goldens: the goldens of the profile; those that the verdict does not have were not reached.
+    Returns:
+        the result; its origins are in the order of the flow, those of one stage in the order of the goldens.
     """
     cases = verdict["cases"]
     if cases and all((case.get("sentence") or "").startswith(SETUP_FAILED) for case in cases):
         return not_installed(profile, str(cases[0]["sentence"]))
-    origins = [origin for case in cases for origin in _origins(case)]
+    flow = [stage.name for stage in stages.every()]
+    origins = sorted(
+        (origin for case in cases for origin in _origins(case)), key=lambda origin: flow.index(origin["stage"])
+    )
     judged = [case["name"] for case in cases]
     not_reached = [name for name in goldens if name not in judged]
     word = _word(verdict, cases, not_reached)

@@ -13,7 +13,7 @@ from parity.candidates.external import External
 from parity.goldens import golden_set
 from parity.goldens.store import Case
 from parity.output.verdict_json import Json
-from parity.runs import doctor
+from parity.runs import doctor, journal
 from parity.runs.run import RunOptions, run
 from parity.rvc_bridge import voice_files
 
@@ -62,7 +62,9 @@ def examine(command: str, deadline: float) -> str | None:
     return "no-answer: the doctor examined nothing"
 
 
-def judge(command: str, profile: str, goldens: list[Golden], out: Path, deadline: float, again: str) -> Json:
+def judge(
+    command: str, profile: str, goldens: list[Golden], out: Path, deadline: float, again: str, resume: bool = False
+) -> Json:
     """Judge a program by the goldens of one profile.
 
     Args:
@@ -72,11 +74,12 @@ def judge(command: str, profile: str, goldens: list[Golden], out: Path, deadline
         out: the folder of the run.
         deadline: when its time is used up, by time.monotonic().
         again: the command line that runs it again, for the report.
+        resume: keep the finished goldens of an unfinished run in `out`.
     Returns:
         the document of verdict.json; `pending` names the goldens that the time did not reach.
     """
     names = tuple(golden.name for golden in goldens)
-    options = RunOptions(profile=profile, names=names)
+    options = RunOptions(profile=profile, names=names, resume=resume and (out / journal.FOLDER).is_dir())
     with Limited(command, deadline) as program:
         try:
             return run(program, golden_set.default_folder(), out, command=again, options=options)

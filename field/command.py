@@ -129,7 +129,7 @@ def _results(program: Program, checkout: Path | None, options: argparse.Namespac
         again = f"python -m field {program.name}"
         verdict = judging.judge(command, profile, of_profile, out, until, again, options.resume)
         names = [golden.name for golden in listed]
-        results.append(document.result(profile, verdict, program.expected.get(profile), names))
+        results.append(document.result(profile, verdict, program.expected.get(profile), names, out))
     return results
 
 
@@ -140,7 +140,7 @@ def _collected(program: Program, _checkout: Path | None, options: argparse.Names
         if path.is_file():
             names = [golden.name for golden in goldens() if golden.profile == profile]
             verdict = json.loads(path.read_text(encoding="utf-8"))
-            yield document.result(profile, verdict, program.expected.get(profile), names)
+            yield document.result(profile, verdict, program.expected.get(profile), names, path.parent)
 
 
 def _update(path: Path, digest: str, entry: Mapping[str, Json]) -> None:

@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from field import effects
 from field.programs import Expectation, Lock, Program
 from parity import stages
 from parity.errors import ParityError
@@ -36,6 +38,9 @@ _ORIGIN = _closed(case=_TEXT, stage=_TEXT, cause=_TEXT_OR_NULL, divergence=_TEXT
 _STAGE = _closed(stage=_TEXT, state={"enum": ["pass", *(blame.value for blame in Blame if blame is not Blame.CLEAN)]})
 # What a file's waveform gains where an origin and those before it are repaired: dB of its distance from the golden.
 _EFFECT = _closed(case=_TEXT, stage=_TEXT, before_db=_NUMBER_OR_NULL, after_db=_NUMBER_OR_NULL)
+# How large an origin is in the tensors of its stage, and what a listener hears of the whole conversion, in words.
+_SIZE = _closed(case=_TEXT, stage=_TEXT, text=_TEXT)
+_SOUND = _closed(case=_TEXT, text=_TEXT)
 _RESULT = _closed(
     profile=_TEXT,
     verdict={"enum": list(VERDICTS)},
@@ -43,6 +48,8 @@ _RESULT = _closed(
     origins=_list(_ORIGIN),
     stages=_list(_STAGE),
     effects=_list(_EFFECT),
+    sizes=_list(_SIZE),
+    sounds=_list(_SOUND),
     cases=_list(_TEXT),
     not_reached=_list(_TEXT),
     seconds=_NUMBER,
@@ -77,7 +84,13 @@ def not_installed(profile: str, reason: str) -> Json:
     return _result(profile, NOT_INSTALLED, reason=reason)
 
 
-def result(profile: str, verdict: Json, expectation: Expectation | None, goldens: Sequence[str] = ()) -> Json:
+def result(
+    profile: str,
+    verdict: Json,
+    expectation: Expectation | None,
+    goldens: Sequence[str] = (),
+    out: Path | None = None,
+) -> Json:
     """The result of one run.
 
     Args:
@@ -85,6 +98,7 @@ def result(profile: str, verdict: Json, expectation: Expectation | None, goldens
         verdict: the document of verdict.json.
         expectation: what was expected; None where nothing was.
         goldens: the goldens of the profile; those that the verdict does not have were not reached.
+        out: the folder of the run, whose traces give the sizes; None: no sizes.
     Returns:
         the result; its origins are in the order of the flow, those of one stage in the order of the goldens.
     """
@@ -98,6 +112,7 @@ def result(profile: str, verdict: Json, expectation: Expectation | None, goldens
     judged = [case["name"] for case in cases]
     not_reached = [name for name in goldens if name not in judged]
     word = _word(verdict, cases, not_reached)
+    sizes, sounds = effects.measured(cases, out) if out is not None else ([], [])
     return _result(
         profile,
         word,
@@ -108,6 +123,8 @@ def result(profile: str, verdict: Json, expectation: Expectation | None, goldens
             for case in cases
             for repair in case.get("repairs", ())
         ],
+        sizes=sizes,
+        sounds=sounds,
         cases=judged,
         not_reached=not_reached,
         seconds=round(sum(case.get("wall_s") or 0.0 for case in cases), 1),
@@ -118,6 +135,7 @@ def result(profile: str, verdict: Json, expectation: Expectation | None, goldens
 
 def _result(profile: str, verdict: str, **fields: Any) -> Json:
     empty: Json = {"profile": profile, "verdict": verdict, "tier": None, "origins": [], "stages": [], "effects": []}
+    empty |= {"sizes": [], "sounds": []}
     empty |= {"cases": [], "not_reached": [], "seconds": 0.0, "expectation": "unknown", "reason": None}
     return empty | fields
 

@@ -24,12 +24,14 @@ class Expectation:
         stage: the stage of the first origin; None where nothing is expected to differ.
         divergence: its number in docs/divergences.md; None where it has none.
         because: the observation that it follows from.
+        corrected: where the judge disagreed, which of the two was wrong and why; None where it did not.
     """
 
     verdict: str
     stage: str | None
     divergence: str | None
     because: str
+    corrected: str | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,9 @@ def _read(path: Path) -> Program:
 
 
 def _expectation(table: Mapping[str, Any]) -> Expectation:
-    return Expectation(table["verdict"], table.get("stage"), table.get("divergence"), table["because"])
+    return Expectation(
+        table["verdict"], table.get("stage"), table.get("divergence"), table["because"], table.get("corrected")
+    )
 
 
 def goldens() -> Sequence[Golden]:

@@ -99,8 +99,21 @@ def _summary(results: Sequence[Result]) -> list[str]:
     return [
         table(head, rows),
         "What `about.toml` expected before the judge was asked, from the program's own behavior: "
-        f"{count['right']} right, {count['wrong']} wrong, {count['unknown']} without an expectation.\n",
+        f"{count['right']} right, {count['wrong']} wrong, {count['unknown']} undecided.\n",
+        *_corrections(results),
     ]
+
+
+def _corrections(results: Sequence[Result]) -> list[str]:
+    """Each wrong expectation, and which of expectation and judge was corrected."""
+    about = programs.programs()
+    lines = []
+    for result in (result for result in results if result.expectation == "wrong"):
+        expected = about[result.name].expected[result.profile]
+        number = f" ({expected.divergence})" if expected.divergence else ""
+        place = f"{expected.stage}{number} as the first origin" if expected.stage else f"the verdict {expected.verdict}"
+        lines.append(f"- {result.name}, {result.profile}: {place} was expected. {expected.corrected or 'Open.'}")
+    return ["Where the two disagree:\n\n" + "\n".join(lines) + "\n"] if lines else []
 
 
 def _matrix(results: Sequence[Result]) -> list[str]:
@@ -119,15 +132,22 @@ def _programs(results: Sequence[Result]) -> list[str]:
     lines = ["## What each program does otherwise\n"]
     for name, group in groupby((result for result in results if result.origins), key=lambda result: result.name):
         lines.append(f"### {name}\n")
-        rows = []
-        for result in group:
+        rows, of_program = [], list(group)
+        for result in of_program:
             for one in field.deviations(result):
                 number = f"{one.number}: {one.title}" if one.number else "not numbered"
                 measured = one.effect or "not measured"
                 rows.append([result.profile, one.stage, one.cause, number, one.audible, measured, ", ".join(one.cases)])
         head = ["profile", "stage", "cause", "divergence", "what a person notices", "measured", "goldens"]
         lines.append(table(head, rows))
+        lines += [_sounds(result) for result in of_program if result.sounds]
     return lines
+
+
+def _sounds(result: Result) -> str:
+    """What a listener hears of each whole conversion, as a list."""
+    lines = [f"- {case}: {text}." for case, text in result.sounds.items()]
+    return f"Its conversions beside the goldens of {result.profile}:\n\n" + "\n".join(lines) + "\n"
 
 
 def _faults(entries: Sequence[dict[str, str]]) -> list[str]:

@@ -23,6 +23,13 @@ from parity.hooks.window import set_window
 UNUSED = ("noisereduce", "pedalboard", "wget", "pydub", "stftpitchshift")
 
 
+def _any_attribute(name: str) -> type:
+    """An attribute of a package that is not called; none of those that Python itself reads, such as `__file__`."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return type(name, (), {})
+
+
 class GivenPitch:
     """A predictor that answers with a given curve."""
 
@@ -62,7 +69,7 @@ class Applio(PipelineCandidate):
         importlib.import_module("transformers.models.hubert.modeling_hubert")  # before the stand-ins, which it examines
         for name in UNUSED:
             module = ModuleType(name)
-            module.__dict__["__getattr__"] = lambda attribute: type(attribute, (), {})
+            module.__dict__["__getattr__"] = _any_attribute
             sys.modules.setdefault(name, module)
         self.modules = importlib.import_module("rvc.infer.infer")
         self.module = importlib.import_module("rvc.infer.pipeline")
@@ -102,6 +109,11 @@ class Applio(PipelineCandidate):
                 sid=options["speaker"],
             )
         return soundfile.read(out, dtype="int16")[0]
+
+    def infer(self, phone: Any, lengths: Any, pitch: Any, hz: Any, speaker: Any) -> Any:
+        """Its one method for voices with F0 and without."""
+        curves = (pitch, hz) if self.case["voice"]["f0"] else (None, None)
+        return self.net.infer(phone, lengths, *curves, speaker)
 
     @contextmanager
     def given_f0(self, f0: Array) -> Iterator[None]:

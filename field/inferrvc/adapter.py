@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from parity.hooks import stand_ins
@@ -26,7 +27,7 @@ class InferRvc(PipelineCandidate):
     """Its pipeline works on tensors (1, N), has no peak guard, and returns a float waveform."""
 
     name, version = "inferrvc", "1.0"
-    stages = (*_OF_VOICE.split(), *_OF_CONTENT.split())
+    stages = ("highpassed", "segment.cuts", "padded", *_OF_VOICE.split(), *_OF_CONTENT.split())
     names = Names(audio="npaud")
     methods = ("pm", "crepe", "rmvpe")
 
@@ -74,6 +75,24 @@ class InferRvc(PipelineCandidate):
     @staticmethod
     def no_mix(*_: Any) -> None:
         """It has no loudness mix."""
+
+    def core(self, audio: Array, **changes: Any) -> Any:
+        values = self.values(**changes)
+        return self.pipe.pipeline(
+            values["model"],
+            values["net_g"],
+            0,
+            torch.from_numpy(np.asarray(audio, np.float32))[None],
+            values["times"],
+            values["f0_up_key"],
+            values["f0_method"],
+            (self.index, self.vectors),
+            values["index_rate"],
+            values["if_f0"],
+            values["filter_radius"],
+            values["version"],
+            values["protect"],
+        )
 
     def convert(self, audio: Array, case: Case) -> Any:
         options = case["options"]

@@ -321,7 +321,9 @@ class _Segments:
         """`pow(2, key / 12)`: the curve is complete and not yet transposed."""
         variables = locals_of(self.names.f0)
         if "f0" in variables:
-            self.tape("f0.filled" if "f0.raw" in self.tape else "f0.raw", variables["f0"])
+            self.tape("f0.filled", variables["f0"])
+            if "f0.raw" not in self.tape:  # nothing fills it
+                self.tape("f0.raw", variables["f0"])
         return pow(*arguments)
 
     def interp(self, run: Any) -> Any:

@@ -157,6 +157,12 @@ def _blame(judgment: Judgment, verdict: StageVerdict, continued: Case) -> None:
             f"{title} read another {replaced[0]} than the golden; use the golden's own, since no two programs draw the "
             "same noise"
         )
+    elif between and not inputs_failed and tested_alone and (wrong := _wrong_alone(judgment, between)):
+        verdict.blame = Blame.INHERITED
+        verdict.sentence = (
+            f"{title} is right on the golden's inputs; its error arises in {_listed(wrong)}, which is wrong alone and "
+            "which the conversion does not provide"
+        )
     elif between and not inputs_failed:
         verdict.blame = Blame.ORIGIN
         verdict.sentence = (
@@ -172,6 +178,11 @@ def _blame(judgment: Judgment, verdict: StageVerdict, continued: Case) -> None:
         )
     else:
         _blame_chain(judgment, verdict, inputs_failed, continued)
+
+
+def _wrong_alone(judgment: Judgment, names: list[str]) -> list[str]:
+    """Those of the tensors that differ from the golden's where their stage runs alone."""
+    return [name for name in names if judgment.ledger.any_failed({name}, Mode.ISOLATED)]
 
 
 def _listed(names: list[str]) -> str:

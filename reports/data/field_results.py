@@ -50,6 +50,8 @@ class Result:
         stages: stage → "pass" or the gravest blame of the stage in one of the goldens.
         origins: in the order of the goldens and of the flow.
         effects: of repairs, where the judge could continue from a stage.
+        sizes: (golden, stage) → how large an origin is in the tensors of its stage, in words.
+        sounds: golden → what a listener hears of the whole conversion, in words.
         cases: the goldens.
         not_reached: goldens that its time did not reach.
         expectation: "right", "wrong" or "unknown": what about.toml expected, beside the verdict.
@@ -66,6 +68,8 @@ class Result:
     stages: Mapping[str, str]
     origins: Sequence[Origin]
     effects: Sequence[Effect]
+    sizes: Mapping[tuple[str, str], str]
+    sounds: Mapping[str, str]
     cases: Sequence[str]
     not_reached: Sequence[str]
     expectation: str
@@ -108,6 +112,8 @@ def _result(one: Mapping[str, Any], row: Mapping[str, Any]) -> Result:
         stages={stage["stage"]: stage["state"] for stage in row["stages"]},
         origins=[Origin(each["case"], each["stage"], each["cause"], each["divergence"]) for each in row["origins"]],
         effects=[Effect(each["case"], each["stage"], each["before_db"], each["after_db"]) for each in row["effects"]],
+        sizes={(each["case"], each["stage"]): each["text"] for each in row["sizes"]},
+        sounds={each["case"]: each["text"] for each in row["sounds"]},
         cases=row["cases"],
         not_reached=row["not_reached"],
         expectation=row["expectation"],

@@ -34,7 +34,8 @@ class Deviation:
         number: of the divergence; None where it has none.
         title: of the divergence; "" without one.
         audible: what a person at loudspeakers notices; "" without a divergence.  # literal
-        effect: the measured distance of the waveform before and after the stage is repaired; "" where not measured.
+        effect: its size in the tensors of the stage, and the distance of the waveform before and after the stage is
+            repaired; "" where not measured.
         cases: the goldens that show it.
     """
 
@@ -112,14 +113,26 @@ def deviations(result: Result) -> Iterator[Deviation]:
             number,
             known.title if known else "",
             known.audible if known else "",
-            effect_text(each for each in result.effects if each.stage == stage and each.case in cases),
+            _size_text(result, stage, cases),
             cases,
         )
 
 
+def _size_text(result: Result, stage: str, cases: Sequence[str]) -> str:
+    """The size of a mistake in the first golden that has one, whole conversions first, and what its repair gains."""
+    sized = [case for case in cases if (case, stage) in result.sizes]
+    first = min(sized, key=lambda case: case not in result.sounds, default=None)
+    parts = [f"{result.sizes[first, stage]} ({first})"] if first else []
+    gained = effect_text(each for each in result.effects if each.stage == stage and each.case in cases)
+    return "; ".join([*parts, *([gained] if gained else [])])
+
+
 def effect_text(effects: Iterable[Effect]) -> str:
-    """The largest gain of a repair: "waveform 12 dB from the golden, 31 dB with this stage repaired"; "" for none."""
-    measured = [each for each in effects if each.before_db is not None]
+    """The largest gain of a repair: "waveform 12 dB from the golden, 31 dB with this stage repaired"; "" for none.
+
+    A repair that gains less than 1 dB is not mentioned: another mistake covers this one.
+    """
+    measured = [each for each in effects if each.before_db is not None and _gain(each) >= 1]
     if not measured:
         return ""
     largest = max(measured, key=lambda each: _gain(each))

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-from field import command, document, environments, judging
+from field import command, document, effects, environments, judging
 from field.document import SCHEMA
 from field.programs import FOLDER, Expectation, Lock, Program, goldens, programs
 from parity.candidates.candidate import CandidateError
 from parity.errors import ParityError
 from parity.goldens import store
+from parity.stages import TensorKind
 from parity.stages.profile_table import PROFILES
 from tools import field_page
 
@@ -103,6 +106,20 @@ def test_origins_have_their_cause_and_its_number() -> None:
         {"stage": "nsf", "state": "inherited"},
     ]
     assert (made["verdict"], made["expectation"]) == ("differs", "right")
+
+
+def test_the_first_origin_is_the_first_in_the_flow_not_in_the_list_of_goldens() -> None:
+    cases = [
+        _case("a", "differs", ("generator", "origin", None)),
+        _case("b", "differs", ("f0.raw", "origin", "mel padding"), ("generator", "origin", None)),
+    ]
+    made = document.result("webui-2026", _verdict(*cases), Expectation("differs", "f0.raw", "D4", "its padding"))
+    assert [(each["stage"], each["case"]) for each in made["origins"]] == [
+        ("f0.raw", "b"),
+        ("generator", "a"),
+        ("generator", "b"),
+    ]
+    assert made["expectation"] == "right"
 
 
 def test_the_gravest_blame_of_a_stage_is_shown() -> None:
@@ -221,3 +238,57 @@ def test_after_its_time_no_further_call_is_made() -> None:
         program.run(case)
     with judging.Limited("absent", time.monotonic() + 60) as program, pytest.raises(CandidateError):
         program.run(case)
+
+
+def test_verdicts_of_an_earlier_run_are_collected_without_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "rvc" / "webui-2026"
+    folder.mkdir(parents=True)
+    (folder / "verdict.json").write_text(json.dumps(_verdict(_case("v1-32k-pm-2026", "pass", ("flow", "clean", None)))))
+    assert command.main(["--collect", "--out", str(tmp_path)]) == 0
+    (entry,) = json.loads((tmp_path / "field.json").read_text())["implementations"]
+    assert entry["name"] == "rvc" and [each["profile"] for each in entry["results"]] == ["webui-2026"]
+    assert entry["results"][0]["cases"] == ["v1-32k-pm-2026"]
+    assert capsys.readouterr().out.startswith("rvc 0.3.5  webui-2026: partial  1 goldens, 2 s")
+
+
+F0 = np.array([100.0, 0.0, 200.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "value", "text"),
+    [
+        ("float", np.ones(4), np.ones(4), ""),
+        ("float", np.ones(4), np.ones(3), "[3] in place of [4] values"),
+        ("float", np.ones(4), np.full(4, 1.1), "error 20 dB below the values"),
+        ("float", np.ones(4), np.full(4, 3.0), "error 6 dB above the values"),
+        ("float", np.ones(4), np.zeros(4), "error as large as the values"),
+        ("decision", np.arange(4), np.array([0, 1, 3, 3]), "1 of 4 values"),
+        ("hz", F0, F0 * 2, "2 frames moved, median 1.2e+03 cents, at most 1200"),
+        ("hz", F0, np.array([100.0, 50.0, 0.0, 0.0]), "2 of 4 frames voiced in one of the two only"),
+        ("hz", F0, F0 * (1 + 1e-7), "less than 0.01 cents"),
+    ],
+)
+def test_the_size_of_an_error_is_stated_in_the_unit_of_its_tensor(
+    kind: str, expected: Any, value: Any, text: str
+) -> None:
+    assert effects.size(TensorKind(kind), expected, value) == text
+
+
+def test_an_origin_has_a_size_and_a_conversion_a_sound(tmp_path: Path) -> None:
+    golden = store.open_case(store.GOLDENS / "v1-32k-pm-2026")
+    final = np.asarray(golden["waveform.final"])
+    for mode, tensors in (
+        ("isolated", {"f0.filled": np.asarray(golden["f0.filled"]) * 2}),
+        ("chained", {"waveform.final": final // 2}),
+    ):
+        save_file(tensors, tmp_path / f"{mode}.safetensors")
+    case = _case("v1-32k-pm-2026", "differs", ("f0.filled", "origin", None), ("flow", "origin", None))
+    case["stages"] = [{"prefix": "", **row} for row in case["stages"]]
+    case["traces"] = {mode: f"{mode}.safetensors" for mode in ("isolated", "chained")}
+    sizes, sounds = effects.measured([case], tmp_path)
+    assert [(each["stage"], each["text"].split(",")[0]) for each in sizes] == [("f0.filled", "64 frames moved")]
+    assert sounds[0]["case"] == "v1-32k-pm-2026"
+    assert sounds[0]["text"].startswith("mel-cepstral distortion 0.")
+    assert "level 6.0 dB" in sounds[0]["text"]

@@ -67,6 +67,19 @@ def test_an_error_after_a_tensor_that_is_not_provided_is_not_inherited(tmp_path:
     )
 
 
+def test_an_error_is_inherited_from_a_stage_that_is_wrong_alone_and_not_provided(tmp_path: Path) -> None:
+    alone = changed("highpassed", tensors()["highpassed"] * 1.1)
+    whole = changed("padded", tensors()["padded"] * 1.1)
+    del whole["highpassed"]
+    verdict = judge(golden(tmp_path), alone, whole)
+    assert blames(verdict) == {"highpassed": "origin", "padded": "inherited"}
+    sentence = next(stage.sentence for stage in verdict.stages if stage.stage.name == "padded")
+    assert sentence == (
+        "padded is right on the golden's inputs; its error arises in highpassed, which is wrong alone and which the "
+        "conversion does not provide"
+    )
+
+
 def test_an_error_is_inherited_through_tensors_that_are_not_provided(tmp_path: Path) -> None:
     right = tensors()
     wrong = changed("seg0.z_p", right["seg0.z_p"] * np.float32(1.5))

@@ -14,6 +14,7 @@ from reports.pages import field
 def result(profile: str, verdict: str, **fields: Any) -> dict[str, Any]:
     """A result of field.json without content."""
     empty: dict[str, Any] = {"profile": profile, "verdict": verdict, "tier": None, "reason": None, "seconds": 1.0}
+    empty |= {"sizes": [], "sounds": []}
     empty |= {"origins": [], "stages": [], "effects": [], "cases": [], "not_reached": [], "expectation": "unknown"}
     return empty | fields
 

@@ -38,7 +38,7 @@ _ORIGIN = _closed(case=_TEXT, stage=_TEXT, cause=_TEXT_OR_NULL, divergence=_TEXT
 _STAGE = _closed(stage=_TEXT, state={"enum": ["pass", *(blame.value for blame in Blame if blame is not Blame.CLEAN)]})
 # What a file's waveform gains where an origin and those before it are repaired: dB of its distance from the golden.
 _EFFECT = _closed(case=_TEXT, stage=_TEXT, before_db=_NUMBER_OR_NULL, after_db=_NUMBER_OR_NULL)
-# How large an origin is in the tensors of its stage, and what a listener hears of the whole conversion, in words.
+# How large an origin is in the tensors of its stage, and how the whole conversion sounds, in words.
 _SIZE = _closed(case=_TEXT, stage=_TEXT, text=_TEXT)
 _SOUND = _closed(case=_TEXT, text=_TEXT)
 _RESULT = _closed(

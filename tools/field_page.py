@@ -145,7 +145,7 @@ def _programs(results: Sequence[Result]) -> list[str]:
 
 
 def _sounds(result: Result) -> str:
-    """What a listener hears of each whole conversion, as a list."""
+    """How each whole conversion sounds, as a list."""
     lines = [f"- {case}: {text}." for case, text in result.sounds.items()]
     return f"Its conversions beside the goldens of {result.profile}:\n\n" + "\n".join(lines) + "\n"
 

@@ -60,6 +60,7 @@ class HuggingfaceHubRvc(PipelineCandidate):
     name, version = "huggingface-hub-rvc", "0.1.4"
     stages = tuple(stage for stage in STAGES if stage not in ("audio16k", "f0.raw", "final"))
     methods = ("pm", "rmvpe", "fcpe")
+    reference: Array | None = None
     names = Names(
         pipeline="_convert_waveform",
         segment="_convert_segment",
@@ -119,13 +120,17 @@ class HuggingfaceHubRvc(PipelineCandidate):
             "rms_mix_rate": values["rms_mix_rate"],
             "speaker_id": self.case["options"]["speaker"],
         }
+        if getattr(self.pipe, "t_max", 0):  # the name by which a stage alone asks for no cut
+            settings["chunk_max_seconds"] = Seconds(self.pipe.t_max)
         if values["resample_sr"] >= 16000:
             settings["output_sample_rate"] = values["resample_sr"]
-        return settings | {f"chunk_{name}_seconds": getattr(window, key) for key, name in WINDOW.items()}
+        return {f"chunk_{name}_seconds": getattr(window, key) for key, name in WINDOW.items()} | settings
 
     def core(self, audio: Array, **changes: Any) -> Any:
         voice = self.case["voice"]
         settings = self._settings(**changes)
+        if self.reference is not None:
+            audio = self.reference
         return self.pipe._convert_waveform(
             torch.from_numpy(np.array(audio, dtype=np.float32)),
             self.net,
@@ -188,6 +193,8 @@ class HuggingfaceHubRvc(PipelineCandidate):
         resample = tapped(self.pipe._resample_tensor, lambda it: tape("resampled", it))
         with ExitStack() as stack:
             stack.enter_context(replaced(self.pipe, _resample_tensor=resample))
+            # Its loudness mix reads the input as it came, so the given high-passed samples come as the input.
+            stack.enter_context(replaced(self, reference=highpassed))
             made = super()._tail(full, highpassed, **changes)
         return Tape({**made, **tape})
 

@@ -51,7 +51,7 @@ class Result:
         origins: in the order of the goldens and of the flow.
         effects: of repairs, where the judge could continue from a stage.
         sizes: (golden, stage) → how large an origin is in the tensors of its stage, in words.
-        sounds: golden → what a listener hears of the whole conversion, in words.
+        sounds: golden → how the whole conversion sounds, in words.
         cases: the goldens.
         not_reached: goldens that its time did not reach.
         expectation: "right", "wrong" or "unknown": what about.toml expected, beside the verdict.

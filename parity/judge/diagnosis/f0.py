@@ -78,8 +78,13 @@ def _mean_of_3(track: Array) -> Array:
 @probe("f0.filled")
 def filled(deviation: Deviation) -> Iterator[Guess]:
     """Unvoiced frames filled in another way."""
-    for name, sentence, track in _other_fillings(deviation.input("f0.raw").astype(np.float64)):
+    raw = deviation.input("f0.raw").astype(np.float64)
+    for name, sentence, track in _other_fillings(raw):
         yield Guess(name, sentence, track)
+    single, voiced = raw.astype(np.float32), np.flatnonzero(raw > 0)
+    if voiced.size:
+        line = np.interp(np.arange(len(raw)), voiced, single[voiced]).astype(np.float32)
+        yield Guess("single precision", "the curve is filled in single precision", line.astype(np.float64))
 
 
 def _other_fillings(raw: Array) -> Iterator[tuple[str, str, Array]]:

@@ -81,6 +81,7 @@ def cut_points(deviation: Deviation) -> Iterator[Guess]:
         ("energy", "the cut rule takes Σ x² instead of Σ |x|", _box(energy, 0), _box(energy, 0)),
         ("profile one sample late", "the loudness window lies one sample later", _box(loud, 1), _box(loud, 1)),
         ("mean", "the loudness is a mean, not a sum", _box(loud, 0) / 160, None),
+        ("single precision", "the sums are in single precision", _single_sums(np.abs(edge)), None),
         ("", "", _box(loud, 0), _box(loud, 0)),
     ]
     for label, sentence, recorded, searched in profiles:
@@ -136,6 +137,16 @@ def _box(total: Array, late: int) -> Array:
     """Sums over 160 samples (10 ms) from running sums, `late` samples later."""
     sums = total[160:] - total[:-160]
     return np.roll(sums, -late) if late else sums
+
+
+def _single_sums(values: Array) -> Array:
+    """Sums over 160 samples in float32, one sample after another, as a loop over the window adds them."""
+    single = values.astype(np.float32)
+    count = len(single) - 160
+    total = np.zeros(count, np.float32)
+    for offset in range(160):
+        total += single[offset : offset + count]
+    return total.astype(np.float64)
 
 
 @probe("padded")

@@ -197,6 +197,16 @@ def _pitch_of_bins(deviation: Deviation) -> Array:
     return hz * (case[output].size // frame) / (case[raw].size // frame)  # docs/spec/07: bins are not rescaled
 
 
+@probe("rt.f0", tensors=("f0.hz",))
+def unfilled_block(deviation: Deviation) -> Iterator[Guess]:
+    """Frames at 0 that the profile fills; a stream does not hold its estimate before the filling."""
+    yield Guess(
+        "unvoiced frames kept at 0",
+        "unvoiced frames are not filled from their neighbors",
+        np.where(deviation.ours == 0, 0, deviation.golden).astype(np.float64),
+    )
+
+
 @probe("rt.f0", tensors=("f0.coarse",))
 def bins_of_block(deviation: Deviation) -> Iterator[Guess]:
     """The same in a block, whose cache holds bin 0 in frames that were never filled."""

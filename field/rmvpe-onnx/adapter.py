@@ -65,7 +65,8 @@ class Network(torch.nn.Module):
 
     def _norm(self, x: Any, name: str) -> Any:
         names = ("running_mean", "running_var", "weight", "bias")
-        return F.batch_norm(x, *(self.weights[f"{name}.{each}"] for each in names))
+        mean, variance, weight, bias = (self.weights[f"{name}.{each}"] for each in names)
+        return F.batch_norm(x, mean, variance, weight, bias)
 
 
 class RmvpeOnnx:

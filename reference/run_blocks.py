@@ -24,6 +24,7 @@ from reference.errors import Refusal
 from reference.originals import open_original
 from reference.originals.base import require_file
 from reference.run_live import options_and_weights, parser
+from reference.runtime_options import add_runtime, runtime_of
 
 TIMES = {"block_time": 0.25, "crossfade_time": 0.05, "extra_time": 2.5}  # seconds, the window's own defaults
 
@@ -35,6 +36,7 @@ def arguments_parser() -> argparse.ArgumentParser:
     for name, default in TIMES.items():
         made.add_argument(f"--{name.replace('_', '-')}", type=float, default=default)
     made.add_argument("--threads", type=int, default=2)
+    add_runtime(made)
     return made
 
 
@@ -68,7 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
         settings |= {"device_rate": rate, "f0_method": options.f0_method, "transpose": options.transpose}
         settings |= {"index_rate": options.index_rate, "rms_mix_rate": options.rms_mix_rate, "formant": 0.0}
         settings |= {"input_gate_db": -60, "input_denoise": False, "output_denoise": False}
-        with open_original(namespace.original, weights, namespace.checkout, namespace.threads) as original:
+        runtime = runtime_of(namespace)
+        with open_original(namespace.original, weights, namespace.checkout, namespace.threads, runtime) as original:
             window = original.window()
             index = str(original.weights.index) if original.weights.index else None
             with contextlib.redirect_stdout(io.StringIO()):

@@ -3,6 +3,7 @@
 python -m reference.run_timed IN --model voice.pth --hubert DIR [--rmvpe FILE] [--index FILE] [the options of run_live]
 
 The original draws its own noise and no tensor is copied. Four durations are measured: total, F0, features, synthesizer.
+--repeat N prints those of each conversion (`each`); on a GPU, `device_mib` is the peak of its memory.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from reference.errors import Refusal
 from reference.originals import open_original
 from reference.originals.base import require_file
 from reference.run_live import options_and_weights, parser
+from reference.runtime_options import add_runtime, device_mib, runtime_of
 
 
 class Stopwatch:
@@ -66,6 +68,8 @@ def arguments_parser() -> argparse.ArgumentParser:
     made = parser(trace=False)
     made.prog, made.description = "python -m reference.run_timed", __doc__
     made.add_argument("--threads", type=int, default=2)
+    made.add_argument("--repeat", type=int, default=1, metavar="N", help="convert N times in one process")
+    add_runtime(made)
     return made
 
 
@@ -75,14 +79,18 @@ def main(arguments: list[str] | None = None) -> int:
     options, weights = options_and_weights(namespace)
     try:
         audio = require_file(namespace.input, "IN", "a conversion")
-        with open_original(namespace.original, weights, namespace.checkout, namespace.threads) as original:
+        runtime, each = runtime_of(namespace), list[dict[str, float]]()
+        with open_original(namespace.original, weights, namespace.checkout, namespace.threads, runtime) as original:
             module = sys.modules[type(original).__module__]
             with replaced(module, OfflineTaps=Stopwatch):
-                original.convert(audio, options, "timed")
+                for _ in range(namespace.repeat):
+                    original.convert(audio, options, "timed")
+                    each.append(Stopwatch.seconds)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2
-    print(json.dumps({"original": namespace.original, "seconds": Stopwatch.seconds}))
+    report = {"original": namespace.original, "seconds": each[-1], "each": each, "device_mib": device_mib(runtime)}
+    print(json.dumps(report))
     return 0
 
 

@@ -27,7 +27,7 @@ from parity.goldens import store
 from parity.goldens.trace_file import Trace
 from reference.errors import Refusal
 from reference.originals import open_original
-from reference.originals.base import Original
+from reference.originals.base import ON_CPU, Original, Runtime
 from reference.record import COMMITTED, ROOT, record, record_stream
 from reference.recording import case_weights, cases, environment
 from reference.recording.options import PROFILES
@@ -46,6 +46,12 @@ class Variant:
     onednn: bool = True
     chained: bool = True
     dtype: torch.dtype = torch.float32
+    runtime: Runtime = ON_CPU
+
+    def facts(self) -> dict[str, str]:
+        """What the variant chooses, as `about.json` states it."""
+        facts = self.environment | {"dtype": "float16" if self.runtime.half else str(self.dtype)[6:]}
+        return facts | environment.of_device(self.runtime.device)
 
 
 VARIANTS = {
@@ -59,6 +65,12 @@ VARIANTS = {
     "float16": Variant(dtype=torch.float16),
     "bfloat16": Variant(dtype=torch.bfloat16),
 }
+# On another device than the one that recorded the goldens, in the original's own precisions there: `nox -s gpu`.
+ON_DEVICE = {
+    "cpu-device": Variant(runtime=Runtime(plain_sound=True)),  # what `nox -s gpu -- --dry-run` runs in place of a GPU
+    "cuda": Variant(runtime=Runtime("cuda", plain_sound=True)),
+    "cuda-float16": Variant(runtime=Runtime("cuda", half=True, plain_sound=True)),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,7 +79,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("cases", nargs="*", metavar="CASE")
     parser.add_argument("--original", choices=PROFILES, default="rvc-python")
     parser.add_argument("--checkout", type=Path, metavar="DIR")
-    parser.add_argument("--variant", action="append", choices=VARIANTS, help="may be repeated; default: all")
+    parser.add_argument(
+        "--variant",
+        action="append",
+        choices=(*VARIANTS, *ON_DEVICE),
+        help="may be repeated; default: all but those of a GPU",
+    )
     parser.add_argument(
         "--of", choices=PROFILES, metavar="PROFILE", help="cases of another original; runs the networks only"
     )
@@ -81,7 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
         names = options.variant or list(VARIANTS)
         if options.child:
             folder = options.out.resolve() / "-".join(filter(None, (options.machine, names[0])))
-            variant = replace(VARIANTS[names[0]], chained=VARIANTS[names[0]].chained and not options.of)
+            variant = (VARIANTS | ON_DEVICE)[names[0]]
+            variant = replace(variant, chained=variant.chained and not options.of)
             measure(specs, variant, options.original, options.checkout, folder, options.seed)
             return 0
         for name in names:
@@ -100,7 +118,7 @@ def run_variant(name: str, options: argparse.Namespace, names: list[str]) -> Non
     command += ["--of", options.of] if options.of else []
     command += ["--out", str(options.out), *(["--checkout", str(options.checkout)] if options.checkout else []), *names]
     print(f"{name}: {', '.join(names)}", flush=True)
-    done = subprocess.run(command, env=os.environ | VARIANTS[name].environment, check=False)
+    done = subprocess.run(command, env=os.environ | (VARIANTS | ON_DEVICE)[name].environment, check=False)
     if done.returncode:
         raise Refusal(f"variant {name} failed with exit code {done.returncode}; its message is printed above")
 
@@ -113,10 +131,12 @@ def measure(
     if not missing:
         return
     with (
-        open_original(profile, case_weights.to_open_with(missing), checkout, variant.threads) as original,
+        open_original(
+            profile, case_weights.to_open_with(missing), checkout, variant.threads, variant.runtime
+        ) as original,
         isolated.onednn(variant.onednn),
     ):
-        about = {"environment": environment.describe() | variant.environment | {"dtype": str(variant.dtype)[6:]}}
+        about = {"environment": environment.describe() | variant.facts()}
         about["environment"]["onednn"] = str(variant.onednn)
         out.mkdir(parents=True, exist_ok=True)
         (out / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -136,7 +156,7 @@ def _is_done(spec: cases.Spec, variant: Variant, out: Path, seed: str) -> bool:
         return True  # the noise of a stream and the values of stages alone are drawn by the case's name only
     if spec.isolated:
         return (out / spec.name / "isolated.safetensors").is_file()
-    if spec.realtime or seed:
+    if spec.realtime or seed or variant.runtime.half:
         return not variant.chained or (out / spec.name / "chained.safetensors").is_file()
     return (out / spec.name / "isolated.safetensors").is_file()
 
@@ -155,7 +175,7 @@ def _measure_case(
         chained = original.convert(spec.audio, spec.absolute_options, spec.name + seed)
     if variant.chained:
         reduced.widened(chained).write(folder / "chained.safetensors")
-    if not seed:
+    if not seed and not variant.runtime.half:  # in half precision an original runs as a whole only
         alone = isolated.run(*original.networks(), golden, variant.dtype)
         if variant.dtype == torch.float64:
             alone.update(float64_truth.small_stages(golden, original.weights.index))

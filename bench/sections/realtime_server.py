@@ -1,7 +1,7 @@
 """A server that converts blocks with rvc's realtime stream, for `bench.sections.realtime_blocks`.
 
 python -m bench.sections.realtime_server IN --model voice.pth --hubert DIR --rmvpe FILE [--precision float32]
-    [--threads 2] [--save OUT.npz [--traced]]
+    [--device cpu] [--block-time 0.25] [--extra-time 2.5] [--threads 2] [--save OUT.npz [--traced]]
 
 The protocol is that of `reference.run_blocks`: the server prints one JSON line when it is ready. For each line N on
 stdin it converts the next N blocks of IN (starting over at its end) and prints {"ms": [...]}. --save writes the output;
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
+import torch
 
 from rvc.cli import options
 from rvc.pipeline.voice_networks import VoiceNetworks
@@ -39,16 +40,27 @@ class FeatureTap:
 
 
 def open_stream(arguments: argparse.Namespace, rate: int) -> Stream:
-    """A warmed-up stream with the defaults of the originals: blocks of 0.25 s, 2.5 s of context, rmvpe, no index."""
+    """A warmed-up stream, by default as the originals': blocks of 0.25 s, 2.5 s of context, rmvpe, no index."""
     controls = Controls(f0_method=arguments.f0_method, rms_mix_rate=arguments.rms_mix_rate)
     networks = VoiceNetworks(
-        arguments.model, arguments.hubert, rmvpe=arguments.rmvpe, precision=arguments.precision, keep=True
+        arguments.model,
+        arguments.hubert,
+        rmvpe=arguments.rmvpe,
+        device=arguments.device,
+        precision=arguments.precision,
+        keep=True,
     )
-    stream = Stream(load_models(networks, "webui-2026", controls), BlockSizes.of(rate), controls)
+    sizes = BlockSizes.of(rate, block=arguments.block_time, extra=arguments.extra_time)
+    stream = Stream(load_models(networks, "webui-2026", controls), sizes, controls)
     stream.warm_up()
     if arguments.traced:
         stream.tap = FeatureTap()
     return stream
+
+
+def device_mib(device: str) -> float | None:
+    """Peak of the memory that this process allocated on its GPU, in MiB; None on the CPU."""
+    return torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else None
 
 
 def send(message: dict[str, Any]) -> None:
@@ -65,6 +77,9 @@ def main() -> int:
     parser.add_argument("--f0-method", default="rmvpe")
     parser.add_argument("--rms-mix-rate", type=float, default=0.0)
     parser.add_argument("--precision", default="float32")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--block-time", type=float, default=0.25)
+    parser.add_argument("--extra-time", type=float, default=2.5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--save", type=Path)
     parser.add_argument("--traced", action="store_true")
@@ -83,7 +98,7 @@ def main() -> int:
             position += size
             if arguments.save:
                 outputs.append(out)
-        send({"ms": list(timings.milliseconds)})
+        send({"ms": list(timings.milliseconds), "device_mib": device_mib(arguments.device)})
     if arguments.save:
         features = stream.tap.features if isinstance(stream.tap, FeatureTap) else []
         np.savez(arguments.save, out=np.concatenate(outputs), features=np.array(features))

@@ -60,8 +60,10 @@ def left_out_variants(document: Mapping[str, Any]) -> list[str]:
 
 
 def _is_reduced(variant: Mapping[str, Any]) -> bool:
-    """Whether a variant gives the limits of a tier of its own."""
-    return variant["environment"].get("dtype", "float32") not in tolerance.FULL_PRECISION
+    """Whether a variant gives no limit of float32: it has a tier of its own, or another device."""
+    environment = variant["environment"]
+    elsewhere = environment.get("device", tolerance.RECORDED_ON) != tolerance.RECORDED_ON
+    return elsewhere or environment.get("dtype", "float32") not in tolerance.FULL_PRECISION
 
 
 def from_spread(document: Mapping[str, Any]) -> Iterator[Check]:

@@ -110,9 +110,10 @@ def _add_rvc_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--precision",
-        choices=("float32", "float16"),
+        choices=("float32", "float16", "bfloat16"),
         default="float32",
-        help="of exported graphs (default float32); float16 reaches the tier float16: add --tier float16",
+        help="of the networks (default float32): float16 on a GPU or in exported graphs, bfloat16 on any device; "
+        "judge it with the --tier of the same name",
     )
 
 
@@ -122,12 +123,19 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.runtime == "onnx" and options.device != "cpu":
         raise UsageError(f"--device is {options.device}, but exported graphs are run on the cpu; leave it out")
-    if options.runtime != "onnx" and options.precision != "float32":
-        raise UsageError(f"--precision {options.precision} is a choice of exported graphs; add --runtime onnx")
-    program = RvcOnnx(options.precision) if options.runtime == "onnx" else RvcTorch(device=options.device)
+    if options.precision == "float16" and options.runtime != "onnx" and options.device == "cpu":
+        raise UsageError("--precision float16 needs a GPU or exported graphs; add --device cuda or --runtime onnx")
+    if options.precision == "bfloat16" and options.runtime == "onnx":
+        raise UsageError("exported graphs have no bfloat16; choose --precision float16, or leave out --runtime onnx")
+    program = (
+        RvcOnnx(options.precision)
+        if options.runtime == "onnx"
+        else RvcTorch(device=options.device, precision=options.precision)
+    )
     if program.absent is not None:
         print(f"not tested: {program.absent}", file=sys.stderr)
     name = "python -m parity run" + (" --runtime onnx" if options.runtime == "onnx" else "")
+    name += f" --device {options.device}" if options.device != "cpu" else ""
     name += f" --precision {options.precision}" if options.precision != "float32" else ""
     command, waivers = _reproduce(name, options), read_waivers(options.waivers)
     document = run(

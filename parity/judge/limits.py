@@ -46,6 +46,9 @@ EXACT = "exact"
 # The precisions of the variants that today's limits, those of the tier float32, follow from. The spread of a reduced
 # precision gives the limits of its own tier (parity/judge/tiers/tier_limits.py).
 FULL_PRECISION = ("float32", "float64")
+# The device that the goldens were recorded on. Variants of another device are kept with their provenance; no limit
+# follows from them, because a GPU sums in another order than every processor.
+RECORDED_ON = "cpu"
 ENOUGH = 3  # variants of a stream; with fewer of them, the spread of a file is the better estimate
 WORST_FRAME_FLOOR = 4  # times the floor: one frame may hold more rounding than the mean of all
 
@@ -184,6 +187,7 @@ class Limits:
                 name: value
                 for name, value in entry["by_variant"].items()
                 if variants.get(name, {}).get("dtype", "float32") in formats
+                and variants.get(name, {}).get("device", RECORDED_ON) == RECORDED_ON
             }
             if counted:
                 self._entries[entry["tensor"], entry["mode"], entry["metric"], entry["network_f0"]] = counted

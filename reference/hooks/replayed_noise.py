@@ -36,12 +36,12 @@ class Draws:
         self.record(name, drawn)
         return torch.from_numpy(drawn.copy()).to(like)
 
-    def rand(self, *shape: int, **_: Any) -> torch.Tensor:
+    def rand(self, *shape: int, device: Any = None, **_: Any) -> torch.Tensor:
         """The start phase. The original sets its only element to zero before use, so its value has no effect."""
         name = f"{self.prefix}noise.phase"
         drawn = random_stream.normal(f"{self.seed}/{name}", tuple(shape))
         self.record(name, drawn)
-        return torch.from_numpy(drawn.copy())
+        return torch.from_numpy(drawn.copy()).to(device)
 
 
 class Dither:

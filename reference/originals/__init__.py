@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reference.errors import Refusal
-from reference.originals.base import THREADS, Original
+from reference.originals.base import ON_CPU, THREADS, Original, Runtime
 from reference.recording.options import Weights
 
 
@@ -19,10 +19,12 @@ class Entry:
     Attributes:
         driver: "module:class" of the subclass of `Original`, imported on demand: each needs packages that others lack.
         checkout: repository and commit of the checkout that the user names; None for an installed package.
+        devices: where its driver runs it.
     """
 
     driver: str
     checkout: str | None = None
+    devices: tuple[str, ...] = ("cpu",)
 
 
 ORIGINALS = {
@@ -30,6 +32,7 @@ ORIGINALS = {
     "webui-2026": Entry(
         "reference.originals.webui_2026:Webui2026",
         "RVC-Project/Retrieval-based-Voice-Conversion-WebUI at 4338f12",
+        ("cpu", "cuda"),
     ),
     "webui-classic": Entry(
         "reference.originals.webui_classic:WebuiClassic",
@@ -38,7 +41,13 @@ ORIGINALS = {
 }
 
 
-def open_original(profile: str, weights: Weights, checkout: Path | None = None, threads: int = THREADS) -> Original:
+def open_original(
+    profile: str,
+    weights: Weights,
+    checkout: Path | None = None,
+    threads: int = THREADS,
+    runtime: Runtime = ON_CPU,
+) -> Original:
     """The original of a profile, not yet entered; use it as a context manager.
 
     A process opens one original only, because the modules of two originals have the same names.
@@ -48,15 +57,20 @@ def open_original(profile: str, weights: Weights, checkout: Path | None = None, 
         weights: the files to load.
         checkout: the folder of a WebUI's checkout; ignored for an installed package.
         threads: number of torch threads.
+        runtime: where it computes, and in which precision.
     Raises:
-        Refusal: the profile has no original here, or it needs a checkout and there is none.
+        Refusal: the profile has no original here, it needs a checkout and there is none, or it is not run on that
+            device.
     """
     entry = ORIGINALS.get(profile)
     if entry is None:
         raise Refusal(f"no original is registered for {profile}; the registered ones are {', '.join(ORIGINALS)}")
     if entry.checkout is not None and checkout is None:
         raise Refusal(f"{profile} is recorded from a checkout; name one of {entry.checkout} with --checkout DIR")
+    if runtime.device not in entry.devices:
+        raise Refusal(f"{profile} is run on {' and '.join(entry.devices)}, not on {runtime.device}")
     module, _, name = entry.driver.partition(":")
     folders = () if entry.checkout is None else (checkout,)
     original: Original = getattr(importlib.import_module(module), name)(weights.resolved(), *folders, threads)
+    original.runtime = runtime
     return original

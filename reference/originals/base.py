@@ -11,10 +11,12 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
+import soundfile
 import torch
 
 from parity.goldens.trace_file import Trace
@@ -24,6 +26,26 @@ from reference.recording.options import Options, Weights
 
 THREADS = 2  # torch threads; the goldens were recorded with two
 Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where an original computes; the default is how the goldens were recorded.
+
+    Attributes:
+        device: "cpu" or "cuda".
+        half: float16 on a GPU, as the originals choose there by themselves; False computes in float32.
+        graphs: let an original record CUDA graphs where it can.
+        plain_sound: read 16 kHz mono files with soundfile in place of ffmpeg, for machines without ffmpeg.
+    """
+
+    device: str = "cpu"
+    half: bool = False
+    graphs: bool = False
+    plain_sound: bool = False
+
+
+ON_CPU = Runtime()
 
 
 def suppress_output(method: Method) -> Method:
@@ -43,6 +65,7 @@ class Original(ABC):
 
     profile: str
     rmvpe_module: str  # the module that defines the class RMVPE
+    runtime: Runtime = ON_CPU
 
     def __init__(self, weights: Weights, threads: int = THREADS) -> None:
         self.weights, self.threads = weights, threads
@@ -51,9 +74,12 @@ class Original(ABC):
         self.previous_folder = os.getcwd()
 
     def __enter__(self) -> "Original":
-        """Import the original with a scratch folder as working directory, on the CPU, without network access."""
+        """Import the original with a scratch folder as working directory, on its device, without network access."""
         torch.set_num_threads(self.threads)
-        os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", CUDA_VISIBLE_DEVICES="")
+        os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+        if self.runtime.device == "cpu":
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         sys.dont_write_bytecode = True  # write no .pyc files into the user's checkout
         logging.getLogger("numba").setLevel(logging.WARNING)
         os.chdir(self.folder)
@@ -111,6 +137,21 @@ def command_line(*arguments: str) -> Iterator[None]:
     """Set sys.argv while the block runs, because the originals' configuration parses it."""
     with replaced(sys, argv=["original", *arguments]):
         yield
+
+
+def read_plain_sound(path: str, rate: int) -> Any:
+    """The samples of a mono file, float32 (N,), as ffmpeg decodes them where it need not resample.
+
+    Raises:
+        Refusal: the file has another rate or several channels.
+    """
+    samples, found = soundfile.read(path, dtype="float32")
+    if found != rate or samples.ndim != 1:
+        channels = 1 if samples.ndim == 1 else samples.shape[1]
+        raise Refusal(
+            f"{path} has {found} Hz and {channels} channels; without ffmpeg an original reads mono files of {rate} Hz"
+        )
+    return samples
 
 
 def require_file(path: Path | None, option: str, why: str) -> Path:

@@ -1,5 +1,6 @@
 """RVC WebUI, commit 4338f12, from a checkout that the user names."""
 
+import functools
 import importlib
 import os
 import sys
@@ -7,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from parity.goldens.trace_file import Trace
 from parity.hooks import stand_ins
 from parity.hooks.content import FunctionContent
 from parity.hooks.window import set_window
-from reference.errors import refuse_failure
+from reference.errors import Refusal, refuse_failure
 from reference.hooks.taps import OfflineTaps
-from reference.originals.base import THREADS, Original, command_line, require_file, suppress_output
+from reference.originals.base import THREADS, Original, command_line, read_plain_sound, require_file, suppress_output
 from reference.recording import checkout
 from reference.recording.options import Options, Weights
 
@@ -38,18 +41,24 @@ class Webui2026(Original):
         checkout.check(self.checkout, "infer/vc/pipeline.py", REPOSITORY, COMMIT)
         stand_ins.torchaudio_extension()
         checkout.link(self.checkout, self.folder)
-        os.environ.update(weight_root="", rmvpe_root=str(self.folder / "assets" / "rmvpe"), RVC_CUDA_GRAPH="0")
+        os.environ.update(weight_root="", rmvpe_root=str(self.folder / "assets" / "rmvpe"))
+        os.environ["RVC_CUDA_GRAPH"] = "1" if self.runtime.graphs else "0"
         if self.weights.rmvpe is not None:
             (self.folder / "assets" / "rmvpe" / "rmvpe.pt").symlink_to(self.weights.rmvpe)
         sys.path.insert(0, str(self.checkout))
         with command_line():
-            config = importlib.import_module("configs.config").Config()
+            module = importlib.import_module("configs.config")
+            if self.runtime.device != "cpu":
+                choose_precision(module, torch.float16 if self.runtime.half else torch.float32)
+            config = module.Config()
         importlib.import_module("transformers").utils.logging.disable_progress_bar()
         self.hubert_module = importlib.import_module("infer.hubert")
         self.hubert_module.__dict__["HUBERT_MODEL_PATH"] = self.weights.hubert
         self.modules = importlib.import_module("infer.vc.modules")
         self.pipeline = importlib.import_module("infer.vc.pipeline")
         self.models = importlib.import_module("infer.module.models")
+        if self.runtime.plain_sound:
+            self.modules.__dict__["load_audio"] = read_plain_sound
         self.config = config
         self.vc = self.modules.VC(config)
 
@@ -104,6 +113,24 @@ class Webui2026(Original):
 
     def version(self) -> dict[str, str]:
         return {"name": REPOSITORY, "version": COMMIT[:7], "commit": COMMIT}
+
+
+def choose_precision(module: Any, dtype: torch.dtype) -> None:
+    """Let the configuration's own choice of a GPU stand, but compute there in `dtype`.
+
+    Raises:
+        Refusal: the original finds no GPU that it would use.
+    """
+    if module.infer_device.type == "cpu":
+        raise Refusal("the original finds no GPU that it uses (4 GiB and SM 5.3 at least); run it with --device cpu")
+    choice = module.get_device_dtype_sm
+
+    @functools.wraps(choice)
+    def chosen(number: int) -> Any:
+        device, _, sm, memory = choice(number)
+        return device, dtype, sm, memory
+
+    module.__dict__.update(infer_dtype=dtype, get_device_dtype_sm=chosen)
 
 
 def hubert(module: Any, model: Any) -> FunctionContent:

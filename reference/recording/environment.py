@@ -50,6 +50,26 @@ def describe() -> dict[str, str]:
     return facts
 
 
+def of_device(device: str) -> dict[str, str]:
+    """The GPU's name, driver and libraries, and how it computes; empty for the CPU."""
+    if device == "cpu":
+        return {}
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    cuda: Any = torch.backends.cuda
+    facts = {
+        "device": device,
+        "card": torch.cuda.get_device_name(),
+        "cuda": str(torch.version.cuda),
+        "cudnn": str(torch.backends.cudnn.version()),
+        "tf32": str(cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32),
+        "deterministic": str(torch.are_deterministic_algorithms_enabled()),
+    }
+    if shutil.which(query[0]):
+        answer = subprocess.run(query, capture_output=True, text=True, check=False).stdout.split()
+        facts["driver"] = answer[0] if answer else "unknown"
+    return facts
+
+
 def processor() -> str:
     """The processor's name and those of its vector instruction sets that change the order of sums."""
     path = Path("/proc/cpuinfo")

@@ -93,12 +93,14 @@ def spread(path: Path = SPREAD) -> dict[tuple[str, bool | None, str], float]:
     """Limits from parity/data/spread.json, chained: (tensor, F0 from a network, metric) to spread times `MARGIN`."""
     if not path.is_file():
         return {}
-    entries = json.loads(path.read_text(encoding="utf-8"))["entries"]
-    return {
-        (entry["tensor"], entry["network_f0"], entry["metric"]): MARGIN * max(entry["by_variant"].values())
-        for entry in entries
-        if entry["mode"] == "chained" and entry["metric"] in ("relative_rms", "unequal")
-    }
+    document = json.loads(path.read_text(encoding="utf-8"))
+    elsewhere = {row["name"] for row in document["variants"] if row["environment"].get("device", "cpu") != "cpu"}
+    limits = {}
+    for entry in document["entries"]:
+        values = [value for name, value in entry["by_variant"].items() if name not in elsewhere]
+        if values and entry["mode"] == "chained" and entry["metric"] in ("relative_rms", "unequal"):
+            limits[entry["tensor"], entry["network_f0"], entry["metric"]] = MARGIN * max(values)
+    return limits
 
 
 def table(name: str, lines: list[Line]) -> str:

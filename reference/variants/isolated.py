@@ -68,8 +68,10 @@ def _segment(
     outputs: Trace,
     only: Collection[str],
 ) -> None:
+    device = next(net.parameters()).device
+
     def tensor(local: str) -> torch.Tensor:
-        value = torch.from_numpy(np.array(recorded[prefix + local]))
+        value = torch.from_numpy(np.array(recorded[prefix + local])).to(device)
         return value.to(dtype) if value.is_floating_point() else value
 
     def store(local: str, value: torch.Tensor) -> None:
@@ -82,20 +84,21 @@ def _segment(
     with_f0 = hasattr(net.dec, "m_source")
     start = _first_frame(recorded, prefix)
     if "enc_p" in only:
-        coarse = torch.from_numpy(np.array(recorded["f0.coarse"][:, start : start + frames])) if with_f0 else None
-        m, logs, _ = net.enc_p(tensor("content.protected"), coarse, torch.tensor([frames]))
+        bins = torch.from_numpy(np.array(recorded["f0.coarse"][:, start : start + frames])) if with_f0 else None
+        coarse = None if bins is None else bins.to(device)
+        m, logs, _ = net.enc_p(tensor("content.protected"), coarse, torch.tensor([frames], device=device))
         store("enc_p.m", m)
         store("enc_p.logs", logs)
-    mask = torch.ones(1, 1, frames, dtype=dtype)
+    mask = torch.ones(1, 1, frames, dtype=dtype, device=device)
     if "flow" in only:
         store("flow.z", net.flow(tensor("z_p"), mask, g=tensor("spk.g"), reverse=True))
     if "generator" in only and not with_f0:
         store("waveform.segment.full", net.dec(tensor("flow.z") * mask, g=tensor("spk.g"))[0, 0])
     if not with_f0:
         return
-    hz = torch.ones(1, frames, dtype=dtype)
+    hz = torch.ones(1, frames, dtype=dtype, device=device)
     if "nsf" in only:
-        hz = torch.from_numpy(np.array(recorded["f0.hz"][:, start : start + frames])).to(dtype)
+        hz = torch.from_numpy(np.array(recorded["f0.hz"][:, start : start + frames])).to(device, dtype)
         sine, source = _source(net, models, hz, tensor("noise.nsf"))
         store("nsf.sine", sine)
         store("nsf.source", source.transpose(1, 2))
@@ -118,7 +121,9 @@ def _source(net: Any, models: Any, hz: torch.Tensor, noise: torch.Tensor) -> tup
     sines: list[torch.Tensor] = []
     hook = net.dec.m_source.l_sin_gen.register_forward_hook(lambda _module, _inputs, output: sines.append(output[0]))
     torch_with_noise = StandIn(
-        torch, randn_like=lambda like, **_: noise.to(like), rand=lambda *shape, **_: torch.zeros(*shape)
+        torch,
+        randn_like=lambda like, **_: noise.to(like),
+        rand=lambda *shape, **_: torch.zeros(*shape, device=hz.device),
     )
     try:
         with replaced(models, torch=torch_with_noise):

@@ -12,6 +12,7 @@ from rvc.errors import BadCheckpoint, BadInput
 from rvc.nn.hubert import Hubert
 from rvc.nn.hubert_config import HubertConfig, config_from_json
 from rvc.nn.hubert_tensor_names import check, config_from_tensors, file_name, translate
+from rvc.nn.kernels import conv as kernel_dtypes
 from rvc.voice_kinds import VERSIONS
 from rvc.weights.mapped_file import MappedTensors, read_safetensors
 from rvc.weights.memory import trim_heap
@@ -21,7 +22,7 @@ from rvc.weights.recognizers import Role, refuse_other_content, refuse_other_ten
 from rvc.weights.safe_unpickler import read_tensors
 
 # The dtype of HuBERT's matrix products, by precision; under "int8" only the generator uses 8-bit integers.
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.bfloat16}
+PRECISIONS = kernel_dtypes.PRECISIONS | {"int8": torch.bfloat16}
 FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")  # weight files of a transformers folder, best first
 
 
@@ -37,7 +38,7 @@ def load_hubert(
         path: a transformers folder (config.json and model.safetensors or pytorch_model.bin), or one file: .safetensors,
             pytorch_model.bin, or fairseq's hubert_base.pt, whose configuration objects are not unpickled.
         device: where the network runs.
-        precision: "float32", or "bfloat16" for its matrix products.
+        precision: "float32", or "bfloat16" or (on a GPU) "float16" for its matrix products.
         policy: how the network holds its weights, and whether it converts the blocks of a stream.
     Raises:
         BadCheckpoint: a file or a tensor is missing, damaged, or of another network.

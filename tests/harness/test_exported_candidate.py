@@ -20,7 +20,10 @@ def test_exported_graphs_run_on_the_cpu_only(capsys: pytest.CaptureFixture[str])
 
 def test_a_precision_of_exported_graphs_needs_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--precision", "float16"]) == 2
-    assert "--precision float16 is a choice of exported graphs; add --runtime onnx" in capsys.readouterr().err
+    assert (
+        "--precision float16 needs a GPU or exported graphs; add --device cuda or --runtime onnx"
+        in capsys.readouterr().err
+    )
 
 
 def test_exported_voices_offer_the_stages_that_rvc_offers() -> None:

@@ -13,6 +13,8 @@ import pytest
 import small_voice as sv
 import torch
 
+from rvc.content import features
+from rvc.content.features import load_hubert
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.f0 import mel
 from rvc.nn.gpu import device_gru
@@ -22,7 +24,7 @@ from rvc.nn.hubert import Hubert
 from rvc.nn.kernels.backends import selection
 from rvc.nn.kernels.backends.backend import Operation, Task
 from rvc.nn.kernels.backends.cuda import CudaBackend, use_exact_float32
-from rvc.nn.kernels.conv import Weights
+from rvc.nn.kernels.conv import PRECISIONS, Weights
 from rvc.nn.rmvpe import GruDirection, Rmvpe
 from rvc.nn.synthesizer import Synthesizer
 from rvc.nn.synthesizer_config import layout, read_config
@@ -60,6 +62,12 @@ def test_the_synthesizer_never_waits_for_the_device(precision):
 def test_hubert_never_waits_for_the_device(dtype):
     features = Hubert(plain.SMALL, plain.hubert_weights(), META, dtype)(torch.zeros(1, 9000), project=False)
     assert features.device == META
+
+
+@pytest.mark.parametrize("precision", sorted(PRECISIONS))
+def test_hubert_loads_in_every_precision_that_has_a_kernel(precision, monkeypatch):
+    monkeypatch.setattr(features, "read_hubert", lambda _path: (plain.SMALL, plain.hubert_weights()))
+    assert load_hubert("unread", META, precision)(torch.zeros(1, 9000)).device == META
 
 
 def test_rmvpe_never_waits_for_the_device():

@@ -140,6 +140,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def gpu(session: nox.Session) -> None:
+    """Measure on a GPU machine without a network: --pack DIR --checkout WEBUI, --dry-run, --import RESULTS."""
+    install(session)
+    session.run("python", "-m", "bench.gpu", *session.posargs)
+
+
+@nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
     """Try damaged and hostile files on every reader: --minutes N --seed S; docs/reliability.md has the figures."""
     install(session, "tests", "fuzz")

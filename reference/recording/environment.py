@@ -1,9 +1,14 @@
-"""The environment of a recording: library versions, processor and threads, which change a golden's last bits."""
+"""The environment of a recording: library versions, processor and threads, which change a golden's last bits.
+
+python -m reference.recording.environment DEVICE: print what `of_device` returns as JSON.
+"""
 
 import importlib.metadata
+import json
 import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +85,7 @@ def processor() -> str:
     relevant = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
     flags = [flag for flag in values.get("flags", "").split() if flag in relevant]
     return f"{values.get('model name', platform.machine())} ({' '.join(flags)})"
+
+
+if __name__ == "__main__":
+    print(json.dumps(of_device(sys.argv[1])))

@@ -1,0 +1,1 @@
+"""Empty stand-in for av: files are read with soundfile."""

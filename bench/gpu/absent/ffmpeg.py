@@ -1,0 +1,1 @@
+"""Empty stand-in for ffmpeg: files are read with soundfile."""

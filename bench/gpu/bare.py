@@ -11,7 +11,7 @@ PROGRAM = "import sysconfig; print(sysconfig.get_path('purelib'))"
 
 def required(name: str = "torch") -> list[str]:
     """The installed distributions that one requires, with itself, without optional ones."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     waiting = [name]
     while waiting:
         each = waiting.pop()
@@ -19,10 +19,10 @@ def required(name: str = "torch") -> list[str]:
             requires = importlib.metadata.distribution(each).requires or []
         except importlib.metadata.PackageNotFoundError:
             continue  # of another platform or version
-        if each not in found:
-            found[each] = None
+        if each not in names:
+            names[each] = None
             waiting += [re.split(r"[^A-Za-z0-9._-]", line)[0] for line in requires if "extra ==" not in line]
-    return list(found)
+    return list(names)
 
 
 def interpreter(folder: Path) -> Path:

@@ -45,7 +45,9 @@ def machine(device: str) -> dict[str, Any]:
     facts: dict[str, Any] = {"device": device, "card": unit.facts().get("model name", platform.machine())}
     facts |= {"python": platform.python_version(), "torch": torch.__version__, "processors": os.cpu_count()}
     command = [sys.executable, "-m", "reference.recording.environment", device]
-    return facts | json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    answer = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    facts |= json.loads(answer)
+    return facts
 
 
 def run_part(part: Part, left: float, log: Path) -> dict[str, Any]:
@@ -116,8 +118,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--trial", action="store_true", help="short sounds: tries the script only")
     options = parser.parse_args(arguments)
     if options.device == "cuda" and not torch.cuda.is_available():
-        found = f"torch {torch.__version__} finds no CUDA device here"
-        print(f"{found}; run.sh --device cpu --trial tries the script", file=sys.stderr)
+        lack = f"torch {torch.__version__} finds no CUDA device here"
+        print(f"{lack}; run.sh --device cpu --trial tries the script", file=sys.stderr)
         return 2
     out = (options.out or options.pack / "results").resolve()
     out.mkdir(parents=True, exist_ok=True)

@@ -188,10 +188,10 @@ def copy_original(checkout: Path, folder: Path) -> None:
         PackError: the checkout lacks some of it.
     """
     for pattern in ORIGINAL_FILES:
-        found = sorted(checkout.glob(pattern))
-        if not found:
+        paths = sorted(checkout.glob(pattern))
+        if not paths:
             raise PackError(f"{checkout} has no {pattern}; --checkout needs a checkout of the WebUI at 4338f12")
-        for path in found:
+        for path in paths:
             target = folder / path.relative_to(checkout)
             target.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir():

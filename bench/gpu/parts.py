@@ -77,7 +77,7 @@ def parts(pack: Path, about: Mapping[str, object], device: str, out: Path, lengt
     command = (*python, "bench.gpu.original_spread", "--pack", str(pack), *where, "--out", str(spread))
     made.append(Part("original", command, 50.0, spread, absent=no_original))
     measured = (*python, "bench.gpu.measurements")
-    options = (*where, "--repeats", str(lengths.repeats), "--turns", str(lengths.turns))
+    options: tuple[str, ...] = (*where, "--repeats", str(lengths.repeats), "--turns", str(lengths.turns))
     options += ("--checkout", str(pack / "original")) if about["original"] else ()
     short, long = (f"{seconds:g}" for seconds in (lengths.short, lengths.long))
     for name, task, limit in (

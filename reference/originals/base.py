@@ -145,11 +145,11 @@ def read_plain_sound(path: str, rate: int) -> Any:
     Raises:
         Refusal: the file has another rate or several channels.
     """
-    samples, found = soundfile.read(path, dtype="float32")
-    if found != rate or samples.ndim != 1:
+    samples, file_rate = soundfile.read(path, dtype="float32")
+    if file_rate != rate or samples.ndim != 1:
         channels = 1 if samples.ndim == 1 else samples.shape[1]
         raise Refusal(
-            f"{path} has {found} Hz and {channels} channels; without ffmpeg an original reads mono files of {rate} Hz"
+            f"{path} has {file_rate} Hz and {channels} channels; without ffmpeg an original reads mono files of {rate} Hz"
         )
     return samples
 

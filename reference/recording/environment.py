@@ -60,13 +60,13 @@ def of_device(device: str) -> dict[str, str]:
     if device == "cpu":
         return {}
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    cuda: Any = torch.backends.cuda
+    backends: Any = torch.backends
     facts = {
         "device": device,
         "card": torch.cuda.get_device_name(),
         "cuda": str(torch.version.cuda),
-        "cudnn": str(torch.backends.cudnn.version()),
-        "tf32": str(cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32),
+        "cudnn": str(backends.cudnn.version()),
+        "tf32": str(backends.cuda.matmul.allow_tf32 or backends.cudnn.allow_tf32),
         "deterministic": str(torch.are_deterministic_algorithms_enabled()),
     }
     if shutil.which(query[0]):

@@ -188,8 +188,8 @@ def test_a_part_that_fails_states_what_it_printed(tmp_path):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a card is here")
 def test_a_machine_without_a_card_is_refused(tmp_path, capsys):
     assert on_machine.main(["--pack", str(tmp_path)]) == 2
-    found = f"torch {torch.__version__} finds no CUDA device here; run.sh --device cpu --trial tries the script\n"
-    assert capsys.readouterr().err == found
+    refusal = f"torch {torch.__version__} finds no CUDA device here; run.sh --device cpu --trial tries the script\n"
+    assert capsys.readouterr().err == refusal
 
 
 def a_run() -> dict:

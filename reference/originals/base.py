@@ -149,7 +149,8 @@ def read_plain_sound(path: str, rate: int) -> Any:
     if file_rate != rate or samples.ndim != 1:
         channels = 1 if samples.ndim == 1 else samples.shape[1]
         raise Refusal(
-            f"{path} has {file_rate} Hz and {channels} channels; without ffmpeg an original reads mono files of {rate} Hz"
+            f"{path} has {file_rate} Hz and {channels} channels; "
+            f"without ffmpeg an original reads mono files of {rate} Hz"
         )
     return samples
 

@@ -58,7 +58,7 @@ def suggest(
         return _missing(name, made)
     ours, golden = made[name], case[name]
     if ours.shape != golden.shape:
-        return _of_another_shape(ours, golden)
+        return _of_another_shape(name, ours, golden)
     deviation = registry.deviation_of(case, stage, name, made, inputs, prefix)
     comparison = Comparison(ours, golden, stages.tensor(name).axes, noise)
     simple = [*registry.guesses(deviation), *any_stage.guesses(name, ours, golden)]
@@ -131,7 +131,14 @@ def _missing(name: str, made: NamedArrays) -> Cause:
     return UNKNOWN.copy()
 
 
-def _of_another_shape(ours: Array, golden: Array) -> Cause:
+def _of_another_shape(name: str, ours: Array, golden: Array) -> Cause:
+    if name == "segment.cuts" and not ours.size:
+        return Cause(
+            name="never cut",
+            sentence="the input is not cut, although it is longer than the window",
+            explains=1.0,
+            divergence=number_of(name, "never cut"),
+        )
     if ours.ndim != golden.ndim:
         return UNKNOWN.copy()
     if sorted(ours.shape) == sorted(golden.shape):

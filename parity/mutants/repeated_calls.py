@@ -125,10 +125,16 @@ def stale_tail(value: Any) -> Any:
     return value
 
 
-@on_places
-def added_twice(value: Any) -> Any:
-    """A buffer that is not cleared: a hundredth of the result of the call before remains in it."""
-    return value * 1.01 if value.dtype.kind == "f" else value + np.sign(value) * np.maximum(np.abs(value) // 100, 1)
+def added_twice(share: float) -> Callable[[Any], Any]:
+    """A buffer that is not cleared: a share of the result before remains in it, of an integer one at least."""
+
+    @on_places
+    def changed(value: Any) -> Any:
+        if value.dtype.kind == "f":
+            return value * (1 + share)
+        return value + np.sign(value) * np.maximum(np.abs(value) // round(1 / share), 1)
+
+    return changed
 
 
 def from_place(first: int, change: Callable[[Any], Any], axis: int | None = None) -> Callable[[Any], Any]:

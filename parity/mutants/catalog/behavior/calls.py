@@ -16,8 +16,8 @@ def _uncleared(hook: Hook) -> Fault:
     return Fault(
         f"uncleared-{hook.label}",
         hook.stage,
-        "a buffer is not cleared: from the second call on it holds a hundredth of the result before",
-        after_the_first_call(hook.holder, hook.name, added_twice),
+        f"a buffer is not cleared: from the second call on it holds {hook.remains:g} of the result before",
+        after_the_first_call(hook.holder, hook.name, added_twice(hook.remains)),
         needs=hook.needs,
         causes=("gain", "offset", "another amplitude", "only the first call is right"),
         also=hook.also,

@@ -27,6 +27,7 @@ class Hook:
         holder, name: the function or method.
         needs: what a case must have for the function to run and its result to matter.
         also: stages that the function computes as well.
+        remains: share of the result before that a buffer keeps which is not cleared; less where the limits are narrow.
     """
 
     label: str
@@ -35,24 +36,26 @@ class Hook:
     name: str
     needs: tuple[Need, ...] = ()
     also: tuple[str, ...] = ()
+    remains: float = 0.01
 
 
+FINE = 1e-5  # share that remains, 20 to 50 times the limits of the preparation of the audio
 INDEXED = (Need.INDEX, Need.EIGHT_NEIGHBORS)
 OFFLINE = (
-    Hook("guard", "audio16k", preparation, "guard_peak", (Need.AUDIBLE,)),
-    Hook("highpass", "highpassed", preparation, "highpass", (Need.AUDIBLE,)),
+    Hook("guard", "audio16k", preparation, "guard_peak", (Need.AUDIBLE,), remains=FINE),
+    Hook("highpass", "highpassed", preparation, "highpass", (Need.AUDIBLE,), remains=FINE),
     Hook("profile", "segment.cuts", segments, "loudness", (Need.SEVERAL_SEGMENTS,)),
-    Hook("pad", "padded", segments, "pad", (Need.AUDIBLE,)),
+    Hook("pad", "padded", segments, "pad", (Need.AUDIBLE,), remains=FINE),
     Hook("praat", "f0.raw", pm, "track", (Need.PM, Need.VOICED)),
     Hook("fill", "f0.filled", postprocessing, "fill_unvoiced", (Need.UNVOICED_FILLED,), ("f0.hz", "f0.coarse")),
-    Hook("transpose", "f0.hz", postprocessing, "transpose", (Need.VOICED,), ("f0.coarse",)),
+    Hook("transpose", "f0.hz", postprocessing, "transpose", (Need.VOICED,), ("f0.coarse",), FINE),
     Hook("quantize", "f0.coarse", postprocessing, "quantize", (Need.VOICED,)),
     Hook("hubert", "hubert.features", features, "extract"),
-    Hook("weights", "retrieval.weights", search, "weights", INDEXED),
-    Hook("mean", "retrieval.mean", search, "mean", INDEXED),
+    Hook("weights", "retrieval.weights", search, "weights", INDEXED, remains=1e-3),
+    Hook("mean", "retrieval.mean", search, "mean", INDEXED, remains=1e-3),
     Hook("blend", "retrieval.blended", search, "blend", INDEXED),
     Hook("protect", "content.protected", alignment, "protect", (Need.PROTECTED,)),
-    Hook("speaker", "spk.g", Synthesizer, "speaker"),
+    Hook("speaker", "spk.g", Synthesizer, "speaker", remains=FINE),
     Hook("encoder", "enc_p", Synthesizer, "encode"),
     Hook("prior", "z_p", Synthesizer, "prior"),
     Hook("flow", "flow", Synthesizer, "flow"),
@@ -66,7 +69,7 @@ OFFLINE = (
 )
 REALTIME = (
     Hook("ring", "rt.input16k", BlockInput, "push", (Need.BLOCK_AUDIBLE,)),
-    Hook("content", "rt.content", BlockConverter, "content"),
+    Hook("content", "rt.content", BlockConverter, "content", remains=1e-4),
     Hook("formant", "rt.formant", FormantShift, "restore_duration", (Need.BLOCK_AUDIBLE,)),
     Hook("output", "rt.out", BlockOutput, "join", (Need.BLOCK_AUDIBLE,)),
 )

@@ -10,7 +10,7 @@ from parity.goldens.arrays import Array
 from parity.mutants import reduced_precision
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import Change, Network, Original, Patch, after, around, in_f0_network, namespace, put
+from parity.mutants.patches import Change, Network, Original, Patch, after, around, in_f0_network, put
 from rvc.f0 import mel, salience
 from rvc.f0.methods import crepe, fcpe, harvest, pm, rmvpe
 from rvc.nn import rmvpe as network
@@ -28,6 +28,14 @@ def _pad_mel_by_reflection(
     padded = torch.cat([spectrum, spectrum[-short - 1 : -1].flip(0)]) if short else spectrum
     for start, stretch in original(self, padded):
         yield start, stretch[: max(frames - start, 0)]
+
+
+def _zeros_around(original: Original, framed: torch.Tensor, bank: torch.Tensor) -> Any:
+    """Zeros instead of the half window that is reflected at both ends."""
+    padded = torch.zeros_like(framed)
+    half = mel.FFT // 2
+    padded[half:-half] = framed[half:-half]
+    return original(padded, bank)
 
 
 def _floor_log_mel(original: Original, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -143,19 +151,7 @@ FAULTS = [
         "rmvpe-center-zero",
         "f0.raw",
         "the audio's ends are padded by zeros",
-        put(
-            rmvpe,
-            "torch",
-            namespace(
-                torch,
-                nn=namespace(
-                    torch.nn,
-                    functional=namespace(
-                        torch.nn.functional, pad=lambda x, by, mode="constant": torch.nn.functional.pad(x, by)
-                    ),
-                ),
-            ),
-        ),
+        around(rmvpe, "log_mel", _zeros_around),
         needs=(Need.RMVPE,),
         causes=("mel or window variant",),
     ),

@@ -37,7 +37,7 @@ LEFT_OUT: Mapping[str, str] = {
 # Patterns of paths within a wheel that are left out, matched from the start of the path.
 TRIMMED = (
     *("*/tests/*", "*/test/*", "*.a", "*.h", "*.hpp", "*.pxd", "*.pyx", "*.f90", "*.cuh", "*/licenses/*"),
-    *("numpy/f2py/*", "numpy/_core/_simd*.so", "numpy/_core/*_tests*.so"),
+    *("numpy/_core/_simd*.so", "numpy/_core/*_tests*.so"),
     *("scipy/io/_fast_matrix_market/*", "scipy/odr/*", "scipy/cluster/*", "scipy/datasets/*", "scipy/fftpack/*"),
     *("scipy/io/matlab/*.so", "scipy/special/_test_internal*.so", "scipy/*/_cytest*.so", "scipy/_lib/_test_*.so"),
     *("torchaudio/*.so", "transformers/cli/*", "faiss/contrib/*"),

@@ -10,10 +10,11 @@ from tqdm import tqdm
 
 from parity.errors import ParityError
 from parity.goldens.text import printable
+from parity.waveforms import pair_output
 from reports.data import field_results, load
 from reports.data.load import Json
 from reports.errors import ReportError
-from reports.pages import assembly, field, index, matrix
+from reports.pages import assembly, field, index, matrix, sounds
 from reports.pages import case as case_page
 from reports.panels import costs
 
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         metavar="VERDICT_DIR",
         help="a folder with verdict.json and traces/; several are compared side by side; "
-        "or the folder of field.json, the results of public implementations",
+        "or the folder of field.json, the results of public implementations, or that of sounds.json, two sounds",
     )
     parser.add_argument("out", type=Path, metavar="OUT_DIR", help="folder of the pages")
     parser.add_argument(
@@ -41,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     options = parser.parse_args(arguments)
     try:
-        if len(options.verdicts) == 1 and (options.verdicts[0] / field_results.FILE).is_file():
+        if len(options.verdicts) == 1 and (options.verdicts[0] / pair_output.FILE).is_file():
+            entry = run_sounds(options.verdicts[0], options.out)
+        elif len(options.verdicts) == 1 and (options.verdicts[0] / field_results.FILE).is_file():
             entry = run_field(options.verdicts[0], options.out, options.quiet)
         else:
             entry = run(options.verdicts, options.out, options.case, options.golden, options.quiet)
@@ -119,6 +122,21 @@ def run_field(folder: Path, out: Path, quiet: bool = False) -> Path:
         if (judged / "verdict.json").is_file():
             run([judged], out / result.name / result.profile, quiet=quiet)
     assembly.write(out / "index.html", assembly.field_page(field.build(results, out)))
+    return out / "index.html"
+
+
+def run_sounds(folder: Path, out: Path) -> Path:
+    """Write the page of two sounds, which `rvc-parity compare A.wav B.wav --out FOLDER` compared.
+
+    Args:
+        folder: holds sounds.json and the aligned sounds.
+        out: folder of the page.
+    Returns:
+        The page.
+    Raises:
+        ReportError: sounds.json or an aligned sound cannot be read.
+    """
+    assembly.write(out / "index.html", assembly.sounds_page(sounds.build(folder)))
     return out / "index.html"
 
 

@@ -17,7 +17,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[RUN_FOLDER],
         metavar="RUN",
-        help=f"a folder with verdict.json and traces/ (default {RUN_FOLDER}); several are compared side by side",
+        help=f"a folder with verdict.json and traces/ (default {RUN_FOLDER}); several are compared side by side; or what "
+        "compare --out wrote of two sounds",
     )
     parser.add_argument(
         "--out",
@@ -46,6 +47,7 @@ REPORT = Command(
 
   rvc-parity report
   rvc-parity report out/before out/parity --out out/comparison
+  rvc-parity compare original.wav mine.wav --out out/sounds; rvc-parity report out/sounds
 
 exit codes: 0 written, 2 usage or bad input""",
     _add_options,

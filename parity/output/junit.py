@@ -3,7 +3,7 @@
 The first suite, "faults", has one failing test for each fault of the run; "run" has one for each failure that belongs
 to no cell. Then follows one suite for each case with one test for each stage; the `type` of a failure names its fault,
 or "inherited". The properties `state` and `tier` of a suite are those of the case, and in "faults" those of the run:
-"differs" and "differs, but its output is within the limits" are told apart there.
+"differs" and "differs, but its output is within the limits" are two of them.
 """
 
 from collections.abc import Mapping, Sequence

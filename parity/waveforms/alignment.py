@@ -10,6 +10,9 @@ LIKE = 0.3  # correlation coefficient above which two waveforms are the same sou
 CHUNK, SEARCH = 0.4, 0.1  # seconds: the pieces that are aligned alone, and how far their delay may lie from the whole
 LEAST_STEP = 1.5  # samples by which the delay of a piece must differ; less is within the precision of a noisy one
 CHUNK_LIKE = 0.9  # correlation coefficient at which the delay of a piece is certain
+# Of the largest correlation: delays with at least so much of it are compared by their coefficients. The sum alone
+# prefers a long overlap, which in a steady tone is that of a wrong period.
+_NEAR_PEAK = 0.8
 _GAIN_FRAME = 0.02  # seconds of the pieces whose median factor is the gain, so that a gap does not count as one
 _ENVELOPE = 0.01  # seconds of one value of the level, by which waveforms are aligned that are not alike
 
@@ -145,12 +148,28 @@ def _likeness(a: Array, b: Array) -> tuple[float, float]:
     return product / np.sqrt(power * other), product / power
 
 
+def _powers(reference: Array, candidate: Array, lags: Array) -> Array:
+    """The product of the norms of both where they overlap, for each delay: float (delays,)."""
+    sums = [np.concatenate([[0.0], np.cumsum(sound**2)]) for sound in (reference, candidate)]
+    first = np.maximum(0, -lags)
+    last = np.maximum(first, np.minimum(len(reference), len(candidate) - lags))
+    ours, theirs = sums[0][last] - sums[0][first], sums[1][last + lags] - sums[1][first + lags]
+    norms: Array = np.sqrt(np.maximum(ours * theirs, 1e-30))
+    return norms
+
+
 def _peak(reference: Array, candidate: Array) -> float:
-    """The delay of the largest absolute correlation, between samples by a parabola."""
+    """The delay of the largest coefficient among those of large correlations, between samples by a parabola."""
     size = 1 << (len(reference) + len(candidate) - 1).bit_length()
     product = np.fft.rfft(candidate, size) * np.fft.rfft(reference, size).conj()
     correlation = np.abs(np.fft.irfft(product, size))
-    place = int(np.argmax(correlation))
+    places = np.flatnonzero(correlation >= _NEAR_PEAK * correlation.max())
+    lags = np.where(places <= len(candidate), places, places - size)
+    overlaps = (lags > -len(reference)) & (lags < len(candidate))
+    places, lags = places[overlaps], lags[overlaps]
+    if not places.size or not correlation.any():  # a silent one
+        return 0.0
+    place = int(places[np.argmax(correlation[places] / _powers(reference, candidate, lags))])
     before, here, after = correlation[place - 1], correlation[place], correlation[(place + 1) % size]
     bend = before - 2 * here + after
     fraction = float(0.5 * (before - after) / bend) if bend < 0 else 0.0

@@ -101,7 +101,10 @@ class Pair:
         places: where a measure exceeds its mark, by measure and time.
         alignment: of the candidate after it was brought to the reference's rate.
         remainder: dB, what differs after alignment and gain, relative to the reference.
-        frames, summary: the measures of the aligned sounds, with the gain removed where the waveforms are alike.
+        frames, summary: the measures of the aligned sounds, with the gain removed where the waveforms are alike; times
+            count from the begin of the reference.
+        placed: float64 (samples,) each, at the reference's rate: the channel of the reference that was compared, and
+            the candidate aligned to it, with zeros where it has no sample.
     """
 
     reference: Sound
@@ -113,6 +116,7 @@ class Pair:
     remainder: float
     frames: Frames
     summary: Summary
+    placed: tuple[Array, Array]
 
 
 def compare(reference: Sound, candidate: Sound) -> Pair:
@@ -157,12 +161,14 @@ def compare(reference: Sound, candidate: Sound) -> Pair:
         differences += _of_samples(ours, theirs, aligned)
     leveled = theirs if aligned.by_level else theirs / aligned.gain
     remainder = 0.0 if aligned.by_level else _remainder(ours, leveled, reference.rate, rate)
+    first = max(0, -round(aligned.delay))  # samples of the reference before the candidate begins
     frames = perceptual.measure(ours, leveled, reference.rate)
+    frames = replace(frames, times=frames.times + first / reference.rate)
     state = _state(ours, theirs, differences, remainder, unlike)
-    offset = max(0.0, -aligned.delay) / reference.rate
-    places = () if state in (PairState.SAME, PairState.OTHER) else tuple(_places(frames, offset))
+    places = () if state in (PairState.SAME, PairState.OTHER) else tuple(_places(frames))
     summary = perceptual.summarize(frames)
-    return Pair(reference, candidate, state, tuple(differences), places, aligned, remainder, frames, summary)
+    placed = a, np.pad(leveled, (first, max(0, len(a) - first - len(leveled))))
+    return Pair(reference, candidate, state, tuple(differences), places, aligned, remainder, frames, summary, placed)
 
 
 def _why_unlike(reference: Sound, candidate: Sound, a: Array, b: Array) -> Difference:
@@ -330,7 +336,7 @@ def _remainder(ours: Array, leveled: Array, rate: int, other: int) -> float:
     return 10 * math.log10(error / power) if power else math.inf
 
 
-def _places(frames: Frames, offset: float) -> Iterator[Place]:
+def _places(frames: Frames) -> Iterator[Place]:
     """The places of every measure, in seconds of the reference."""
     for measure, mark in MARKS.items():
         values = np.abs(np.nan_to_num(getattr(frames, measure)))
@@ -342,4 +348,4 @@ def _places(frames: Frames, offset: float) -> Iterator[Place]:
                 signed = getattr(frames, measure)[run]
                 worst = float(signed[int(np.argmax(np.abs(np.nan_to_num(signed))))])
                 begin, end = float(frames.times[run[0]]), float(frames.times[run[-1]]) + perceptual.HOP
-                yield Place(measure, begin + offset, end + offset, worst)
+                yield Place(measure, begin, end, worst)

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 
 from parity.errors import UsageError
 from parity.goldens.arrays import Curve
+from parity.waveforms import tier_scale
 from parity.waveforms.pair import MARKS, Pair, PairState, Place
 from parity.waveforms.perceptual import UNITS
 from parity.waveforms.sound_file import Sound
 
 FORMAT, FILE = "rvc-sounds/1", "sounds.json"
+SIDES = ("reference.flac", "candidate.flac")  # the aligned sounds beside FILE, for the pages of the report
 _SHOWN = 4  # places of one measure in the text; the document has all
 _FIRST = {
     PairState.SAME: "same samples, within one step of a 16-bit file",
@@ -32,21 +35,34 @@ def text(pair: Pair) -> str:
     if pair.state in (PairState.ALTERED, PairState.DIFFERS) and math.isfinite(pair.remainder) and pair.remainder:
         lines.append(f"  - what remains is {pair.remainder:.1f} dB relative to {pair.reference.name}")
     if pair.state is not PairState.OTHER:
-        lines += ["", f"  {'measure':16}{'value':>10}  unit               where it exceeds its mark (seconds)"]
+        scales = tier_scale.load()
+        heads = "".join(f"{tier:>10}" for tier in scales)
+        lines += ["", f"  {'measure':16}{'value':>10}{heads}  unit               where it exceeds its mark (seconds)"]
         for measure, value in pair.summary.values().items():
             shown = "none" if math.isnan(value) else f"{value:.3f}"
-            lines.append(f"  {measure:16}{shown:>10}  {UNITS[measure]:18} {_where(pair, measure)}".rstrip())
+            scale = "".join(f"{_largest(each.get(measure)):>10}" for each in scales.values())
+            lines.append(f"  {measure:16}{shown:>10}{scale}  {UNITS[measure]:18} {_where(pair, measure)}".rstrip())
+        names = " and ".join(scales)
+        lines += ["", f"The columns {names} are a scale: the largest value of the originals in that precision."]
     return "\n".join([*lines, "", _NOTE])
 
 
+def _largest(scale: tier_scale.Scale | None) -> str:
+    return "none" if scale is None else f"{scale.largest:.3f}"
+
+
 def write(pair: Pair, folder: Path) -> None:
-    """Write FILE into a folder, which is made.
+    """Write FILE and the aligned sounds into a folder, which is made.
 
     Raises:
         UsageError: the folder cannot be written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for name, samples in zip(SIDES, pair.placed, strict=True):
+            part = folder / f".{name}.new"
+            soundfile.write(part, np.clip(samples, -1.0, 1.0), pair.reference.rate, format="FLAC", subtype="PCM_24")
+            part.replace(folder / name)
         fresh = folder / f".{FILE}.new"
         fresh.write_text(json.dumps(document(pair), indent=1) + "\n", encoding="utf-8")
         fresh.replace(folder / FILE)
@@ -74,6 +90,10 @@ def document(pair: Pair) -> dict[str, Any]:
         },
         "remainder_db": _number(pair.remainder),
         "summary": {name: _number(value) for name, value in pair.summary.values().items()},
+        "scale": {
+            tier.value: {name: {"median": one.median, "largest": one.largest} for name, one in measures.items()}
+            for tier, measures in tier_scale.load().items()
+        },
         "units": UNITS,
         "marks": MARKS,
         "places": [

@@ -13,6 +13,7 @@
   function nextStage(state, by) {
     const names = state.data.rows.map((row) => row.name);
     const at = names.indexOf(state.stage) + by;
+    if (!names.length) return state.stage;
     return names[Math.min(names.length - 1, Math.max(0, at))];
   }
 
@@ -73,7 +74,7 @@
     on("to-worst", () => toWorst(state));
     for (const mode of ["chained", "isolated"]) on(`mode-${mode}`, () => state.change({ mode }));
     const show = () => {
-      for (const mode of ["chained", "isolated"]) document.getElementById(`mode-${mode}`).setAttribute("aria-pressed", String(state.mode === mode));
+      for (const mode of ["chained", "isolated"]) document.getElementById(`mode-${mode}`)?.setAttribute("aria-pressed", String(state.mode === mode));
       const selected = state.selection ? `, selected ${state.selection.map((t) => t.toFixed(3)).join("–")} s` : "";
       document.getElementById("where").textContent = `${state.cursor.toFixed(3)} s${selected}`;
     };
@@ -86,7 +87,7 @@
     let timer = 0;
     const follow = () => {
       const wanted = readHash(location.hash);
-      if (wanted && state.data.rows.some((row) => row.name === wanted.stage)) {
+      if (wanted && (wanted.stage === state.stage || state.data.rows.some((row) => row.name === wanted.stage))) {
         state.change({ stage: wanted.stage, mode: wanted.mode ?? state.mode });
         state.go(wanted.cursor);
       }
@@ -109,14 +110,20 @@
     return new Report.player.Player(state, audio);
   }
 
-  async function main() {
-    const data = await load(), state = new State(data);
+  /** The panels of the stages, which a page of two sounds lacks. */
+  function buildStages(state) {
     Report.heat.buildAxis(state);
     Report.heat.build(state);
-    if (data.f0) Report.pitch.build(state, data.f0);
-    if (data.retrieval) Report.retrieval.build(state, data.retrieval);
     Report.levels.build(state);
     Report.details.build(state);
+  }
+
+  async function main() {
+    const data = await load(), state = new State(data);
+    if (data.rows.length) buildStages(state);
+    if (data.perceptual) Report.perceptual.build(state, data.perceptual);
+    if (data.f0) Report.pitch.build(state, data.f0);
+    if (data.retrieval) Report.retrieval.build(state, data.retrieval);
     connectToolbar(state);
     connectKeys(state);
     connectAddress(state);

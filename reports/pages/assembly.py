@@ -14,6 +14,7 @@ from reports.pages.case import CasePage
 from reports.pages.field import FieldPage
 from reports.pages.index import IndexPage
 from reports.pages.matrix import MatrixPage
+from reports.pages.sounds import SoundsPage
 from reports.panels import static_figure
 from reports.panels.costs import CostGroup
 from reports.panels.pitch_and_retrieval import NEIGHBORS
@@ -27,6 +28,7 @@ CASE_SCRIPTS = (
     "heat",
     "waveforms",
     "spectrograms",
+    "perceptual",
     "pitch",
     "levels",
     "retrieval",
@@ -98,6 +100,11 @@ def matrix_page(page: MatrixPage) -> str:
 def field_page(page: FieldPage) -> str:
     """The matrix of public implementations."""
     return html("field.html", ("theme",), page=page)
+
+
+def sounds_page(page: SoundsPage) -> str:
+    """The page of two sounds."""
+    return html("sounds.html", CASE_SCRIPTS, page=page)
 
 
 def write(path: Path, text: str) -> None:

@@ -11,9 +11,10 @@ from reports.data.pack import ArrayBlock
 from reports.data.states import Mark, Rendering
 from reports.pages import headline
 from reports.pages.headline import BlameCard
-from reports.panels import costs, heat_strip, pitch_and_retrieval, static_figure, waveforms
+from reports.panels import costs, heat_strip, perceptual, pitch_and_retrieval, static_figure, waveforms
 from reports.panels.costs import CostGroup
 from reports.panels.heat_strip import StripLine
+from reports.panels.perceptual import Perceptual
 from reports.panels.static_figure import StripRow
 from reports.panels.waveforms import Waveforms
 
@@ -45,6 +46,7 @@ class CasePage:
         audio: original, candidate and difference as FLAC in base64; None where a side has no waveform.
         audio_note: the tensors that the audio comes from.
         no_audio: why there is no audio.
+        perceptual: curves and table of the perceptual measures of the waveforms.
         untested: the tensors of which no check was tested; they have no line in the strip.
         next_step: what to do about this case, with the command.
         gaps: one sentence for each golden, tensor or trace that cannot be read.
@@ -68,6 +70,7 @@ class CasePage:
     audio: dict[str, str] | None
     audio_note: str
     no_audio: str
+    perceptual: Perceptual
     has_f0: bool
     has_retrieval: bool
     gaps: tuple[str, ...]
@@ -95,6 +98,7 @@ def build(case: Json, verdict: Json, evidence: Evidence) -> CasePage:
     first, last = timeline.span(evidence.meta, evidence.golden, seconds)
     pitch = pitch_and_retrieval.pitch(evidence, arrays)
     retrieval = pitch_and_retrieval.retrieval(evidence, arrays)
+    audible = perceptual.of_case(audio, arrays)
     data = {
         "name": case["name"],
         "first": first,
@@ -102,6 +106,7 @@ def build(case: Json, verdict: Json, evidence: Evidence) -> CasePage:
         "rows": [line.document() for line in strip],
         "start": asdict(headline.start_view(case, _modes(strip))),
         "audio": waveforms.describe(audio) if audio else None,
+        "perceptual": asdict(audible.curves) if audible.curves else None,
         "f0": asdict(pitch) if pitch else None,
         "retrieval": [asdict(piece) for piece in retrieval] if retrieval else None,
     }
@@ -120,6 +125,7 @@ def build(case: Json, verdict: Json, evidence: Evidence) -> CasePage:
         audio=waveforms.flacs(audio) if audio else None,
         audio_note=_audio_note(audio),
         no_audio="; ".join(evidence.gaps) or "one side has no waveform",
+        perceptual=audible,
         has_f0=pitch is not None,
         has_retrieval=retrieval is not None,
         gaps=evidence.gaps,

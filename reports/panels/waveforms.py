@@ -113,11 +113,15 @@ def _full_scale(samples: Array) -> Array:
 
 
 def _subtract(golden: Array, candidate: Array) -> Array:
-    """candidate − original as float64. The shorter one is extended with zeros, so that a missing tail is included."""
-    left, right = _full_scale(golden), _full_scale(candidate)
+    """candidate − original as float64, of full scale 1; a missing tail is included."""
+    return difference(_full_scale(golden), _full_scale(candidate))
+
+
+def difference(left: Array, right: Array) -> Array:
+    """right − left as float64; the shorter one is extended with zeros."""
     count = max(len(left), len(right))
-    difference: Array = np.pad(right, (0, count - len(right))) - np.pad(left, (0, count - len(left)))
-    return difference
+    result: Array = np.pad(right, (0, count - len(right))) - np.pad(left, (0, count - len(left)))
+    return result
 
 
 def describe(waveforms: Waveforms) -> AudioDescription:

@@ -85,7 +85,7 @@ def test_matrix_shows_every_state(document: dict[str, Any]) -> None:
     assert "case-declined" in assembly.matrix_page(built)
 
 
-def test_every_page_tells_apart_whether_the_output_of_a_differing_case_holds(document: dict[str, Any]) -> None:
+def test_every_page_states_whether_the_output_of_a_differing_case_holds(document: dict[str, Any]) -> None:
     changed = json.loads(json.dumps(document))
     case = next(case for case in changed["cases"] if case["state"] == "differs")
     for holds in (True, False):

@@ -19,6 +19,7 @@ from parity.waveforms.perceptual import Frames, Summary
 from parity.waveforms.sound_file import Sound
 
 RATES = (16000, 22050, 24000, 32000, 40000, 44100, 48000)  # Hz, of voices and of files; a wrong header names another
+CLEARLY_LIKE = 0.5  # correlation coefficient below which other rates are tried, and which one of them must reach
 STEP = 1.0 / 32768.0  # of full scale: one step of a 16-bit file
 SAME_SOUND = -60.0  # dB: a smaller remainder is that of resampling, dither or a coder of high rate
 LEAST_GAIN, LEAST_DELAY, LEAST_OFFSET = 0.1, 0.5, 1e-3  # dB, samples, of full scale: smaller ones are no difference
@@ -233,12 +234,12 @@ def _at_rate(
 
     sound, rate = from_rate(candidate.rate), candidate.rate
     aligned = alignment.align(a, sound, reference.rate)
-    if aligned.by_level:  # perhaps the header names a rate that the samples do not have
+    if aligned.correlation < CLEARLY_LIKE:  # perhaps the header names a rate that the samples do not have
         for other in RATES:
             if other != candidate.rate:
                 moved = from_rate(other)
                 tried = alignment.align(a, moved, reference.rate)
-                if not tried.by_level and tried.correlation > max(0.5, aligned.correlation):
+                if not tried.by_level and tried.correlation > max(CLEARLY_LIKE, aligned.correlation):
                     sound, rate, aligned = moved, other, tried
     if rate != candidate.rate:
         speed = candidate.rate / rate

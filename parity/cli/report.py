@@ -17,8 +17,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[RUN_FOLDER],
         metavar="RUN",
-        help=f"a folder with verdict.json and traces/ (default {RUN_FOLDER}); several are compared side by side; or what "
-        "compare --out wrote of two sounds",
+        help=f"a folder with verdict.json and traces/ (default {RUN_FOLDER}); several are compared side by side; or "
+        "what compare --out wrote of two sounds",
     )
     parser.add_argument(
         "--out",

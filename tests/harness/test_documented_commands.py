@@ -126,6 +126,7 @@ SESSION_PROGRAMS = {
     "parity": ("parity", "run"),
     "record": ("reference.record",),
     "bench": ("bench",),
+    "gpu": ("bench.gpu",),
     "fuzz": ("reliability.fuzz",),
     "kills": ("reliability.kills",),
 }

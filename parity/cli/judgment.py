@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -35,6 +36,8 @@ from parity.runs.repetition import Reference
 from parity.runs.run import RunOptions, run
 from parity.rvc_bridge import counterfactual, voice_files
 from parity.waveforms import pair, pair_output, sound_file
+
+MOST_JOBS = 8  # of the default of --jobs: eight processes take about 5 GiB
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -116,8 +119,21 @@ def _add_rvc_options(parser: argparse.ArgumentParser) -> None:
         "judge it with the --tier of the same name",
     )
 
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=min(MOST_JOBS, os.cpu_count() or 1),
+        metavar="N",
+        help="processes that judge goldens at once, about 600 MiB each (default: one for each core, at most "
+        f"{MOST_JOBS}); the verdict does not depend on it",
+    )
+
 
 def _run(options: argparse.Namespace) -> int:
+    if options.jobs < 1:
+        raise UsageError(f"--jobs is {options.jobs}; expected 1 or more processes")
+    if options.jobs > 1:  # before torch is loaded: threads that spin take the other processes' cores
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from parity.rvc_bridge.rvc_onnx import RvcOnnx  # these import torch
     from parity.rvc_bridge.rvc_torch import RvcTorch
 
@@ -127,11 +143,14 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError("--precision float16 needs a GPU or exported graphs; add --device cuda or --runtime onnx")
     if options.precision == "bfloat16" and options.runtime == "onnx":
         raise UsageError("exported graphs have no bfloat16; choose --precision float16, or leave out --runtime onnx")
-    program = (
-        RvcOnnx(options.precision)
+    make: Callable[[], Candidate]
+    make = (
+        partial(RvcOnnx, options.precision)
         if options.runtime == "onnx"
-        else RvcTorch(device=options.device, precision=options.precision)
+        else partial(RvcTorch, None, options.device, options.precision)
     )
+    program = make()
+    jobs = options.jobs if options.device == "cpu" else 1  # one process has a GPU
     if program.absent is not None:
         print(f"not tested: {program.absent}", file=sys.stderr)
     name = "python -m parity run" + (" --runtime onnx" if options.runtime == "onnx" else "")
@@ -146,7 +165,7 @@ def _run(options: argparse.Namespace) -> int:
         options.stage,
         command,
         waivers,
-        options=_run_options(options),
+        options=replace(_run_options(options), jobs=jobs, make=make),
     )
     return print_verdict(document, options.format)
 

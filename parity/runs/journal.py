@@ -120,6 +120,11 @@ class Journal:
         except (KeyError, TypeError, ValueError):  # an incomplete file
             return None
 
+    def has(self, folder: Path) -> bool:
+        """Whether a golden is finished, and has not changed since."""
+        path = self._folder / f"{folder.name}.json"
+        return path.is_file() and _read(path).get("golden") == _digest_of_golden(folder)
+
     def close(self) -> None:
         """Forget the cases: the run has ended."""
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -61,7 +61,8 @@ class Progress:
     def text(self, now: float) -> str:
         """The line: number of the case, its name, the stage and the time left."""
         call = f", {self._call}" if self._call else ""
-        return f"case {self._number} of {len(self._costs)}: {self._case}{call}{self._time_left(now)}"
+        number = min(self._number, len(self._costs))  # a case that failed in another process is judged again
+        return f"case {number} of {len(self._costs)}: {self._case}{call}{self._time_left(now)}"
 
     def _time_left(self, now: float) -> str:
         if not self._done:

@@ -1,10 +1,13 @@
 """The run: one candidate judged on every golden, one case after another, and the files that report it."""
 
+import copy
 import datetime
+import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from parity import stages
 from parity.candidates import candidate
@@ -27,6 +30,7 @@ from parity.output.verdict_json import Json
 from parity.own_noise.statistical_mode import NumericPart, StatisticalMode, draws_own
 from parity.runs import manifest, not_shown
 from parity.runs.journal import Journal, program_files
+from parity.runs.parallel.helpers import Helpers
 from parity.runs.progress import Progress
 from parity.runs.repetition import Reference, Repetition
 from parity.runs.selection import Selection, seconds, select
@@ -50,6 +54,8 @@ class RunOptions:
         repeats: repeat calls beside the judgment of the cases (parity/runs/repetition.py).
         reference: gives the proven program that answers to other inputs are compared with; None compares none.
         tier: the tier that passes; its limits apply unless others are given.
+        jobs: how many processes judge goldens at once; 1 judges all in this one.
+        make: makes the candidate in another process; picklable, needed for more than one job.
     """
 
     profile: str | None = None
@@ -61,6 +67,8 @@ class RunOptions:
     reference: Callable[[], Reference] | None = None
     tier: Tier = Tier.FLOAT32
     speed: Callable[[Sequence[Path]], Json] | None = None
+    jobs: int = 1
+    make: Callable[[], Candidate] | None = None
 
 
 def run(
@@ -106,8 +114,14 @@ def run(
         out, _identity(program, only_stage, pinned.judged_by.limits, waivers, options.tier), options.resume
     )
     judged: list[Judged] = []
+    done: set[Path] = set()
     declared = DeclaredCalls()
+    unsteady: list[str] = []  # cases that failed in another process, and hold in this one
     repetition = Repetition(program, limits, options.reference, only_stage) if options.repeats else None
+
+    def left() -> list[Path]:
+        """The goldens that are not judged yet."""
+        return [folder for folder in selected.folders if folder not in done]
 
     def document(pending: Sequence[Path]) -> Json:
         """The document of the run as far as it has come."""
@@ -117,6 +131,9 @@ def run(
         )
         complaints = [*([] if narrow else declared.complaints()), *(repetition.complaints() if repetition else ())]
         complaints += own_noise.complaints() if own_noise is not None else []
+        complaints += [
+            f"{name} failed in one process and holds in another; what is kept between calls?" for name in unsteady
+        ]
         verdicts = [each.verdict for each in judged]
         networks = {each.verdict.name: each.network_f0 for each in judged}
         return verdict_json.run_document(
@@ -136,10 +153,21 @@ def run(
         )
 
     saved, allowance = Saved(out), Allowance()
+    folders = list(selected.folders)
+    jobs = min(options.jobs, len(folders)) if options.make is not None else 1
+    elsewhere: set[str] = set()  # cases that failed in one of several processes
     try:
-        with Progress({folder.name: _cost(folder) for folder in selected.folders}) as progress:
-            for folder in selected.folders:
-                finished = journal.get(folder, waivers) if options.resume else None
+        with Progress({folder.name: _cost(folder) for folder in folders}) as progress:
+            if jobs > 1 and options.make is not None:
+                judging = Judging(limits, copy.deepcopy(waivers), only_stage, out, command, journal)
+                unfinished = [folder for folder in folders if not (options.resume and journal.has(folder))]
+                elsewhere = _judge_in_parallel(
+                    unfinished, judging, program, options.make, jobs, options.fail_fast, repetition, progress
+                )
+                if options.fail_fast and elsewhere:  # the goldens that nobody has judged yet are left
+                    folders = [folder for folder in folders if folder.name in elsewhere or journal.has(folder)]
+            for folder in folders:
+                finished = journal.get(folder, waivers) if options.resume or jobs > 1 else None
                 if finished is None:
                     progress.start(folder.name)
                     each = _judge_folder(
@@ -157,20 +185,28 @@ def run(
                     journal.add(folder, each.verdict, each.document, each.network_f0)
                 else:
                     each = Judged(*finished)
-                progress.finish(folder.name, reused=finished is not None)
+                if jobs == 1:  # else it is counted already
+                    progress.finish(folder.name, reused=finished is not None)
                 declared.count(program, each.verdict)
                 if own_noise is not None and each.comparable:
                     own_noise.after_case(store.open_case(folder).check())
                 judged.append(each)
+                done.add(folder)
+                if folder.name in elsewhere and not each.failed:
+                    unsteady.append(each.verdict.name)
                 if options.fail_fast and each.failed:
                     break
                 if saved.is_due():
-                    saved.write(document(selected.folders[len(judged) :]))
+                    saved.write(document(left()))
     except BaseException:  # Ctrl-C, a full disk, a mistake of the judge: what is finished is kept
+        if not judged and jobs > 1:
+            kept = {folder: journal.get(folder, waivers) for folder in selected.folders}
+            judged += [Judged(*entry) for entry in kept.values() if entry is not None]
+            done |= {folder for folder, entry in kept.items() if entry is not None}
         if judged:
-            files.write(out, document(selected.folders[len(judged) :]))
+            files.write(out, document(left()))
         raise
-    pending = selected.folders[len(judged) :]
+    pending = left()
     if repetition is not None and not pending:
         repetition.finish()
     run_document = document(pending)
@@ -201,6 +237,142 @@ class Judged:
     def failed(self) -> bool:
         """Whether it makes the run fail."""
         return self.verdict.state in (CaseState.DIFFERS, CaseState.UNREADABLE)
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What every process needs to judge goldens, beside the candidate. It can be pickled."""
+
+    limits: Limits
+    waivers: Waivers
+    only_stage: str | None
+    out: Path
+    command: str
+    journal: Journal
+
+    def judge(self, folder: Path, program: Candidate, observe: Observer, after: "AfterCase | None" = None) -> bool:
+        """Judge a golden, and keep it in the journal where nothing fails; whether something does.
+
+        A golden that fails is judged again by the process of the run, in the order of the run: what is repeated and
+        continued after a failure depends on the failures before it.
+        """
+        each = _judge_folder(
+            folder,
+            program,
+            self.limits,
+            self.waivers,
+            self.only_stage,
+            self.out,
+            self.command,
+            observe,
+            after,
+            Allowance(most=0),
+        )
+        if not each.failed:
+            self.journal.add(folder, each.verdict, each.document, each.network_f0)
+        return each.failed
+
+
+class AfterCase(Protocol):
+    """What is done after a golden is judged."""
+
+    def after_case(self, case: Case, judged: CaseVerdict) -> None:
+        """As `Repetition.after_case`."""
+        ...
+
+
+@dataclass(frozen=True)
+class _AfterPassed:
+    """Passes cases that do not differ to a repetition; the others are judged again."""
+
+    repetition: Repetition
+
+    def after_case(self, case: Case, judged: CaseVerdict) -> None:
+        if judged.state is not CaseState.DIFFERS:
+            self.repetition.after_case(case, judged)
+
+
+@dataclass
+class _Helper:
+    """Starts to judge in another process."""
+
+    judging: Judging
+    make: Callable[[], Candidate]
+
+    def __call__(self) -> Callable[[str], bool]:
+        program = self.make()
+        return lambda folder: self.judging.judge(Path(folder), program, unobserved)
+
+
+@dataclass
+class _Tasks:
+    """The goldens that no process has taken yet, the longest first."""
+
+    folders: list[Path]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self) -> str | None:
+        """The next one; None where none is left."""
+        with self.lock:
+            return str(self.folders.pop(0)) if self.folders else None
+
+
+def _judge_in_parallel(
+    folders: Sequence[Path],
+    judging: Judging,
+    program: Candidate,
+    make: Callable[[], Candidate],
+    jobs: int,
+    fail_fast: bool,
+    repetition: Repetition | None,
+    progress: Progress,
+) -> set[str]:
+    """Judge goldens in this process and `jobs - 1` others; the names of those that fail.
+
+    This process begins with the golden whose calls are repeated at the end of the run, so that others lie between.
+    """
+    failed: set[str] = set()
+    after = _AfterPassed(repetition) if repetition is not None else None
+    mine = next((folder for folder in folders if _is_file(folder)), None) if repetition is not None else None
+    others = sorted((folder for folder in folders if folder != mine), key=_cost, reverse=True)
+    tasks = _Tasks(others)
+    with Helpers(jobs - 1, _Helper(judging, make), tasks.take) as helpers:
+        task = str(mine) if mine is not None else tasks.take()
+        while task is not None:
+            folder = Path(task)
+            progress.start(folder.name)
+            if judging.judge(folder, program, progress.stage, after):
+                failed.add(folder.name)
+            progress.finish(folder.name)
+            _count(helpers, failed, progress)
+            if fail_fast and failed:
+                break
+            task = tasks.take()
+        while not (fail_fast and failed):
+            ended = helpers.wait(0.2)
+            _count(helpers, failed, progress)
+            if ended:
+                break
+    return failed
+
+
+def _count(helpers: Helpers, failed: set[str], progress: Progress) -> None:
+    """Enter what other processes have judged."""
+    for task, fails in helpers.answers():
+        name = Path(task).name
+        progress.start(name)
+        progress.finish(name)
+        if fails:
+            failed.add(name)
+
+
+def _is_file(folder: Path) -> bool:
+    """Whether a golden holds the conversion of a file."""
+    try:
+        facts = store.open_case(folder).facts
+    except GoldenError:
+        return False
+    return not facts.blocks and not facts.isolated
 
 
 def _not_shown(program: Candidate, judged: Sequence[Judged], folders: Sequence[Path]) -> list[Json]:
@@ -291,7 +463,7 @@ def _judge_folder(
     out: Path,
     command: str,
     observe: Observer,
-    repetition: Repetition | None,
+    repetition: "AfterCase | None",
     allowance: Allowance,
 ) -> Judged:
     begin = time.monotonic()
@@ -318,7 +490,7 @@ def judge_case(
     only_stage: str | None = None,
     observe: Observer = unobserved,
     allowance: Allowance | None = None,
-    repetition: Repetition | None = None,
+    repetition: "AfterCase | None" = None,
     predictions: Counterfactuals | None = None,
 ) -> CaseVerdict:
     """Judge a candidate on one golden: every run over goldens, and the mutants, are judged by this function.

@@ -1,0 +1,1 @@
+"""Goldens judged in several processes at once."""

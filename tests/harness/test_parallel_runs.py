@@ -1,0 +1,102 @@
+"""A run in several processes gives the verdict of a run in one; a process that dies is one error."""
+
+import json
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_case import META, Player, golden, tensors
+
+from parity.cli import main as command_line
+from parity.errors import ParityError
+from parity.goldens import store
+from parity.goldens.arrays import Tensors
+from parity.judge.limits import Limits
+from parity.judge.waivers import Waivers
+from parity.runs import run as running
+from parity.runs.parallel.helpers import Helpers
+from parity.runs.run import RunOptions
+
+NAMES = ("fifth", "one", "other", "small", "third")
+
+
+@pytest.fixture
+def goldens(tmp_path: Path) -> Path:
+    """Five cases."""
+    golden(tmp_path / "goldens")
+    for name in NAMES:
+        if name != "small":
+            store.save_case(tmp_path / "goldens" / name, tensors(), META | {"name": name})
+    return tmp_path / "goldens"
+
+
+class Playing(Player):
+    """A candidate that is wrong in some cases."""
+
+    def __init__(self, wrong: tuple[str, ...] = ()) -> None:
+        super().__init__(tensors(), tensors())
+        self._wrong = wrong
+
+    def run(self, case: store.Case) -> Tensors:
+        """The golden's tensors, or wrong ones."""
+        made = super().run(case)
+        if case.name in self._wrong:
+            made = dict(made) | {"seg0.z_p": made["seg0.z_p"] * np.float32(1.01)}
+        return made
+
+
+def judged(goldens: Path, out: Path, make: "partial[Playing]", jobs: int, **options: Any) -> dict[str, Any]:
+    """The verdict of a run without its times."""
+    choice = RunOptions(jobs=jobs, make=make, **options)
+    document = running.run(make(), goldens, out, only_stage="z_p", waivers=Waivers(), limits=Limits(), options=choice)
+    for key in ("started", "seconds"):
+        document.pop(key)
+    for key in ("seconds", "calls"):  # a process that has called a stage less often calls it more often at the end
+        (document.get("repeats") or {}).pop(key, None)
+    for case in document["cases"]:
+        case.pop("wall_s")
+    return json.loads(json.dumps(document))
+
+
+@pytest.mark.parametrize("wrong", [(), NAMES])
+def test_the_verdict_does_not_depend_on_the_number_of_processes(
+    goldens: Path, tmp_path: Path, wrong: tuple[str, ...]
+) -> None:
+    """Where all fail, only some are called again: the same ones."""
+    make = partial(Playing, wrong)
+    one, three = (
+        judged(goldens, tmp_path / "one", make, 1, repeats=True),
+        judged(goldens, tmp_path / "three", make, 3, repeats=True),
+    )
+    assert [case["name"] for case in one["cases"]] == list(NAMES)
+    assert one == three
+
+
+def _exit_at(task: str) -> str:
+    os._exit(9)
+
+
+def _dying() -> Callable[[str], str]:
+    return _exit_at
+
+
+def test_a_process_that_dies_is_one_error() -> None:
+    tasks = ["small"]
+    with Helpers(1, _dying, lambda: tasks.pop() if tasks else None) as helpers:
+        while not helpers.wait(0.1):
+            pass
+        with pytest.raises(ParityError) as caught:
+            helpers.answers()
+    assert str(caught.value) == (
+        "a process ended while it judged small (exit code 9); is there memory for so many processes? "
+        "The finished cases are kept: the same command with --resume --jobs 1 continues"
+    )
+
+
+def test_a_run_needs_a_process(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["run", "--jobs", "0"]) == 2
+    assert "--jobs is 0; expected 1 or more processes" in capsys.readouterr().err

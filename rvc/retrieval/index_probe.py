@@ -120,8 +120,8 @@ def main(path: Path) -> int:
         facts["irregular"] = facts["absent"] + index_file.irregular(vectors)
         step = "search"
         print(json.dumps({"step": step}), flush=True)
-        if len(vectors):
-            index.search(vectors[:: max(len(vectors) // QUERIES, 1)].copy(), NEIGHBORS)
+        if len(vectors) and not facts["problems"]:  # refused otherwise
+            index_reading.nearest(index, vectors[:: max(len(vectors) // QUERIES, 1)].copy(), NEIGHBORS)
     except BadInput as refusal:
         print(json.dumps({"step": step, "refusal": str(refusal)}), flush=True)
         return 1

@@ -12,6 +12,7 @@ from rvc.errors import BadInput
 from rvc.retrieval.index_file import BUILD_AGAIN, id_problems
 from rvc.weights.native_paths import utf8_name
 
+UNWRITTEN = -2  # an id that faiss never gives
 FAISS_ERRORS = (RuntimeError, MemoryError)  # raised by faiss for a file that it cannot read
 
 
@@ -61,6 +62,29 @@ def all_vectors(index: Any) -> npt.NDArray[np.float32]:
         absent = np.setdiff1d(np.arange(index.ntotal), stored_ids(lists))
         vectors[absent[absent < index.ntotal]] = 0
     return vectors
+
+
+def nearest(
+    index: Any, queries: npt.NDArray[np.float32], count: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Search an index, and check that each neighbor exists.
+
+    faiss leaves its result as it was for some damaged files, such as a product quantizer with an unknown way to search.
+
+    Args:
+        index: an open index.
+        queries: float32 (n, C), contiguous.
+        count: neighbors of each query.
+    Returns:
+        Distances, float32 (n, count), and ids, int64 (n, count), as faiss gives them; -1 where there is no neighbor.
+    Raises:
+        BadInput: an id is not one of the index; the message follows the file's name.
+    """
+    ids = np.full((len(queries), count), UNWRITTEN, np.int64)
+    distances, ids = index.search(queries, count, I=ids)
+    if ids.size and (ids.min() < -1 or ids.max() >= index.ntotal):
+        raise BadInput(f"gives neighbors that it does not hold when faiss searches it; {BUILD_AGAIN}")
+    return distances, ids
 
 
 def stored_ids(lists: Any) -> npt.NDArray[np.int64]:

@@ -95,13 +95,16 @@ class Index:
         Returns:
             Squared distances, float32 (n, 8), and ids, int64 (n, 8); a missing neighbor has FLT_MAX and -1.
         Raises:
-            BadInput: the index has another number of channels.
+            BadInput: the index has another number of channels, or gives neighbors that it does not hold.
         """
         self.refuse_other_width(features.shape[1])
         query = np.ascontiguousarray(features, np.float32)
         if self.metric == "cosine":
             query = query / np.maximum(np.linalg.norm(query, axis=1, keepdims=True), np.float32(1e-12))
-        distances, ids = self.faiss.search(query, NEIGHBORS)
+        try:
+            distances, ids = index_reading.nearest(self.faiss, query, NEIGHBORS)
+        except BadInput as refusal:
+            raise BadInput(f"{self.name} {refusal}") from None
         if self.irregular:
             missing = ~np.isfinite(distances) | (distances >= np.finfo(np.float32).max)
             distances = np.where(missing, np.finfo(np.float32).max, distances)

@@ -20,7 +20,7 @@ from rvc.voices.folder import find_index
 from rvc.voices.voice import load_voice
 from rvc.voices.writers import writer
 from rvc.weights import checkpoint, recognizers
-from rvc.weights.numbers import is_finite, refuse_nonfinite
+from rvc.weights.numbers import fault, refuse_nonfinite
 from rvc.weights.onnx_file import describe as describe_onnx
 
 Report = dict[str, Any]  # plain values, as `rvc inspect --json` prints them
@@ -156,7 +156,8 @@ def _voice(path: Path, complete: bool) -> Report:
         }
     except BadCheckpoint as error:
         missing.append(str(error))
-    missing += [f"{name} holds NaN or infinity" for name, value in tensors.items() if complete and not is_finite(value)]
+    if complete:
+        missing += [f"{name} {problem}" for name, value in tensors.items() if (problem := fault(name, value))]
     report["metadata"] = {key: value for key, value in contents.metadata.items() if _plain(value)}
     return report | _about(tensors) | {"missing": missing, "odd": odd}
 

@@ -11,6 +11,8 @@ from rvc.errors import BadCheckpoint
 from rvc.weights.mapped_file import MappedTensors
 
 RELEASED_FROM = 1 << 18  # numbers of a tensor after which the pages of the file are released
+# The end of a direction's name → the axis whose rows are normalized. Weight norm divides each row by its length.
+DIRECTIONS = {"weight_v": 0, "position.v": 2}
 
 
 def is_finite(tensor: Tensor) -> bool:
@@ -20,8 +22,25 @@ def is_finite(tensor: Tensor) -> bool:
     return bool(torch.isfinite(tensor.sum(dtype=torch.float32)) or torch.isfinite(tensor).all())
 
 
+def fault(name: str, tensor: Tensor) -> str | None:
+    """Why a tensor makes each result NaN, as a phrase that follows its name in a message; None where it does not.
+
+    Args:
+        name: the tensor's name, by which directions of weight norm are known.
+        tensor: its numbers, of any type.
+    """
+    if not is_finite(tensor):
+        return "holds NaN or infinity"
+    axis = next((axis for end, axis in DIRECTIONS.items() if name.endswith(end)), None)
+    if axis is not None and tensor.dim() > axis:
+        others = [i for i in range(tensor.dim()) if i != axis]
+        if not torch.linalg.vector_norm(tensor.float(), dim=others).all():
+            return "has a row of the length 0, by which weight norm divides"
+    return None
+
+
 def refuse_nonfinite(tensors: MappedTensors, file: str, name_of: Callable[[str], str] = str) -> None:
-    """Raise BadCheckpoint for a tensor that holds NaN or infinity; each is read once, its pages are released.
+    """Raise BadCheckpoint for a tensor with a `fault`; each is read once, its pages are released.
 
     Args:
         tensors: the tensors of a file.
@@ -29,9 +48,7 @@ def refuse_nonfinite(tensors: MappedTensors, file: str, name_of: Callable[[str],
         name_of: a tensor's name here → its name in the file.
     """
     for name, tensor in tensors.items():
-        if not is_finite(tensor):
-            raise BadCheckpoint(
-                f"{file}'s tensor {name_of(name)} holds NaN or infinity; its training failed, or it is damaged"
-            )
+        if problem := fault(name, tensor):
+            raise BadCheckpoint(f"{file}'s tensor {name_of(name)} {problem}; its training failed, or it is damaged")
         if tensor.numel() > RELEASED_FROM:
             tensors.release_pages()

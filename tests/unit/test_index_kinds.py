@@ -128,6 +128,28 @@ def test_a_kind_that_crashes_faiss_is_refused(tmp_path):
     )
 
 
+def test_an_index_whose_search_gives_nothing_is_refused(tmp_path):
+    index = faiss.index_factory(WIDTH, "PQ8x4")
+    index.train(vectors())
+    index.add(vectors())
+    index.search_type = 99  # faiss knows no such way to search, and leaves the result as it was
+    faiss.write_index(index, str(tmp_path / "a.index"))
+    with pytest.raises(BadInput) as refusal:
+        load_index(tmp_path / "a.index")
+    assert str(refusal.value) == (
+        "a.index gives neighbors that it does not hold when faiss searches it; build an index with `rvc index build`"
+    )
+
+
+def test_neighbors_are_checked_in_every_search(tmp_path, monkeypatch):
+    loaded = load_index(write(tmp_path / "a.index", "Flat"))
+    monkeypatch.setattr(loaded, "faiss", faiss.index_factory(WIDTH, "PQ8x4"))
+    loaded.faiss.train(vectors())
+    loaded.faiss.search_type = 99
+    with pytest.raises(BadInput, match=r"^a\.index gives neighbors that it does not hold when faiss searches it"):
+        loaded.search(vectors(3, 1))
+
+
 @pytest.mark.parametrize("factory", ["ITQ16,LSH", "IVF8,FlatDedup"])
 def test_a_kind_whose_vectors_cannot_be_read_back_is_refused(tmp_path, factory):
     path = write(tmp_path / "a.index", factory)

@@ -21,6 +21,7 @@ from rvc.nn.synthesizer import Synthesizer
 from rvc.nn.synthesizer_config import layout, read_config
 from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.voices import embedders
+from rvc.voices.inspection import inspect
 from rvc.voices.model_tools import export, merge
 from rvc.voices.voice import load_voice
 from rvc.weights.checkpoint import read
@@ -319,6 +320,22 @@ def test_weights_that_are_not_finite_are_refused_before_the_conversion(folder):
     weight["dec.conv_pre.weight"][3, 3, 3] = float("nan")
     with pytest.raises(BadCheckpoint, match=r"v\.pth's tensor dec\.conv_pre\.weight holds NaN or infinity"):
         VoiceNetworks(changed(folder, weight=weight)).check(PM)
+
+
+@pytest.mark.parametrize("size", [0, 1e-30])  # the square of 1e-30 is 0 in float32
+def test_a_direction_of_the_length_0_is_refused_before_the_conversion(folder, size):
+    weight = torch.load(folder / "v.pth")["weight"]
+    name = "dec.ups.1.weight_v"
+    weight[name] = weight[name].float()
+    weight[name][3] = size
+    changed_voice = changed(folder, weight=weight)
+    with pytest.raises(BadCheckpoint) as refusal:
+        VoiceNetworks(changed_voice).check(PM)
+    assert str(refusal.value) == (
+        f"v.pth's tensor {name} has a row of the length 0, by which weight norm divides; its training failed, or it "
+        "is damaged"
+    )
+    assert f"{name} has a row of the length 0, by which weight norm divides" in inspect(changed_voice)["missing"]
 
 
 def test_a_merge_keeps_the_embedder_and_refuses_two(tmp_path):

@@ -156,7 +156,7 @@ class Case(Mapping[str, Array]):
         try:
             made = recipes.make(recipe, shape, self.__getitem__, self._stored)
             return np.ascontiguousarray(made.astype(dtype).reshape(shape))
-        except (KeyError, ValueError, IndexError, RecursionError) as error:
+        except (KeyError, ValueError, TypeError, IndexError, RecursionError) as error:
             raise GoldenError(
                 f"{name} of {self.folder.name} cannot be made from its recipe {dict(recipe)}: {error}; "
                 "record the case again"
@@ -170,7 +170,7 @@ class Case(Mapping[str, Array]):
                 value: Array = file.get_tensor(name)
         except FileNotFoundError:
             raise GoldenError(f"{path} is missing beside {JSON_NAME}; restore it or record the case again") from None
-        except SafetensorError as error:
+        except (SafetensorError, TypeError) as error:  # TypeError: a name or a type of numbers that NumPy lacks
             raise GoldenError(
                 f"{name} cannot be read from {path}: {error}; restore it or record the case again"
             ) from None

@@ -3,9 +3,11 @@
 import json
 import math
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+DEEPEST = 64  # levels of a document; those of this project have at most 9
 # Unicode categories that a terminal, XML or a page must not get: control characters, format characters (which include
 # the marks that reverse the direction of a text), lone surrogates, code points without a character, line separators.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
@@ -19,7 +21,9 @@ def parse(text: str) -> Any:
             digits than Python reads.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        _refuse_depth(value)
+        return value
     except json.JSONDecodeError:
         raise
     except RecursionError:
@@ -39,6 +43,22 @@ def parse_file(path: Path) -> Any:
         return parse(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise json.JSONDecodeError(f"no text in UTF-8, byte {error.start} is wrong", "", 0) from None
+
+
+def _refuse_depth(value: Any) -> None:
+    """Raise RecursionError for a value that is nested deeper than `DEEPEST`, which other code could not walk through."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _values_of(outer)]
+        if not level:
+            return
+    raise RecursionError
+
+
+def _values_of(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _refuse_constant(name: str) -> float:

@@ -7,6 +7,7 @@ cases, its scope and its other failures.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from parity import stages
 from parity.errors import ParityError
 from parity.goldens import closed_schema
 from parity.judge.states import Blame, CaseState, CellState, Metric, Mode, Tier
@@ -38,6 +39,7 @@ def contradictions(document: Mapping[str, Any]) -> Iterator[str]:
     limits = {(row["tensor"], row["mode"], row["metric"], row["limit"]) for row in document["limits"]}
     reasons = {row["because"] for row in document["waivers"]}
     required = Tier(document["tier"]["required"] if "tier" in document else Tier.FLOAT32)
+    known = {stage.name for stage in stages.every()}
     for case in document["cases"]:
         for cell in _cells(case):
             if sentence := _cell(cell, limits, reasons):
@@ -48,6 +50,8 @@ def contradictions(document: Mapping[str, Any]) -> Iterator[str]:
         if state != case["state"]:
             yield f"{case['name']} is stated as {case['state']!r}, and its cells give {state.value!r}"
         for stage in case["stages"]:
+            if stage["stage"] not in known:
+                yield f"{case['name']} has the stage {stage['stage']!r}, which is none of RVC"
             failed = any(CellState(cell["state"]).failed for cell in stage["cells"])
             if failed and stage["blame"] in (Blame.CLEAN, Blame.NOT_TESTED):
                 yield f"{stage['prefix']}{stage['stage']} of {case['name']} failed, and is stated as {stage['blame']!r}"

@@ -53,7 +53,7 @@ def _nearest_to_limit(cells: Sequence[Mapping[str, Any]]) -> str:
     formless = [cell for cell in cells if cell["state"] in _FORM_STATES]
     if formless:
         return f"{formless[0]['tensor']} {formless[0]['mode']}: {formless[0]['state']}"
-    measured = [cell for cell in cells if cell["metric"] != "form" and cell["value"] is not None]
+    measured = [cell for cell in cells if cell["metric"] != "form" and None not in (cell["value"], cell["limit"])]
     if not measured:
         return str(cells[0]["state"]) if cells and CellState(cells[0]["state"]).untested else ""
     top = max(measured, key=lambda cell: (cell_failed(cell), cell["times_limit"] or 0))

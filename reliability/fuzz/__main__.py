@@ -12,6 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
+os.environ.setdefault("RVC_BACKEND", "fixed")  # no reader measures kernels and stores the result
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")  # before NumPy and torch: a forked process has no threads of its parent
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 FORBIDDEN = (  # events of docs.python.org/3/library/audit_events.html, by their beginning
@@ -84,7 +85,9 @@ class Guard:
     def _event(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self._active:
             return
-        if event == "ctypes.dlopen" and str(arguments[0]).startswith(INSTALLED):
+        if event == "ctypes.dlopen" and (arguments[0] is None or str(arguments[0]).startswith(INSTALLED)):
+            return  # None: the process itself
+        if event == "pickle.find_class" and _is_compiler_cache(sys._getframe(1)):
             return
         if event.startswith(FORBIDDEN) and event != "socket.__new__":
             self._refuse(f"{event} {arguments[:1]!r}")
@@ -109,6 +112,14 @@ class Guard:
     def _refuse(self, what: str) -> None:
         self.violation = self.violation or what
         raise Forbidden(what)
+
+
+def _is_compiler_cache(caller: FrameType | None) -> bool:
+    """Whether numba reads its own cache of compiled functions, which it fills beside its users' modules."""
+    frame = caller
+    while frame is not None and not frame.f_code.co_filename.endswith("numba/core/caching.py"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def limit_memory(more: int) -> None:

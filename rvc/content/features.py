@@ -157,7 +157,7 @@ def read_config(path: Path) -> HubertConfig:
         if not isinstance(fields, dict):
             raise ValueError("it is not an object")
         return config_from_json(fields)
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise BadCheckpoint(f"the HuBERT folder's {path.name} cannot be read ({error})") from error
 
 

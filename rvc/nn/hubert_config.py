@@ -9,6 +9,10 @@ from rvc.errors import BadCheckpoint
 FAMILIES = {"wavlm": "WavLM", "wav2vec2": "wav2vec 2.0", "data2vec-audio": "data2vec", "whisper": "Whisper"}
 
 
+WIDEST = 1 << 16  # channels; the widest published network, of a billion weights, has 5120
+DEEPEST = 256  # layers; it has 48
+
+
 @dataclass(frozen=True)
 class HubertConfig:
     """Sizes of the network; the defaults are HuBERT-base's, as ContentVec has them."""
@@ -93,6 +97,16 @@ def config_from_json(fields: Mapping[str, Any]) -> HubertConfig:
         projected=int(fields.get("classifier_proj_size", base.projected)),
         eps=float(fields.get("layer_norm_eps", base.eps)),
     )
+    for size, name, largest in (
+        (config.width, "hidden_size", WIDEST),
+        (config.layers, "num_hidden_layers", DEEPEST),
+        (config.inner, "intermediate_size", WIDEST),
+        (config.conv_width, "conv_dim", WIDEST),
+    ):
+        if not 1 <= size <= largest:
+            raise BadCheckpoint(
+                f"the HuBERT config.json has {name} = {size}, expected 1 to {largest}; is it a HuBERT's config.json?"
+            )
     if len(config.kernels) != len(config.strides) or len(conv_dim) != len(config.kernels):
         raise BadCheckpoint("the HuBERT config.json has conv_dim, conv_kernel and conv_stride of different lengths")
     for parts, name in (

@@ -285,7 +285,8 @@ class SafeUnpickler(pickle.Unpickler):
             return Placeholder()  # a type of number that no supported model uses
         self.widths[str(key)] = dtype.itemsize
         if type(count) is not int or count < 0:
-            raise BadCheckpoint(f"the file claims a storage of {count!r} numbers; it is damaged")
+            claimed = count if isinstance(count, int | float) else "an unknown number of"
+            raise BadCheckpoint(f"the file claims a storage of {claimed} numbers; it is damaged")
         return StoredTensor(str(key), dtype, count, 0, (count,), (1,))
 
 

@@ -19,6 +19,7 @@ import torch
 
 from parity.cli import main as judge
 from parity.errors import ParityError
+from parity.goldens import text
 from parity.judge import limits, waivers
 from parity.output import diff
 from reliability.fuzz import attempt, campaign, figures, guards, minimization
@@ -174,12 +175,22 @@ def test_json_that_is_no_text_or_of_another_form_is_refused(
         read(tmp_path / "a.json")
 
 
+@pytest.mark.parametrize("form", ["[{}]", '{{"a": {}}}'])
+def test_json_nested_deeper_than_any_code_walks_is_refused(form: str) -> None:
+    deep = "1"
+    for _ in range(65):
+        deep = form.format(deep)
+    assert text.parse(form.format("1")) is not None
+    with pytest.raises(json.JSONDecodeError, match="nested too deeply"):
+        text.parse(deep)
+
+
 @pytest.mark.parametrize("error", [RvcError, ParityError])
 def test_a_message_that_quotes_a_long_text_keeps_its_two_ends(error: type[Exception]) -> None:
-    text = "a.pth holds " + "x" * 5000 + "; give another file"
-    assert str(error(text)).startswith("a.pth holds x")
-    assert str(error(text)).endswith("x; give another file")
-    assert len(str(error(text))) < 1510
+    message = str(error("a.pth holds " + "x" * 5000 + "; give another file"))
+    assert message.startswith("a.pth holds x")
+    assert message.endswith("x; give another file")
+    assert len(message) < 1510
 
 
 def test_a_dtype_of_any_length_is_refused_in_a_sentence_of_bounded_length(tmp_path: Path) -> None:

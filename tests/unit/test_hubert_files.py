@@ -123,6 +123,22 @@ def test_an_entry_of_the_config_without_a_value_takes_the_usual_one(folder):
     check_hubert(change(folder, conv_stride=None), "v1")
 
 
+@pytest.mark.parametrize("name, value", [("num_hidden_layers", 10**9), ("hidden_size", 0), ("intermediate_size", -1)])
+def test_a_size_that_no_network_has_is_refused_before_memory_is_taken(folder, name, value):
+    with pytest.raises(BadCheckpoint) as refusal:
+        check_hubert(change(folder, **{name: value}), "v1")
+    largest = 256 if name == "num_hidden_layers" else 65536
+    assert str(refusal.value) == (
+        f"the HuBERT config.json has {name} = {value}, expected 1 to {largest}; is it a HuBERT's config.json?"
+    )
+
+
+@pytest.mark.parametrize("name, value", [("intermediate_size", float("inf")), ("conv_dim", [float("inf")] * 7)])
+def test_an_infinite_size_is_refused(folder, name, value):
+    with pytest.raises(BadCheckpoint, match=r"^the HuBERT folder's config\.json cannot be read \(cannot convert float"):
+        check_hubert(change(folder, **{name: value}), "v1")
+
+
 def test_a_folder_without_a_config_or_with_shards_is_refused(folder):
     (folder / "config.json").rename(folder / "config.txt")
     with pytest.raises(BadCheckpoint, match=r"hubert has no config\.json, which holds the network's sizes"):

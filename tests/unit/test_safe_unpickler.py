@@ -134,6 +134,15 @@ def test_a_claim_of_two_gigabytes_is_refused_without_allocating_them(tmp_path):
         read_tensors(patched)
 
 
+def test_a_size_that_is_no_number_is_refused_in_words(tmp_path):
+    torch.save({"x": torch.arange(4.0)}, tmp_path / "x.pt")
+    patched = rewrite(tmp_path / "x.pt", lambda p: p.replace(b"K\x04tq", b"Ntq"))
+    with pytest.raises(
+        BadCheckpoint, match=r"the file claims a storage of an unknown number of numbers; it is damaged$"
+    ):
+        read_tensors(patched)
+
+
 def rewrite(path, change):
     """The same torch file with its pickle changed."""
     patched = path.with_name("patched.pt")

@@ -46,7 +46,7 @@ def parse_file(path: Path) -> Any:
 
 
 def _refuse_depth(value: Any) -> None:
-    """Raise RecursionError for a value that is nested deeper than `DEEPEST`, which other code could not walk through."""
+    """Raise RecursionError for a value that is nested deeper than `DEEPEST`, which other code may not walk."""
     level = [value]
     for _ in range(DEEPEST):
         level = [inner for outer in level for inner in _values_of(outer)]

@@ -284,9 +284,10 @@ class SafeUnpickler(pickle.Unpickler):
         if not isinstance(dtype, torch.dtype):
             return Placeholder()  # a type of number that no supported model uses
         self.widths[str(key)] = dtype.itemsize
-        if type(count) is not int or count < 0:
-            claimed = count if isinstance(count, int | float) else "an unknown number of"
-            raise BadCheckpoint(f"the file claims a storage of {claimed} numbers; it is damaged")
+        if type(count) is not int:
+            raise BadCheckpoint("the file claims a storage whose size is no number; it is damaged")
+        if count < 0:
+            raise BadCheckpoint(f"the file claims a storage of {count} numbers; it is damaged")
         return StoredTensor(str(key), dtype, count, 0, (count,), (1,))
 
 

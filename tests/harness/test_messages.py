@@ -214,6 +214,14 @@ REFUSED: dict[str, tuple[Where, str]] = {
         "audio16k of small cannot be made from its recipe {'how': 'join', 'of': ['nowhere']}: 'nowhere'; record the "
         "case again",
     ),
+    "a recipe of a list": (
+        lambda here: spoiled(
+            here,
+            lambda document: document["tensors"]["audio16k"].update(stored={"how": "steps", "of": [], "scale": 1}),
+        ).check(),
+        "[] cannot be read from {}/small/tensors.safetensors: argument 'name': 'list' object is not an instance of 'str'; "
+        "restore it or record the case again",
+    ),
     "no such index": (
         lambda here: voices.make_index("v3"),
         "there are no synthetic weights called 'index-v3'; choose one of " + ", ".join(kinds.WEIGHTS),

@@ -97,6 +97,24 @@ def test_a_process_that_dies_is_one_error() -> None:
     )
 
 
+def _failing(task: str) -> str:
+    raise ValueError(f"no {task}")
+
+
+def _fails() -> Callable[[str], str]:
+    return _failing
+
+
+def test_a_mistake_in_a_process_is_one_error() -> None:
+    tasks = ["small"]
+    with Helpers(1, _fails, lambda: tasks.pop() if tasks else None) as helpers:
+        while not helpers.wait(0.1):
+            pass
+        with pytest.raises(ParityError) as caught:
+            helpers.answers()
+    assert str(caught.value) == "small could not be judged: ValueError: no small"
+
+
 def test_a_run_needs_a_process(capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line.main(["run", "--jobs", "0"]) == 2
     assert "--jobs is 0; expected 1 or more processes" in capsys.readouterr().err

@@ -27,10 +27,11 @@ from parity.goldens import store
 from parity.goldens.trace_file import Trace
 from reference.errors import Refusal
 from reference.originals import open_original
-from reference.originals.base import ON_CPU, Original, Runtime
+from reference.originals.base import Original
 from reference.record import COMMITTED, ROOT, record, record_stream
 from reference.recording import case_weights, cases, environment
 from reference.recording.options import PROFILES
+from reference.runtime_options import ON_CPU, Runtime
 from reference.variants import float64_truth, isolated, reduced
 
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reference.errors import Refusal
-from reference.originals.base import ON_CPU, THREADS, Original, Runtime
+from reference.originals.base import THREADS, Original
 from reference.recording.options import Weights
+from reference.runtime_options import ON_CPU, Runtime
 
 
 @dataclass(frozen=True)

@@ -11,41 +11,20 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-import soundfile
 import torch
 
 from parity.goldens.trace_file import Trace
 from parity.hooks.interception import replaced
 from reference.errors import Refusal
 from reference.recording.options import Options, Weights
+from reference.runtime_options import ON_CPU, Runtime
 
 THREADS = 2  # torch threads; the goldens were recorded with two
 Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """Where an original computes; the default is how the goldens were recorded.
-
-    Attributes:
-        device: "cpu" or "cuda".
-        half: float16 on a GPU, as the originals choose there by themselves; False computes in float32.
-        graphs: let an original record CUDA graphs where it can.
-        plain_sound: read 16 kHz mono files with soundfile in place of ffmpeg, for machines without ffmpeg.
-    """
-
-    device: str = "cpu"
-    half: bool = False
-    graphs: bool = False
-    plain_sound: bool = False
-
-
-ON_CPU = Runtime()
 
 
 def suppress_output(method: Method) -> Method:
@@ -137,22 +116,6 @@ def command_line(*arguments: str) -> Iterator[None]:
     """Set sys.argv while the block runs, because the originals' configuration parses it."""
     with replaced(sys, argv=["original", *arguments]):
         yield
-
-
-def read_plain_sound(path: str, rate: int) -> Any:
-    """The samples of a mono file, float32 (N,), as ffmpeg decodes them where it need not resample.
-
-    Raises:
-        Refusal: the file has another rate or several channels.
-    """
-    samples, file_rate = soundfile.read(path, dtype="float32")
-    if file_rate != rate or samples.ndim != 1:
-        channels = 1 if samples.ndim == 1 else samples.shape[1]
-        raise Refusal(
-            f"{path} has {file_rate} Hz and {channels} channels; "
-            f"without ffmpeg an original reads mono files of {rate} Hz"
-        )
-    return samples
 
 
 def require_file(path: Path | None, option: str, why: str) -> Path:

@@ -1,6 +1,5 @@
 """RVC WebUI, commit 4338f12, from a checkout that the user names."""
 
-import functools
 import importlib
 import os
 import sys
@@ -14,11 +13,12 @@ from parity.goldens.trace_file import Trace
 from parity.hooks import stand_ins
 from parity.hooks.content import FunctionContent
 from parity.hooks.window import set_window
-from reference.errors import Refusal, refuse_failure
+from reference.errors import refuse_failure
 from reference.hooks.taps import OfflineTaps
-from reference.originals.base import THREADS, Original, command_line, read_plain_sound, require_file, suppress_output
+from reference.originals.base import THREADS, Original, command_line, require_file, suppress_output
 from reference.recording import checkout
 from reference.recording.options import Options, Weights
+from reference.runtime_options import choose_precision, read_plain_sound
 
 REPOSITORY = "RVC-Project/Retrieval-based-Voice-Conversion-WebUI"
 COMMIT = "4338f12c3c28c80b3ac015e2d0df66c41592746d"
@@ -113,24 +113,6 @@ class Webui2026(Original):
 
     def version(self) -> dict[str, str]:
         return {"name": REPOSITORY, "version": COMMIT[:7], "commit": COMMIT}
-
-
-def choose_precision(module: Any, dtype: torch.dtype) -> None:
-    """Let the configuration's own choice of a GPU stand, but compute there in `dtype`.
-
-    Raises:
-        Refusal: the original finds no GPU that it would use.
-    """
-    if module.infer_device.type == "cpu":
-        raise Refusal("the original finds no GPU that it uses (4 GiB and SM 5.3 at least); run it with --device cpu")
-    choice = module.get_device_dtype_sm
-
-    @functools.wraps(choice)
-    def chosen(number: int) -> Any:
-        device, _, sm, memory = choice(number)
-        return device, dtype, sm, memory
-
-    module.__dict__.update(infer_dtype=dtype, get_device_dtype_sm=chosen)
 
 
 def hubert(module: Any, model: Any) -> FunctionContent:

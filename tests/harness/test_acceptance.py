@@ -81,7 +81,7 @@ def test_a_gain_is_named_before_a_fitted_mistake_that_leaves_clearly_more() -> N
 
 
 def test_two_fitted_mistakes_that_leave_nothing_but_rounding_are_both_refused() -> None:
-    """Over one loudness window another mix rate is a gain: no tensor tells them apart."""
+    """Over one loudness window another mix rate is a gain: no tensor distinguishes them."""
     golden = features()
     ours = 1.01 * golden
     near = [

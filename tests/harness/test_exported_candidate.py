@@ -24,6 +24,10 @@ def test_a_precision_of_exported_graphs_needs_them(capsys: pytest.CaptureFixture
         "--precision float16 needs a GPU or exported graphs; add --device cuda or --runtime onnx"
         in capsys.readouterr().err
     )
+    assert main(["run", "--runtime", "onnx", "--precision", "bfloat16"]) == 2
+    assert capsys.readouterr().err == (
+        "parity: exported graphs have no bfloat16; choose --precision float16, or leave out --runtime onnx\n"
+    )
 
 
 def test_exported_voices_offer_the_stages_that_rvc_offers() -> None:

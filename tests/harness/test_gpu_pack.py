@@ -21,8 +21,9 @@ from parity.goldens import store
 from parity.judge import limits
 from parity.judge.states import Metric, Mode
 from parity.runs.selection import stage_names
+from reference import runtime_options
 from reference.errors import Refusal
-from reference.originals import base, open_original, webui_2026
+from reference.originals import open_original
 from reference.recording.options import Weights
 from reference.spread import ON_DEVICE
 
@@ -287,17 +288,17 @@ class FakeConfiguration:
 
 def test_an_original_on_a_card_computes_in_the_chosen_precision():
     module = FakeConfiguration("cuda:0")
-    webui_2026.choose_precision(module, torch.float32)
+    runtime_options.choose_precision(module, torch.float32)
     assert module.infer_dtype is torch.float32
     assert module.get_device_dtype_sm(0) == ("cuda:0", torch.float32, 9.0, 80.0)
     with pytest.raises(Refusal, match="the original finds no GPU that it uses"):
-        webui_2026.choose_precision(FakeConfiguration("cpu"), torch.float32)
+        runtime_options.choose_precision(FakeConfiguration("cpu"), torch.float32)
 
 
 def test_an_original_that_has_no_driver_for_a_card_is_refused(tmp_path):
     weights = Weights(tmp_path / "v.pth", tmp_path)
     with pytest.raises(Refusal, match="rvc-python is run on cpu, not on cuda"):
-        open_original("rvc-python", weights, runtime=base.Runtime("cuda"))
+        open_original("rvc-python", weights, runtime=runtime_options.Runtime("cuda"))
 
 
 def test_sound_of_another_rate_is_not_read_without_ffmpeg(tmp_path):
@@ -306,7 +307,7 @@ def test_sound_of_another_rate_is_not_read_without_ffmpeg(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, [[0.0, 0.0]] * 100, 8000)
     with pytest.raises(Refusal, match="without ffmpeg an original reads mono files of 16000 Hz"):
-        base.read_plain_sound(str(path), 16000)
+        runtime_options.read_plain_sound(str(path), 16000)
 
 
 def test_every_variant_of_a_card_states_its_precision():

@@ -259,7 +259,7 @@ def exit_code(document: dict[str, Any]) -> None:
 
 
 def stage_is_unknown(document: dict[str, Any]) -> None:
-    document["cases"][0]["stages"][0]["stage"] = "listening"
+    document["cases"][0]["stages"][0]["stage"] = "nonsense"
 
 
 EDITS: list[tuple[Callable[[dict[str, Any]], None], str]] = [
@@ -271,7 +271,7 @@ EDITS: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     (cell_is_explained, "small seg0.flow.z (isolated relative_rms) is stated as 'explained' without a decision"),
     (cell_is_waived, "small seg0.flow.z (isolated relative_rms) is waived, and no waiver has that reason"),
     (failures_are_removed, "the counts of small are not those of its cells"),
-    (stage_is_unknown, "small has the stage 'listening', which is none of RVC"),
+    (stage_is_unknown, "small has the stage 'nonsense', which is none of RVC"),
     (exit_code, "the exit code is stated as 0, and its cells give 1"),
 ]
 

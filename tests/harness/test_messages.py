@@ -217,10 +217,10 @@ REFUSED: dict[str, tuple[Where, str]] = {
     "a recipe of a list": (
         lambda here: spoiled(
             here,
-            lambda document: document["tensors"]["audio16k"].update(stored={"how": "steps", "of": [], "scale": 1}),
+            lambda document: document["tensors"]["audio16k"].update(stored={"how": "steps", "of": ["a"], "scale": 1}),
         ).check(),
-        "[] cannot be read from {}/small/tensors.safetensors: argument 'name': 'list' object is not an instance of 'str'; "
-        "restore it or record the case again",
+        "['a'] cannot be read from {}/small/tensors.safetensors: argument 'name': 'list' object is not an instance of "
+        "'str'; restore it or record the case again",
     ),
     "no such index": (
         lambda here: voices.make_index("v3"),

@@ -137,7 +137,7 @@ def test_a_claim_of_two_gigabytes_is_refused_without_allocating_them(tmp_path):
 def test_a_size_that_is_no_number_is_refused_in_words(tmp_path):
     torch.save({"x": torch.arange(4.0)}, tmp_path / "x.pt")
     patched = rewrite(tmp_path / "x.pt", lambda p: p.replace(b"K\x04tq", b"Ntq"))
-    with pytest.raises(BadCheckpoint, match="the file claims a storage whose size is no number; it is damaged$"):
+    with pytest.raises(BadCheckpoint, match=r"the file claims a storage whose size is no number; it is damaged$"):
         read_tensors(patched)
 
 

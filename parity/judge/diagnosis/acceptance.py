@@ -11,7 +11,7 @@ A prediction is what a tensor would be under one known mistake. It is accepted w
 
 Of the accepted predictions the strictest is taken: a mistake of the stage before one that any stage can make, and a
 prediction of fixed size before one whose size is fitted. A freer one takes its place only where it is clearly nearer to
-the candidate. Where two predictions are about equally near, and nothing but their order tells them apart, neither is
+the candidate. Where two predictions are about equally near, and nothing but their order distinguishes them, neither is
 accepted.
 """
 

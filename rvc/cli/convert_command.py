@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rvc.cli import options
+from rvc.cli import batch_tasks, options
 from rvc.cli.progress import ConversionProgress
-from rvc.errors import BadInput, RvcError
+from rvc.errors import BadInput
+from rvc.pipeline import executors
 
 if TYPE_CHECKING:
     from rvc.config import Config
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """
     options.merge_config(args)
     options.start(args)
+    executor = executors.named(args.executor) if args.executor is not None else None
     plan = make_plan(args)
     from rvc.pipeline.file_conversion import convert_file  # imports torch; checking options does not need it
 
@@ -59,15 +61,26 @@ def run(args: argparse.Namespace) -> int:
         print(f"note: {sentence}", file=sys.stderr)
     finished = finished_files(args, networks, config) if plan.batch else None
     failures, before = 0, 0
-    results: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = [{} for _ in plan.jobs]
+    keys: dict[int, str] = {}
+
+    def fail(place: int, message: str) -> None:
+        nonlocal failures
+        failures += 1
+        results[place] = {"input": str(plan.jobs[place].source), "error": message}
+        progress.print_error(f"rvc: {plan.jobs[place].source.name}: {message}")
+
     with ConversionProgress(len(plan.jobs), plan.batch) as progress:
-        for job in plan.jobs:
+        for place, job in enumerate(plan.jobs):
             try:
                 key = finished.key(job.source) if finished is not None and job.source.is_file() else ""
                 if finished is not None and finished.is_finished(key, job.target):
                     before += 1
-                    results.append({"input": str(job.source), "output": str(job.target), "finished_before": True})
+                    results[place] = {"input": str(job.source), "output": str(job.target), "finished_before": True}
                     progress.file_done()
+                    continue
+                if executor is not None:
+                    keys[place] = key
                     continue
                 result = convert_file(
                     job.source,
@@ -79,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
                     samples=args.format or "int16",
                     progress=progress.segments(job.source),
                 )
-                results.append(asdict(result))
+                results[place] = asdict(result)
                 if finished is not None:
                     finished.add(key, job.target)
                 if not args.json and not plan.batch:
@@ -88,11 +101,19 @@ def run(args: argparse.Namespace) -> int:
                 if not plan.batch:
                     raise
                 log.debug("%s", job.source, exc_info=True)
-                message = str(error) if isinstance(error, RvcError) else f"unexpected {type(error).__name__}: {error}"
-                failures += 1
-                results.append({"input": str(job.source), "error": message})
-                progress.print_error(f"rvc: {job.source.name}: {message}")
+                fail(place, executors.error_sentence(error))
             progress.file_done()
+        if executor is not None and finished is not None and keys:
+            places, settings = list(keys), batch_tasks.Settings.of(args)
+            tasks = [batch_tasks.Task(settings, plan.jobs[place].source, plan.jobs[place].target) for place in places]
+            for outcome in executor.results(batch_tasks.convert_task, tasks):
+                place = places[outcome.place]
+                if outcome.error is None:
+                    results[place] = outcome.value
+                    finished.add(keys[place], plan.jobs[place].target)
+                else:
+                    fail(place, outcome.error)
+                progress.file_done()
     if args.json:
         print(json.dumps({"files": results, "failed": failures} if plan.batch else results[0], indent=2))
     elif plan.batch:
@@ -125,6 +146,8 @@ def make_plan(args: argparse.Namespace) -> Plan:
 
     batch = len(args.inputs) > 1 or args.inputs[0].is_dir()
     if not batch:
+        if args.executor is not None:
+            raise BadInput(f"--executor is for several files, but {args.inputs[0]} is one; leave it out")
         check_target(args.out)
         refuse_overwriting(args.inputs, [args.out, args.trace])
         if args.trace is not None:

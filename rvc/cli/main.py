@@ -99,6 +99,12 @@ def _add_convert(commands: options.Commands) -> None:
         help="how long recordings are cut into segments and padded, in seconds (default 1 6 38 41)",
     )
     options.add_running_options(parser)
+    parser.add_argument(
+        "--executor",
+        metavar="EXECUTOR",
+        help="what runs the files of a batch: processes[=N] of this machine, or dask[=N or ADDRESS], on a cluster "
+        "where an ADDRESS is given (default: this process, one file after another)",
+    )
     parser.set_defaults(run=_run_convert, parser=parser)
 
 

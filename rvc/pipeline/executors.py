@@ -1,0 +1,200 @@
+"""Executors: they run independent tasks in several processes, on this machine or on several, and yield the results.
+
+A task is executed by a function of one argument; both are pickled. A worker process that ends is replaced, and its task
+is tried again, at most `TRIES` times. A task that fails does so alone.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import islice
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
+from typing import Any, Protocol
+
+from rvc.errors import BadInput, MissingExtra, RvcError
+
+TRIES = 3  # of a task whose worker ended
+MOST_WORKERS = 256
+IN_FLIGHT = 1000  # tasks that Dask's scheduler holds at once; each costs it about 1 kB and some bookkeeping
+DIED = f"its worker process ended {TRIES} times; is the memory sufficient?"
+
+Function = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A task that was executed.
+
+    Attributes:
+        place: the index of the task.
+        value: what the function returned; None for a task that failed.
+        error: why it failed, in one sentence; None for a task that did not.
+    """
+
+    place: int
+    value: Any = None
+    error: str | None = None
+
+
+class Executor(Protocol):
+    """Runs independent tasks."""
+
+    def results(self, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
+        """Execute `function(task)` for every task and yield each outcome when it is there, in any order."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Processes of this machine, started for one list of tasks."""
+
+    workers: int
+
+    def results(self, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
+        """Execute the tasks; see `Executor`."""
+        waiting = deque((place, 1) for place in range(len(tasks)))
+        running: dict[connection.Connection, tuple[BaseProcess, int, int]] = {}  # process, place, number of the try
+        idle: list[tuple[connection.Connection, BaseProcess]] = []
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.workers:
+                    place, attempt = waiting.popleft()
+                    pipe, process = idle.pop() if idle else _start_worker(function)
+                    running[pipe] = process, place, attempt
+                    with suppress(OSError):  # of a worker that ended while it was idle; `recv` raises EOFError
+                        pipe.send((place, tasks[place]))
+                ready = connection.wait(list(running))
+                for pipe in [pipe for pipe in running if pipe in ready]:
+                    process, place, attempt = running.pop(pipe)
+                    try:
+                        outcome = pipe.recv()
+                    except (EOFError, OSError):
+                        pipe.close()
+                        process.join()
+                        if attempt < TRIES:
+                            waiting.append((place, attempt + 1))
+                        else:
+                            yield Outcome(place, error=DIED)
+                        continue
+                    idle.append((pipe, process))
+                    yield outcome
+        finally:
+            for process, _, _ in running.values():  # there are some only when the caller stops early
+                process.terminate()
+            for pipe, process in [*idle, *((pipe, process) for pipe, (process, _, _) in running.items())]:
+                pipe.close()
+                process.join()
+
+
+@dataclass(frozen=True)
+class Dask:
+    """Workers of Dask Distributed: a cluster's, or processes of this machine.
+
+    Attributes:
+        address: of the cluster's scheduler, such as tcp://10.0.0.1:8786; None starts workers here.
+        workers: number of processes to start here.
+    """
+
+    address: str | None
+    workers: int
+
+    def results(self, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
+        """Execute the tasks; see `Executor`.
+
+        Raises:
+            BadInput: no scheduler answers at the address.
+        """
+        import dask
+        import distributed
+
+        library: Any = distributed  # its functions have no types
+        with dask.config.set({"distributed.scheduler.allowed-failures": TRIES - 1}):  # a cluster has its own number
+            local: Any = None
+            try:
+                if self.address is None:
+                    local = library.LocalCluster(
+                        n_workers=self.workers, threads_per_worker=1, processes=True, dashboard_address=None
+                    )
+                client = library.Client(local or self.address)
+            except (OSError, ValueError) as error:
+                raise BadInput(
+                    f"no Dask scheduler answers at {self.address} ({error}); start one with: dask scheduler"
+                ) from None
+            try:
+                numbered = iter(enumerate(tasks))
+
+                def submit(pair: tuple[int, Any]) -> Any:
+                    future = client.submit(_attempt, function, *pair, pure=False)
+                    places[future.key] = pair[0]
+                    return future
+
+                places: dict[Any, int] = {}
+                completed = library.as_completed([submit(pair) for pair in islice(numbered, IN_FLIGHT)])
+                for future in completed:
+                    place = places.pop(future.key)
+                    failure = future.exception()
+                    if failure is None:
+                        yield future.result()
+                    else:
+                        died = isinstance(failure, library.scheduler.KilledWorker)
+                        yield Outcome(place, error=DIED if died else error_sentence(failure))
+                    for pair in islice(numbered, 1):
+                        completed.add(submit(pair))
+            finally:
+                client.close()
+                if local is not None:
+                    local.close()
+
+
+def named(text: str) -> Executor:
+    """The executor of processes[=N] or dask[=N or ADDRESS]; N is the number of cores where it is left out.
+
+    Raises:
+        BadInput: there is no such executor, or its number of workers is out of range.
+        MissingExtra: Dask Distributed is not installed.
+    """
+    name, _, value = text.partition("=")
+    if name not in ("processes", "dask") or (name == "processes" and value and not value.isdecimal()):
+        raise BadInput(f"--executor is {text!r}; expected processes, processes=N, dask, dask=N or dask=ADDRESS")
+    workers = int(value) if value.isdecimal() else os.cpu_count() or 1
+    if not 1 <= workers <= MOST_WORKERS:
+        raise BadInput(f"--executor has {workers} workers; expected 1 to {MOST_WORKERS}")
+    if name == "processes":
+        return Processes(workers)
+    if find_spec("distributed") is None:
+        raise MissingExtra("dask", "--executor dask")
+    return Dask(value if value and not value.isdecimal() else None, workers)
+
+
+def error_sentence(error: BaseException) -> str:
+    """Why a task failed, in one sentence."""
+    return str(error) if isinstance(error, RvcError) else f"unexpected {type(error).__name__}: {error}"
+
+
+def _attempt(function: Function, place: int, task: Any) -> Outcome:
+    try:
+        return Outcome(place, function(task))
+    except Exception as error:
+        return Outcome(place, error=error_sentence(error))
+
+
+def _start_worker(function: Function) -> tuple[connection.Connection, BaseProcess]:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_work, args=(there, function))
+    process.start()
+    there.close()
+    return here, process
+
+
+def _work(pipe: connection.Connection, function: Function) -> None:
+    """Execute tasks until the pipe is closed, as it is when the main process ends, too."""
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+        while True:
+            pipe.send(_attempt(function, *pipe.recv()))

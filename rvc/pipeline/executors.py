@@ -6,6 +6,7 @@ is tried again, at most `TRIES` times. A task that fails does so alone.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 from collections import deque
@@ -114,6 +115,7 @@ class Dask:
         import distributed
 
         library: Any = distributed  # its functions have no types
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a worker that ends is an outcome, or tried again
         with dask.config.set({"distributed.scheduler.allowed-failures": TRIES - 1}):  # a cluster has its own number
             local: Any = None
             try:

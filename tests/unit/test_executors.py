@@ -31,7 +31,7 @@ def batch(tmp_path_factory):
         soundfile.write(folder / "in" / f"{number}.wav", tone, RATE)
     (folder / "in" / "broken.wav").write_bytes(b"no sound")
     voice, hubert = write_voice(folder / "voice.pth"), write_hubert(folder / "hubert")
-    options = ["--model", str(voice), "--hubert", str(hubert), "--f0-method", "harvest", "--json"]
+    options = ["--model", str(voice), "--hubert", str(hubert), "--f0-method", "pm", "--json"]
     assert main(["convert", str(folder / "in"), str(folder / "serial"), *options]) == 1
     return folder, options
 

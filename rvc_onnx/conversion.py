@@ -113,6 +113,7 @@ class Conversion:
             track = self.track(padded) if self.voice.facts["f0"] else None
         pieces = [self.segment(f"seg{i}", padded, span, track) for i, span in enumerate(parts)]
         waveform = record("waveform.concat", np.concatenate(pieces))
+        signal.refuse_nonfinite(waveform)
         rate = self.rate
         if self.mix != 1:
             floor = self.constants["loudness"]["floor"]

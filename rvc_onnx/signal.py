@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rvc_onnx.errors import OnnxVoiceError
+
 Samples = npt.NDArray[np.float32]
 Signal = npt.NDArray[np.float64]
 
@@ -193,6 +195,12 @@ def resample(waveform: Samples, source: int, target: int) -> Samples:
     length = math.ceil(len(waveform) * (target / source))
     made = soxr.resample(waveform, source, target, quality="HQ")
     return np.pad(made[:length], (0, max(length - len(made), 0)))
+
+
+def refuse_nonfinite(waveform: Samples) -> None:
+    """Raise OnnxVoiceError for a synthesized waveform, float32 (M,), that holds NaN or infinity."""
+    if len(waveform) and not (np.isfinite(waveform.max()) and np.isfinite(waveform.min())):
+        raise OnnxVoiceError("the voice's waveform is not finite; its files are damaged: export the voice again")
 
 
 def to_int16(waveform: Samples, limit: float) -> npt.NDArray[np.int16]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rvc_onnx import block_signal, retrieval
+from rvc_onnx import block_signal, retrieval, signal
 from rvc_onnx import f0 as pitch
 from rvc_onnx.block_signal import CROSSFADES, GATE_OFF, Gate, Samples
 from rvc_onnx.errors import OnnxVoiceError
@@ -226,6 +226,7 @@ class Stream:
         own = self.f0(at16k) if self.voice.facts["f0"] else None
         raw = self.synthesize(content, own)
         waveform = self.record("waveform.model", self.formant.restore_duration(raw[0]))
+        signal.refuse_nonfinite(waveform)
         out = self.join(*self.best_offset(self.mix(self.to_device(waveform))))
         self.number += 1
         return out

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from rvc.errors import BadInput
+from rvc.errors import BadInput, RvcError
 from rvc.weights.whole_files import atomically
 
 Samples = npt.NDArray[np.float32]
@@ -125,6 +125,12 @@ def resample(samples: Samples, source: int, target: int) -> Samples:
     length = math.ceil(len(samples) * (target / source))
     resampled: Samples = soxr.resample(samples, source, target, quality="HQ")
     return np.pad(resampled[:length], (0, max(length - len(resampled), 0)))
+
+
+def refuse_nonfinite(waveform: Samples) -> None:
+    """Raise RvcError for a synthesized waveform, float32 (M,), that holds NaN or infinity."""
+    if len(waveform) and not (np.isfinite(waveform.max()) and np.isfinite(waveform.min())):
+        raise RvcError("the voice's waveform is not finite; its weights are damaged: inspect the voice file")
 
 
 def to_int16(waveform: Samples) -> npt.NDArray[np.int16]:

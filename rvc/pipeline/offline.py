@@ -21,7 +21,7 @@ from rvc.audio import output, preparation, segments
 from rvc.audio.segments import Span
 from rvc.config import Config
 from rvc.content import alignment, features
-from rvc.errors import BadInput, RvcError
+from rvc.errors import BadInput
 from rvc.f0 import postprocessing
 from rvc.noise import NoiseSource, TappedNoise
 from rvc.pipeline.conversion_networks import ConversionNetworks
@@ -165,8 +165,8 @@ def render(
     waveform = tap("waveform.concat", synthesize(contents, spans, pitch, voice, config, noise, tap, watch))
     with watch.stage("output"):
         # With exact_hits "nan" the retrieval may return NaN as the originals do, which is no sign of damaged weights.
-        if not (np.isfinite(waveform.max()) and np.isfinite(waveform.min())) and config.exact_hits == "finite":
-            raise RvcError("the voice's waveform is not finite; its weights are damaged: inspect the voice file")
+        if config.exact_hits == "finite":
+            output.refuse_nonfinite(waveform)
         if config.rms_mix_rate != 1:
             mixed = output.mix_loudness(waveform, input_loudness, voice.rate, config.rms_mix_rate)
             waveform = tap("waveform.rmsmixed", mixed)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from rvc.audio.output import refuse_nonfinite
 from rvc.audio.resampling import resample
 from rvc.errors import BadInput
 from rvc.noise import NoiseSource, Seeded
@@ -84,6 +85,7 @@ class Stream:
             float32 (block,).
         Raises:
             BadInput: `samples` has another shape or dtype.
+            RvcError: the voice's waveform is not finite.
         """
         if samples.shape != (self.sizes.block,) or samples.dtype != np.float32:
             raise BadInput(
@@ -97,6 +99,8 @@ class Stream:
         tap("input_wav", self._input.raw)
         tap("input16k", at16k)
         waveform = self._converter.convert(at16k, context)
+        if self.models.exact_hits == "finite":  # "nan" may return NaN as the original does
+            refuse_nonfinite(waveform.numpy())
         waveform = resample(waveform, context.models.voice.rate, self.sizes.rate)
         out = self._output.push(waveform, self._input.loudness_reference(controls), controls, tap)
         self.number += 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from rvc.errors import BadInput
+from rvc.errors import BadInput, RvcError
 from rvc.noise import Seeded, Tape
 from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.controls import Controls
@@ -33,6 +35,16 @@ def run(stream, sound):
 @pytest.fixture(scope="module")
 def models():
     return tiny_models()
+
+
+def test_a_block_that_is_not_finite_is_refused(models, monkeypatch):
+    stream = Stream(models, SIZES)
+    nan = torch.full((SIZES.block + SIZES.held + SIZES.search,), float("nan"))
+    monkeypatch.setattr(stream._converter, "convert", lambda *_: nan)
+    with pytest.raises(RvcError, match="the voice's waveform is not finite; its weights are damaged"):
+        stream.block(speech(SIZES.block))
+    stream.models = dataclasses.replace(models, exact_hits="nan")
+    assert np.isnan(stream.block(speech(SIZES.block))).all()
 
 
 # memory ---------------------------------------------------------------------------------------------------------------

@@ -288,3 +288,13 @@ def test_the_loudness_mix_in_pieces_is_that_of_the_whole(monkeypatch):
     whole = signal.mix_loudness(*arguments)
     monkeypatch.setattr(signal, "GAIN_PIECE", 777)
     assert np.array_equal(signal.mix_loudness(*arguments), whole)
+
+
+def test_a_waveform_that_is_not_finite_is_refused() -> None:
+    for value in (np.nan, np.inf, -np.inf):
+        with pytest.raises(
+            rvc_onnx.OnnxVoiceError,
+            match=r"^the voice's waveform is not finite; its files are damaged: export the voice again$",
+        ):
+            signal.refuse_nonfinite(np.array([0, value, 0], np.float32))
+    signal.refuse_nonfinite(np.zeros(0, np.float32))

@@ -15,6 +15,7 @@ from parity.judge.verdict_schema import FORMAT as VERDICT_FORMAT
 Json = dict[str, Any]
 FORMAT = "rvc-shared-result/1"
 _CELL = ("tensor", "mode", "metric", "state", "value", "limit", "times_limit")
+_TIER = ("required", "reached")
 _COUNTS = ("expected", "compared", "passed", "failed", "waived", "not_tested")
 _NUMBERS = tuple(name for name, entry in messages.OPTIONS.items() if entry["type"] in ("number", "integer"))
 
@@ -46,7 +47,8 @@ def _result(verdict: Mapping[str, Any]) -> Json:
         "candidate": {key: about[key] for key in ("name", "version", "runtime") if key in about},
         "precision": declared.get("precision"),
         "state": verdict["state"],
-        **{key: verdict[key] for key in ("tier", "output_holds") if key in verdict},
+        **({"tier": {key: verdict["tier"][key] for key in _TIER}} if "tier" in verdict else {}),
+        **({"output_holds": verdict["output_holds"]} if "output_holds" in verdict else {}),
         "counts": {key: verdict["counts"][key] for key in _COUNTS},
         "stages": [_stage(stage) for case in verdict["cases"] for stage in case["stages"]],
     }

@@ -79,10 +79,11 @@ def test_candidates_side_by_side(watched: Watched, comparison: Report) -> None:
         ".map((r) => [...r.cells].map((c) => c.textContent.trim()))"
     )
     for row, (name, folder) in zip(rows, comparison.verdicts.items(), strict=True):
-        counts = json.loads((folder / "verdict.json").read_text())["counts"]
+        verdict = json.loads((folder / "verdict.json").read_text())
         assert row[0].startswith(name)
-        assert [int(cell) for cell in row[2:7]] == [
-            counts[key] for key in ("passed", "failed", "waived", "not_tested", "expected")
+        assert row[2] == (verdict["tier"]["reached"] or "—")
+        assert [int(cell) for cell in row[3:8]] == [
+            verdict["counts"][key] for key in ("passed", "failed", "waived", "not_tested", "expected")
         ]
     assert "not tested" in page.inner_text("main")
     page.click(f"text={next(iter(FAULTS))} >> xpath=../td[2]/a")

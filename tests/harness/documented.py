@@ -19,7 +19,7 @@ PAGES = [
     *(page for folder in FOLDERS for page in sorted((ROOT / folder).rglob("*.md"))),
 ]
 # First words of a line that is a command; a block of text may not hold one at the beginning of a line.
-PROGRAMS = ("rvc", "rvc-parity", "rvc-onnx", "python", "pip", "nox", "cc", "make", "cargo", "git", "docker")
+PROGRAMS = ("rvc", "rvc-parity", "rvc-onnx", "python", "pip", "nox", "cc", "make", "cargo", "git", "docker", "dask")
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Reason(StrEnum):
     SESSION = "it makes an environment of its own and runs what other tests and CI run"
     ORIGINAL = "it needs an original"
     DEVICE = "it needs a sound device"
+    SERVER = "it runs until it is stopped"
     LONG = "it takes more than 20 s of processor time"
 
 
@@ -95,6 +96,11 @@ ELSEWHERE = (
     Elsewhere("python -m parity.spread", Reason.ORIGINAL),
     Elsewhere("rvc live --list-devices", Reason.DEVICE, "tests/unit/test_cli_stream.py::test_live_lists_devices"),
     Elsewhere("rvc live", Reason.DEVICE, "tests/unit/test_cli_stream.py::test_live_converts_between_devices"),
+    Elsewhere(
+        "dask",
+        Reason.SERVER,
+        "tests/unit/test_executors.py::test_a_cluster_of_dasks_own_tools_has_the_bytes_of_one_process",
+    ),
     Elsewhere("rvc-parity run", Reason.LONG, "tests/parity/test_goldens.py::test_a_conversion_equals_the_golden"),
     Elsewhere(
         'rvc-parity check --candidate "python -m parity.adapters.onnx_runtime"',

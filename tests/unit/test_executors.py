@@ -4,6 +4,9 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +87,39 @@ def test_processes_of_which_one_is_killed_have_the_bytes_of_one_process(batch, t
 def test_dask_workers_of_which_one_is_killed_have_the_bytes_of_one_process(batch, tmp_path, monkeypatch, capfd):
     pytest.importorskip("distributed")
     check(batch, tmp_path / "out", "dask=2", monkeypatch, capfd)
+
+
+def test_a_cluster_of_dasks_own_tools_has_the_bytes_of_one_process(batch, tmp_path, capfd):
+    pytest.importorskip("distributed")
+    folder, options = batch
+    dask, file = [sys.executable, "-m", "dask"], tmp_path / "scheduler.json"
+    scheduler = [
+        *dask,
+        "scheduler",
+        "--scheduler-file",
+        str(file),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--no-dashboard",
+    ]
+    worker = [*dask, "worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [subprocess.Popen(command, cwd=tmp_path, **quiet) for command in (scheduler, worker)]
+    try:
+        while not file.exists():
+            assert started[0].poll() is None
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+        out = tmp_path / "out"
+        assert main(["convert", str(folder / "in"), str(out), *options, "--executor", f"dask={address}"]) == 1
+        assert digests(out) == digests(folder / "serial")
+        assert json.loads(capfd.readouterr().out)["failed"] == 1
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def test_a_task_that_fails_or_kills_its_worker_does_so_alone():

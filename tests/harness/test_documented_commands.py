@@ -348,7 +348,7 @@ def test_every_command_of_a_page_runs(
             main, arguments = program
             code = main(arguments)
         else:
-            code = subprocess.run(["bash", "-euo", "pipefail", "-c", command]).returncode
+            code = subprocess.run(["bash", "-euo", "pipefail", "-c", command], timeout=300).returncode
         out = capfd.readouterr()
         accepted = REPORTED if {"live", "--tier"} & set(command.split()) else HELD
         assert code in accepted, f"{command} ended with {code}\n{out.out}\n{out.err}"

@@ -8,7 +8,7 @@ import pytest
 from reliability.kills import __main__ as kills
 from reliability.kills.tasks import TASKS, Task
 
-SLOWLY = "import time\nfor _ in range(20):\n    file.write('x' * 100); file.flush(); time.sleep(0.03)\nfile.close()\n"
+SLOWLY = "import time\nfor _ in range(40):\n    file.write('x' * 100); file.flush(); time.sleep(0.03)\nfile.close()\n"
 IN_PLACE = f"file = open('a.txt', 'w')\n{SLOWLY}"
 RENAMED = f"import os\nfile = open('.a.part', 'w')\n{SLOWLY}os.replace('.a.part', 'a.txt')"
 OTHER_NAMES = f"import os\nname = f'.{{os.getpid()}}.part'\nfile = open(name, 'w')\n{SLOWLY}os.replace(name, 'a.txt')"
@@ -27,7 +27,7 @@ ONLY_ONCE = f"import sys\nfrom pathlib import Path\nPath('begun').touch(exist_ok
 def test_each_loss_is_noticed(script: str, problem: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kills, "EARLIEST", 0.5)
     task = Task("planted", lambda folder: None, ("-c", script), ("*.txt",))
-    row = kills.run(task, 3, random.Random(1))
+    row = kills.run(task, 4, random.Random(1))
     problems = row["problems"]
     assert isinstance(problems, list)
     assert (problems == []) if problem is None else any(problem in text for text in problems), problems

@@ -118,7 +118,6 @@ def _add_rvc_options(parser: argparse.ArgumentParser) -> None:
         help="of the networks (default float32): float16 on a GPU or in exported graphs, bfloat16 on any device; "
         "judge it with the --tier of the same name",
     )
-
     parser.add_argument(
         "--jobs",
         type=int,

@@ -2,12 +2,10 @@
 
 import copy
 import datetime
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from parity import stages
 from parity.candidates import candidate
@@ -30,7 +28,7 @@ from parity.output.verdict_json import Json
 from parity.own_noise.statistical_mode import NumericPart, StatisticalMode, draws_own
 from parity.runs import manifest, not_shown
 from parity.runs.journal import Journal, program_files
-from parity.runs.parallel.helpers import Helpers
+from parity.runs.parallel.goldens import AfterCase, Judging, judge_in_parallel
 from parity.runs.progress import Progress
 from parity.runs.repetition import Reference, Repetition
 from parity.runs.selection import Selection, seconds, select
@@ -159,10 +157,10 @@ def run(
     try:
         with Progress({folder.name: _cost(folder) for folder in folders}) as progress:
             if jobs > 1 and options.make is not None:
-                judging = Judging(limits, copy.deepcopy(waivers), only_stage, out, command, journal)
+                judging = Judging(_JudgeOnce(limits, copy.deepcopy(waivers), only_stage, out, command), journal)
                 unfinished = [folder for folder in folders if not (options.resume and journal.has(folder))]
-                elsewhere = _judge_in_parallel(
-                    unfinished, judging, program, options.make, jobs, options.fail_fast, repetition, progress
+                elsewhere = judge_in_parallel(
+                    unfinished, judging, program, options.make, jobs, options.fail_fast, repetition, progress, _cost
                 )
                 if options.fail_fast and elsewhere:  # the goldens that nobody has judged yet are left
                     folders = [folder for folder in folders if folder.name in elsewhere or journal.has(folder)]
@@ -240,139 +238,18 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Judging:
-    """What every process needs to judge goldens, beside the candidate. It can be pickled."""
+class _JudgeOnce:
+    """Judges a golden without continuing chains after a failure, which depends on the failures before it."""
 
     limits: Limits
     waivers: Waivers
     only_stage: str | None
     out: Path
     command: str
-    journal: Journal
 
-    def judge(self, folder: Path, program: Candidate, observe: Observer, after: "AfterCase | None" = None) -> bool:
-        """Judge a golden, and keep it in the journal where nothing fails; whether something does.
-
-        A golden that fails is judged again by the process of the run, in the order of the run: what is repeated and
-        continued after a failure depends on the failures before it.
-        """
-        each = _judge_folder(
-            folder,
-            program,
-            self.limits,
-            self.waivers,
-            self.only_stage,
-            self.out,
-            self.command,
-            observe,
-            after,
-            Allowance(most=0),
-        )
-        if not each.failed:
-            self.journal.add(folder, each.verdict, each.document, each.network_f0)
-        return each.failed
-
-
-class AfterCase(Protocol):
-    """What is done after a golden is judged."""
-
-    def after_case(self, case: Case, judged: CaseVerdict) -> None:
-        """As `Repetition.after_case`."""
-        ...
-
-
-@dataclass(frozen=True)
-class _AfterPassed:
-    """Passes cases that do not differ to a repetition; the others are judged again."""
-
-    repetition: Repetition
-
-    def after_case(self, case: Case, judged: CaseVerdict) -> None:
-        if judged.state is not CaseState.DIFFERS:
-            self.repetition.after_case(case, judged)
-
-
-@dataclass
-class _Helper:
-    """Starts to judge in another process."""
-
-    judging: Judging
-    make: Callable[[], Candidate]
-
-    def __call__(self) -> Callable[[str], bool]:
-        program = self.make()
-        return lambda folder: self.judging.judge(Path(folder), program, unobserved)
-
-
-@dataclass
-class _Tasks:
-    """The goldens that no process has taken yet, the longest first."""
-
-    folders: list[Path]
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def take(self) -> str | None:
-        """The next one; None where none is left."""
-        with self.lock:
-            return str(self.folders.pop(0)) if self.folders else None
-
-
-def _judge_in_parallel(
-    folders: Sequence[Path],
-    judging: Judging,
-    program: Candidate,
-    make: Callable[[], Candidate],
-    jobs: int,
-    fail_fast: bool,
-    repetition: Repetition | None,
-    progress: Progress,
-) -> set[str]:
-    """Judge goldens in this process and `jobs - 1` others; the names of those that fail.
-
-    This process begins with the golden whose calls are repeated at the end of the run, so that others lie between.
-    """
-    failed: set[str] = set()
-    after = _AfterPassed(repetition) if repetition is not None else None
-    mine = next((folder for folder in folders if _is_file(folder)), None) if repetition is not None else None
-    others = sorted((folder for folder in folders if folder != mine), key=_cost, reverse=True)
-    tasks = _Tasks(others)
-    with Helpers(jobs - 1, _Helper(judging, make), tasks.take) as helpers:
-        task = str(mine) if mine is not None else tasks.take()
-        while task is not None:
-            folder = Path(task)
-            progress.start(folder.name)
-            if judging.judge(folder, program, progress.stage, after):
-                failed.add(folder.name)
-            progress.finish(folder.name)
-            _count(helpers, failed, progress)
-            if fail_fast and failed:
-                break
-            task = tasks.take()
-        while not (fail_fast and failed):
-            ended = helpers.wait(0.2)
-            _count(helpers, failed, progress)
-            if ended:
-                break
-    return failed
-
-
-def _count(helpers: Helpers, failed: set[str], progress: Progress) -> None:
-    """Enter what other processes have judged."""
-    for task, fails in helpers.answers():
-        name = Path(task).name
-        progress.start(name)
-        progress.finish(name)
-        if fails:
-            failed.add(name)
-
-
-def _is_file(folder: Path) -> bool:
-    """Whether a golden holds the conversion of a file."""
-    try:
-        facts = store.open_case(folder).facts
-    except GoldenError:
-        return False
-    return not facts.blocks and not facts.isolated
+    def __call__(self, folder: Path, program: Candidate, observe: Observer, after: AfterCase | None) -> Judged:
+        settings = (self.limits, self.waivers, self.only_stage, self.out, self.command)
+        return _judge_folder(folder, program, *settings, observe, after, Allowance(most=0))
 
 
 def _not_shown(program: Candidate, judged: Sequence[Judged], folders: Sequence[Path]) -> list[Json]:
@@ -463,7 +340,7 @@ def _judge_folder(
     out: Path,
     command: str,
     observe: Observer,
-    repetition: "AfterCase | None",
+    repetition: AfterCase | None,
     allowance: Allowance,
 ) -> Judged:
     begin = time.monotonic()
@@ -490,7 +367,7 @@ def judge_case(
     only_stage: str | None = None,
     observe: Observer = unobserved,
     allowance: Allowance | None = None,
-    repetition: "AfterCase | None" = None,
+    repetition: AfterCase | None = None,
     predictions: Counterfactuals | None = None,
 ) -> CaseVerdict:
     """Judge a candidate on one golden: every run over goldens, and the mutants, are judged by this function.

@@ -16,14 +16,8 @@ if TYPE_CHECKING:
     from rvc.noise import NoiseSource
     from rvc.pipeline.conversion_networks import ConversionNetworks
 
-OF_THE_COMMAND = (
-    "inputs",
-    "out",
-    "parser",
-    "run",
-    "config",
-    "executor",
-)  # of the arguments, no options of a conversion
+# Arguments of the command that are no options of one conversion; those of --config are merged already.
+OF_THE_COMMAND = ("inputs", "out", "parser", "run", "config", "executor")
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class Processes:
 
     def results(self, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
         """Execute the tasks; see `Executor`."""
+        _let_threads_sleep()
         waiting = deque((place, 1) for place in range(len(tasks)))
         running: dict[connection.Connection, tuple[BaseProcess, int, int]] = {}  # process, place, number of the try
         idle: list[tuple[connection.Connection, BaseProcess]] = []
@@ -114,6 +115,7 @@ class Dask:
         import dask
         import distributed
 
+        _let_threads_sleep()
         library: Any = distributed  # its functions have no types
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a worker that ends is an outcome, or tried again
         with dask.config.set({"distributed.scheduler.allowed-failures": TRIES - 1}):  # a cluster has its own number
@@ -184,6 +186,11 @@ def _attempt(function: Function, place: int, task: Any) -> Outcome:
         return Outcome(place, function(task))
     except Exception as error:
         return Outcome(place, error=error_sentence(error))
+
+
+def _let_threads_sleep() -> None:
+    """Let OpenMP's threads of the workers sleep while they wait; in a loop they take the other workers' cores."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _start_worker(function: Function) -> tuple[connection.Connection, BaseProcess]:

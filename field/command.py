@@ -5,7 +5,8 @@
     python -m field webui-2026 --checkout webui-2026=../webui      a program that lives in a repository
 
 pip installs each program into its own environment, from the registry, on the machine of whoever runs this. A program
-that is not installed is reported as such. Exit codes: 0 the results were written, 2 usage.
+that is not installed, or does not answer, is reported as such, and the others go on. Exit codes: 0 the results were
+written, 2 usage.
 """
 
 import argparse
@@ -115,22 +116,30 @@ def _results(program: Program, checkout: Path | None, options: argparse.Namespac
     except NotInstalled as error:
         return [document.not_installed(profile, str(error)) for profile in chosen]
     deadline = time.monotonic() + options.minutes * 60
-    if problem := judging.examine(command, deadline):
-        return [document.not_installed(profile, f"its adapter does not start: {problem}") for profile in chosen]
-    results = []
-    for number, profile in enumerate(chosen):
+    with judging.Limited(command, deadline) as running:
+        problem = judging.examine(running)
+        if problem is None:
+            return list(_judged(program, running, chosen, deadline, options))
+    if problem.starts:
+        return [document.no_answer(profile, problem.sentence) for profile in chosen]
+    return [document.not_installed(profile, f"its adapter does not start: {problem.sentence}") for profile in chosen]
+
+
+def _judged(
+    program: Program, running: judging.Limited, profiles: Sequence[str], deadline: float, options: argparse.Namespace
+) -> Iterable[Json]:
+    """One result for each profile of a program that has answered `hello`."""
+    for number, profile in enumerate(profiles):
         listed: list[Golden] = [golden for golden in goldens() if golden.profile == profile]
         of_profile = [golden for golden in listed if golden.name in (options.golden or (golden.name,))]
         if not of_profile:
             continue
         now = time.monotonic()
-        until = now + (deadline - now) / (len(chosen) - number)  # what one profile leaves, the next one may use
+        running.extend(now + (deadline - now) / (len(profiles) - number))  # what one profile leaves, the next may use
         out = options.out / program.name / profile
-        again = f"python -m field {program.name}"
-        verdict = judging.judge(command, profile, of_profile, out, until, again, options.resume)
+        verdict = judging.judge(running, profile, of_profile, out, f"python -m field {program.name}", options.resume)
         names = [golden.name for golden in listed]
-        results.append(document.result(profile, verdict, program.expected.get(profile), names, out))
-    return results
+        yield document.result(profile, verdict, program.expected.get(profile), names, out)
 
 
 def _collected(program: Program, _checkout: Path | None, options: argparse.Namespace) -> Iterable[Json]:

@@ -15,8 +15,8 @@ from parity.judge.states import Blame, CaseState
 
 Json = dict[str, Any]
 FORMAT = "rvc-field/1"
-NOT_INSTALLED = "not installed"
-VERDICTS = ("pass", "differs", "partial", NOT_INSTALLED)
+NOT_INSTALLED, NO_ANSWER = "not installed", "does not answer"
+VERDICTS = ("pass", "differs", "partial", NOT_INSTALLED, NO_ANSWER)
 _TEXT, _NUMBER = {"type": "string"}, {"type": "number"}
 _TEXT_OR_NULL, _NUMBER_OR_NULL = {"type": ["string", "null"]}, {"type": ["number", "null"]}
 
@@ -82,6 +82,11 @@ def check(document: Json) -> Json:
 def not_installed(profile: str, reason: str) -> Json:
     """The result of a program that cannot be run here."""
     return _result(profile, NOT_INSTALLED, reason=reason)
+
+
+def no_answer(profile: str, reason: str) -> Json:
+    """The result of a program that runs and does not answer `hello` as the protocol states."""
+    return _result(profile, NO_ANSWER, reason=reason)
 
 
 def result(

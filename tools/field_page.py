@@ -41,6 +41,7 @@ Each program ran unmodified, in an environment of its own, beside what an origin
 
 **Verdict.** *pass*: every stage of every golden holds. *partial*: nothing that the program offers differs, and it does
 not offer everything. *differs*: at least one stage makes a mistake. *not installed*: it could not be run here.
+*does not answer*: it runs, and its adapter gave no answer to the first request.
 **Profile.** The original whose goldens the program is compared with.
 """
 LEGEND = (

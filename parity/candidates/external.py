@@ -18,7 +18,7 @@ import difflib
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -61,7 +61,7 @@ class External:
         self._hello: dict[str, Any] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="rvc-parity-")
 
-    def __enter__(self) -> "External":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -45,7 +45,7 @@ class Result:
         source: where it comes from.
         date: of the run, ISO 8601.
         profile: of the goldens.
-        verdict: "pass", "differs", "partial" or "not installed".
+        verdict: "pass", "differs", "partial", "not installed" or "does not answer".
         tier: the best tier that it reaches; None where there is none.
         stages: stage → "pass" or the gravest blame of the stage in one of the goldens.
         origins: in the order of the goldens and of the flow.

@@ -11,6 +11,7 @@ from reports.data import states
 from reports.data.field_results import Effect, Origin, Result
 from reports.pages.index import JUST_OVER, HeatCell
 
+JUDGED = ("pass", "differs", "partial")  # verdicts of programs that were run
 VERDICT_MARKS = {"pass": states.Mark.GOOD, "differs": states.Mark.BAD}
 
 
@@ -82,7 +83,7 @@ def columns_of(results: Iterable[Result]) -> list[str]:
 
 def expectations(results: Iterable[Result]) -> dict[str, int]:
     """How many of the judged results were expected: right, wrong, and without an expectation (unknown)."""
-    judged = [result.expectation for result in results if result.verdict != "not installed"]
+    judged = [result.expectation for result in results if result.verdict in JUDGED]
     return {word: judged.count(word) for word in ("right", "wrong", "unknown")}
 
 

@@ -24,9 +24,11 @@ PROBES = (
     *(path for path in sorted((ROOT / "parity" / "judge" / "diagnosis").glob("*.py")) if path.stem != "divergences"),
     *sorted((ROOT / "parity" / "rvc_bridge").glob("*.py")),
 )
-# D26's other half happens on a GPU alone; the goldens state every option, so D28's defaults leave no tensor. Both have
-# probes for what a tensor can show of them.
+# A loop cuts or joins blocks otherwise in many ways, which only the cells of the blocks show (D22). D26's other half
+# happens on a GPU alone; the goldens state every option, so D28's defaults leave no tensor. Both have probes for what a
+# tensor can show of them.
 WRITTEN = {
+    "D22": "no cause has this number",
     "D26": "the half that happens on a GPU alone cannot be probed on a CPU",
     "D28": "defaults cannot be probed: goldens state every option",
 }
@@ -39,7 +41,7 @@ def registered() -> list[str]:
 
 def probed() -> set[str]:
     """Every number that a cause of the registry has."""
-    return {row.number for row in divergences.REGISTRY}
+    return {row.number for row in divergences.REGISTRY if any(part.names for part in row.causes)}
 
 
 def guessed() -> set[str]:
@@ -87,8 +89,8 @@ def test_an_entry_that_is_not_valid_is_refused_by_its_number(tmp_path: Path, old
 
 
 @pytest.mark.parametrize("number", registered())
-def test_each_divergence_has_a_probe(number: str) -> None:
-    assert number in probed()
+def test_each_divergence_has_a_probe_or_a_reason_why_not(number: str) -> None:
+    assert number in probed() or number in WRITTEN
 
 
 @pytest.mark.parametrize("number", registered())
@@ -109,6 +111,8 @@ def test_one_name_has_one_number_in_a_stage() -> None:
     assert divergences.number_of("final", "another guard") == "D20"
     assert divergences.number_of("generator", "missing tanh") is None
     assert divergences.number_of("flow", "half precision") == "D26"
+    assert divergences.number_of("highpassed", "missing high-pass") == "D19"
+    assert divergences.number_of("rmsmixed", "missing high-pass") == "D21"
 
 
 def test_no_probe_names_a_number_that_is_not_registered() -> None:

@@ -1,4 +1,4 @@
-"""Causes that public programs showed: single precision, unfilled frames of a stream, a file that is never cut."""
+"""Causes that public programs showed, each recomputed here by another formula."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 
 from parity import stages
 from parity.goldens import store
-from parity.judge.diagnosis import causes, registry
+from parity.judge.diagnosis import causes, realtime, registry
 from parity.judge.diagnosis.divergences import number_of
 from parity.stages import TensorName
 
@@ -55,3 +55,37 @@ def test_frames_that_a_stream_does_not_fill_are_named() -> None:
 def test_a_file_that_is_never_cut_is_named(cuts: list[int], name: str) -> None:
     cause = causes._of_another_shape("segment.cuts", np.array(cuts, np.int64), np.zeros(1, np.int64))
     assert (cause["name"], cause["divergence"]) == (name, "D13" if not cuts else None)
+
+
+def test_a_windowed_sinc_as_resampler_is_named() -> None:
+    """40 to 48 kHz with 6 zeros, each sample summed by the definition."""
+    case = store.open_case(store.GOLDENS / "v2-40k-nof0-2026")
+    wave, golden = np.asarray(case["waveform.rmsmixed"]).astype(np.float64), np.asarray(case["waveform.resampled"])
+    ours, cutoff = np.zeros(len(golden)), 0.99 * 40000
+    for sample in range(len(golden)):
+        at = sample / 48000
+        near = np.arange(max(int(at * 40000) - 8, 0), min(int(at * 40000) + 9, len(wave)))
+        t = np.clip((near / 40000 - at) * cutoff, -6, 6)
+        ours[sample] = np.sum(wave[near] * np.sinc(t) * np.cos(np.pi * t / 12) ** 2) * 0.99
+    names = _names("v2-40k-nof0-2026", "resampled", "waveform.resampled", ours, "waveform.rmsmixed")
+    assert names == ["windowed sinc"]
+    assert number_of("resampled", "windowed sinc") == "D15"
+
+
+def test_bins_of_0_below_the_floor_are_named() -> None:
+    case = store.open_case(store.GOLDENS / "alone-f0-edges-2026")
+    hz = np.asarray(case["f0.hz"]).astype(np.float64)
+    scaled = (1127 * np.log(1 + hz / 700) - 1127 * np.log(1 + 50 / 700)) * 254
+    bins = np.rint(np.clip(scaled / (1127 * np.log((1 + 1100 / 700) / (1 + 50 / 700))) + 1, 0, 255))
+    ours = np.where(hz > 0, bins, 0)
+    assert (ours == 0).any() and not np.array_equal(ours, np.asarray(case["f0.coarse"]))
+    assert "bin 0 below the floor" in _names("alone-f0-edges-2026", "f0.coarse", "f0.coarse", ours, "f0.filled")
+    assert number_of("f0.coarse", "bin 0 below the floor") == "D5"
+
+
+@pytest.mark.parametrize(("frames", "name"), [(32, "missing upsampling"), (31, None), (64, None)])
+def test_content_that_is_not_doubled_is_named(frames: int, name: str | None) -> None:
+    case, golden = store.open_case(store.GOLDENS / "v1-32k-pm-2026"), np.zeros((1, 63, 256), np.float32)
+    cause = realtime.other_length(case, "content.upsampled", np.zeros((1, frames, 256), np.float32), golden)
+    assert (cause["name"] if cause else None) == name
+    assert cause is None or cause["divergence"] == "D25"

@@ -62,7 +62,7 @@ def without_high_pass(right: Tensors) -> Tensors:
 
 
 def fixed_speaker(right: Tensors) -> Tensors:
-    """D22: speaker 0 whoever was asked for; the embedding is that of another golden of the same voice."""
+    """D29: speaker 0 whoever was asked for; the embedding is that of another golden of the same voice."""
     return right | {"seg0.spk.g": store.open_case(CASES / "v1-40k-harvest-rpy")["seg0.spk.g"]}
 
 
@@ -73,7 +73,7 @@ PUBLIC: dict[str, tuple[str, Change, str, str, str]] = {
     "the content's layer": ("v1-40k-rmvpe-rpy", last_layer, "hubert.features", "wrong layer", "D3"),
     "the cut rule": ("two-segments-rpy", signed_sum, "segment.cuts", "sum without magnitude", "D13"),
     "the high-pass": ("v2-40k-rmvpe-rpy", without_high_pass, "highpassed", "missing high-pass", "D19"),
-    "the speaker": ("v1-40k-rmvpe-rpy", fixed_speaker, "spk.g", "another speaker", "D22"),
+    "the speaker": ("v1-40k-rmvpe-rpy", fixed_speaker, "spk.g", "another speaker", "D29"),
 }
 
 

@@ -42,6 +42,7 @@ DIFFERS = result(
 )
 PASSES = result("rvc-python", "pass", stages=[{"stage": "f0.raw", "state": "pass"}], cases=["three"])
 MISSING = result("webui-2026", "not installed", reason="no <checkout>")
+SILENT = result("rvc-python", "does not answer", reason="hang: no answer to hello within 240 s")
 
 
 def document(**results: list[dict[str, Any]]) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def document(**results: list[dict[str, Any]]) -> dict[str, Any]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "field").mkdir()
-    text = json.dumps(document(alpha=[DIFFERS, PASSES], beta=[MISSING]))
+    text = json.dumps(document(alpha=[DIFFERS, PASSES], beta=[MISSING, SILENT]))
     (tmp_path / "field" / "field.json").write_text(text)
     return tmp_path / "field"
 
@@ -74,7 +75,7 @@ def test_cells_of_origin_inherited_and_untested_stages_differ(folder: Path) -> N
     page = field.build(field_results.read(folder / "field.json"))
     assert page.stages == ["f0.raw", "f0.filled", "f0.hz", "generator"]
     texts = [[cell.text for cell in line.cells] for line in page.lines]
-    assert texts == [["✓", "✗ D1", "←", "✗"], ["✓", "·", "·", "·"], ["·", "·", "·", "·"]]
+    assert texts == [["✓", "✗ D1", "←", "✗"], ["✓", "·", "·", "·"], ["·", "·", "·", "·"], ["·", "·", "·", "·"]]
     assert page.expectations == {"right": 1, "wrong": 0, "unknown": 1}
 
 

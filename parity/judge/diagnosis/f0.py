@@ -282,6 +282,11 @@ def bins(deviation: Deviation) -> Iterator[Guess]:
         np.rint(clipped(scaled(*MEL, htk))),
     )
     yield Guess("bins from 0", "bins count from 0", np.clip(np.rint(right), 1, 255) - 1)
+    yield Guess(
+        "bin 0 below the floor",
+        "frames without pitch and pitches below 50 Hz have bin 0, not 1",
+        np.rint(np.clip(right, 0, 255)),
+    )
     wide = np.where(mels > 0, (mels - MEL[0]) * 255 / (MEL[1] - MEL[0]) + 1, mels)
     yield Guess("255 steps", "the scale has 255 steps instead of 254", np.rint(clipped(wide)))
     yield Guess("256 bins", "the scale is not clipped at 255", np.rint(np.maximum(right, 1)))

@@ -1,4 +1,4 @@
-"""Mistakes of realtime streams and of waveform lengths: the formant shift (D23), a missing resampling (D24)."""
+"""Mistakes of realtime streams and of lengths: formant shift (D23), missing resampling (D24) or upsampling (D25)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -60,15 +60,21 @@ def _formant_shift(case: Case, block: int) -> float:
 
 
 def other_length(case: Case, stage: str, ours: Array, golden: Array) -> Cause | None:
-    """The cause of an output whose length is that of the voice's own rate; None for any other length."""
+    """The cause of an output whose length is that of its input; None for any other length."""
+    if stage == "content.upsampled" and ours.ndim == 3:
+        batch, frames, channels = ours.shape
+        if golden.shape[::2] == (batch, channels) and (golden.shape[1] + 1) // 2 == frames:
+            return _known_length(
+                stage, "missing upsampling", "content has a frame every 20 ms: it is not doubled to the frames of F0"
+            )
     if stage not in ("resampled", "final") or ours.shape == golden.shape or "waveform.resampled" not in case:
         return None
     before = next(case[name] for name in BEFORE_RESAMPLING if name in case)
     if ours.shape != before.shape:
         return None
-    return Cause(
-        name="missing resampling",
-        sentence="the output is not resampled: it has the voice's own rate, whatever rate is written beside it",
-        explains=1.0,
-        divergence=number_of("resampled", "missing resampling"),
-    )
+    sentence = "the output is not resampled: it has the voice's own rate, whatever rate is written beside it"
+    return _known_length("resampled", "missing resampling", sentence)
+
+
+def _known_length(stage: str, name: str, sentence: str) -> Cause:
+    return Cause(name=name, sentence=sentence, explains=1.0, divergence=number_of(stage, name))

@@ -94,6 +94,30 @@ def mixed(deviation: Deviation) -> Iterator[Guess]:
         )
 
 
+def _windowed_sinc(wave: Array, source: int, target: int, count: int, crossings: int) -> Array:
+    """A waveform at another rate by a Hann-windowed sinc, the default resampler of several audio libraries.
+
+    Args:
+        wave: (samples,) at the rate `source`.
+        source: rate in Hz.
+        target: rate in Hz.
+        count: samples of the result.
+        crossings: zeros of the sinc on each side.
+    Returns:
+        float64 (count,).
+    """
+    cutoff = 0.99 * min(source, target)  # the usual share of the lower rate that passes
+    reach = int(np.ceil(crossings * source / cutoff))
+    padded = np.pad(np.asarray(wave, np.float64), (reach, reach + count * source // target + 2))
+    at = np.arange(count) * source / target
+    first = np.floor(at).astype(np.int64)
+    made = np.zeros(count)
+    for tap in range(-reach, reach + 2):
+        t = np.clip((first + tap - at) * cutoff / source, -crossings, crossings)
+        made += padded[first + tap + reach] * np.sinc(t) * np.cos(t * np.pi / crossings / 2) ** 2
+    return made * cutoff / source
+
+
 @probe("resampled")
 def resampled(deviation: Deviation) -> Iterator[Guess]:
     """Another resampler than soxr's HQ."""
@@ -109,6 +133,9 @@ def resampled(deviation: Deviation) -> Iterator[Guess]:
         "the output is resampled by straight lines",
         np.interp(at, np.arange(len(wave)), wave),
     )
+    for crossings in (6, 16, 32, 64):
+        made = _windowed_sinc(wave, source_rate, target, len(deviation.ours), crossings)
+        yield Guess("windowed sinc", f"the resampler is a windowed sinc with {crossings} zeros on each side", made)
     for quality in ("VHQ", "MQ", "LQ", "QQ"):
         made = soxr.resample(wave, source_rate, target, quality=quality)[: len(deviation.ours)]
         yield Guess(

@@ -69,7 +69,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("python", "tools/language.py")
-    session.run("python", "tools/divergences.py")
+    session.run("python", "-m", "tools.divergences")
     session.run("python", "-m", "tools.field_page")
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml")
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", "examples/ci/parity.yml")

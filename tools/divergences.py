@@ -1,6 +1,6 @@
 """Make from docs/divergences.toml the pages and the table that repeat it.
 
-python tools/divergences.py [--write]
+python -m tools.divergences [--write]
 
 - docs/divergences.md: between its two markers, each divergence in full;
 - docs/verifying-a-port.md: between the same markers, the stages and causes of each;
@@ -12,26 +12,26 @@ the registry is not valid: the message names the entry.
 
 import argparse
 import json
-import re
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from parity.errors import ParityError
+from tools.made_files import ROOT, between, settle
+
 SOURCE = Path("docs/divergences.toml")
 PAGE = Path("docs/divergences.md")
 GUIDE = Path("docs/verifying-a-port.md")
 DATA = Path("parity/data/divergences.json")
 
-BEGIN = "<!-- made by tools/divergences.py: begin -->"
-END = "<!-- made by tools/divergences.py: end -->"
+MAKER = "tools/divergences.py"
 TEXTS = ("number", "title", "since", "probe", "effect", "audible", "text")
 LISTS = ("stages", "who", "evidence")
 EVIDENCE = {"read", "measured", "claimed"}
 
 
-class Invalid(Exception):
+class Invalid(ParityError):
     """An entry of the registry is not as the page's head describes it."""
 
 
@@ -89,52 +89,27 @@ def data(entries: list[dict[str, Any]]) -> str:
     )
 
 
-def between(text: str, inner: str, path: Path) -> str:
-    """The text with `inner` between its two markers.
-
-    Raises:
-        Invalid: the text lacks a marker.
-    """
-    if BEGIN not in text or END not in text:
-        raise Invalid(f"{path} lacks the lines {BEGIN!r} and {END!r}")
-    return re.sub(
-        f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n\n{inner}\n{END}", text, count=1, flags=re.DOTALL
-    )
-
-
 def made(root: Path = ROOT) -> dict[Path, str]:
     """Each file that repeats the registry, with the content that it must have."""
     entries = read(root)
     return {
-        PAGE: between((root / PAGE).read_text(encoding="utf-8"), page(entries), PAGE),
-        GUIDE: between((root / GUIDE).read_text(encoding="utf-8"), table(entries), GUIDE),
+        PAGE: between((root / PAGE).read_text(encoding="utf-8"), page(entries), MAKER, PAGE),
+        GUIDE: between((root / GUIDE).read_text(encoding="utf-8"), table(entries), MAKER, GUIDE),
         DATA: data(entries),
     }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0: up to date or written; 1: a file differs; 2: the registry is not valid."""
-    parser = argparse.ArgumentParser(prog="python tools/divergences.py", description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.divergences", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--write", action="store_true", help="write the files instead of comparing them")
     options = parser.parse_args(arguments)
     try:
         files = made()
-    except (Invalid, tomllib.TOMLDecodeError) as error:
+    except (ParityError, tomllib.TOMLDecodeError) as error:
         print(f"{SOURCE}: {error}", file=sys.stderr)
         return 2
-    different = [path for path, text in files.items() if not _holds(ROOT / path, text)]
-    if not options.write:
-        for path in different:
-            print(f"{path} does not repeat {SOURCE}; python tools/divergences.py --write", file=sys.stderr)
-        return 1 if different else 0
-    for path in different:
-        (ROOT / path).write_text(files[path], encoding="utf-8")
-        print(path)
-    return 0
-
-
-def _holds(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text(encoding="utf-8") == text
+    return settle(files, str(SOURCE), "tools.divergences", options.write)
 
 
 if __name__ == "__main__":

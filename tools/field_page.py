@@ -1,6 +1,6 @@
 """Make the pages of public implementations from field/field.json.
 
-python tools/field_page.py [--write]
+python -m tools.field_page [--write]
 
 - docs/field.md: the verdicts, the matrix of stages, the divergences of each program, and the faults of faults.toml;
 - docs/field-matrix.html: the same matrix as `python -m reports` makes it, with colors;
@@ -11,7 +11,6 @@ field.json or a TOML file is not valid.
 """
 
 import argparse
-import re
 import sys
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -24,14 +23,12 @@ from parity.errors import ParityError
 from reports.data import field_results
 from reports.data.field_results import Result
 from reports.pages import assembly, field
+from tools.made_files import ROOT, between, settle
 
-ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "field" / "field.json"
 FAULTS = ROOT / "field" / "faults.toml"
 FAULT_KEYS = {"program", "title", "where", "divergence", "reproduce", "shows"}
 PAGE, MATRIX, README = Path("docs/field.md"), Path("docs/field-matrix.html"), Path("README.md")
-BEGIN = "<!-- made by tools/field_page.py: begin -->"
-END = "<!-- made by tools/field_page.py: end -->"
 
 HEAD = """# Public implementations
 
@@ -174,18 +171,6 @@ def summary(results: Sequence[Result]) -> str:
     return table(["program", "verdict beside each profile", "first origin"], rows)
 
 
-def between(text: str, inner: str) -> str:
-    """The text with `inner` between its two markers.
-
-    Raises:
-        ParityError: the text lacks a marker.
-    """
-    if BEGIN not in text or END not in text:
-        raise ParityError(f"{README} lacks the lines {BEGIN!r} and {END!r}")
-    pattern = f"{re.escape(BEGIN)}.*{re.escape(END)}"
-    return re.sub(pattern, lambda _: f"{BEGIN}\n\n{inner}\n{END}", text, count=1, flags=re.DOTALL)
-
-
 def made() -> dict[Path, str]:
     """Each file that repeats the results, with the content that it must have.
 
@@ -196,13 +181,13 @@ def made() -> dict[Path, str]:
     return {
         PAGE: page(results, faults()),
         MATRIX: assembly.field_page(field.build(results)),
-        README: between((ROOT / README).read_text(encoding="utf-8"), summary(results)),
+        README: between((ROOT / README).read_text(encoding="utf-8"), summary(results), "tools/field_page.py", README),
     }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0: up to date or written; 1: a file differs; 2: an input is not valid."""
-    parser = argparse.ArgumentParser(prog="python tools/field_page.py", description=_first_line(__doc__))
+    parser = argparse.ArgumentParser(prog="python -m tools.field_page", description=_first_line(__doc__))
     parser.add_argument("--write", action="store_true", help="write the files instead of comparing them")
     options = parser.parse_args(arguments)
     try:
@@ -210,22 +195,11 @@ def main(arguments: list[str] | None = None) -> int:
     except (ParityError, tomllib.TOMLDecodeError) as error:
         print(f"field: {error}", file=sys.stderr)
         return 2
-    different = [path for path, text in files.items() if not _holds(ROOT / path, text)]
-    for path in different:
-        if options.write:
-            (ROOT / path).write_text(files[path], encoding="utf-8")
-            print(path)
-        else:
-            print(f"{path} does not repeat field/field.json; python tools/field_page.py --write", file=sys.stderr)
-    return 1 if different and not options.write else 0
+    return settle(files, "field/field.json", "tools.field_page", options.write)
 
 
 def _first_line(text: Any) -> str:
     return str(text).split("\n", 1)[0]
-
-
-def _holds(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text(encoding="utf-8") == text
 
 
 if __name__ == "__main__":

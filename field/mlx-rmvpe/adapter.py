@@ -2,13 +2,15 @@
 
 import importlib
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from parity.hooks import tensor_files
+from parity.hooks.estimators import PitchEstimator
 from parity.hooks.folders import Scratch
-from parity.hooks.serving import Array, Arrays, Case, Lacks, Tape, serve
+from parity.hooks.serving import Array, serve
 
 # A name in the PyTorch file → the name in this package's file: regular expression, replacement.
 NAMES = (
@@ -24,36 +26,24 @@ NAMES = (
 HIDDEN = 256  # of the GRU
 
 
-class MlxRmvpe:
+class MlxRmvpe(PitchEstimator):
     """Its network with the weights of the case, in its own layout."""
 
-    name, version, chain, profiles = "mlx-rmvpe", "0.1.0", False, ("webui-2026",)
-    stages = ("f0.raw",)
+    name, version = "mlx-rmvpe", "0.1.0"
 
-    def __init__(self) -> None:
-        self.model: Any = None
+    def estimate(self, model: Any, audio: Array) -> Array:
+        made: Array = model.infer_from_audio(audio.astype(np.float32))
+        return made
 
-    def run(self, case: Case, inputs: Arrays, tape: Tape) -> None:
-        """It has no conversion."""
-        raise Lacks("it is a pitch estimator")
-
-    def run_stage(self, case: Case, stage: str, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """f0.raw of padded audio."""
-        if case["options"]["f0_method"] != "rmvpe":
-            raise Lacks("its only F0 method is rmvpe")
-        if self.model is None:
-            self.model = self._loaded(case["files"]["rmvpe_tensors"])
-        return {"f0.raw": self.model.infer_from_audio(inputs["padded"].astype(np.float32))}
-
-    def _loaded(self, path: str) -> Any:
-        weights: dict[str, Array] = {}
-        for name, value in tensor_files.read(path).items():
+    def open(self, weights: Path) -> Any:
+        renamed: dict[str, Array] = {}
+        for name, value in tensor_files.read(weights).items():
             if not name.endswith("num_batches_tracked"):
-                weights |= converted(name, value.astype(np.float32))
-        weights |= gates(weights)
+                renamed |= converted(name, value.astype(np.float32))
+        renamed |= gates(renamed)
         own = Scratch().folder / "rmvpe.safetensors"
         tensor_files.write(
-            own, {f"model.{name}": value for name, value in weights.items() if not name.startswith("fc.")}
+            own, {f"model.{name}": value for name, value in renamed.items() if not name.startswith("fc.")}
         )
         return importlib.import_module("mlx_rmvpe").RMVPE.from_pretrained(weights_path=own)
 

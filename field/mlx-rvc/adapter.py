@@ -97,7 +97,7 @@ class MlxRvc:
         if method not in ("harvest", "rmvpe"):
             raise Lacks(f"it has no F0 method {method}")
         if method == "rmvpe" and self.rmvpe is None:
-            self.rmvpe = sibling("mlx-rmvpe")["MlxRmvpe"]()._loaded(self.case["files"]["rmvpe_tensors"])
+            self.rmvpe = sibling("mlx-rmvpe")["MlxRmvpe"]().open(Path(self.case["files"]["rmvpe_tensors"]))
         with replaced(self.pipe, _rmvpe_model=self.rmvpe):
             return {"f0.raw": self.pipe._extract_f0(inputs["padded"].astype(np.float32), 0, method)[0]}
 

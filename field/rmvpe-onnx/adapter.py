@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 
 from parity.hooks import tensor_files
+from parity.hooks.estimators import PitchEstimator
 from parity.hooks.folders import Scratch
-from parity.hooks.serving import Arrays, Case, Lacks, Tape, serve
+from parity.hooks.serving import Array, Arrays, serve
 
 THRESHOLD = 0.03  # the default of `rmvpe-onnx predict --confidence-threshold`
 MELS, HIDDEN = 128, 256  # mel bands, and channels of each direction of the GRU
@@ -69,29 +70,20 @@ class Network(torch.nn.Module):
         return F.batch_norm(x, mean, variance, weight, bias)
 
 
-class RmvpeOnnx:
+class RmvpeOnnx(PitchEstimator):
     """Its `predict` on the padded input."""
 
-    name, version, chain, profiles = "rmvpe-onnx", "0.2.3", False, ("webui-2026",)
-    stages = ("f0.raw",)
+    name, version = "rmvpe-onnx", "0.2.3"
 
-    def __init__(self) -> None:
-        self.model: Any = None
+    def open(self, weights: Path) -> Any:
+        path = exported(tensor_files.read(weights), Scratch().folder / "rmvpe.onnx")
+        return importlib.import_module("rmvpe_onnx").RMVPE(path, "cpu")
 
-    def run(self, case: Case, inputs: Arrays, tape: Tape) -> None:
-        """It has no conversion."""
-        raise Lacks("it is a pitch estimator")
-
-    def run_stage(self, case: Case, stage: str, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """f0.raw of padded audio."""
-        if case["options"]["f0_method"] != "rmvpe":
-            raise Lacks("its only F0 method is rmvpe")
-        if self.model is None:
-            path = exported(tensor_files.read(case["files"]["rmvpe_tensors"]), Scratch().folder / "rmvpe.onnx")
-            self.model = importlib.import_module("rmvpe_onnx").RMVPE(path, "cpu")
-        _, hz, confidence, _ = self.model.predict(inputs["padded"], 16000)
-        hz[confidence < THRESHOLD] = 0
-        return {"f0.raw": hz}
+    def estimate(self, model: Any, audio: Array) -> Array:
+        _, hz, confidence, _ = model.predict(audio, 16000)
+        voiced: Array = hz
+        voiced[confidence < THRESHOLD] = 0
+        return voiced
 
 
 def exported(weights: Arrays, path: Path) -> Path:

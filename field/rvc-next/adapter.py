@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from parity.hooks import block_stages, realtime, stand_ins
+from parity.hooks import stand_ins
 from parity.hooks.content import FunctionContent
 from parity.hooks.folders import Scratch, link
 from parity.hooks.interception import at_return, locals_of, replaced, tapped
 from parity.hooks.noise import Replay
 from parity.hooks.pipeline import STAGES, Names, PipelineCandidate
 from parity.hooks.serving import Array, Arrays, Case, Tape, serve, snapshot
+from parity.hooks.streams import block_stages, realtime
 from parity.hooks.synthesizer import Stopped
 from parity.hooks.window import set_window
 
@@ -30,7 +31,7 @@ TIMES = {"block_time": "block_ms", "crossfade_time": "crossfade_ms", "extra_time
 
 
 class Loop:
-    """Its `StreamEngine` as a `parity.hooks.realtime.Loop`."""
+    """Its `StreamEngine` as a `parity.hooks.streams.realtime.Loop`."""
 
     converts, callback = "_infer", "_process"
 

@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from parity.hooks import block_stages, realtime, stand_ins
+from parity.hooks import stand_ins
 from parity.hooks.content import FairseqContent
 from parity.hooks.folders import Scratch, link
 from parity.hooks.interception import replaced
 from parity.hooks.pipeline import STAGES, PipelineCandidate
-from parity.hooks.realtime_window import RealtimeWindow, execute_script
 from parity.hooks.serving import Array, Case, serve
+from parity.hooks.streams import block_stages, realtime
+from parity.hooks.streams.realtime_window import RealtimeWindow, execute_script
 from parity.hooks.window import set_window
 
 

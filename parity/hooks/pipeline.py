@@ -16,12 +16,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from parity.hooks.block_stages import RealtimeStages
 from parity.hooks.content import Content
 from parity.hooks.interception import call_with_known, locals_of, replaced
 from parity.hooks.isolated_stages import InlineStages, record_neighbors
 from parity.hooks.noise import Replay
 from parity.hooks.serving import Array, Arrays, Case, Lacks, Tape, snapshot
+from parity.hooks.streams.block_stages import RealtimeStages
 from parity.hooks.synthesizer import SynthesizerStages, synthesizer_taps
 
 _OF_FILES = "audio16k highpassed segment.cuts padded f0.raw f0.filled f0.hz f0.coarse concat rmsmixed resampled final"

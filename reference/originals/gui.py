@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from parity.goldens.trace_file import Trace
-from parity.hooks import realtime_window
 from parity.hooks.interception import StandIn, replaced
-from parity.hooks.realtime import BlockTaps
 from parity.hooks.serving import Lacks
+from parity.hooks.streams import realtime_window
+from parity.hooks.streams.realtime import BlockTaps
 from reference.errors import Refusal
 from reference.hooks.replayed_noise import Draws
 
@@ -26,7 +26,7 @@ def execute_script(script: Path) -> dict[str, Any]:
 
 
 class RecordedWindow(realtime_window.RealtimeWindow):
-    """The window of `parity.hooks.realtime_window` with recorded noise.
+    """The window of `parity.hooks.streams.realtime_window` with recorded noise.
 
     Attributes:
         models: the module that defines the synthesizer, which draws the noise.

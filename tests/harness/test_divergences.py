@@ -2,7 +2,6 @@
 
 import ast
 import re
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,12 +13,9 @@ from parity.goldens import store
 from parity.judge.decisions.voicing import Salience
 from parity.judge.diagnosis import divergences, realtime
 from parity.judge.diagnosis.acceptance import Comparison, decide
+from tools import divergences as pages
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import divergences as pages  # noqa: E402 (a program of tools/, which is no package)
-
 PROBES = (
     *(path for path in sorted((ROOT / "parity" / "judge" / "diagnosis").glob("*.py")) if path.stem != "divergences"),
     *sorted((ROOT / "parity" / "rvc_bridge").glob("*.py")),
@@ -67,7 +63,7 @@ def test_the_register_has_no_gaps() -> None:
 
 def test_what_repeats_the_registry_is_up_to_date() -> None:
     for path, text in pages.made().items():
-        assert (ROOT / path).read_text(encoding="utf-8") == text, f"python tools/divergences.py --write ({path})"
+        assert (ROOT / path).read_text(encoding="utf-8") == text, f"python -m tools.divergences --write ({path})"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""parity.hooks.realtime with a toy realtime script: a whole stream, and every stage of a block alone."""
+"""parity.hooks.streams.realtime with a toy realtime script: a whole stream, and every stage of a block alone."""
 
 import importlib
 import sys
@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from parity import stages
-from parity.hooks import realtime
-from parity.hooks.block_stages import STAGES, RealtimeStages
 from parity.hooks.content import FairseqContent
 from parity.hooks.isolated_stages import InlineStages
 from parity.hooks.pipeline import PipelineCandidate
-from parity.hooks.realtime import BlockTaps, changes_before, settings_of
-from parity.hooks.realtime_window import SETTINGS, RealtimeWindow, execute_script
 from parity.hooks.serving import Lacks, Tape, local_name
+from parity.hooks.streams import realtime
+from parity.hooks.streams.block_stages import STAGES, RealtimeStages
+from parity.hooks.streams.realtime import BlockTaps, changes_before, settings_of
+from parity.hooks.streams.realtime_window import SETTINGS, RealtimeWindow, execute_script
 from parity.hooks.synthesizer import SynthesizerStages
 
 CHECKOUT = Path(__file__).parent / "fork"

@@ -68,7 +68,7 @@ def execute_script(script: Path) -> dict[str, Any]:
 
 
 class RealtimeWindow:
-    """The script's window, a `parity.hooks.realtime.Loop` once it has started.
+    """The script's window, a `parity.hooks.streams.realtime.Loop` once it has started.
 
     Attributes:
         gui: the script's object; `gui.rvc` holds the voice.

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 
 from parity.hooks.interception import replaced
 from parity.hooks.noise import Replay
-from parity.hooks.realtime import BlockTaps, Loop, changes_before, has_f0
 from parity.hooks.serving import Array, Arrays, Case, Lacks, Tape, snapshot
+from parity.hooks.streams.realtime import BlockTaps, Loop, changes_before, has_f0
 from parity.hooks.synthesizer import LATENTS, Stopped, synthesizer_taps
 
 _AROUND = "rt.input16k rt.formant rt.infer_wav rt.sola rt.out"

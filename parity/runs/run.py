@@ -26,17 +26,16 @@ from parity.judge.waivers import load as load_waivers
 from parity.output import files, verdict_json
 from parity.output.verdict_json import Json
 from parity.own_noise.statistical_mode import NumericPart, StatisticalMode, draws_own
-from parity.runs import manifest, not_shown
+from parity.runs import expected_duration, manifest, not_shown
 from parity.runs.journal import Journal, program_files
 from parity.runs.parallel.goldens import AfterCase, Judging, judge_in_parallel
 from parity.runs.progress import Progress
 from parity.runs.repetition import Reference, Repetition
-from parity.runs.selection import Selection, seconds, select
+from parity.runs.selection import Selection, select
 from parity.rvc_bridge import counterfactual
 from parity.voices import cache
 
 SAVING_PAUSE = 20.0  # pause between two writings of verdict.json, as a multiple of the duration of one
-_STAGES_COST = 2.0  # duration of a case's single stages, in seconds of input that take as long in a whole conversion
 
 
 @dataclass(frozen=True)
@@ -155,12 +154,12 @@ def run(
     jobs = min(options.jobs, len(folders)) if options.make is not None else 1
     elsewhere: set[str] = set()  # cases that failed in one of several processes
     try:
-        with Progress({folder.name: _cost(folder) for folder in folders}) as progress:
+        with Progress({folder.name: expected_duration.of_folder(folder) for folder in folders}) as progress:
             if jobs > 1 and options.make is not None:
                 judging = Judging(_JudgeOnce(limits, copy.deepcopy(waivers), only_stage, out, command), journal)
                 unfinished = [folder for folder in folders if not (options.resume and journal.has(folder))]
                 elsewhere = judge_in_parallel(
-                    unfinished, judging, program, options.make, jobs, options.fail_fast, repetition, progress, _cost
+                    unfinished, judging, program, options.make, jobs, options.fail_fast, repetition, progress
                 )
                 if options.fail_fast and elsewhere:  # the goldens that nobody has judged yet are left
                     folders = [folder for folder in folders if folder.name in elsewhere or journal.has(folder)]
@@ -321,14 +320,6 @@ class DeclaredCalls:
             for call, present in self._present.items()
             if not present
         ]
-
-
-def _cost(folder: Path) -> float:
-    """The expected duration of a case, in seconds of its input and a constant for its stages."""
-    try:
-        return _STAGES_COST + seconds(store.open_case(folder))
-    except GoldenError:
-        return 0.0
 
 
 def _judge_folder(

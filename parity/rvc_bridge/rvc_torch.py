@@ -30,9 +30,15 @@ from rvc.pipeline.voice_networks import VoiceNetworks, resolve_device
 
 
 class SharedVoiceNetworks(VoiceNetworks):
-    """The networks of a voice; HuBERT and the F0 networks, which belong to no voice, are loaded once."""
+    """The networks of a voice; HuBERT and the F0 networks, which belong to no voice, are loaded and checked once."""
 
     shared: dict[tuple[str, str], Any] = {}  # noqa: RUF012 (one for all instances)
+    checked: dict[str, set[Path]] = {}  # noqa: RUF012 (version → files, one for all instances)
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        """As `VoiceNetworks`."""
+        super().__init__(*arguments, **named)
+        self._checked = self.checked.setdefault(self.version, set())
 
     def _get(self, name: str, load: Callable[[], Any]) -> Any:
         if name in ("synthesizer", "index"):

@@ -1,7 +1,10 @@
 """A run in several processes gives the verdict of a run in one; a process that dies is one error."""
 
+import itertools
 import json
+import multiprocessing
 import os
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +20,7 @@ from parity.goldens import store
 from parity.goldens.arrays import Tensors
 from parity.judge.limits import Limits
 from parity.judge.waivers import Waivers
+from parity.runs import expected_duration
 from parity.runs import run as running
 from parity.runs.parallel.helpers import Helpers
 from parity.runs.run import RunOptions
@@ -76,6 +80,48 @@ def test_the_verdict_does_not_depend_on_the_number_of_processes(
     assert one == three
 
 
+def test_a_run_in_several_processes_ends_at_the_first_failure_and_can_be_continued(
+    goldens: Path, tmp_path: Path
+) -> None:
+    make, out = partial(Playing, ("third",)), tmp_path / "out"
+    ended = judged(goldens, out, make, 2, fail_fast=True)
+    states = {case["name"]: case["state"] for case in ended["cases"]}
+    assert {name for name, state in states.items() if state == "differs"} == {"third"}
+    assert sorted([*states, *ended.get("pending", [])]) == sorted(NAMES)
+    continued = judged(goldens, out, make, 2, resume=True)
+    assert continued == judged(goldens, tmp_path / "one", make, 1)
+
+
+class Interrupted(Playing):
+    """A candidate during whose first call in the run's own process Ctrl-C is pressed, once another process has ended
+    a case."""
+
+    def __init__(self, out: Path) -> None:
+        super().__init__()
+        self._out = out
+
+    def run(self, case: store.Case) -> Tensors:
+        """The golden's tensors; in the first process KeyboardInterrupt."""
+        if multiprocessing.parent_process() is not None:
+            return super().run(case)
+        end = time.monotonic() + 60
+        while time.monotonic() < end and not any(path.stem in NAMES for path in (self._out / "unfinished").glob("*")):
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_keeps_what_other_processes_have_judged_and_leaves_no_process(goldens: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        judged(goldens, out, partial(Interrupted, out), 2)
+    assert not multiprocessing.active_children()
+    kept = json.loads((out / "verdict.json").read_text(encoding="utf-8"))
+    assert kept["cases"]
+    assert sorted([*(case["name"] for case in kept["cases"]), *kept.get("pending", [])]) == sorted(NAMES)
+    continued = judged(goldens, out, partial(Playing), 1, resume=True)
+    assert continued == judged(goldens, tmp_path / "one", partial(Playing), 1)
+
+
 def _exit_at(task: str) -> str:
     os._exit(9)
 
@@ -118,3 +164,19 @@ def test_a_mistake_in_a_process_is_one_error() -> None:
 def test_a_run_needs_a_process(capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line.main(["run", "--jobs", "0"]) == 2
     assert "--jobs is 0; expected 1 or more processes" in capsys.readouterr().err
+
+
+def test_goldens_are_taken_the_longest_first_and_the_short_ones_voice_by_voice() -> None:
+    folders = store.cases(store.GOLDENS)
+    taken = expected_duration.in_order(list(folders))
+    assert sorted(taken) == sorted(folders)
+    seconds = [expected_duration.of_folder(folder) for folder in taken]
+    long = [value for value in seconds if value >= expected_duration.LONG]
+    assert long == sorted(long, reverse=True) == seconds[: len(long)]
+    voices = [str(store.open_case(folder).voice.get("kind")) for folder in taken[len(long) :]]
+    assert sum(one != other for one, other in itertools.pairwise(voices)) == len(set(voices)) - 1
+
+
+def test_a_golden_of_a_long_stage_alone_counts_as_long() -> None:
+    alone, short = (store.GOLDENS / name for name in ("alone-long-rmvpe-2026", "v1-32k-rmvpe-classic"))
+    assert expected_duration.of_folder(alone) > 2 * expected_duration.of_folder(short)

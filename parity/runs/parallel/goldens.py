@@ -1,4 +1,4 @@
-"""Goldens judged in several processes at once, the longest first.
+"""Goldens judged in several processes at once.
 
 A golden that fails is judged again by the process of the run, in the order of the run: what is repeated and continued
 after a failure depends on the failures before it.
@@ -18,6 +18,7 @@ from parity.judge.candidate_runs import Observer, unobserved
 from parity.judge.states import CaseState
 from parity.judge.verdict import CaseVerdict
 from parity.output.verdict_json import Json
+from parity.runs import expected_duration
 from parity.runs.journal import Journal
 from parity.runs.parallel.helpers import Helpers
 from parity.runs.progress import Progress
@@ -98,7 +99,7 @@ class _Helper:
 
 @dataclass
 class _Tasks:
-    """The goldens that no process has taken yet, the longest first."""
+    """The goldens that no process has taken yet, in the order in which they are taken."""
 
     folders: list[Path]
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -118,7 +119,6 @@ def judge_in_parallel(
     fail_fast: bool,
     repetition: AfterCase | None,
     progress: Progress,
-    cost: Callable[[Path], float],
 ) -> set[str]:
     """Judge goldens in this process and `jobs - 1` others.
 
@@ -133,7 +133,6 @@ def judge_in_parallel(
         fail_fast: end after the first golden that fails.
         repetition: repeats calls after a golden that passes in this process.
         progress: shows what is finished.
-        cost: the expected duration of a golden, in any unit.
     Returns:
         the names of those that fail.
     Raises:
@@ -142,8 +141,7 @@ def judge_in_parallel(
     failed: set[str] = set()
     after = _AfterPassed(repetition) if repetition is not None else None
     mine = next((folder for folder in folders if _is_file(folder)), None) if repetition is not None else None
-    others = sorted((folder for folder in folders if folder != mine), key=cost, reverse=True)
-    tasks = _Tasks(others)
+    tasks = _Tasks(expected_duration.in_order([folder for folder in folders if folder != mine]))
     with Helpers(jobs - 1, _Helper(judging, make), tasks.take) as helpers:
         task = str(mine) if mine is not None else tasks.take()
         while task is not None:

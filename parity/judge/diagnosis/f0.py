@@ -15,6 +15,12 @@ REACHED_BY_PADDING = 40  # frames of 10 ms at the end that RMVPE's padding to a 
 LOWEST_CREPE_BIN = 10 * 2.0 ** (1997.3794084376191 / 1200)  # Hz, CREPE's first bin (docs/spec/03 §3.4)
 SAME_PITCH = 1e-3  # relative to the lowest pitch: 1.7 cents, less than a tenth of a bin of any pitch network
 
+UNFILLED_CACHE = "gap in the F0 cache"
+UNFILLED_CACHE_SENTENCE = (
+    "frames of the window are in bin 0, which the cache has before a block fills it: is the cache moved by a block's "
+    "frames, and filled up to them?"
+)
+
 
 @probe("f0.raw")
 def tracked(deviation: Deviation) -> Iterator[Guess]:
@@ -198,18 +204,27 @@ def _pitch_of_bins(deviation: Deviation) -> Array:
 
 
 @probe("rt.f0", tensors=("f0.hz",))
-def unfilled_block(deviation: Deviation) -> Iterator[Guess]:
-    """Frames at 0 that the profile fills; a stream does not hold its estimate before the filling."""
-    yield Guess(
-        "unvoiced frames kept at 0",
-        "unvoiced frames are not filled from their neighbors",
-        np.where(deviation.ours == 0, 0, deviation.golden).astype(np.float64),
-    )
+def pitch_of_block(deviation: Deviation) -> Iterator[Guess]:
+    """Frames at 0 that the profile fills, or that the cache has never held.
+
+    A stream does not hold its estimate before the filling. The bin of an unvoiced frame is 1, that of a frame of the
+    cache that was never filled 0, so the candidate's own bins distinguish the two.
+    """
+    coarse, golden = deviation.first_input("f0.coarse"), deviation.golden.astype(np.float64)
+    if coarse is None or coarse.shape != golden.shape:
+        return
+    at_0 = deviation.ours == 0
+    for name, sentence, bin_of_frame in (
+        ("unvoiced frames kept at 0", "unvoiced frames are not filled from their neighbors", 1),
+        (UNFILLED_CACHE, UNFILLED_CACHE_SENTENCE, 0),
+    ):
+        yield Guess(name, sentence, np.where(at_0 & (coarse == bin_of_frame), 0, golden))
 
 
 @probe("rt.f0", tensors=("f0.coarse",))
 def bins_of_block(deviation: Deviation) -> Iterator[Guess]:
-    """The same in a block, whose cache holds bin 0 in frames that were never filled."""
+    """The bins of a file in a block, whose cache holds bin 0 in frames that were never filled."""
+    yield Guess(UNFILLED_CACHE, UNFILLED_CACHE_SENTENCE, np.where(deviation.ours == 0, 0, deviation.golden))
     for guess in bins(deviation):
         yield replace(guess, value=np.where(deviation.golden == 0, 0, guess.value))
 

@@ -32,6 +32,7 @@ FAULTS = [
         "the F0 cache moves by one frame only",
         _change_pushed_f0(lambda coarse, hz, by: (coarse, hz, 1)),
         needs=(Need.F0,),
+        causes=("gap in the F0 cache",),
     ),
     Fault(
         "live-cache-late",
@@ -46,6 +47,7 @@ FAULTS = [
         "the first four tracked frames are dropped",
         put(f0_cache, "DROPPED_FIRST", 4),
         needs=(Need.F0, Need.BLOCKS_VOICED),
+        causes=("gap in the F0 cache",),
     ),
     Fault(
         "live-last-2",

@@ -26,8 +26,9 @@ from parity.judge.waivers import load as load_waivers
 from parity.output import files, verdict_json
 from parity.output.verdict_json import Json
 from parity.own_noise.statistical_mode import NumericPart, StatisticalMode, draws_own
-from parity.runs import expected_duration, manifest, not_shown
+from parity.runs import manifest, not_shown
 from parity.runs.journal import Journal, program_files
+from parity.runs.parallel import expected_duration
 from parity.runs.parallel.goldens import AfterCase, Judging, judge_in_parallel
 from parity.runs.progress import Progress
 from parity.runs.repetition import Reference, Repetition

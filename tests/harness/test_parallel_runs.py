@@ -20,8 +20,8 @@ from parity.goldens import store
 from parity.goldens.arrays import Tensors
 from parity.judge.limits import Limits
 from parity.judge.waivers import Waivers
-from parity.runs import expected_duration
 from parity.runs import run as running
+from parity.runs.parallel import expected_duration
 from parity.runs.parallel.helpers import Helpers
 from parity.runs.run import RunOptions
 

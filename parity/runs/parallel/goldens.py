@@ -18,8 +18,8 @@ from parity.judge.candidate_runs import Observer, unobserved
 from parity.judge.states import CaseState
 from parity.judge.verdict import CaseVerdict
 from parity.output.verdict_json import Json
-from parity.runs import expected_duration
 from parity.runs.journal import Journal
+from parity.runs.parallel import expected_duration
 from parity.runs.parallel.helpers import Helpers
 from parity.runs.progress import Progress
 

@@ -22,7 +22,7 @@ from rvc.audio import output, preparation, segments
 from rvc.audio.segments import Span
 from rvc.content import alignment, features
 from rvc.f0 import postprocessing
-from rvc.noise import Seeded, Tape
+from rvc.noise import Tape
 from rvc.pipeline import offline
 from rvc.pipeline.timing import Stopwatch
 from rvc.retrieval import search as retrieval
@@ -125,14 +125,11 @@ def _upsample(voice: CaseVoice, prefix: str, inputs: Tensors) -> Tensors:
 
 def _protect(voice: CaseVoice, prefix: str, inputs: Tensors) -> Tensors:
     doubled, hz = inputs[prefix + "content.upsampled"], inputs.get("f0.hz")
-    protects = hz is not None and voice.config.protect < alignment.PROTECT_OFF
-    content = offline.SegmentContent(doubled[:, ::2], inputs[prefix + "hubert.features"] if protects else None)
-    f0 = None if hz is None else offline.Pitch(hz, np.ones(hz.shape, np.int64))
-    trace = Trace()
-    no_synthesizer: Any = None  # `content` does not use it
-    segment = offline.Segment(prefix[:-1], no_synthesizer, voice.config, Seeded(0), trace)
-    segment.content(content, f0, doubled.shape[1])
-    return {name: value for name, value in trace.items() if name.endswith("content.protected")}
+    if hz is not None:
+        # Doubled here and not by `rvc`, whose doubling is the stage before: an error of it is not counted again.
+        unblended = np.repeat(inputs[prefix + "hubert.features"], 2, axis=1)[:, : doubled.shape[1]]
+        doubled = alignment.protect(doubled, unblended, hz, voice.config.protect)
+    return {prefix + "content.protected": doubled}
 
 
 def _speaker(voice: CaseVoice, prefix: str, inputs: Tensors) -> Tensors:

@@ -27,11 +27,24 @@ class Content(Protocol):
         ...
 
 
+def _loaded(model: Any) -> Any:
+    """The model.
+
+    Raises:
+        ValueError: it is None, because the program loads HuBERT at its first conversion.
+    """
+    if model is None:
+        raise ValueError(
+            "the model is None: load HuBERT in `open` with the program's own function, and pass what it gave"
+        )
+    return model
+
+
 class FairseqContent:
     """A model with fairseq's methods `extract_features` and `final_proj`."""
 
     def __init__(self, model: Any) -> None:
-        self.model = model
+        self.model = _loaded(model)
 
     @contextmanager
     def tapped(self, tap: Tap) -> Iterator[None]:
@@ -106,7 +119,7 @@ class ModuleContent:
     """A transformers HuBERT, called as a module; `final_proj` is a module in it that gets (n, 768)."""
 
     def __init__(self, model: Any) -> None:
-        self.model = model
+        self.model = _loaded(model)
 
     @contextmanager
     def tapped(self, tap: Tap) -> Iterator[None]:

@@ -89,3 +89,17 @@ def test_content_that_is_not_doubled_is_named(frames: int, name: str | None) -> 
     cause = realtime.other_length(case, "content.upsampled", np.zeros((1, frames, 256), np.float32), golden)
     assert (cause["name"] if cause else None) == name
     assert cause is None or cause["divergence"] == "D25"
+
+
+def test_contents_that_are_exchanged_in_the_blend_are_named() -> None:
+    """A fork that swaps the two sides of protect: voiced frames lose the retrieved content."""
+    case = store.open_case(store.GOLDENS / "v2-40k-pm-classic")
+    upsampled, hz = np.asarray(case["seg0.content.upsampled"]), np.asarray(case["f0.hz"])
+    own = np.repeat(np.asarray(case["seg0.hubert.features"]), 2, 1)[:, : upsampled.shape[1]]
+    share = np.where(hz[:, : upsampled.shape[1]] < 1, case.options["protect"], 1.0)[..., None]
+    ours = (upsampled * (1 - share) + own * share).astype(np.float32)
+    inputs = ("seg0.content.upsampled", "seg0.hubert.features", "f0.hz")
+    assert "exchanged contents" in _names(
+        "v2-40k-pm-classic", "content.protected", "seg0.content.protected", ours, *inputs
+    )
+    assert number_of("content.protected", "exchanged contents") == "D2"

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from parity import stages
 from parity.hooks import tensor_files
+from parity.hooks.content import FairseqContent, ModuleContent
 from parity.hooks.interception import call_with_known, replaced
 from parity.hooks.noise import Replay
 from parity.hooks.serving import Lacks, Tape, local_name, serve
@@ -230,3 +231,12 @@ def test_replaced_restores_a_name_that_the_owner_did_not_define() -> None:
     with replaced(owner, size=2):
         assert owner.size == 2
     assert vars(owner) == {}
+
+
+@pytest.mark.parametrize("form", [FairseqContent, ModuleContent])
+def test_a_hubert_that_is_not_loaded_yet_is_refused_in_a_sentence(form: Any) -> None:
+    with pytest.raises(ValueError) as error:
+        form(None)
+    assert str(error.value) == (
+        "the model is None: load HuBERT in `open` with the program's own function, and pass what it gave"
+    )

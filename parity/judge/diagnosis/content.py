@@ -169,6 +169,11 @@ def protected(deviation: Deviation) -> Iterator[Guess]:
         np.where(silent, doubled * (1 - amount) + own * amount, doubled),
     )
     yield Guess(
+        "exchanged contents",
+        "the two contents are exchanged in the blend: voiced frames are the input's own",
+        np.where(silent, doubled * (1 - amount) + own * amount, own),
+    )
+    yield Guess(
         "protect on voiced frames",
         "voiced frames are protected instead of unvoiced ones",
         np.where(~silent, doubled * amount + own * (1 - amount), doubled),

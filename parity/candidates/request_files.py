@@ -16,6 +16,7 @@ folder is CASE/STAGE/again-DIGEST. Run what is new in requests.json and check ag
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from parity.goldens.text import printable_values
 FORMAT = "rvc-requests/1"
 REQUESTS, HELLO, ANSWER = "requests.json", "hello.json", "answer.json"
 WHOLE = "run"  # the folder of the whole conversion
+_CODE = re.compile(r"[<>](f[248]|[iu][1248])")  # a dtype of NumPy with its byte order
 _DTYPES = ("float32", "float64", "int64", "int32", "int16")  # of raw files
 
 
@@ -123,27 +125,36 @@ def _write_raw(path: Path, tensors: NamedArrays) -> None:
     _write_json(path, table)
 
 
-def read_raw(path: Path) -> Tensors:
+def read_raw(path: Path, foreign: bool = False) -> Tensors:
     """The tensors of a JSON of raw files.
 
+    Args:
+        path: the JSON.
+        foreign: whether another program wrote them: half precision (bfloat16 as float32), and NumPy's codes with a byte
+            order, such as ">f4", are then read as well.
     Raises:
         ProtocolError: "short-write", an entry is wrong or a file has another size than its shape.
     """
     try:
         table = dict(parse_json(path.read_text(encoding="utf-8")))
-        return {str(name): _raw_tensor(path, dict(entry)) for name, entry in table.items()}
+        return {str(name): _raw_tensor(path, dict(entry), foreign) for name, entry in table.items()}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ProtocolError("short-write", f"{path} and its files are not complete ({error})") from None
 
 
-def _raw_tensor(path: Path, entry: Mapping[str, Any]) -> Array:
-    if entry["dtype"] not in _DTYPES:
-        raise ValueError(f"the dtype {entry['dtype']!r} is none of {', '.join(_DTYPES)}")
-    dtype, shape = np.dtype(entry["dtype"]), tuple(int(size) for size in entry["shape"])
+def _raw_tensor(path: Path, entry: Mapping[str, Any], foreign: bool) -> Array:
+    name, known = str(entry["dtype"]), (*_DTYPES, "float16", "bfloat16") if foreign else _DTYPES
+    if name not in known and not (foreign and _CODE.fullmatch(name)):
+        raise ValueError(f"the dtype {entry['dtype']!r} is none of {', '.join(known)}")
+    stored = np.dtype("uint16" if name == "bfloat16" else name)
+    stored, shape = stored if _CODE.fullmatch(name) else stored.newbyteorder("<"), tuple(map(int, entry["shape"]))
     data = (path.parent / Path(str(entry["file"])).name).read_bytes()
-    if any(size < 0 for size in shape) or len(data) != dtype.itemsize * int(np.prod(shape)):
+    if any(size < 0 for size in shape) or len(data) != stored.itemsize * int(np.prod(shape)):
         raise ValueError(f"{entry['file']} has {len(data)} bytes, not those of {entry['dtype']}{list(shape)}")
-    return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
+    value = np.frombuffer(data, stored).astype(stored.newbyteorder("=")).reshape(shape)
+    if name == "bfloat16":  # the upper half of a float32
+        return (value.astype(np.uint32) << 16).view(np.float32)
+    return value
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

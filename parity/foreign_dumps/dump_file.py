@@ -16,45 +16,53 @@ import numpy as np
 from parity.candidates import request_files
 from parity.candidates.process import ProtocolError
 from parity.errors import TraceError
-from parity.goldens import tensor_file, trace_file
+from parity.goldens import tensor_file
 from parity.goldens.arrays import Array, Tensors
 from parity.goldens.text import printable
 from parity.voices import torch_file
 
 MOST_BYTES = 8 << 30  # of an unpacked .npz: more is no dump of one conversion
 _ZIP, _NPY = b"PK\x03\x04", b"\x93NUMPY"
+# First bytes of files that hold arrays, or that are compressed, and that are not read.
+_OTHERS = (
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"\x28\xb5\x2f\xfd", "compressed by Zstandard"),
+    (b"\xfd7zXZ", "compressed by xz"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"MATLAB", "a MATLAB file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"PAR1", "a Parquet file"),
+    (b"GGUF", "a GGUF file"),
+)
 _HEAD = 9  # bytes that decide what a file is
 _SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".safetensors")
 _KINDS = "a safetensors, .npy, .npz or .pt file, or a folder of them or of raw files with their shapes in a JSON"
 
 
-def read(path: Path, half: bool = True) -> Tensors:
-    """The arrays of a dump.
+def read(path: Path) -> Tensors:
+    """The arrays of a dump; half precision is widened to float32.
 
     In a folder, a name is the path below it without the suffix, and that of a member of an .npz follows after "/".
 
     Args:
         path: a file or a folder.
-        half: whether half precision is read and widened to float32; a safetensors file of it is refused otherwise.
     Raises:
         TraceError: it does not exist, is of another kind, is not complete, or holds no array.
     """
     if not path.exists():
         raise TraceError(f"there is no file {path}; give the path of a trace (.safetensors) or another dump")
-    if path.is_file() and not half and not _is_archive(path):
-        return dict(trace_file.read(path))
     made = dict(_folder(path) if path.is_dir() else _file(path, ""))
     if not made:
         raise TraceError(f"{path} holds no tensor; give {_KINDS}")
-    return {name: _widened(value) if half else value for name, value in made.items()}
+    return {name: _widened(value) for name, value in made.items()}
 
 
-def _is_archive(path: Path) -> bool:
-    """Whether a file is of a kind that traces do not have."""
+def is_safetensors(path: Path) -> bool:
+    """Whether a path is a file of no kind that other dumps have."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
-            return head.startswith((_ZIP, _NPY)) or _is_pickle(head)
+            return not (head.startswith((_ZIP, _NPY)) or _is_pickle(head))
     except OSError:
         return False
 
@@ -72,7 +80,7 @@ def _folder(folder: Path) -> Iterator[tuple[str, Array]]:
             yield from _file(path, place)
         elif path.suffix == ".json" and _is_shapes(path):
             try:
-                yield from request_files.read_raw(path).items()
+                yield from request_files.read_raw(path, foreign=True).items()
             except ProtocolError as error:
                 raise TraceError(f"{error}; each entry is name: {{file, dtype, shape}}") from None
 
@@ -99,6 +107,8 @@ def _file(path: Path, place: str) -> Iterator[tuple[str, Array]]:
             yield place or path.stem, np.load(path, allow_pickle=False)
         elif head.startswith(_ZIP):
             yield from _archive(path, f"{place}/" if place else "")
+        elif kind := next((word for magic, word in _OTHERS if head.startswith(magic)), None):
+            raise TraceError(f"{path} is {kind}, which is not read; give {_KINDS}")
         elif _is_pickle(head):
             raise TraceError(f"{path} is a pickle, which could execute anything; write it by torch.save or numpy.savez")
         else:

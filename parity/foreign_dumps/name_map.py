@@ -23,6 +23,7 @@ import numpy as np
 
 from parity import stages
 from parity.errors import UsageError
+from parity.foreign_dumps import forms
 from parity.goldens.arrays import Array, NamedArrays, Tensors
 
 FORMAT = "rvc-names/1"
@@ -55,6 +56,9 @@ class NameMap:
     rows: tuple[Row, ...]
 
 
+SPECIFIED = NameMap("docs/spec/00-overview.md", "", ())  # the names of the stage table themselves
+
+
 @dataclass
 class Renamed:
     """A dump under the names of the stage table.
@@ -62,10 +66,12 @@ class Renamed:
     Attributes:
         tensors: full name → array.
         unknown: names of the dump that the map does not have.
+        changes: what was done to the form of tensors that need no map.
     """
 
     tensors: Tensors = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 def shipped() -> dict[str, Path]:
@@ -86,9 +92,10 @@ def load(name: str) -> NameMap:
         if not path.is_file():
             raise UsageError(f"there is no map {name}; give a TOML file, or one of {', '.join(shipped())}") from None
         raise UsageError(f"{path} is no TOML file ({error}); parity/foreign_dumps/name_map.py describes it") from None
-    if document.get("format") != FORMAT or not isinstance(document.get("tensor"), list) or not document["tensor"]:
+    listed = document.get("tensor", [])
+    if document.get("format") != FORMAT or not isinstance(listed, list) or not (listed or document.get("prefix")):
         raise UsageError(f'{path} is no map of names; it has format = "{FORMAT}" and a [[tensor]] for each tensor')
-    rows = tuple(_row(path, entry) for entry in document["tensor"])
+    rows = tuple(_row(path, entry) for entry in listed)
     return NameMap(str(document.get("source", "")), str(document.get("prefix", "")), rows)
 
 
@@ -118,15 +125,20 @@ def rename(dump: NamedArrays, names: NameMap, golden: NamedArrays) -> Renamed:
     """
     renamed, known = Renamed(), set[str]()
     plain = {name.removeprefix(names.prefix): name for name in dump}
+    # A folder of folders has slashes where the specification has dots.
+    dotted = {own.replace("/", "."): name for own, name in plain.items() if not stages.is_known(own)}
     for row in names.rows:
         for name, to in [(plain[own], to) for own, to in _matches(row, plain)]:
             if to in renamed.tensors:
                 raise UsageError(f"{name} and another tensor of the dump are both {to}; name one of them in the map")
             renamed.tensors[to] = _formed(name, dump[name], row, golden.get(to))
             known.add(name)
-    for name, value in dump.items():  # names of the stage table need no map
-        if name not in known and stages.is_known(name) and name not in renamed.tensors:
-            renamed.tensors[name] = value
+    for own, name in (plain | {own: name for own, name in dotted.items() if own not in plain}).items():
+        # Names of the stage table need no map.
+        if name not in known and stages.is_known(own) and own not in renamed.tensors:
+            renamed.tensors[own] = forms.formed(dump[name], golden[own]) if own in golden else forms.native(dump[name])
+            if change := forms.change(dump[name], renamed.tensors[own]):
+                renamed.changes += (f"{own} from {change}",)
             known.add(name)
     renamed.unknown = tuple(name for name in dump if name not in known)
     return renamed
@@ -150,17 +162,7 @@ def _formed(name: str, value: Array, row: Row, golden: Array | None) -> Array:
         value = value.transpose(row.transpose)
     if row.dtype is not None:
         value = _cast(name, value, np.dtype(row.dtype))
-    if golden is None:
-        return np.ascontiguousarray(value).reshape(value.shape)
-    if value.shape != golden.shape and _long_axes(value) == _long_axes(golden):
-        value = value.reshape(golden.shape)
-    if value.dtype != golden.dtype and np.can_cast(value.dtype, golden.dtype, "safe"):
-        value = value.astype(golden.dtype)
-    return np.ascontiguousarray(value).reshape(value.shape)
-
-
-def _long_axes(value: Array) -> tuple[int, ...]:
-    return tuple(size for size in value.shape if size != 1)
+    return forms.row_major(forms.native(value)) if golden is None else forms.formed(value, golden)
 
 
 def _cast(name: str, value: Array, dtype: np.dtype[np.generic]) -> Array:

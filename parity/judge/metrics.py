@@ -9,6 +9,7 @@ must be equal; no error is measured in them, and they are no part of the golden'
 infinite error. In a pitch track 0 Hz marks an unvoiced frame, and another voicing is an error of 50 Hz at least.
 """
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ METRICS: dict[TensorKind, tuple[Metric, ...]] = {
 MAY_BE_EMPTY = ("segment.cuts",)
 FLT_MAX = float(np.finfo(np.float32).max)  # the distance of a missing neighbor (docs/spec/04 §4.2)
 LEAST_PITCH = 50.0  # Hz, the lowest F0 of every method but a file (docs/spec/03)
+NEARLY = 0.1  # relative RMS of a tensor that is the golden's but for an error of its own
+FULL_SCALE_STEPS = 2  # an int16 golden with larger values is no silence
 # Seconds in one frame of a waveform, and the longest step of an axis whose elements are grouped into such frames.
 FRAME_SECONDS, LONGEST_GROUPED_STEP = 0.01, 0.005
 
@@ -105,14 +108,16 @@ def form(name: str, golden: Array, ours: Array | None) -> tuple[CellState | None
     if ours.dtype != golden.dtype:
         return (
             CellState.DTYPE,
-            f"{name} is {ours.dtype}, the golden is {golden.dtype}; convert it before it is handed over",
+            f"{name} is {ours.dtype}, the golden is {golden.dtype}; convert it before it is handed over"
+            f"{_full_scale(golden, ours)}",
         )
     if ours.size == 0 and golden.size:
         return CellState.EMPTY, f"{name} is empty: the golden has {_kind(golden)}"
     if ours.shape != golden.shape:
         return (
             CellState.SHAPE,
-            f"{name} is {_kind(ours)}, the golden is {_kind(golden)}{_length_difference(name, golden, ours)}",
+            f"{name} is {_kind(ours)}, the golden is {_kind(golden)}{_length_difference(name, golden, ours)}"
+            f"{_exchanged_axes(golden, ours)}",
         )
     if golden.size == 0 and name not in MAY_BE_EMPTY:
         return CellState.EMPTY, f"{name} is empty in the golden and here: nothing was compared"
@@ -130,6 +135,27 @@ def form(name: str, golden: Array, ours: Array | None) -> tuple[CellState | None
 
 def _kind(value: Array) -> str:
     return f"{value.dtype}{list(value.shape)}"
+
+
+def _full_scale(golden: Array, ours: Array) -> str:
+    if golden.dtype.kind != "i" or ours.dtype.kind != "f" or not ours.size or not np.any(golden > FULL_SCALE_STEPS):
+        return ""
+    return " (its full scale is 1, the golden's 32768)" if float(np.max(np.abs(ours))) <= 1.0 else ""
+
+
+def _exchanged_axes(golden: Array, ours: Array) -> str:
+    """How the axes have to be exchanged, where the values are then nearly the golden's."""
+    if ours.ndim != golden.ndim or sorted(ours.shape) != sorted(golden.shape):
+        return ""
+    scale = float(np.sqrt(np.mean(golden.astype(np.float64) ** 2)))
+    if float(np.sqrt(np.mean((ours.reshape(golden.shape).astype(np.float64) - golden) ** 2))) <= NEARLY * scale:
+        return "; with the golden's shape its values are nearly the golden's"
+    for axes in itertools.permutations(range(ours.ndim)):
+        if tuple(ours.shape[axis] for axis in axes) == golden.shape:
+            error = ours.transpose(axes).astype(np.float64) - golden
+            if float(np.sqrt(np.mean(error**2))) <= NEARLY * scale:
+                return f"; with transpose = {list(axes)} its values are nearly the golden's"
+    return ""
 
 
 def _length_difference(name: str, golden: Array, ours: Array) -> str:

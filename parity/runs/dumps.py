@@ -11,7 +11,7 @@ from typing import Any
 from parity import stages
 from parity.candidates.candidate import Candidate, Tensors
 from parity.errors import TraceError, UsageError
-from parity.foreign_dumps import dump_file, name_map
+from parity.foreign_dumps import dump_file, forms, name_map
 from parity.goldens import store, trace_file
 from parity.goldens.store import Case, MemoryCase
 from parity.goldens.text import parse as parse_json
@@ -59,14 +59,15 @@ def compare(
         TraceError: a trace cannot be read.
     """
     verdict.refuse_unknown(only_stage)
-    case = open_golden_or_trace(golden)
+    renaming = name_map.load(names) if names is not None else name_map.SPECIFIED
+    case = open_golden_or_trace(golden, renaming)
     if case.facts.isolated:
         raise UsageError(
             f"{golden} holds stages that were recorded alone ({', '.join(case.facts.isolated)}) and no conversion; "
             "name the golden of a conversion"
         )
-    held = dump_file.read(candidate, half=names is not None)
-    renamed = name_map.rename(held, name_map.load(names), case) if names is not None else name_map.Renamed(held)
+    held = dict(store.open_case(candidate).check()) if _is_golden(candidate) else dump_file.read(candidate)
+    renamed = name_map.rename(held, renaming, case)
     made = renamed.tensors
     if not any(name in made for name in case):
         raise UsageError(
@@ -76,8 +77,32 @@ def compare(
     about: dict[str, object] = {"name": candidate.stem, "version": "a trace", "command": None}
     command = f"python -m parity compare {golden} {candidate}"
     command += "" if names is None else f" --names {names}"
-    notes = (f"not in the map, and not compared: {_listed(renamed.unknown)}",) if renamed.unknown else ()
-    return judge(case, dict(made), about, command, only_stage, out, waivers=waivers, tier=tier, notes=notes)
+    return judge(
+        case,
+        dict(made),
+        about,
+        command,
+        only_stage,
+        out,
+        waivers=waivers,
+        tier=tier,
+        notes=_notes(renamed, names, case),
+    )
+
+
+def _notes(renamed: name_map.Renamed, names: str | None, case: Case) -> tuple[str, ...]:
+    """What was left out, what was done to the form, and values in the other byte order."""
+    swapped = [
+        name
+        for name, value in renamed.tensors.items()
+        if name in case and forms.has_other_byte_order(value, case[name])
+    ]
+    notes = {
+        f"not in the {'specification' if names is None else 'map'}, and not compared": renamed.unknown,
+        "brought to the form of the golden": renamed.changes,
+        "in the other byte order (with it, the values are nearly the golden's)": swapped,
+    }
+    return tuple(f"{text}: {_listed(found)}" for text, found in notes.items() if found)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -208,28 +233,53 @@ def _pinned_notes(pinned: manifest.Comparison, golden: Case | None) -> tuple[str
     return notes if golden else (*notes, "the golden side is a trace, which the manifest does not pin")
 
 
-def open_golden_or_trace(path: Path) -> Case:
-    """The golden of a folder (or of its case.json), every tensor checked; any other path is read as a trace."""
-    if path.is_dir() or path.name == store.JSON_NAME:
+def open_golden_or_trace(path: Path, names: name_map.NameMap = name_map.SPECIFIED) -> Case:
+    """The golden of a folder (or of its case.json), every tensor checked; any other path is read as a dump.
+
+    A folder without case.json is a dump where it holds one.
+    """
+    if path.name == store.JSON_NAME or (path.is_dir() and not _is_dump(path)):
         return store.open_case(path if path.is_dir() else path.parent).check()
-    return from_trace(path)
+    return from_trace(path, names=names)
 
 
-def from_trace(path: Path, voice: Mapping[str, Any] | None = None) -> MemoryCase:
-    """A trace as the golden side.
+def _is_golden(path: Path) -> bool:
+    """Whether a path is the folder of a golden."""
+    return (path / store.JSON_NAME).is_file()
 
-    Profile and options come from the file's metadata where the writer stored them; rate, version and padding are
-    derived from the tensors' shapes.
+
+def _is_dump(folder: Path) -> bool:
+    """Whether a folder is no golden, and holds tensors."""
+    if _is_golden(folder):
+        return False
+    try:
+        return bool(dump_file.read(folder))
+    except TraceError:
+        return False
+
+
+def from_trace(
+    path: Path, voice: Mapping[str, Any] | None = None, names: name_map.NameMap = name_map.SPECIFIED
+) -> MemoryCase:
+    """A trace or another dump as the golden side.
+
+    Profile and options come from the metadata of a safetensors file where the writer stored them; rate, version and
+    padding are derived from the tensors' shapes.
 
     Args:
-        path: a safetensors file of tensors named as in the stage table; others are ignored.
+        path: a dump (parity/foreign_dumps/dump_file.py lists the kinds of files); tensors that are not of the stage
+            table are ignored.
         voice: fields of case.json's `voice` that are known and replace the derived ones.
+        names: from the dump's names to those of the stage table.
     Raises:
         TraceError: the file cannot be read, or holds no tensor of the stage table.
     """
-    tensors = {name: value for name, value in trace_file.read(path).items() if stages.is_known(name)}
+    renamed = name_map.rename(dump_file.read(path), names, {}).tensors
+    tensors = {name: forms.of_table(name, value) for name, value in renamed.items() if stages.is_known(name)}
     if not any(stages.stage_of(name) for name in tensors):
-        raise TraceError(f"{path} holds no tensor of docs/spec/00-overview.md; record one with --trace")
+        raise TraceError(
+            f"{path} holds no tensor of docs/spec/00-overview.md; record one with --trace, or name its tensors by a map"
+        )
     about = _metadata(path)
     prefixes = stages.prefixes_of(tensors)
     segments = sum(stages.scope_of(prefix) is stages.Scope.SEGMENT for prefix in prefixes)
@@ -262,7 +312,7 @@ def _metadata(path: Path) -> dict[str, str]:
     `rvc` stores one JSON object under the key `rvc`; its fields `profile` and `options` take the place of `original`
     and `options`.
     """
-    about = trace_file.metadata(path)
+    about = trace_file.metadata(path) if dump_file.is_safetensors(path) else {}
     try:
         written_by_rvc: dict[str, Any] = dict(parse_json(about.get("rvc", "{}")))
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""The alignment of two waveforms by correlation: delay, polarity, gain, and a delay that changes on the way."""
+"""The alignment of two waveforms by correlation: delay, polarity and gain; `delay_path` has what changes on the way."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,13 @@ import numpy as np
 from parity.goldens.arrays import Array
 
 LIKE = 0.3  # correlation coefficient above which two waveforms are the same sound; other noise gives about 0
-CHUNK, SEARCH = 0.4, 0.1  # seconds: the pieces that are aligned alone, and how far their delay may lie from the whole
-LEAST_STEP = 1.5  # samples by which the delay of a piece must differ; less is within the precision of a noisy one
-CHUNK_LIKE = 0.9  # correlation coefficient at which the delay of a piece is certain
-# Of the largest correlation: delays with at least so much of it are compared by their coefficients. The sum alone
-# prefers a long overlap, which in a steady tone is that of a wrong period.
-_NEAR_PEAK = 0.8
+CERTAIN = 0.8  # correlation coefficient from which the delay of a voice is certain, whatever its levels show
+_CLEARER = 0.03  # of the correlation coefficient of the levels: a delay at which they agree by more is the better one
+# Share of a waveform's power in the overlap, below which a delay is not considered: a loud click lies on any other.
+_LEAST_SHARE = 0.4
 _GAIN_FRAME = 0.02  # seconds of the pieces whose median factor is the gain, so that a gap does not count as one
 _ENVELOPE = 0.01  # seconds of one value of the level, by which waveforms are aligned that are not alike
+_FINE = 0.001  # seconds, the precision of that delay after it is refined
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Alignment:
         delay: samples by which the candidate begins later than the reference; a fraction where it lies between two.
         gain: the factor from the reference to the candidate, negative where it is inverted.
         correlation: the absolute correlation coefficient of the two where they overlap, 0 to 1.
-        by_level: whether the waveforms are not alike, so that the delay is that of their levels, to 10 ms.
+        by_level: whether the waveforms are not alike, so that the delay is that of their levels, to a few ms.
     """
 
     delay: float
@@ -34,27 +33,41 @@ class Alignment:
     by_level: bool = False
 
 
-@dataclass(frozen=True)
-class Step:
-    """A place where the delay changes: seconds into the reference, and the delays before and after it in samples."""
-
-    seconds: float
-    before: float
-    after: float
-
-
 def align(reference: Array, candidate: Array, rate: int) -> Alignment:
     """The alignment of two waveforms of one rate, float (samples,)."""
-    delay = _peak(reference, candidate)
+    delay = peak(reference, candidate)
     a, b = overlap(reference, candidate, delay)
-    correlation = _likeness(a, b)[0]
-    if abs(correlation) >= LIKE:
+    correlation = likeness(a, b)[0]
+    share = max(
+        (float(part @ part) / (float(whole @ whole) or 1.0) for part, whole in ((a, reference), (b, candidate)))
+    )
+    alike = abs(correlation) * np.sqrt(share) >= LIKE
+    if alike and abs(correlation) >= CERTAIN:
         return Alignment(delay, gain(a, b, rate), abs(correlation))
     step = round(_ENVELOPE * rate)
-    coarse = float(step * round(_peak(levels(reference, step), levels(candidate, step))))
-    a, b = overlap(reference, candidate, coarse)
+    coarse = step * round(peak(levels(reference, step), levels(candidate, step)))
+    fine = float(_refined(reference, candidate, coarse, rate))
+    # A voice is like itself at many periods, and like one with another F0; its levels then agree at another delay.
+    by_level, by_wave = (_agreement(reference, candidate, each, step) for each in (fine, delay))
+    if alike and (abs(fine - delay) <= step / 2 or by_level - by_wave < _CLEARER):
+        return Alignment(delay, gain(a, b, rate), abs(correlation))
+    a, b = overlap(reference, candidate, fine)
     power = float(np.sum(a**2))
-    return Alignment(coarse, float(np.sqrt(np.sum(b**2) / power)) if power else 1.0, abs(_likeness(a, b)[0]), True)
+    return Alignment(fine, float(np.sqrt(np.sum(b**2) / power)) if power else 1.0, abs(likeness(a, b)[0]), True)
+
+
+def _agreement(reference: Array, candidate: Array, delay: float, step: int) -> float:
+    """The correlation coefficient of the levels of two waveforms where they overlap, -1 to 1."""
+    a, b = overlap(reference, candidate, round(delay))
+    return likeness(levels(a, step), levels(b, step))[0] if len(a) > 2 * step else -1.0
+
+
+def _refined(reference: Array, candidate: Array, coarse: int, rate: int) -> int:
+    """A delay near a coarse one, in samples, at which levels of 10 ms that begin every millisecond agree best."""
+    step, fine = round(_ENVELOPE * rate), max(1, round(_FINE * rate))
+
+    delays = range(coarse - step, coarse + step + 1, fine)
+    return max(delays, key=lambda delay: (_agreement(reference, candidate, delay, step), -abs(delay - coarse)))
 
 
 def overlap(reference: Array, candidate: Array, delay: float) -> tuple[Array, Array]:
@@ -78,57 +91,18 @@ def fractional(sound: Array, delay: float) -> Array:
     return moved
 
 
-def steps(reference: Array, candidate: Array, rate: int) -> list[Step]:
-    """Where the delay of two aligned waveforms changes by more than LEAST_STEP samples.
-
-    Three pieces in a row must have the new delay, or the last two: an error of F0 turns the phase, which looks like a
-    delay that changes with F0. A delay that differs from 0 in the first certain piece is a step at 0 s.
-    """
-    size, reach = round(CHUNK * rate), round(SEARCH * rate)
-    certain: list[tuple[int, float]] = []
-    for begin in range(0, len(reference) - size + 1, size // 2):
-        piece = reference[begin : begin + size]
-        low = max(0, begin - reach)
-        window = candidate[low : begin + size + reach]
-        lag = _peak(piece, window)
-        matched = overlap(piece, window, lag)
-        delay = lag - (begin - low)
-        if len(matched[0]) >= size // 2 and abs(_likeness(*matched)[0]) >= CHUNK_LIKE and abs(delay) <= reach:
-            certain.append((begin, delay))
-    changes: list[Step] = []
-    last = 0.0
-    for number, (begin, delay) in enumerate(certain[:-1]):
-        following = [later for _, later in certain[number + 1 : number + 3]]
-        if abs(delay - last) > LEAST_STEP and all(abs(later - delay) <= LEAST_STEP for later in following):
-            changes.append(Step((begin if begin == certain[0][0] else begin + size // 4) / rate, last, delay))
-            last = delay
-    return changes
-
-
-def follow(candidate: Array, count: int, changes: list[Step], rate: int) -> Array:
-    """The candidate with each part moved by the delay that it has there: float (count,), 0 where it has no sample."""
-    moved = np.zeros(count)
-    borders = [*(round(step.seconds * rate) for step in changes), count]
-    for begin, end, delay in zip([0, *borders], borders, [0.0, *(step.after for step in changes)], strict=False):
-        whole = round(delay)
-        first, last = max(begin, -whole), min(end, len(candidate) - whole)
-        if last > first:
-            moved[first:last] = candidate[first + whole : last + whole]
-    return moved
-
-
 def gain(reference: Array, candidate: Array, rate: int) -> float:
     """The factor from one waveform to the other: the median over pieces of 20 ms that are not silent."""
     step = round(_GAIN_FRAME * rate)
     count = len(reference) // step
     if not count:
-        return _likeness(reference, candidate)[1]
+        return likeness(reference, candidate)[1]
     ours, theirs = (sound[: count * step].reshape(count, step) for sound in (reference, candidate))
     powers = np.sum(ours**2, axis=1)
     loud = powers > 1e-3 * powers.max(initial=0.0)
     if not loud.any():
         return 1.0
-    return float(np.median(np.sum(ours * theirs, axis=1)[loud] / powers[loud])) or _likeness(reference, candidate)[1]
+    return float(np.median(np.sum(ours * theirs, axis=1)[loud] / powers[loud])) or likeness(reference, candidate)[1]
 
 
 def levels(sound: Array, step: int) -> Array:
@@ -140,7 +114,7 @@ def levels(sound: Array, step: int) -> Array:
     return logarithms
 
 
-def _likeness(a: Array, b: Array) -> tuple[float, float]:
+def likeness(a: Array, b: Array) -> tuple[float, float]:
     """The correlation coefficient, and the factor from a to b by least squares."""
     power, other, product = float(a @ a), float(b @ b), float(a @ b)
     if not power or not other:
@@ -148,29 +122,32 @@ def _likeness(a: Array, b: Array) -> tuple[float, float]:
     return product / np.sqrt(power * other), product / power
 
 
-def _powers(reference: Array, candidate: Array, lags: Array) -> Array:
-    """The product of the norms of both where they overlap, for each delay: float (delays,)."""
+def _shares(reference: Array, candidate: Array, lags: Array) -> tuple[Array, Array]:
+    """For each delay: the product of the norms of both where they overlap, and the larger share of a whole norm."""
     sums = [np.concatenate([[0.0], np.cumsum(sound**2)]) for sound in (reference, candidate)]
     first = np.maximum(0, -lags)
     last = np.maximum(first, np.minimum(len(reference), len(candidate) - lags))
     ours, theirs = sums[0][last] - sums[0][first], sums[1][last + lags] - sums[1][first + lags]
     norms: Array = np.sqrt(np.maximum(ours * theirs, 1e-30))
-    return norms
+    share: Array = np.maximum(ours / sums[0][-1], theirs / sums[1][-1])
+    return norms, share
 
 
-def _peak(reference: Array, candidate: Array) -> float:
-    """The delay of the largest coefficient among those of large correlations, between samples by a parabola."""
+def peak(reference: Array, candidate: Array) -> float:
+    """The delay at which the two are most alike, between samples by a parabola.
+
+    The coefficient of the overlap decides, times the root of the share of the power that lies in it: the sum alone
+    prefers the loudest part and, in a steady tone, a wrong period with a longer overlap.
+    """
     size = 1 << (len(reference) + len(candidate) - 1).bit_length()
     product = np.fft.rfft(candidate, size) * np.fft.rfft(reference, size).conj()
     correlation = np.abs(np.fft.irfft(product, size))
-    places = np.flatnonzero(correlation >= _NEAR_PEAK * correlation.max())
-    lags = np.where(places <= len(candidate), places, places - size)
-    overlaps = (lags > -len(reference)) & (lags < len(candidate))
-    places, lags = places[overlaps], lags[overlaps]
-    if not places.size or not correlation.any():  # a silent one
+    if not correlation.any() or not reference.any() or not candidate.any():  # a silent one
         return 0.0
-    place = int(places[np.argmax(correlation[places] / _powers(reference, candidate, lags))])
+    lags = np.arange(1 - len(reference), len(candidate))
+    norms, share = _shares(reference, candidate, lags)
+    scores = np.where(share >= _LEAST_SHARE, correlation[lags] / norms * np.sqrt(share), 0.0)
+    place = int(lags[np.argmax(scores)])
     before, here, after = correlation[place - 1], correlation[place], correlation[(place + 1) % size]
     bend = before - 2 * here + after
-    fraction = float(0.5 * (before - after) / bend) if bend < 0 else 0.0
-    return (place if place <= len(candidate) else place - size) + fraction
+    return place + (float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0)

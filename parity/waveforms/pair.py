@@ -13,19 +13,23 @@ import numpy as np
 import soxr
 
 from parity.goldens.arrays import Array
-from parity.waveforms import alignment, perceptual
+from parity.waveforms import alignment, delay_path, differences, perceptual
 from parity.waveforms.alignment import Alignment
+from parity.waveforms.delay_path import Course, DelayPath
+from parity.waveforms.differences import SILENT, Difference, Ends, Kind
 from parity.waveforms.perceptual import Frames, Summary
 from parity.waveforms.sound_file import Sound
 
 RATES = (16000, 22050, 24000, 32000, 40000, 44100, 48000)  # Hz, of voices and of files; a wrong header names another
 CLEARLY_LIKE = 0.5  # correlation coefficient below which other rates are tried, and which one of them must reach
+LEAST_STRETCH, MOST_STRETCH = 1e-5, 2.0  # a speed that the lengths of two sounds show
 STEP = 1.0 / 32768.0  # of full scale: one step of a 16-bit file
 SAME_SOUND = -60.0  # dB: a smaller remainder is that of resampling, dither or a coder of high rate
-LEAST_GAIN, LEAST_DELAY, LEAST_OFFSET = 0.1, 0.5, 1e-3  # dB, samples, of full scale: smaller ones are no difference
-SILENT = 1e-4  # of full scale: a channel or an end of a lower RMS is silent (-80 dB)
+FOLLOWED = 0.95  # correlation coefficient from which waveforms that were aligned by level are alike along a path
+LEAST_COVERED = 0.7  # of the shorter sound: sounds whose levels agree in less have nothing in common
 PASSED = 0.85  # of half the lower rate: the band in which resamplers are flat
-FULL_SCALE = 0.999  # a sample of this magnitude is clipped where its neighbor is too
+# Differences of the sound itself; the others leave it the same sound.
+OF_THE_SOUND = {Kind.DELAY_STEP, Kind.DELAY_VARIES, Kind.ADDED, Kind.CLIPPED, Kind.NOISE, Kind.PITCH, Kind.PLACE}
 MARKS = {
     # The measure of a frame above which it is listed. These are choices for finding places, no limits: 1 dB is the mean
     # spectral distortion that listeners do not notice (Paliwal and Atal, IEEE Trans. SAP 1, 1993), 2 dB an outlier;
@@ -47,38 +51,6 @@ class PairState(StrEnum):
     ALTERED = "the same sound, altered"  # equal but for gain, delay, polarity, rate, channels or a cut end
     DIFFERS = "differs"
     OTHER = "no common sound"  # neither the waveforms nor their levels are alike
-
-
-class Kind(StrEnum):
-    """What differs between two sounds."""
-
-    RATE = "rate"
-    SPEED = "speed"
-    CHANNELS = "channels"
-    DELAY = "delay"
-    DELAY_STEP = "delay step"
-    POLARITY = "polarity"
-    GAIN = "gain"
-    OFFSET = "offset"
-    HEAD = "head"
-    TAIL = "tail"
-    CLIPPED = "clipped"
-    NOISE = "waveform"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One difference of the whole, with its number.
-
-    Attributes:
-        kind: what differs.
-        sentence: the difference in words.
-        value: its size, in the unit that the sentence names.
-    """
-
-    kind: Kind
-    sentence: str
-    value: float
 
 
 @dataclass(frozen=True)
@@ -126,50 +98,115 @@ def compare(reference: Sound, candidate: Sound) -> Pair:
     Raises:
         ModuleNotFoundError: librosa or mir_eval is not installed.
     """
-    differences: list[Difference] = []
-    a, b = _channels(reference, candidate, differences)
-    b, rate = _at_rate(reference, candidate, a, b, differences)
-    aligned = alignment.align(a, b, reference.rate)
-    ours, theirs = alignment.overlap(a, b, aligned.delay)
-    moved = 0.0
-    unlike = aligned.by_level and not _levels_alike(ours, theirs, reference.rate)
+    whole: list[Difference] = []
+    a, b = _channels(reference, candidate, whole)
+    b, rate = _at_rate(reference, candidate, a, b, whole)
+    laid = _lay(a, b, reference.rate)
+    ours, theirs, aligned = laid.ours, laid.theirs, laid.aligned
+    unlike = aligned.by_level and not _levels_alike(laid, a, b, reference.rate)
     if unlike:
         aligned = Alignment(0.0, 1.0, aligned.correlation, True)
-        ours, theirs = alignment.overlap(a, b, 0.0)
-        differences.append(_why_unlike(reference, candidate, a, b))
-    elif aligned.by_level:
-        differences.append(
-            Difference(
-                Kind.NOISE,
-                f"the waveforms are not alike (correlation {aligned.correlation:.2f}), but their levels are: another "
-                "noise, or another network; they are aligned by level, to 10 ms",
-                aligned.correlation,
-            )
-        )
+        laid = _Laid(aligned, *alignment.overlap(a, b, 0.0), _ends(a, b, 0.0))
+        ours, theirs = laid.ours, laid.theirs
+        whole.append(_why_unlike(reference, candidate, a, b))
     else:
-        changes = alignment.steps(ours, theirs / aligned.gain, reference.rate)
-        if changes and not changes[0].seconds:  # the correlation of the whole found the delay of a later part
-            aligned = replace(aligned, delay=aligned.delay + changes[0].after)
-            ours, theirs = alignment.overlap(a, b, aligned.delay)
-            changes = alignment.steps(ours, theirs / aligned.gain, reference.rate)
-        if changes:
-            moved = changes[-1].after
-            theirs = alignment.follow(theirs, len(ours), changes, reference.rate)
-            aligned = replace(aligned, gain=alignment.gain(ours, theirs, reference.rate))
-            differences += _delay_steps(changes, reference.rate)
-    if not unlike:
-        differences[:0] = _of_alignment(reference, aligned, len(a), len(b), moved)
-        differences += _of_samples(ours, theirs, aligned)
+        rms = float(np.sqrt(np.mean(b**2)))
+        # Rate and channels come first, then what the alignment showed.
+        whole += differences.of_alignment(reference.name, aligned, laid.ends, rms, reference.rate)
+        if aligned.by_level:
+            whole.append(_other_noise(aligned))
+        if laid.path is not None:
+            speed = _taken(whole, Kind.SPEED) if laid.path.course is Course.DRIFT else 1.0
+            whole += differences.of_path(laid.path, laid.begin / reference.rate, reference.rate, len(ours), speed)
+        whole += differences.of_samples(ours, theirs, aligned, (a, b))
     leveled = theirs if aligned.by_level else theirs / aligned.gain
     remainder = 0.0 if aligned.by_level else _remainder(ours, leveled, reference.rate, rate)
-    first = max(0, -round(aligned.delay))  # samples of the reference before the candidate begins
+    first = laid.ends.first
     frames = perceptual.measure(ours, leveled, reference.rate)
     frames = replace(frames, times=frames.times + first / reference.rate)
-    state = _state(ours, theirs, differences, remainder, unlike)
+    if not unlike and not _is_same(ours, theirs, whole):
+        whole += differences.of_pitch(frames)
+        # Above PASSED of the band, a resampler of another rate is no longer flat.
+        resampled = rate != reference.rate or any(each.kind in (Kind.SPEED, Kind.DELAY_VARIES) for each in whole)
+        highest = (PASSED if resampled else 1.0) * min(rate, reference.rate) / 2
+        short: list[Difference] = []
+        if not aligned.by_level:
+            short += differences.of_place(ours, leveled, first, reference.rate, resampled)
+        if not short:  # a click has every frequency
+            whole += differences.of_bands(ours, theirs / abs(aligned.gain), reference.rate, highest)
+        whole += short
+        if not whole and remainder < SAME_SOUND:
+            whole.append(differences.of_gain(aligned.gain))
+    state = _state(ours, theirs, whole, remainder, unlike)
     places = () if state in (PairState.SAME, PairState.OTHER) else tuple(_places(frames))
     summary = perceptual.summarize(frames)
     placed = a, np.pad(leveled, (first, max(0, len(a) - first - len(leveled))))
-    return Pair(reference, candidate, state, tuple(differences), places, aligned, remainder, frames, summary, placed)
+    return Pair(reference, candidate, state, tuple(whole), places, aligned, remainder, frames, summary, placed)
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """Two waveforms where they lie on each other.
+
+    Attributes:
+        aligned: the alignment; its delay is that of the beginning.
+        ours, theirs: float (samples,) each, of one length.
+        ends: what lies beyond.
+        path: the delay along the reference, where it is not constant.
+        begin: the sample of the reference from which the path counts.
+    """
+
+    aligned: Alignment
+    ours: Array
+    theirs: Array
+    ends: Ends
+    path: DelayPath | None = None
+    begin: int = 0
+
+
+def _lay(a: Array, b: Array, rate: int) -> _Laid:
+    """Align two waveforms as a whole, and then along the delay where it changes."""
+    aligned = alignment.align(a, b, rate)
+    ours, theirs = alignment.overlap(a, b, aligned.delay)
+    path = delay_path.find(ours, theirs, rate) if len(ours) else None
+    begin = max(0, -round(aligned.delay))
+    constant = _Laid(aligned, ours, theirs, _ends(a, b, aligned.delay))
+    if path is None:
+        return constant
+    # The path counts from the first sample of the overlap; before it, the reference has none of the candidate.
+    start = float(path.at(np.array([0.0]))[0])
+    ours, theirs, skipped, behind = delay_path.followed(a[begin:], b, begin + aligned.delay, path)
+    first = begin + skipped
+    aligned = Alignment(
+        aligned.delay + start, alignment.gain(ours, theirs, rate), abs(alignment.likeness(ours, theirs)[0])
+    )
+    head = b[: max(0, round(aligned.delay))] if not first else b[:0]
+    ends = Ends(first, len(a) - first - len(ours), head, b[len(b) - behind :])
+    return _Laid(aligned, ours, theirs, ends, path, begin)
+
+
+def _taken(whole: list[Difference], kind: Kind) -> float:
+    """The value of a difference, which is removed because another one contains it; 1 without it."""
+    for place, difference in enumerate(whole):
+        if difference.kind is kind:
+            return whole.pop(place).value
+    return 1.0
+
+
+def _ends(a: Array, b: Array, delay: float) -> Ends:
+    """What lies beyond the overlap at a constant delay."""
+    whole = round(delay)
+    end = len(a) + whole  # in samples of the candidate
+    return Ends(max(0, -whole), max(0, end - len(b)), b[: max(0, whole)], b[max(0, end) :])
+
+
+def _other_noise(aligned: Alignment) -> Difference:
+    return Difference(
+        Kind.NOISE,
+        f"the waveforms are not alike (correlation {aligned.correlation:.2f}), but their levels are: another noise, "
+        "another speaker or another network; they are aligned by level, to a few milliseconds",
+        aligned.correlation,
+    )
 
 
 def _why_unlike(reference: Sound, candidate: Sound, a: Array, b: Array) -> Difference:
@@ -183,7 +220,7 @@ def _why_unlike(reference: Sound, candidate: Sound, a: Array, b: Array) -> Diffe
     )
 
 
-def _channels(reference: Sound, candidate: Sound, differences: list[Difference]) -> tuple[Array, Array]:
+def _channels(reference: Sound, candidate: Sound, whole: list[Difference]) -> tuple[Array, Array]:
     """One channel of each: the reference's loudest, and the candidate's that is most like it."""
     a, b = reference.samples, candidate.samples
     chosen = int(np.argmax(np.mean(a**2, axis=0)))
@@ -198,11 +235,14 @@ def _channels(reference: Sound, candidate: Sound, differences: list[Difference])
     best = int(np.argmax(like))
     silent = [str(channel + 1) for channel in range(count[1]) if levels[channel] <= SILENT]
     equal = count[1] > 1 and all(np.array_equal(b[:, 0], b[:, channel]) for channel in range(1, count[1]))
+    opposite = count[1] == 2 and not silent and np.array_equal(b[:, 0], -b[:, 1])
     text = f"{candidate.name} has {_number(count[1])}, {reference.name} has {_number(count[0])}"
     if silent:
-        text += f"; channel {' and '.join(silent)} is silent"
+        text += f"; {_listed(silent)}"
     elif equal:
         text += "; its channels are equal"
+    elif opposite:
+        text += "; channel 2 is channel 1 with the other polarity"
     elif count[0] == count[1]:
         if best == chosen:
             return one, b[:, best]
@@ -210,8 +250,14 @@ def _channels(reference: Sound, candidate: Sound, differences: list[Difference])
             f"the channels are exchanged: channel {best + 1} of {candidate.name} is channel {chosen + 1} of the other"
         )
     if count[0] != count[1] or silent or best != chosen:
-        differences.append(Difference(Kind.CHANNELS, f"{text}; channel {best + 1} is compared", float(count[1])))
+        whole.append(Difference(Kind.CHANNELS, f"{text}; channel {best + 1} is compared", float(count[1])))
     return one, b[:, best]
+
+
+def _listed(silent: list[str]) -> str:
+    if len(silent) == 1:
+        return f"channel {silent[0]} is silent"
+    return f"channels {', '.join(silent[:-1])} and {silent[-1]} are silent"
 
 
 def _number(count: int) -> str:
@@ -224,9 +270,7 @@ def _like(a: Array, b: Array, reference: Sound, candidate: Sound) -> float:
     return alignment.align(a, b, reference.rate).correlation
 
 
-def _at_rate(
-    reference: Sound, candidate: Sound, a: Array, b: Array, differences: list[Difference]
-) -> tuple[Array, int]:
+def _at_rate(reference: Sound, candidate: Sound, a: Array, b: Array, whole: list[Difference]) -> tuple[Array, int]:
     """The candidate at the reference's rate, and the rate of its samples, which is not always that of its header."""
 
     def from_rate(rate: int) -> Array:
@@ -241,9 +285,21 @@ def _at_rate(
                 tried = alignment.align(a, moved, reference.rate)
                 if not tried.by_level and tried.correlation > max(CLEARLY_LIKE, aligned.correlation):
                     sound, rate, aligned = moved, other, tried
+    if aligned.correlation < CLEARLY_LIKE and abs(len(sound) / len(a) - 1) > LEAST_STRETCH:
+        # Perhaps the whole of the reference was played faster or slower: then the lengths show how much.
+        ratio = len(sound) / len(a)
+        moved = soxr.resample(sound, ratio, 1.0, quality="VHQ") if 1 / MOST_STRETCH < ratio < MOST_STRETCH else sound
+        tried = alignment.align(a, moved, reference.rate)
+        if not tried.by_level and tried.correlation > max(CLEARLY_LIKE, aligned.correlation):
+            sentence = (
+                f"it plays at {1 / ratio:.5f} times the speed, {len(sound) / reference.rate:.3f} s in place of "
+                f"{reference.seconds:.3f} s"
+            )
+            whole.append(Difference(Kind.SPEED, sentence, 1 / ratio))
+            return moved, rate
     if rate != candidate.rate:
         speed = candidate.rate / rate
-        differences.append(
+        whole.append(
             Difference(
                 Kind.SPEED,
                 f"it plays at {speed:.3f} times the speed: its samples are those of {rate} Hz, and its header names "
@@ -253,74 +309,30 @@ def _at_rate(
         )
     elif rate != reference.rate:
         sentence = f"its rate is {rate} Hz, expected {reference.rate} Hz; it is resampled for what follows"
-        differences.append(Difference(Kind.RATE, sentence, float(rate)))
+        whole.append(Difference(Kind.RATE, sentence, float(rate)))
     return sound, rate
 
 
-def _of_alignment(reference: Sound, aligned: Alignment, length: int, other: int, moved: float) -> Iterator[Difference]:
-    """What the alignment shows; `moved` is how much later the end lies than the begin, in samples."""
-    rate, delay = reference.rate, aligned.delay
-    if abs(delay) >= LEAST_DELAY:
-        word = "later" if delay > 0 else "earlier"
-        precision = 0 if aligned.by_level else 1
-        sentence = f"it begins {abs(delay) / rate * 1000:.2f} ms {word} ({abs(delay):.{precision}f} samples)"
-        yield Difference(Kind.DELAY, sentence, delay / rate)
-    if aligned.gain < 0:
-        yield Difference(Kind.POLARITY, "its polarity is inverted", -1.0)
-    gain = 20 * math.log10(abs(aligned.gain)) if aligned.gain else -math.inf
-    if abs(gain) >= LEAST_GAIN:
-        yield Difference(Kind.GAIN, f"it is {abs(gain):.2f} dB {'louder' if gain > 0 else 'quieter'}", gain)
-    head, tail = -delay / rate, (length + delay + moved - other) / rate
-    if head > 0.005:
-        yield Difference(Kind.HEAD, f"the first {head:.3f} s of {reference.name} are missing", head)
-    if tail > 0.005:
-        yield Difference(Kind.TAIL, f"the last {tail:.3f} s of {reference.name} are missing", tail)
-    elif tail < -0.005 and delay < 0.005 * rate:
-        yield Difference(Kind.TAIL, f"it is {-tail:.3f} s longer at the end", tail)
-
-
-def _delay_steps(changes: list[alignment.Step], rate: int) -> Iterator[Difference]:
-    for step in changes:
-        change = step.after - step.before
-        word = "are inserted" if change > 0 else "are missing"
-        yield Difference(
-            Kind.DELAY_STEP,
-            f"near {step.seconds:.2f} s, {abs(change):.0f} samples ({abs(change) / rate * 1000:.1f} ms) {word}",
-            change / rate,
-        )
-
-
-def _of_samples(ours: Array, theirs: Array, aligned: Alignment) -> Iterator[Difference]:
-    offset = float(np.mean(theirs) - (0.0 if aligned.by_level else aligned.gain * np.mean(ours)))
-    if abs(offset) > LEAST_OFFSET:
-        yield Difference(Kind.OFFSET, f"its mean is {offset:+.4f} of full scale away", offset)
-    clipped = [_clipped(sound) for sound in (ours, theirs)]
-    if clipped[1] > clipped[0]:
-        yield Difference(
-            Kind.CLIPPED, f"{clipped[1]} of its samples are clipped ({clipped[0]} of the other)", float(clipped[1])
-        )
-
-
-def _clipped(sound: Array) -> int:
-    full = np.abs(sound) >= FULL_SCALE
-    return int(np.sum(full[1:] & full[:-1] & (np.sign(sound[1:]) == np.sign(sound[:-1]))))
-
-
-def _levels_alike(ours: Array, theirs: Array, rate: int) -> bool:
-    """Whether the levels of two sounds rise and fall together."""
+def _levels_alike(laid: _Laid, a: Array, b: Array, rate: int) -> bool:
+    """Whether the levels of two sounds rise and fall together, in most of the shorter one."""
+    if len(laid.ours) < LEAST_COVERED * min(len(a), len(b)):
+        return False
     step = round(perceptual.HOP * rate)
-    levels = [alignment.levels(sound, step) for sound in (ours, theirs)]
+    levels = [alignment.levels(sound, step) for sound in (laid.ours, laid.theirs)]
     powers = [float(level @ level) for level in levels]
     return bool(min(powers) > 0 and float(levels[0] @ levels[1]) / math.sqrt(powers[0] * powers[1]) > 0.5)
 
 
-def _state(ours: Array, theirs: Array, differences: list[Difference], remainder: float, unlike: bool) -> PairState:
+def _is_same(ours: Array, theirs: Array, whole: list[Difference]) -> bool:
+    return not whole and len(ours) == len(theirs) and float(np.max(np.abs(theirs - ours), initial=0.0)) <= STEP
+
+
+def _state(ours: Array, theirs: Array, whole: list[Difference], remainder: float, unlike: bool) -> PairState:
     if unlike:
         return PairState.OTHER
-    if not differences and len(ours) == len(theirs) and float(np.max(np.abs(theirs - ours), initial=0.0)) <= STEP:
+    if _is_same(ours, theirs, whole):
         return PairState.SAME
-    kinds = {difference.kind for difference in differences}
-    if kinds & {Kind.DELAY_STEP, Kind.CLIPPED, Kind.NOISE}:
+    if {difference.kind for difference in whole} & OF_THE_SOUND:
         return PairState.DIFFERS
     return PairState.ALTERED if remainder < SAME_SOUND else PairState.DIFFERS
 

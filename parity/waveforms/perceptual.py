@@ -175,7 +175,7 @@ def _power(sound: Array, rate: int) -> Array:
 
     size = round(WINDOW * rate)
     length = 1 << (size - 1).bit_length()
-    padded = np.pad(sound, (0, max(0, size - len(sound))))
+    padded = np.pad(sound, (0, max(0, length - len(sound))))  # librosa warns about a shorter one
     spectrum = np.abs(
         librosa.stft(padded, n_fft=length, hop_length=round(HOP * rate), win_length=size, pad_mode="constant")
     )

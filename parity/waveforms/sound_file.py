@@ -10,8 +10,11 @@ from parity.errors import UsageError
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 
-# The first bytes of a sound file: WAV (RIFF, RF64), AIFF, FLAC, Ogg, CAF, and MP3 with a tag or without one.
-_MAGICS = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS", b"caff", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
+# The first bytes of a sound file: WAV (RIFF, RF64, Sony's riff), AIFF, FLAC, Ogg, CAF, AU, Matroska and WebM, and MP3
+# with a tag or without one. MP4 has its word behind four bytes of a length.
+_MAGICS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"\x1aE\xdf\xa3", b"ID3")
+_MP3 = (b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xf1", b"\xff\xf9")  # and AAC
+_MP4 = b"ftyp"
 FINAL = "waveform.final"
 LEAST_RESAMPLED = 16000  # Hz: below it the option resample_rate is ignored (docs/spec/06)
 SHORTEST = 0.05  # seconds of sound that can be compared: one frame of 40 ms and its neighbors
@@ -43,7 +46,8 @@ def is_sound(path: Path) -> bool:
     """Whether a file begins as a sound file does."""
     try:
         with path.open("rb") as file:
-            return file.read(4).startswith(_MAGICS)
+            head = file.read(8)
+            return head.startswith((*_MAGICS, *_MP3)) or head[4:] == _MP4
     except OSError:
         return False
 

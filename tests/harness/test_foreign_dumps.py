@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from parity.cli.main import main
 from parity.errors import TraceError, UsageError
 from parity.foreign_dumps import dump_file, name_map
 from parity.goldens import store
+from parity.judge import metrics
+from parity.judge.states import CellState
 from parity.voices import torch_file
 
 GOLDEN = store.GOLDENS / "v1-40k-pm-classic"
@@ -101,6 +104,131 @@ def test_a_map_renames_turns_and_widens(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["compare", str(GOLDEN), str(path), "--names", str(tmp_path / "names.toml")]) == 4
     text = capsys.readouterr().out
     assert "0 failed" in text and "not in the map, and not compared: my.other" in text
+
+
+FORMS = {
+    "without a batch axis": lambda value: value[0] if value.ndim > 1 else value,
+    "with one more axis": lambda value: value[None, ..., None],
+    "big-endian": lambda value: value.astype(value.dtype.newbyteorder(">")),
+    "column-major": np.asfortranarray,
+    "float64": lambda value: value.astype(np.float64),
+    "int32": lambda value: value.astype(np.int32) if value.dtype == np.int64 else value,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_that_changes_no_value_is_no_difference(form: str) -> None:
+    made = {name: FORMS[form](value) for name, value in HELD.items()}
+    renamed = name_map.rename(made, name_map.SPECIFIED, CASE)
+    for name, value in HELD.items():
+        assert renamed.tensors[name].dtype == value.dtype and np.array_equal(renamed.tensors[name], value), name
+    assert bool(renamed.changes) == (form not in ("big-endian", "column-major"))
+
+
+def test_a_form_that_loses_values_is_left_for_the_judge() -> None:
+    halves, transposed = HELD["f0.coarse"] + 0.5, HELD["seg0.flow.z"].transpose(0, 2, 1)
+    made = {"f0.coarse": halves, "seg0.flow.z": transposed, "seg0.waveform.segment.full": np.zeros(3, np.complex64)}
+    renamed = name_map.rename(made, name_map.SPECIFIED, CASE)
+    assert not renamed.changes and all(np.array_equal(renamed.tensors[name], value) for name, value in made.items())
+
+
+def test_exchanged_axes_and_another_full_scale_are_named() -> None:
+    turned = CASE["seg0.flow.z"].transpose(0, 2, 1) * np.float32(1.001)
+    state, sentence = metrics.form("seg0.flow.z", CASE["seg0.flow.z"], turned)
+    assert state is CellState.SHAPE and "with transpose = [0, 2, 1] its values are nearly the golden's" in sentence
+    other = np.random.default_rng(1).standard_normal(turned.shape).astype(np.float32)
+    assert "nearly" not in metrics.form("seg0.flow.z", CASE["seg0.flow.z"], other)[1]
+    shaped = CASE["seg0.flow.z"].reshape(turned.shape)
+    assert "with the golden's shape its values" in metrics.form("seg0.flow.z", CASE["seg0.flow.z"], shaped)[1]
+    wave = CASE["waveform.final"]
+    assert metrics.form("waveform.final", wave, wave / np.float32(32768))[1].endswith(
+        "(its full scale is 1, the golden's 32768)"
+    )
+
+
+def raw(folder: Path, dtype: str, value: np.ndarray) -> Path:
+    """seg0.flow.z as a raw file."""
+    folder.mkdir()
+    (folder / "z.bin").write_bytes(value.tobytes())
+    entry = {"file": "z.bin", "dtype": dtype, "shape": list(value.shape)}
+    (folder / "shapes.json").write_text(json.dumps({"seg0.flow.z": entry}))
+    return folder
+
+
+def test_raw_files_have_a_byte_order_and_half_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    value = HELD["seg0.flow.z"]
+    assert np.array_equal(dump_file.read(raw(tmp_path / "a", ">f4", value.astype(">f4")))["seg0.flow.z"], value)
+    half = dump_file.read(raw(tmp_path / "b", "float16", value.astype(np.float16)))["seg0.flow.z"]
+    assert half.dtype == np.float32 and np.array_equal(half, value.astype(np.float16))
+    brain = (value.view(np.uint32) >> 16).astype(np.uint16)
+    assert np.allclose(dump_file.read(raw(tmp_path / "c", "bfloat16", brain))["seg0.flow.z"], value, rtol=2**-7)
+    swapped = raw(tmp_path / "d", "float32", value.astype(">f4"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert main(["compare", str(GOLDEN), str(swapped)]) == 1
+    assert "in the other byte order (with it, the values are nearly the golden's)" in capsys.readouterr().out
+
+
+def test_complex_numbers_are_a_wrong_dtype_without_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(".npz", tmp_path, {"seg0.flow.z": HELD["seg0.flow.z"].astype(np.complex64)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert main(["compare", str(GOLDEN), str(path)]) == 1
+    assert "is complex64, the golden is float32" in capsys.readouterr().out
+
+
+def test_names_with_slashes_another_golden_and_unknown_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in HELD.items():
+        path = tmp_path / "dump" / f"{name.replace('.', '/')}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, value)
+    np.save(tmp_path / "dump" / "mel.npy", np.zeros(3))
+    assert main(["compare", str(GOLDEN), str(tmp_path / "dump"), "--json"]) == 4
+    document = json.loads(capsys.readouterr().out)
+    assert (
+        document["counts"]["compared"] == 11 and "not in the specification, and not compared: mel" in document["notes"]
+    )
+    assert main(["compare", str(GOLDEN), str(GOLDEN)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"), [(b"\x1f\x8b\x08", "compressed by gzip"), (b"\x89HDF", "an HDF5 file"), (b"GGUF", "a GGUF file")]
+)
+def test_files_of_other_kinds_are_named(head: bytes, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(head + bytes(40))
+    with pytest.raises(TraceError, match=f"a is {kind}, which is not read; give a safetensors"):
+        dump_file.read(tmp_path / "a")
+
+
+@pytest.mark.parametrize("kind", [".npz", ".safetensors"])
+def test_half_precision_is_judged_by_its_tier_without_a_map(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    halves = {name: HELD[name].astype(np.float16) for name in ("seg0.hubert.features", "seg0.flow.z")}
+    assert main(["compare", str(GOLDEN), str(written(kind, tmp_path, halves)), "--tier", "float16"]) == 4
+    assert "nothing failed in the tier float16" in capsys.readouterr().out
+
+
+def test_a_map_of_a_prefix_alone_and_one_for_both_sides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    toml, names = tmp_path / "names.toml", ["--names", str(tmp_path / "names.toml")]
+    toml.write_text('format = "rvc-names/1"\nprefix = "my."\n')
+    mine = {f"my.{name}": value for name, value in HELD.items()}
+    one = written(".npz", tmp_path, mine)
+    assert main(["compare", str(GOLDEN), str(one), *names]) == 4
+    capsys.readouterr()
+    # The golden's side may be a dump of another program, of any kind and form.
+    original = written("-folder-of-npy", tmp_path, {name: np.squeeze(value) for name, value in mine.items()})
+    assert main(["compare", str(original), str(one), *names]) == 0
+    assert "0 failed" in capsys.readouterr().out
+    (tmp_path / "moved").mkdir()
+    moved = written(".npz", tmp_path / "moved", mine | {"my.seg0.flow.z": HELD["seg0.flow.z"] * 1.01})
+    assert main(["compare", str(original), str(moved), *names, "--json"]) == 1
+    (case,) = json.loads(capsys.readouterr().out)["cases"]
+    assert [stage["stage"] for stage in case["stages"] if stage["blame"] == "origin"] == ["flow"]
 
 
 def test_the_map_of_audio_cpp_takes_its_nine_tensors() -> None:

@@ -106,8 +106,11 @@ class Decision:
 
 
 def finite(value: Array) -> Array:
-    """float64, with 0 for NaN, infinity and the FLT_MAX of neighbors that a search did not find."""
-    exact = np.nan_to_num(np.asarray(value, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    """float64, with 0 for NaN, infinity, numbers that are not real, and the FLT_MAX of neighbors that are missing."""
+    if value.dtype.kind not in "fiub":
+        return np.zeros(value.shape)
+    with np.errstate(invalid="ignore"):  # signaling NaNs, as random bytes hold them
+        exact = np.nan_to_num(np.asarray(value, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     return np.where(np.abs(exact) > UNFOUND, 0.0, exact)
 
 

@@ -115,8 +115,10 @@ def _file(path: Path, place: str) -> Iterator[tuple[str, Array]]:
             inner = f"{place}/" if place else ""
             for name, value in tensor_file.read(path, tuple(tensor_file.HALF.values())).items():
                 yield f"{inner}{name}", value
-    except (tensor_file.NotSafetensors, tensor_file.UnreadableDtype) as error:
-        raise TraceError(f"{path} is or holds {error}; give {_KINDS}") from None
+    except tensor_file.NotSafetensors as error:
+        raise TraceError(f"{path} is {error}; give {_KINDS}") from None
+    except tensor_file.UnreadableDtype as error:
+        raise TraceError(f"{path} holds {error}; give {_KINDS}") from None
     except (OSError, ValueError, EOFError, KeyError, IndexError, TypeError, MemoryError) as error:
         raise TraceError(f"{path} cannot be read as a dump ({_reason(error)}); give {_KINDS}") from None
     except (zipfile.BadZipFile, pickle.UnpicklingError, NotImplementedError, RuntimeError) as error:

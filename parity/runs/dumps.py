@@ -102,7 +102,7 @@ def _notes(renamed: name_map.Renamed, names: str | None, case: Case) -> tuple[st
         "brought to the form of the golden": renamed.changes,
         "in the other byte order (with it, the values are nearly the golden's)": swapped,
     }
-    return tuple(f"{text}: {_listed(found)}" for text, found in notes.items() if found)
+    return tuple(f"{text}: {_listed(listed)}" for text, listed in notes.items() if listed)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -277,9 +277,7 @@ def from_trace(
     renamed = name_map.rename(dump_file.read(path), names, {}).tensors
     tensors = {name: forms.of_table(name, value) for name, value in renamed.items() if stages.is_known(name)}
     if not any(stages.stage_of(name) for name in tensors):
-        raise TraceError(
-            f"{path} holds no tensor of docs/spec/00-overview.md; record one with --trace, or name its tensors by a map"
-        )
+        raise TraceError(f"{path} holds no tensor of docs/spec/00-overview.md; record one with --trace")
     about = _metadata(path)
     prefixes = stages.prefixes_of(tensors)
     segments = sum(stages.scope_of(prefix) is stages.Scope.SEGMENT for prefix in prefixes)

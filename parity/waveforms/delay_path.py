@@ -194,7 +194,7 @@ def _pieces(reference: Array, candidate: Array, rate: int) -> list[_Piece]:
     """Pieces of the reference, each with the delay at which it lies on the candidate."""
     size = round(min(LONGEST, max(SHORTEST, len(reference) / rate / PARTS)) * rate)
     reach, last = round(SEARCH * rate), 0.0
-    found: list[_Piece] = []
+    pieces: list[_Piece] = []
     for begin in range(0, len(reference) - size + 1, size // 2):
         piece, low = reference[begin : begin + size], max(0, begin + round(last) - reach)
         window = candidate[low : begin + round(last) + size + reach]
@@ -205,8 +205,8 @@ def _pieces(reference: Array, candidate: Array, rate: int) -> list[_Piece]:
         alike = float(abs(coefficient)) if len(matched[0]) >= size // 2 else 0.0
         if alike >= LOOSELY_LIKE and abs(delay - last) <= reach:
             last = delay
-            found.append(_Piece(begin, size, delay, alike, factor))
-    return found
+            pieces.append(_Piece(begin, size, delay, alike, factor))
+    return pieces
 
 
 def _steps(reference: Array, candidate: Array, certain: Sequence[_Piece]) -> DelayPath | None:

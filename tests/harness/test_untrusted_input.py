@@ -125,10 +125,10 @@ def test_declared_half_precision_is_widened(tmp_path: Path) -> None:
     assert made.dtype == np.float32 and made.tolist() == value.tolist()
 
 
-@pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3", "Q4"])
+@pytest.mark.parametrize("dtype", ["F8_E4M3", "Q4"])
 def test_a_dump_of_another_dtype_is_bad_input(tmp_path: Path, dtype: str, capsys: pytest.CaptureFixture[str]) -> None:
     folder = golden(tmp_path).folder
-    path = raw_file(tmp_path / "a.safetensors", dtype, [2], bytes(4 if dtype == "BF16" else 2))
+    path = raw_file(tmp_path / "a.safetensors", dtype, [2], bytes(2))
     assert command_line.main(["compare", str(folder), str(path)]) == 2
     assert dtype in capsys.readouterr().err
 

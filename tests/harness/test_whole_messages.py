@@ -77,7 +77,7 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no safetensors": (
         lambda here: dump_file.read(made(here / "a.pt", "hello, I am text")),
-        f"{{}}/a.pt is or holds *; give {KINDS}",
+        f"{{}}/a.pt is *; give {KINDS}",
     ),
     "no array": (
         lambda here: dump_file.read(made(here / "a.npy", b"\x93NUMPY\x01\x00")),

@@ -345,7 +345,10 @@ def test_diff_lists_the_cells_that_broke(tmp_path: Path, capsys: pytest.CaptureF
             "parity: there is no case whose name contains 'x' below {}; name their folder with --goldens, "
             "or install rvc-parity-goldens",
         ),
-        (["compare", "{}/a", "{}/b"], "parity: there is no file {}/a; give the path of a trace (.safetensors) or another dump"),
+        (
+            ["compare", "{}/a", "{}/b"],
+            "parity: there is no file {}/a; give the path of a trace (.safetensors) or another dump",
+        ),
         (
             ["diff", "{}/a.json", "{}/b.json"],
             "parity: there is no {}/a.json; make one with python -m parity run --out FOLDER",

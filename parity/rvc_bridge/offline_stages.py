@@ -173,11 +173,10 @@ def _trim(voice: CaseVoice, prefix: str, inputs: Tensors) -> Tensors:
 
 
 def _concat(voice: CaseVoice, prefix: str, inputs: Tensors) -> Tensors:
-    silence = np.zeros(voice.config.window.pad_frames * voice.networks.rate // 100, np.float32)
     prefixes = [p for p in stages.prefixes_of(inputs) if stages.scope_of(p) is stages.Scope.SEGMENT]
-    waveforms = [np.concatenate([silence, inputs[p + "waveform.segment"], silence]) for p in prefixes]
-    _, joined = replayed_waveforms.join(voice, waveforms, [_span(voice, p, inputs) for p in prefixes])
-    return {"waveform.concat": joined}
+    waveforms = [inputs[p + "waveform.segment"] for p in prefixes]
+    spans = [_span(voice, p, inputs) for p in prefixes]
+    return {"waveform.concat": replayed_waveforms.concatenate(voice, waveforms, spans)}
 
 
 def _mix(voice: CaseVoice, prefix: str, inputs: Tensors) -> Tensors:

@@ -39,6 +39,29 @@ def join(voice: CaseVoice, waveforms: Sequence[Array], spans: Sequence[Span]) ->
     return trace, joined
 
 
+def concatenate(voice: CaseVoice, waveforms: Sequence[Array], spans: Sequence[Span]) -> Array:
+    """Join the trimmed waveforms of segments, float32 (samples,) each; nothing is trimmed, that is another stage."""
+    networks: Any = _ReplayedNetworks(_ReplayedSynthesizer(waveforms, voice.networks.rate // 100), _TrimmedSegment)
+    content: list[offline.Content] = [offline.RELEASED for _ in spans]
+    return offline.synthesize(
+        content, list(spans), None, networks, voice.config, Seeded(0), offline.no_tap, Stopwatch()
+    )
+
+
+class _TrimmedSegment:
+    """The stages of a segment whose trimmed waveform is given."""
+
+    def __init__(self, name: str, synthesizer: "_ReplayedSynthesizer", *_: object) -> None:
+        self._synthesizer = synthesizer
+
+    def latent(self, *_: object) -> None:
+        """None."""
+
+    def wave(self, *_: object) -> Array:
+        """The next waveform."""
+        return self._synthesizer.waveforms.pop(0)
+
+
 class _ReplayedSynthesizer:
     """A synthesizer that returns the given waveforms one after another; all its other results are one zero."""
 
@@ -63,10 +86,9 @@ class _ReplayedSynthesizer:
 class _ReplayedNetworks:
     """Networks of a voice of which only the synthesizer is used."""
 
-    segment_class = None
-
-    def __init__(self, synthesizer: _ReplayedSynthesizer) -> None:
-        self.synthesizer = synthesizer
+    def __init__(self, synthesizer: _ReplayedSynthesizer, segment_class: type[Any] | None = None) -> None:
+        """`segment_class` takes the place of the pipeline's class of a segment; None: no other."""
+        self.synthesizer, self.segment_class = synthesizer, segment_class
 
     def borrow_synthesizer(self) -> contextlib.nullcontext[_ReplayedSynthesizer]:
         return contextlib.nullcontext(self.synthesizer)

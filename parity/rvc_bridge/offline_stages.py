@@ -166,16 +166,22 @@ def _generate(voice: CaseVoice, prefix: str, inputs: Tensors) -> Tensors:
     return {prefix + "waveform.segment.full": _array(voice.synthesizer.generate(z, g, source))}
 
 
+def _of_frames(frames: int) -> Span:
+    """A segment with so many frames of content; where it lies in the input is decided by other stages."""
+    return Span(0, segments.FRAME * frames + 80, slice(0, frames))
+
+
 def _trim(voice: CaseVoice, prefix: str, inputs: Tensors) -> Tensors:
-    span = _span(voice, prefix, inputs)
-    trace, _ = replayed_waveforms.join(voice, [inputs[prefix + "waveform.segment.full"]], [span])
+    full = inputs[prefix + "waveform.segment.full"]
+    trace, _ = replayed_waveforms.join(voice, [full], [_of_frames(len(full) * 100 // voice.networks.rate)])
     return {prefix + "waveform.segment": trace["seg0.waveform.segment"]}
 
 
 def _concat(voice: CaseVoice, prefix: str, inputs: Tensors) -> Tensors:
     prefixes = [p for p in stages.prefixes_of(inputs) if stages.scope_of(p) is stages.Scope.SEGMENT]
     waveforms = [inputs[p + "waveform.segment"] for p in prefixes]
-    spans = [_span(voice, p, inputs) for p in prefixes]
+    padding = 2 * voice.config.window.pad_frames
+    spans = [_of_frames(len(waveform) * 100 // voice.networks.rate + padding) for waveform in waveforms]
     return {"waveform.concat": replayed_waveforms.concatenate(voice, waveforms, spans)}
 
 

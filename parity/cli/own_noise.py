@@ -10,7 +10,8 @@ from parity.errors import UsageError
 from parity.goldens import store
 from parity.own_noise import power, sound_scale
 
-CASES = ("v1-40k-rmvpe-rpy", "v1-32k-nof0-rpy")  # short, with unvoiced frames, and without F0; both have a scale
+# Short, with unvoiced frames, and without F0, which have a scale; and a stream, whose noise alone is judged.
+CASES = ("v1-40k-rmvpe-rpy", "v1-32k-nof0-rpy", "rt-key-change-2026")
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,7 @@ def _own_noise(options: argparse.Namespace) -> int:
     print(f"right noise: {len(accused)} of {options.null} runs accused")
     for seed, sentence in accused:
         print(f"  seed {seed}: {sentence}")
-    held = {stage.name for stage, _ in candidate.steps(case)}
+    held = {power.local_stage(stage.name) for stage, _ in candidate.steps(case)}
     faults = [fault for fault in power.FAULTS if fault.stage in held]
     named = 0
     print(f"{'planted fault':58} {'named':6} finding")
@@ -63,6 +64,7 @@ planted faults. Exit code 1: a run with right noise is accused, or more than one
 
   rvc-parity own-noise
   rvc-parity own-noise --null 5 --case v1-32k-nof0-rpy
+  rvc-parity own-noise --case rt-key-change-2026      a stream
   python -m reference.seeds v1-40k-rmvpe-rpy && rvc-parity own-noise --measure out/seeds      the scale, again
 
 exit codes: 0 as it must be, 1 not, 2 usage or bad input""",

@@ -1,8 +1,8 @@
 """The distribution of noise: scale, shape, whiteness in time and over channels, freshness of each call.
 
 Every test is a standard score under the hypothesis of fresh, white, standard normal noise. A score beyond SURE is a
-finding. A run makes about forty scores, and the largest of some takes hundreds of lags, so that the chance of a finding
-in right noise is below 1e-4 for a run (measured: docs/own-noise.md).
+finding. A run makes about forty scores, and the largest of some takes tens of thousands of lags, so that the chance of
+a finding in right noise is about 1e-4 for a run (measured: docs/own-noise.md).
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,10 @@ import numpy as np
 
 from parity.goldens.arrays import Array
 
-SURE = 6.0  # standard deviations: 2e-9 for one score of right noise, 1e-6 for the largest of 500 lags
+SURE = 6.0  # standard deviations: 2e-9 for one score of right noise, 1e-4 for the largest of 50 000 lags
 LEAST = 500  # values: fewer are not judged
 MOST_LAGS = 256  # in time and over channels
+MOST_OF_TIME = 3  # quarters of the time, beyond MOST_LAGS
 NEAR = 0.03  # relative: a scale this close to a known one is named after it
 _KURTOSIS = {-1.2: "uniform", -0.6: "triangular", 3.0: "Laplacian", -2.0: "two values", -1.5: "a sine"}
 _SAME = 0.9  # correlation of noise that is drawn once and used again
@@ -123,7 +124,8 @@ def _distance(flat: Array) -> float:
 def _white(name: str, values: Array, axis: int, unit: str) -> Iterator[Finding]:
     """Whether values at any distance along an axis are correlated."""
     count = values.shape[axis]
-    lags = min(MOST_LAGS, count - 2)
+    # A table of noise that is read in a circle repeats after any number of samples.
+    lags = min(MOST_LAGS, count - 2) if axis == 1 else max(min(MOST_LAGS, count - 2), MOST_OF_TIME * count // 4)
     if lags < 1:
         return
     moved = np.moveaxis(values, axis, -1).reshape(-1, count)
@@ -159,14 +161,15 @@ def _used_again(name: str, values: Array) -> Iterator[Finding]:
             return
 
 
-def same_in_segments(name: str, pieces: Sequence[Array]) -> Iterator[Finding]:
-    """Whether two segments of one run get the same noise. Each piece is (runs, channels, time)."""
+def same_in_segments(name: str, pieces: Sequence[Array], parts: str = "segments") -> Iterator[Finding]:
+    """Whether two segments or blocks of one run get the same noise. Each piece is (runs, channels, time)."""
     for number in range(1, len(pieces)):
         count = min(pieces[0].shape[2], pieces[number].shape[2])
         one, other = (piece[0, :, :count].reshape(-1) for piece in (pieces[0], pieces[number]))
         if one.size < LEAST:
             continue
         product = float(np.mean(one * other) / np.sqrt(np.mean(one**2) * np.mean(other**2) + 1e-30))
-        if abs(product) * np.sqrt(one.size) > 2 * SURE:
-            yield Finding("segments", f"{name}: the noise of two segments of one run is the same ({product:+.2f})")
+        # Noise that is correlated over channels has fewer independent values, and a finding of its own.
+        if abs(product) > _SAME / 2 and abs(product) * np.sqrt(one.size) > 2 * SURE:
+            yield Finding("segments", f"{name}: the noise of two {parts} of one run is the same ({product:+.2f})")
             return

@@ -46,13 +46,12 @@ def findings(case: NamedArrays, prefixes: Sequence[str], runs: Sequence[NamedArr
     """What is wrong with the noise of some runs."""
     pieces: dict[str, list[Array]] = {}
     blocks = [prefix for prefix in prefixes if stages.scope_of(prefix) is stages.Scope.BLOCK]
-    for noise in _pooled([noise for prefix in blocks for noise in noises(case, prefix, runs)]):
-        yield from examine(noise)
+    yield from _of_blocks(case, blocks, runs)
     for prefix in prefixes:
         if prefix in blocks:  # one block holds too few values to be examined alone
             yield from _linear(case, prefix, runs)
             continue
-        wrong = list(_deviation(case, prefix, runs))
+        wrong = list(_deviation(case, [prefix], f"{prefix}z_p", runs))
         yield from wrong
         for noise in noises(case, prefix, runs):
             if wrong and noise.name == f"{prefix}z_p":
@@ -65,6 +64,24 @@ def findings(case: NamedArrays, prefixes: Sequence[str], runs: Sequence[NamedArr
             pieces.setdefault(noise.name.removeprefix(prefix), []).append(noise.values)
         yield from _linear(case, prefix, runs)
     yield from same_in_segments("z_p", pieces.get("z_p", []))
+
+
+def _of_blocks(case: NamedArrays, blocks: Sequence[str], runs: Sequence[NamedArrays]) -> Iterator[Finding]:
+    """What is wrong with the noise of a stream: of all blocks together, since one holds too few values, and twice."""
+    wrong = list(_deviation(case, blocks, "rt.z_p", runs))
+    yield from wrong
+    alone = [noise for prefix in blocks for noise in noises(case, prefix, runs)]
+    for noise in _pooled(alone):
+        if wrong and noise.name == "rt.z_p":
+            continue  # the scale of such noise is none
+        if noise.name.endswith(" voiced") and _is_sine_wrong(noise):
+            text = "rt.nsf.sine differs by more than noise in voiced frames: its phase, F0 or amplitude"
+            yield Finding("sine", text)
+            continue
+        yield from examine(noise)
+    yield from same_in_segments("rt.z_p", [noise.values for noise in alone if noise.name.endswith("z_p")], "blocks")
+    source = [values for prefix in blocks if (values := _undivided(case, prefix, runs)) is not None]
+    yield from same_in_segments("rt.nsf.sine", source, "blocks")
 
 
 def _pooled(noises_of_blocks: Sequence[Noise]) -> Iterator[Noise]:
@@ -100,13 +117,13 @@ def _drawn(case: NamedArrays, prefix: str, run: NamedArrays) -> Array:
     return drawn
 
 
-def _deviation(case: NamedArrays, prefix: str, runs: Sequence[NamedArrays]) -> Iterator[Finding]:
+def _deviation(case: NamedArrays, prefixes: Sequence[str], name: str, runs: Sequence[NamedArrays]) -> Iterator[Finding]:
     """Whether the noise of z_p is multiplied by exp(logs): the slope of its logarithm on logs is then 0."""
-    name = f"{prefix}z_p"
     pairs = [
         (_drawn(case, prefix, run), _own(case, f"{prefix}enc_p.logs", run))
+        for prefix in prefixes
         for run in runs
-        if _has_form(case, name, run)
+        if _has_form(case, f"{prefix}z_p", run)
     ]
     if not pairs:
         return
@@ -125,20 +142,29 @@ def _deviation(case: NamedArrays, prefix: str, runs: Sequence[NamedArrays]) -> I
 
 
 def _source(case: NamedArrays, prefix: str, runs: Sequence[NamedArrays]) -> Iterator[Noise]:
-    name, is_voiced = f"{prefix}nsf.sine", voiced(case, prefix)
-    made = [run[name].astype(np.float64).reshape(-1) for run in runs if _has_form(case, name, run)]
-    if not made or is_voiced is None:
+    left, is_voiced = _undivided(case, prefix, runs), voiced(case, prefix)
+    if left is None or is_voiced is None:
         return
-    level = np.where(is_voiced, VOICED, UNVOICED)
-    drawn = case[f"{prefix}noise.nsf"].astype(np.float64).reshape(-1)
-    clean = case[name].astype(np.float64).reshape(-1) - level * drawn
-    left = np.stack([value - clean for value in made])
     for word, where, scale, known in (
         ("voiced", is_voiced, VOICED, _VOICED_MISTAKES),
         ("unvoiced", ~is_voiced, UNVOICED, _UNVOICED_MISTAKES),
     ):
         if where.any():
-            yield Noise(f"{name} {word}", (left[:, where] / scale)[:, None, :], scale, known)
+            level = np.where(is_voiced, VOICED, UNVOICED)[where]
+            yield Noise(f"{prefix}nsf.sine {word}", left[:, :, where] * (level / scale), scale, known)
+
+
+def _undivided(case: NamedArrays, prefix: str, runs: Sequence[NamedArrays]) -> Array | None:
+    """The noise of the source in voiced and unvoiced samples together, over its scale: (runs, 1, samples)."""
+    name, is_voiced = f"{prefix}nsf.sine", voiced(case, prefix)
+    made = [run[name].astype(np.float64).reshape(-1) for run in runs if _has_form(case, name, run)]
+    if not made or is_voiced is None:
+        return None
+    level = np.where(is_voiced, VOICED, UNVOICED)
+    drawn = case[f"{prefix}noise.nsf"].astype(np.float64).reshape(-1)
+    clean = case[name].astype(np.float64).reshape(-1) - level * drawn
+    values: Array = np.stack([(value - clean) / level for value in made])[:, None, :]
+    return values
 
 
 def voiced(case: NamedArrays, prefix: str) -> Array | None:

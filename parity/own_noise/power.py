@@ -90,6 +90,11 @@ FAULTS = (
 )
 
 
+def local_stage(name: str) -> str:
+    """The name of a stage without the prefix of streams."""
+    return name.removeprefix("rt.")
+
+
 class OwnNoise:
     """A proven program that draws its own noise, right or with a fault.
 
@@ -135,7 +140,7 @@ class OwnNoise:
         return self.program.run_stage(case, stage, prefix, drawn)
 
     def _noise(self, case: Case, stage: stages.Stage, prefix: str, name: str, recorded: Array) -> Array:
-        fault = self.fault if self.fault is not None and self.fault.stage == stage.name else None
+        fault = self.fault if self.fault is not None and self.fault.stage == local_stage(stage.name) else None
         if fault is not None and fault.once and name in self._first:
             return self._first[name]
         drawn = self._generator.standard_normal(recorded.shape)

@@ -61,6 +61,49 @@ def test_each_mistake_of_noise_has_its_kind(kind: str, make: Callable[[np.ndarra
     assert kind in kinds(make(np.random.default_rng(1).standard_normal((4, 192, 58))))
 
 
+def stream(draw: Callable[[int, int, tuple[int, ...]], np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """What four calls made of a stream's noise stages; `draw` takes the call, the block and a shape."""
+    case = store.open_case(store.GOLDENS / STREAM)
+    runs: list[dict[str, np.ndarray]] = [{} for _ in range(4)]
+    for call, made in enumerate(runs):
+        for block, prefix in enumerate(stages.prefixes_of(case)):
+            m, logs, sine = (case[prefix + name] for name in ("enc_p.m", "enc_p.logs", "nsf.sine"))
+            made[f"{prefix}z_p"] = (m + np.exp(logs) * PRIOR * draw(call, block, m.shape)).astype(np.float32)
+            voiced = noise_stages.voiced(case, prefix)
+            assert voiced is not None
+            other = draw(call, block, sine.shape) - case[f"{prefix}noise.nsf"]
+            made[f"{prefix}nsf.sine"] = sine + other * np.where(voiced, VOICED, UNVOICED).reshape(sine.shape)
+    return runs
+
+
+STREAM = "rt-key-change-2026"
+
+
+@pytest.mark.parametrize(
+    ("draw", "sentences"),
+    [
+        (lambda call, block, shape: np.random.default_rng([call, block]).standard_normal(shape), []),
+        (
+            lambda call, block, shape: np.random.default_rng(call).standard_normal(shape),
+            ["rt.z_p: the noise of two blocks of one run is the same", "rt.nsf.sine: the noise of two blocks"],
+        ),
+        (
+            lambda call, block, shape: np.resize(np.random.default_rng([call, block]).standard_normal(6000), shape),
+            ["rt.nsf.sine voiced: the noise"],
+        ),
+    ],
+    ids=["right", "a seed for each call", "a table of 6000 values"],
+)
+def test_the_noise_of_a_stream_is_fresh_in_each_block(
+    draw: Callable[[int, int, tuple[int, ...]], np.ndarray], sentences: list[str]
+) -> None:
+    case = store.open_case(store.GOLDENS / STREAM)
+    listed = [each.sentence for each in noise_stages.findings(case, stages.prefixes_of(case), stream(draw))]
+    assert bool(listed) == bool(sentences), listed
+    for sentence in sentences:
+        assert any(each.startswith(sentence) for each in listed), listed
+
+
 class Replayed:
     """A candidate that replays the golden, and draws its own noise in z_p and nsf.
 
@@ -91,11 +134,11 @@ class Replayed:
         return stage.name in ("z_p", "nsf", "flow", "content.upsampled")
 
     def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
-        if stage.name == "z_p":
+        if stage.name.endswith("z_p"):
             m, logs = inputs[f"{prefix}enc_p.m"], inputs[f"{prefix}enc_p.logs"]
             drawn = self.draw(self.generator, m.shape) * self.scale
             return {f"{prefix}z_p": (m + np.exp(logs) * drawn).astype(np.float32)}
-        if stage.name == "nsf":
+        if stage.name.endswith("nsf"):
             return self._source(case, prefix)
         return {prefix + row.name: case[prefix + row.name] for row in stage.makes if prefix + row.name in case}
 
@@ -183,11 +226,16 @@ def test_the_scale_states_its_origin_and_holds_its_own_runs(name: str) -> None:
         assert low is not None and high is not None and low <= np.mean(values[:4]) <= high
 
 
-def test_the_planted_faults_are_named_without_a_network() -> None:
-    """The faults of the noise alone; the command `own-noise` also converts."""
+@pytest.mark.parametrize("name", [NAME, "rt-key-change-2026"])
+def test_the_planted_faults_are_named_without_a_network(name: str) -> None:
+    """The faults of the noise alone, of a file and of a stream; the command `own-noise` also converts the file."""
+    case = store.open_case(store.GOLDENS / name)
 
     class Formula(Replayed):
         """z_p and nsf from the noise that is handed over."""
+
+        def offers(self, stage: stages.Stage) -> bool:
+            return stage.name in noise_stages.STAGES
 
         def run_stage(self, case: Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
             noise = inputs.get(f"{prefix}noise.z", inputs.get(f"{prefix}noise.nsf"))
@@ -202,7 +250,7 @@ def test_the_planted_faults_are_named_without_a_network() -> None:
 
     named = []
     for number, fault in enumerate(power.FAULTS):
-        result = StatisticalMode(Alone(Formula(), number, fault)).after_case(CASE)
+        result = StatisticalMode(Alone(Formula(), number, fault)).after_case(case)
         named.append(power.Trial(fault, result).right)
     assert [fault.name for fault, right in zip(power.FAULTS, named, strict=True) if not right] == [
         "the factor is 2/3 in place of 0.66666"  # a difference of 1e-5 needs 1e11 values

@@ -19,8 +19,10 @@ from pathlib import Path
 
 from bench.gpu import bare, import_results, pack
 from bench.gpu.packages import PackError
+from parity.judge import limits
 
 PYTHON = "3.12"  # of images with a CUDA build of torch
+PINNED = "parity/data/manifest.json pins spread.json: run `rvc-parity manifest --write`, and commit both together"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,8 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.results is not None:
-            for path in import_results.write(options.results):
+            written = import_results.write(options.results)
+            for path in written:
                 print(path)
+            if limits.SPREAD in written:
+                print(PINNED)
             return 0
         if options.pack is not None:
             print(pack.write(options.pack.resolve(), options.checkout, options.python).sentence())

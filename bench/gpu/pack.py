@@ -31,7 +31,7 @@ start=$(date +%s)
 python=${{PYTHON:-python3}}
 "$python" -I -S "$here/code/bench/gpu/unpack.py" "$here/packages" "$here/site" {python}
 export PYTHONPATH="$here/code:$here/code/bench/gpu/absent:$here/site"
-export PYTHONDONTWRITEBYTECODE=1 OMP_WAIT_POLICY=passive RVC_CACHE="$here/voices" RVC_BACKEND=fixed
+export PYTHONPYCACHEPREFIX="$here/bytecode" OMP_WAIT_POLICY=passive RVC_CACHE="$here/voices" RVC_BACKEND=fixed
 exec "$python" -m bench.gpu.on_machine --pack "$here" --started "$start" "$@"
 """
 

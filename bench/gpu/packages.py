@@ -40,7 +40,10 @@ TRIMMED = (
     *("numpy/_core/_simd*.so", "numpy/_core/*_tests*.so"),
     *("scipy/io/_fast_matrix_market/*", "scipy/odr/*", "scipy/cluster/*", "scipy/datasets/*", "scipy/fftpack/*"),
     *("scipy/io/matlab/*.so", "scipy/special/_test_internal*.so", "scipy/*/_cytest*.so", "scipy/_lib/_test_*.so"),
-    *("torchaudio/*.so", "transformers/cli/*", "faiss/contrib/*"),
+    *("torchaudio/*.so", "transformers/cli/*", "transformers/exporters/*", "faiss/contrib/*"),
+    *("scipy/stats/_sobol_direction_numbers.npz", "numpy/f2py/*", "numpy/distutils/*", "huggingface_hub/cli/*"),
+    *("yaml/_yaml*.so", "msgpack/_cmsgpack*.so"),  # both packages have the same in Python
+    "*.dist-info/sboms/*",
 )
 # The models of transformers that are kept: HuBERT and what its import reads.
 MODELS = ("__init__.py", "auto", "hubert", "wav2vec2", "encoder_decoder")

@@ -145,7 +145,7 @@ def generators(section: Section) -> list[JudgedMeasurement]:
                 GOALS["rivals"]["faster"],
                 at_least=True,
             )
-            judged.append(JudgedMeasurement(measurement, exact, why))
+            judged.append(JudgedMeasurement(measurement, exact, why, **timing(section)))
     return judged
 
 

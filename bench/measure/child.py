@@ -72,6 +72,7 @@ class Server:
     Attributes:
         ready: the first line.
         peak_mib: peak of resident memory, known after the end of the `with` block.
+        cpu_seconds: user and system time of the last request, in steps of the system's clock (10 ms on Linux).
     """
 
     def __init__(self, command: Sequence[str], *, threads: int = 2, variables: Mapping[str, str] | None = None) -> None:
@@ -89,7 +90,7 @@ class Server:
             stderr=self.errors,
             env=environment(threads, variables),
         )
-        self.peak_mib = 0.0
+        self.peak_mib = self.cpu_seconds = 0.0
         try:
             self.ready = self._answer()
         except ChildFailed:
@@ -103,10 +104,13 @@ class Server:
             ChildFailed: the program ended.
         """
         assert self.process.stdin is not None
+        before = processor_seconds(self.process.pid)
         with suppress(BrokenPipeError):  # _answer raises ChildFailed with stderr
             self.process.stdin.write(f"{line}\n".encode())
             self.process.stdin.flush()
-        return self._answer()
+        answer = self._answer()
+        self.cpu_seconds = processor_seconds(self.process.pid) - before
+        return answer
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None

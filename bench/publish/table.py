@@ -61,9 +61,13 @@ def conversions(section: Section) -> str:
     rows.append(("times faster", "1", *(_text(row["faster"]) for row in section["ours"])))
     if all("faster_cpu" in row for row in section["ours"]):
         rows.append(("times fewer processor seconds", "1", *(_text(row["faster_cpu"]) for row in section["ours"])))
-    used = section.get("other_load")
-    load = "" if used is None else f" Other programs used up to {used:.0%} of the processors."
+    load = f" {other_load(section)}" if "other_load" in section else ""
     return markdown(rows) + f"\n\nRuns of the original differed by up to {section['noise']:.0%}.{load}"
+
+
+def other_load(section: Section) -> str:
+    """The load of other programs during the runs, in words."""
+    return f"Other programs used up to {section['other_load']:.0%} of the processors."
 
 
 def caps(section: Section) -> str:
@@ -76,7 +80,8 @@ def caps(section: Section) -> str:
         live = part.get("live", {"faster": {}})
         for precision, ratio in live["faster"].items():
             if precision != "noise":
-                rows.append((name, f"a live block, {precision}", _text(ratio), "", live["rows"][precision]["why"]))
+                cpu = _text_of(live.get("faster_cpu", {}), precision)
+                rows.append((name, f"a live block, {precision}", _text(ratio), cpu, live["rows"][precision]["why"]))
     return markdown([*rows, *((name, why, "", "", "") for name, why in section["missing"].items())])
 
 
@@ -94,10 +99,13 @@ def growth(section: Section) -> str:
 
 def generators(section: Section) -> str:
     """The generator alone."""
-    rows = [(f"generator, {section['seconds_of_audio']:g} s", "seconds", "peak, MiB", "dB from float32")]
+    length = f"generator, {section['seconds_of_audio']:g} s"
+    rows = [(length, "seconds", "processor seconds", "peak, MiB", "dB from float32")]
     for name, row in section["rows"].items():
-        rows.append((program_name(name), _text(row["seconds"]), f"{row['peak_mib']:.0f}", f"{row['snr_db']:.1f}"))
-    return markdown([*rows, *((name, why, "", "") for name, why in section["missing"].items())])
+        peak, distance = f"{row['peak_mib']:.0f}", f"{row['snr_db']:.1f}"
+        rows.append((program_name(name), _text(row["seconds"]), _text_of(row, "cpu_seconds"), peak, distance))
+    text = markdown([*rows, *((name, why, "", "", "") for name, why in section["missing"].items())])
+    return text + (f"\n\n{other_load(section)}" if "other_load" in section else "")
 
 
 def exported(section: Section) -> str:
@@ -123,16 +131,18 @@ def kinds(section: Section) -> str:
 
 def realtime(section: Section) -> str:
     """Percentiles of the time of a block, and missed deadlines."""
-    rows = [("realtime", "p50, ms", "p95", "p99", "missed", "times faster")]
+    head = ("realtime", "p50, ms", "p95", "p99", "missed", "times faster")
+    rows = [(*head, "processor ms of a block", "times fewer processor seconds")]
     for name, row in section["rows"].items():
         took = row["block_ms"]
         ratio = _text(section["faster"][name]) if name in section["faster"] else ""
         missed = f"{row['missed_deadlines']} of {row['blocks']}"
-        rows.append((name, f"{took['p50']:.0f}", f"{took['p95']:.0f}", f"{took['p99']:.0f}", missed, ratio))
+        cpu = _text_of(row, "cpu_ms"), _text_of(section.get("faster_cpu", {}), name)
+        rows.append((name, *(f"{took[part]:.0f}" for part in ("p50", "p95", "p99")), missed, ratio, *cpu))
     ready = section["ready"]
     noise = f"; turns of the original differed by up to {section['faster']['noise']:.0%}" if section["faster"] else ""
     latency = f"algorithmic latency {ready['algorithmic_latency_seconds']:.2f} s, deadline {ready['block_seconds']} s"
-    return markdown(rows) + f"\n\n{latency}{noise}."
+    return markdown(rows) + f"\n\n{latency}{noise}.{' ' + other_load(section) if 'other_load' in section else ''}"
 
 
 def stream(section: Section) -> str:
@@ -183,3 +193,8 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 def _text(value: Mapping[str, float]) -> str:
     return str(Interval(**value))
+
+
+def _text_of(row: Mapping[str, Any], name: str) -> str:
+    """The interval of that name; empty in results that have none."""
+    return _text(row[name]) if name in row else ""

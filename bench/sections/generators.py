@@ -13,6 +13,7 @@ from tqdm import tqdm
 from bench.checks import same_output
 from bench.judge.intervals import interval_document
 from bench.measure import child
+from bench.measure.load_clock import LoadClock
 from parity import voices
 
 # Names in result.json (format rvc-bench/1), which calls rvc "ours".
@@ -41,8 +42,9 @@ def measure(kind: str, seconds: float, rounds: int, threads: int, scratch: Path)
         threads: threads of each program.
         scratch: folder of the outputs.
     Returns:
-        The section: `rows` with seconds, peak and SNR by program, `missing` with the reason by program, and `faster`
-        with the ratio of each program to rvc.
+        The section: `rows` with seconds, processor seconds, peak and SNR by program, `missing` with the reason by
+        program, `faster` with the ratio of each program to rvc, `faster_cpu` with that of processor seconds, and
+        `other_load`, the part of the processors that other programs used.
     """
     voice, rows = str(voices.make_voice(kind)), {}
     with ExitStack() as stack:
@@ -55,16 +57,21 @@ def measure(kind: str, seconds: float, rounds: int, threads: int, scratch: Path)
             else:
                 servers[name] = server
         times: dict[str, list[float]] = {name: [] for name in servers}
+        cpu_seconds: dict[str, list[float]] = {name: [] for name in servers}
         for server in servers.values():
             server.request(1)  # programs prepare kernels in the first pass of a length
+        clock = LoadClock([server.process.pid for server in servers.values()])
         for number in tqdm(range(rounds), desc=f"{seconds:g} s through the generator", unit="round", disable=None):
             for name in servers if number % 2 == 0 else reversed(servers):
                 time.sleep(PAUSE)
                 times[name] += [value / 1000 for value in servers[name].request(1)["ms"]]
+                cpu_seconds[name].append(servers[name].cpu_seconds)
+        load = clock.other_load()
     truth = np.load(scratch / ("torch.npy" if "onnxruntime" in missing else "onnxruntime.npy"))
     for name, values in times.items():
         rows[name] = {
             "seconds": interval_document(values),
+            "cpu_seconds": interval_document(cpu_seconds[name]),
             "peak_mib": servers[name].peak_mib,
             "snr_db": same_output.snr(truth, np.load(scratch / f"{name}.npy")),
         }
@@ -75,6 +82,8 @@ def measure(kind: str, seconds: float, rounds: int, threads: int, scratch: Path)
         "missing": missing,
         "exact": EXACT,
         "faster": faster(times),
+        "faster_cpu": faster(cpu_seconds),
+        "other_load": load,
     }
 
 
@@ -90,7 +99,7 @@ def faster(times: Mapping[str, Sequence[float]]) -> dict[str, dict[str, Any]]:
     for precision in ("float32", "bfloat16"):
         own = times.get(f"ours-{precision}")
         for other in (f"openvino-{precision}", "onnxruntime", "torch"):
-            if own and other in times:
+            if own and other in times and all(own):
                 ratios = [b / a for a, b in zip(own, times[other], strict=True)]
                 by_precision.setdefault(precision, {})[other] = interval_document(ratios)
     return by_precision

@@ -1,7 +1,6 @@
 """The section live: blocks of rvc's realtime stream and of the original's realtime window, in turn."""
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
@@ -14,7 +13,8 @@ from tqdm import tqdm
 from bench.checks import same_output
 from bench.checks.same_output import Exactness
 from bench.judge.intervals import interval_document
-from bench.measure import child, other_load
+from bench.measure import child
+from bench.measure.load_clock import LoadClock
 from bench.measure.workload import Workload, speech
 from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.block_times import BlockTimes
@@ -48,13 +48,15 @@ def measure(
         variables: environment variables of each program.
     Returns:
         The section: `rows` with percentiles in ms, missed deadlines and exactness by program, and `faster` with the
-        ratio of the original to each precision; `other_load`, the part of the processors that other programs used.
+        ratio of the original to each precision, `faster_cpu` with that of processor seconds; `other_load`, the part of
+        the processors that other programs used.
     """
     sound = speech(20.0, scratch, RATE)
     commands = {name: rvc_command(sound, name, threads, scratch) for name in precisions}
     if original is not None:
         commands["original"] = original_command(sound, original, checkout, threads)
     times: dict[str, list[list[float]]] = {name: [] for name in commands}
+    cpu_ms: dict[str, list[list[float]]] = {name: [] for name in commands}  # of a block, one value for each turn
     with ExitStack() as stack:
         servers = {}
         for name, command in commands.items():
@@ -65,30 +67,15 @@ def measure(
         for number in tqdm(range(turns), desc="realtime", unit="turn", disable=None):
             for name in servers if number % 2 == 0 else reversed(servers):
                 times[name].append(servers[name].request(BLOCKS_PER_TURN)["ms"])
+                cpu_ms[name].append([servers[name].cpu_seconds * 1000 / BLOCKS_PER_TURN])
         load = clock.other_load()
     exactness = check_exactness(sound, precisions, turns, threads, scratch, variables)
-    rows = {name: row(lists) for name, lists in times.items()}
+    rows = {name: row(lists) | row_of_processor(cpu_ms[name]) for name, lists in times.items()}
     for name in precisions:
         rows[name] |= {"peak_mib": servers[name].peak_mib, **exactness[name].document()}
     ready = servers[precisions[0]].ready
-    return {"original": original, "ready": ready, "rows": rows, "faster": faster(times), "other_load": load}
-
-
-class LoadClock:
-    """The load that others put on the processors, from the moment this object is made."""
-
-    def __init__(self, processes: Sequence[int]) -> None:
-        """Start; `processes` are the measured programs."""
-        self.processes = processes
-        self.before, self.own, self.start = other_load.busy_seconds(), self._own(), time.perf_counter()
-
-    def _own(self) -> float:
-        return sum(child.processor_seconds(process) for process in self.processes)
-
-    def other_load(self) -> float:
-        """The part of all processors that other programs used so far, 0 to 1."""
-        after, seconds = other_load.busy_seconds(), time.perf_counter() - self.start
-        return other_load.share(self.before, after, self._own() - self.own, seconds)
+    ratios = {"faster": faster(times), "faster_cpu": faster(cpu_ms)}
+    return {"original": original, "ready": ready, "rows": rows, **ratios, "other_load": load}
 
 
 def rvc_command(sound: Path, precision: str, threads: int, scratch: Path, *, traced: bool = False) -> list[str]:
@@ -132,9 +119,18 @@ def row(lists: Sequence[Sequence[float]]) -> dict[str, Any]:
     return {"blocks": timings.count, **timings.summary(), "p95_by_turn": interval_document(p95)}
 
 
+def row_of_processor(cpu_ms: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """The interval of a block's processor time in ms over turns; empty where the system does not report it."""
+    values = [value for turn in cpu_ms for value in turn]
+    return {"cpu_ms": interval_document(values)} if values and all(values) else {}
+
+
 def faster(times: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Any]:
-    """The original's median block divided by rvc's in the same turn; `noise` is the original's change between turns."""
-    if "original" not in times:
+    """The original's median block divided by rvc's in the same turn; `noise` is the original's change between turns.
+
+    Empty without the original, and where a time is 0 because the system does not report it.
+    """
+    if "original" not in times or not all(value for turns in times.values() for turn in turns for value in turn):
         return {}
     middles = {name: [float(np.median(turn)) for turn in turns] for name, turns in times.items()}
     original = middles.pop("original")

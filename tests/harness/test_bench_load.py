@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import pytest
 
@@ -10,7 +11,7 @@ from bench.judge.goals import JudgedMeasurement
 from bench.judge.intervals import Measurement, interval, interval_document
 from bench.measure import child, other_load, unit
 from bench.publish import table
-from bench.sections import conversions, instruction_caps
+from bench.sections import conversions, generators, instruction_caps, realtime_blocks
 from bench.sections.conversions import TimedRun
 
 
@@ -96,6 +97,76 @@ def test_a_live_block_under_a_cap_has_its_own_goal():
         ("AVX2, float32", 3.5, "pass"),
         ("AVX2, a live block", 1.6, "pass"),
     ]
+
+
+def live_section(block_ms, load):
+    """The section live of two turns: the original's block takes 400 ms, and each side computes on two processors."""
+    wall = {"float32": [[block_ms] * 3] * 2, "original": [[400.0] * 3] * 2}
+    cpu = {"float32": [[2 * block_ms]] * 2, "original": [[400.0]] * 2}
+    exactness = {"exact": True, "why": "the bytes of the traced run"}
+    rows = {
+        name: realtime_blocks.row(wall[name]) | realtime_blocks.row_of_processor(cpu[name]) | exactness for name in wall
+    }
+    ready = {"algorithmic_latency_seconds": 0.31, "block_seconds": 0.25}
+    ratios = {"faster": realtime_blocks.faster(wall), "faster_cpu": realtime_blocks.faster(cpu)}
+    return {"ready": ready, "rows": rows, **ratios, "other_load": load}
+
+
+def rival_section(seconds, load):
+    """The section rivals of two rounds: the other program takes 3 s on one processor."""
+    wall = {"ours-float32": [seconds] * 2, "torch": [3.0] * 2}
+    cpu = {"ours-float32": [2 * seconds] * 2, "torch": [3.0] * 2}
+    rows = {
+        name: {"seconds": interval_document(wall[name]), "cpu_seconds": interval_document(cpu[name])}
+        | {"peak_mib": 1.0, "snr_db": 110.0}
+        for name in wall
+    }
+    ratios = {"faster": generators.faster(wall), "faster_cpu": generators.faster(cpu)}
+    whole = {"seconds_of_audio": 8.0, "rows": rows, "missing": {}, "exact": {"float32": 60.0}}
+    return {**whole, **ratios, "other_load": load}
+
+
+@pytest.mark.parametrize(("block_ms", "outcomes"), [(200.0, ["pass", "pass"]), (300.0, ["fail", "fail"])])
+def test_a_planted_load_makes_verdicts_on_live_blocks_inconclusive(block_ms, outcomes):
+    quiet, busy = (goals.realtime(live_section(block_ms, load)) for load in (0.02, 0.5))
+    assert [one.outcome for one in quiet] == outcomes
+    assert [one.outcome for one in busy] == ["inconclusive"] * 2
+    assert busy[0].reason().endswith("by wall time; other programs used 50% of the processors")
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(1.0, "pass"), (4.0, "fail")])
+def test_a_planted_load_makes_verdicts_on_generators_inconclusive(seconds, outcome):
+    quiet, busy = (goals.generators(rival_section(seconds, load))[0] for load in (0.02, 0.5))
+    assert (quiet.outcome, busy.outcome) == (outcome, "inconclusive")
+    assert quiet.reason() == "110.0 dB from the float32 graph (≥ 60); by wall time"
+
+
+def test_processor_seconds_of_blocks_and_generators_stand_beside_wall_time():
+    live, rival = live_section(200.0, 0.0), rival_section(1.0, 0.0)
+    assert (live["faster"]["float32"]["middle"], live["faster_cpu"]["float32"]["middle"]) == (2.0, 1.0)
+    assert live["rows"]["float32"]["cpu_ms"]["middle"] == 400.0
+    assert rival["faster_cpu"]["float32"]["torch"]["middle"] == 1.5
+    for text in (table.realtime(live), table.generators(rival)):
+        assert "processor" in text.splitlines()[0]
+        assert text.endswith("Other programs used up to 0% of the processors.")
+    older = {key: value for key, value in live.items() if key not in ("faster_cpu", "other_load")}
+    assert "Other programs" not in table.realtime(older)
+
+
+def test_a_system_that_reports_no_processor_time_gives_no_ratio_of_it():
+    none = {"float32": [[0.0]], "original": [[0.0]]}
+    assert (realtime_blocks.faster(none), realtime_blocks.row_of_processor([[0.0]])) == ({}, {})
+    assert generators.faster({"ours-float32": [0.0], "torch": [0.0]}) == {}
+
+
+def test_a_server_counts_the_processor_seconds_of_each_request():
+    program = "import sys, time\nprint('{}', flush=True)\nfor line in sys.stdin:\n"
+    program += " end = time.process_time() + float(line)\n while time.process_time() < end: pass\n"
+    program += " print('{}', flush=True)"
+    with child.Server([sys.executable, "-c", program]) as server:
+        for seconds in (0.3, 0.0):
+            server.request(seconds)
+            assert server.cpu_seconds == pytest.approx(seconds, abs=0.1)
 
 
 def test_the_caps_reach_both_programs(monkeypatch, tmp_path):

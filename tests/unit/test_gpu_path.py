@@ -104,6 +104,21 @@ def test_the_recurrence_in_one_call_equals_the_steps_and_can_be_divided(monkeypa
     assert device_gru.STEPS < 65536
 
 
+def test_a_signal_beyond_the_steps_that_cudnn_refuses_keeps_its_state():
+    """65,536 steps are more than cuDNN accepts; a layer that adds up its frames shows each step and each state."""
+    calls = []
+
+    def layer(frames, state):
+        assert len(frames) <= 65535, "cuDNN refuses more steps"
+        calls.append(len(frames))
+        states = frames.cumsum(0) + (0 if state is None else state)
+        return states, states[-1:]
+
+    frames = torch.ones(70_000, 2)
+    assert torch.equal(device_gru.run(layer, frames), frames.cumsum(0))
+    assert len(calls) > 1 and sum(calls) == 70_000
+
+
 def test_float16_is_close_to_float32():
     """Where a GPU computes it, through the same operations of torch."""
     exact, half = small_synthesizer("cpu"), small_synthesizer("cpu", "float16")

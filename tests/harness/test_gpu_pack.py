@@ -255,6 +255,16 @@ def test_results_become_a_table_with_the_cards_name_and_variants_that_change_no_
     assert again == merged
 
 
+def test_an_import_that_changes_the_spread_names_the_command_that_pins_it(monkeypatch, capsys):
+    monkeypatch.setattr(import_results, "write", lambda path: [limits.SPREAD])
+    assert main(["--import", "results.json"]) == 0
+    pinned = "parity/data/manifest.json pins spread.json: run `rvc-parity manifest --write`, and commit both together"
+    assert capsys.readouterr().out.splitlines() == [str(limits.SPREAD), pinned]
+    monkeypatch.setattr(import_results, "write", lambda path: [import_results.DOCUMENT])
+    assert main(["--import", "results.json"]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(import_results.DOCUMENT)]
+
+
 def test_results_of_a_trial_or_of_another_format_are_refused(tmp_path, capsys):
     path = tmp_path / "results.json"
     assert main(["--import", str(path)]) == 2

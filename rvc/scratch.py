@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import tempfile
 import threading
 import weakref
-from typing import IO, Any
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-BUDGET = 16 << 20  # bytes of each store that stay in memory: about a minute and a half of content features
+BUDGET = 4 << 20  # bytes of each store or signal that stay in memory: half a minute of content features
+BLOCK = 1 << 18  # elements of a signal that are processed at a time: 2 MiB of float64
+
+Number = TypeVar("Number", bound=np.generic)
+Floats = npt.NDArray[np.float32]
 
 
 def _bytes(array: npt.NDArray[Any]) -> memoryview:
@@ -128,3 +136,127 @@ def frame_store(frames: int, width: int, device: torch.device | str = "cpu", bud
         except OSError:
             pass
     return torch.empty(frames, width, device=device)
+
+
+def new_signal(count: int, dtype: npt.DTypeLike, budget: int = BUDGET) -> npt.NDArray[Any]:
+    """A place for a one-dimensional array: in memory, or in a temporary file where it would exceed the budget.
+
+    A file is mapped, so that the array is one as any other. `release` returns the memory of the pages that have been
+    used to the system; `blocks` does so after each block. The file is deleted with the last view of the array.
+
+    Args:
+        count: elements; their values are not defined.
+        dtype: of the elements.
+        budget: bytes.
+    """
+    size = count * np.dtype(dtype).itemsize
+    if size > budget:
+        try:
+            with tempfile.TemporaryFile() as file:
+                _reserve(file, size)
+                return _mapped(file, dtype, count)
+        except OSError:  # no space, or no folder for temporary files
+            pass
+    return np.empty(count, dtype)
+
+
+def release(array: npt.NDArray[Any]) -> None:
+    """Return the memory of a mapped array's pages, to which no value is lost; without effect for other arrays."""
+    mapping = _mapping(array)
+    if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def blocks(array: npt.NDArray[Number], size: int = BLOCK) -> Iterator[npt.NDArray[Number]]:
+    """Consecutive views of at most `size` elements of a signal; the pages of a mapped one are released after each."""
+    for first in range(0, len(array), size):
+        yield array[first : first + size]
+        release(array)
+
+
+def in_memory(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """The array itself, or a copy in memory of one in a temporary file."""
+    return array if _mapping(array) is None else array.copy()
+
+
+def join(pieces: Iterable[Floats], budget: int = BUDGET) -> Floats:
+    """Join pieces of float32, (n,) each, in one signal (N,).
+
+    Args:
+        pieces: each is copied before the next one is taken.
+        budget: bytes that stay in memory; a longer signal is in a temporary file, as in `new_signal`.
+    """
+    held: list[Floats] = []
+    held_bytes = count = 0
+    with ExitStack() as opened:
+        file: IO[bytes] | None = None
+        has_file = True  # as long as writing to one has not failed
+        for piece in pieces:
+            held.append(np.array(piece, np.float32))
+            held_bytes, count = held_bytes + held[-1].nbytes, count + len(piece)
+            if held_bytes > budget and has_file:
+                try:
+                    file = file or opened.enter_context(tempfile.TemporaryFile())
+                    _append(file, held)
+                    held, held_bytes = [], 0
+                except OSError:  # no space, or no folder for temporary files
+                    has_file = False
+                    held = [*_contents(file), *held]
+                    file = None
+        if file is not None:
+            try:
+                _append(file, held)
+                return _mapped(file, np.float32, count)
+            except OSError:
+                held = [*_contents(file), *held]
+    return np.concatenate(held) if held else np.empty(0, np.float32)
+
+
+def _append(file: IO[bytes], pieces: list[Floats]) -> None:
+    """Write pieces to the end of a file; on an error the file is as before.  Raises OSError."""
+    end = file.tell()
+    try:
+        for piece in pieces:
+            if len(piece):
+                file.write(_bytes(piece))
+        file.flush()
+    except OSError:
+        file.truncate(end)
+        raise
+
+
+def _contents(file: IO[bytes] | None) -> list[Floats]:
+    """What has been written to a file, as one piece."""
+    if file is None:
+        return []
+    file.seek(0)
+    return [np.frombuffer(bytearray(file.read()), np.float32)]
+
+
+def _mapped(file: IO[bytes], dtype: npt.DTypeLike, count: int) -> npt.NDArray[Any]:
+    mapping = mmap.mmap(file.fileno(), count * np.dtype(dtype).itemsize)
+    return np.frombuffer(mapping, dtype, count)
+
+
+def _mapping(array: Any) -> mmap.mmap | None:
+    """The mapping that an array is a view of, if any."""
+    while isinstance(array, np.ndarray):
+        array = array.base
+    if isinstance(array, memoryview):
+        array = array.obj
+    return array if isinstance(array, mmap.mmap) else None
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Give a file its size on the disk; a mapped page without space would end the process with a signal.
+
+    Raises:
+        OSError: there is no space.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    zeros = bytes(1 << 20)
+    for first in range(0, size, len(zeros)):
+        file.write(zeros[: size - first])
+    file.flush()

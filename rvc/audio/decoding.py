@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,10 @@ import numpy.typing as npt
 from rvc.audio import ffmpeg, libsndfile
 from rvc.audio.sound_file import SoundFile, open_sound
 from rvc.errors import BadInput, MissingExtra
+from rvc.scratch import blocks, join
 
 RATE = 16000  # Hz
 TAIL_WITHOUT_FLUSH = 16  # samples that ffmpeg's resampler holds at the end of a 44.1 or 48 kHz file (docs/spec/06 §6.3)
-STEP = 1 << 22  # samples by which an array of unknown length grows, 16 MiB
 
 Samples = npt.NDArray[np.float32]
 log = logging.getLogger(__name__)
@@ -44,26 +43,13 @@ def decode(path: str | Path, *, flush: bool = True, with_av: bool | None = None)
     sound = open_sound(path, with_av=with_av)
     samples = _read_plain(sound)
     if samples is None and sound.with_av:
-        samples = collect(ffmpeg.pieces_at(sound.path, RATE, flush))
+        samples = join(ffmpeg.pieces_at(sound.path, RATE, flush))
     elif samples is None:
         samples = _through_soxr(sound, flush)
     if len(samples) == 0:
         raise BadInput(f"{path} holds no samples; expected a file of sound")
     refuse_nonfinite(samples, RATE, str(path))
     return samples
-
-
-def collect(pieces: Iterator[Samples]) -> Samples:
-    """Join pieces, float32 (n,) each, in one array (N,) that grows in place, so that no second copy is needed."""
-    joined = np.empty(0, np.float32)
-    count = 0
-    for piece in pieces:
-        if count + len(piece) > len(joined):
-            joined.resize(max(len(joined) + STEP, count + len(piece)), refcheck=False)
-        joined[count : count + len(piece)] = piece
-        count += len(piece)
-    joined.resize(count, refcheck=False)
-    return joined
 
 
 def refuse_nonfinite(samples: Samples, rate: int, name: str) -> None:
@@ -76,9 +62,9 @@ def refuse_nonfinite(samples: Samples, rate: int, name: str) -> None:
     Raises:
         BadInput: a sample is NaN or infinite; the message has their number and the time of the first.
     """
-    finite = np.isfinite(samples)
-    if finite.all():
+    if all(np.isfinite(block).all() for block in blocks(samples)):
         return
+    finite = np.isfinite(samples)
     first = int(np.argmin(finite))
     raise BadInput(
         f"{name} has {len(samples) - int(finite.sum())} samples that are not finite numbers, the first at "
@@ -92,7 +78,7 @@ def _read_plain(sound: SoundFile) -> Samples | None:
     if header is None or not header.is_lossless or (sound.rate, sound.channels) != (RATE, 1):
         return None
     try:
-        samples = collect(piece[:, 0] for piece in libsndfile.pieces(sound.path))
+        samples = join(piece[:, 0] for piece in libsndfile.pieces(sound.path))
     except BadInput as error:
         log.debug("%s", error)
         return None
@@ -107,7 +93,7 @@ def _through_soxr(sound: SoundFile, flush: bool) -> Samples:
     if channels > 2:
         raise MissingExtra("decoding", f"mixing {channels} channels down ({path})")
     half = np.float32(math.sqrt(0.5))
-    mono = collect(piece[:, 0] if channels == 1 else (piece[:, 0] + piece[:, 1]) * half for piece in sound.pieces())
+    mono = join(piece[:, 0] if channels == 1 else (piece[:, 0] + piece[:, 1]) * half for piece in sound.pieces())
     if rate == RATE:
         return mono
     refuse_nonfinite(mono, rate, str(path))

@@ -12,10 +12,12 @@ import numpy.typing as npt
 import soundfile
 
 from rvc.errors import BadInput, RvcError
+from rvc.scratch import blocks, new_signal, release
 from rvc.weights.whole_files import atomically
 
 Samples = npt.NDArray[np.float32]
 BLOCK = 1 << 18  # samples processed at a time, to limit the memory of intermediate arrays
+FRAMES_HELD = 32  # frames of half a second whose samples are in memory while their loudness is measured
 QUIETEST = 1e-6  # RMS; the voice's own envelope is raised to it, so that the gain stays finite (docs/spec/06 §6.7)
 PEAK = 0.99  # of full scale; a higher peak is scaled down to it (docs/spec/06 §6.9)
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
@@ -40,6 +42,8 @@ def rms(samples: npt.NDArray[np.floating], frame: int, hop: int) -> Samples:
         window[:] = 0
         window[max(-first, 0) : frame - max(last - count, 0)] = samples[max(first, 0) : last]
         values[i] = np.square(window).mean()
+        if i % FRAMES_HELD == 0:
+            release(samples)
     return np.sqrt(values)
 
 
@@ -76,13 +80,15 @@ def mix_loudness(waveform: Samples, source: npt.NDArray[np.float64] | Loudness, 
 
     target = (source if isinstance(source, Loudness) else loudness(source)).values
     own = rms(waveform, rate // 2 * 2, rate // 2)
-    mixed = np.empty_like(waveform)
+    mixed = new_signal(len(waveform), np.float32)
     for first in range(0, len(waveform), BLOCK):
         last = min(first + BLOCK, len(waveform))
         target_here = torch.from_numpy(stretch(target, len(waveform), first, last))
         own_here = torch.from_numpy(np.maximum(stretch(own, len(waveform), first, last), np.float32(QUIETEST)))
         gain = torch.pow(target_here, 1 - mix) * torch.pow(own_here, mix - 1)
         mixed[first:last] = waveform[first:last] * gain.numpy()
+        release(waveform)
+        release(mixed)
     return mixed
 
 
@@ -123,13 +129,22 @@ def resample(samples: Samples, source: int, target: int) -> Samples:
     import soxr
 
     length = math.ceil(len(samples) * (target / source))
-    resampled: Samples = soxr.resample(samples, source, target, quality="HQ")
-    return np.pad(resampled[:length], (0, max(length - len(resampled), 0)))
+    stream = soxr.ResampleStream(source, target, 1, quality="HQ")  # in pieces it returns the bits of soxr.resample
+    resampled: Samples = new_signal(length, np.float32)
+    written = done = 0
+    for block in blocks(samples):
+        done += len(block)
+        piece = stream.resample_chunk(block, last=done == len(samples))[: length - written]
+        resampled[written : written + len(piece)] = piece
+        written += len(piece)
+        release(resampled)
+    resampled[written:] = 0
+    return resampled
 
 
 def refuse_nonfinite(waveform: Samples) -> None:
     """Raise RvcError for a synthesized waveform, float32 (M,), that holds NaN or infinity."""
-    if len(waveform) and not (np.isfinite(waveform.max()) and np.isfinite(waveform.min())):
+    if not all(np.isfinite(block.max()) and np.isfinite(block.min()) for block in blocks(waveform)):
         raise RvcError("the voice's waveform is not finite; its weights are damaged: inspect the voice file")
 
 
@@ -138,20 +153,26 @@ def to_int16(waveform: Samples) -> npt.NDArray[np.int16]:
     if len(waveform) == 0:
         return np.zeros(0, np.int16)
     scale = _scale(waveform)
-    final = np.empty(len(waveform), np.int16)
+    final: npt.NDArray[np.int16] = new_signal(len(waveform), np.int16)
     with np.errstate(invalid="ignore"):  # NaN is present only if the option exact_hits is "nan"
-        for first in range(0, len(waveform), BLOCK):
-            final[first : first + BLOCK] = (waveform[first : first + BLOCK] * scale).astype(np.int16)
+        for target, block in zip(blocks(final), blocks(waveform), strict=True):
+            target[:] = (block * scale).astype(np.int16)
     return final
 
 
 def guard(waveform: Samples) -> Samples:
     """The peak limit of `to_int16` alone: float32 (M,) with a peak of at most 0.99."""
-    return waveform * (_scale(waveform) / np.float32(32768)) if len(waveform) else waveform
+    if len(waveform) == 0:
+        return waveform
+    gain = _scale(waveform) / np.float32(32768)
+    guarded = new_signal(len(waveform), np.float32)
+    for target, block in zip(blocks(guarded), blocks(waveform), strict=True):
+        target[:] = block * gain
+    return guarded
 
 
 def _scale(waveform: Samples) -> np.float32:
-    peak = max(waveform.max(), -waveform.min()) / np.float32(PEAK)
+    peak = np.max([max(block.max(), -block.min()) for block in blocks(waveform)]) / np.float32(PEAK)
     return np.float32(32768) / peak if peak > 1 else np.float32(32768)
 
 
@@ -189,4 +210,10 @@ def write_audio(path: str | Path, samples: npt.NDArray[np.int16] | Samples, rate
     check_target(path)
     kind = FORMATS[path.suffix.lower()]
     subtype = "PCM_16" if samples.dtype == np.int16 else "FLOAT" if kind == "WAV" else "PCM_24"
-    atomically(path, lambda part: soundfile.write(part, samples, rate, format=kind, subtype=subtype))
+
+    def write(part: str) -> None:
+        with soundfile.SoundFile(part, "w", rate, 1, subtype, format=kind) as file:
+            for block in blocks(samples):
+                file.write(block)
+
+    atomically(path, write)

@@ -14,6 +14,7 @@ from rvc.audio.decoding import RATE, decode
 from rvc.audio.recursive_filter import linear_filter
 from rvc.errors import BadInput
 from rvc.profiles import Profile
+from rvc.scratch import blocks, new_signal, release
 
 Samples = npt.NDArray[np.float32]
 Filtered = npt.NDArray[np.float64]
@@ -43,7 +44,7 @@ SETTLED = np.array(
 )
 PEAK = 0.95  # of full scale; a higher peak of the input is scaled down to it (docs/spec/06 §6.4)
 EDGE = 18  # samples of odd extension at each end: three times the number of coefficients, filtfilt's default
-BLOCK = 1 << 20  # samples filtered at a time, to limit the memory of intermediate arrays
+BLOCK = 1 << 18  # samples filtered at a time, to limit the memory of intermediate arrays
 
 __all__ = ["RATE", "guard_peak", "highpass", "read"]
 
@@ -62,8 +63,13 @@ def read(path: str | Path, profile: Profile) -> Samples:
 
 def guard_peak(raw: Samples) -> Samples:
     """`audio16k`: float32 (N,), scaled down to a peak of 0.95 if it is above; otherwise `raw` itself."""
-    peak = np.abs(raw).max(initial=np.float32(0)) / np.float32(PEAK)
-    return (raw / peak).astype(np.float32, copy=False) if peak > 1 else raw
+    peak = np.max([np.abs(block).max() for block in blocks(raw)], initial=np.float32(0)) / np.float32(PEAK)
+    if not peak > 1:
+        return raw
+    guarded = new_signal(len(raw), np.float32)
+    for target, block in zip(blocks(guarded), blocks(raw), strict=True):
+        target[:] = block / peak
+    return guarded
 
 
 def highpass(samples: Samples) -> Filtered:
@@ -84,8 +90,10 @@ def highpass(samples: Samples) -> Filtered:
         raise BadInput(f"the audio is {count} samples ({count / RATE * 1000:.1f} ms) long; expected more than {EDGE}")
     left = 2 * samples[:1] - samples[EDGE:0:-1]
     right = 2 * samples[-1:] - samples[-2 : -EDGE - 2 : -1]
-    extended = np.empty(count + 2 * EDGE, np.float64)
-    extended[:EDGE], extended[EDGE:-EDGE], extended[-EDGE:] = left, samples, right
+    extended = new_signal(count + 2 * EDGE, np.float64)
+    extended[:EDGE], extended[-EDGE:] = left, right
+    for target, block in zip(blocks(extended[EDGE:-EDGE]), blocks(samples), strict=True):
+        target[:] = block
     _filter_in_place(extended)
     _filter_in_place(extended[::-1])
     return extended[EDGE:-EDGE]
@@ -97,3 +105,4 @@ def _filter_in_place(signal: Filtered) -> None:
     state = SETTLED * signal[0]
     for first in range(0, len(signal), BLOCK):
         signal[first : first + BLOCK], state = run(B, A, signal[first : first + BLOCK], state)
+        release(signal)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rvc.audio.decoding import RATE
 from rvc.errors import BadInput
+from rvc.scratch import blocks, new_signal, release
 
 FRAME = 160  # samples at 16 kHz in one frame of 10 ms
 BLOCK = 1 << 14  # samples summed at a time: 128 KiB of float64, which fit into a processor's cache
@@ -99,8 +100,11 @@ def cut_points(highpassed: Signal, window: Window) -> tuple[Signal | None, Cuts]
 
 def cut_points_without_profile(highpassed: Signal, window: Window) -> Cuts:
     """`segment.cuts` alone, int64 (K,): `quiet.profile` is computed only where it is searched."""
-    searched = searched_ranges(len(highpassed), window)
-    return np.array([first + int(np.argmin(loudness(highpassed, first, last))) for first, last in searched], np.int64)
+    cuts = []
+    for first, last in searched_ranges(len(highpassed), window):
+        cuts.append(first + int(np.argmin(loudness(highpassed, first, last))))
+        release(highpassed)
+    return np.array(cuts, np.int64)
 
 
 def is_cut(count: int, window: Window) -> bool:
@@ -143,7 +147,15 @@ def loudness(highpassed: Signal, start: int = 0, stop: int | None = None) -> Sig
 
 def pad(highpassed: Signal, window: Window) -> Signal:
     """`padded`: float64 (N + 2·pad,), reflected at both ends, repeatedly where the audio is short."""
-    return np.pad(highpassed, window.samples("pad"), mode="reflect")
+    count, width = len(highpassed), window.samples("pad")
+    if width >= count:
+        return np.pad(highpassed, width, mode="reflect")
+    padded = new_signal(count + 2 * width, np.float64)
+    for target, block in zip(blocks(padded[width:-width]), blocks(highpassed), strict=True):
+        target[:] = block
+    padded[:width] = highpassed[width:0:-1]
+    padded[-width:] = highpassed[-2 : -width - 2 : -1]
+    return padded
 
 
 def spans(length: int, cuts: Cuts, window: Window) -> list[Span]:

@@ -68,6 +68,22 @@ def hann() -> Tensor:
     return torch.hann_window(FFT)
 
 
+def reflected(samples: npt.NDArray[np.floating], first: int, last: int) -> Tensor:
+    """A part of a sound that is reflected at both ends.
+
+    Args:
+        samples: float (L,).
+        first, last: samples of the part, -L < first < last < 2·L - 1; those below 0 and from L on are reflected.
+    Returns:
+        float32 (last - first,), a copy.
+    """
+    count = len(samples)
+    inside = samples[max(first, 0) : min(last, count)]
+    before = samples[1 : 1 - first][::-1] if first < 0 else samples[:0]
+    after = samples[2 * count - 1 - last : count - 1][::-1] if last > count else samples[:0]
+    return torch.from_numpy(np.concatenate([np.asarray(part, np.float32) for part in (before, inside, after)]))
+
+
 def log_mel(framed: Tensor, bank: Tensor, epsilon: float = 0.0) -> Tensor:
     """The natural logarithm of the mel magnitudes of windows that start every 160 samples.
 

@@ -13,6 +13,7 @@ from rvc.f0 import postprocessing, registry
 from rvc.f0.network_files import F0Weights
 from rvc.f0.registry import HOP, Input
 from rvc.noise import NoiseSource
+from rvc.scratch import blocks
 
 Draw = Callable[[str, tuple[int, ...], str], npt.NDArray[np.float32]]
 
@@ -42,7 +43,7 @@ def track(
         MissingExtra: the method's package is not installed.
         BadCheckpoint: the method's weights are damaged or of another network.
     """
-    if not np.isfinite(padded).all():
+    if not all(np.isfinite(block).all() for block in blocks(padded)):
         raise BadInput("the sound holds values that are not finite, so no pitch can be tracked; repair the file")
     entry = registry.named(method)
     if entry.is_dithered and noise is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from rvc.errors import BadCheckpoint
 from rvc.nn.hubert_tensor_names import listed
 from rvc.nn.kernels.dense import Dense
 from rvc.nn.kernels.layout import as_frames, as_image, unfold_frames
+from rvc.scratch import Frames, frame_store
 
 GROUPS = 4  # of the group norm
 EPS = 1e-5  # of the norms
@@ -39,8 +40,7 @@ class Fcpe:
         out = w["output_proj.weight_v"] * (w["output_proj.weight_g"] / length)
         self.out = Dense(out.float(), w["output_proj.bias"])
 
-    @torch.no_grad()
-    def salience(self, mel: Tensor) -> Tensor:
+    def salience(self, mel: Frames) -> Tensor:
         """The salience of each F0 bin in each frame.
 
         Args:
@@ -48,32 +48,40 @@ class Fcpe:
         Returns:
             float32 (F, 360) in 0 … 1.
         """
+        return torch.cat(list(self.salience_pieces(mel)))
+
+    @torch.no_grad()
+    def salience_pieces(self, mel: Frames) -> Iterator[Tensor]:
+        """`salience` piece by piece, in the order of time."""
         frames = convolve_width_3(self.first, mel)
         self.normalize_groups(frames)
         frames = convolve_width_3(self.second, frames)
         halo = sum(layer.reach for layer in self.layers)
-        salience: list[Tensor] = []
         for start in range(0, len(frames), PIECE):
             first, stop = max(start - halo, 0), min(start + PIECE, len(frames))
             piece = frames[first : stop + halo]
             for layer in self.layers:
                 piece = piece + layer(piece)
             piece = F.layer_norm(piece[start - first : stop - first], piece.shape[1:], *self.norm, EPS)
-            salience.append(torch.sigmoid(self.out(piece)))
-        return torch.cat(salience)
+            yield torch.sigmoid(self.out(piece))
 
-    def normalize_groups(self, frames: Tensor) -> None:
+    def normalize_groups(self, frames: Frames) -> None:
         """Group norm over all frames (n, c), and LeakyReLU, in place."""
-        pieces = torch.split(frames.view(len(frames), GROUPS, -1), PIECE)
-        count = frames.numel() / GROUPS
-        mean = sum((piece.double().sum((0, 2)) for piece in pieces), torch.zeros(())) / count
-        square = ((piece.double() - mean[:, None]).square().sum((0, 2)) for piece in pieces)
+        ranges = [slice(start, min(start + PIECE, len(frames))) for start in range(0, len(frames), PIECE)]
+        count = len(frames) * len(self.first_norm[0]) / GROUPS
+
+        def grouped(each: slice) -> Tensor:
+            return frames[each].view(each.stop - each.start, GROUPS, -1).double()
+
+        mean = sum((grouped(each).sum((0, 2)) for each in ranges), torch.zeros(())) / count
+        square = ((grouped(each) - mean[:, None]).square().sum((0, 2)) for each in ranges)
         variance = sum(square, torch.zeros(())) / count
         weight, bias = (part.double().view(GROUPS, -1) for part in self.first_norm)
         scale = weight / torch.sqrt(variance + EPS)[:, None]
         shift = bias - mean[:, None] * scale
-        frames.mul_(scale.flatten().float()).add_(shift.flatten().float())
-        F.leaky_relu_(frames, SLOPE)
+        for each in ranges:
+            piece = frames[each].mul_(scale.flatten().float()).add_(shift.flatten().float())
+            frames[each] = F.leaky_relu_(piece, SLOPE)
 
 
 class Layer:
@@ -94,10 +102,10 @@ class Layer:
         return result
 
 
-def convolve_width_3(product: Dense, frames: Tensor) -> Tensor:
+def convolve_width_3(product: Dense, frames: Frames) -> Frames:
     """A convolution of width 3 that keeps the length, piece by piece: frames (F, in) → (F, out)."""
     assert product.bias is not None
-    result = frames.new_empty(len(frames), len(product.bias))
+    result = frame_store(len(frames), len(product.bias), frames.device)
     for start in range(0, len(frames), PIECE):
         stop = min(start + PIECE, len(frames))
         padding = (0, 0, int(start == 0), int(stop == len(frames)))  # a zero frame at either end of the signal

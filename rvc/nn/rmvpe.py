@@ -70,7 +70,7 @@ class Rmvpe:
         trim_heap()
 
     @torch.inference_mode()
-    def salience(self, mel: Tensor) -> Iterator[tuple[int, Tensor]]:
+    def salience(self, mel: Frames) -> Iterator[tuple[int, Tensor]]:
         """The salience of each F0 bin in each frame, piece by piece, from the middle of the signal to its ends.
 
         Args:
@@ -79,8 +79,6 @@ class Rmvpe:
             The first frame of a piece, and its salience, float32 (f, 360) in 0 … 1.
         """
         frames = len(mel)
-        # The original pads with 0 in the log domain, which is loud and changes the GRU's states.
-        mel = F.pad(mel, (0, 0, 0, -frames % 32))
         features = self.features(mel)
         del mel
         for start, states in self.gru_states(features):
@@ -119,13 +117,18 @@ class Rmvpe:
                 states = [torch.from_numpy(each.pop(start).load()) for each in waiting]
                 yield start, torch.cat(states, 1)
 
-    def features(self, frames: Tensor) -> Frames:
-        """The U-Net: float32 (F, 128), F a multiple of 32, → (F, 384), its three channels concatenated."""
+    def features(self, mel: Frames) -> Frames:
+        """The U-Net: float32 (F, 128) → (⌈F / 32⌉·32, 384), its three channels concatenated."""
         stream = UNetStream(self)
-        features = frame_store(len(frames), 3 * frames.shape[1], frames.device)
+        total = len(mel) + -len(mel) % 32
+        features = frame_store(total, 3 * mel[:1].shape[1], mel.device)
         written = 0
-        for piece, last in pieces(frames[None, None], PIECE, True):
-            for image in stream(piece, last):
+        for start in range(0, total, PIECE):
+            stop = min(start + PIECE, total)
+            piece = mel[start:stop]
+            # The original pads with 0 in the log domain, which is loud and changes the GRU's states.
+            piece = F.pad(piece, (0, 0, 0, stop - start - len(piece)))
+            for image in stream(piece[None, None], stop == total):
                 features[written : written + image.shape[2]] = image[0].permute(1, 0, 2).flatten(1)
                 written += image.shape[2]
         stream.trim()

@@ -27,7 +27,7 @@ from rvc.noise import NoiseSource, TappedNoise
 from rvc.pipeline.conversion_networks import ConversionNetworks
 from rvc.pipeline.timing import Stopwatch
 from rvc.retrieval import search as retrieval
-from rvc.scratch import ScratchArrays, StoredArray
+from rvc.scratch import ScratchArrays, StoredArray, in_memory, new_signal, release
 from rvc.trace import Tap, no_tap
 from rvc.weights.memory import trim_heap
 
@@ -115,7 +115,7 @@ def convert(
         RvcError: the waveform is not finite.
     """
     waveform, rate = render(raw, voice, config, noise=noise, tap=tap, watch=watch)
-    return tap("waveform.final", output.to_int16(waveform)), rate
+    return in_memory(tap("waveform.final", output.to_int16(waveform))), rate
 
 
 def render(
@@ -132,7 +132,7 @@ def render(
     Args:
         raw, voice, config, noise, tap, watch: as in `convert`.
     Returns:
-        The waveform, float32 (M',), without peak limit, and its rate in Hz.
+        The waveform, float32 (M',), without peak limit, and its rate in Hz; a long one is in a temporary file.
     Raises:
         BadInput: the audio or an option cannot be used.
         RvcError: the waveform is not finite.
@@ -159,7 +159,7 @@ def render(
         del highpassed
     with watch.stage("f0"):
         pitch = track_f0(padded, voice, config, noise, tap) if voice.f0 else None
-    padded = padded.astype(np.float32)  # HuBERT takes no more than these; F0 has been tracked in float64
+    release(padded)
     contents = extract_content(padded, spans, pitch, voice, config, tap, watch)
     del padded
     waveform = tap("waveform.concat", synthesize(contents, spans, pitch, voice, config, noise, tap, watch))
@@ -196,7 +196,7 @@ def track_f0(
 
 
 def extract_content(
-    padded: npt.NDArray[np.floating[Any]],
+    padded: npt.NDArray[np.float64],
     spans: list[Span],
     pitch: Pitch | None,
     voice: ConversionNetworks,
@@ -207,7 +207,7 @@ def extract_content(
     """Extract the content features of each segment of `padded` and blend them with the retrieved ones.
 
     Args:
-        padded: float64 or float32 (L,) at 16 kHz.
+        padded: float64 (L,) at 16 kHz.
         spans: the segments, in time order.
         pitch: None for a voice without F0, which has no `protect`.
         voice, config, tap, watch: as in `convert`.
@@ -222,6 +222,7 @@ def extract_content(
             if i:
                 trim_heap()  # the memory that the segment before has left in pieces of other sizes
             samples = padded[span.first : span.last].astype(np.float32)[None]
+            release(padded)
             samples = tap(f"seg{i}.audio", samples)
             with watch.stage("features"):
                 extracted = features.extract(torch.from_numpy(samples), hubert, voice.version)
@@ -275,7 +276,7 @@ def synthesize(
     with ExitStack() as borrowed:
         with watch.stage("loading"):
             synthesizer = borrowed.enter_context(voice.borrow_synthesizer())
-        waveform = np.empty(sum(kept) * synthesizer.upp, np.float32)
+        waveform: Samples = new_signal(sum(kept) * synthesizer.upp, np.float32)
         done = 0
         for i, span in enumerate(spans):
             if i:
@@ -288,6 +289,7 @@ def synthesize(
                 contents[i] = RELEASED  # frees the features before the generator runs
                 samples = segment.wave(z, segment_pitch, pad, pad + kept[i])
             waveform[done : done + len(samples)] = samples
+            release(waveform)
             done += len(samples)
             watch.progress(len(spans) + i + 1, 2 * len(spans))
     return waveform

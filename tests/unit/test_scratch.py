@@ -2,14 +2,18 @@
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
-from rvc.audio import segments
+from rvc import scratch
+from rvc.audio import output, preparation, segments
 from rvc.audio.segments import Window
 from rvc.scratch import ScratchArrays, ScratchFrames, frame_store
+from rvc.weights.memory import trim_heap
 
 
 def arrays():
@@ -69,3 +73,106 @@ def test_cuts_do_not_depend_on_where_the_loudness_is_computed(count):
             expected += magnitude[shift : shift + count]
         assert np.array_equal(profile, expected)
         assert np.array_equal(segments.loudness(sound, 777, 5001), expected[777:5001])
+
+
+@pytest.fixture
+def small_budget(monkeypatch):
+    """Every signal is in a temporary file, and every block has 1000 elements."""
+    monkeypatch.setattr(scratch.new_signal, "__defaults__", (0,))
+    monkeypatch.setattr(scratch.join, "__defaults__", (0,))
+    monkeypatch.setattr(scratch.frame_store, "__defaults__", ("cpu", 0))
+    monkeypatch.setattr(scratch.blocks, "__defaults__", (1000,))
+
+
+def sound(count=50_000):
+    return (np.random.default_rng(0).standard_normal(count) * 3).astype(np.float32)
+
+
+def processed(raw):
+    """What the audio stages make of a sound."""
+    window = Window(pad=0.1, query=0.2, center=0.5, max=0.6)
+    guarded = preparation.guard_peak(raw)
+    highpassed = preparation.highpass(guarded)
+    waveform = output.mix_loudness(raw[::-1].copy(), output.loudness(highpassed), 16000, 0.3)
+    return [
+        guarded,
+        highpassed,
+        segments.cut_points_without_profile(highpassed, window),
+        segments.pad(highpassed, window),
+        segments.pad(highpassed[:50], window),
+        waveform,
+        output.resample(waveform, 16000, 44100),
+        output.to_int16(waveform),
+        output.guard(waveform),
+    ]
+
+
+def test_signals_in_temporary_files_have_the_same_bits(small_budget, monkeypatch):
+    in_files = processed(sound())
+    assert scratch.in_memory(in_files[1]) is not in_files[1]
+    monkeypatch.undo()
+    for mapped, plain in zip(in_files, processed(sound()), strict=True):
+        assert mapped.dtype == plain.dtype
+        assert np.array_equal(mapped, plain)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_a_file_written_in_blocks_has_the_same_bytes(name, tmp_path, small_budget, monkeypatch):
+    integers = output.to_int16(sound())
+    output.write_audio(tmp_path / name, integers, 40000)
+    in_blocks = (tmp_path / name).read_bytes()
+    monkeypatch.undo()
+    soundfile.write(tmp_path / name, np.array(integers), 40000, subtype="PCM_16")
+    assert in_blocks == (tmp_path / name).read_bytes()
+
+
+def test_pieces_are_joined_in_memory_and_in_a_file(small_budget):
+    pieces = [sound(300), sound(0), sound(5000), sound(7)]
+    for budget in (0, 2000, 1 << 20):
+        assert np.array_equal(scratch.join(iter(pieces), budget), np.concatenate(pieces))
+    assert scratch.join(iter([])).shape == (0,)
+
+
+def test_released_pages_keep_their_values():
+    signal = scratch.new_signal(10_000, np.float64, budget=0)
+    signal[:] = np.arange(10_000)
+    scratch.release(signal[::-1][5:])
+    assert np.array_equal(signal, np.arange(10_000))
+    scratch.release(np.zeros(3))
+
+
+def test_pieces_are_joined_in_memory_where_a_file_cannot_be_written(monkeypatch):
+    def refuse(file, held):
+        if file.tell() > 10_000:
+            raise OSError(28, "No space left on device")
+        append(file, held)
+
+    append = scratch._append
+    monkeypatch.setattr(scratch, "_append", refuse)
+    pieces = [sound(1000)] * 9
+    assert np.array_equal(scratch.join(iter(pieces), 100), np.concatenate(pieces))
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak can be read on Linux alone")
+def test_the_memory_of_the_audio_stages_does_not_grow_with_length(monkeypatch):
+    def peak(seconds):
+        monkeypatch.setattr(scratch.new_signal, "__defaults__", (0,))
+        raw = scratch.new_signal(16000 * seconds, np.float32)
+        for block in scratch.blocks(raw):
+            block[:] = np.sin(np.arange(len(block)) * 0.05)
+        trim_heap()
+        Path("/proc/self/clear_refs").write_text("5")
+        before = resident("VmRSS")
+        padded = segments.pad(preparation.highpass(preparation.guard_peak(raw)), Window())
+        scratch.release(padded)
+        output.to_int16(output.resample(raw, 16000, 48000))
+        return resident("VmHWM") - before
+
+    peak(5)  # what is allocated once for good
+    assert peak(600) - peak(60) < 0.2 * 540
+
+
+def resident(field):
+    """MiB that this process holds (VmRSS) or held at most (VmHWM)."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(lines[field].split()[0]) / 1024

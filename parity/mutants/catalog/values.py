@@ -60,8 +60,9 @@ def _later_blocks_unmixed(original: Original, waveform: Array, *arguments: Any) 
     return right
 
 
-def _divide_by_deviation(original: Original, audio: torch.Tensor) -> Iterator[torch.Tensor]:
+def _divide_by_deviation(original: Original, samples: Array) -> Iterator[torch.Tensor]:
     """Divide each window by its deviation, also where that is 0."""
+    audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
     windows = torch.nn.functional.pad(audio, (WINDOW // 2, WINDOW // 2)).unfold(0, WINDOW, HOP)
     for start in range(0, len(windows), crepe.STEPS_AT_ONCE):
         batch = windows[start : start + crepe.STEPS_AT_ONCE].clone()
@@ -109,8 +110,10 @@ def _second_segment_of_filled_pitch(original: Original, self: Any, pitch: Any, f
     return original(self, pitch, frames)  # type: ignore[no-any-return]
 
 
-def _normalize_with_epsilon(original: Original, self: Any, frames: torch.Tensor) -> None:
+def _normalize_with_epsilon(original: Original, self: Any, stored: Any) -> None:
     """The group norm of FCPE with 1e-3 for 1e-5 under its root."""
+    whole = slice(0, len(stored))
+    frames = stored[whole]
     groups = frames.view(len(frames), fcpe.GROUPS, -1)
     mean = groups.double().mean((0, 2))
     variance = (groups.double() - mean[:, None]).square().mean((0, 2))
@@ -118,7 +121,7 @@ def _normalize_with_epsilon(original: Original, self: Any, frames: torch.Tensor)
     scale = weight / torch.sqrt(variance + 1e-3)[:, None]
     shift = bias - mean[:, None] * scale
     frames.mul_(scale.flatten().float()).add_(shift.flatten().float())
-    torch.nn.functional.leaky_relu_(frames, fcpe.SLOPE)
+    stored[whole] = torch.nn.functional.leaky_relu_(frames, fcpe.SLOPE)
 
 
 def _late_behind(frames: int, axis: int) -> Callable[[Any], Any]:

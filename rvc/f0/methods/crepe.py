@@ -15,6 +15,7 @@ from rvc.f0.registry import HOP
 from rvc.f0.salience import BINS, LOWEST_CENTS
 from rvc.f0.viterbi import best_path
 from rvc.nn.crepe import WINDOW, Crepe
+from rvc.scratch import release
 
 LOWEST_BIN, END_BIN = 39, 308  # the first bin at or above 50 Hz, and the first at or above 1100 Hz
 STEPS_AT_ONCE = 512  # frames in a batch; the original searches the path of each batch separately
@@ -36,8 +37,7 @@ def track(
     Returns:
         float32 (L // 160 + 1,), Hz, 0 where unvoiced.
     """
-    audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
-    return decode((network.salience(windows.to(network.device)).cpu() for windows in batches(audio)), dither)
+    return decode((network.salience(windows.to(network.device)).cpu() for windows in batches(samples)), dither)
 
 
 def decode(saliences: Iterable[Tensor], dither: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -62,19 +62,28 @@ def decode(saliences: Iterable[Tensor], dither: npt.NDArray[np.float32]) -> npt.
 
 def periodicity(samples: npt.NDArray[np.floating[Any]], network: Crepe) -> tuple[npt.NDArray[np.float32], None]:
     """The values that `track` compares with `SILENCE`, float32 (L // 160 + 1, 1); the path search chooses the bin."""
-    audio = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
     values = []
-    for windows in batches(audio):
+    for windows in batches(samples):
         salience = network.salience(windows.to(network.device)).cpu()
         values.append(salience.gather(1, search(salience)[:, None])[:, 0])
     return median_of_three(torch.cat(values)).numpy()[:, None], None
 
 
-def batches(audio: Tensor) -> Iterator[Tensor]:
-    """Windows centered every 160 samples, each of mean 0 and deviation 1: up to 512 at a time, float32 (B, 1024)."""
-    windows = torch.nn.functional.pad(audio, (WINDOW // 2, WINDOW // 2)).unfold(0, WINDOW, HOP)
-    for start in range(0, len(windows), STEPS_AT_ONCE):
-        batch = windows[start : start + STEPS_AT_ONCE].clone()
+def batches(samples: npt.NDArray[np.floating[Any]]) -> Iterator[Tensor]:
+    """Windows of a sound, float (L,), centered every 160 samples, with zeros beyond both ends.
+
+    Yields:
+        float32 (B, 1024), B = 512 or what remains, each window of mean 0 and deviation 1.
+    """
+    frames, half = len(samples) // HOP + 1, WINDOW // 2
+    for start in range(0, frames, STEPS_AT_ONCE):
+        stop = min(start + STEPS_AT_ONCE, frames)
+        first, last = start * HOP - half, (stop - 1) * HOP + half
+        inside = torch.from_numpy(np.array(samples[max(first, 0) : last], np.float32))
+        release(samples)
+        before = max(-first, 0)
+        framed = torch.nn.functional.pad(inside, (before, last - first - before - len(inside)))
+        batch = framed.unfold(0, WINDOW, HOP).clone()
         batch -= batch.mean(dim=1, keepdim=True)
         batch /= batch.std(dim=1, keepdim=True).clamp_(min=1e-10)
         yield batch

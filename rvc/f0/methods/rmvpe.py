@@ -9,10 +9,11 @@ import numpy.typing as npt
 import torch
 
 from rvc.errors import BadInput
-from rvc.f0.mel import FFT, filterbank, log_mel
+from rvc.f0.mel import BANDS, FFT, PIECE, filterbank, log_mel, reflected
 from rvc.f0.registry import HOP
 from rvc.f0.salience import BINS, CENTS, decode
 from rvc.nn.rmvpe import Rmvpe
+from rvc.scratch import Frames, frame_store, release
 
 THRESHOLD = 0.03  # salience, 0 to 1; a frame whose strongest bin is not above it is unvoiced
 LOWEST, HIGHEST = 30.0, 8000.0  # Hz, the range of the mel filterbank
@@ -45,25 +46,42 @@ def salience(
     return values, CENTS
 
 
-def mel(samples: npt.NDArray[np.floating], device: torch.device | str = "cpu") -> torch.Tensor:
+def mel(samples: npt.NDArray[np.floating], device: torch.device | str = "cpu") -> Frames:
     """The log-mel spectrogram that RMVPE was trained on.
 
     Args:
         samples: float (L,) at 16 kHz, more than 512 samples.
         device: where the spectrogram is computed.
     Returns:
-        float32 (L // 160 + 1, 128), natural logarithm of magnitudes.
+        float32 (L // 160 + 1, 128), natural logarithm of magnitudes; that of a long sound is in a temporary file.
     Raises:
         BadInput: the sound is too short to be reflected at its ends.
     """
     if len(samples) <= FFT // 2:
         raise BadInput(f"rmvpe needs more than {FFT // 2} samples at 16 kHz, found {len(samples)}; give a longer sound")
-    half = FFT // 2
-    framed = torch.empty(len(samples) + FFT)
-    framed.numpy()[half:-half] = samples
-    framed[:half] = framed[half + 1 : FFT + 1].flip(0)  # reflected at both ends, without a second copy of the sound
-    framed[-half:] = framed[-FFT - 1 : -half - 1].flip(0)
-    return log_mel(framed.to(device), filterbank(LOWEST, HIGHEST, "htk"))
+    count, bank = len(samples) // HOP + 1, filterbank(LOWEST, HIGHEST, "htk")
+    if count <= PIECE:
+        return log_mel(framed(samples, 0, count).to(device), bank)
+    spectrogram = frame_store(count, BANDS, device)
+    for start in range(0, count, PIECE):
+        stop = min(start + PIECE, count)
+        spectrogram[start:stop] = log_mel(framed(samples, start, stop).to(device), bank)
+        release(samples)
+    return spectrogram
+
+
+def framed(samples: npt.NDArray[np.floating], start: int, stop: int) -> torch.Tensor:
+    """The samples in the windows of frames start … stop − 1, reflected at both ends of the sound.
+
+    Args:
+        samples: float (L,) at 16 kHz, more than 512 samples.
+        start, stop: frames; frame j is centered at sample 160·j.
+    Returns:
+        float32 (160·(stop − start) + 864,), and the samples after the last window where `stop` is the end.
+    """
+    half, count = FFT // 2, len(samples)
+    last = count if stop == count // HOP + 1 else (stop - 1) * HOP
+    return reflected(samples, start * HOP - half, last + half)
 
 
 def is_rmvpe(shapes: Mapping[str, tuple[int, ...]]) -> bool:

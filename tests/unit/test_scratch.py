@@ -169,7 +169,7 @@ def test_the_memory_of_the_audio_stages_does_not_grow_with_length(monkeypatch):
         return resident("VmHWM") - before
 
     peak(5)  # what is allocated once for good
-    assert peak(600) - peak(60) < 0.2 * 540
+    assert peak(300) - peak(60) < 0.1 * 240
 
 
 def resident(field):

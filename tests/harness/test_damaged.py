@@ -159,8 +159,8 @@ DAMAGE = [
     (
         "transposed",
         lambda v: v.swapaxes(1, 2),
-        "seg0.flow.z is float32[1, 98, 12], the golden is float32[1, 12, 98]; with transpose = [0, 2, 1] its values are "
-        "nearly the golden's (small, isolated)",
+        "seg0.flow.z is float32[1, 98, 12], the golden is float32[1, 12, 98]; with transpose = [0, 2, 1] its values "
+        "are nearly the golden's (small, isolated)",
     ),
     ("empty", lambda v: v[..., :0], "seg0.flow.z is empty: the golden has float32[1, 12, 98] (small, isolated)"),
     (

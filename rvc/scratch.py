@@ -23,6 +23,10 @@ Number = TypeVar("Number", bound=np.generic)
 Floats = npt.NDArray[np.float32]
 
 
+class _Mapping(mmap.mmap):
+    """A mapped temporary file; `release` leaves mappings of others alone, whose pages may hold private changes."""
+
+
 def _bytes(array: npt.NDArray[Any]) -> memoryview:
     """The bytes of a contiguous array with one element or more."""
     return array.data.cast("B")
@@ -234,7 +238,7 @@ def _contents(file: IO[bytes] | None) -> list[Floats]:
 
 
 def _mapped(file: IO[bytes], dtype: npt.DTypeLike, count: int) -> npt.NDArray[Any]:
-    mapping = mmap.mmap(file.fileno(), count * np.dtype(dtype).itemsize)
+    mapping = _Mapping(file.fileno(), count * np.dtype(dtype).itemsize)
     return np.frombuffer(mapping, dtype, count)
 
 
@@ -244,7 +248,7 @@ def _mapping(array: Any) -> mmap.mmap | None:
         array = array.base
     if isinstance(array, memoryview):
         array = array.obj
-    return array if isinstance(array, mmap.mmap) else None
+    return array if isinstance(array, _Mapping) else None
 
 
 def _reserve(file: IO[bytes], size: int) -> None:

@@ -1,5 +1,6 @@
 """Arrays in a temporary file come back with the same bits, and results do not depend on where they are."""
 
+import mmap
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -176,3 +177,12 @@ def resident(field):
     """MiB that this process holds (VmRSS) or held at most (VmHWM)."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(lines[field].split()[0]) / 1024
+
+
+def test_mappings_of_others_are_left_alone(tmp_path):
+    (tmp_path / "a").write_bytes(bytes(8192))
+    with (tmp_path / "a").open("rb") as file:
+        changed = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
+    changed[:] = 1
+    scratch.release(changed)
+    assert changed.all()

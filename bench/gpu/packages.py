@@ -41,7 +41,7 @@ TRIMMED = (
     *("scipy/io/_fast_matrix_market/*", "scipy/odr/*", "scipy/cluster/*", "scipy/datasets/*", "scipy/fftpack/*"),
     *("scipy/io/matlab/*.so", "scipy/special/_test_internal*.so", "scipy/*/_cytest*.so", "scipy/_lib/_test_*.so"),
     *("torchaudio/*.so", "transformers/cli/*", "transformers/exporters/*", "faiss/contrib/*"),
-    *("scipy/stats/_sobol_direction_numbers.npz", "numpy/f2py/*", "numpy/distutils/*", "huggingface_hub/cli/*"),
+    *("scipy/stats/_sobol_direction_numbers.npz", "huggingface_hub/cli/*"),
     *("yaml/_yaml*.so", "msgpack/_cmsgpack*.so"),  # both packages have the same in Python
     "*.dist-info/sboms/*",
 )

@@ -82,7 +82,7 @@ def export(session: nox.Session) -> None:
     install(session, "tests", "adapters", "rivals")
     onnx = ("parity", "run", "--runtime", "onnx")
     session.run("python", "-m", *onnx, "--out", f"{EXPORTED}/rvc-graphs", *session.posargs, success_codes=NONE_DIFFERS)
-    folders = session.run("python", "-m", "parity.rvc_bridge.rvc_onnx", silent=True).strip()
+    folders = str(session.run("python", "-m", "parity.rvc_bridge.rvc_onnx", silent=True)).strip()
     adapter = f"python -m rvc_onnx.adapter {folders}"
     programs = {
         "onnxruntime": adapter,

@@ -42,3 +42,13 @@ def test_a_filled_track_has_no_unvoiced_frame_in_other_inputs(name: str) -> None
     stage = next(stage for stage in stages.every() if stage.name == name)
     other = other_inputs.other_value(stage, "f0.filled", np.full(90, 200.0))
     assert (other > 0).all() and np.ptp(other) > 0
+
+
+def test_a_whole_answer_equals_the_same_answer_reduced_as_the_golden_is() -> None:
+    case, name = store.open_case(GOLDENS / "alone-long-mix-classic"), "waveform.rmsmixed"
+    whole = np.random.default_rng(0).standard_normal(270_000).astype(np.float32)
+    reduced = case.as_stored(name, whole)
+    assert reduced.shape == case[name].shape != whole.shape
+    assert other_inputs.is_same(case, name, {name: reduced}, {name: whole})
+    assert other_inputs.is_same(case, name, {name: whole}, {name: whole.copy()})
+    assert not other_inputs.is_same(case, name, {name: reduced}, {name: np.where(whole > 2, 0, whole)})

@@ -17,7 +17,7 @@ from parity.goldens import text
 CALL_TIMEOUT = 600.0  # seconds for one call: a whole conversion on a slow machine takes a few minutes
 EXIT_TIMEOUT = 2.0  # seconds that an adapter has to end after `bye` before it is killed
 CRASH_TIMEOUT = 5.0  # seconds to wait for the exit status of an adapter that closed its stdout
-STDERR_LINES = 10  # last lines of stderr that are kept for the message about a crash
+STDERR_LINES = 40  # last lines of stderr that are kept for the message about a crash
 # Names of variables that an adapter does not get, such as GITHUB_TOKEN and AWS_SECRET_ACCESS_KEY.
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|AUTH_SOCK", re.IGNORECASE)
 _LINE_SHOWN = 60  # characters of a wrong answer that a message quotes
@@ -52,8 +52,11 @@ class AdapterProcess:
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._stderr: list[str] = []
         try:
+            words = shlex.split(command)
+            if not words:
+                raise self._cannot_start("the command is empty")
             self._process = subprocess.Popen(
-                shlex.split(command),
+                words,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -129,10 +132,18 @@ class AdapterProcess:
     def _crashed(self, op: str) -> ProtocolError:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(CRASH_TIMEOUT)
-        last = f"; the last line on its stderr: {self._stderr[-1]}" if self._stderr else ""
+        last = f"; {self._reason()}" if self._stderr else ""
         status = self._process.returncode
         sentence = f"the adapter ended with exit status {status} during {op}{last}"
         return ProtocolError("crash", sentence, f"the adapter ended with exit status {status}{last}")
+
+    def _reason(self) -> str:
+        """The line on stderr that tells most: a Rust panic with its message, or else the last line."""
+        lines = list(self._stderr)
+        panics = [i for i, line in enumerate(lines) if "panicked at" in line]
+        if panics:
+            return f"its stderr: {' '.join(lines[panics[-1] : panics[-1] + 2])}"
+        return f"the last line on its stderr: {lines[-1]}"
 
     def stop(self) -> None:
         """End the process: `bye` first, and a kill where it does not end within EXIT_TIMEOUT."""

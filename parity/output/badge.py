@@ -6,13 +6,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from parity import stages
 from parity.judge.states import Blame, CaseState, CellState, Tier
 from parity.output.verdict_json import Json, cell_failed
 
 LABEL = "RVC parity"
 COLORS = {
     CaseState.PASS: "brightgreen",
-    CaseState.PARTIAL: "green",
+    CaseState.PARTIAL: "yellow",
     CaseState.DIFFERS: "red",
     CaseState.NOTHING: "lightgrey",
 }
@@ -47,7 +48,8 @@ def _message(verdict: Mapping[str, Any], state: CaseState) -> str:
     required = verdict.get("tier", {}).get("required", Tier.FLOAT32)
     tier = f" in {required}" if required != Tier.FLOAT32 else ""
     if state is CaseState.PARTIAL:
-        return f"{hold} of {len(cells)} stages hold{tier}"
+        how_far = "unfinished" if verdict.get("pending") else "partial"
+        return f"{how_far}: {hold} of {len(stages.every())} stages hold{tier}"
     return (f"{hold} stages hold" if hold != 1 else "1 stage holds") + tier
 
 

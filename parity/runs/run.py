@@ -192,7 +192,8 @@ def run(
                 done.add(folder)
                 if folder.name in elsewhere and not each.failed:
                     unsteady.append(each.verdict.name)
-                if options.fail_fast and each.failed:
+                is_new = finished is None if jobs == 1 else folder.name in elsewhere
+                if options.fail_fast and each.failed and is_new:  # a resumed run goes on to the next that fails
                     break
                 if saved.is_due():
                     saved.write(document(left()))

@@ -17,6 +17,7 @@ from small_case import Player, golden, tensors
 from without_torch import LightInstallation
 
 from parity import __main__ as command_line
+from parity import stages
 from parity.adapters import skeletons
 from parity.output import badge
 from parity.runs import run as running
@@ -182,7 +183,7 @@ def test_a_partial_run_passes_and_leaves_report_badge_and_summary(port: Path) ->
     assert outputs["check"] == {"exit-code": "4", "verdict": "out/parity/verdict.json"}
     assert re.fullmatch("[0-9a-f]{16}", outputs["voices"]["key"])
     assert "::warning title=rvc-parity::partial: " in runner.printed
-    assert json.loads((port / outputs["report"]["badge"]).read_text())["color"] == "green"
+    assert json.loads((port / outputs["report"]["badge"]).read_text())["color"] == "yellow"
     assert (port / "out" / "parity" / "report" / "index.html").is_file()
     assert "# Parity: partial" in runner.summary.read_text()
     shown = next(step for step in steps_of(WORKFLOW) if step.get("name") == "Show the badge")
@@ -237,3 +238,11 @@ def test_a_badge_counts_the_stages_that_hold(tmp_path: Path, capsys: pytest.Capt
     running.run(Player(tensors(), lacks=("flow",)), tmp_path / "goldens", tmp_path / "out", only_stage="flow")
     assert command_line.main(["badge", str(tmp_path / "out")]) == 0
     assert json.loads(capsys.readouterr().out)["color"] in badge.COLORS.values()
+
+
+def test_the_badge_of_a_partial_or_unfinished_run_is_no_pass(tmp_path: Path) -> None:
+    golden(tmp_path / "goldens")
+    verdict = running.run(Player(tensors()), tmp_path / "goldens", tmp_path / "out", only_stage="flow")
+    partial = badge.document(verdict)
+    assert (partial["message"], partial["color"]) == (f"partial: 1 of {len(stages.every())} stages hold", "yellow")
+    assert badge.document({**verdict, "pending": ["other"]})["message"].startswith("unfinished: 1 of ")

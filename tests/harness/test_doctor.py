@@ -1,6 +1,7 @@
 """The doctor reports what is wrong with an adapter: each fault has its own code, and its sentence is compared."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from small_case import golden
 
 from parity import __main__ as command_line
 from parity.candidates import external
+from parity.candidates.process import AdapterProcess, ProtocolError
 from parity.runs import doctor
 
 FAKE = Path(__file__).with_name("fake_adapter.py")
@@ -136,6 +138,32 @@ def test_a_command_that_does_not_exist(goldens: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == (
         "parity: '/nowhere/adapter' cannot be started (No such file or directory); give the command that starts the "
         "adapter, with its path\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["", "   "])
+def test_an_empty_command_is_refused(goldens: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert command_line.main(["check", "--candidate", command, "--goldens", str(goldens)]) == 2
+    assert capsys.readouterr().err == (
+        f"parity: {command!r} cannot be started (the command is empty); give the command that starts the adapter, "
+        "with its path\n"
+    )
+
+
+def test_a_crash_is_explained_by_the_panic_and_not_by_the_notes_after_it() -> None:
+    program = (
+        "import sys; sys.stderr.write('thread main panicked at src/stages.rs:7:5:\\nrange end index 9\\n"
+        "stack backtrace:\\nnote: run with RUST_BACKTRACE=full\\n'); sys.exit(101)"
+    )
+    process = AdapterProcess(shlex.join([sys.executable, "-c", program]))
+    try:
+        with pytest.raises(ProtocolError) as crash:
+            process.request("hello")
+    finally:
+        process.stop()
+    assert str(crash.value) == (
+        "the adapter ended with exit status 101 during hello; its stderr: thread main panicked at src/stages.rs:7:5: "
+        "range end index 9"
     )
 
 

@@ -178,6 +178,9 @@ def test_fail_fast_ends_after_the_first_case_that_fails(goldens: Path, tmp_path:
     program = Counting()
     document = run(goldens, tmp_path / "out", program, fail_fast=True)
     assert (program.ran, document["pending"], document["exit_code"]) == (["one"], list(NAMES[1:]), 1)
+    document = run(goldens, tmp_path / "out", program, fail_fast=True, resume=True)
+    assert len(program.ran) > 1 and program.ran.count("one") == 1
+    assert len(document["pending"]) < len(NAMES) - 1
 
 
 def test_a_profile_selects_its_cases(goldens: Path, tmp_path: Path) -> None:

@@ -218,7 +218,7 @@ def join(pieces: Iterable[Floats], budget: int = BUDGET) -> Floats:
 
 def _append(file: IO[bytes], pieces: list[Floats]) -> None:
     """Write pieces to the end of a file; on an error the file is as before.  Raises OSError."""
-    end = file.tell()
+    end = file.tell()  # literal: Python's file position
     try:
         for piece in pieces:
             if len(piece):

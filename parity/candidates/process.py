@@ -138,7 +138,7 @@ class AdapterProcess:
         return ProtocolError("crash", sentence, f"the adapter ended with exit status {status}{last}")
 
     def _reason(self) -> str:
-        """The line on stderr that tells most: a Rust panic with its message, or else the last line."""
+        """The line on stderr that explains a crash best: a Rust panic with its message, or else the last line."""
         lines = list(self._stderr)
         panics = [i for i, line in enumerate(lines) if "panicked at" in line]
         if panics:

@@ -144,7 +144,7 @@ def test_released_pages_keep_their_values():
 
 def test_pieces_are_joined_in_memory_where_a_file_cannot_be_written(monkeypatch):
     def refuse(file, held):
-        if file.tell() > 10_000:
+        if file.tell() > 10_000:  # literal: Python's file position
             raise OSError(28, "No space left on device")
         append(file, held)
 

@@ -12,12 +12,12 @@ from parity.judge.diagnosis.divergences import number_of
 from parity.stages import TensorName
 
 
-def _names(golden: str, stage: str, tensor: str, ours: Any, *inputs: str) -> list[str]:
+def _names(golden: str, stage: str, tensor: str, ours: Any, *inputs: str, **changed: Any) -> list[str]:
     """The guesses that equal a candidate's value."""
     case = store.open_case(store.GOLDENS / golden)
     made = stages.stage_named(stage)
     assert made is not None
-    given = {name: np.asarray(case[name]) for name in inputs}
+    given = {name: changed.get(name.rpartition(".")[2], np.asarray(case[name])) for name in inputs}
     deviation = registry.Deviation(case, made, TensorName.parse(tensor), given, ours)
     return [
         guess.name
@@ -47,7 +47,10 @@ def test_frames_that_a_stream_does_not_fill_are_named() -> None:
     case = store.open_case(store.GOLDENS / "rt-formant-up-2026")
     ours = np.asarray(case["rt.1.f0.hz"]).copy()
     ours[:, ::3] = 0
-    assert "unvoiced frames kept at 0" in _names("rt-formant-up-2026", "rt.f0", "rt.1.f0.hz", ours)
+    coarse = np.asarray(case["rt.1.f0.coarse"]).copy()
+    coarse[:, ::3] = 1  # the bin of an unvoiced frame
+    names = _names("rt-formant-up-2026", "rt.f0", "rt.1.f0.hz", ours, "rt.1.f0.coarse", coarse=coarse)
+    assert "unvoiced frames kept at 0" in names
     assert number_of("rt.f0", "unvoiced frames kept at 0") == "D1"
 
 

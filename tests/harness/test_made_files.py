@@ -9,18 +9,18 @@ from tools import made_files
 
 
 def test_only_what_stands_between_the_markers_is_replaced() -> None:
-    text = "head\n<!-- made by tools/x.py: begin -->\n\nold\n\\1\n<!-- made by tools/x.py: end -->\ntail\n"
-    made = made_files.between(text, "new \\1", "tools/x.py", Path("a.md"))
-    assert made == "head\n<!-- made by tools/x.py: begin -->\n\nnew \\1\n<!-- made by tools/x.py: end -->\ntail\n"
-    assert made_files.between(made, "new \\1", "tools/x.py", Path("a.md")) == made
+    text = "head\n<!-- made by program: begin -->\n\nold\n\\1\n<!-- made by program: end -->\ntail\n"
+    made = made_files.between(text, "new \\1", "program", Path("a.md"))
+    assert made == "head\n<!-- made by program: begin -->\n\nnew \\1\n<!-- made by program: end -->\ntail\n"
+    assert made_files.between(made, "new \\1", "program", Path("a.md")) == made
 
 
 def test_a_file_without_markers_is_refused() -> None:
     with pytest.raises(ParityError) as error:
-        made_files.between("head", "new", "tools/x.py", Path("a.md"))
+        made_files.between("head", "new", "program", Path("a.md"))
     assert str(error.value) == (
-        "a.md lacks the lines '<!-- made by tools/x.py: begin -->' and '<!-- made by tools/x.py: end -->'; "
-        "put them where tools/x.py writes"
+        "a.md lacks the lines '<!-- made by program: begin -->' and '<!-- made by program: end -->'; "
+        "put them where program writes"
     )
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from parity.goldens.arrays import Array
 from parity.waveforms.alignment import likeness, overlap, peak
@@ -78,6 +77,8 @@ class DelayPath:
             borders = np.array([step.place for step in self.steps])
             constant: Array = delays[np.searchsorted(borders, places, "right")]
             return constant
+        from scipy.interpolate import PchipInterpolator  # slow to import; only a delay that varies needs it
+
         curve: Array = PchipInterpolator(begin, delays)(np.clip(places, begin[0], begin[-1]))
         return curve
 

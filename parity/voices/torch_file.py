@@ -133,8 +133,11 @@ def read(path: Path) -> Any:
         return _Reader(archive, pickled.removesuffix("data.pkl")).load()
 
 
-class _Reader(pickle.Unpickler):
-    """An unpickler that knows the globals of `write` and no other."""
+class _Reader(pickle._Unpickler):
+    """An unpickler that knows the globals of `write` and no other.
+
+    It is Python's own, whose memo is a dictionary: that of the one in C is a table as large as the file demands.
+    """
 
     def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
         super().__init__(io.BytesIO(archive.read(f"{folder}data.pkl")))

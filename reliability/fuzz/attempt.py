@@ -13,6 +13,7 @@ from reliability.fuzz.reader import REFUSALS, Kind, Outcome, Reader
 
 LONGEST_SENTENCE = 2000  # characters of a refusal
 PROJECT = ("rvc", "rvc_onnx", "parity", "reports", "reference")
+TOO_MUCH_MEMORY = "a refusal after the limit of memory was met"
 ROOT = Path(__file__).parents[2]
 
 
@@ -68,6 +69,8 @@ class Attempts:
     def _refusal(self, error: Exception) -> Outcome:
         """A refusal, or a defect where its text is no sentence for a terminal."""
         text = str(error)
+        if _lacks_memory(error):
+            return Outcome(Kind.DEFECT, f"{TOO_MUCH_MEMORY} at {_place(error)}", traceback.format_exc(limit=-12))
         if self.guard.violation:
             return Outcome(Kind.DEFECT, f"forbidden: {self.guard.violation}", text)
         reason = ""
@@ -80,6 +83,13 @@ class Attempts:
         if reason:
             return Outcome(Kind.DEFECT, f"a refusal {reason} at {_place(error)}", text[:LONGEST_SENTENCE])
         return Outcome(Kind.REFUSED, detail=text)
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, is that the memory limit was met."""
+    while error is not None and not isinstance(error, MemoryError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _signature(error: BaseException) -> str:

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint
 from rvc.weights.mapped_file import MappedTensors, aligned, map_file
+from rvc.weights.pickle_memo import refuse_large_memo
 
 DAMAGE = (  # exceptions that reading a damaged archive can raise
     OSError,
@@ -318,6 +319,7 @@ def unpickle(file: BinaryIO, kind: type[SafeUnpickler] = SafeUnpickler) -> tuple
     Raises:
         BadCheckpoint: the pickle is damaged or names what no weight file needs.
     """
+    refuse_large_memo(file)
     unpickler = kind(file)
     try:
         return unpickler.load(), unpickler.widths

@@ -111,6 +111,35 @@ def test_an_input_is_made_small_while_its_defect_stays() -> None:
     assert minimization.cut(b"x" * 100 + b"BAD" + b"y" * 100, lambda data: b"BAD" in data) == b"BAD"
 
 
+def test_an_archive_has_the_members_that_zipfile_writes_and_reads() -> None:
+    parts = [("archive/data.pkl", b"\x80\x02."), ("archive/data/0", bytes(range(256))), ("ü", b""), ("x", b"again")]
+    packed = archives.pack(parts)
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert archive.testzip() is None
+        assert [(info.filename, archive.read(info)) for info in archive.infolist()] == parts
+    assert archives.members(packed) == parts
+    for compression in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA):
+        assert archives.members(archives.pack(parts, compression, {0, 2})) == parts
+    with pytest.raises(zipfile.BadZipFile):
+        archives.members(packed[:-30])
+
+
+def test_a_refusal_after_the_memory_limit_was_met_is_a_defect(
+    guard: guards.Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_: Path) -> None:
+        try:
+            raise MemoryError
+        except MemoryError:
+            raise BadInput("the file is damaged; give another") from None
+
+    folder = Path(guard.folder)
+    monkeypatch.chdir(folder)
+    outcome = attempt.Attempts(reader(read), folder, guard).run(b"x")
+    assert outcome.kind is Kind.DEFECT
+    assert outcome.signature == "a refusal after the limit of memory was met at unknown"
+
+
 @pytest.mark.parametrize("mutate", [archives.mutate, json_text.mutate, tensor_files.mutate, sounds.riff, sounds.ogg])
 def test_a_mutator_is_determined_by_its_seed(mutate: raw.Mutator) -> None:
     data = b""

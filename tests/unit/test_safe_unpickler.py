@@ -169,3 +169,29 @@ def test_other_files_are_refused(tmp_path, data):
     (tmp_path / "x.pt").write_bytes(data)
     with pytest.raises(BadCheckpoint):
         read_tensors(tmp_path / "x.pt")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02Nr\x00\xca\x9a\x3b.",
+        b"Np1_000_000_000\n.",
+        b"Np+" + b"0" * 200 + b"1000000000\n.",
+        b"\x80\x04\x8c\x03abc\x8c\x01p0ccollections\nOrderedDict\nr\x00\xca\x9a\x3b.",
+    ],
+)
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_memo_larger_than_the_pickle_justifies_is_refused_before_its_memory_is_taken(tmp_path, content, is_file):
+    (tmp_path / "a").write_bytes(content)
+    with (tmp_path / "a").open("rb") if is_file else io.BytesIO(content) as file:
+        with pytest.raises(
+            BadCheckpoint, match=r"the file's pickle numbers an object 1000000000 after \d operations; "
+        ):
+            unpickle(file)
+        assert file.tell() == 0
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_memo_of_many_objects_is_read(protocol):
+    content = [(str(number), [number]) for number in range(40_000)]  # above 65536 numbered objects
+    assert unpickle(io.BytesIO(pickle.dumps(content, protocol)))[0] == content

@@ -188,7 +188,7 @@ def test_a_memo_larger_than_the_pickle_justifies_is_refused_before_its_memory_is
             BadCheckpoint, match=r"the file's pickle numbers an object 1000000000 after \d operations; "
         ):
             unpickle(file)
-        assert file.tell() == 0
+        assert file.tell() == 0  # literal: Python's file position
 
 
 @pytest.mark.parametrize("protocol", range(6))

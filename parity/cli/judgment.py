@@ -124,7 +124,7 @@ def _add_rvc_options(parser: argparse.ArgumentParser) -> None:
         default=min(MOST_JOBS, os.cpu_count() or 1),
         metavar="N",
         help="processes that judge goldens at once, about 600 MiB each (default: one for each core, at most "
-        f"{MOST_JOBS}); the verdict does not depend on it",
+        f"{MOST_JOBS}); no state of the verdict depends on it",
     )
 
 
@@ -135,6 +135,7 @@ def _run(options: argparse.Namespace) -> int:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from parity.rvc_bridge.rvc_onnx import RvcOnnx  # these import torch
     from parity.rvc_bridge.rvc_torch import RvcTorch
+    from parity.rvc_bridge.threads import share_cores
 
     if options.runtime == "onnx" and options.device != "cpu":
         raise UsageError(f"--device is {options.device}, but exported graphs are run on the cpu; leave it out")
@@ -164,7 +165,7 @@ def _run(options: argparse.Namespace) -> int:
         options.stage,
         command,
         waivers,
-        options=replace(_run_options(options), jobs=jobs, make=make),
+        options=replace(_run_options(options), jobs=jobs, make=make, share_cores=share_cores),
     )
     return print_verdict(document, options.format)
 

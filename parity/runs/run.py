@@ -5,6 +5,7 @@ import datetime
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from parity import stages
@@ -29,7 +30,7 @@ from parity.own_noise.statistical_mode import NumericPart, StatisticalMode, draw
 from parity.runs import manifest, not_shown
 from parity.runs.journal import Journal, program_files
 from parity.runs.parallel import expected_duration
-from parity.runs.parallel.goldens import AfterCase, Judging, judge_in_parallel
+from parity.runs.parallel.goldens import AfterCase, Judging, ShareCores, all_cores, judge_in_parallel
 from parity.runs.progress import Progress
 from parity.runs.repetition import Reference, Repetition
 from parity.runs.selection import Selection, select
@@ -54,6 +55,7 @@ class RunOptions:
         tier: the tier that passes; its limits apply unless others are given.
         jobs: how many processes judge goldens at once; 1 judges all in this one.
         make: makes the candidate in another process; picklable, needed for more than one job.
+        share_cores: lets a process that is one of so many use its share of the cores; picklable.
     """
 
     profile: str | None = None
@@ -67,6 +69,7 @@ class RunOptions:
     speed: Callable[[Sequence[Path]], Json] | None = None
     jobs: int = 1
     make: Callable[[], Candidate] | None = None
+    share_cores: ShareCores = all_cores
 
 
 def run(
@@ -157,7 +160,8 @@ def run(
     try:
         with Progress({folder.name: expected_duration.of_folder(folder) for folder in folders}) as progress:
             if jobs > 1 and options.make is not None:
-                judging = Judging(_JudgeOnce(limits, copy.deepcopy(waivers), only_stage, out, command), journal)
+                judge_once = _JudgeOnce(limits, copy.deepcopy(waivers), only_stage, out, command)
+                judging = Judging(judge_once, journal, partial(options.share_cores, jobs))
                 unfinished = [folder for folder in folders if not (options.resume and journal.has(folder))]
                 elsewhere = judge_in_parallel(
                     unfinished, judging, program, options.make, jobs, options.fail_fast, repetition, progress

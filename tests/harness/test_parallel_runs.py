@@ -5,13 +5,15 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from small_case import META, Player, golden, tensors
 
 from parity.cli import main as command_line
@@ -24,6 +26,7 @@ from parity.runs import run as running
 from parity.runs.parallel import expected_duration
 from parity.runs.parallel.helpers import Helpers
 from parity.runs.run import RunOptions
+from parity.rvc_bridge.threads import share_cores
 
 NAMES = ("fifth", "one", "other", "small", "third")
 
@@ -180,3 +183,40 @@ def test_goldens_are_taken_the_longest_first_and_the_short_ones_voice_by_voice()
 def test_a_golden_of_a_long_stage_alone_counts_as_long() -> None:
     alone, short = (store.GOLDENS / name for name in ("alone-long-rmvpe-2026", "v1-32k-rmvpe-classic"))
     assert expected_duration.of_folder(alone) > 2 * expected_duration.of_folder(short)
+
+
+def test_the_processes_of_a_run_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(4)), raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        for processes, threads in ((1, 4), (2, 2), (3, 1), (8, 1)):
+            with share_cores(processes):
+                assert torch.get_num_threads() == threads
+            assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
+
+
+class Sharing(Playing):
+    """A candidate that is right only while its process uses its share of the cores."""
+
+    processes = 0
+
+    def run(self, case: store.Case) -> Tensors:
+        """The golden's tensors, times half the number of processes."""
+        return {name: value * np.float32(self.processes / 2) for name, value in super().run(case).items()}
+
+
+@contextmanager
+def counted(processes: int) -> Iterator[None]:
+    """Note the number of processes while the block runs."""
+    Sharing.processes = processes
+    yield
+    Sharing.processes = 0
+
+
+def test_every_process_judges_with_its_share_of_the_cores(goldens: Path, tmp_path: Path) -> None:
+    document = judged(goldens, tmp_path / "o", partial(Sharing), 2, share_cores=counted)
+    assert (document["state"], document["failures"]) == ("partial", [])
+    assert judged(goldens, tmp_path / "o", partial(Sharing), 2)["state"] == "differs"

@@ -6,6 +6,7 @@ after a failure depends on the failures before it.
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -59,16 +60,32 @@ class JudgeGolden(Protocol):
         """The judged golden."""
 
 
+ShareCores = Callable[[int], AbstractContextManager[None]]  # takes the number of processes
+
+
+def all_cores(processes: int) -> AbstractContextManager[None]:
+    """Limit nothing: each process uses as many cores as it does alone."""
+    return nullcontext()
+
+
 @dataclass(frozen=True)
 class Judging:
-    """What every process needs to judge goldens, beside the candidate. It can be pickled."""
+    """What every process needs to judge goldens, beside the candidate. It can be pickled.
+
+    Attributes:
+        judge_golden: judges one.
+        journal: keeps those that pass.
+        share_cores: lets a process use its share of the cores while it judges one.
+    """
 
     judge_golden: JudgeGolden
     journal: Journal
+    share_cores: Callable[[], AbstractContextManager[None]]
 
     def judge(self, folder: Path, program: Candidate, observe: Observer, after: AfterCase | None = None) -> bool:
         """Judge a golden, and keep it in the journal where nothing fails; whether something does."""
-        each = self.judge_golden(folder, program, observe, after)
+        with self.share_cores():
+            each = self.judge_golden(folder, program, observe, after)
         if not each.failed:
             self.journal.add(folder, each.verdict, each.document, each.network_f0)
         return each.failed

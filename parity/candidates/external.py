@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from parity import stages
 from parity.candidates import messages
@@ -148,7 +147,7 @@ class External:
 
     def _write_inputs(self, inputs: Tensors) -> Path:
         source = Path(self._folder.name) / "inputs.safetensors"
-        save_file({name: np.ascontiguousarray(value) for name, value in inputs.items()}, source)
+        tensor_file.write({name: np.ascontiguousarray(value) for name, value in inputs.items()}, source)
         return source
 
     def _exchange(

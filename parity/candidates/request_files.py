@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from parity import stages
 from parity.candidates import candidate, external, messages
 from parity.candidates.candidate import CandidateError, NotOffered, Tensors, input_tensors
 from parity.candidates.process import ProtocolError
 from parity.errors import UsageError
+from parity.goldens import tensor_file
 from parity.goldens.arrays import Array, NamedArrays
 from parity.goldens.store import Case
 from parity.goldens.text import parse as parse_json
@@ -107,10 +107,8 @@ def _entry(folder: Path, place: str, fields: Mapping[str, Any], inputs: NamedArr
     if raw:
         _write_raw(folder / place / "inputs.json", inputs)
     else:
-        save_file(
-            {name: np.ascontiguousarray(value) for name, value in inputs.items()},
-            folder / place / "inputs.safetensors",
-        )
+        contiguous = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
+        tensor_file.write(contiguous, folder / place / "inputs.safetensors")
     kind = "json" if raw else "safetensors"
     return {"id": 0, **fields, "inputs": f"{place}/inputs.{kind}", "outputs": f"{place}/outputs.{kind}"}
 

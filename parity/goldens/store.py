@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from parity import stages
 from parity.errors import GoldenError as GoldenError  # re-exported for callers
-from parity.goldens import case_schema, closed_schema, recipes, time_axes
+from parity.goldens import case_schema, closed_schema, recipes, tensor_file, time_axes
 from parity.goldens import reduction as reductions
 from parity.goldens.arrays import Array, NamedArrays
 from parity.goldens.fresh_folder import fresh_folder
@@ -310,7 +309,7 @@ def _write(folder: Path, document: Mapping[str, Any], data: NamedArrays) -> None
     new = fresh_folder(folder)
     try:
         new.chmod(0o755)
-        save_file({name: np.ascontiguousarray(value) for name, value in data.items()}, new / DATA_NAME)
+        tensor_file.write({name: np.ascontiguousarray(value) for name, value in data.items()}, new / DATA_NAME)
         (new / JSON_NAME).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         for path in (new / DATA_NAME, new / JSON_NAME):
             path.chmod(0o644)

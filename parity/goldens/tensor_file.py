@@ -1,11 +1,13 @@
 """Safetensors files of other programs: every tensor that numpy can hold, half precision widened, the rest named."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from parity.errors import ParityError
 from parity.goldens.arrays import Array, Tensors
@@ -45,6 +47,18 @@ def read(path: Path, half: tuple[str, ...] = ()) -> Tensors:
         if unknown := _unknown_dtype(str(error)):
             raise UnreadableDtype(f"a tensor of dtype {unknown}, which safetensors does not have") from None
         raise NotSafetensors(f"not a complete safetensors file ({_last_line(error)})") from None
+
+
+def write(tensors: Mapping[str, Array], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write contiguous arrays as one safetensors file.
+
+    Raises:
+        OSError: the system refuses, as on a full disk; safetensors has an error of its own for it.
+    """
+    try:
+        save_file(dict(tensors), path, dict(metadata) if metadata is not None else None)
+    except SafetensorError as error:
+        raise OSError(f"{path} cannot be written ({_last_line(error)})") from None
 
 
 def _tensor(file: Any, path: Path, name: str, half: tuple[str, ...]) -> Array:

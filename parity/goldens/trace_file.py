@@ -6,7 +6,6 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from parity.errors import TraceError
 from parity.goldens import tensor_file
@@ -63,11 +62,12 @@ class Trace(dict[str, Array]):
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f".{path.name}.new")
-        save_file(
-            {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in self.items()},
-            fresh,
-            dict(about or {}),
-        )
+        contiguous = {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in self.items()}
+        try:
+            tensor_file.write(contiguous, fresh, about or {})
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
         fresh.chmod(0o644)
         fresh.replace(path)
         return path

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from parity.errors import UsageError
+from parity.goldens import tensor_file
 from parity.voices import hubert, index, rmvpe, synthesizer, torch_file
 from parity.voices.draw import Array, Named
 from parity.voices.synthesizer import VOICES, Kind
@@ -79,18 +80,16 @@ def _plain_rmvpe(path: Path) -> Tensors:
 
 def write_plain(tensors: Tensors, facts: Mapping[str, object], path: Path) -> None:
     """Write arrays as one safetensors file."""
-    from safetensors.numpy import save_file
-
-    save_file({name: np.ascontiguousarray(values).reshape(values.shape) for name, values in tensors.items()}, path)
+    tensor_file.write(
+        {name: np.ascontiguousarray(values).reshape(values.shape) for name, values in tensors.items()}, path
+    )
 
 
 def _write_hubert(tensors: Tensors, facts: Mapping[str, object], path: Path) -> None:
-    from safetensors.numpy import save_file
-
     path.mkdir()
     for name, content in facts.items():
         (path / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    save_file(dict(tensors), path / "model.safetensors", metadata={"format": "pt"})
+    tensor_file.write(tensors, path / "model.safetensors", {"format": "pt"})
 
 
 def _write_index(tensors: Tensors, facts: Mapping[str, object], path: Path) -> None:

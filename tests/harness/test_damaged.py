@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from small_case import META, Player, changed, golden, judge, tensors
 
@@ -312,12 +311,33 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_golden(
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limit[1]))
     try:
-        with pytest.raises((OSError, SafetensorError)):
+        with pytest.raises(OSError, match=r"tensors\.safetensors cannot be written \(.*File too large"):
             golden(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert [path.name for path in tmp_path.iterdir()] == ["small"]
     assert {path.name: path.read_bytes() for path in (tmp_path / "small").iterdir()} == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a limit of the file size is a signal of POSIX systems")
+def test_traces_that_do_not_fit_on_the_disk_end_a_command_with_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import resource  # not on Windows
+
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    save_file(tensors(), first)
+    save_file(tensors(), second)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limit[1]))
+    try:
+        code = command_line.main(["compare", str(first), str(second), "--out", str(tmp_path / "out")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    error = capsys.readouterr().err
+    assert code == 2
+    assert "parity: the system refused: " in error and "cannot be written (" in error and "make room" in error
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
 
 
 def test_a_place_that_the_system_refuses_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

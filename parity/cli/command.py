@@ -10,7 +10,7 @@ from parity.errors import UsageError
 from parity.goldens import golden_set, store
 from parity.judge.waivers import Waivers
 from parity.judge.waivers import load as load_waivers
-from parity.output import github, table
+from parity.output import github, screen
 from parity.output.verdict_json import Json
 
 FORMATS = ("text", "json", "github")  # of a printed verdict
@@ -115,19 +115,20 @@ def read_waivers(path: Path | None) -> Waivers:
     return load_waivers(path)
 
 
-def print_verdict(document: Json, form: str = "text") -> int:
-    """Print a verdict in one of FORMATS; returns the exit code of the run."""
+def print_verdict(document: Json, form: str = "text", written: bool = True) -> int:
+    """Print a verdict in one of FORMATS.
+
+    Args:
+        document: the document of verdict.json.
+        form: one of FORMATS.
+        written: whether summary.md holds all of it, so that a text with faults may leave out what does not fit.
+    Returns:
+        The exit code of the run.
+    """
     if form == "json":
         print(json.dumps(document, indent=1))
     else:
-        if heading := table.heading(document):
-            print(f"{heading}\n")
         if form == "github":
             print(github.annotations(document))
-        print(f"{table.text(document)}\n\n{table.closing(document)}")
-        parts = [*document["cases"], document.get("repeats") or {}]
-        if not_tried := sorted({what for part in parts for what in part.get("not_tried", ())}):
-            print(
-                f"not tried without torch: {', '.join(not_tried)}; python -m pip install 'rvc-parity[torch]' adds them"
-            )
+        print(screen.text(document) if written else screen.whole(document))
     return int(document["exit_code"])

@@ -349,7 +349,7 @@ def _compare(options: argparse.Namespace) -> int:
     document = dumps.compare(
         options.golden, options.trace, options.stage, options.out, waivers, Tier(options.tier), options.names
     )
-    return print_verdict(document, options.format)
+    return print_verdict(document, options.format, written=options.out is not None)
 
 
 def _compare_sounds(options: argparse.Namespace) -> int:

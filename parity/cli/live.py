@@ -56,7 +56,7 @@ def _live(options: argparse.Namespace) -> int:
             case, _ = user_files.open_trace(trace, files)
             form = shared_result.document(case, verdicts)
             options.share.write_text(json.dumps(form, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    codes = [print_verdict(document, options.format) for document in verdicts]
+    codes = [print_verdict(document, options.format, written=False) for document in verdicts]
     return codes[-1] if 1 not in codes else 1
 
 

@@ -1,6 +1,7 @@
 """The summary at the end of a run: the faults, the command that shows each again, and what to do next."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from parity.judge.states import CaseState
@@ -12,29 +13,63 @@ MOST_LINES = 25  # lines of a terminal that shows the summary and the prompt
 _FULL = 3  # faults that get four lines each; the next ones get one line
 _BRIEF = 5  # faults that get one line; the rest are counted
 _WIDTH = 200  # characters of a line; longer sentences are cut
-CHART = "docs/your-port-differs.md"
+CHART = "rvc-parity docs your-port-differs"
 
 
 def text(verdict: Mapping[str, Any]) -> str:
     """The summary of a verdict.json document. Its last line is the state with its sentence."""
+    parts = summary(verdict)
+    if not parts.faults:
+        return parts.state
+    return "\n".join([parts.heading, "", *parts.faults, "", *parts.remarks.values(), *parts.next, "", parts.state])
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The lines of a summary.
+
+    Attributes:
+        heading: how many faults there are.
+        faults: the faults; empty where there is none.
+        remarks: what a remark is about → its line.
+        next: what to do.
+        state: the state with its sentence.
+    """
+
+    heading: str
+    faults: list[str]
+    remarks: dict[str, str]
+    next: list[str]
+    state: str
+
+
+def summary(verdict: Mapping[str, Any]) -> Summary:
+    """The parts of the summary of a verdict.json document."""
     fault_list = faults.of(verdict)
-    lines: list[str] = []
-    if fault_list:
-        lines += [_heading(verdict, fault_list), ""]
-        for fault in fault_list[:_FULL]:
-            lines += [_cut(line) for line in full(fault)]
-        lines += [_cut(brief(fault)) for fault in fault_list[_FULL : _FULL + _BRIEF]]
-        if len(fault_list) > _FULL + _BRIEF:
-            lines.append(f"… and {plural(len(fault_list) - _FULL - _BRIEF, 'more fault')}; summary.md lists all")
-        lines += [
-            "",
-            *_matched(verdict),
-            *_continued(verdict),
-            *_inherited(verdict),
-            *(f"next: {line}" for line in _next_steps(fault_list)),
-            "",
-        ]
-    return "\n".join([*lines, f"{state_text(verdict)}: {verdict['sentence']}"])
+    state = f"{state_text(verdict)}: {verdict['sentence']}"
+    if not fault_list:
+        return Summary("", [], {}, [], state)
+    lines = [_cut(line) for fault in fault_list[:_FULL] for line in full(fault)]
+    lines += [_cut(brief(fault)) for fault in fault_list[_FULL : _FULL + _BRIEF]]
+    if len(fault_list) > _FULL + _BRIEF:
+        lines.append(f"… and {plural(len(fault_list) - _FULL - _BRIEF, 'more fault')}; summary.md lists all")
+    following = [f"next: {line}" for line in _next_steps(fault_list)]
+    return Summary(_heading(verdict, fault_list), lines, remarks(verdict), following, state)
+
+
+def shown_stages(verdict: Mapping[str, Any]) -> set[str]:
+    """The stages of the faults that the summary lists."""
+    return {fault.stage for fault in faults.of(verdict)[: _FULL + _BRIEF] if fault.stage is not None}
+
+
+def remarks(verdict: Mapping[str, Any]) -> dict[str, str]:
+    """What a remark below the faults is about → its line."""
+    named = {
+        "inherited errors": _inherited(verdict),
+        "other profiles": _matched(verdict),
+        "the conversion with the golden's values": _continued(verdict),
+    }
+    return {about: lines[0] for about, lines in named.items() if lines}
 
 
 def plural(count: int, one: str) -> str:
@@ -50,13 +85,14 @@ def _heading(verdict: Mapping[str, Any], fault_list: Sequence[Fault]) -> str:
 
 
 def full(fault: Fault) -> list[str]:
-    """A fault in four lines: where, how large, why, and the command that shows it again."""
+    """A fault in three or four lines: where, how large, why, and the command that shows it again."""
     meaning = f" ({fault.meaning})" if fault.meaning else ""
     if fault.stage is None:
         lines = [f"{fault.number}. {fault.title}", f"   {fault.error}"]
     else:
-        lines = [f"{fault.number}. {fault.title}: {fault.extent}{meaning}", f"   {fault.error}"]
-        lines += [f"   {fault.cause_text}"] if fault.cause_text else []
+        unknown = f"; {fault.cause_text}" if fault.cause_text and fault.cause == faults.UNKNOWN else ""
+        lines = [f"{fault.number}. {fault.title}: {fault.extent}{meaning}{unknown}", f"   {fault.error}"]
+        lines += [f"   {fault.cause_text}"] if fault.cause_text and not unknown else []
     return [*lines, *([f"   again: {fault.command}"] if fault.command else [])]
 
 
@@ -105,6 +141,8 @@ def _next_steps(fault_list: Sequence[Fault]) -> list[str]:
         whole = first.example.case["state"] == CaseState.UNREADABLE
         return ["restore or record the golden again" if whole else "make the candidate answer, then check again"]
     again = ", repeat its command until it passes, then run the complete check"
+    if first.refused:
+        return [f"correct what {first.stage} hands over (fault 1), of which no number was compared{again}"]
     return [f"correct fault 1 ({first.stage}), which is first in the conversion{again}; {CHART} leads on"]
 
 

@@ -1,6 +1,11 @@
-"""The faults of a verdict: what differs, grouped by stage and cause over all cases, for every output and page."""
+"""The faults of a verdict: what differs, grouped by stage and cause over all cases, for every output and page.
+
+An answer that is refused (its tensor is missing, or has another shape or dtype, or the call ended with an error) and
+wrong numbers of the same stage are different faults: the remedies have nothing in common.
+"""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +20,8 @@ ALIKE = 1.5  # factor between the largest and the smallest error of cases that c
 _EXPONENT_FROM = 1e7  # multiples of a limit from which an exponent is easier to read than the digits
 _FAULTY = (CaseState.DIFFERS, CaseState.UNREADABLE)  # states of cases that show a fault
 _ACCUSED = (Blame.ORIGIN, Blame.AMPLIFIES)  # blames of stages that are faults; inherited errors belong to others
-_STATE_TEXTS: Mapping[str, str] = {
+NUMBERS = "numbers"  # the kind of a fault whose values are beyond a limit
+_FORMS: Mapping[str, str] = {  # state of a cell without a number → what the fault states
     "missing": "not made",
     "shape": "wrong shape",
     "dtype": "wrong dtype",
@@ -52,6 +58,14 @@ class Occurrence:
         return str(cause["name"]) if cause else UNKNOWN
 
     @property
+    def kind(self) -> str:
+        """What fails: NUMBERS, or the state of a cell whose answer is refused, with the reason of an error."""
+        if self.cell is None or self.cell["state"] not in _FORMS:
+            return NUMBERS
+        state = str(self.cell["state"])
+        return f"{state}: {_reason(str(self.cell.get('sentence')), self.case)}" if state == "error" else state
+
+    @property
     def first(self) -> Json | None:
         """The first frame beyond the limit."""
         return (self.stage or {}).get("first")
@@ -70,10 +84,11 @@ class Fault:
         number: Its position in the list, from 1, in the order of the conversion.
         title: The stage; for a failure of whole cases their names and state.
         blame: "origin", "amplifies", "inherited" where no stage is accused, or the state of the cases.
-        occurrences: One for each segment, block and case that shows it; the shortest case first.
+        occurrences: One for each segment, block and case that shows it. The first is the example: that of the shortest
+            case in which the cause is recognized. Its error, first frame and command are those of the fault.
         cause: The known mistake that explains it, UNKNOWN for none.
         cause_sentence: What that mistake is; "" for UNKNOWN.
-        command: The command line that shows it again on the shortest case; "" where there is none.
+        command: The command line that shows the example again; "" where there is none.
     """
 
     number: int
@@ -92,8 +107,13 @@ class Fault:
 
     @property
     def example(self) -> Occurrence:
-        """The occurrence in the shortest case."""
+        """The occurrence that stands for all."""
         return self.occurrences[0]
+
+    @property
+    def refused(self) -> bool:
+        """Whether the answer is refused for its form, or the call failed, so that no number was compared."""
+        return self.example.kind != NUMBERS
 
     @property
     def cases(self) -> list[str]:
@@ -109,8 +129,13 @@ class Fault:
         frames = [occurrence.first["frame"] for occurrence in self.occurrences if occurrence.first is not None]
         if len(cases) > 1 and self._is_same(frames):
             text += ", the same error"
-        if frames:
-            text += f", first at frame {frames[0]}" if len(set(frames)) == 1 else f", first at frames {_span(frames)}"
+        if len(set(frames)) == 1:
+            text += f", first at frame {frames[0]}"
+        elif frames and self.example.first is not None:
+            own = self.example.first["frame"]
+            text += f", first at frame {own} in {self.example.case['name']} ({_span(frames)} over all)"
+        elif frames:
+            text += f", first at frames {_span(frames)}"
         return text
 
     def _is_same(self, frames: Sequence[int]) -> bool:
@@ -123,21 +148,42 @@ class Fault:
 
     @property
     def error(self) -> str:
-        """The error of the example and its limit: "error 1.3e-2, limit 1e-9"."""
+        """The error of the example and its limit, "error 1.3e-2, limit 1e-9", and the largest where that is another."""
         cell = self.example.cell
         if cell is None:
             return str(self.example.case.get("sentence") or self.example.case["state"])
-        if cell["state"] in _STATE_TEXTS:
-            return f"{_STATE_TEXTS[cell['state']]}: {cell.get('sentence') or cell['tensor']}"
+        if cell["state"] in _FORMS:
+            return f"{_FORMS[cell['state']]}: {cell.get('sentence') or cell['tensor']}"
         times = cell.get("times_limit")
         factor = f" ({factor_text(times)} the limit)" if times else ""
         metric = _METRIC_TEXTS.get(cell["metric"], cell["metric"])
-        return f"error {short(cell['value'])}, limit {short(cell['limit'])}{factor}, {metric} of {cell['tensor']}"
+        where = f" in {self.example.case['name']}" if len(self.cases) > 1 else ""
+        text = (
+            f"error {short(cell['value'])}, limit {short(cell['limit'])}{factor}, {metric} of {cell['tensor']}{where}"
+        )
+        return text + self._largest(cell)
+
+    def _largest(self, shown: Json) -> str:
+        """The cell with the largest ratio of value to limit of all occurrences, where that is not the shown ratio."""
+        failed = [
+            (cell, str(occurrence.case["name"]))
+            for occurrence in self.occurrences
+            for cell in (occurrence.stage or {}).get("cells", ())
+            if cell_failed(cell) and cell.get("times_limit")
+        ]
+        if not failed:
+            return ""
+        cell, case = max(failed, key=lambda pair: float(pair[0]["times_limit"]))
+        most = factor_text(float(cell["times_limit"]))
+        if most == factor_text(float(shown.get("times_limit") or 0)):
+            return ""
+        where = f" in {case}" if len(self.cases) > 1 else ""
+        return f"; at most {most} ({cell['tensor']} {cell['mode']} {cell['metric']}{where})"
 
     @property
     def cause_text(self) -> str:
         """The cause, and in how many cases it was recognized where that is not all; "" where the error states it."""
-        if self.example.cell is not None and self.example.cell["state"] in _STATE_TEXTS:
+        if self.example.cell is not None and self.example.cell["state"] in _FORMS:
             return ""
         if self.cause == UNKNOWN:
             return "cause unknown"
@@ -164,7 +210,9 @@ def of(verdict: Json) -> list[Fault]:
         if case["state"] in _FAULTY:
             for occurrence in _occurrences(case):
                 groups.setdefault((_place(occurrence), occurrence.cause), []).append(occurrence)
-    ordered = sorted(_with_unknown_causes(groups).values(), key=lambda group: _order(group[0]))
+    ordered = sorted(
+        _with_unknown_causes(groups).values(), key=lambda group: (_order(group[0]), group[0].kind == NUMBERS)
+    )
     return [_fault(number, group) for number, group in enumerate(ordered, 1)]
 
 
@@ -209,8 +257,14 @@ def representative(stage: Json) -> Json | None:
 def _place(occurrence: Occurrence) -> str:
     """What cases must have in common to show one fault, beside its cause."""
     if occurrence.stage is not None:
-        return f"{occurrence.stage['blame']} {occurrence.stage['stage']}"
+        return f"{occurrence.stage['blame']} {occurrence.stage['stage']} {occurrence.kind}"
     return f"{occurrence.case['state']}: {_without_name(occurrence.case)}"
+
+
+def _reason(sentence: str, case: Json) -> str:
+    """The sentence of an error without what differs from case to case: the name of the case and numbers."""
+    unnamed = re.sub(rf"(?<!\w){re.escape(str(case['name']))}(?!\w)", "CASE", sentence)
+    return re.sub(r"\d+", "0", unnamed)
 
 
 def _without_name(case: Json) -> str:
@@ -240,11 +294,15 @@ def _order(occurrence: Occurrence) -> int:
 
 def _fault(number: int, group: Sequence[Occurrence]) -> Fault:
     ordered = sorted(
-        group, key=lambda occurrence: (occurrence.case.get("seconds") or math.inf, str(occurrence.case["name"]))
+        group,
+        key=lambda occurrence: (
+            occurrence.cause == UNKNOWN,
+            occurrence.case.get("seconds") or math.inf,
+            str(occurrence.case["name"]),
+        ),
     )
     example = ordered[0]
-    named = next((occurrence for occurrence in ordered if occurrence.cause != UNKNOWN), None)
-    cause = named.stage["cause"] if named is not None and named.stage is not None else None
+    cause = example.stage["cause"] if example.stage is not None and example.cause != UNKNOWN else None
     names = list(dict.fromkeys(str(occurrence.case["name"]) for occurrence in ordered))
     rest = f" and {len(names) - 1} more {'cases' if len(names) > 2 else 'case'}" if len(names) > 1 else ""
     return Fault(

@@ -40,10 +40,27 @@ def document(verdict: Mapping[str, Any]) -> str:
             f"| {escaped(case['name'])} | {state_text(case)} | {case.get('tier', '')} | {counts['expected']} "
             f"| {counts['failed']} | {sentence} |"
         )
+    lines += _below(verdict)
     extra = [f"{case['name']}: {', '.join(case['extra'])}" for case in verdict["cases"] if case.get("extra")]
     if extra:
         lines += ["", "Tensors that were not asked for:", "", *(f"- {escaped(line)}" for line in extra)]
     return "\n".join(lines) + "\n"
+
+
+def _below(verdict: Mapping[str, Any]) -> list[str]:
+    """What stands below the table on a terminal, each part as a list."""
+    lines: list[str] = []
+    decisions = table.explained_decisions(verdict)
+    parts = {
+        "Remarks:": list(fault_summary.remarks(verdict).values()),
+        "Decisions that differ because the golden lies on a decision boundary:": decisions,
+        "Not shown:": [line.strip() for line in table.not_shown(verdict)],
+        "Notes:": [*verdict.get("notes", ()), *table.remaining(verdict)],
+    }
+    for title, entries in parts.items():
+        if entries:
+            lines += ["", title, "", *(f"- {escaped(line)}" for line in entries)]
+    return lines
 
 
 def _faults(verdict: Mapping[str, Any]) -> list[str]:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from small_case import META, Player, golden, tensors
 
+from parity import stages
 from parity.candidates.candidate import Tensors
 from parity.cli import command
 from parity.goldens import store
 from parity.judge import limits
-from parity.output import fault_summary, faults, github, junit, markdown, table
+from parity.output import fault_summary, faults, github, junit, markdown, screen, table
 from parity.runs import run as running
 
 CASES = 56
@@ -57,7 +58,8 @@ def test_three_faults_in_56_cases_are_three_entries_of_a_summary_of_at_most_25_l
     assert [fault.stage for fault in faults.of(document)] == ["highpassed", "flow", "final"]
     for number, stage in enumerate(("highpassed", "flow", "final"), 1):
         assert f"\n{number}. {stage}: 56 cases, the same error" in text
-    assert "\n1. highpassed: 56 cases, the same error, first at frame 0 (wrong on the original's own inputs)\n" in text
+    first = "highpassed: 56 cases, the same error, first at frame 0 (wrong on the original's own inputs)"
+    assert f"\n1. {first}; cause unknown\n" in text
     assert "next: correct fault 1 (highpassed), which is first in the conversion" in text
 
 
@@ -76,6 +78,92 @@ def test_an_error_of_a_fault_is_a_number_beside_its_limit(document: dict[str, An
     assert final.error.startswith("wrong dtype: waveform.final is int32, the golden is int16")
 
 
+def test_all_that_a_run_with_three_faults_prints_has_at_most_25_lines(document: dict[str, Any]) -> None:
+    untested = {"tensor": "rt.0.sola", "mode": "isolated", "metric": "form", "state": "not tested", "value": None}
+    untested |= {"limit": None, "times_limit": None, "sentence": "not tested"}
+    names = [stage.name for stage in stages.realtime()]
+    rest = [{"stage": name, "prefix": "rt.0.", "blame": "not tested", "cells": [untested]} for name in names]
+    blank = {"cause": None, "first": None}
+    cases = [case | {"stages": [*case["stages"], *(row | blank for row in rest)]} for case in document["cases"]]
+    cases[0] |= {"extra": ["mel"], "not_tried": ["known mistakes inside networks"]}
+    row = {"what": "protect", "stage": "content.protected", "because": "it is filled", "golden": "g"}
+    long = document | {"cases": cases, "notes": ["quick: one", "quick: two"]}
+    long |= {"not_shown": [row | {"golden_profile": "p", "profiles": ["webui-2026"]}] * 3}
+    text = screen.text(long)
+    lines = text.splitlines()
+    assert len(lines) <= fault_summary.MOST_LINES
+    assert lines[-1].startswith("differs: ")
+    for number, stage in enumerate(("highpassed", "flow", "final"), 1):
+        assert f"\n{number}. {stage}: 56 cases" in text
+        assert any(line.startswith(f"{stage} ") for line in lines)
+    assert f"not tested: {len(names)} stages ({', '.join(names[:5])} and {len(names) - 5} more)" in lines
+    also = next(line for line in lines if line.startswith("also in summary.md: "))
+    for left_out in ("tensors that were not asked for (1)", "what the judged profiles cannot show (3)", "2 notes"):
+        assert left_out in also or left_out == "2 notes"
+    summary = markdown.document(long)
+    for part in (
+        "- small-0: mel",
+        "protect (content.protected): it is filled",
+        "quick: two",
+        "not tried without torch",
+    ):
+        assert part in summary
+    assert len(screen.whole(long).splitlines()) > fault_summary.MOST_LINES
+
+
+def cell(value: float, limit: float = 1e-5, **changes: Any) -> dict[str, Any]:
+    row = {"tensor": "seg0.flow.z", "mode": "isolated", "metric": "relative_rms", "state": "differs", "value": value}
+    return row | {"limit": limit, "times_limit": value / limit, "sentence": ""} | changes
+
+
+def refusal(state: str, sentence: str) -> dict[str, Any]:
+    """A cell of which no number was compared."""
+    form = {"metric": "form", "state": state, "value": None, "limit": None, "times_limit": None}
+    return cell(0.0) | form | {"sentence": sentence}
+
+
+def flow_of(name: str, *cells: dict[str, Any], seconds: float = 1.0, **changes: Any) -> dict[str, Any]:
+    """A case in which the stage flow is wrong."""
+    stage = {"stage": "flow", "prefix": "seg0.", "blame": "origin", "cells": list(cells), "cause": None, "first": None}
+    case = {"name": name, "state": "differs", "sentence": "x", "seconds": seconds, "stages": [stage | changes]}
+    return case | {"reproduce": f"rvc-parity check --case {name}"}
+
+
+@pytest.mark.parametrize("state", ["missing", "shape", "dtype", "nan", "empty", "error"])
+def test_a_refused_answer_and_wrong_numbers_of_one_stage_are_two_faults(state: str) -> None:
+    refused = flow_of("b", refusal(state, "flow failed in b (isolated): frame 7"))
+    again = flow_of("d", refusal(state, "flow failed in d (isolated): frame 9"))
+    listed = faults.of({"cases": [flow_of("a", cell(0.5)), refused, flow_of("c", cell(0.5)), again]})
+    assert [(fault.cases, fault.refused) for fault in listed] == [(["b", "d"], True), (["a", "c"], False)]
+    verdict = {"cases": [refused, again], "state": "differs", "sentence": "2 of 2"}
+    assert "next: correct what flow hands over (fault 1), of which no number was compared, repeat its command" in (
+        fault_summary.text(verdict)
+    )
+
+
+def test_errors_of_different_reasons_are_different_faults() -> None:
+    crash = flow_of("a", refusal("error", "flow failed in a (isolated): the adapter ended"))
+    other = flow_of("b", refusal("error", "flow failed in b (isolated): no answer within 8 s"))
+    assert [fault.cases for fault in faults.of({"cases": [crash, other]})] == [["a"], ["b"]]
+
+
+def test_the_command_of_a_fault_names_the_case_with_its_cause_first_frame_and_error() -> None:
+    cause = {"name": "a gain", "sentence": "every value is 1.5 times as large"}
+    short = flow_of("short", cell(0.1), first={"frame": 3})
+    named = flow_of("named", cell(0.5), seconds=2.0, first={"frame": 7}, cause=cause)
+    long = flow_of("long", cell(0.9, metric="worst_frame"), seconds=3.0, first={"frame": 5}, cause=cause)
+    verdict = {"cases": [short, long, named], "state": "differs", "sentence": "3 of 3"}
+    (fault,) = faults.of(verdict)
+    assert fault_summary.full(fault) == [
+        "1. flow: 3 cases, first at frame 7 in named (3 to 7 over all) (wrong on the original's own inputs)",
+        "   error 0.5, limit 1e-5 (50000 times the limit), relative RMS of seg0.flow.z in named; at most 90000 times "
+        "(seg0.flow.z isolated worst_frame in long)",
+        "   cause: a gain (in 2 of 3 cases): every value is 1.5 times as large",
+        "   again: rvc-parity check --case named --stage flow",
+    ]
+    assert "seg0.flow.z isolated worst_frame 90000 times 1e-05 in long" in table.text(verdict)
+
+
 def test_inherited_stages_are_named_once_and_are_no_faults(document: dict[str, Any]) -> None:
     text = fault_summary.text(document)
     inherited = faults.inherited(document)
@@ -88,8 +176,6 @@ def test_more_faults_than_fit_are_counted() -> None:
         cell = {"tensor": name, "mode": "isolated", "metric": "form", "state": "missing", "value": None}
         cell |= {"limit": None, "times_limit": None, "sentence": f"{name} is missing"}
         return {"stage": name, "prefix": "", "blame": "origin", "cells": [cell], "cause": None, "first": None}
-
-    from parity import stages
 
     names = [row.name for row in stages.offline()]
     case = {"name": "one", "state": "differs", "sentence": "x", "stages": [stage(name) for name in names]}

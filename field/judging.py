@@ -31,6 +31,7 @@ class TimeUp(BaseException):
 class Limited(External):
     """A candidate that raises TimeUp at the first call after its deadline, and in a call that does not end by then."""
 
+    most_hangs = None  # its deadline ends a program that does not answer
     hello_timeout = 240.0  # these programs import PyTorch and half a dozen audio libraries
 
     def __init__(self, command: str, deadline: float) -> None:

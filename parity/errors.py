@@ -22,5 +22,12 @@ class TraceError(ParityError):
     """A trace cannot be read, or two taps of one run have the same name."""
 
 
+class GivenUp(BaseException):
+    """A run ends because its candidate does not answer any more. No call that fails is recorded with it.
+
+    The command line prints it like a ParityError; the run keeps its finished cases.
+    """
+
+
 class UsageError(ParityError):
     """A command names something that does not exist."""

@@ -100,7 +100,7 @@ def report(goldens: Path, run: Path, track: Track) -> int:
     """
     compared, alone = sorted(rows(goldens, run)), list(without_original(track))
     if not compared:
-        raise UsageError(f"{run} holds no trace of a sung golden; run: nox -s parity")
+        raise UsageError(f"{run} holds no trace of a sung golden; run: rvc-parity run")
     print(f"{'sung, known F0':34}{'':10}{'pitch':>8}{'recall':>8}{'alarm':>8}{'octave':>8}")
     for method, name, original, ours in compared:
         print(f"{method:11}{name:23}{'original':10}{original}\n{'':34}{'rvc':10}{ours}")

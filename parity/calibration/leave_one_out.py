@@ -183,7 +183,7 @@ def report(
     else:
         checks = list(from_traces(document, traces, goldens) if traces else from_spread(document))
     if not checks:
-        raise UsageError(f"{spread_file} has no entry that two variants share; measure more: python -m parity.spread")
+        raise UsageError(f"{spread_file} has no entry that two variants share; measure more: rvc-parity spread")
     result = summary(checks)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

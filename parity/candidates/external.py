@@ -28,6 +28,7 @@ from parity.candidates.candidate import CandidateError, Tensors, input_tensors
 from parity.candidates.messages import HELLO as HELLO
 from parity.candidates.messages import PROTOCOL as PROTOCOL
 from parity.candidates.process import CALL_TIMEOUT, AdapterProcess, ProtocolError
+from parity.errors import GivenUp
 from parity.goldens import closed_schema, tensor_file
 from parity.goldens.store import Case
 from parity.stages.profile_table import PROFILES
@@ -41,10 +42,12 @@ class External:
     """A candidate behind the protocol. It starts at the first request and is started again after a crash.
 
     Attributes:
-        hello_timeout: seconds for the handshake, where a program needs more than HELLO_TIMEOUT for its imports.
+        hello_timeout: seconds for the handshake; HELLO_TIMEOUT unless the user gives another limit.
+        most_hangs: calls in a row without an answer after which it is asked no more; None for no limit.
     """
 
     hello_timeout: float | None = None
+    most_hangs: int | None = 2
 
     def __init__(self, command: str, voice_files: VoiceFiles, timeout: float = CALL_TIMEOUT) -> None:
         """Nothing is started yet.
@@ -58,6 +61,7 @@ class External:
         self._voice_files = voice_files
         self._process: AdapterProcess | None = None
         self._hello: dict[str, Any] | None = None
+        self._hangs = 0  # calls without an answer since the last answer
         self._folder = tempfile.TemporaryDirectory(prefix="rvc-parity-")
 
     def __enter__(self) -> Self:
@@ -136,7 +140,8 @@ class External:
             ProtocolError: "missing-field", the answer does not hold `repeat` numbers.
         """
         source = self._write_inputs(input_tensors(case))
-        answer = self._running().request("time", None, case=self.describe(case), inputs=str(source), repeat=repeat)
+        fields = {"case": self.describe(case), "inputs": str(source), "repeat": repeat}
+        answer = self._request("time", case.name, fields)
         seconds = answer.get("seconds")
         numbers = isinstance(seconds, list) and all(isinstance(second, (int, float)) for second in seconds)
         if not numbers or not isinstance(seconds, list) or len(seconds) != repeat:
@@ -166,11 +171,28 @@ class External:
         messages.check({"id": 0, "op": op, **request}, f"{op}_request")
         half = half_precisions(self.hello)
         try:
-            self._running().request(op, None, **request)
+            self._request(op, case.name, request)
         except CandidateError as error:
             error.partial = widened(case, _handed_over(target, op, half), half)
             raise
         return widened(case, read_outputs(target, op, half), half)
+
+    def _request(self, op: str, case: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """One request. Raises GivenUp where this and the calls before it, `most_hangs` in all, had no answer."""
+        try:
+            answer = self._running().request(op, None, **fields)
+        except CandidateError as error:
+            self._hangs = self._hangs + 1 if isinstance(error, ProtocolError) and error.code == "hang" else 0
+            if self.most_hangs is not None and self._hangs >= self.most_hangs:
+                call = f"{op} {fields['stage']}" if "stage" in fields else op
+                raise GivenUp(
+                    f"the adapter gave no answer to {self._hangs} calls in a row, the last one {call} of {case} "
+                    f"within {self.timeout:g} s, so that the run ends here; --timeout SECONDS allows more, and "
+                    "--resume continues a run after its finished cases"
+                ) from error
+            raise
+        self._hangs = 0
+        return answer
 
     def describe(self, case: Case, stage: stages.Stage | None = None) -> dict[str, Any]:
         """The field `case` of a request for a stage, or for a whole conversion."""

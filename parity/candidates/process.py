@@ -116,8 +116,8 @@ class AdapterProcess:
         try:
             self._process.stdin.write(json.dumps({"id": self._count, "op": op, **fields}) + "\n")
             self._process.stdin.flush()
-        except (OSError, ValueError):
-            raise self._crashed(op) from None
+        except (OSError, ValueError):  # it has ended; a line that it printed first explains why
+            limit = CRASH_TIMEOUT
         try:
             line = self._lines.get(timeout=limit)
         except queue.Empty:

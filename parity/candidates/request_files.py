@@ -193,6 +193,15 @@ class OutputFolder:
             return {"name": self.folder.resolve().name, "version": "files", "command": None, "declares": declares}
         return {**external.about_of(self._hello), "command": None}
 
+    def refuse_empty(self) -> None:
+        """Raise UsageError where no request was answered."""
+        entries = self._document["requests"]
+        if not any(_answered(self.folder / str(entry["outputs"])) for entry in entries):
+            raise UsageError(
+                f"{self.folder} holds no outputs: none of its {len(entries)} requests is answered; write the tensors "
+                f"of each request to its path in outputs, such as {self.folder / str(entries[0]['outputs'])}"
+            )
+
     def _answered(self, call: str) -> bool:
         """Whether the device answered any request of a stage, or of the whole conversion."""
         return any(
@@ -338,5 +347,5 @@ def _read_hello(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         answer = None
     if not isinstance(answer, dict):
-        raise UsageError(f"{path} is no JSON object; it holds the answer to hello (docs/protocol.md)")
+        raise UsageError(f"{path} is no JSON object; it holds the answer to hello (rvc-parity docs protocol)")
     return external.check_hello({"id": 0, "ok": True, **answer})

@@ -2,17 +2,22 @@
 
 import argparse
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from parity.candidates.external import HELLO_TIMEOUT, External
 from parity.errors import UsageError
 from parity.goldens import golden_set, store
+from parity.judge.states import Tier
 from parity.judge.waivers import Waivers
 from parity.judge.waivers import load as load_waivers
 from parity.output import github, screen
 from parity.output.verdict_json import Json
+from parity.rvc_bridge import voice_files
 
+AGAIN = "again"  # the folder of repeated cases, below that of the run
 FORMATS = ("text", "json", "github")  # of a printed verdict
 RUN_FOLDER = Path("out") / "parity"  # where `run` and `check` write unless --out names another folder
 
@@ -49,7 +54,7 @@ def add_goldens(parser: argparse.ArgumentParser) -> None:
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
     """--case TEXT and --stage NAME."""
-    parser.add_argument("--case", metavar="TEXT", help="only cases whose name contains TEXT")
+    parser.add_argument("--case", metavar="TEXT", help="only the case of this name, else those whose name contains it")
     add_stage(parser)
 
 
@@ -82,13 +87,44 @@ def add_candidate(parser: argparse.ArgumentParser, timeout: float, or_outputs: b
         one.add_argument(
             "--outputs", type=Path, metavar="DIR", help="a folder of rvc-parity cases with the outputs of a device"
         )
+    parser.set_defaults(default_timeout=timeout)
     parser.add_argument(
         "--timeout",
         type=float,
-        default=timeout,
         metavar="SECONDS",
-        help=f"how long one call may take (default {timeout:g})",
+        help=f"how long one call may take, the handshake included (default {timeout:g}, the handshake "
+        f"{HELLO_TIMEOUT:g}); after two calls in a row without an answer the run ends",
     )
+
+
+def external(options: argparse.Namespace) -> External:
+    """The adapter of --candidate, with the limits of --timeout.
+
+    Raises:
+        UsageError: the limit is no positive number.
+    """
+    if options.timeout is not None and not options.timeout > 0:
+        raise UsageError(f"--timeout is {options.timeout:g}; expected a positive number of seconds")
+    program = External(options.candidate, voice_files.paths, options.timeout or options.default_timeout)
+    program.hello_timeout = options.timeout
+    return program
+
+
+def repeated(command: str, options: argparse.Namespace) -> str:
+    """A command line with what the user chose, to be repeated for single cases into a folder of their own.
+
+    The folder is `again` below that of --out, so that the complete verdict stays as it is.
+    """
+    chosen = vars(options)
+    if chosen.get("goldens") is not None and chosen["goldens"] != golden_set.default_folder():
+        command += f" --goldens {shlex.quote(str(options.goldens))}"
+    command += f" --timeout {options.timeout:g}" if chosen.get("timeout") else ""
+    command += f" --tier {options.tier}" if options.tier != Tier.FLOAT32 else ""
+    command += f" --waivers {shlex.quote(str(options.waivers))}" if options.waivers else ""
+    if options.out is None:
+        return command
+    out = options.out if options.out.name == AGAIN else options.out / AGAIN
+    return f"{command} --out {shlex.quote(str(out))}"
 
 
 def add_waivers(parser: argparse.ArgumentParser) -> None:

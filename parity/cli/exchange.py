@@ -47,7 +47,7 @@ CASES = Command(
     "write the inputs of the goldens as files, for a device that cannot run an adapter",
     """Write every request of the protocol into a folder: the inputs of each stage of each golden, and of the whole
 conversion. Run them on the device (a phone, an NPU, a browser), write what each makes to its path in `outputs`, and
-judge the folder. docs/devices.md leads through it.
+judge the folder. rvc-parity docs devices leads through it.
 
   rvc-parity cases requests --stage nsf,flow --case two-segments-rpy
   rvc-parity check --outputs requests

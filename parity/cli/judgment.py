@@ -24,17 +24,20 @@ from parity.cli.command import (
     add_json,
     add_stage,
     add_waivers,
+    external,
     print_verdict,
     read_waivers,
+    repeated,
 )
-from parity.errors import ParityError, UsageError
+from parity.errors import GivenUp, ParityError, UsageError
 from parity.foreign_dumps import name_map
 from parity.judge.states import PASS_MARKS, Tier
 from parity.output.verdict_json import Json
 from parity.runs import dumps, fresh, watch
 from parity.runs.repetition import Reference
 from parity.runs.run import RunOptions, run
-from parity.rvc_bridge import counterfactual, voice_files
+from parity.runs.selection import golden_of
+from parity.rvc_bridge import counterfactual
 from parity.waveforms import pair, pair_output, sound_file
 
 MOST_JOBS = 8  # of the default of --jobs: eight processes take about 5 GiB
@@ -88,12 +91,6 @@ def _run_options(
         reference,
         Tier(options.tier),
     )
-
-
-def _reproduce(command: str, options: argparse.Namespace) -> str:
-    """The command line that verdict.json repeats for each case."""
-    command += f" --tier {options.tier}" if options.tier != Tier.FLOAT32 else ""
-    return f"{command} --waivers {shlex.quote(str(options.waivers))}" if options.waivers else command
 
 
 def _add_rvc_options(parser: argparse.ArgumentParser) -> None:
@@ -153,10 +150,10 @@ def _run(options: argparse.Namespace) -> int:
     jobs = options.jobs if options.device == "cpu" else 1  # one process has a GPU
     if program.absent is not None:
         print(f"not tested: {program.absent}", file=sys.stderr)
-    name = "python -m parity run" + (" --runtime onnx" if options.runtime == "onnx" else "")
+    name = "rvc-parity run" + (" --runtime onnx" if options.runtime == "onnx" else "")
     name += f" --device {options.device}" if options.device != "cpu" else ""
     name += f" --precision {options.precision}" if options.precision != "float32" else ""
-    command, waivers = _reproduce(name, options), read_waivers(options.waivers)
+    command, waivers = repeated(name, options), read_waivers(options.waivers)
     document = run(
         program,
         options.goldens,
@@ -211,7 +208,7 @@ def _check(options: argparse.Namespace) -> int:
     while True:
         try:
             code = _check_once(options)
-        except ParityError as error:
+        except (ParityError, GivenUp) as error:
             print(f"parity: {error}", file=sys.stderr)
             code = 2
         print(f"watching {options.watch}; Ctrl-C ends", file=sys.stderr)
@@ -228,7 +225,7 @@ def _check_once(options: argparse.Namespace) -> int:
         raise UsageError("--time asks a program for the time of goldens; give --candidate and leave out --fresh")
     if options.outputs is not None:
         return _check_outputs(options)
-    with External(options.candidate, voice_files.paths, options.timeout) as program:
+    with external(options) as program:
         program.hello  # noqa: B018 (an adapter without a handshake is bad input, before any case is opened)
         if options.fresh is not None:
             return _check_fresh(options, program)
@@ -244,7 +241,10 @@ def _check_fresh(options: argparse.Namespace, program: External) -> int:
     from parity.rvc_bridge.rvc_torch import RvcTorch  # imports torch
 
     out = fresh.OUT if options.out == RUN_FOLDER else options.out
-    command = f"python -m parity check --candidate {shlex.quote(options.candidate)}"
+    command = repeated(
+        f"rvc-parity check --candidate {shlex.quote(options.candidate)}",
+        argparse.Namespace(**{**vars(options), "out": out}),
+    )
     document = fresh.run(program, RvcTorch(), options.fresh, options.seed, out, command)
     return print_verdict(document, options.format)
 
@@ -256,6 +256,7 @@ def _check_outputs(options: argparse.Namespace) -> int:
     if options.resume:
         raise UsageError("--resume continues a run of a program; files are judged from the start, so leave it out")
     program = OutputFolder(options.outputs)
+    program.refuse_empty()
     code = _judge(options, program, f"--outputs {shlex.quote(str(options.outputs))}", program.cases)
     if program.added:
         print(
@@ -277,7 +278,7 @@ def _judge(
     repeats = names is None  # a device that answered files cannot be called again
     # One stage of one case is what a port repeats while it is written; `rvc`, which imports torch, would take longer.
     iterates = options.stage is not None and options.case is not None
-    command, waivers = _reproduce(f"python -m parity check {chosen}", options), read_waivers(options.waivers)
+    command, waivers = repeated(f"rvc-parity check {chosen}", options), read_waivers(options.waivers)
     reference = None if iterates else counterfactual.rvc_with_synthetic_voices
     document = run(
         program,
@@ -298,7 +299,7 @@ CHECK = Command(
     "check",
     "judge any program on every golden, through its adapter",
     """Start an adapter, run what it declares on every golden and judge every tensor. The protocol, JSON lines and
-safetensors files, is in docs/verifying-a-port.md. Stages that the adapter does not declare are not tested,
+safetensors files, is in rvc-parity docs verifying-a-port. Stages that the adapter does not declare are not tested,
 and the run is then partial (exit code 4 where nothing failed). Exit code 0: every cell was compared and holds.
 
   rvc-parity check --candidate "./my-port --parity"
@@ -322,7 +323,7 @@ def _add_compare_options(parser: argparse.ArgumentParser) -> None:
         "golden",
         type=Path,
         metavar="GOLDEN_OR_TRACE",
-        help="the folder of a golden, an original's trace, or a sound (WAV, FLAC)",
+        help="the name of a golden or its folder, an original's trace, or a sound (WAV, FLAC)",
     )
     parser.add_argument("trace", type=Path, metavar="TRACE", help="the dump to judge, or a sound")
     parser.add_argument(
@@ -331,6 +332,7 @@ def _add_compare_options(parser: argparse.ArgumentParser) -> None:
         help=f"a TOML file with the dump's own names, or a map of the project: {', '.join(name_map.shipped())}",
     )
     add_stage(parser)
+    add_goldens(parser)
     _add_tier(parser)
     add_waivers(parser)
     add_json(parser)
@@ -343,11 +345,19 @@ def _add_compare_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    options.golden = golden_of(options.golden, options.goldens)
     if sound_file.is_sound(options.trace) or sound_file.is_sound(options.golden):
         return _compare_sounds(options)
     waivers = read_waivers(options.waivers) if options.waivers else None
     document = dumps.compare(
-        options.golden, options.trace, options.stage, options.out, waivers, Tier(options.tier), options.names
+        options.golden,
+        options.trace,
+        options.stage,
+        options.out,
+        waivers,
+        Tier(options.tier),
+        options.names,
+        repeated("", options),
     )
     return print_verdict(document, options.format, written=options.out is not None)
 
@@ -373,12 +383,13 @@ COMPARE = Command(
     "compare",
     "judge a dump of tensors against a golden or another dump, or compare two sounds",
     """Judge a dump of tensors without running a program: a safetensors, .npy, .npz or .pt file, or a folder of them or
-of raw files with their shapes, named as in docs/spec/00-overview.md or by a map (docs/start/two-dumps.md). Both sides
-must have used the same noise, that of the golden (seg0.noise.z, seg0.noise.nsf). Two sounds are aligned and measured
-as sounds, which proves no parity (docs/start/two-sounds.md): exit code 0 where their samples are the same, else 1.
+of raw files with their shapes, named as in rvc-parity docs spec/00-overview or by a map (rvc-parity docs
+start/two-dumps). A golden is given by its name or its folder. Both sides must have used the same noise, that of the
+golden (seg0.noise.z, seg0.noise.nsf). Two sounds are aligned and measured as sounds, which proves no parity
+(rvc-parity docs start/two-sounds): exit code 0 where their samples are the same, else 1.
 
-  rvc-parity compare goldens/cases/two-segments-rpy mine.safetensors
-  rvc-parity compare goldens/cases/two-segments-rpy dump/ --names names.toml
+  rvc-parity compare two-segments-rpy mine.safetensors
+  rvc-parity compare two-segments-rpy dump/ --names names.toml
   rvc-parity compare original.wav mine.wav
   rvc-parity compare original.safetensors mine.safetensors --stage flow""",
     _add_compare_options,

@@ -65,8 +65,8 @@ LIVE = Command(
     "judge rvc, and your program, on your own voice beside an original",
     """Run an original on a recording with your own voice and HuBERT, then rvc of this project, and with --candidate
 your own program, and judge both against it, stage by stage. Nothing is stored; --share writes the numbers without
-anything of the voice. IN needs a clone of the repository with an original (docs/live.md); --trace takes a recording
-of an original that ran elsewhere.
+anything of the voice. IN needs a clone of the repository with an original (rvc-parity docs live); --trace takes a
+recording of an original that ran elsewhere.
 
   rvc-parity live in.wav --model alto.pth --hubert hubert/
   rvc-parity live in.wav --model alto.pth --hubert hubert/ --candidate "./my-port --parity" --share result.json

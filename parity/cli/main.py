@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from parity.cli.badge import BADGE
 from parity.cli.calibration import ACCURACY, CALIBRATE, COVERAGE, EXACT, INPUTS, SPREAD
 from parity.cli.command import Command
+from parity.cli.docs import DOCS
 from parity.cli.exchange import CASES
 from parity.cli.init import INIT
 from parity.cli.judgment import CHECK, COMPARE, RUN
@@ -19,7 +20,7 @@ from parity.cli.live import LIVE
 from parity.cli.own_noise import OWN_NOISE
 from parity.cli.report import REPORT
 from parity.cli.tools import DIFF, DOCTOR, MANIFEST, MUTANTS, VOICES
-from parity.errors import ParityError
+from parity.errors import GivenUp, ParityError
 from parity.goldens.text import printable
 
 PROGRAM = "rvc-parity"
@@ -41,6 +42,7 @@ COMMANDS = (
     COMPARE,
     REPORT,
     INIT,
+    DOCS,
     DIFF,
     BADGE,
     COVERAGE,
@@ -63,7 +65,7 @@ _EPILOG = f"""first steps for a port:
   {PROGRAM} compare GOLDEN TRACE           the same for a dump of tensors, without an adapter
 
 exit codes: 0 pass, 1 differs, 2 usage or bad input, 3 nothing comparable, 4 partial (nothing failed, not all compared)
-{PROGRAM} COMMAND --help shows the options of a command; docs/verifying-a-port.md is the guide."""
+{PROGRAM} COMMAND --help shows the options of a command; {PROGRAM} docs verifying-a-port is the guide."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,6 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except ParityError as error:
         print(f"parity: {printable(str(error))}", file=sys.stderr)
+        return 2
+    except GivenUp as end:
+        print(f"parity: {printable(str(end))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)

@@ -59,8 +59,8 @@ def _own_noise(options: argparse.Namespace) -> int:
 OWN_NOISE = Command(
     "own-noise",
     "measure false alarms and power of the judgment of programs that draw their own noise",
-    """Run the statistical mode (docs/own-noise.md) on rvc with its own noise, from other seeds, and with each of ten
-planted faults. Exit code 1: a run with right noise is accused, or more than one fault is not named.
+    """Run the statistical mode (rvc-parity docs own-noise) on rvc with its own noise, from other seeds, and with each
+of ten planted faults. Exit code 1: a run with right noise is accused, or more than one fault is not named.
 
   rvc-parity own-noise
   rvc-parity own-noise --null 5 --case v1-32k-nof0-rpy

@@ -4,13 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from parity.candidates.external import External
-from parity.cli.command import Command, add_candidate, add_goldens
+from parity.cli.command import Command, add_candidate, add_goldens, external
 from parity.errors import UsageError
 from parity.goldens import golden_set, store
 from parity.output import diff
 from parity.runs import doctor, manifest
-from parity.rvc_bridge import voice_files
 from parity.voices import command as voices_command
 
 _DOCTOR_TIMEOUT = 120.0  # seconds for one call: the examined goldens are the shortest ones
@@ -22,7 +20,7 @@ def _add_doctor_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    with External(options.candidate, voice_files.paths, options.timeout) as program:
+    with external(options) as program:
         return doctor.report(list(doctor.examine(program, options.goldens)))
 
 
@@ -30,7 +28,7 @@ DOCTOR = Command(
     "doctor",
     "examine an adapter: does it follow the protocol?",
     """Examine an adapter before its numbers are judged: handshake, dtype, shape and byte order of its tensors, the same
-result for the same request, another result for other inputs. docs/verifying-a-port.md explains each code.
+result for the same request, another result for other inputs. rvc-parity docs verifying-a-port explains each code.
 
   rvc-parity doctor --candidate "./my-port --parity"
 

@@ -56,7 +56,9 @@ class NameMap:
     rows: tuple[Row, ...]
 
 
-SPECIFIED = NameMap("docs/spec/00-overview.md", "", ())  # the names of the stage table themselves
+SPECIFIED = NameMap(
+    "the specification (rvc-parity docs spec/00-overview)", "", ()
+)  # the names of the stage table themselves
 
 
 @dataclass
@@ -105,7 +107,10 @@ def _row(path: Path, entry: object) -> Row:
     names = entry["from"] if isinstance(entry["from"], list) else [entry["from"]]
     to, dtype, transpose = entry["to"], entry.get("dtype"), entry.get("transpose")
     if not isinstance(to, str) or not stages.is_known(to.replace("{n}", "0")):
-        raise UsageError(f"{path}: {to} is no tensor of docs/spec/00-overview.md (of a segment: seg0.flow.z)")
+        raise UsageError(
+            f"{path}: {to} is no tensor of the specification (rvc-parity docs spec/00-overview); "
+            "one of a segment is seg0.flow.z"
+        )
     if not all(isinstance(name, str) and ("{n}" in name) == ("{n}" in to) for name in names):
         raise UsageError(f"{path}: from = {entry['from']} and to = {to} must both have {{n}}, or neither")
     if dtype is not None and dtype not in ("float32", "float64", "int16", "int64"):

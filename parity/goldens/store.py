@@ -145,7 +145,7 @@ class Case(Mapping[str, Array]):
         if digest(value) != entry["sha256"]:
             raise GoldenError(
                 f"{name} of {self.folder.name} does not match its sha256 in {JSON_NAME}; "
-                f"restore the file or record the case again: nox -s record -- {self.name}"
+                "restore the file, or install rvc-parity-goldens again"
             )
         value.flags.writeable = False
         return value

@@ -301,7 +301,7 @@ def read(path: Path = SPREAD) -> dict[str, Any]:
     except FileNotFoundError:
         raise ParityError(f"there is no {path}; measure it: python -m reference.spread, then parity.spread") from None
     except json.JSONDecodeError as error:
-        raise ParityError(f"{path} is not JSON ({error}); restore it or measure: python -m parity.spread") from None
+        raise ParityError(f"{path} is not JSON ({error}); restore it or measure: rvc-parity spread") from None
     if wrong := closed_schema.check(document, _SCHEMA):
-        raise ParityError(f"{path} does not fit rvc-spread/1: {wrong[0]}; measure again: python -m parity.spread")
+        raise ParityError(f"{path} does not fit rvc-spread/1: {wrong[0]}; measure again: rvc-parity spread")
     return document

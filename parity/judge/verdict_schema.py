@@ -77,7 +77,7 @@ _SHAPE = _object(
 _EXPLAINS = {**_NUMBER, "description": "share of the error's energy that the cause explains, 0 to 1"}
 _CAUSE = _object(
     {"name": _TEXT, "sentence": _TEXT, "explains": _EXPLAINS},
-    {"divergence": {**_ANY_TEXT, "description": "number in docs/divergences.md"}},
+    {"divergence": {**_ANY_TEXT, "description": "number of the divergence, such as D1"}},
 )
 
 _STAGE = _object(

@@ -28,12 +28,12 @@ def read(path: Path) -> Json:
     try:
         document: Json = parse_file(path)
     except FileNotFoundError:
-        raise UsageError(f"there is no {path}; make one with python -m parity run --out FOLDER") from None
+        raise UsageError(f"there is no {path}; make one with rvc-parity check --out FOLDER") from None
     except json.JSONDecodeError as error:
-        raise UsageError(f"{path} is not JSON ({error}); make it again with python -m parity run") from None
+        raise UsageError(f"{path} is not JSON ({error}); make it again with rvc-parity check") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         other = document.get("format", "no verdict") if isinstance(document, dict) else "no verdict"
-        raise UsageError(f"{path} is {other!r}, expected rvc-verdict/1; make it again with python -m parity run")
+        raise UsageError(f"{path} is {other!r}, expected rvc-verdict/1; make it again with rvc-parity check")
     recomputed.refuse_edited(document, path)
     return document
 

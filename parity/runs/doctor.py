@@ -15,7 +15,7 @@ from parity.candidates import candidate
 from parity.candidates.candidate import NotOffered, Tensors
 from parity.candidates.external import External
 from parity.candidates.process import ProtocolError
-from parity.errors import UsageError
+from parity.errors import GivenUp, UsageError
 from parity.goldens import golden_set, store
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
@@ -73,7 +73,8 @@ def examine(program: External, goldens: Path) -> Iterator[Finding]:
         program: the adapter.
         goldens: the folder of goldens.
     Yields:
-        findings in the order in which a porter would fix them; only the handshake's where that fails.
+        findings in the order in which a porter would fix them; only the handshake's where that fails, and none after
+        calls in a row without an answer.
     Raises:
         UsageError: there is no golden of a profile that the adapter declares.
     """
@@ -90,12 +91,15 @@ def examine(program: External, goldens: Path) -> Iterator[Finding]:
     if not cases:
         which = ", ".join(hello.get("profiles", [])) or "any profile"
         raise UsageError(f"there is no golden below {goldens} for {which}; {golden_set.ADVICE}")
-    for stage in stages.every():
-        if program.offers(stage):
-            yield _examine_stage(program, stage, cases)
-    yield from _examine_undeclared(program, cases[0])
-    if program.chains:
-        yield _examine_conversion(program, cases[0])
+    try:
+        for stage in stages.every():
+            if program.offers(stage):
+                yield _examine_stage(program, stage, cases)
+        yield from _examine_undeclared(program, cases[0])
+        if program.chains:
+            yield _examine_conversion(program, cases[0])
+    except GivenUp as end:
+        yield Finding("adapter", "hang", str(end))
 
 
 def _length(case: Case) -> int:
@@ -143,11 +147,44 @@ def _examine_stage(program: candidate.Candidate, stage: stages.Stage, cases: Seq
                 )
         if finding := _check_dependence(program, case, stage, prefix, inputs, made, names):
             return finding
+        if finding := _check_other_inputs(program, stage, place, cases):
+            return finding
     except ProtocolError as error:
         return Finding(stage.name, error.code, str(error))
     except NotOffered as error:
         return Finding(stage.name, "", f"not there for {case.name}: {error}")
     return Finding(stage.name, "", f"{', '.join(names)}: form and repetition are right")
+
+
+def _check_other_inputs(
+    program: candidate.Candidate, stage: stages.Stage, place: tuple[Case, str], cases: Sequence[Case]
+) -> Finding | None:
+    """The stage must also answer where it gets other inputs, such as no F0, or content features without retrieval."""
+    tried = {_read_names(stage, *place)}
+    for case in cases:
+        other = _first_place(stage, [case])
+        if other is None or _read_names(stage, *other) in tried:
+            continue
+        prefix, reads = other[1], _read_names(stage, *other)
+        tried.add(reads)
+        where = f"in {case.name}, where {stage.name} reads {', '.join(sorted(reads)) or 'nothing'}"
+        try:
+            made = program.run_stage(case, stage, prefix, candidate.inputs(case, stage, prefix))
+        except ProtocolError as error:
+            return Finding(stage.name, error.code, f"{where}: {error}")
+        except NotOffered:
+            continue
+        names = [prefix + row.name for row in stage.makes if prefix + row.name in case and not row.optional]
+        for check in (_check_names, _check_form):
+            if finding := check(case, stage, prefix, names, made):
+                return Finding(stage.name, finding.code, f"{where}: {finding.sentence}")
+    return None
+
+
+def _read_names(stage: stages.Stage, case: Case, prefix: str) -> frozenset[str]:
+    """The local names of what a stage reads in a case, but for those of earlier blocks."""
+    parsed = [stages.TensorName.parse(name) for name in stages.reads(stage, prefix, case)]
+    return frozenset(name.local for name in parsed if name.prefix in ("", prefix))
 
 
 def _check_names(case: Case, stage: stages.Stage, prefix: str, names: Sequence[str], made: Tensors) -> Finding | None:
@@ -260,7 +297,8 @@ def _examine_conversion(program: candidate.Candidate, case: Case) -> Finding:
             return Finding(
                 "run",
                 "strange-output",
-                f"{name} is no name of the stage table (docs/spec/00-overview.md), {value.dtype}{list(value.shape)}",
+                f"{name}, {value.dtype}{list(value.shape)}, is no name of the stage table "
+                "(rvc-parity docs spec/00-overview)",
             )
     return Finding("run", "", f"{len(made)} tensors of a whole conversion, well formed")
 
@@ -274,6 +312,6 @@ def report(findings: Sequence[Finding], write: Callable[[str], None] = print) ->
     write(
         "the adapter is ready to be judged: rvc-parity check --candidate …"
         if not wrong
-        else f"{len(wrong)} to fix; docs/verifying-a-port.md explains each code"
+        else f"{len(wrong)} to fix; rvc-parity docs verifying-a-port explains each code"
     )
     return 1 if wrong else 0

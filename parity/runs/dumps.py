@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -39,6 +40,7 @@ def compare(
     waivers: Waivers | None = None,
     tier: Tier = Tier.FLOAT32,
     names: str | None = None,
+    chosen: str = "",
 ) -> Json:
     """Judge a candidate's trace.
 
@@ -50,6 +52,7 @@ def compare(
         waivers: known failures; none unless given.
         tier: the tier that passes.
         names: a map from the dump's names, of the project or a file (parity/foreign_dumps/name_map.py).
+        chosen: further options of the command line that reproduces the judgment, after a space.
     Returns:
         the document of verdict.json; a note lists names that the map does not have.
     Raises:
@@ -72,11 +75,11 @@ def compare(
     if not any(name in made for name in case):
         raise UsageError(
             f"{candidate} holds none of the tensors of {golden} (it has {', '.join(list(held)[:3])}, …); "
-            "are they named as in docs/spec/00-overview.md? --names MAP renames those of another program"
+            "are they named as in rvc-parity docs spec/00-overview? --names MAP renames those of another program"
         )
     about: dict[str, object] = {"name": candidate.stem, "version": "a trace", "command": None}
-    command = f"python -m parity compare {golden} {candidate}"
-    command += "" if names is None else f" --names {names}"
+    command = f"rvc-parity compare {shlex.quote(str(golden))} {shlex.quote(str(candidate))}"
+    command += f"{'' if names is None else f' --names {shlex.quote(names)}'}{chosen}"
     return judge(
         case,
         dict(made),
@@ -277,7 +280,9 @@ def from_trace(
     renamed = name_map.rename(dump_file.read(path), names, {}).tensors
     tensors = {name: forms.of_table(name, value) for name, value in renamed.items() if stages.is_known(name)}
     if not any(stages.stage_of(name) for name in tensors):
-        raise TraceError(f"{path} holds no tensor of docs/spec/00-overview.md; record one with --trace")
+        raise TraceError(
+            f"{path} holds no tensor of the specification (rvc-parity docs spec/00-overview); record one with --trace"
+        )
     about = _metadata(path)
     prefixes = stages.prefixes_of(tensors)
     segments = sum(stages.scope_of(prefix) is stages.Scope.SEGMENT for prefix in prefixes)

@@ -67,7 +67,7 @@ def run(
     count: int,
     seed: str | None = None,
     out: Path = OUT,
-    command: str = "python -m parity check",
+    command: str = "rvc-parity check",
     draw: Draw = drawn_cases.draw,
 ) -> Json:
     """Draw cases, convert them with `rvc` and judge the candidate against it.

@@ -78,7 +78,7 @@ def run(
     out: Path,
     only_case: str | None = None,
     only_stage: str | None = None,
-    command: str = "python -m parity run",
+    command: str = "rvc-parity run",
     waivers: Waivers | None = None,
     limits: Limits | None = None,
     options: RunOptions | None = None,

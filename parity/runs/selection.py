@@ -1,5 +1,6 @@
 """The goldens that a run judges: all of them, or those that the options of the command line select."""
 
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ class Selection:
     """What a run judges.
 
     Attributes:
-        case: Only cases whose name contains this text; None for all.
+        case: Only the case of this name, else those whose name contains this text; None for all.
         stage: Only this stage, or these, separated by commas; None for all.
         profile: Only cases of this profile; None for all.
         quick: Only a small set of goldens that reaches every stage.
@@ -57,10 +58,17 @@ def select(goldens: Path, selection: Selection) -> Selected:
     if selection.profile is not None and selection.profile not in PROFILES:
         raise UsageError(f"there is no profile {selection.profile!r}; the profiles are {', '.join(PROFILES)}")
     available = store.cases(goldens)
-    folders = [folder for folder in available if selection.case is None or selection.case in folder.name]
+    folders = [folder for folder in available if folder.name == selection.case] or [
+        folder for folder in available if selection.case is None or selection.case in folder.name
+    ]
     if selection.names is not None:
         folders = [folder for folder in folders if folder.name in selection.names]
     if not folders:
+        if available and selection.case is not None:
+            raise UsageError(
+                f"there is no case whose name contains {selection.case!r} below {goldens}"
+                f"{near_names(selection.case, [folder.name for folder in available])}"
+            )
         what = f"case whose name contains {selection.case!r}" if selection.case else "case"
         raise UsageError(f"there is no {what} below {goldens}; {golden_set.ADVICE}")
     cases = [(folder, _opened(folder)) for folder in folders]
@@ -85,6 +93,39 @@ def select(goldens: Path, selection: Selection) -> Selected:
     narrow = selection.case is not None or selection.profile is not None or selection.quick
     narrow = narrow or (selection.names is not None and not set(selection.names) >= {path.name for path in available})
     return Selected([folder for folder, _ in ordered], notes, not narrow)
+
+
+def golden_of(path: Path, goldens: Path) -> Path:
+    """The place that a command line means by a path or by the name of a golden.
+
+    Args:
+        path: a path, or the name of a golden.
+        goldens: the folder of the goldens; a path that exists is preferred to a name.
+    Raises:
+        UsageError: it is neither, and has the form of a name.
+    """
+    if path.exists() or len(path.parts) != 1:
+        return path
+    names = [folder.name for folder in store.cases(goldens)]
+    if path.name in names:
+        return goldens / path.name
+    if path.suffix or not names:
+        return path
+    raise UsageError(
+        f"there is no file {path} and no golden of that name below {goldens}{near_names(str(path), names)}"
+    )
+
+
+def near_names(text: str, names: Sequence[str]) -> str:
+    """A hint at the name that a text with a typing error means, whole or in part; else at the number of names."""
+    parts: dict[str, str] = {}
+    for name in names:
+        words = name.split("-")
+        for begin in range(len(words)):
+            for end in range(len(words), begin, -1):
+                parts.setdefault("-".join(words[begin:end]), name)
+    near = difflib.get_close_matches(text, parts, 1)
+    return f"; did you mean {parts[near[0]]}?" if near else f"; it has {len(names)} cases, such as {names[0]}"
 
 
 def _opened(folder: Path) -> Case | None:

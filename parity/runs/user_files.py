@@ -1,6 +1,7 @@
 """`rvc`, and a port, on a user's own files, compared with an original's trace of the same files; nothing is stored."""
 
 import importlib.util
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -62,7 +63,7 @@ def judge(trace: Path | None, files: Mapping[str, Path]) -> Json:
         UsageError: the trace or a file is missing, or the trace holds no input audio.
     """
     case, program = open_trace(trace, files)
-    command = "python -m parity live --trace " + str(trace)
+    command = f"rvc-parity live --trace {shlex.quote(str(trace))}"
     return dumps.judge(case, program.run(case), program.about, command, program=program)
 
 
@@ -86,7 +87,7 @@ def judge_program(trace: Path | None, files: Mapping[str, Path], command: str, t
             program.hello  # noqa: B018 (an adapter without a handshake is bad input)
             isolated = candidate_runs.run_isolated(case, program)
             chained = candidate_runs.run_chained(case, program, isolated)
-            reproduce = f"python -m parity live --trace {trace} --candidate {command!r}"
+            reproduce = f"rvc-parity live --trace {shlex.quote(str(trace))} --candidate {shlex.quote(command)}"
             return dumps.judge_runs(case, (isolated, chained), program, reproduce, networks=networks)
 
 

@@ -50,10 +50,10 @@ def verdict(folder: Path) -> Json:
     try:
         document = parse_file(path)
     except FileNotFoundError:
-        raise ReportError(f"{folder} holds no verdict.json; judge first: nox -s parity") from None
+        raise ReportError(f"{folder} holds no verdict.json; judge first: rvc-parity check") from None
     except json.JSONDecodeError as error:
         raise ReportError(
-            f"{path} is not JSON ({error}); was the judge interrupted? Judge again: nox -s parity"
+            f"{path} is not JSON ({error}); was the judge interrupted? Judge again: rvc-parity check"
         ) from None
     try:
         recomputed.refuse_edited(document, path)

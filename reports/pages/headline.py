@@ -263,9 +263,9 @@ _SHAPES: Mapping[str, str] = {
 
 
 def next_step(case: Json) -> BlameCard:
-    """What to do about a case: the next step of the chart in docs/your-port-differs.md."""
+    """What to do about a case: the next step of the chart in "Your port differs: what now"."""
     command, accused = case.get("reproduce", ""), origins(case)
-    chart = "The chart in docs/your-port-differs.md leads on."
+    chart = "The chart of rvc-parity docs your-port-differs leads on."
     if case["state"] == "pass":
         return BlameCard(Mark.GOOD, "Nothing", ["Every check of this case holds."])
     if case["state"] == "declined":

@@ -17,7 +17,7 @@ NAMES = [command.name for command in command_line.COMMANDS]
 
 
 def test_the_commands_are_those_of_the_documentation() -> None:
-    first = "run check cases doctor compare report init diff badge"
+    first = "run check cases doctor compare report init docs diff badge"
     measuring = "coverage accuracy calibrate spread exact inputs"
     assert f"{first} {measuring} manifest mutants voices own-noise live".split() == NAMES
 

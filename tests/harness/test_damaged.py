@@ -69,7 +69,7 @@ def test_a_changed_value_of_a_golden_is_reported(tmp_path: Path, spoil: Any) -> 
     assert document["cases"][0]["state"] == "unreadable"
     assert document["cases"][0]["sentence"] == (
         "small cannot be judged: seg0.flow.z of small does not match its sha256 in case.json; "
-        "restore the file or record the case again: nox -s record -- small"
+        "restore the file, or install rvc-parity-goldens again"
     )
 
 

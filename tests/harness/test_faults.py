@@ -67,7 +67,7 @@ def test_the_summary_stands_last_and_each_fault_has_the_command_that_shows_it(do
     closing = table.closing(document)
     assert closing.endswith(fault_summary.text(document))
     for fault in faults.of(document):
-        assert fault.command == f"python -m parity run --case small --stage {fault.stage}"
+        assert fault.command == f"rvc-parity run --case small --stage {fault.stage}"
         assert f"   again: {fault.command}\n" in closing
     assert "ours" not in closing
 

@@ -61,7 +61,7 @@ def test_a_right_candidate_is_partial_and_never_passes(tmp_path: Path) -> None:
     )
     assert document["scope"]["against"] == "rvc" and document["scope"]["seed"] == "s1"
     assert table.heading(document) == "against rvc, on drawn cases of the seed s1: no golden was judged"
-    assert document["cases"][0]["reproduce"] == "python -m parity check --fresh 2 --seed s1"
+    assert document["cases"][0]["reproduce"] == "rvc-parity check --fresh 2 --seed s1"
 
 
 def test_a_program_that_returns_goldens_is_exposed(tmp_path: Path) -> None:

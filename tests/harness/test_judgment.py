@@ -351,7 +351,7 @@ def test_diff_lists_the_cells_that_broke(tmp_path: Path, capsys: pytest.CaptureF
         ),
         (
             ["diff", "{}/a.json", "{}/b.json"],
-            "parity: there is no {}/a.json; make one with python -m parity run --out FOLDER",
+            "parity: there is no {}/a.json; make one with rvc-parity check --out FOLDER",
         ),
         (
             ["live", "--model", "{}/v.pth"],
@@ -371,7 +371,8 @@ def test_a_trace_without_known_tensors_is_refused(tmp_path: Path, capsys: pytest
     path = trace_file.Trace({"mel": np.zeros(3, np.float32)}).write(tmp_path / "a.safetensors")
     assert command_line.main(["compare", str(path), str(path)]) == 2
     assert capsys.readouterr().err == (
-        f"parity: {path} holds no tensor of docs/spec/00-overview.md; record one with --trace\n"
+        f"parity: {path} holds no tensor of the specification (rvc-parity docs spec/00-overview); "
+        "record one with --trace\n"
     )
     (tmp_path / "b.safetensors").write_bytes(b"not this")
     with pytest.raises(TraceError, match=r"b\.safetensors is not a complete safetensors file"):

@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[Where, str]] = {
     "two dumps that share nothing": (
         lambda here: dumps.compare(golden(here).folder, dump(here, mel=np.zeros(3, np.float32))),
         "{}/a.safetensors holds none of the tensors of {}/small (it has mel, …); are they named as in "
-        "docs/spec/00-overview.md? --names MAP renames those of another program",
+        "rvc-parity docs spec/00-overview? --names MAP renames those of another program",
     ),
     "half a trace": (
         lambda here: trace_file.read(broken(here, "not this", "a.safetensors")),
@@ -132,12 +132,12 @@ REFUSED: dict[str, tuple[Where, str]] = {
     ),
     "no verdict": (
         lambda here: diff.read(broken(here, "{}")),
-        "{}/a.json is 'no verdict', expected rvc-verdict/1; make it again with python -m parity run",
+        "{}/a.json is 'no verdict', expected rvc-verdict/1; make it again with rvc-parity check",
     ),
     "a broken verdict": (
         lambda here: diff.read(broken(here)),
         "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
-        "(char 1)); make it again with python -m parity run",
+        "(char 1)); make it again with rvc-parity check",
     ),
     "broken waivers": (
         lambda here: waivers.load(broken(here)),
@@ -168,16 +168,15 @@ REFUSED: dict[str, tuple[Where, str]] = {
     "a broken spread": (
         lambda here: limits.read(broken(here)),
         "{}/a.json is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
-        "(char 1)); restore it or measure: python -m parity.spread",
+        "(char 1)); restore it or measure: rvc-parity spread",
     ),
     "another spread": (
         lambda here: limits.read(spread_of(here, {"format": "x"})),
-        "{}/a.json does not fit rvc-spread/1: format is 'x', not 'rvc-spread/1'; measure again: "
-        "python -m parity.spread",
+        "{}/a.json does not fit rvc-spread/1: format is 'x', not 'rvc-spread/1'; measure again: rvc-parity spread",
     ),
     "a spread of one variant": (
         lambda here: leave_one_out.report(spread_of(here, {}), here, here / "c.json"),
-        "{}/a.json has no entry that two variants share; measure more: python -m parity.spread",
+        "{}/a.json has no entry that two variants share; measure more: rvc-parity spread",
     ),
     "a golden of nothing": (
         lambda here: store.save_case(here / "small", {}, META),
@@ -276,7 +275,7 @@ def test_messages_of_the_doctor_about_a_conversion(tmp_path: Path) -> None:
     )
     odd = {"waveform.final": right["waveform.final"], "mel": np.zeros((2, 3), np.float32)}
     assert doctor._examine_conversion(Chain(odd), case).sentence == (
-        "mel is no name of the stage table (docs/spec/00-overview.md), float32[2, 3]"
+        "mel, float32[2, 3], is no name of the stage table (rvc-parity docs spec/00-overview)"
     )
     assert doctor._examine_conversion(Chain({"waveform.final": right["waveform.final"]}), case).sentence == (
         "1 tensors of a whole conversion, well formed"
@@ -379,7 +378,7 @@ def test_accuracy_needs_a_finished_run(
 ) -> None:
     monkeypatch.setattr(accuracy, "without_original", lambda track: iter(()))
     assert command_line.main(["accuracy", "--goldens", str(tmp_path), "--run", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == f"parity: {tmp_path} holds no trace of a sung golden; run: nox -s parity\n"
+    assert capsys.readouterr().err == f"parity: {tmp_path} holds no trace of a sung golden; run: rvc-parity run\n"
 
 
 def test_a_trace_from_which_nothing_can_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

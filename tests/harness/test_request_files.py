@@ -184,7 +184,7 @@ def test_damaged_files_of_a_device_are_named(goldens: Path, tmp_path: Path) -> N
     with pytest.raises(UsageError) as hello:
         OutputFolder(folder)
     assert str(hello.value) == (
-        f"{folder / 'hello.json'} is no JSON object; it holds the answer to hello (docs/protocol.md)"
+        f"{folder / 'hello.json'} is no JSON object; it holds the answer to hello (rvc-parity docs protocol)"
     )
 
 

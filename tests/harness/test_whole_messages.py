@@ -114,7 +114,8 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a tensor that is none": (
         lambda here: a_map(here, f'{ROW}from = "a"\nto = "flw"'),
-        "{}/a.toml: flw is no tensor of docs/spec/00-overview.md (of a segment: seg0.flow.z)",
+        "{}/a.toml: flw is no tensor of the specification (rvc-parity docs spec/00-overview); one of a segment is "
+        "seg0.flow.z",
     ),
     "a number on one side": (
         lambda here: a_map(here, f'{ROW}from = "a{{n}}"\nto = "f0.hz"'),

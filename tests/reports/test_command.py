@@ -33,7 +33,7 @@ def test_pages_contain_no_external_address(folder: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "holds no verdict.json; judge first: nox -s parity"),
+        (None, "holds no verdict.json; judge first: rvc-parity check"),
         ("{", "is not JSON"),
         ("{}", "does not fit rvc-verdict/1: it lacks the field 'format'; judge again with this version"),
     ],

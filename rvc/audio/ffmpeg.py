@@ -120,7 +120,7 @@ def _resampled(path: Path, container: Any, stream: Any, layout: str, rate: int, 
     if flush and resampler is not None:
         yield from (out.to_ndarray().ravel() for out in resampler.resample(None))
     if skipped:
-        log.warning("%s: %d damaged packets were skipped", path, skipped)
+        log.warning("note: %s is damaged: packets that cannot be decoded are skipped (%d)", path, skipped)
     if not decoded and skipped:
         raise BadInput(f"{path} is damaged: none of its {skipped} packets can be decoded; download or record it again")
     names = container.format.name.split(",")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rvc.cli import batch_tasks, options
 from rvc.cli.progress import ConversionProgress
-from rvc.errors import BadInput
+from rvc.errors import BadInput, printable
 from rvc.pipeline import executors
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     networks = options.conversion_networks(args, keep=plan.batch)
     networks.check(config)
     for sentence in [*config.extensions(), *networks.warnings(), *networks.f0_file_notes(config)]:
-        print(f"note: {sentence}", file=sys.stderr)
+        print(f"note: {printable(sentence)}", file=sys.stderr)
     finished = finished_files(args, networks, config) if plan.batch else None
     failures, before = 0, 0
     results: list[dict[str, Any]] = [{} for _ in plan.jobs]

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from rvc import profiles, trace
 from rvc.audio.output import check_target
 from rvc.cli import options
-from rvc.errors import BadInput
+from rvc.errors import BadInput, printable
 from rvc.exported.streaming import open_models
 from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.controls import Controls
@@ -134,7 +134,7 @@ def open_stream(args: argparse.Namespace, sizes: BlockSizes, tap: Tap) -> Stream
     noise = options.noise_source(args)
     networks = options.conversion_networks(args, keep=True)
     for sentence in networks.warnings():
-        log.warning("note: %s", sentence)
+        log.warning("note: %s", printable(sentence))
     models = open_models(networks, args.profile or profiles.DEFAULT, first, args.exact_hits or "finite")
     return Stream(models, sizes, first, noise=noise, tap=tap)
 

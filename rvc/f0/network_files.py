@@ -17,6 +17,7 @@ from rvc.weights.mapped_file import MappedTensors
 from rvc.weights.numbers import refuse_nonfinite
 from rvc.weights.policy import RESIDENT, WeightPolicy
 from rvc.weights.recognizers import F0_ROLES, Role, refuse_other_tensors
+from rvc.weights.wrapper_names import unwrapped
 
 
 def load(
@@ -65,7 +66,7 @@ def tensors(path: Path, device: str | torch.device, role: Role = Role.F0_WEIGHTS
     if not path.is_file():
         raise BadCheckpoint(f"there is no weight file {path}; check the path")
     weights = read_weights(path, role)
-    return weights.renamed({name: value.to(device) for name, value in weights.items()})
+    return weights.renamed({unwrapped(name): value.to(device) for name, value in weights.items()})
 
 
 def check_weights(network: registry.Network, path: Path, complete: bool = True) -> None:

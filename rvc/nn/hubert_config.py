@@ -10,6 +10,7 @@ FAMILIES = {"wavlm": "WavLM", "wav2vec2": "wav2vec 2.0", "data2vec-audio": "data
 
 
 WIDEST = 1 << 16  # channels; the widest published network, of a billion weights, has 5120
+LARGEST_EPS = 0.1  # of a layer norm; published networks have 1e-5
 DEEPEST = 256  # layers; it has 48
 
 
@@ -107,8 +108,25 @@ def config_from_json(fields: Mapping[str, Any]) -> HubertConfig:
             raise BadCheckpoint(
                 f"the HuBERT config.json has {name} = {size}, expected 1 to {largest}; is it a HuBERT's config.json?"
             )
-    if len(config.kernels) != len(config.strides) or len(conv_dim) != len(config.kernels):
-        raise BadCheckpoint("the HuBERT config.json has conv_dim, conv_kernel and conv_stride of different lengths")
+    for numbers, base_numbers, name in (
+        (config.kernels, base.kernels, "conv_kernel"),
+        (config.strides, base.strides, "conv_stride"),
+    ):
+        if numbers != base_numbers:  # other ones make frames at other times than every 20 ms
+            raise BadCheckpoint(
+                f"the HuBERT config.json has {name} = {list(numbers)[:16]}, but RVC's content encoder has "
+                f"{list(base_numbers)}; use a HuBERT-base or ContentVec model"
+            )
+    if len(conv_dim) != len(config.kernels):
+        raise BadCheckpoint(
+            f"the HuBERT config.json has {len(conv_dim)} widths in conv_dim, expected {len(config.kernels)}; is it a "
+            "HuBERT's config.json?"
+        )
+    if not 0 < config.eps <= LARGEST_EPS:  # False for NaN
+        raise BadCheckpoint(
+            f"the HuBERT config.json has layer_norm_eps = {config.eps:g}, expected a number above 0, such as "
+            f"{base.eps:g}; is it a HuBERT's config.json?"
+        )
     for parts, name in (
         (config.heads, "num_attention_heads"),
         (config.position_groups, "num_conv_pos_embedding_groups"),

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint
 from rvc.nn.hubert_config import HubertConfig, expected_shapes
+from rvc.weights.wrapper_names import unwrapped
 
 LAYER_PARTS = {
     r"(?:attention|self_attn)\.q_proj": "q",
@@ -66,12 +67,12 @@ FILE_NAMES = (  # the network's names → transformers', for messages
     (r"layers\.(\d+)\.attention_norm\.(\w+)", r"encoder.layers.\1.layer_norm.\2"),
     (r"layers\.(\d+)\.final_norm\.(\w+)", r"encoder.layers.\1.final_layer_norm.\2"),
 )
-PREFIX = r"^(?:module\.)?(?:hubert\.|model\.|w2v_model\.|encoder\.(?=feature_extractor\.|encoder\.))?"
+PREFIX = r"^(?:hubert\.|model\.|w2v_model\.|encoder\.(?=feature_extractor\.|encoder\.))?"
 
 
 def network_name(name: str) -> str | None:
     """The network's name of a file's tensor, or None for a tensor that the network does not use."""
-    name = re.sub(PREFIX, "", name)
+    name = re.sub(PREFIX, "", unwrapped(name))
     for pattern, in_network in RULES:
         match = re.fullmatch(pattern, name)
         if match:
@@ -109,7 +110,7 @@ def translate(weights: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
 
 def refuse_unused(names: list[str], source: str) -> None:
     """Raise BadCheckpoint for tensors that the network does not run and that are no leftovers of training."""
-    plain = {name: re.sub(PREFIX, "", name) for name in names}
+    plain = {name: re.sub(PREFIX, "", unwrapped(name)) for name in names}
     unused = [name for name, short in plain.items() if re.fullmatch(UNUSED, short) is None]
     if not unused:
         return

@@ -121,6 +121,10 @@ BINARY = IndexKind("a binary index, which compares bits", Reading.REFUSED)  # co
 UNKNOWN = IndexKind("a faiss index of an unknown kind")
 
 
+class UnusableIndex(BadInput):
+    """An index that is not damaged, but from which retrieval cannot read the vectors of content features."""
+
+
 @dataclass
 class IndexFile:
     """What a faiss file states about itself.
@@ -196,6 +200,12 @@ def irregular(rows: npt.NDArray[np.float32]) -> int:
     return int((~np.isfinite(rows)).any(axis=1).sum())
 
 
+def code_of(path: Path) -> str:
+    """The four letters at the start of a faiss file."""
+    with path.open("rb") as file:
+        return file.read(4).decode("latin1")
+
+
 def kind_of(code: str) -> IndexKind:
     """The kind of a four-letter code."""
     return BINARY if code.startswith("IB") else KINDS.get(code, UNKNOWN)
@@ -219,10 +229,10 @@ def _read(path: Path, cursor: _Cursor) -> IndexFile:
     code = cursor.code()
     kind = kind_of(code)
     if kind.reading is Reading.REFUSED:
-        raise BadInput(f"{path.name} is {kind.what} ({code}), from which no features can be read; {BUILD_AGAIN}")
+        raise UnusableIndex(f"{path.name} is {kind.what} ({code}), from which no features can be read; {BUILD_AGAIN}")
     header = _header(path, cursor, code)
     if header.metric not in USABLE_METRICS:
-        raise BadInput(
+        raise UnusableIndex(
             f"{path.name} compares vectors by {header.metric_name}, expected L2 or inner product; {BUILD_AGAIN}"
         )
     if kind.reading is Reading.PROBED:
@@ -276,7 +286,7 @@ def _inverted(header: IndexFile, cursor: _Cursor) -> None:
         cursor.skip(16 * pairs)
     form = cursor.code()
     if form == "ilod":
-        raise BadInput(f"{header.path.name} keeps its vectors in another file; {BUILD_AGAIN}")
+        raise UnusableIndex(f"{header.path.name} keeps its vectors in another file; {BUILD_AGAIN}")
     if form == "il00":
         sizes = np.zeros(0, np.int64)
     elif form == "ilar":

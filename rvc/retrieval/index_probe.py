@@ -18,6 +18,7 @@ from typing import Any
 
 from rvc.errors import BadInput, printable
 from rvc.retrieval import index_file, index_reading
+from rvc.retrieval.index_file import UnusableIndex
 
 LONGEST = 120  # seconds that a child may run
 QUERIES = 64  # stored vectors that the child searches for
@@ -70,9 +71,9 @@ def _probe(path: Path, name: str, description: str, changed: int, size: int) -> 
     if ended.code == 0 and "width" in last:
         return last
     if "refusal" in last:
-        raise BadInput(f"{name} {last['refusal']}")
+        raise UnusableIndex(f"{name} {last['refusal']}")
     reason = last.get("error") or _ending(ended.code)
-    raise BadInput(
+    raise UnusableIndex(
         f"{name} is {description}, and faiss fails when it {STEPS[last['step']]} ({printable(reason)}); "
         f"{index_file.BUILD_AGAIN}"
     )

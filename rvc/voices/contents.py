@@ -20,15 +20,18 @@ from rvc.voices.writers import DDPN_ENTRIES, FORMAT, HUB_KIND, TRAINING_KEYS, wr
 from rvc.weights import checkpoint, recognizers
 from rvc.weights.mapped_file import MappedTensors
 from rvc.weights.safe_unpickler import NUMBERS_IN_ARRAY
+from rvc.weights.wrapper_names import unwrapped, voice_prefixes
 
 KNOWN_KEYS = {"weight", "config", "info", "sr", "f0", "version", "model", *TRAINING_KEYS}
 READ_KEYS = {*embedders.ENTRIES, embedders.LAYER_ENTRY, "vocoder", "params"}  # entries of forks that are read
+PLAIN_TEXTS = (*embedders.ENTRIES, embedders.LAYER_ENTRY, "vocoder", "version", "f0", "sr", "info")  # of safetensors
 # Names of weight norm in torch's newer parametrization → the classic names (docs/spec/01 §1.4).
 NEW_NAMES = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
 NORMED = re.compile(  # the layers with weight norm; a voice saved after remove_weight_norm has their plain weights
     r"((?:flow\.flows|enc_q)\.(?:\d+\.)?enc\.(?:cond_layer|(?:in|res_skip)_layers\.\d+)|dec\.ups\.\d+"
     r"|dec\.resblocks\.\d+\.convs\d?\.\d+)\.weight"
 )
+NUMBERS_IN_ENTRY = 64  # numbers of a tensor that is an entry of a config
 SHOWN = 3  # tensor names listed in a message
 
 
@@ -76,15 +79,18 @@ def read_contents(path: Path) -> VoiceContents:
     opened = checkpoint.read(path)
     content = opened.content
     config, config_origin, odd = None, "", []
+    held_by = _state_key(content, path)
     if opened.form is checkpoint.FileFormat.SAFETENSORS:
         kind, state, metadata = FileKind.SAFETENSORS_VOICE, content, unpack_metadata(opened.metadata, path)
         config = metadata.pop("config", None)
         _refuse_others(state, path)
         if config is None:
             odd.append("the file holds no config")
-    elif isinstance(content.get("weight"), dict):
-        kind, state = FileKind.VOICE, content["weight"]
-        entries = {key: value for key, value in content.items() if key not in ("weight", "config")}
+    elif held_by == "weight" or (held_by is not None and isinstance(content.get("config"), list)):
+        kind, state = FileKind.VOICE, content[held_by]
+        odd += [f"the tensors are under {held_by!r}, not under 'weight'"] if held_by != "weight" else []
+        entries = {key: value for key, value in content.items() if key not in (held_by, "config")}
+        entries |= embedders.readable(entries)
         metadata = {key: value for key, value in entries.items() if not isinstance(value, checkpoint.PassedOver)}
         config = content.get("config")
         odd += [f"unknown entry {key!r} is ignored" for key in metadata if key not in KNOWN_KEYS | READ_KEYS]
@@ -94,7 +100,7 @@ def read_contents(path: Path) -> VoiceContents:
             odd.append("the file holds no config")
     else:
         kind = FileKind.TRAINING_CHECKPOINT
-        state = content["model"] if isinstance(content.get("model"), dict) else content
+        state = content if held_by is None else content[held_by]
         metadata = {key: content[key] for key in ("iteration", "learning_rate") if key in content}
         _refuse_others(state, path)
         config, config_origin = config_beside(path)
@@ -112,6 +118,21 @@ def read_contents(path: Path) -> VoiceContents:
         odd.append(renamed)
     wrote = writer(opened.content, opened.metadata)
     return VoiceContents(kind, tensors, metadata, config, config_origin, left_out, original, odd, wrote)
+
+
+def _state_key(content: Mapping[str, Any], path: Path) -> str | None:
+    """The entry of a torch file that holds the tensors of a model, None where they are at the top.
+
+    Raises:
+        BadCheckpoint: the file holds several voices.
+    """
+    states = {key: value for key, value in content.items() if isinstance(value, dict)}
+    names = {key: [str(n) for n, v in state.items() if isinstance(v, Tensor)] for key, state in states.items()}
+    voices = [key for key in states if voice_prefixes(map(unwrapped, names[key]))]
+    if len(voices) > 1 and not {"weight", "model"} & set(voices):
+        raise BadCheckpoint(f"{path.name} holds several voices, under {some(voices)}; save one of them alone")
+    usual = [key for key in ("weight", "model") if key in states]
+    return next((key for key in (*usual, *voices) if key in voices or key in usual), None)
 
 
 def vocoder(metadata: Mapping[str, Any]) -> str | None:
@@ -157,7 +178,10 @@ def unpack_metadata(texts: Mapping[str, str], path: Path) -> dict[str, Any]:
         if "config_json" in texts:
             metadata["config"] = checkpoint.parse_json(texts["config_json"], path, "config_json")
         return metadata
-    return {key: texts[key] for key in (*embedders.ENTRIES, "vocoder", "version", "f0", "sr") if key in texts}
+    stated: dict[str, Any] = {key: texts[key] for key in PLAIN_TEXTS if key in texts}
+    if "config" in texts:
+        stated["config"] = checkpoint.parse_json(texts["config"], path, "config")
+    return stated
 
 
 def config_beside(path: Path) -> tuple[list[Any] | None, str]:
@@ -215,8 +239,8 @@ def _whole(entry: Any) -> Any:
     """An entry of a config, in which a float or a tensor of a whole number becomes an integer."""
     if isinstance(entry, list):
         return [_whole(item) for item in entry]
-    if isinstance(entry, Tensor) and entry.numel() == 1:
-        entry = entry.item()
+    if isinstance(entry, Tensor) and entry.numel() <= NUMBERS_IN_ENTRY:
+        return _whole(entry.tolist())
     return int(entry) if isinstance(entry, float) and entry.is_integer() and abs(entry) < 1 << 31 else entry
 
 
@@ -229,12 +253,22 @@ def _named(state: Mapping[Any, Any], path: Path) -> tuple[dict[str, Tensor], str
     named: dict[str, Tensor] = {}
     changes: list[str] = []
     stored = {str(key): tensor for key, tensor in state.items() if isinstance(tensor, Tensor)}
+    prefixes = voice_prefixes(map(unwrapped, stored))
+    if len(prefixes) > 1:
+        raise BadCheckpoint(
+            f"{path.name} holds several voices, whose names begin with {some([p or 'enc_p.' for p in prefixes])}; "
+            "save one of them alone"
+        )
+    prefix = prefixes[0] if prefixes else ""
     for key, tensor in stored.items():
         if key.endswith("num_batches_tracked"):
             continue  # a counter of training, which no network reads
-        name = key.removeprefix("module.")
-        if name != key and "the names begin with `module.` (DataParallel)" not in changes:
-            changes.append("the names begin with `module.` (DataParallel)")
+        name = unwrapped(key)
+        if name != key:
+            changes.append("the names contain those of wrappers, such as DataParallel's `module.`")
+        if prefix and name.startswith(prefix):
+            name = name.removeprefix(prefix)
+            changes.append(f"the names begin with `{prefix}`")
         for new, old in NEW_NAMES.items():
             name = name.removesuffix(new) + old if name.endswith(f".{new}") else name
         if tensor.dtype not in checkpoint.FLOATS:
@@ -245,9 +279,7 @@ def _named(state: Mapping[Any, Any], path: Path) -> tuple[dict[str, Tensor], str
         elif torch.equal(named[name], tensor):
             changes.append(f"{name} is stored twice")
         else:
-            raise BadCheckpoint(
-                f"{path.name} has the tensor {name} under both namings of weight norm, and the two differ; remove one"
-            )
+            raise BadCheckpoint(f"{path.name} has the tensor {name} under two names, and the two differ; remove one")
     plain = [name for name in named if NORMED.fullmatch(name) and f"{name}_g" not in named]
     for name in plain:
         weight = named.pop(name)
@@ -269,10 +301,12 @@ def _refuse_others(state: Mapping[Any, Any], path: Path) -> None:
     """Raise BadCheckpoint for a state dict that has no generator's tensors; the message names what it seems to be."""
     names = [str(name) for name, value in state.items() if isinstance(value, Tensor)]
     recognizers.refuse_other_tensors(path.name, names, recognizers.Role.VOICE)
-    if not any(re.fullmatch(r"(module\.)?(enc_p|dec|flow|emb_g)\..*", name) for name in names):
-        raise BadCheckpoint(
-            f"{path.name} holds {some(names) or 'nothing'}; expected an RVC voice with weight and config"
-        )
+    if voice_prefixes(map(unwrapped, names)):
+        return
+    if not any(re.match(r"(enc_p|dec|flow|emb_g)\.", unwrapped(name)) for name in names):
+        entries = some([str(name) for name in state])
+        held = some(names) or (f"no tensors, only {entries}" if entries else "nothing")
+        raise BadCheckpoint(f"{path.name} holds {held}; expected an RVC voice with weight and config")
 
 
 def some(names: list[str]) -> str:

@@ -11,8 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 ENTRIES = ("embedder_model", "embedder_name", "embedder", "hubert_model")  # where files name it, the first counts
+NONE_NAMED = ("", "none", "null", "auto", "default")  # an entry with one of these names no embedder
 LAYER_ENTRY = "embedder_output_layer"  # ddPn08's, counted from 1
+LAST_LAYER = ("last", "-1")  # texts for the last layer of HuBERT-base
+LONGEST_NAME = 80  # characters of a name that is not text in the file
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,12 @@ CONTENTVEC = Embedder(
         "contentvec768l12",
         "contentvec256",
         "contentvec256l9",
+        "contentvec-500",
+        "contentvec-legacy-500",
         "vec768l12",
         "vec256l9",
+        "vec-768-layer-12",
+        "vec-256-layer-9",
         "checkpoint-best-legacy-500",
         "content-vec-best",
         "hubert",
@@ -71,20 +80,53 @@ EMBEDDERS = (
 def named(text: str) -> Embedder:
     """The embedder of that name or path; one that the table does not have keeps the text as its name."""
     last = re.split(r"[/\\]", text.strip().rstrip("/\\"))[-1].lower()
-    spelling = re.sub(r"[\s_]+", "-", re.sub(r"\.(pt|pth|bin|safetensors)$", "", last))
-    return next((entry for entry in EMBEDDERS if spelling in entry.spellings), Embedder(text.strip()))
+    spelling = _letters(re.sub(r"\.(pt|pth|bin|safetensors)$", "", last))
+    known = (entry for entry in EMBEDDERS if spelling in map(_letters, entry.spellings))
+    return next(known, Embedder(text.strip()))
+
+
+def _letters(spelling: str) -> str:
+    """A spelling without what separates its words."""
+    return re.sub(r"[\s_-]+", "", spelling)
 
 
 def of(metadata: Mapping[str, Any]) -> Embedder | None:
-    """The embedder that a voice file's entries name, None where they name none."""
+    """The embedder that a voice file's entries name, None where they name none.
+
+    Of two that differ, one that is not RVC's own counts, so that a conversion needs a HuBERT that is named.
+    """
+    texts = [metadata.get(entry) for entry in ENTRIES]
+    stated = [named(text) for text in texts if isinstance(text, str) and text.strip().lower() not in NONE_NAMED]
+    return next((embedder for embedder in stated if not embedder.is_own), stated[0] if stated else None)
+
+
+def readable(entries: Mapping[str, Any]) -> dict[str, str]:
+    """The entries that name an embedder in another way than as text, as texts: ["spin"] as "spin"."""
+    texts: dict[str, str] = {}
     for entry in ENTRIES:
-        value = metadata.get(entry)
-        if isinstance(value, str) and value.strip():
-            return named(value)
-    return None
+        value = entries.get(entry)
+        if isinstance(value, dict):
+            value = value.get("name", value)
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if not isinstance(value, str | bool | int | float | None):
+            texts[entry] = str(value)[:LONGEST_NAME]
+        elif isinstance(value, str) and value != entries[entry]:
+            texts[entry] = value
+    return texts
 
 
-def layer(metadata: Mapping[str, Any]) -> int | None:
-    """The embedder's layer, counted from 1, that a voice file's entries name; None where they name none."""
+def layer(metadata: Mapping[str, Any]) -> int | str | None:
+    """The embedder's layer, counted from 1, that a voice file's entries name; None where they name none.
+
+    A text that names no number is returned as it is.
+    """
     value = metadata.get(LAYER_ENTRY)
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, Tensor) and value.numel() == 1:
+        value = value.item()
+    if value is None or isinstance(value, bool):
+        return None
+    text = str(value).strip().lower().removesuffix(".0")
+    if text in LAST_LAYER:
+        return 12
+    return int(text) if re.fullmatch(r"-?\d{1,4}", text) else text[:LONGEST_NAME]

@@ -22,6 +22,7 @@ from rvc.voices.writers import writer
 from rvc.weights import checkpoint, recognizers
 from rvc.weights.numbers import fault, refuse_nonfinite
 from rvc.weights.onnx_file import describe as describe_onnx
+from rvc.weights.wrapper_names import unwrapped
 
 Report = dict[str, Any]  # plain values, as `rvc inspect --json` prints them
 HASHED = 1 << 30  # bytes; the sha256 of a larger file would take longer than everything else and is left out
@@ -171,10 +172,10 @@ def _network(path: Path, complete: bool) -> Report | None:
     except RvcError:
         return None
     names = tensors.keys()
-    if any(name.startswith("discriminators.") for name in names):
+    if any(unwrapped(name).startswith("discriminators.") for name in names):
         odd = ["a discriminator, which only training uses; the voice is in the G_*.pth beside it"]
         return {"kind": "discriminator"} | _about(tensors) | {"missing": [], "odd": odd}
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    shapes = {unwrapped(name): tuple(tensor.shape) for name, tensor in tensors.items()}
     for method in registry.METHODS.values():
         network = method.network
         if network is not None and network.recognize is not None and registry.resolve(network.recognize)(shapes):
@@ -245,6 +246,17 @@ def _hubert(path: Path, complete: bool) -> Report:
 
 def _index(path: Path, complete: bool) -> Report:
     """Describe a faiss index; `complete` also reads every vector of a kind that is not decoded."""
+    from rvc.retrieval.index_file import UnusableIndex, code_of, kind_of
+
+    try:
+        return _usable_index(path, complete)
+    except UnusableIndex as refusal:
+        code = code_of(path)
+        return {"kind": "index", "structure": f"{kind_of(code).what} ({code})", "missing": [str(refusal)], "odd": []}
+
+
+def _usable_index(path: Path, complete: bool) -> Report:
+    """Describe a faiss index from which vectors can be read.  Raises UnusableIndex."""
     from rvc.retrieval import index_probe
     from rvc.retrieval.search import empty, examine
 

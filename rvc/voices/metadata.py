@@ -22,6 +22,7 @@ from rvc.voice_kinds import GENERATORS, VERSIONS, GeneratorKind, version_of_widt
 Shapes = Mapping[str, tuple[int, ...]]  # tensor name → shape, weight norm as `weight_g` and `weight_v`
 # Positions in the config list.
 RATE, SPEAKERS = FIELDS.index("rate"), FIELDS.index("speakers")
+LONGEST_SHOWN = 40  # characters of an entry in a message
 
 
 @dataclass
@@ -125,9 +126,8 @@ def _f0(shapes: Shapes, metadata: Mapping[str, Any], file: str, facts: VoiceFact
     f0, stated = bool(has), metadata.get("f0")
     if stated is not None and (isinstance(stated, Tensor | list) or stated not in (int(f0), str(int(f0)))):
         facts.corrected["f0"] = int(f0)
-        shown = stated.tolist() if isinstance(stated, Tensor) and stated.numel() < 4 else stated
         facts.warnings.append(
-            f"{file} states f0 {shown!r}, expected {int(f0)}; its tensors decide: it is converted "
+            f"{file} states f0 {_shown(stated)}, expected {int(f0)}; its tensors decide: it is converted "
             f"{'with' if f0 else 'without'} F0"
         )
     missing = (
@@ -135,6 +135,14 @@ def _f0(shapes: Shapes, metadata: Mapping[str, Any], file: str, facts: VoiceFact
     )
     facts.inferred["f0"] = f"{'a' if f0 else 'no'} pitch embedding, source and noise convolutions{missing}"
     return f0
+
+
+def _shown(value: Any) -> str:
+    """An entry of a file in a message: its text in Python, or how large it is."""
+    if isinstance(value, Tensor):
+        return f"as a tensor of {value.tolist()}" if value.numel() < 4 else f"as a tensor of {value.numel()} numbers"
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def _check_rate(shapes: Shapes, metadata: Mapping[str, Any], file: str, facts: VoiceFacts) -> None:
@@ -204,6 +212,7 @@ def _config_of(shapes: Shapes, metadata: Mapping[str, Any], file: str, facts: Vo
     second = "convs2" if "dec.resblocks.0.convs1.0.weight_v" in shapes else "convs"
     blocks = list(_each(shapes, f"dec.resblocks.{{}}.{second}.0.weight_v", 2))  # files may store them in any order
     speakers, gin = _shape(shapes, "emb_g.weight", file)
+    dilations = len(_each(shapes, f"dec.resblocks.0.{second}.{{}}.weight_v", 2)) if second == "convs2" else 3
     count = max(len(blocks) // len(generator.upsample_rates), 1)
     return [
         spec,
@@ -217,7 +226,7 @@ def _config_of(shapes: Shapes, metadata: Mapping[str, Any], file: str, facts: Vo
         0,  # dropout, which inference does not use
         "1" if second == "convs2" else "2",
         blocks[:count],
-        [[1, 3, 5]] * count,
+        [[1, 3, 5][: max(dilations, 2)]] * count,
         list(generator.upsample_rates),
         first,
         list(_each(shapes, "dec.ups.{}.weight_v", 2)),

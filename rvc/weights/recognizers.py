@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rvc.errors import BadCheckpoint
 from rvc.weights import onnx_file
+from rvc.weights.wrapper_names import unwrapped, voice_prefixes
 
 HEAD = 512  # bytes at the start of a file that are compared; tar writes its mark at 257
 
@@ -214,9 +215,7 @@ RECOGNIZERS = (
         "train or download it with RVC's own flow",
         tensors=(r"enc_p\.emb_phone\..*", r"flow\.flows\.\d+\.(pre_transformer|post_transformer|enc\.attn_layers)\..*"),
     ),
-    Recognizer(
-        "voice", "an RVC voice", "give it with --model", Role.VOICE, tensors=(r"(module\.)?enc_p\.emb_phone\.weight",)
-    ),
+    Recognizer("voice", "an RVC voice", "give it with --model", Role.VOICE, tensors=(r"enc_p\.emb_phone\.weight",)),
     Recognizer("RMVPE", "an RMVPE model", "it belongs to --rmvpe", Role.RMVPE, tensors=(r"unet\.encoder\..*",)),
     Recognizer(
         "CREPE", "a CREPE model", "it belongs to --crepe", Role.CREPE, tensors=(r"conv1\.weight", r"classifier\.weight")
@@ -282,7 +281,9 @@ def by_content(path: Path) -> Recognizer | None:
 
 def by_tensors(names: Iterable[str]) -> Recognizer | None:
     """The kind of model with tensors of these names; None for an unknown one."""
-    known = [str(name) for name in names]
+    known = [unwrapped(str(name)) for name in names]
+    prefix = next(iter(voice_prefixes(known)), "")
+    known = [name.removeprefix(prefix) for name in known]
     for entry in RECOGNIZERS:
         if entry.tensors and all(any(re.fullmatch(p, name) for name in known) for p in entry.tensors):
             return entry

@@ -59,7 +59,10 @@ CONTAINER_MODULES = {
     "uuid",
     "zoneinfo",
 }
-PLAIN_TYPES = {
+PLAIN_TYPES = {  # of the builtins; protocols up to 2 write some under their names in Python 2
+    "Ellipsis",
+    "NotImplemented",
+    "basestring",
     "bool",
     "bytearray",
     "bytes",
@@ -69,6 +72,7 @@ PLAIN_TYPES = {
     "frozenset",
     "int",
     "list",
+    "long",
     "object",
     "range",
     "set",
@@ -76,6 +80,7 @@ PLAIN_TYPES = {
     "str",
     "tuple",
     "unicode",
+    "xrange",
 }
 STORAGES = {
     "DoubleStorage": torch.float64,
@@ -92,7 +97,7 @@ STORAGES = {
 
 
 RUNNERS = re.compile(  # functions outside the standard library that load or run code when they are called
-    r"torch\.(load|hub\..*|package\..*|jit\..*|serialization\..*|utils\..*|distributed\..*|multiprocessing\..*)"
+    r"torch\.(load|hub\..*|package\..*|jit\..*|serialization\.(?!_get_layout$).*|utils\..*|distributed\..*|multiprocessing\..*)"
     r"|numpy\.(load|loads|f2py\..*|testing\..*|distutils\..*)|(joblib|dill|cloudpickle|pandas)\..*load.*|pandas\.read_.*"
 )
 NUMBERS_IN_ARRAY = 4096  # of a NumPy array beside the weights, such as a histogram; a larger one is passed over
@@ -140,8 +145,8 @@ class NumpyType(Placeholder):
             self.order = state[1]
 
     def read(self, data: Any, count: int) -> Any:
-        """The numbers in `data` as a list of Python values; None for another type of number or of content."""
-        if not isinstance(data, bytes) or re.fullmatch(r"[biufc]\d{1,2}", self.code) is None:
+        """The numbers or texts in `data` as a list of Python values; None for another type of content."""
+        if not isinstance(data, bytes) or re.fullmatch(r"[biufc]\d{1,2}|U\d{1,4}", self.code) is None:
             return None
         try:
             return np.frombuffer(data, np.dtype(self.order + self.code), count).tolist()
@@ -304,6 +309,8 @@ def _is_executable(module: str, name: str) -> bool:
         "copy_reg._reconstructor",
         "_codecs.encode",
         "types.SimpleNamespace",
+        "logging.getLogger",
+        "re._compile",
     )
     return root in STANDARD_LIBRARY and not harmless
 
@@ -395,9 +402,10 @@ def read_zip(path: Path, kind: type[SafeUnpickler] = SafeUnpickler) -> tuple[Any
     """Read torch.save's zip format: the pickle `*/data.pkl` and the storages `*/data/KEY`.
 
     Returns:
-        The unpickled object, and storage key → (offset in the file, bytes). A compressed storage is left out.
+        The unpickled object, and storage key → (offset in the file, bytes).
     Raises:
-        BadCheckpoint: the file is another kind of zip file, big-endian, or has a pickle of more than 64 MB.
+        BadCheckpoint: the file is another kind of zip file, compressed or big-endian, or has a pickle of more than
+            64 MB.
     """
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         names = [name for name in archive.namelist() if name == "data.pkl" or name.endswith("/data.pkl")]
@@ -413,7 +421,12 @@ def read_zip(path: Path, kind: type[SafeUnpickler] = SafeUnpickler) -> tuple[Any
         content, _ = unpickle(io.BytesIO(archive.read(names[0])), kind)
         storages = {}
         for info in archive.infolist():
-            if info.filename.startswith(f"{prefix}data/") and info.compress_type == zipfile.ZIP_STORED:
+            if info.filename.startswith(f"{prefix}data/"):
+                if info.compress_type != zipfile.ZIP_STORED:
+                    raise BadCheckpoint(
+                        f"{path.name} was packed again as a compressed zip file, expected one without compression as "
+                        "torch.save writes it; download the original file, or unpack it and pack it with zip -0"
+                    )
                 file.seek(info.header_offset)
                 header = struct.unpack("<4s5H3I2H", file.read(30))
                 start = info.header_offset + 30 + header[9] + header[10]

@@ -114,7 +114,7 @@ def test_leftovers_of_training_are_ignored(folder, name):
     check_hubert(change(folder, lambda weights: weights | {name: torch.ones(1)}), "v1")
 
 
-@pytest.mark.parametrize("prefix", ["hubert.", "module.", "model.", "module.hubert."])
+@pytest.mark.parametrize("prefix", ["hubert.", "module.", "model.", "module.hubert.", "_orig_mod.", "_orig_mod.model."])
 def test_prefixes_of_names_are_left_out(folder, prefix):
     check_hubert(change(folder, lambda weights: {prefix + name: tensor for name, tensor in weights.items()}), "v1")
 
@@ -256,3 +256,18 @@ def test_a_file_of_the_legacy_format_is_not_copied_to_memory(tmp_path):
         networks = [load_hubert(path, policy=policy) for path in (folder, tmp_path)]
         expected, legacy = (extract(sound, network, "v1") for network in networks)
         assert torch.equal(expected, legacy)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("conv_stride", [10, 2, 2, 2, 2, 2, 2]),
+        ("conv_stride", [5, 2, 2, 2, 2, 2, 0]),
+        ("conv_kernel", [10, 3, 3, 3, 3, 2, 3]),
+        ("layer_norm_eps", -1),
+        ("layer_norm_eps", float("nan")),
+    ],
+)
+def test_numbers_that_no_tensor_shows_are_checked_before_a_network_is_built(folder, name, value):
+    with pytest.raises(BadCheckpoint, match=rf"the HuBERT config\.json has {name} = .*, (but|expected) .*; (use|is) "):
+        check_hubert(change(folder, **{name: value}), "v1")

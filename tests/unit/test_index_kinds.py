@@ -218,3 +218,17 @@ def test_the_same_file_is_opened_in_a_child_once(tmp_path, monkeypatch):
     index_probe.probe(path, "a scalar quantizer")
     monkeypatch.setattr(index_probe.subprocess, "run", None)
     assert index_probe.probe(path, "a scalar quantizer")["total"] == 300
+
+
+@pytest.mark.parametrize("factory, is_refused", [("LSH", True), ("IVF8,FlatDedup", True), ("Flat", False)])
+def test_inspect_describes_an_index_that_a_conversion_refuses(tmp_path, factory, is_refused):
+    path = tmp_path / "a.index"
+    index = faiss.index_factory(16, factory)
+    rows = np.random.default_rng(0).standard_normal((400, 16), dtype=np.float32)
+    index.train(rows)
+    index.add(rows)
+    faiss.write_index(index, str(path))
+    report = inspect(path)
+    assert report["kind"] == "index"
+    assert report["playable"] is not is_refused
+    assert len(report["missing"]) == is_refused

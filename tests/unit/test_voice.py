@@ -244,8 +244,8 @@ def test_unknown_entries_are_reported(tmp_path):
         ("True", "'True'"),
         ("yes", "'yes'"),
         ("是", "'是'"),
-        (torch.tensor(1), "1"),
-        (torch.ones(2), "[1.0, 1.0]"),
+        (torch.tensor(1), "as a tensor of 1"),
+        (torch.ones(2), "as a tensor of [1.0, 1.0]"),
         (2, "2"),
     ],
 )

@@ -1,7 +1,10 @@
 """Voices that forks and tools write: what is played, what is noted, and what is refused, in which words."""
 
+import collections
 import datetime
+import json
 import pathlib
+import re
 import types
 
 import numpy as np
@@ -165,7 +168,7 @@ def test_both_namings_of_weight_norm_are_played_if_they_agree(tmp_path):
     expected = sound_of(load_voice(saved(tmp_path, content())))
     assert torch.equal(sound_of(load_voice(saved(tmp_path, made | {"weight": weight}, "b.pth"))), expected)
     weight["dec.ups.0.parametrizations.weight.original0"] = 2 * weight["dec.ups.0.weight_g"]
-    with pytest.raises(BadCheckpoint, match=r"dec\.ups\.0\.weight_g under both namings .* and the two differ"):
+    with pytest.raises(BadCheckpoint, match=r"dec\.ups\.0\.weight_g under two names, and the two differ"):
         load_voice(saved(tmp_path, made | {"weight": weight}))
 
 
@@ -173,7 +176,7 @@ def test_names_of_data_parallel_training_are_read(tmp_path):
     made = training()
     made["model"] = {f"module.{name}": tensor for name, tensor in made["model"].items()}
     voice = load_voice(saved(tmp_path, made, "G_7.pth"))
-    assert "the names begin with `module.` (DataParallel)" in voice.odd
+    assert "the names contain those of wrappers, such as DataParallel's `module.`" in voice.odd
 
 
 @pytest.mark.parametrize(
@@ -371,3 +374,122 @@ def test_a_generator_that_is_no_hifigan_is_named_whatever_its_tensors_are_called
         load_voice(saved(tmp_path, made))
     assert str(refusal.value).startswith(f"alto.pth {message}")
     assert str(refusal.value).endswith("this program plays voices with the HiFi-GAN generator only")
+
+
+WRAPPED = {  # how the names of the file are made from a voice's
+    "torch.compile": lambda name: f"_orig_mod.{name}",
+    "both orders": lambda name: f"module._orig_mod.{name}",
+    "a part compiled": lambda name: name.replace("dec.", "dec._orig_mod."),
+    "a part only": lambda name: f"module.{name}" if name.startswith("flow") else name,
+    "FSDP": lambda name: f"_fsdp_wrapped_module.{name}",
+    "an object": lambda name: f"net_g.{name}",
+    "two objects": lambda name: f"trainer.net_g.module.{name}",
+}
+
+
+@pytest.mark.parametrize("how", WRAPPED)
+def test_names_of_wrappers_and_of_objects_around_a_voice_are_left_out(tmp_path, how):
+    made = content()
+    plain = load_voice(saved(tmp_path, made))
+    made["weight"] = {WRAPPED[how](name): tensor for name, tensor in made["weight"].items()}
+    voice = load_voice(saved(tmp_path, made, "b.pth"))
+    assert (voice.sizes, voice.config) == (plain.sizes, plain.config)
+    assert any("the names" in note for note in voice.odd)
+
+
+def test_another_vocoder_is_named_whatever_wraps_it(tmp_path):
+    names = ("enc_p.emb_phone.weight", "dec.mrfs.0.0.layers.0.conv1.weight_g")
+    made = content() | {"weight": {f"_orig_mod.net_g.{name}": torch.ones(2, 2) for name in names}}
+    with pytest.raises(BadCheckpoint, match="MRF HiFi-GAN vocoder"):
+        load_voice(saved(tmp_path, made))
+
+
+@pytest.mark.parametrize("key", ["state_dict", "net_g", "generator", "params"])
+@pytest.mark.parametrize("with_config", [True, False])
+def test_a_voice_under_any_entry_of_the_file_is_played(tmp_path, key, with_config):
+    made = content()
+    file = {key: made["weight"], "step": 3} | ({"config": made["config"], "version": "v2"} if with_config else {})
+    voice = load_voice(saved(tmp_path, file))
+    assert voice.version == "v2"
+    assert voice.kind == ("voice" if with_config else "training checkpoint")
+
+
+def test_two_voices_in_one_file_are_refused(tmp_path):
+    weight = content()["weight"]
+    message = "holds several voices, under net_g, ema; save one of them alone"
+    with pytest.raises(BadCheckpoint, match=message):
+        load_voice(saved(tmp_path, {"net_g": weight, "ema": weight}))
+    both = {f"{prefix}.{name}": tensor for name, tensor in weight.items() for prefix in ("a", "b")}
+    with pytest.raises(BadCheckpoint, match=r"holds several voices, whose names begin with a\., b\.; save one"):
+        load_voice(saved(tmp_path, {"weight": both}))
+
+
+def test_a_file_without_tensors_is_described_by_its_entries(tmp_path):
+    made = content() | {"weight": {"emb_g.weight": np.ones(9999)}}
+    with pytest.raises(BadCheckpoint, match=r"holds no tensors, only emb_g\.weight; expected an RVC voice"):
+        load_voice(saved(tmp_path, made))
+
+
+@pytest.mark.parametrize(
+    "entries, name",
+    [
+        ({"embedder_model": ["spin"]}, "spin"),
+        ({"embedder_model": {"name": "Spin_V2"}}, "spin-v2"),
+        ({"embedder_model": np.str_("spin")}, "spin"),
+        ({"embedder_model": pathlib.PurePosixPath("/a/spin")}, "an object of pathlib.PurePosixPath"),
+        ({"embedder_model": b"spin"}, "an object of bytes"),
+        ({"embedder_model": "contentvec", "embedder_name": "spin"}, "spin"),
+        ({"embedder_model": "ContentVec 768 L12"}, "contentvec"),
+        ({"embedder_model": "none", "embedder_name": "auto"}, None),
+        ({"embedder_model": None}, None),
+        ({"embedder_model": 0}, None),
+    ],
+    ids=str,
+)
+def test_an_embedder_is_read_whatever_the_type_of_its_entry(tmp_path, entries, name):
+    embedder = load_voice(saved(tmp_path, content() | entries)).embedder
+    assert (embedder.name if embedder else None) == name
+
+
+@pytest.mark.parametrize(
+    "layer, is_played", [("12", 1), (torch.tensor(12), 1), ("last", 1), (12.0, 1), ("9", 0), ([9], 0)]
+)
+def test_a_layer_of_the_embedder_is_read_whatever_its_type(tmp_path, layer, is_played):
+    path = saved(tmp_path, content() | {"embedder_output_layer": layer})
+    if is_played:
+        load_voice(path)
+    else:
+        with pytest.raises(BadCheckpoint, match=r"was trained on layer .* of its embedder"):
+            load_voice(path)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize(
+    "entry", [range(3), collections.defaultdict(int), ..., NotImplemented, torch.eye(2).to_sparse(), re.compile("a")]
+)
+def test_plain_values_are_passed_over_under_their_names_in_python_2_too(tmp_path, entry, protocol):
+    torch.save(content() | {"extra": entry}, tmp_path / "a.pth", pickle_protocol=protocol)
+    load_voice(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize(
+    "f0, shown", [(torch.tensor(1), "as a tensor of 1"), (torch.ones(99), "as a tensor of 99 numbers"), ("y" * 99, "…")]
+)
+def test_an_f0_of_any_type_is_noted_in_one_line(tmp_path, f0, shown):
+    (note,) = load_voice(saved(tmp_path, content() | {"f0": f0})).warnings
+    assert shown in note
+    assert len(note) < 150
+    assert "\n" not in note
+
+
+def test_lists_of_a_config_may_be_tensors(tmp_path):
+    made = content()
+    made["config"][12] = torch.tensor(made["config"][12])
+    assert load_voice(saved(tmp_path, made)).config == load_voice(saved(tmp_path, content(), "b.pth")).config
+
+
+def test_the_config_in_the_metadata_of_a_safetensors_file_is_read(tmp_path):
+    made = content()
+    save_file(dict(made["weight"]), tmp_path / "a.safetensors", {"config": json.dumps(made["config"])})
+    voice = load_voice(tmp_path / "a.safetensors")
+    assert "the file holds no config" not in voice.odd

@@ -1,5 +1,6 @@
 """`rvc` of this project as the candidate: single stages, and whole conversions of files and of streams."""
 
+import functools
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +25,7 @@ from parity.rvc_bridge.realtime_stages import RealtimeCase
 from rvc.errors import BadInput
 from rvc.f0 import registry
 from rvc.nn.kernels.backends import selection
+from rvc.nn.kernels.conv import ON_GPU_ONLY
 from rvc.noise import Seeded, Tape
 from rvc.pipeline import offline
 from rvc.pipeline.voice_networks import VoiceNetworks, resolve_device
@@ -202,13 +204,22 @@ class RvcTorch(PredictionSource):
             self._stream = RealtimeCase(case, self.networks(case))
         return self._stream
 
+    @functools.cached_property
+    def _on_cpu(self) -> "RvcTorch":
+        """This candidate on the processor, where what `rvc` computes under a known mistake is predicted."""
+        return self if self.device == "cpu" else RvcTorch(self._files, precision=self._precision_on_cpu)
+
+    @property
+    def _precision_on_cpu(self) -> str:
+        return "float32" if self.precision in ON_GPU_ONLY else self.precision
+
     def guesses(self, case: Case, stage: str, prefix: str, name: str, inputs: Tensors) -> Iterator[Guess]:
         """As `PredictionSource.guesses`."""
-        return network_probes.guesses(self.voice(case), stage, prefix, name, inputs)
+        return network_probes.guesses(self._on_cpu.voice(case), stage, prefix, name, inputs)
 
     def f0_decoder_guesses(self, case: Case, padded: Array) -> Iterator[Guess]:
         """As `PredictionSource.f0_decoder_guesses`."""
-        return f0_decoders.guesses(self.voice(case), padded)
+        return f0_decoders.guesses(self._on_cpu.voice(case), padded)
 
     def f0_salience(self, case: Case, padded: Array) -> Salience | None:
         """As `PredictionSource.f0_salience`."""

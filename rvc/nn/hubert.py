@@ -94,7 +94,7 @@ class Hubert(nn.Module):
                 raise BadCheckpoint(
                     "this HuBERT has no final_proj, which v1 voices need; use a ContentVec model that keeps it"
                 )
-            frames = self.final(frames)
+            frames = self.final(frames).float()
         features: Tensor = frames[None]
         return features
 

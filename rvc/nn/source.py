@@ -61,13 +61,13 @@ def sine_a(f0: Tensor, rate: int, upp: int) -> Tensor:
         float32 (p·upp,), amplitude 0.1.
     """
     step = (f0 / rate) % 1
-    coarse = torch.cumsum(step, 0).mul_(upp)
+    coarse = running_sum(step).mul_(upp)
     coarse = F.interpolate(coarse[None, None], size=f0.numel() * upp, mode="linear", align_corners=True)[0, 0]
     coarse %= 1
     phase_wraps = coarse[1:] < coarse[:-1]
     phase = step.repeat_interleave(upp)
     phase[1:] -= phase_wraps.to(phase.dtype)
-    phase = torch.cumsum(phase, 0)
+    phase = running_sum(phase)
     return phase.mul_(2).mul_(math.pi).sin_().mul_(AMPLITUDE)
 
 
@@ -83,5 +83,15 @@ def sine_b(f0: Tensor, rate: int, upp: int) -> Tensor:
     """
     ramp = (f0 / rate)[:, None] * torch.arange(1, upp + 1, dtype=f0.dtype, device=f0.device)
     advance = torch.fmod(ramp[:-1, -1] + 0.5, 1.0) - 0.5
-    ramp[1:] += torch.fmod(torch.cumsum(advance, 0), 1.0)[:, None]
+    ramp[1:] += torch.fmod(running_sum(advance), 1.0)[:, None]
     return ramp.view(-1).mul_(2 * math.pi).sin_().mul_(AMPLITUDE)
+
+
+def running_sum(x: Tensor) -> Tensor:
+    """The running sum of float32 (n,), accumulated in float64 and rounded once per element.
+
+    torch does so on a CPU; on a GPU it adds float32 numbers, in an order that differs from run to run.
+    """
+    if x.device.type == "cpu":
+        return torch.cumsum(x, 0)
+    return torch.cumsum(x, 0, dtype=torch.float64).to(x.dtype)

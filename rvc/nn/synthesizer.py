@@ -129,12 +129,13 @@ class Synthesizer:
     @torch.inference_mode()
     def prior(self, m: Tensor, logs: Tensor, noise: Tensor) -> Tensor:
         """A sample of the prior, (1, inter, p): m + exp(logs)·noise·0.66666 in that order."""
-        return logs.exp().mul_(noise.to(logs.device)).mul_(TEMPERATURE).add_(m)
+        m, logs, noise = (x.to(self.device) for x in (m, logs, noise))
+        return logs.exp().mul_(noise).mul_(TEMPERATURE).add_(m)
 
     @torch.inference_mode()
     def flow(self, z_p: Tensor, g: Tensor) -> Tensor:
         """The inverse flow: z_p (1, inter, p) and g (1, gin, 1) → z (1, inter, p)."""
-        z: Tensor = self._flow(z_p.to(self.device), g)
+        z: Tensor = self._flow(z_p.to(self.device), g.to(self.device))
         return z
 
     @torch.inference_mode()
@@ -187,7 +188,8 @@ class Synthesizer:
             raise BadInput(
                 f"the source has shape {tuple(source.shape)}, expected (1, 1, {frames * self.upp}) for {frames} frames"
             )
-        return self.generator(z.to(self.device), g, source, first, last)
+        source = None if source is None else source.to(self.device)
+        return self.generator(z.to(self.device), g.to(self.device), source, first, last)
 
     def to_precision(self, precision: str) -> Synthesizer:
         """Compute in float32, bfloat16, float16 or int8 from now on; changes this synthesizer and returns it.

@@ -32,9 +32,9 @@ def one_direction(weights: Mapping[str, Tensor], suffix: str) -> nn.GRU:
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     tensors = {f"{name}_l0": weights[f"fc.0.gru.{name}_l0{suffix}"].to(torch.float32) for name in names}
     hidden, into = tensors["weight_hh_l0"].shape[1], tensors["weight_ih_l0"].shape[1]
-    layer = nn.GRU(into, hidden, device="meta")
+    layer = nn.GRU(into, hidden, device="meta").requires_grad_(False).eval()  # trained layers keep memory for gradients
     layer.load_state_dict(tensors, assign=True)
-    layer.requires_grad_(False).flatten_parameters()
+    layer.flatten_parameters()
     return layer
 
 

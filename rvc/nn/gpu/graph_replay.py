@@ -20,12 +20,17 @@ HELD = 8  # recordings that are kept; each holds the memory of one block
 class Recorder(Protocol):
     """Records the kernels of a function."""
 
-    def __call__(self, run: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+    def __call__(self, run: Callable[[], Tensor], device: torch.device) -> tuple[Tensor, Callable[[], None]]:
         """The result's memory, and a function that computes it again from the inputs' present values."""
 
 
-def cuda_graph(run: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
-    """Capture a function as a CUDA graph."""
+def cuda_graph(run: Callable[[], Tensor], device: torch.device) -> tuple[Tensor, Callable[[], None]]:
+    """Capture a function as a CUDA graph on a device."""
+    with torch.cuda.device(device):
+        return _captured(run)
+
+
+def _captured(run: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -33,7 +38,8 @@ def cuda_graph(run: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
             run()
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # Other threads may load another voice meanwhile, which the default mode would not admit.
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         result = run()
     return result, graph.replay
 
@@ -75,7 +81,8 @@ class Replayed:
         recording = self.recordings.pop(name, None)
         if recording is None:
             held = tuple(x.clone() for x in inputs)
-            recording = Recording(function, held, *self.recorder(lambda: function(*held, **constants)))
+            made = self.recorder(lambda: function(*held, **constants), held[0].device)
+            recording = Recording(function, held, *made)
             for old in list(self.recordings)[: 1 - HELD]:
                 del self.recordings[old]
         else:

@@ -5,7 +5,8 @@ python -m bench.gpu --dry-run [--checkout WEBUI]
 python -m bench.gpu --import RESULTS
 
 --pack writes code, goldens, packages and the original in at most 50 MB; `run.sh` in it measures within 6 minutes.
---dry-run packs for the interpreter here into a temporary folder and runs the same script on the processor.
+--dry-run packs for the interpreter here into a temporary folder and runs the same script on the processor; its results
+are written to out/gpu/.
 --import writes the table of docs/performance.md, bench/results/ and the spread of the original on that card.
 """
 
@@ -19,9 +20,11 @@ from pathlib import Path
 
 from bench.gpu import bare, import_results, pack
 from bench.gpu.packages import PackError
+from bench.measure.workload import ROOT
 from parity.judge import limits
 
 PYTHON = "3.12"  # of images with a CUDA build of torch
+TRIAL_RESULTS = ROOT / "out" / "gpu"  # of the dry run
 PINNED = "parity/data/manifest.json pins spread.json: run `rvc-parity manifest --write`, and commit both together"
 
 
@@ -55,14 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def dry_run(checkout: Path | None) -> int:
-    """Pack into a temporary folder, and run its script with an interpreter that has torch and nothing else."""
+    """Pack into a temporary folder, and run its script with an interpreter that has torch and nothing else.
+
+    Packages are compressed quickly, so that the whole takes less than 5 minutes on two processors.
+    """
     here = ".".join(map(str, sys.version_info[:2]))
     with tempfile.TemporaryDirectory(prefix="rvc-gpu-") as name:
         folder = Path(name) / "pack"
-        print(pack.write(folder, checkout, here).sentence(), flush=True)
+        print(pack.write(folder, checkout, here, is_trial=True).sentence(), flush=True)
         python = bare.interpreter(Path(name) / "bare")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "RVC_"))}
-        command = [str(folder / "run.sh"), "--device", "cpu", "--trial"]
+        command = [str(folder / "run.sh"), "--device", "cpu", "--trial", "--out", str(TRIAL_RESULTS)]
         return subprocess.run(command, env={**kept, "PYTHON": str(python)}, cwd=name, check=False).returncode
 
 

@@ -23,7 +23,7 @@ from bench.gpu.pack import ORIGINAL
 from bench.gpu.parts import REDUCED
 from bench.measure import child
 from bench.measure.workload import Workload, speech
-from bench.sections.realtime_blocks import BLOCKS_PER_TURN, RATE, STREAM_OPTIONS, WARM_UP_BLOCKS
+from bench.sections.realtime_blocks import BLOCKS_PER_TURN, RATE, STREAM_OPTIONS
 
 THREADS = 2
 Save = Callable[[dict[str, Any]], None]
@@ -112,13 +112,13 @@ def live(options: argparse.Namespace, scratch: Path, save: Save) -> None:
                 command += ["--graphs"] if options.device == "cuda" else []
             try:
                 servers[name] = stack.enter_context(child.Server(command, threads=THREADS))
-                servers[name].request(WARM_UP_BLOCKS)
+                servers[name].request(options.blocks_per_turn)
             except child.ChildFailed as failed:
                 servers.pop(name, None)
                 result["not_measured"][name] = str(failed)
         for turn in range(options.turns):
             for name in servers if turn % 2 == 0 else reversed(servers):
-                answer = servers[name].request(BLOCKS_PER_TURN)
+                answer = servers[name].request(options.blocks_per_turn)
                 times.setdefault(name, []).extend(answer["ms"])
                 result["rows"][name] = block_row(times[name], options.block) | {"device_mib": answer.get("device_mib")}
             save({**result, "turns": turn + 1})
@@ -145,6 +145,7 @@ def main() -> int:
     parser.add_argument("--context", type=float, default=2.5)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--turns", type=int, default=6)
+    parser.add_argument("--blocks-per-turn", type=int, default=BLOCKS_PER_TURN)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     saved: dict[str, Any] = {"rows": {}}

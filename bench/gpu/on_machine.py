@@ -23,12 +23,13 @@ from typing import Any
 import torch
 
 from bench.gpu.pack import ABOUT
-from bench.gpu.parts import FULL, REDUCED, TOTAL, TRIAL, Part, parts
+from bench.gpu.parts import FULL, REDUCED, TOTAL, Part, parts, trial
 from bench.measure import unit
 
 FORMAT = "rvc-gpu/1"
 RESULTS = "results.json"
 MESSAGE = 1500  # characters of stderr that are kept
+TERMINATED = 128 + signal.SIGTERM  # exit code, as a shell states it
 
 
 class State(StrEnum):
@@ -73,7 +74,8 @@ def run_part(part: Part, left: float, log: Path) -> dict[str, Any]:
             code: int | None = process.wait(limit)
         except subprocess.TimeoutExpired:
             code = None
-        end(process)
+        finally:  # also where this run itself is ended
+            end(process)
     answer: dict[str, Any] = {"seconds": time.monotonic() - start}
     if code is None:
         answer |= {"state": State.OUT_OF_TIME, "message": f"ended after its {limit:.0f} s"}
@@ -90,6 +92,11 @@ def end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def leave(*_: object) -> None:
+    """Leave the program; `run_part` ends the part that runs."""
+    sys.exit(TERMINATED)
 
 
 def read_result(part: Part) -> dict[str, Any]:
@@ -132,8 +139,10 @@ def main(arguments: list[str] | None = None) -> int:
         "machine": machine(options.device),
         "parts": {},
     }
-    for part in parts(options.pack.resolve(), about, options.device, out, TRIAL if options.trial else FULL):
-        left = options.started + TOTAL - time.time()
+    lengths = trial(about) if options.trial else FULL
+    signal.signal(signal.SIGTERM, leave)
+    for part in parts(options.pack.resolve(), about, options.device, out, lengths):
+        left = options.started + TOTAL * lengths.patience - time.time()
         answer = run_part(part, left, out / f"{part.name.replace(' ', '-')}.log")
         results["parts"][part.name] = answer
         results["seconds"] = time.time() - options.started

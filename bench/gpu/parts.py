@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 TOTAL = 360.0  # seconds of the whole run, with the unpacking
 # The reduced precision that is judged on a device: float16 is refused on a processor.
@@ -15,21 +16,35 @@ class Lengths:
     """How much is measured.
 
     Attributes:
-        short, long: seconds of audio of the conversions.
-        turns: turns of ten live blocks of each program.
-        repeats: conversions in one process.
+        seconds: lengths of the conversions.
         blocks: (block, context) in seconds of the live streams.
+        turns: turns of live blocks of each program.
+        blocks_per_turn: blocks of each turn; as many are converted before the first turn, and not counted.
+        repeats: conversions in one process.
+        reduced_case: the golden that is judged in the reduced precision; None: all.
+        patience: factor on the limits of the parts and of the whole.
     """
 
-    short: float = 30.0
-    long: float = 600.0
-    turns: int = 6
-    repeats: int = 3
+    seconds: tuple[float, ...] = (30.0, 600.0)
     blocks: tuple[tuple[float, float], ...] = ((0.25, 2.5), (0.1, 1.0))
+    turns: int = 6
+    blocks_per_turn: int = 10
+    repeats: int = 3
+    reduced_case: str | None = None
+    patience: float = 1.0
 
 
 FULL = Lengths()
-TRIAL = Lengths(short=2.0, long=4.0, turns=1, repeats=1)  # on a processor, where only the script is tried
+
+
+def trial(about: Mapping[str, object]) -> Lengths:
+    """One small measurement of each kind, for a processor, where only the script is tried.
+
+    Args:
+        about: about.json of the packed folder.
+    """
+    first, *_ = cast(list[str], about["for_original"])
+    return Lengths((1.0,), ((0.25, 0.5),), turns=1, blocks_per_turn=2, repeats=1, reduced_case=first, patience=4.0)
 
 
 @dataclass(frozen=True)
@@ -71,23 +86,25 @@ def parts(pack: Path, about: Mapping[str, object], device: str, out: Path, lengt
         folder = out / f"parity-{precision}"
         choice = () if precision == "float32" else ("--precision", precision, "--tier", precision)
         goldens = ("--goldens", str(pack / "code" / "goldens" / "cases"), "--out", str(folder))
-        command = (*python, "parity", "run", *where, *choice, *goldens)
+        few = () if precision == "float32" or lengths.reduced_case is None else ("--case", lengths.reduced_case)
+        command = (*python, "parity", "run", *where, *choice, *goldens, *few)
         made.append(Part(f"parity {precision}", command, 40.0, folder / "verdict.json", (0, 1, 4)))
     spread = out / "spread.json"
     command = (*python, "bench.gpu.original_spread", "--pack", str(pack), *where, "--out", str(spread))
     made.append(Part("original", command, 50.0, spread, absent=no_original))
     measured = (*python, "bench.gpu.measurements")
     options: tuple[str, ...] = (*where, "--repeats", str(lengths.repeats), "--turns", str(lengths.turns))
+    options += ("--blocks-per-turn", str(lengths.blocks_per_turn))
     options += ("--checkout", str(pack / "original")) if about["original"] else ()
-    short, long = (f"{seconds:g}" for seconds in (lengths.short, lengths.long))
-    for name, task, limit in (
-        (f"offline {short} s", ("offline", "--seconds", short), 45.0),
-        *(
-            (f"live {block:g} s", ("live", "--block", f"{block:g}", "--context", f"{context:g}"), 30.0)
-            for block, context in lengths.blocks
-        ),
-        (f"offline {long} s", ("offline", "--seconds", long), 35.0),
-    ):
+    short, *long = (
+        (f"offline {seconds:g} s", ("offline", "--seconds", f"{seconds:g}"), limit)
+        for seconds, limit in zip(lengths.seconds, (45.0, 35.0), strict=False)
+    )
+    live = (
+        (f"live {block:g} s", ("live", "--block", f"{block:g}", "--context", f"{context:g}"), 30.0)
+        for block, context in lengths.blocks
+    )
+    for name, task, limit in (short, *live, *long):
         result = out / f"{name.replace(' ', '-')}.json"
         made.append(Part(name, (*measured, *task, *options, "--out", str(result)), limit, result))
-    return made
+    return [replace(part, limit=part.limit * lengths.patience) for part in made]

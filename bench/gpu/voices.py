@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ from bench.measure.workload import ROOT
 from parity.goldens import store
 from parity.voices import cache
 
+MOST_PROCESSES = 8  # each holds one file of weights, up to 1.5 GiB while it is drawn
 OF_BENCH = ("v2-40k-f0", "hubert", "rmvpe", "index-v2")
 
 
@@ -24,12 +26,12 @@ def names(goldens: Path) -> list[str]:
 
 
 def main() -> int:
-    """Draw them in two processes, and print what was drawn as JSON."""
+    """Draw them in as many processes as there are processors, eight at most, and print what was drawn as JSON."""
     parser = argparse.ArgumentParser(prog="python -m bench.gpu.voices", description=main.__doc__)
     parser.add_argument("--pack", type=Path, default=ROOT.parent)
     goldens = parser.parse_args().pack / "code" / "goldens" / "cases"
     wanted = names(goldens)
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, MOST_PROCESSES)) as pool:
         list(pool.map(cache.path_of, wanted))
     print(json.dumps({"voices": wanted}))
     return 0

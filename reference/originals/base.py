@@ -20,6 +20,7 @@ import torch
 from parity.goldens.trace_file import Trace
 from parity.hooks.interception import replaced
 from reference.errors import Refusal
+from reference.recording import environment
 from reference.recording.options import Options, Weights
 from reference.runtime_options import ON_CPU, Runtime
 
@@ -58,8 +59,8 @@ class Original(ABC):
         os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
         if self.runtime.device == "cpu":
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-        sys.dont_write_bytecode = True  # write no .pyc files into the user's checkout
+        environment.use_exact_float32()
+        sys.dont_write_bytecode = sys.pycache_prefix is None  # write no .pyc files into the user's checkout
         logging.getLogger("numba").setLevel(logging.WARNING)
         os.chdir(self.folder)
         try:

@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import os
 import subprocess
 import sys
 import tarfile
@@ -101,6 +102,8 @@ def test_a_folder_beyond_the_limit_is_refused_and_leaves_nothing(tmp_path, monke
     with pytest.raises(PackError, match=r"the folder would exceed its limit: \d+\.\d MB of 0: "):
         pack.write(tmp_path / "pack", None, PYTHON, one_wheel)
     assert list(tmp_path.iterdir()) == []
+    trial = pack.write(tmp_path / "pack", None, PYTHON, one_wheel, is_trial=True)
+    assert " MB (compressed quickly, which --pack does not): " in trial.sentence()
 
 
 def test_an_existing_folder_and_a_folder_without_the_original_are_refused(tmp_path, capsys):
@@ -136,6 +139,7 @@ def test_what_no_program_imports_is_trimmed(path, kept):
 
 def test_an_archive_has_the_same_bytes_for_the_same_files(tmp_path):
     files = {"a/b.so": bytes(range(256)) * 40, "a/c.py": b"x = 1\n"}
+    assert lzma.decompress(packages.compress(files, packages.QUICK_PRESET)) == lzma.decompress(packages.compress(files))
     data = packages.compress(files)
     assert data == packages.compress(files) and lzma.decompress(data)
     (tmp_path / "a.tar.xz").write_bytes(data)
@@ -153,10 +157,11 @@ def test_the_parts_end_within_six_minutes(device, tmp_path):
 
 
 def test_without_the_original_its_part_reads_not_measured(tmp_path):
-    made = {part.name: part for part in parts.parts(tmp_path, {"original": False}, "cpu", tmp_path, parts.TRIAL)}
+    about = {"original": False, "for_original": ["some"]}
+    made = {part.name: part for part in parts.parts(tmp_path, about, "cpu", tmp_path, parts.trial(about))}
     answer = on_machine.run_part(made["original"], 100.0, tmp_path / "log")
     assert (answer["state"], answer["message"]) == ("not measured", "not measured: packed without --checkout")
-    assert not [word for word in made["offline 2 s"].command if word == "--checkout"]
+    assert not [word for word in made["offline 1 s"].command if word == "--checkout"]
 
 
 def sleeping(seconds: float, tmp_path: Path, code: int = 0) -> parts.Part:
@@ -172,6 +177,34 @@ def test_a_part_beyond_its_limit_is_ended_with_its_children_and_keeps_its_result
     assert time.monotonic() - start < 20
     assert (answer["state"], answer["message"]) == ("out of time", "ended after its 2 s")
     assert answer["result"] == {"rows": {}}
+
+
+def test_a_trial_measures_one_of_each_kind_and_judges_one_golden_in_the_reduced_precision(tmp_path):
+    about = {"original": True, "for_original": ["some", "other"]}
+    made = {part.name: part for part in parts.parts(tmp_path, about, "cpu", tmp_path, parts.trial(about))}
+    assert list(made) == ["voices", "parity float32", "parity bfloat16", "original", "offline 1 s", "live 0.25 s"]
+    assert made["parity bfloat16"].command[-2:] == ("--case", "some")
+    assert "--case" not in made["parity float32"].command
+
+
+def test_a_run_that_is_ended_ends_the_part_that_runs(tmp_path):
+    """Whoever ends `run.sh` after its time does not know of the part's processes."""
+    log = tmp_path / "child"
+    program = f"import os, time; open({str(log)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    part = f"parts.Part('one', (sys.executable, '-c', {program!r}), 60.0)"
+    run = (
+        "import signal, sys; from pathlib import Path; from bench.gpu import on_machine, parts;"
+        "signal.signal(signal.SIGTERM, on_machine.leave);"
+        f"on_machine.run_part({part}, 60.0, Path({str(tmp_path / 'log')!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", run], cwd=ROOT)
+    while not (log.is_file() and log.read_text()):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(20) == on_machine.TERMINATED
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(log.read_text()), 0)
 
 
 def test_a_part_is_not_begun_without_time(tmp_path):

@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 MOST_GOLDENS = 90e6  # bytes of the wheel of goldens
 MOST_INSTALLED = {"judge": 330e6, "judge and goldens": 450e6}  # bytes of an environment, Python's own packages included
 MOST_SECONDS = 300.0  # processor seconds from an empty environment to the report of a first verdict
+CACHES = ("__pycache__/*", "*.py[cod]")  # of Python, which a program that is run beside the source leaves there
 COMPILED = (".so", ".pyd", ".dll", ".dylib")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -159,7 +160,9 @@ def stage(distribution: Distribution, folder: Path) -> None:
     if distribution.entry.get("compiled"):
         shutil.copy2(ROOT / "setup.py", folder / "setup.py")
     (folder / "pyproject.toml").write_text(own_pyproject(distribution), encoding="utf-8")
-    (folder / "MANIFEST.in").write_text("graft " + "\ngraft ".join(tops(distribution)) + "\n", encoding="utf-8")
+    grafts = [f"graft {top}" for top in tops(distribution)]
+    lines = [*grafts, *(f"global-exclude {pattern}" for pattern in CACHES)]
+    (folder / "MANIFEST.in").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def tops(distribution: Distribution) -> list[str]:
@@ -233,6 +236,14 @@ def check(distribution: Distribution, sdist: Path, wheel: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     if missing := sorted({*distribution.files, "LICENSE", "README.md", "pyproject.toml"} - names):
         raise Wrong(f"{sdist.name} lacks {missing[0]} and {len(missing) - 1} other files")
+    refuse_caches(sdist, names)
+
+
+def refuse_caches(archive: Path, names: Iterable[str]) -> None:
+    """Raise Wrong where an archive holds compiled Python."""
+    for name in sorted(names):
+        if "__pycache__" in name or name.endswith((".pyc", ".pyo")):
+            raise Wrong(f"{archive.name} holds {name}, which it should not")
 
 
 def check_wheel(distribution: Distribution, wheel: Path) -> None:

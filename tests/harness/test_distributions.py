@@ -133,6 +133,21 @@ def test_the_wheel_of_the_judge_holds_every_file_and_no_other(tmp_path: Path) ->
             distributions.check_wheel(judge, other)
 
 
+def test_caches_of_python_are_left_out(tmp_path: Path) -> None:
+    goldens = PROJECT.distributions["rvc-parity-goldens"]
+    assert not [place for place in goldens.files if "__pycache__" in place]
+    onnx = PROJECT.distributions["rvc-onnx"]
+    distributions.stage(onnx, tmp_path)
+    assert (tmp_path / "MANIFEST.in").read_text().splitlines() == [
+        "graft rvc_onnx",
+        "global-exclude __pycache__/*",
+        "global-exclude *.py[cod]",
+    ]
+    for name in ("docs/examples/__pycache__/a.cpython-311.pyc", "a.pyc"):
+        with pytest.raises(distributions.Wrong, match=r"goldens\.tar\.gz holds .*, which it should not"):
+            distributions.refuse_caches(Path("goldens.tar.gz"), ["docs/a.py", name])
+
+
 def test_the_page_of_the_distributions_lists_all_that_is_not_tried_without_torch() -> None:
     text = " ".join((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split())
     assert [what for what in NotTried if what.removeprefix("margins of the decisions of ") not in text] == []

@@ -6,7 +6,7 @@ other block states another language: `text` for outputs and diagrams.
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -41,6 +41,19 @@ def blocks(page: Path) -> Iterator[Block]:
     """The fenced blocks of a page."""
     for match in re.finditer(r"^( *)```(\w*)\n(.*?)^\1```$", page.read_text(encoding="utf-8"), re.M | re.S):
         yield Block(page, match[2], [line.removeprefix(match[1]) for line in match[3].splitlines()])
+
+
+def shows(expected: Iterable[str], printed: str) -> bool:
+    """Whether an output of a page is what a command prints.
+
+    A line that is "…" stands for any lines, and a line that ends with "…" for one with that beginning; every other line
+    is complete.
+    """
+    pattern = "".join(
+        r"(?:.*\n)*?" if line == "…" else re.escape(line.removesuffix("…")) + (r".*\n" if line.endswith("…") else r"\n")
+        for line in expected
+    )
+    return re.fullmatch(pattern, printed.rstrip("\n") + "\n") is not None
 
 
 def outside_blocks(page: Path) -> str:

@@ -147,7 +147,8 @@ def _reads(stage: Stage) -> str:
         if isinstance(read, Earlier):
             names.append(f"{read.local} of {'all earlier blocks' if read.all_blocks else 'the block before'}")
         else:
-            names.append(read if isinstance(read, str) else " or else ".join(read))
+            only = " (voices with F0)" if stages.lacks_without_f0(stage, read) else ""
+            names.append(f"{read}{only}" if isinstance(read, str) else " or else ".join(read))
     return f"Reads {', '.join(names)}. " if names else ""
 
 

@@ -14,7 +14,7 @@ from parity import stages
 from parity.errors import ParityError
 from parity.goldens import closed_schema
 from parity.goldens.store import Case
-from parity.stages import Fact, Scope, Stage, TensorName, Weights
+from parity.stages import Scope, Stage, TensorName, Weights
 from parity.stages.profile_table import METHODS, PROFILES, weight_files
 
 PROTOCOL = "rvc-parity/1"
@@ -310,15 +310,10 @@ def _stage_row(stage: stages.Stage) -> str:
 
 
 def _reads(stage: stages.Stage) -> list[str]:
-    return [_read(stage, entry) + _where(stage, entry) for entry in stage.reads]
-
-
-def _where(stage: stages.Stage, entry: stages.Read) -> str:
-    """Where a stage that every voice has gets an input that voices without F0 lack."""
-    if not isinstance(entry, str) or all(Fact.F0 in row.needs for row in stage.makes):
-        return ""
-    optional = any(Fact.F0 in row.needs for other in stages.every() for row in other.makes if row.name == entry)
-    return " (voices with F0)" if optional else ""
+    return [
+        _read(stage, entry) + (" (voices with F0)" if stages.lacks_without_f0(stage, entry) else "")
+        for entry in stage.reads
+    ]
 
 
 def _read(stage: stages.Stage, entry: stages.Read) -> str:

@@ -91,8 +91,16 @@ def select(goldens: Path, selection: Selection) -> Selected:
         cases = [(case.folder, case) for case in fewest]
     ordered = sorted(cases, key=lambda pair: ("" if pair[1] is None else str(pair[1].voice.get("kind")), pair[0].name))
     narrow = selection.case is not None or selection.profile is not None or selection.quick
-    narrow = narrow or (selection.names is not None and not set(selection.names) >= {path.name for path in available})
+    narrow = narrow or _left_out(available, selection)
     return Selected([folder for folder, _ in ordered], notes, not narrow)
+
+
+def _left_out(available: Sequence[Path], selection: Selection) -> bool:
+    """Whether the names of a selection leave out a golden that has its stages."""
+    if selection.names is None:
+        return False
+    others = [_opened(folder) for folder in available if folder.name not in selection.names]
+    return any(case is None or verdict.has(case, selection.stage) for case in others)
 
 
 def golden_of(path: Path, goldens: Path) -> Path:

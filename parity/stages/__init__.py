@@ -25,6 +25,7 @@ from parity.stages.stage_table import every as every
 from parity.stages.stage_table import expected as expected
 from parity.stages.stage_table import is_input as is_input
 from parity.stages.stage_table import is_known as is_known
+from parity.stages.stage_table import lacks_without_f0 as lacks_without_f0
 from parity.stages.stage_table import misplaced_reads as misplaced_reads
 from parity.stages.stage_table import names as names
 from parity.stages.stage_table import offline as offline

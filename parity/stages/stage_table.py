@@ -6,7 +6,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from parity.stages.stage import Earlier, Facts, Read, Stage, Tensor
+from parity.stages.stage import Earlier, Fact, Facts, Read, Stage, Tensor
 from parity.stages.tensor_name import Scope, TensorName, index_of, prefix, scope_of
 
 
@@ -162,6 +162,13 @@ def reads(stage: Stage, prefix: str, present: Iterable[str]) -> list[str]:
                 addresses += here
                 break
     return addresses
+
+
+def lacks_without_f0(stage: Stage, read: Read) -> bool:
+    """Whether a stage that every voice has gets this input for voices with F0 only."""
+    if not isinstance(read, str) or all(Fact.F0 in row.needs for row in stage.makes):
+        return False
+    return any(Fact.F0 in row.needs for other in every() for row in other.makes if row.name == read)
 
 
 def alternatives(read: Read) -> tuple[str, ...]:

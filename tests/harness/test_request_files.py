@@ -20,6 +20,7 @@ from parity.cli import main as command_line
 from parity.errors import UsageError
 from parity.goldens import store
 from parity.runs import run as running
+from parity.runs import selection
 from parity.rvc_bridge import counterfactual, voice_files
 
 GOLDENS = Path(__file__).parents[2] / store.GOLDENS
@@ -110,6 +111,18 @@ def test_the_commands_write_requests_and_judge_outputs(
     assert capsys.readouterr().err == (
         "parity: --resume continues a run of a program; files are judged from the start, so leave it out\n"
     )
+
+
+def test_requests_of_all_goldens_that_have_a_stage_are_a_complete_choice(goldens: Path) -> None:
+    values = {name: value for name, value in tensors().items() if "retrieval" not in name}
+    changes = {"options": META["options"] | {"index_rate": 0}, "voice": META["voice"] | {"index": None}}
+    store.save_case(goldens / "without-index", values, META | {"name": "without-index"} | changes)
+
+    def complete(*names: str, stage: str | None = "retrieval.blended") -> bool:
+        return selection.select(goldens, selection.Selection(stage=stage, names=names)).complete
+
+    assert complete("small", "other") and not complete("small")
+    assert not complete("small", "other", stage=None) and not complete("small", "other", stage="trim")
 
 
 def test_what_is_not_answered_is_not_tested(goldens: Path, tmp_path: Path) -> None:

@@ -170,7 +170,8 @@ def mutants(session: nox.Session) -> None:
 @nox.session(default=False)
 def field(session: nox.Session) -> None:
     """Judge public implementations, each in its own environment; -- NAME … for some, --checkout NAME=DIR for one."""
-    install(session, "tests")
+    # What the goldens of field/cases.toml need. Python compiles what is imported, which is less than pip would.
+    session.install("--no-compile", *CONSTRAINTS, "-e", ".[pm,harvest]")
     session.run("python", "-m", "field", *session.posargs)
 
 

@@ -51,7 +51,8 @@ def _environment(lock: Lock) -> Path:
     listed.write_text("\n".join(lock.packages), encoding="utf-8")
     pip = [str(_interpreter(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # The lock is complete; the requirements of old programs contradict each other, so pip does not resolve them again.
-    _run([*pip, "--no-deps", "--ignore-installed", "-r", str(listed)])
+    # Compiling all modules takes a minute for the packages of common.lock; Python compiles those that are imported.
+    _run([*pip, "--no-deps", "--no-compile", "--ignore-installed", "-r", str(listed)])
     (folder / _COMPLETE).touch()
     return folder
 

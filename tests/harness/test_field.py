@@ -22,6 +22,7 @@ from parity.errors import ParityError
 from parity.goldens import store
 from parity.stages import TensorKind
 from parity.stages.profile_table import PROFILES
+from rvc.f0 import registry
 from tools import field_page
 
 PROGRAMS = programs()
@@ -79,6 +80,14 @@ def test_at_least_five_programs_have_faults_with_code_that_shows_them() -> None:
 def test_the_goldens_exist_and_have_the_profile_that_is_stated() -> None:
     for golden in goldens():
         assert store.open_case(store.GOLDENS / golden.name).profile == golden.profile
+
+
+def test_the_session_installs_the_f0_methods_that_the_goldens_need() -> None:
+    session = (FOLDER.parent / "noxfile.py").read_text(encoding="utf-8").partition("def field(")[2]
+    installed = session.partition('".[')[2].partition("]")[0].split(",")
+    cases = [store.open_case(FOLDER.parent / "goldens" / "cases" / golden.name) for golden in goldens()]
+    needed = {registry.METHODS[str(case.options["f0_method"])].extra for case in cases} - {None}
+    assert needed == set(installed)
 
 
 def test_the_committed_results_fit_the_schema_and_name_programs() -> None:

@@ -3,7 +3,9 @@
 python -m reference.run_timed IN --model voice.pth --hubert DIR [--rmvpe FILE] [--index FILE] [the options of run_live]
 
 The original draws its own noise and no tensor is copied. Four durations are measured: total, F0, features, synthesizer.
---repeat N prints those of each conversion (`each`); on a GPU, `device_mib` is the peak of its memory.
+--repeat N prints those of each conversion (`each`); on a GPU, `device_mib` is the peak of its memory. With --serve the
+program prints one JSON line when the original is imported, and such a report for each line N on stdin, after N
+conversions; the first of them loads the voice.
 """
 
 import argparse
@@ -68,6 +70,7 @@ def arguments_parser() -> argparse.ArgumentParser:
     made = parser(trace=False)
     made.prog, made.description = "python -m reference.run_timed", __doc__
     made.add_argument("--threads", type=int, default=2)
+    made.add_argument("--serve", action="store_true", help="convert as often as each line of stdin states")
     made.add_argument("--repeat", type=int, default=1, metavar="N", help="convert N times in one process")
     add_runtime(made)
     return made
@@ -79,18 +82,22 @@ def main(arguments: list[str] | None = None) -> int:
     options, weights = options_and_weights(namespace)
     try:
         audio = require_file(namespace.input, "IN", "a conversion")
-        runtime, each = runtime_of(namespace), list[dict[str, float]]()
+        runtime = runtime_of(namespace)
         with open_original(namespace.original, weights, namespace.checkout, namespace.threads, runtime) as original:
             module = sys.modules[type(original).__module__]
             with replaced(module, OfflineTaps=Stopwatch):
-                for _ in range(namespace.repeat):
-                    original.convert(audio, options, "timed")
-                    each.append(Stopwatch.seconds)
+                if namespace.serve:
+                    print(json.dumps({"loaded": True}), flush=True)
+                for count in map(int, sys.stdin) if namespace.serve else (namespace.repeat,):
+                    each = list[dict[str, float]]()
+                    for _ in range(count):
+                        original.convert(audio, options, "timed")
+                        each.append(Stopwatch.seconds)
+                    report = {"original": namespace.original, "seconds": each[-1], "each": each}
+                    print(json.dumps({**report, "device_mib": device_mib(runtime)}), flush=True)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2
-    report = {"original": namespace.original, "seconds": each[-1], "each": each, "device_mib": device_mib(runtime)}
-    print(json.dumps(report))
     return 0
 
 

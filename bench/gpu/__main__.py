@@ -12,13 +12,14 @@ are written to out/gpu/.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.gpu import bare, import_results, pack
+from bench.gpu import bare, import_results, on_machine, pack
 from bench.gpu.packages import PackError
 from bench.measure.workload import ROOT
 from parity.judge import limits
@@ -69,7 +70,13 @@ def dry_run(checkout: Path | None) -> int:
         python = bare.interpreter(Path(name) / "bare")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "RVC_"))}
         command = [str(folder / "run.sh"), "--device", "cpu", "--trial", "--out", str(TRIAL_RESULTS)]
-        return subprocess.run(command, env={**kept, "PYTHON": str(python)}, cwd=name, check=False).returncode
+        signal.signal(signal.SIGTERM, on_machine.leave)
+        process = subprocess.Popen(command, env={**kept, "PYTHON": str(python)}, cwd=name)
+        try:
+            return process.wait()
+        finally:  # also where this program is ended
+            process.terminate()
+            process.wait()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Speed and memory of `rvc` and the original on a device: conversions in one process each, and live blocks in turn.
+"""Speed and memory of `rvc` and the original on a device: conversions and live blocks in turn, each in its process.
 
 python -m bench.gpu.measurements offline --seconds 30 --device cuda --checkout DIR --out FILE
 python -m bench.gpu.measurements live --block 0.1 --context 1 --device cuda --checkout DIR --out FILE
@@ -11,7 +11,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -30,64 +31,95 @@ Save = Callable[[dict[str, Any]], None]
 
 
 def offline(options: argparse.Namespace, scratch: Path, save: Save) -> None:
-    """Conversions of one length: the first one after the start of a process, then as many as `repeats`.
-
-    The original runs before and after the programs of rvc.
-    """
+    """Conversions of one length: the first one after the start of a process, then as many as `repeats` in turn."""
     workload = Workload(speech(options.seconds, scratch), options.seconds, threads=THREADS)
     result: dict[str, Any] = {"seconds_of_audio": options.seconds, "rows": {}, "not_measured": {}}
-    for turn, name in enumerate(in_order(options)):
-        row = result["rows"].setdefault(name, {"each": []})
-        try:
-            if name.startswith("rvc"):
-                _convert_with_rvc(workload, options, name.partition(" ")[2], row)
-            else:
-                _convert_with_original(workload, options, name.partition(" ")[2] == "float16", row)
-        except child.ChildFailed as failed:
-            result["not_measured"][name] = str(failed)
-            del result["rows"][name]
-        save(summarized(result, turn + 1))
+    commands = {name: _conversion_command(name, workload, options) for name in programs(options)}
+    with ExitStack() as stack:
+        servers = started(commands, stack, result["not_measured"])
+        for name, (server, ready) in list(servers.items()):
+            if (answer := _answer(servers, name, server, 1, result["not_measured"])) is not None:
+                first = answer["each"][0]
+                row = {"each": [], "first": first, "first_conversion_seconds": ready + first["total"]}
+                result["rows"][name] = row
+        for turn in range(options.repeats):
+            for name, (server, _) in list(servers.items()) if turn % 2 == 0 else list(reversed(servers.items())):
+                if (answer := _answer(servers, name, server, 1, result["not_measured"])) is not None:
+                    result["rows"][name]["each"] += answer["each"]
+                    result["rows"][name]["device_mib"] = answer["device_mib"]
+                    save(summarized(result, turn + 1))
 
 
-def in_order(options: argparse.Namespace) -> list[str]:
-    """The programs in the order of their runs, such as "rvc float16" and "original float16"."""
+Servers = dict[str, tuple[child.Server, float]]
+
+
+def _answer(
+    servers: Servers, name: str, server: child.Server, count: int, not_measured: dict[str, str]
+) -> dict[str, Any] | None:
+    """The answer of a program; None where it ended, which is then left out."""
+    try:
+        return server.request(count)
+    except child.ChildFailed as failed:
+        not_measured[name] = str(failed)
+        del servers[name]
+        return None
+
+
+def programs(options: argparse.Namespace) -> list[str]:
+    """The programs that are measured, such as "rvc float16" and "original float16"."""
     precisions = ("float32", REDUCED[options.device])
     of_rvc = [f"rvc {precision}" for precision in precisions]
     if options.checkout is None:
         return of_rvc
-    of_original = [f"original {name}" for name in precisions if name != "bfloat16"]
-    return [*of_original, *of_rvc, *(of_original if options.repeats > 1 else [])]
+    return [*of_rvc, *(f"original {name}" for name in precisions if name != "bfloat16")]
+
+
+def started(commands: Mapping[str, Sequence[str]], stack: ExitStack, not_measured: dict[str, str]) -> Servers:
+    """Start programs side by side, since imports and loading take longer than what is measured.
+
+    Args:
+        commands: program → its command.
+        stack: ends them.
+        not_measured: receives why a program did not start.
+    Returns:
+        Program → its server, and the seconds from its start until it was ready.
+    """
+
+    def start(command: Sequence[str]) -> tuple[child.Server, float] | str:
+        begin = time.perf_counter()
+        try:
+            return child.Server(command, threads=THREADS), time.perf_counter() - begin
+        except child.ChildFailed as failed:
+            return str(failed)
+
+    servers: Servers = {}
+    with ThreadPoolExecutor(len(commands)) as pool:
+        for name, answer in zip(commands, pool.map(start, commands.values()), strict=True):
+            if isinstance(answer, str):
+                not_measured[name] = answer
+            else:
+                servers[name] = (stack.enter_context(answer[0]), answer[1])
+    return servers
 
 
 def summarized(result: dict[str, Any], turns: int) -> dict[str, Any]:
     """The result with medians and real-time factors, after some turns."""
-    for row in result["rows"].values():
-        totals = [each["total"] for each in row["each"]]
-        row["seconds"] = median(totals)
+    rows = {name: row for name, row in result["rows"].items() if row["each"]}
+    for row in rows.values():
+        row["seconds"] = median(each["total"] for each in row["each"])
         row["real_time_factor"] = row["seconds"] / result["seconds_of_audio"]
-    return {**result, "turns": turns}
+    return {**result, "rows": rows, "turns": turns}
 
 
-def _convert_with_rvc(workload: Workload, options: argparse.Namespace, precision: str, row: dict[str, Any]) -> None:
-    command = [sys.executable, "-m", "bench.gpu.conversions_server", str(workload.audio), *workload.voice_options()]
-    command += ["--device", options.device, "--precision", precision, "--threads", str(THREADS)]
-    start = time.perf_counter()
-    with child.Server(command, threads=THREADS) as server:
-        first = server.request(1)
-        row["first_conversion_seconds"] = time.perf_counter() - start
-        answer = server.request(options.repeats)
-    row["each"] += answer["each"]
-    row["device_mib"] = answer["device_mib"]
-    row["first"] = first["each"][0]
-
-
-def _convert_with_original(workload: Workload, options: argparse.Namespace, half: bool, row: dict[str, Any]) -> None:
-    command = workload.original_command(ORIGINAL, options.checkout)
-    command += ["--device", options.device, "--plain-sound", "--repeat", str(options.repeats + 1)]
-    command += [*(["--half"] if half else []), *(["--graphs"] if options.device == "cuda" else [])]
-    report = child.run(command, threads=THREADS).report
-    row["each"] += report["each"][1:]  # the first one loads and warms up
-    row["device_mib"], row["first"] = report["device_mib"], report["each"][0]
+def _conversion_command(name: str, workload: Workload, options: argparse.Namespace) -> list[str]:
+    """The server that converts the workload with a program; its first conversion loads the networks."""
+    program, _, precision = name.partition(" ")
+    if program == "rvc":
+        command = [sys.executable, "-m", "bench.gpu.conversions_server", str(workload.audio), *workload.voice_options()]
+        return [*command, "--device", options.device, "--precision", precision, "--threads", str(THREADS)]
+    command = [*workload.original_command(ORIGINAL, options.checkout), "--serve", "--plain-sound"]
+    command += ["--device", options.device, *(["--half"] if precision == "float16" else [])]
+    return [*command, *(["--graphs"] if options.device == "cuda" else [])]
 
 
 def live(options: argparse.Namespace, scratch: Path, save: Save) -> None:
@@ -99,29 +131,29 @@ def live(options: argparse.Namespace, scratch: Path, save: Save) -> None:
     result: dict[str, Any] = {"block_seconds": options.block, "context_seconds": options.context}
     result |= {"rows": {}, "not_measured": {}}
     times: dict[str, list[float]] = {}
+    commands = {name: _stream_command(name, common, options) for name in programs(options)}
     with ExitStack() as stack:
-        servers = {}
-        for name in dict.fromkeys(in_order(options)):
-            program, _, precision = name.partition(" ")
-            if program == "rvc":
-                command = [sys.executable, "-m", "bench.sections.realtime_server", *common, "--precision", precision]
-            else:
-                command = [sys.executable, "-m", "reference.run_blocks", *common, "--original", ORIGINAL]
-                command += ["--checkout", str(options.checkout), "--plain-sound"]
-                command += [*(["--half"] if precision == "float16" else [])]
-                command += ["--graphs"] if options.device == "cuda" else []
-            try:
-                servers[name] = stack.enter_context(child.Server(command, threads=THREADS))
-                servers[name].request(options.blocks_per_turn)
-            except child.ChildFailed as failed:
-                servers.pop(name, None)
-                result["not_measured"][name] = str(failed)
+        servers = started(commands, stack, result["not_measured"])
+        for name, (server, _) in list(servers.items()):
+            _answer(servers, name, server, options.blocks_per_turn, result["not_measured"])
         for turn in range(options.turns):
-            for name in servers if turn % 2 == 0 else reversed(servers):
-                answer = servers[name].request(options.blocks_per_turn)
+            for name, (server, _) in list(servers.items()) if turn % 2 == 0 else list(reversed(servers.items())):
+                answer = _answer(servers, name, server, options.blocks_per_turn, result["not_measured"])
+                if answer is None:
+                    continue
                 times.setdefault(name, []).extend(answer["ms"])
                 result["rows"][name] = block_row(times[name], options.block) | {"device_mib": answer.get("device_mib")}
             save({**result, "turns": turn + 1})
+
+
+def _stream_command(name: str, common: Sequence[str], options: argparse.Namespace) -> list[str]:
+    """The server that converts blocks with a program."""
+    program, _, precision = name.partition(" ")
+    if program == "rvc":
+        return [sys.executable, "-m", "bench.sections.realtime_server", *common, "--precision", precision]
+    command = [sys.executable, "-m", "reference.run_blocks", *common, "--original", ORIGINAL]
+    command += ["--checkout", str(options.checkout), "--plain-sound", *(["--half"] if precision == "float16" else [])]
+    return [*command, *(["--graphs"] if options.device == "cuda" else [])]
 
 
 def block_row(milliseconds: list[float], block: float) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from bench.measure import unit
 FORMAT = "rvc-gpu/1"
 RESULTS = "results.json"
 MESSAGE = 1500  # characters of stderr that are kept
+RESERVED = 5.0  # seconds for the end of the last part and the last results
 TERMINATED = 128 + signal.SIGTERM  # exit code, as a shell states it
 
 
@@ -141,8 +143,9 @@ def main(arguments: list[str] | None = None) -> int:
     }
     lengths = trial(about) if options.trial else FULL
     signal.signal(signal.SIGTERM, leave)
-    for part in parts(options.pack.resolve(), about, options.device, out, lengths):
-        left = options.started + TOTAL * lengths.patience - time.time()
+    *first, last = parts(options.pack.resolve(), about, options.device, out, lengths)
+    for part in (*first, replace(last, limit=TOTAL * lengths.patience)):  # the last one takes what the others left
+        left = options.started + TOTAL * lengths.patience - RESERVED - time.time()
         answer = run_part(part, left, out / f"{part.name.replace(' ', '-')}.log")
         results["parts"][part.name] = answer
         results["seconds"] = time.time() - options.started

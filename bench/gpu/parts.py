@@ -20,7 +20,7 @@ class Lengths:
         blocks: (block, context) in seconds of the live streams.
         turns: turns of live blocks of each program.
         blocks_per_turn: blocks of each turn; as many are converted before the first turn, and not counted.
-        repeats: conversions in one process.
+        repeats: conversions of the first length after the first one of a process; of the others there is one.
         reduced_case: the golden that is judged in the reduced precision; None: all.
         patience: factor on the limits of the parts and of the whole.
     """
@@ -93,12 +93,12 @@ def parts(pack: Path, about: Mapping[str, object], device: str, out: Path, lengt
     command = (*python, "bench.gpu.original_spread", "--pack", str(pack), *where, "--out", str(spread))
     made.append(Part("original", command, 50.0, spread, absent=no_original))
     measured = (*python, "bench.gpu.measurements")
-    options: tuple[str, ...] = (*where, "--repeats", str(lengths.repeats), "--turns", str(lengths.turns))
+    options: tuple[str, ...] = (*where, "--turns", str(lengths.turns))
     options += ("--blocks-per-turn", str(lengths.blocks_per_turn))
     options += ("--checkout", str(pack / "original")) if about["original"] else ()
     short, *long = (
-        (f"offline {seconds:g} s", ("offline", "--seconds", f"{seconds:g}"), limit)
-        for seconds, limit in zip(lengths.seconds, (45.0, 35.0), strict=False)
+        (f"offline {seconds:g} s", ("offline", "--seconds", f"{seconds:g}", "--repeats", str(repeats)), limit)
+        for seconds, repeats, limit in zip(lengths.seconds, (lengths.repeats, 1), (45.0, 35.0), strict=False)
     )
     live = (
         (f"live {block:g} s", ("live", "--block", f"{block:g}", "--context", f"{context:g}"), 30.0)

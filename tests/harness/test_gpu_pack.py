@@ -3,6 +3,7 @@
 import json
 import lzma
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -10,11 +11,12 @@ import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from bench.gpu import import_results, on_machine, pack, packages, parts, unpack
+from bench.gpu import import_results, measurements, on_machine, pack, packages, parts, unpack
 from bench.gpu.__main__ import main
 from bench.gpu.packages import PackError
 from bench.measure.workload import ROOT
@@ -205,6 +207,54 @@ def test_a_run_that_is_ended_ends_the_part_that_runs(tmp_path):
     assert process.wait(20) == on_machine.TERMINATED
     with pytest.raises(ProcessLookupError):
         os.kill(int(log.read_text()), 0)
+
+
+SERVER = """
+import json, sys
+print('{}', flush=True)
+for count in map(int, sys.stdin):
+    print(json.dumps({"each": [{"total": 0.5}] * count, "ms": [4.0] * count, "device_mib": 7.0}), flush=True)
+"""
+
+
+@pytest.mark.parametrize("task", ["offline", "live"])
+def test_programs_are_measured_in_turn_and_those_that_end_are_named(task, tmp_path, monkeypatch):
+    programs = {"rvc float32": SERVER, "rvc float16": "raise SystemExit('no card')", "original float32": SERVER[:20]}
+    commands = {name: [sys.executable, "-c", program] for name, program in programs.items()}
+    monkeypatch.setattr(measurements, "programs", lambda _options: list(commands))
+    for name in ("_conversion_command", "_stream_command"):
+        monkeypatch.setattr(measurements, name, lambda program, *_: commands[program])
+    monkeypatch.setattr(measurements, "Workload", lambda *_arguments, **_named: SimpleNamespace(voice_options=list))
+    out = tmp_path / "out.json"
+    options = ["--device", "cpu", "--turns", "2", "--repeats", "2", "--blocks-per-turn", "3", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["measurements", task, *options])
+    assert measurements.main() == 0
+    result = json.loads(out.read_text())
+    assert set(result["not_measured"]) == {"rvc float16", "original float32"}
+    assert "no card" in result["not_measured"]["rvc float16"]
+    (row,) = result["rows"].values()
+    if task == "live":
+        assert (row["blocks"], row["p95_ms"], row["missed_deadlines"], row["device_mib"]) == (6, 4.0, 0, 7.0)
+    else:
+        assert (row["seconds"], len(row["each"]), row["device_mib"]) == (0.5, 2, 7.0)
+        assert row["first_conversion_seconds"] > 0.5
+
+
+def test_the_last_part_takes_the_time_that_the_others_left(tmp_path, monkeypatch):
+    limits_of = []
+    monkeypatch.setattr(on_machine, "machine", lambda _device: {})
+    about = {"commit": "abc", "original": True, "for_original": ["some"]}
+    (tmp_path / "about.json").write_text(json.dumps(about))
+
+    def run(part, left, _log):
+        limits_of.append(min(part.limit, left))
+        return {"state": on_machine.State.DONE, "seconds": 0.0}
+
+    monkeypatch.setattr(on_machine, "run_part", run)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert on_machine.main(["--pack", str(tmp_path), "--device", "cpu"]) == 0
+    assert limits_of[:-1] == [75, 40, 40, 50, 45, 30, 30]
+    assert parts.TOTAL - 15 < limits_of[-1] < parts.TOTAL
 
 
 def test_a_part_is_not_begun_without_time(tmp_path):

@@ -2,14 +2,15 @@
 
 Lossless mono files at 16 kHz are not changed (int16 / 32768) and are read by libsndfile as far as it can read them. All
 others go through the decoders and the resampler of ffmpeg where PyAV is installed, with the same bits as the originals'
-own ffmpeg. Without PyAV, libsndfile and soxr are used, whose resampling filter differs; docs/divergences.md gives the
-measured difference.
+own ffmpeg. Without PyAV, and for formats that only libsndfile reads, libsndfile and soxr are used, whose resampling
+filter differs; docs/divergences.md gives the measured difference.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +44,11 @@ def decode(path: str | Path, *, flush: bool = True, with_av: bool | None = None)
     sound = open_sound(path, with_av=with_av)
     samples = _read_plain(sound)
     if samples is None and sound.with_av:
-        samples = join(ffmpeg.pieces_at(sound.path, RATE, flush))
+        samples = _through_ffmpeg(sound, flush)
     elif samples is None:
-        samples = _through_soxr(sound, flush)
+        samples = _through_soxr(
+            sound, flush, "PyAV is not installed; in the project's folder: pip install '.[decoding]'"
+        )
     if len(samples) == 0:
         raise BadInput(f"{path} holds no samples; expected a file of sound")
     refuse_nonfinite(samples, RATE, str(path))
@@ -85,8 +88,25 @@ def _read_plain(sound: SoundFile) -> Samples | None:
     return samples if 0 < len(samples) >= header.frames else None
 
 
-def _through_soxr(sound: SoundFile, flush: bool) -> Samples:
-    """Decode a mono or stereo file without ffmpeg, with soxr's resampling filter."""
+def _through_ffmpeg(sound: SoundFile, flush: bool) -> Samples:
+    """Decode a file with ffmpeg; with libsndfile and soxr in the rare formats that only libsndfile reads."""
+    try:
+        return join(ffmpeg.pieces_at(sound.path, RATE, flush))
+    except BadInput as refusal:
+        if sound.header is None or not sound.header.frames or sound.channels > 2:
+            raise
+        log.debug("%s", refusal)
+        try:
+            samples = _through_soxr(replace(sound, with_av=False), flush, "ffmpeg does not read its format")
+        except BadInput:
+            raise refusal from None
+        if not len(samples):
+            raise
+        return samples
+
+
+def _through_soxr(sound: SoundFile, flush: bool, reason: str) -> Samples:
+    """Decode a mono or stereo file without ffmpeg, with soxr's resampling filter; the note ends with `reason`."""
     import soxr
 
     path, rate, channels = sound.path, sound.rate, sound.channels
@@ -98,9 +118,10 @@ def _through_soxr(sound: SoundFile, flush: bool) -> Samples:
         return mono
     refuse_nonfinite(mono, rate, str(path))
     log.warning(
-        "note: PyAV is not installed, so %s is resampled by soxr, whose filter differs from that of the originals' "
-        "ffmpeg (docs/divergences.md); in the project's folder: pip install '.[decoding]'",
+        "note: %s is resampled by soxr, whose filter differs from that of the originals' ffmpeg "
+        "(docs/divergences.md): %s",
         path,
+        reason,
     )
     resampled: Samples = soxr.resample(mono, rate, RATE, quality="HQ")
     return resampled if flush else resampled[: max(len(resampled) - TAIL_WITHOUT_FLUSH, 0)]

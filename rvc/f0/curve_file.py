@@ -18,7 +18,12 @@ LATEST = 86400.0  # seconds, a day
 LARGEST = 64 << 20  # bytes; a curve of a day with a point every 10 ms has about as many
 SHOWN = 60  # characters of a line in a message
 LONGEST_SPAN = 327.67  # seconds; the originals count frames of 10 ms with 16 bits
-MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}  # byte order marks
+MARKS = {
+    b"\xff\xfe\0\0": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"\xef\xbb\xbf": "utf-8-sig",
+}  # byte order marks
 
 
 def read_curve(path: Path) -> npt.NDArray[np.float32]:
@@ -94,11 +99,17 @@ def _read_text(path: Path) -> str:
 
 
 def _split(line: str) -> list[str]:
-    """The fields of a line."""
+    """The fields of a line, without quotation marks around them."""
     for separator in (";", "\t"):
         if separator in line:
-            return [field.strip().replace(",", ".") for field in re.split(f"{separator}+", line)]
-    return [field.strip() for field in (line.split(",") if "," in line else line.split())]
+            return [_unquoted(field).replace(",", ".") for field in re.split(f"{separator}+", line)]
+    return [_unquoted(field) for field in (line.split(",") if "," in line else line.split())]
+
+
+def _unquoted(field: str) -> str:
+    """A field without spaces and quotation marks around it."""
+    field = field.strip()
+    return field[1:-1].strip() if len(field) > 1 and field[0] == field[-1] == '"' else field
 
 
 def _is_header(line: str) -> bool:
@@ -111,7 +122,7 @@ def _is_number(field: str) -> bool:
         float(field)
     except ValueError:
         return False
-    return True
+    return "_" not in field  # which Python's own numbers may have
 
 
 def _problem(fields: list[str], before: float) -> str:

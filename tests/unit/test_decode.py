@@ -230,3 +230,20 @@ def test_another_resampler_is_noted(tmp_path, caplog):
     soundfile.write(tmp_path / "a.wav", tone(44100, 0.1), 44100)
     decode(tmp_path / "a.wav", with_av=False)
     assert "is resampled by soxr, whose filter differs from that of the originals' ffmpeg" in caplog.text
+
+
+@pytest.mark.parametrize("form, subtype", [("WAV", "NMS_ADPCM_16"), ("WVE", None)])
+def test_a_format_that_only_libsndfile_reads_is_decoded_with_a_note(tmp_path, caplog, form, subtype):
+    soundfile.write(tmp_path / "a.wav", tone(8000, 0.5), 8000, format=form, subtype=subtype)
+    assert len(decode(tmp_path / "a.wav", with_av=True)) == pytest.approx(8000, abs=200)
+    assert "(docs/divergences.md): ffmpeg does not read its format" in caplog.text
+
+
+def test_packets_that_are_skipped_are_noted(tmp_path, caplog):
+    soundfile.write(tmp_path / "a.flac", tone(44100, 2), 44100)
+    data = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(data[: len(data) * 2 // 3])
+    decode(tmp_path / "a.flac", with_av=True)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines
+    assert all(line.startswith("note: ") for line in lines)

@@ -24,6 +24,8 @@ CURVE = [[0, 200], [0.5, 300]]
         b"0 200\n0.5  300\n",
         b"0;200\n0,5;300\n",
         b"0\t200,0\n0,5\t300,0\n",
+        b'"time","f0"\n"0","200"\n"0.5","300"\n',
+        "\ufeff0,200\n0.5,300".encode("utf-32-le"),
     ],
 )
 def test_a_curve_is_read_as_it_is_meant(tmp_path, content):
@@ -60,6 +62,7 @@ VOICED = "an F0 of 0 to 16000 Hz, with 0 where the voice has no pitch"
         ("0,5,200,0\n", 1, "0,5,200,0", "seconds,hertz"),
         ('{"f0": [1, 2]}', 1, '{"f0": [1, 2]}', "seconds,hertz"),
         ("0,C#4\n", 1, "0,C#4", "seconds,hertz"),
+        ("0,2_00\n", 1, "0,2_00", "seconds,hertz"),
     ],
 )
 def test_a_line_that_cannot_be_meant_is_refused(tmp_path, text, number, line, expected):

@@ -35,9 +35,11 @@ def to_float16(model: Any) -> Any:
         raise MissingExtra("onnx", "the export in float16") from error
     blocked = [*float16.DEFAULT_OP_BLOCK_LIST, *FLOAT32_OPERATIONS]
     kept = [node.name for node in _makers(model.graph, FLOAT32_OUTPUTS)]
+    roundings = _roundings(model.graph)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numbers below float16's smallest become that one, which the verification sees
         half = float16.convert_float_to_float16(model, keep_io_types=True, op_block_list=blocked, node_block_list=kept)
+    _keep_roundings(half.graph, roundings)
     _join_casts(half.graph)
     _read_outputs(half.graph)
     ordered = list(_sorted(half.graph))
@@ -63,6 +65,28 @@ def _read(node: Any) -> Iterator[str]:
         for graph in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
             for inner in graph.node:
                 yield from _read(inner)
+
+
+def _roundings(graph: Any) -> set[str]:
+    """Outputs of the casts that round a float64 value to float32 within a computation in float64."""
+    import onnx
+
+    singles, doubles = (_casts(graph, kind) for kind in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE))
+    of_other_readers = {name for node in graph.node if node.output[0] not in doubles for name in _read(node)}
+    return set(singles) & set(doubles.values()) - of_other_readers
+
+
+def _keep_roundings(graph: Any, roundings: set[str]) -> None:
+    """Let the casts with these outputs round to float32; the converter makes every cast to float32 one to float16."""
+    import onnx
+
+    for node in graph.node:
+        if node.op_type == "Cast" and node.output[0] in roundings:
+            entry = next(entry for entry in node.attribute if entry.name == "to")
+            entry.i = onnx.TensorProto.FLOAT
+    for value in graph.value_info:
+        if value.name in roundings:
+            value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
 
 
 def _casts(graph: Any, to: int) -> dict[str, str]:

@@ -33,11 +33,14 @@ def slice_time(values: Tensor, first: Tensor, count: Tensor) -> Tensor:
 def resize_linear(values: Tensor, count: Tensor) -> Tensor:
     """The last axis of (1, C, T) resized to `count` steps, linearly, without aligned corners (docs/spec/05 §5.9).
 
-    Step i of the result is taken at (i + 0.5)·T/count − 0.5, at 0 at least; where T equals count, that is step i.
+    Step i of the result is taken at (i + 0.5)·T/count − 0.5, at 0 at least; where T equals count, that is step i. As in
+    PyTorch's `interpolate`, T/count is rounded to float32, and the place once more after a fused multiply and
+    subtraction: at sample 16000 a place has steps of 0.001 samples.
     """
     length = values.shape[2]
-    place = (torch.arange(int(count)).to(torch.float64) + 0.5) * (float(length) / float(count)) - 0.5
-    place = place.clamp(min=0.0)
+    step = (torch.ones([1], dtype=torch.float64) * length / count).to(torch.float32).to(torch.float64)
+    place = (torch.arange(int(count)).to(torch.float64) + 0.5) * step - 0.5
+    place = place.to(torch.float32).to(torch.float64).clamp(min=0.0)
     lower = place.floor()
     share = (place - lower).to(values.dtype)
     below = lower.to(torch.int64).clamp(max=length - 1)

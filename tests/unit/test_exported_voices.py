@@ -17,7 +17,7 @@ from tiny import write_hubert, write_voice
 from rvc.cli.main import main
 from rvc.config import Config
 from rvc.errors import BadInput
-from rvc.exported import export, interface, retrieval_data, streaming
+from rvc.exported import export, interface, layers, retrieval_data, streaming
 from rvc.exported.f0_graphs import GRAPHS, OUTPUTS
 from rvc.exported.networks import ExportedNetworks
 from rvc.exported.runtime import Graph
@@ -166,6 +166,33 @@ def test_an_export_that_differs_is_refused_with_the_stage_and_leaves_nothing(fil
     with pytest.raises(export.ExportDiffers, match=r"the exported seg0\.z_p differs from rvc's by"):
         export.export_folder(networks(files, index=False), files / "wrong", f0_methods=[], profile="webui-2026")
     assert not [path for path in files.iterdir() if "wrong" in path.name]
+
+
+class Resize(torch.nn.Module):
+    """`layers.resize_linear` as a network of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.resize = layers.scripted(layers.resize_linear)
+
+    def forward(self, values: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+        """float32 (1, C, T) and an int64 scalar."""
+        resized: torch.Tensor = self.resize(values, count)
+        return resized
+
+
+@pytest.mark.parametrize(("precision", "limit"), [("float32", 1e-6), ("float16", 2e-3)])
+def test_a_graph_resizes_at_the_places_of_pytorch_at_any_length(tmp_path, precision, limit):
+    """A place that is rounded otherwise is 0.002 samples off after 16000 samples."""
+    inputs = {"values": torch.zeros(1, 1, 50), "count": torch.tensor(40)}
+    graph = export.GraphFile("resize.onnx", Resize(), inputs, ["resized"], {"values": {2: "samples"}})
+    export.write_graph(graph, tmp_path / graph.name, precision)
+    opened = Graph(tmp_path / graph.name, 1)
+    for length, count in ((8800, 8000), (30000, 26701), (24, 27), (16000, 16000)):
+        values = torch.rand(1, 1, length, generator=torch.Generator().manual_seed(length)) * 2 - 1
+        expected = torch.nn.functional.interpolate(values, size=count, mode="linear")
+        made = opened.run({"values": values.numpy(), "count": np.array(count)})["resized"]
+        assert np.abs(made - expected.numpy()).max() <= limit
 
 
 @pytest.fixture(scope="module")

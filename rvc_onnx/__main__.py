@@ -59,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OnnxVoiceError as error:
         print(f"rvc-onnx: {error}", file=sys.stderr)
         return 2
+    except MemoryError:
+        print("rvc-onnx: the memory is not sufficient; convert a shorter recording", file=sys.stderr)
+        return 2
     took = time.perf_counter() - start
     seconds = {name: round(value, 3) for name, value in (*conversion.seconds.items(), ("total", took))}
     result = {"output": str(args.output), "rate": rate, "samples": len(samples), "seconds": seconds}

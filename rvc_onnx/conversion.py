@@ -14,7 +14,7 @@ import numpy.typing as npt
 from rvc_onnx import f0 as pitch
 from rvc_onnx import retrieval, signal
 from rvc_onnx.errors import OnnxVoiceError
-from rvc_onnx.folder import Folder
+from rvc_onnx.folder import SYNTHESIZER, Folder
 from rvc_onnx.profiles import PROFILES, Noise, Record
 from rvc_onnx.signal import Samples, Window
 
@@ -202,8 +202,9 @@ class Conversion:
             inputs |= {"hz": own[0], "coarse": own[1]}
             shape = (1, frames * int(facts["hop"]), 1)
             inputs["noise_source"] = self.noise(f"{name}.noise.nsf", shape, "normal")
-        outputs = self.voice.run("synthesizer.onnx", inputs)
-        waveform = outputs.pop("waveform")[0]
+        outputs = self.voice.run(SYNTHESIZER, inputs)
+        waveform = self.voice.output(SYNTHESIZER, "waveform", (1, frames * int(facts["hop"])), outputs)[0]
         for port, value in outputs.items():
-            self.record(f"{name}.{port}", value)
+            if port != "waveform":
+                self.record(f"{name}.{port}", value)
         return np.asarray(self.record(f"{name}.waveform.segment.full", waveform))

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rvc_onnx.errors import OnnxVoiceError
+
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
@@ -16,8 +18,21 @@ FRAMES_AT_ONCE = 256
 class Index:
     """The arrays of retrieval.safetensors, and `retrieval` of voice.json."""
 
-    def __init__(self, arrays: dict[str, npt.NDArray[Any]], facts: dict[str, Any]) -> None:
-        """See docs/exported-voice.md §Retrieval for both."""
+    def __init__(self, arrays: dict[str, npt.NDArray[Any]], facts: dict[str, Any], channels: int) -> None:
+        """See docs/exported-voice.md §Retrieval.
+
+        Args:
+            arrays: the arrays of retrieval.safetensors.
+            facts: `retrieval` of voice.json.
+            channels: C of the voice.
+        Raises:
+            OnnxVoiceError: the arrays do not fit each other, the facts or the voice.
+        """
+        if not _fits(arrays, facts, channels):
+            raise OnnxVoiceError(
+                f"retrieval.safetensors does not hold an index of {facts['vectors']} vectors with {channels} channels "
+                "as its voice.json states; export the voice again"
+            )
         self.vectors, self.facts = arrays["vectors"], facts
         self.centroids, self.starts = arrays.get("centroids"), arrays.get("list_starts")
         self.members = arrays.get("list_ids")
@@ -64,6 +79,20 @@ class Index:
     def take(self, ids: Ids) -> Floats:
         """The vectors of ids; −1 gives the last vector, as in the originals."""
         return np.asarray(self.vectors[np.where(ids < 0, len(self.vectors) - 1, ids)])
+
+
+def _fits(arrays: dict[str, npt.NDArray[Any]], facts: dict[str, Any], channels: int) -> bool:
+    """Whether the arrays are those of an index with these facts and channels, and its lists hold each vector once."""
+    if "vectors" not in arrays or arrays["vectors"].shape != (facts["vectors"], channels):
+        return False
+    if facts["kind"] == "flat":
+        return True
+    if not {"centroids", "list_starts", "list_ids"} <= set(arrays):
+        return False
+    starts, ids = arrays["list_starts"], arrays["list_ids"]
+    whole = arrays["centroids"].shape == (facts["lists"], channels) and starts.shape == (facts["lists"] + 1,)
+    ordered = whole and starts[0] == 0 and starts[-1] == len(ids) and bool((np.diff(starts) >= 0).all())
+    return ordered and np.array_equal(np.sort(ids), np.arange(facts["vectors"]))
 
 
 def weights(distances: Floats) -> Floats:

@@ -14,7 +14,7 @@ from rvc_onnx import block_signal, retrieval, signal
 from rvc_onnx import f0 as pitch
 from rvc_onnx.block_signal import CROSSFADES, GATE_OFF, Gate, Samples
 from rvc_onnx.errors import OnnxVoiceError
-from rvc_onnx.folder import Folder
+from rvc_onnx.folder import SYNTHESIZER, Folder
 from rvc_onnx.profiles import PROFILES, Noise, Record
 
 CACHE_FRAMES = 1024  # frames of 10 ms of F0 that are kept, hence the longest window (docs/spec/07 §7.5)
@@ -314,10 +314,12 @@ class Stream:
             inputs["noise_source"] = self.draw("noise.nsf", (1, formant.frames * int(facts["hop"]), 1))
         arguments = {"skip_head": skip, "return_length": formant.frames, "resized_length": formant.synthesized}
         inputs |= {name: np.array(value, np.int64) for name, value in arguments.items()}
-        outputs = self.voice.run("synthesizer.onnx", inputs)
-        waveform = outputs.pop("waveform")
+        outputs = self.voice.run(SYNTHESIZER, inputs)
+        shape = (1, formant.synthesized * int(facts["hop"]))
+        waveform = self.voice.output(SYNTHESIZER, "waveform", shape, outputs)
         for name, value in outputs.items():
-            self.record(name, value)
+            if name != "waveform":
+                self.record(name, value)
         return np.asarray(self.record("waveform.raw", waveform))
 
     def to_device(self, waveform: Samples) -> Samples:

@@ -81,7 +81,7 @@ def add_conversion_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--profile",
         choices=tuple(profiles.PROFILES),
-        help=f"the original to reproduce exactly (default {profiles.DEFAULT})",
+        help=f"the original to reproduce exactly (default {profiles.DEFAULT}, or an exported folder's own)",
     )
     group.add_argument(
         "--f0-method", choices=tuple(registry.METHODS), help="how F0 is tracked (default: the profile's)"
@@ -227,7 +227,17 @@ def conversion(args: argparse.Namespace) -> Config:
     requested = {name: vars(args).get(name) for name in CONFIG_FIELDS}
     if requested["window"] is not None:
         requested["window"] = Window(*requested["window"])
-    return Config.of(args.profile or profiles.DEFAULT, **requested)
+    return Config.of(profile(args), **requested)
+
+
+def profile(args: argparse.Namespace) -> str:
+    """The profile that --profile names, else that of an exported folder, else the default.  Raises BadInput."""
+    from rvc.exported.interface import is_exported, read_folder
+
+    model = vars(args).get("model")
+    if args.profile is not None or model is None or not is_exported(Path(model)):
+        return args.profile or profiles.DEFAULT
+    return str(read_folder(Path(model)).fields["profile"])
 
 
 def conversion_networks(args: argparse.Namespace, *, keep: bool = False) -> VoiceNetworks | ExportedNetworks:

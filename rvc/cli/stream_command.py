@@ -66,10 +66,10 @@ def check(args: argparse.Namespace) -> None:
     """Refuse options that exclude each other, before anything is loaded.  Raises BadInput."""
     if args.f0_file is not None:
         raise BadInput("an F0 curve file cannot be followed by a stream, which has no beginning; use convert")
-    if not profiles.named(args.profile or profiles.DEFAULT).realtime:
+    if not profiles.named(options.profile(args)).realtime:
         realtime = [name for name, profile in profiles.PROFILES.items() if profile.realtime]
-        raise BadInput(f"{args.profile} has no realtime conversion; choose one of {', '.join(realtime)}")
-    if args.crossfade == "phase-vocoder" and args.profile != "webui-classic":
+        raise BadInput(f"{options.profile(args)} has no realtime conversion; choose one of {', '.join(realtime)}")
+    if args.crossfade == "phase-vocoder" and options.profile(args) != "webui-classic":
         raise BadInput("the phase vocoder is webui-classic's; add --profile webui-classic, or leave --crossfade out")
     for name in WITHOUT_EFFECT:
         if vars(args)[name] is not None:
@@ -135,7 +135,7 @@ def open_stream(args: argparse.Namespace, sizes: BlockSizes, tap: Tap) -> Stream
     networks = options.conversion_networks(args, keep=True)
     for sentence in networks.warnings():
         log.warning("note: %s", printable(sentence))
-    models = open_models(networks, args.profile or profiles.DEFAULT, first, args.exact_hits or "finite")
+    models = open_models(networks, options.profile(args), first, args.exact_hits or "finite")
     return Stream(models, sizes, first, noise=noise, tap=tap)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rvc import profiles
 from rvc.errors import BadInput
 from rvc.voice_kinds import VERSIONS
 
@@ -17,30 +19,83 @@ DESCRIPTION = "voice.json"
 CONTENT, SYNTHESIZER, RETRIEVAL = "content.onnx", "synthesizer.onnx", "retrieval.safetensors"
 PRECISIONS = ("float32", "float16")
 STREAM_INPUTS = {"skip_head": 0, "return_length": -1, "resized_length": -1}  # inputs of a stream and their defaults
-# Fields of voice.json → the type of their value; every field is present.
-FIELDS: dict[str, type | tuple[type, ...]] = {
+COUNT = range(1, 1 << 20)  # of a field that counts something or is a rate
+# Fields of voice.json → what each holds: a type, the whole numbers of a range, one of several texts, or an object with
+# these fields and no other. Every field is present.
+FILTER = {"b": list, "a": list, "initial_state": list, "edge": COUNT, "sections": list}
+CONSTANTS: dict[str, Any] = {
+    "input_rate": COUNT,
+    "input_peak": float,
+    "highpass": FILTER,
+    "window_seconds": dict.fromkeys(("pad", "query", "center", "max"), float),
+    "f0_hop": COUNT,
+    "f0_bins": {"lowest_hz": float, "highest_hz": float, "count": COUNT},
+    "content_field": COUNT,
+    "content_hop": COUNT,
+    "protect_off": float,
+    "noise_z_scale_in_graph": float,
+    "output_peak": float,
+    "int16_scale": COUNT,
+    "loudness": dict.fromkeys(("frame_seconds", "hop_seconds", "floor"), float),
+}
+FIELDS: dict[str, Any] = {
     "format": str,
     "specification": str,
-    "opset": int,
-    "ir_version": int,
-    "precision": str,
-    "version": str,
-    "rate": int,
+    "opset": COUNT,
+    "ir_version": COUNT,
+    "precision": PRECISIONS,
+    "version": tuple(VERSIONS),
+    "rate": COUNT,
     "f0": bool,
-    "speakers": int,
-    "hop": int,
-    "latent_channels": int,
+    "speakers": COUNT,
+    "hop": COUNT,
+    "latent_channels": COUNT,
     "upsample_rates": list,
-    "profile": str,
+    "profile": tuple(profiles.PROFILES),
     "info": str,
-    "embedder": (str, type(None)),
+    "embedder": str | None,
     "f0_methods": dict,
-    "retrieval": (dict, type(None)),
-    "constants": dict,
+    "retrieval": dict | None,
+    "constants": CONSTANTS,
     "license": dict,
-    "source": dict,
+    "source": {"file": str, "sha256": str},
     "files": dict,
 }
+# `retrieval` of voice.json for the two kinds of index.
+FLAT: dict[str, Any] = {
+    "kind": ("flat",),
+    "metric": ("l2", "inner product"),
+    "vectors": range(1 << 31),
+    "channels": COUNT,
+    "neighbors": COUNT,
+    "file": str,
+}
+LISTS: dict[str, Any] = {**FLAT, "kind": ("inverted lists",), "lists": COUNT, "probes": COUNT}
+
+
+def misfit(value: Any, expected: Any, name: str) -> str | None:
+    """The first field of a document that does not hold what is expected (see `FIELDS`), None where all fit.
+
+    Args:
+        value: what the document holds.
+        expected: what it should hold.
+        name: the field, with those around it and dots between.
+    """
+    if isinstance(expected, dict):
+        if not isinstance(value, dict):
+            return name
+        names = {*expected, *value}
+        inner = (misfit(value.get(key), expected.get(key), f"{name}.{key}".lstrip(".")) for key in sorted(names))
+        return next((fault for fault in inner if fault), None)
+    if isinstance(expected, range):
+        fits = isinstance(value, int) and not isinstance(value, bool) and value in expected
+    elif isinstance(expected, tuple):
+        fits = value in expected
+    elif expected is float:
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    else:
+        fits = expected is not None and isinstance(value, expected)
+    return None if fits else name
 
 
 def f0_file(method: str) -> str:
@@ -52,6 +107,11 @@ def synthesizer_outputs(f0: bool) -> list[str]:
     """Names of the synthesizer's outputs, in order: the waveform, and intermediate values under the stages' names."""
     names = ["waveform", "spk.g", "enc_p.m", "enc_p.logs", "z_p", "flow.z"]
     return [*names, "nsf.sine", "nsf.source"] if f0 else names
+
+
+def outputs(file: str, f0: bool) -> list[str]:
+    """Names of the outputs that a conversion reads of the graph in a file; `f0`: of a voice with F0."""
+    return {CONTENT: ["content"], SYNTHESIZER: synthesizer_outputs(f0)}.get(file, ["salience"])
 
 
 @dataclass(frozen=True)
@@ -119,15 +179,10 @@ def read_folder(folder: Path) -> ExportedVoice:
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         stated = fields.get("format") if isinstance(fields, dict) else type(fields).__name__
         raise BadInput(f"{path} states the format {stated!r}, expected {FORMAT!r}; {again}")
-    for name, kind in FIELDS.items():
-        value = fields.get(name)
-        wrong_bool = isinstance(value, bool) and kind is int
-        if name not in fields or not isinstance(value, kind) or wrong_bool:
-            raise BadInput(f"{path} has no valid {name}; {again}")
     if unknown := sorted(set(fields) - set(FIELDS)):
         raise BadInput(f"{path} has the unknown field {unknown[0]!r}; {again}")
-    if fields["version"] not in VERSIONS or fields["precision"] not in PRECISIONS:
-        raise BadInput(f"{path} describes a voice of version {fields['version']!r}, {fields['precision']!r}; {again}")
+    if fault := misfit(fields, FIELDS, "") or misfit_inside(fields):
+        raise BadInput(f"{path} has no valid {fault}; {again}")
     for name in fields["files"]:
         if not isinstance(name, str) or Path(name).name != name:
             raise BadInput(f"{path} names the file {name!r}, which is no file of the folder; {again}")
@@ -137,6 +192,18 @@ def read_folder(folder: Path) -> ExportedVoice:
     if missing := [name for name in used if name not in fields["files"]]:
         raise BadInput(f"{path} names no digest of {missing[0]}; {again}")
     return ExportedVoice(folder, fields)
+
+
+def misfit_inside(fields: dict[str, Any]) -> str | None:
+    """The first field that does not fit others, or whose entries are of no valid kind; None where all fit."""
+    rates, index = fields["upsample_rates"], fields["retrieval"]
+    if any(misfit(rate, COUNT, "rate") for rate in rates) or math.prod(rates) != fields["hop"]:
+        return "upsample_rates"
+    if not all(isinstance(name, str) for name in [*fields["f0_methods"].values(), *fields["files"].values()]):
+        return "f0_methods" if any(not isinstance(name, str) for name in fields["f0_methods"].values()) else "files"
+    if index is not None:
+        return misfit(index, LISTS if index.get("kind") == LISTS["kind"][0] else FLAT, "retrieval")
+    return None
 
 
 def refuse_changed(voice: ExportedVoice, name: str) -> None:

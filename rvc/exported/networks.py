@@ -158,7 +158,12 @@ class ExportedNetworks:
         """
         if method not in self.exported.f0_methods:
             raise self._lacks(method)
-        outputs = self._graph(self.exported.f0_methods[method]).run({"audio": samples.astype(np.float32)[None]})
+        graph = self._graph(self.exported.f0_methods[method])
+        outputs = graph.run({"audio": samples.astype(np.float32)[None]})
+        frames = len(samples) // registry.HOP + 1
+        for name, shape in (("salience", (frames, None)), ("f0", (frames,))):
+            if name in outputs:
+                graph.refuse_shape(name, outputs[name], shape)
         if "f0" in outputs:
             f0: npt.NDArray[np.floating[Any]] = outputs["f0"]
             return f0
@@ -205,7 +210,12 @@ class ExportedNetworks:
         return index
 
     def _graph(self, name: str) -> Graph:
-        graph: Graph = self._get(name, lambda: Graph(self.exported.folder / name, torch.get_num_threads()))
+        graph: Graph = self._get(name, lambda: self._open(name))
+        return graph
+
+    def _open(self, name: str) -> Graph:
+        graph = Graph(self.exported.folder / name, torch.get_num_threads())
+        graph.refuse_without(interface.outputs(name, self.f0))
         return graph
 
     def _get(self, name: str, load: Callable[[], Any]) -> Any:
@@ -230,7 +240,9 @@ class OnnxContent:
         """
         if samples.shape[1] < HubertConfig().field:
             raise BadInput(f"the audio has {samples.shape[1]} samples at 16 kHz, but a content frame needs 400")
-        return torch.from_numpy(self.graph.run({"audio": samples.numpy()})["content"])
+        values = self.graph.run({"audio": samples.numpy()})["content"]
+        self.graph.refuse_shape("content", values, (1, None, VERSIONS[self.version].content_channels))
+        return torch.from_numpy(values)
 
 
 @dataclass(frozen=True)
@@ -266,6 +278,7 @@ class OnnxSegment(Segment):
             inputs |= {"coarse": pitch.coarse, "hz": pitch.hz}
             inputs["noise_source"] = self.draw("noise.nsf", (1, frames * self.synthesizer.upp, 1)).numpy()
         values = self.synthesizer.graph.run(inputs)
+        self.synthesizer.graph.refuse_shape("waveform", values["waveform"], (1, frames * self.synthesizer.upp))
         for name in interface.synthesizer_outputs(pitch is not None)[1:]:
             self.record(name, values[name])
         return values["waveform"][0]

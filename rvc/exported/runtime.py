@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,21 @@ class Graph:
         except Exception as error:  # see above
             raise BadInput(f"{self.path} cannot compute these inputs ({_first_line(error)})") from None
         return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
+
+    def refuse_without(self, outputs: Iterable[str]) -> None:
+        """Raise BadInput when the graph lacks one of these outputs."""
+        for name in outputs:
+            if name not in self.outputs:
+                raise BadInput(f"{self.path} has no output {name}, so it is another graph; export the voice again")
+
+    def refuse_shape(self, output: str, value: Array, expected: Sequence[int | None]) -> None:
+        """Raise BadInput when an output has another shape; None stands for any length."""
+        fits = len(value.shape) == len(expected)
+        if not fits or any(b not in (None, a) for a, b in zip(value.shape, expected, strict=True)):
+            shape = "(" + ", ".join("n" if size is None else str(size) for size in expected) + ")"
+            raise BadInput(
+                f"{self.path} computed {output} of shape {value.shape}, expected {shape}; export the voice again"
+            )
 
 
 def _first_line(error: Exception) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +20,7 @@ from rvc import realtime
 from rvc.audio import preparation
 from rvc.audio.segments import Window
 from rvc.config import Config
-from rvc.exported import export, retrieval_data
+from rvc.exported import export, interface, retrieval_data
 from rvc.exported.f0_graphs import GRAPHS, OUTPUTS
 from rvc.f0.methods import crepe
 from rvc.noise import Seeded
@@ -29,6 +31,7 @@ from rvc.trace import Recorder
 from rvc_onnx import f0, f0_pieces, retrieval, signal
 from rvc_onnx import folder as folder_module
 from rvc_onnx.__main__ import main
+from rvc_onnx.errors import OnnxVoiceError
 
 pytest.importorskip("onnxruntime")
 ROOT = Path(__file__).parents[2]
@@ -50,7 +53,7 @@ def test_the_search_finds_what_faiss_finds(kind, metric):
     index.add(values)
     own = Index(index)
     arrays, facts = retrieval_data.to_arrays(own)
-    again = retrieval.Index(arrays, {**facts, "neighbors": 8})
+    again = retrieval.Index(arrays, {**facts, "neighbors": 8}, 16)
     query = np.random.default_rng(3).standard_normal((40, 16)).astype(np.float32)
     distances, ids = own.search(query)
     mine, my_ids = again.search(query)
@@ -60,10 +63,36 @@ def test_the_search_finds_what_faiss_finds(kind, metric):
     assert (mine[~regular] == np.finfo(np.float32).max).all()
 
 
+LISTS = {"kind": "inverted lists", "metric": "l2", "vectors": 4, "lists": 2, "neighbors": 8}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"vectors": np.eye(5, dtype=np.float32)},
+        {"list_starts": np.array([0, 3, 1])},
+        {"list_starts": np.array([0, 1, 9])},
+        {"list_ids": np.array([2, 0, 1, 7])},
+        {"centroids": np.eye(3, dtype=np.float32)},
+    ],
+)
+def test_arrays_that_are_no_index_are_refused(change):
+    arrays = {"vectors": np.eye(4, dtype=np.float32), "centroids": np.eye(4, dtype=np.float32)[:2]}
+    arrays |= {"list_starts": np.array([0, 1, 4]), "list_ids": np.array([2, 0, 1, 3]), **change}
+    message = "does not hold an index of 4 vectors with 4 channels as its voice.json states"
+    with pytest.raises(OnnxVoiceError, match=message):
+        retrieval.Index(arrays, {**LISTS, "probes": 1}, 4)
+
+
+def test_both_readers_of_voice_json_have_one_schema():
+    assert folder_module.FIELDS == interface.FIELDS
+    assert (folder_module.FLAT, folder_module.LISTS) == (interface.FLAT, interface.LISTS)
+
+
 def test_a_list_with_few_vectors_gives_missing_neighbors():
     arrays = {"vectors": np.eye(4, dtype=np.float32), "centroids": np.eye(4, dtype=np.float32)[:2]}
     arrays |= {"list_starts": np.array([0, 1, 4]), "list_ids": np.array([2, 0, 1, 3])}
-    index = retrieval.Index(arrays, {"metric": "l2", "probes": 1, "neighbors": 8})
+    index = retrieval.Index(arrays, {**LISTS, "probes": 1}, 4)
     _, ids = index.search(np.eye(4, dtype=np.float32)[:1])
     assert ids[0, 0] == 2 and (ids[0, 1:] == -1).all()
     assert np.array_equal(index.take(ids)[0, 1], arrays["vectors"][3])
@@ -248,7 +277,9 @@ def test_a_stream_refuses_what_the_folder_lacks(folder):  # noqa: F811
         stream.block(np.zeros(4000))
 
 
-def test_rmvpe_on_a_long_recording_in_pieces_gives_the_same_bits(tmp_path, monkeypatch):
+def test_rmvpe_on_a_long_recording_in_pieces_gives_the_same_bits(folder, tmp_path, monkeypatch):  # noqa: F811
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
     shapes, _ = SMALL["rmvpe"]
     graph = export.GraphFile(
         "f0_rmvpe.onnx",
@@ -257,10 +288,12 @@ def test_rmvpe_on_a_long_recording_in_pieces_gives_the_same_bits(tmp_path, monke
         OUTPUTS["rmvpe"],
         {"audio": {1: "samples"}},
     )
-    export.write_graph(graph, tmp_path / graph.name, "float32")
-    facts = {"format": folder_module.FORMAT, "f0_methods": {"rmvpe": graph.name}, "files": {}, "retrieval": None}
-    (tmp_path / "voice.json").write_text(json.dumps(facts))
-    opened = folder_module.Folder(tmp_path, 1)
+    export.write_graph(graph, copy / graph.name, "float32")
+    facts = json.loads((copy / "voice.json").read_text())
+    facts["f0_methods"]["rmvpe"] = graph.name
+    facts["files"][graph.name] = hashlib.sha256((copy / graph.name).read_bytes()).hexdigest()
+    (copy / "voice.json").write_text(json.dumps(facts))
+    opened = folder_module.Folder(copy, 1)
     sound = 0.1 * np.random.default_rng(3).standard_normal(160 * 5000 + 77)
     whole = opened.graph_f0("rmvpe", sound, np.zeros)
     monkeypatch.setitem(f0_pieces.METHODS, "rmvpe", f0_pieces.Pieces(1536, 1600))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import logging
 from collections.abc import Iterator
@@ -20,6 +21,10 @@ MISSING = 0.1  # seconds; encoders add or remove less than this at the ends of a
 ESTIMATED = ("mp3", "aac", "mpeg", "mpegts")  # containers without a duration, for which ffmpeg estimates one
 
 log = logging.getLogger(__name__)
+
+
+class Undecodable(BadInput):
+    """A file that ffmpeg takes for no recording, or for a damaged one."""
 
 
 def is_installed() -> bool:
@@ -79,7 +84,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
                 raise BadInput(f"{path} is sampled at {stream.rate} Hz; expected {LOWEST_RATE} Hz or more")
             yield container, stream
     except (av.FFmpegError, ValueError, OSError) as error:
-        raise BadInput(f"{path} cannot be decoded as sound: {_reason(error, av)}") from None
+        raise Undecodable(f"{path} cannot be decoded as sound: {_reason(error, av)}") from None
 
 
 def _resampled(path: Path, container: Any, stream: Any, layout: str, rate: int, flush: bool) -> Iterator[Samples]:
@@ -147,7 +152,9 @@ def _reason(error: Exception, av: Any) -> str:
         return "it is in a format that ffmpeg lacks; convert it to WAV or FLAC first"
     if isinstance(error, PermissionError):
         return "it may not be read; change its permissions"
-    if isinstance(error, EOFError):
+    if isinstance(error, av.ArgumentError):
+        return "ffmpeg cannot mix its channels or its format; convert it to a mono or stereo WAV first"
+    if isinstance(error, EOFError) or getattr(error, "errno", None) == errno.EIO:
         return "it ends before its first sample; download or record it again"
     message = getattr(error, "strerror", None) or str(error)
     return message.strip().splitlines()[0].rstrip(".") if message.strip() else type(error).__name__

@@ -25,6 +25,9 @@ ERRORS = (soundfile.SoundFileError, OSError, ValueError)  # soundfile raises Val
 # The first bytes of MPEG and Ogg files, whose decoders in libsndfile print their own lines on stderr.
 PRINTING = (b"ID3", b"OggS", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xfa", b"\xff\xf1", b"\xff\xf9")
 
+# The first bytes of formats that libsndfile reads without printing. It takes any other file for MPEG after the rest.
+QUIET = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"FORM", b"caff", b".snd")
+
 log = logging.getLogger(__name__)
 _capture = threading.Lock()
 
@@ -56,6 +59,12 @@ def prints_on_stderr(path: Path) -> bool:
     """Whether libsndfile may print lines on stderr while it reads a file."""
     with path.open("rb") as file:
         return file.read(4).startswith(PRINTING)
+
+
+def _is_quiet(path: Path) -> bool:
+    """Whether libsndfile prints nothing while it reads a file."""
+    with path.open("rb") as file:
+        return file.read(4) in QUIET
 
 
 def read_header(path: Path) -> Header | None:
@@ -97,8 +106,8 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _captured_stderr(path: Path) -> Iterator[None]:
-    """Log what libsndfile's decoders print on file descriptor 2 at level DEBUG; for files whose decoders print."""
-    if not prints_on_stderr(path):
+    """Log what libsndfile's decoders print on file descriptor 2 at level DEBUG; for files whose decoders may print."""
+    if _is_quiet(path):
         yield
         return
     with _capture, tempfile.TemporaryFile() as lines:

@@ -94,7 +94,7 @@ def open_sound(path: str | Path, *, with_av: bool | None = None) -> SoundFile:
         raise BadInput(f"{path} cannot be decoded as sound: {reason}")
     try:
         return SoundFile(path, *ffmpeg.native_rate(path), None, has_av)
-    except BadInput:
+    except ffmpeg.Undecodable:
         if reason := other_content(path):
             raise BadInput(f"{path} cannot be decoded as sound: {reason}") from None
         raise

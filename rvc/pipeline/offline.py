@@ -381,4 +381,4 @@ def refuse_too_short(length: int, spans: list[Span], config: Config) -> None:
         BadInput: no segment is longer than its padding.
     """
     if all(span.content_frames <= 2 * config.window.pad_frames for span in spans):
-        raise BadInput(f"the audio is {length / preparation.RATE * 1000:.0f} ms long; expected 25 ms at least")
+        raise BadInput(f"the audio is {length / preparation.RATE * 1000:.4g} ms long; expected 25 ms at least")

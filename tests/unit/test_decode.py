@@ -247,3 +247,21 @@ def test_packets_that_are_skipped_are_noted(tmp_path, caplog):
     lines = [record.getMessage() for record in caplog.records]
     assert lines
     assert all(line.startswith("note: ") for line in lines)
+
+
+def test_bytes_that_are_no_sound_print_nothing_but_the_refusal(tmp_path, capfd):
+    for seed in range(4):
+        (tmp_path / "a.wav").write_bytes(np.random.default_rng(seed).bytes(9000))
+        assert "cannot be decoded as sound: it is no recording" in error_message(tmp_path / "a.wav")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_video_without_sound_and_too_many_channels_are_named(tmp_path):
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25, width=16, height=16, pix_fmt="yuv420p")
+        container.mux(stream.encode(av.VideoFrame(16, 16, "yuv420p")))
+        container.mux(stream.encode())
+    assert error_message(tmp_path / "a.mp4") == "FILE has no audio track; give a recording"
+    soundfile.write(tmp_path / "a.wav", tone(16000, 0.1, channels=100), 16000)
+    assert "ffmpeg cannot mix its channels or its format" in error_message(tmp_path / "a.wav")

@@ -4,6 +4,7 @@ Run alone, a stage reads the golden's own inputs, so that an error there is its 
 is added; how much of an error is inherited is measured by running the stage again on the candidate's own inputs.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -49,6 +50,8 @@ class StageVerdict:
         drift: For a waveform, the drift of F0 in cents.
         magnitude: For a waveform, the relative RMS of its short-time magnitudes.
         tier: The best tier whose limits all its cells meet; None where nothing was compared or rated.
+        shares: The title of an earlier stage that is wrong alone too and makes the same unrecorded tensor as this one;
+            None where there is none.
     """
 
     stage: stages.Stage
@@ -66,6 +69,7 @@ class StageVerdict:
     drift: float | None = None
     magnitude: float | None = None
     tier: Tier | None = None
+    shares: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -100,8 +104,41 @@ def blame_stages(judgment: Judgment) -> list[StageVerdict]:
         reads = tuple(stages.reads(stage, prefix, set(case) | set(chain)))
         verdict = StageVerdict(stage, prefix, names, Blame.CLEAN, cells, reads=reads)
         _blame(judgment, verdict, continued)
+        _blame_shared(judgment, verdict, verdicts)
         verdicts.append(verdict)
     return verdicts
+
+
+def _blame_shared(judgment: Judgment, verdict: StageVerdict, earlier: list[StageVerdict]) -> None:
+    """Blame the first of several stages that make a tensor themselves which no golden holds.
+
+    The gated input of a stream is such a tensor: run alone, both the resampled ring and the loudness mix make it of the
+    blocks. An error of the gate is one fault, and not one for each stage that needs the tensor.
+    """
+    if verdict.blame is not Blame.ORIGIN or not verdict.failed_in(Mode.ISOLATED):
+        return
+    before = {stage.name for stage in itertools.takewhile(lambda each: each != verdict.stage, stages.every())}
+    for name in _made_inside(judgment.case, verdict):
+        for other in earlier:
+            is_other = other.stage.name in before and name in _made_inside(judgment.case, other)
+            if is_other and other.failed_in(Mode.ISOLATED):
+                verdict.blame, verdict.shares = Blame.INHERITED, other.title
+                verdict.sentence = (
+                    f"{verdict.title} and {other.title} both differ alone, and both make {name}, which no golden "
+                    f"holds; mend {other.title} first"
+                )
+                return
+
+
+def _made_inside(case: Case, verdict: StageVerdict) -> set[str]:
+    """The local names of optional tensors that a stage reads, and makes of others where the golden lacks them."""
+    names: set[str] = set()
+    for read in verdict.stage.reads:
+        first, *others = stages.alternatives(read)
+        name = verdict.prefix + first
+        if others and name not in case and stages.tensor(name).optional:
+            names.add(first)
+    return names
 
 
 def _provided_sources(judgment: Judgment, verdict: StageVerdict) -> tuple[set[str], list[str]]:

@@ -178,7 +178,8 @@ class _Chain:
 
     def _is_wrong_alone(self, place: Place) -> bool:
         verdict = self.verdicts.get(place)
-        return verdict is not None and verdict.blame is Blame.ORIGIN and bool(verdict.failed_in(Mode.ISOLATED))
+        accused = verdict is not None and (verdict.blame is Blame.ORIGIN or verdict.shares is not None)
+        return verdict is not None and accused and bool(verdict.failed_in(Mode.ISOLATED))
 
     def missing_inputs(self, place: Place, tensors: NamedArrays) -> list[str]:
         """The inputs of a stage that the golden has and a chain lacks; optional ones are not needed."""
@@ -222,6 +223,14 @@ class _Chain:
         if made is None:
             raise _Unavailable
         return dict(made)
+
+    def only_follows(self, place: Place) -> bool:
+        """Whether a stage is right alone and makes in the conversion what it makes alone, so that its error was read.
+
+        What it read in the repaired chain was within its limits, but not the golden's.
+        """
+        verdict = self.verdicts.get(place)
+        return verdict is not None and not verdict.failed_in(Mode.ISOLATED) and self.own_errors.get(place) == {}
 
     def _own_error(self, stage: Stage, place: Place) -> dict[str, Array]:
         """What the candidate's conversion made of its own inputs, less what the stage alone makes of them.
@@ -294,13 +303,14 @@ def continue_chain(judgment: Judgment, verdicts: list[StageVerdict]) -> Continua
         first = chain.repaired[-1] if chain.repaired else "the first origin"
         note = f"whether more is wrong behind {first} could not be tried: the stages cannot be run alone"
     for place in accused[: len(repairs)]:
-        _accuse(chain.verdicts.get(place))
+        if not chain.only_follows(place):
+            _accuse(chain.verdicts.get(place))
     return Continuation(tuple(repairs), note)
 
 
 def _accuse(verdict: StageVerdict | None) -> None:
     """Make an origin of a stage that is wrong although everything before it is repaired."""
-    if verdict is not None and verdict.blame is Blame.INHERITED:
+    if verdict is not None and verdict.blame is Blame.INHERITED and verdict.shares is None:
         verdict.blame = Blame.ORIGIN
         verdict.sentence = f"{verdict.title} differs even with the golden's values in the place of what it reads"
 

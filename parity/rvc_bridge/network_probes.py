@@ -85,6 +85,12 @@ def _constants(extract: Callable[[], Array], network: Hubert) -> Iterator[Guess]
         yield Guess("epsilon", "the norms' epsilon is not 1e-5", extract(), base=right)
     with _replaced(hubert, attend=lambda q, *rest: attend(1.001 * q, *rest)):
         yield Guess("another attention scale", "attention is not scaled by 1/8", extract(), base=right)
+    for sentence, factor in (
+        ("attention is not scaled", 8.0),
+        ("attention is scaled by 1/√768, the width of all heads, not by 1/8", math.sqrt(64 / 768)),
+    ):
+        with _replaced(hubert, attend=lambda q, *rest, factor=factor: attend(factor * q, *rest)):
+            yield Guess("another attention scale", sentence, extract())
     forward = Dense.forward
 
     def with_tanh(self: Dense, x: torch.Tensor, gelu: bool = False) -> torch.Tensor:

@@ -31,6 +31,7 @@ from rvc.audio import segments
 from rvc.content import alignment, features
 from rvc.nn import fcpe, generator
 from rvc.nn.rmvpe import Rmvpe
+from rvc.realtime.dsp.gate import Gate
 from tests.unit import plain_networks
 from tests.unit.tiny import tiny_synthesizer, write_hubert
 
@@ -372,3 +373,14 @@ def test_a_replaced_class_attribute_leaves_no_instance_attribute():
     with replaced(thing, "value", 2):
         assert thing.value == 2
     assert vars(thing) == {}
+
+
+def test_a_gate_that_keeps_the_end_of_the_last_block_is_caught(program):
+    def keep(original, self, block, threshold):
+        gated = original(self, block, threshold)
+        return gated[len(gated) - len(block) :]
+
+    torch.set_num_threads(1)
+    fault = Fault("kept", "rt.input16k", "the last 20 ms stay as they were", around(Gate, "__call__", keep))
+    outcome = run(fault, store.open_case(store.GOLDENS / "alone-rt-gate-2026").check(), program, limits.load())
+    assert outcome.killed and outcome.blamed and outcome.accused == ["rt.input16k"]

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_case import Player
 
 from parity import stages
 from parity.candidates.candidate import CandidateError
+from parity.goldens import store
+from parity.goldens.store import GOLDENS
 from parity.goldens.trace_file import Trace
+from parity.judge import limits, verdict
+from parity.judge.judgment import Judgment
+from parity.judge.states import Blame
 from parity.rvc_bridge.realtime_stages import STAGES, RealtimeCase, run_stage
 from rvc.noise import Seeded
 from rvc.pipeline.voice_networks import VoiceNetworks
@@ -93,3 +99,25 @@ def test_every_stage_but_the_gated_ring_can_be_run_alone():
 def test_an_unknown_stage_is_refused(golden):
     with pytest.raises(CandidateError, match=r"rt\.input_wav"):
         run_stage(golden[1], "rt.input_wav", "rt.0.", {})
+
+
+def _judged_with_wrong_stages(wrong: set[str]) -> dict[str, Blame]:
+    """The blame of the stages of a block in which some stages are 1 % too loud, alone and in the conversion."""
+    case = store.open_case(GOLDENS / "rt-window-2026").check()
+    made = {
+        name: value * np.float32(1.01) if name.rpartition(".")[2] in wrong else value for name, value in case.items()
+    }
+    judgment = Judgment(case, limits.load(), candidate=Player(made))
+    return {row.title: row.blame for row in verdict.judge(judgment).stages if row.prefix == "rt.1."}
+
+
+def test_a_wrong_gate_is_one_fault_of_the_stages_that_make_the_gated_input() -> None:
+    blames = _judged_with_wrong_stages({"input16k", "infer_wav"})
+    assert blames["rt.1.rt.input16k"] is Blame.ORIGIN
+    assert blames["rt.1.rt.infer_wav"] is Blame.INHERITED
+
+
+def test_a_wrong_loudness_mix_is_its_own_fault() -> None:
+    blames = _judged_with_wrong_stages({"infer_wav"})
+    assert blames["rt.1.rt.input16k"] is Blame.CLEAN
+    assert blames["rt.1.rt.infer_wav"] is Blame.ORIGIN

@@ -155,6 +155,21 @@ def _without_file(deviation: Deviation, frames: int) -> Array | None:
     return np.asarray(track[None, :frames].astype(np.float64) * 2.0 ** (semitones / 12))
 
 
+def _shifted_file(golden: Array, detected: Array) -> Iterator[Guess]:
+    """The curve of the F0 file from frame 0 on, where no padding is left out.
+
+    Args:
+        golden: the pitch with the curve, (1, P).
+        detected: the pitch without it, (1, P).
+    """
+    replaced = np.flatnonzero(np.abs(golden[0] - detected[0]) > 1e-6 * detected[0])  # 1e-6: golden is float32
+    if replaced.size and replaced[0]:
+        curve = golden[0, replaced[0] : replaced[-1] + 1]
+        shifted = detected.copy()
+        shifted[0, : curve.size] = curve
+        yield Guess("F0 file from frame 0", "the curve of the F0 file begins in the padding before the audio", shifted)
+
+
 @probe("f0.hz")
 def transposed(deviation: Deviation) -> Iterator[Guess]:
     """The pitch without its transposition, clipped, or rounded."""
@@ -164,6 +179,7 @@ def transposed(deviation: Deviation) -> Iterator[Guess]:
     detected = _without_file(deviation, golden.shape[1])
     if detected is not None:
         yield Guess("F0 file ignored", "the F0 file has no effect: this is the detected pitch", detected)
+        yield from _shifted_file(golden, detected)
     raw = deviation.first_input("f0.raw")
     if raw is None and "f0.raw" in deviation.case:
         raw = deviation.case["f0.raw"]
@@ -256,6 +272,9 @@ def bins(deviation: Deviation) -> Iterator[Guess]:
             "the F0 file has no effect: bins are of the detected pitch",
             np.rint(clipped(of_detected)),
         )
+        for guess in _shifted_file(hz, detected):
+            of_shifted = scaled(*MEL, 1127 * np.log(1 + guess.value / 700))
+            yield replace(guess, value=np.rint(clipped(of_shifted)))
     right = scaled(*MEL)
     for word, rounded in (
         ("cut off", np.trunc(clipped(right))),
@@ -296,6 +315,19 @@ def bins(deviation: Deviation) -> Iterator[Guess]:
         "another mel scale",
         "the mel scale is 2595·log10 with bounds of 1127·ln",
         np.rint(clipped(scaled(*MEL, htk))),
+    )
+    for knee in (600, 625, 1000):
+        low, high = (np.log(1 + bound / knee) for bound in (50, 1100))
+        yield Guess(
+            "another mel scale",
+            f"the mel scale is of ln(1 + f/{knee}), not of ln(1 + f/700)",
+            np.rint(clipped(scaled(low, high, np.log(1 + hz / knee)))),
+        )
+    octaves = np.log2(np.where(hz > 0, hz, 1))
+    yield Guess(
+        "another mel scale",
+        "bins are even in octaves, not in mel",
+        np.rint(clipped(scaled(np.log2(50), np.log2(1100), octaves))),
     )
     yield Guess("bins from 0", "bins count from 0", np.clip(np.rint(right), 1, 255) - 1)
     yield Guess(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from parity.mutants.catalog import values
-from parity.mutants.catalog.behavior import calls, long_input, structure
+from parity.mutants.catalog.behavior import calls, long_input, pieces, structure
 from parity.mutants.catalog.offline import (
     content_alignment,
     content_encoder,
@@ -56,7 +56,7 @@ OFFLINE: tuple[ModuleType, ...] = (
     segment_joining,
     output,
 )
-BEHAVIOR: tuple[ModuleType, ...] = (calls, structure, long_input)
+BEHAVIOR: tuple[ModuleType, ...] = (calls, structure, long_input, pieces)
 REALTIME: tuple[ModuleType, ...] = (block_input, content, f0, voice, formant, loudness, block_joining)
 
 

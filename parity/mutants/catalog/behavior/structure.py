@@ -198,6 +198,15 @@ FAULTS = [
         also=("f0.coarse",),
     ),
     Fault(
+        "file-from-frame-0",
+        "f0.hz",
+        "the curve of the F0 file begins in the padding",
+        around(postprocessing, "overlay_curve", lambda f, track, curve, start: f(track, curve, 0)),
+        needs=(Need.F0_FILE,),
+        causes=("F0 file from frame 0",),
+        also=("f0.coarse",),
+    ),
+    Fault(
         "protect-multiplied",
         "content.protected",
         "unvoiced frames are multiplied by protect",

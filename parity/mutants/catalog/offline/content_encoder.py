@@ -178,6 +178,13 @@ FAULTS = [
     Fault("hubert-tf32", "hubert.features", "what enters each layer in TF32", in_hubert(_layer_inputs_in_tf32)),
     Fault("hubert-eps-1e-4", "hubert.features", "layer norm with 1e-4", _layer_norm_epsilon(1e-4), causes=("epsilon",)),
     Fault(
+        "hubert-attention-width",
+        "hubert.features",
+        "attention is scaled by the width of all heads",
+        _scale_queries((64 / 768) ** 0.5),
+        causes=("another attention scale",),
+    ),
+    Fault(
         "hubert-attention-fine",
         "hubert.features",
         "attention scores a thousandth too large",

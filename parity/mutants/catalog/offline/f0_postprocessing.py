@@ -309,6 +309,28 @@ FAULTS = [
         causes=("linear scale",),
     ),
     Fault(
+        "coarse-octaves",
+        "f0.coarse",
+        "bins are even in octaves",
+        _quantize_with(
+            lambda hz: _round_to_bins(np.clip(np.log2(np.maximum(hz, 50) / 50) * 254 / np.log2(22) + 1, 1, 255))
+        ),
+        needs=(Need.VOICED,),
+        causes=("another mel scale",),
+    ),
+    Fault(
+        "coarse-knee-1000",
+        "f0.coarse",
+        "a mel scale of ln(1 + f/1000)",
+        _quantize_with(
+            lambda hz: _round_to_bins(
+                np.clip((np.log1p(hz / 1000) - np.log1p(0.05)) * 254 / (np.log1p(1.1) - np.log1p(0.05)) + 1, 1, 255)
+            )
+        ),
+        needs=(Need.VOICED,),
+        causes=("another mel scale",),
+    ),
+    Fault(
         "coarse-ceiling-1000",
         "f0.coarse",
         "the scale ends at 1000 Hz",

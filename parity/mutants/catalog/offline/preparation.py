@@ -177,6 +177,7 @@ FAULTS = [
         "highpassed",
         "padlen 15 instead of 18",
         _filtfilt_with(padlen=15),
+        causes=("another extension",),
     ),
     Fault(
         "highpass-13-digits",

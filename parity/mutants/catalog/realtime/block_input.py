@@ -15,6 +15,7 @@ from rvc.realtime import block_input
 from rvc.realtime.block_input import BlockInput
 from rvc.realtime.controls import Controls
 from rvc.realtime.dsp import denoise, gate
+from rvc.realtime.dsp.gate import Gate
 
 
 def _resample_with_half_kernel(original: Original, samples: torch.Tensor, source: int, target: int) -> torch.Tensor:
@@ -45,6 +46,12 @@ def _change_input_block(change: Callable[[Array], Array]) -> Patch:
 
 def _shift_one_sample_less(original: Original, ring: Array, by: int) -> None:
     original(ring, by - 1)
+
+
+def _gate_softly(original: Original, self: Gate, block: Array, threshold: float) -> Array:
+    whole = np.concatenate([self.past, block])[2 * self.zc :]
+    gated = original(self, block, threshold)
+    return gated if len(gated) == len(block) else np.where(gated == 0, whole * np.float32(0.1), gated)
 
 
 def _denoise_at_two_deviations(original: Original, *args: object) -> torch.Tensor:
@@ -109,7 +116,6 @@ FAULTS = [
         "the gate does nothing",
         put(gate, "OFF", 0.0),
         needs=(Need.INPUT_GATE,),
-        also=("rt.input_wav", "rt.infer_wav"),
     ),
     Fault(
         "live-gate-later",
@@ -117,7 +123,13 @@ FAULTS = [
         "the gate closes 10 ms later",
         around(gate, "loudness", lambda f, x, zc: np.roll(f(x, zc), 1)),
         needs=(Need.INPUT_GATE,),
-        also=("rt.input_wav", "rt.infer_wav"),
+    ),
+    Fault(
+        "live-gate-soft",
+        "rt.input16k",
+        "the gate leaves a tenth of the amplitude",
+        around(Gate, "__call__", _gate_softly),
+        needs=(Need.INPUT_GATE,),
     ),
     Fault(
         "live-gate-power",
@@ -125,7 +137,6 @@ FAULTS = [
         "10 log10 instead of 20 log10",
         after(gate, "decibels", lambda x: x / 2),
         needs=(Need.INPUT_GATE,),
-        also=("rt.input_wav", "rt.infer_wav"),
     ),
     Fault(
         "live-denoise-spread",

@@ -50,22 +50,31 @@ def default_folder() -> Path:
     """The folder of the cases: that of a clone in the working folder, else that of the installed package."""
     if store.GOLDENS.is_dir():
         return store.GOLDENS
+    package = _package()
+    return store.GOLDENS if package is None else package / "cases"
+
+
+def _package() -> Path | None:
+    """The folder of the installed package of goldens; None where it is not installed."""
     package = importlib.util.find_spec(PACKAGE)
     if package is None or not package.submodule_search_locations:
-        return store.GOLDENS
-    return Path(package.submodule_search_locations[0]) / "cases"
+        return None
+    return Path(package.submodule_search_locations[0])
 
 
 def documentation() -> Path | None:
-    """The folder of the documentation: that of a clone in the working folder, else that of the installed package.
+    """The folder of the documentation: that of a clone in the working folder, of the installed package, or of the clone
+    that this module belongs to.
 
-    Messages of the judge name its pages as `docs/PAGE`.
+    Messages of the judge name a page by the command that prints it, `rvc-parity docs PAGE`.
 
     Returns:
-        None where neither is there.
+        None where none of them is there.
     """
     cases = default_folder()
-    places = (cases.parent / "docs", cases.parent.parent / "docs")
+    places = [cases.parent / "docs", cases.parent.parent / "docs"]
+    places += [package / "docs"] if (package := _package()) is not None else []
+    places.append(Path(__file__).parents[2] / "docs")
     return next((place for place in places if (place / "tutorial.md").is_file()), None)
 
 

@@ -303,7 +303,7 @@ def program_of(command: str) -> tuple[Main, list[str]] | None:
 def prepare(command: str, folder: Path) -> None:
     """The files that a reader has made before a command: a trace of the port."""
     if "mine.safetensors" in command:
-        shutil.copy(folder / ("golden.safetensors" if "goldens/" in command else "rvc.safetensors"), "mine.safetensors")
+        shutil.copy(folder / ("golden.safetensors" if CASE in command else "rvc.safetensors"), "mine.safetensors")
     if "--outputs" in command:  # a device that answers with the golden's tensors
         for entry in json.loads((folder / "requests" / "requests.json").read_text())["requests"]:
             answer(folder, entry)

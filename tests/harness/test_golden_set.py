@@ -76,7 +76,7 @@ def test_the_goldens_of_a_clone_come_before_those_of_the_package(
     (package / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     assert golden_set.default_folder() == package / "cases"
-    assert golden_set.documentation() is None
+    assert golden_set.documentation() == ROOT / "docs"  # the clone that the judge belongs to
     (package / "docs").mkdir()
     (package / "docs" / "tutorial.md").touch()
     assert golden_set.documentation() == package / "docs"

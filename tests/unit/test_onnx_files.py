@@ -109,3 +109,11 @@ def test_damaged_files_are_refused_in_one_sentence(tmp_path):
             except BadInput:
                 refused += 1
     assert refused > 10
+
+
+@pytest.mark.parametrize("tail, reason", [(bytes(1), "without a number"), (b"\x08\x01", "more than 524288 fields")])
+def test_a_long_file_of_short_fields_is_refused_at_once(tmp_path, tail, reason):
+    path = tmp_path / "a.onnx"
+    path.write_bytes(b"\x08\x08\x12\x07pytorch" + tail * (1 << 20))
+    with pytest.raises(BadInput, match=rf"a\.onnx is no complete ONNX file .*{reason}"):
+        onnx_file.read(path)

@@ -44,7 +44,7 @@ def trial(about: Mapping[str, object]) -> Lengths:
         about: about.json of the packed folder.
     """
     first, *_ = cast(list[str], about["for_original"])
-    return Lengths((1.0,), ((0.25, 0.5),), turns=1, blocks_per_turn=2, repeats=1, reduced_case=first, patience=4.0)
+    return Lengths((1.0,), ((0.25, 0.5),), turns=1, blocks_per_turn=2, repeats=1, reduced_case=first, patience=8.0)
 
 
 @dataclass(frozen=True)

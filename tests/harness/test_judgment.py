@@ -422,7 +422,7 @@ def test_an_interrupted_save_leaves_the_golden_unchanged(tmp_path: Path, monkeyp
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("parity.goldens.store.save_file", interrupted)
+    monkeypatch.setattr("parity.goldens.tensor_file.save_file", interrupted)
     with pytest.raises(KeyboardInterrupt):
         golden(tmp_path, why="an interrupted recording of the same")
     assert {path.name: path.read_bytes() for path in (tmp_path / "small").iterdir()} == before

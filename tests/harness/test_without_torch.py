@@ -58,10 +58,10 @@ def test_every_command_of_a_port_runs_without_torch(light: LightInstallation, tm
         "no simple change explains this error; known mistakes inside networks were not tried without torch: "
         "in 11 of 12 channels, the first of them 0"
     )
-    assert text.endswith(
-        "not tried without torch: answers to other inputs than the goldens', known mistakes inside networks; "
+    assert (
+        "\nnot tried without torch: answers to other inputs than the goldens', known mistakes inside networks; "
         "python -m pip install 'rvc-parity[torch]' adds them\n"
-    )
+    ) in text
     assert set(light.imports()) <= {"torch", "rvc"}
     code, text = parity("diff", str(before), str(after))
     assert code == 1 and "seg0.flow.z" in text
@@ -111,8 +111,9 @@ def test_the_requests_of_a_device_are_written_and_judged_without_torch(
     chosen = ["--goldens", str(goldens), "--stage", "flow"]
     done = light.run("-m", "parity", "cases", str(requests), *chosen)
     assert done.returncode == 0, done.stderr
+    save_file({"seg0.flow.z": tensors()["seg0.flow.z"]}, requests / "small" / "seg0.flow" / "outputs.safetensors")
     done = light.run("-m", "parity", "check", "--outputs", str(requests), *chosen, "--out", str(tmp_path / "out"))
-    assert done.returncode in (1, 3), done.stderr
+    assert done.returncode == 4, done.stderr
     assert set(light.imports()) <= {"torch", "rvc"}
 
 

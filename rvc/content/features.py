@@ -153,7 +153,7 @@ def read_config(path: Path) -> HubertConfig:
             "give the weight file itself with --hubert"
         )
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(path.read_text(encoding="utf-8-sig"))
         if not isinstance(fields, dict):
             raise ValueError("it is not an object")
         return config_from_json(fields)

@@ -271,3 +271,9 @@ def test_a_file_of_the_legacy_format_is_not_copied_to_memory(tmp_path):
 def test_numbers_that_no_tensor_shows_are_checked_before_a_network_is_built(folder, name, value):
     with pytest.raises(BadCheckpoint, match=rf"the HuBERT config\.json has {name} = .*, (but|expected) .*; (use|is) "):
         check_hubert(change(folder, **{name: value}), "v1")
+
+
+def test_a_config_may_begin_with_a_byte_order_mark(folder):
+    text = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(text, encoding="utf-8-sig")
+    check_hubert(folder, "v1")

@@ -17,6 +17,7 @@ from parity.goldens.store import Case
 from parity.mutants import all_faults
 from parity.mutants.fault import Fault
 from parity.runs import run as judging
+from parity.runs.run import RunOptions
 from parity.rvc_bridge.rvc_torch import RvcTorch
 from reports.__main__ import run as render
 from tests.browser.conftest import FLAGS, chromium
@@ -63,16 +64,12 @@ def main() -> None:
 
 def judged(root: Path) -> list[Path]:
     """Folders with the verdicts on a few cases: of rvc, then of rvc with each planted fault."""
-    goldens = root / "goldens"
-    goldens.mkdir()
-    for case in CASES:
-        (goldens / case).symlink_to((store.GOLDENS / case).resolve())
     faults = {fault.name: fault for fault in all_faults()}
     programs: dict[str, Candidate] = {"rvc": RvcTorch()}
     programs |= {name: Planted(description, faults[name]) for description, name in PLANTED.items()}
     folders = [root / name.replace("/", "-") for name in programs]
     for folder, program in zip(folders, programs.values(), strict=True):
-        judging.run(program, goldens, folder)
+        judging.run(program, store.GOLDENS, folder, options=RunOptions(names=CASES))
     return folders
 
 

@@ -145,7 +145,7 @@ def test_caches_of_python_are_left_out(tmp_path: Path) -> None:
     ]
     for name in ("docs/examples/__pycache__/a.cpython-311.pyc", "a.pyc"):
         with pytest.raises(distributions.Wrong, match=r"goldens\.tar\.gz holds .*, which it should not"):
-            distributions.refuse_caches(Path("goldens.tar.gz"), ["docs/a.py", name])
+            distributions.refuse_caches(Path("goldens.tar.gz"), ["docs/tutorial.md", name])
 
 
 def test_the_page_of_the_distributions_lists_all_that_is_not_tried_without_torch() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rvc.audio import wav_chunks
 from rvc.errors import BadInput
 
 Samples = npt.NDArray[np.float32]
@@ -71,6 +72,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """The container of a file and its first audio track; ffmpeg's errors inside the block become BadInput."""
     import av  # optional
 
+    wav_chunks.refuse_oversized(path)
     try:
         # The prefix keeps ffmpeg from taking a name with a colon for an address of another protocol. Tags in a file may
         # have any encoding; they are not used.

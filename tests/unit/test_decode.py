@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import tiny
 
+from rvc.audio import ffmpeg
 from rvc.audio.decoding import decode
 from rvc.errors import BadInput, MissingExtra
 from rvc.profiles import PROFILES
@@ -265,3 +266,33 @@ def test_a_video_without_sound_and_too_many_channels_are_named(tmp_path):
     assert error_message(tmp_path / "a.mp4") == "FILE has no audio track; give a recording"
     soundfile.write(tmp_path / "a.wav", tone(16000, 0.1, channels=100), 16000)
     assert "ffmpeg cannot mix its channels or its format" in error_message(tmp_path / "a.wav")
+
+
+def wav_with(first, form=b"RIFF", after=b""):
+    """A WAV file of 400 samples at 16 kHz in stereo, with a chunk before the others and bytes behind the samples."""
+    order = "big" if form == b"RIFX" else "little"
+
+    def chunk(name, content):
+        return name + len(content).to_bytes(4, order) + content
+
+    numbers = [(1, 2), (2, 2), (16000, 4), (64000, 4), (4, 2), (16, 2)]
+    layout = b"".join(number.to_bytes(size, order) for number, size in numbers)
+    body = b"WAVE" + first + chunk(b"fmt ", layout) + chunk(b"data", bytes(1600)) + after
+    return form + len(body).to_bytes(4, order) + body
+
+
+@pytest.mark.parametrize(
+    ("form", "size"), [(b"RIFF", b"\x00\x00\x00\x80"), (b"RF64", b"\xf0\xff\xff\x7f"), (b"RIFX", b"\x80\x00\x00\x00")]
+)
+def test_a_chunk_larger_than_the_file_is_refused_before_a_decoder_reserves_its_size(tmp_path, form, size):
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav_with(b"be\x1b\n" + size + bytes(8), form))
+    with pytest.raises(BadInput, match=r"is damaged: its chunk be\?\? states 21474836\d\d bytes, but 16\d\d follow; "):
+        ffmpeg.native_rate(path)
+
+
+@pytest.mark.parametrize("after", [b"", b"LIST\xff\xff\xff\x7fINFO"])
+def test_chunks_that_end_within_the_file_and_what_is_cut_behind_the_samples_are_read(tmp_path, after):
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav_with(b"JUNK\x03\x00\x00\x00abc\x00", after=after))
+    assert np.array_equal(decode(path, with_av=True), np.zeros(400, np.float32))

@@ -1,5 +1,6 @@
 """Themes, narrow screens, browsers without scripts, print, accessibility, and loading time."""
 
+import gc
 import time
 from pathlib import Path
 
@@ -75,9 +76,13 @@ def test_page_of_ten_seconds_is_small_and_opens_fast(browser: Browser, tmp_path:
     """10 s of audio: at most 9 MB, rendered within 3 s, interactive within 2 s of opening."""
     folder = synthetic.judged(tmp_path, {"long": synthetic.linear_upsampling}, "long", seconds=10.0)
     run([folder], tmp_path / "warm", quiet=True)  # the first page includes the import of matplotlib
+    gc.collect()
+    gc.freeze()  # objects of earlier tests, which a collection would go through again and again
     begin = time.process_time()  # processor time, since other processes may be running
     run([folder], tmp_path / "pages", quiet=True)
-    assert time.process_time() - begin <= 3
+    spent = time.process_time() - begin
+    gc.unfreeze()
+    assert spent <= 3
     assert (tmp_path / "pages" / "long.html").stat().st_size <= 9e6
     taken = []
     for _ in range(3):

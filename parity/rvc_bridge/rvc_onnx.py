@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from parity import stages
 from parity.candidates.candidate import CandidateError, Tensors
 from parity.goldens.arrays import Array
+from parity.goldens.fresh_folder import fresh_folder
 from parity.goldens.store import Case
 from parity.judge.decisions.voicing import Salience
 from parity.judge.diagnosis.registry import Guess
@@ -204,36 +206,56 @@ def exported_folder(precision: str = "float32") -> Path:
 
 
 def export_from(networks: VoiceNetworks, methods: list[str], precision: str) -> Path:
-    """An exported folder of synthetic files in the cache; files that several voices share are links to one."""
+    """An exported folder of synthetic files in the cache; files that several voices share are links to one.
+
+    It appears by one rename, so that two processes that export the same voice at once do not mix their files, and the
+    description names no file that another process is writing.
+    """
     root = exported_folder(precision)
     # The cache names the folder of each synthetic file by a digest of its contents.
     index = networks.paths["index"].parent.name if "index" in networks.paths else "no-index"
     folder = root / "-".join([networks.model.parent.name, *methods, index])
     if (folder / interface.DESCRIPTION).is_file():
         return folder
-    shared = root / "shared"
-    for path in (shared, folder):
+    shared, unfinished = root / "shared", root / "unfinished"
+    for path in (shared, unfinished):
         path.mkdir(parents=True, exist_ok=True)
     owners = {interface.SYNTHESIZER: networks.model.parent.name}
     owners[interface.CONTENT] = f"{networks.paths['hubert'].parent.name}-{networks.version}"
-    for name, build in export.planned_graphs(networks, methods).items():
-        stem = f"{Path(name).stem}-{owners[name]}.onnx" if name in owners else name
-        link(shared / stem, folder / name, build, precision)
-    facts = export.write_index(networks, folder, lambda _: None)
-    described = export.describe(networks, methods, DEFAULT, precision, facts, folder)
-    part = folder / f".{os.getpid()}.json"
-    part.write_text(json.dumps(described, indent=2), encoding="utf-8")
-    part.replace(folder / interface.DESCRIPTION)
+    fresh = fresh_folder(unfinished / folder.name)
+    try:
+        for name, build in export.planned_graphs(networks, methods).items():
+            stem = f"{Path(name).stem}-{owners[name]}.onnx" if name in owners else name
+            link(shared / stem, fresh / name, build, precision)
+        facts = export.write_index(networks, fresh, lambda _: None)
+        described = export.describe(networks, methods, DEFAULT, precision, facts, fresh)
+        (fresh / interface.DESCRIPTION).write_text(json.dumps(described, indent=2), encoding="utf-8")
+        put(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
     return folder
+
+
+def put(fresh: Path, folder: Path) -> None:
+    """Rename an exported folder to its place; a complete one of another process stays there."""
+    try:
+        fresh.rename(folder)
+    except OSError:  # a folder is there that is not empty
+        if (folder / interface.DESCRIPTION).is_file():
+            return
+        shutil.rmtree(folder)
+        fresh.rename(folder)
 
 
 def link(shared: Path, target: Path, build: Callable[[], export.GraphFile], precision: str) -> None:
     """Make `target` the same file as `shared`, whose graph is exported first where it is missing."""
     if not shared.is_file():
-        fresh = shared.with_name(f".{os.getpid()}.{shared.name}")
-        export.write_graph(build(), fresh, precision)
-        fresh.replace(shared)
-    target.unlink(missing_ok=True)
+        export.write_graph(build(), target, precision)
+        try:
+            os.link(target, shared)
+            return
+        except FileExistsError:  # another process was faster
+            target.unlink()
     os.link(shared, target)
 
 

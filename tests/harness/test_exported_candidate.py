@@ -1,13 +1,18 @@
 """The judge's command for exported voices; the graphs themselves are judged by `nox -s export`."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from parity import stages
 from parity.candidates import messages
 from parity.cli.main import main
+from parity.rvc_bridge import rvc_onnx as exported_voices
 from parity.rvc_bridge.rvc_onnx import RvcOnnx
 from parity.rvc_bridge.rvc_torch import RvcTorch
 from rvc_onnx import adapter
@@ -58,3 +63,52 @@ def test_the_adapter_declares_the_precision_that_all_its_voices_have(
     hello = adapter.answer({"op": "hello"}, adapter.Exports(tmp_path, "onnxruntime"))
     assert hello.get("precision") == declared
     assert messages.check({"id": 1, "ok": True, **hello}, "hello_answer")
+
+
+@pytest.fixture
+def voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A voice whose graphs are exported as short texts, two in a folder, with the files that its voice.json names."""
+
+    def write_graph(graph: str, path: Path, precision: str) -> None:
+        path.write_text(graph, encoding="utf-8")
+
+    def describe(*arguments: Any) -> dict[str, Any]:
+        return {"files": {path.name: path.read_text(encoding="utf-8") for path in sorted(arguments[-1].iterdir())}}
+
+    for name in ("hubert", "voice"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(exported_voices, "exported_folder", lambda precision: tmp_path / "exported")
+    graphs = {name: lambda name=name: name for name in ("content.onnx", "synthesizer.onnx")}
+    monkeypatch.setattr(exported_voices.export, "planned_graphs", lambda networks, methods: graphs)
+    monkeypatch.setattr(exported_voices.export, "write_graph", write_graph)
+    monkeypatch.setattr(exported_voices.export, "write_index", lambda *arguments: None)
+    monkeypatch.setattr(exported_voices.export, "describe", describe)
+    model = tmp_path / "voice" / "voice.pth"
+    return SimpleNamespace(paths={"hubert": tmp_path / "hubert" / "model"}, model=model, version="v2")
+
+
+def test_two_processes_that_export_one_voice_at_once_do_not_mix_their_files(
+    voice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meet, describe = threading.Barrier(2, timeout=20), exported_voices.export.describe
+
+    def describe_together(*arguments: Any) -> Any:
+        meet.wait()  # both have their graphs, and neither has a voice.json
+        return describe(*arguments)
+
+    monkeypatch.setattr(exported_voices.export, "describe", describe_together)
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda _: exported_voices.export_from(voice, [], "float32"), range(2)))
+    assert made[0] == made[1]
+    whole = {"content.onnx": "content.onnx", "synthesizer.onnx": "synthesizer.onnx"}
+    assert json.loads((made[0] / "voice.json").read_text(encoding="utf-8")) == {"files": whole}
+    assert {path.name for path in made[0].iterdir()} == {*whole, "voice.json"}
+    assert not list((made[0].parent / "unfinished").iterdir())
+
+
+def test_an_export_that_was_interrupted_is_made_again(voice: Any, tmp_path: Path) -> None:
+    left = tmp_path / "exported" / "voice-no-index"
+    left.mkdir(parents=True)
+    (left / "part-flow.onnx").write_text("of a killed process", encoding="utf-8")
+    assert exported_voices.export_from(voice, [], "float32") == left
+    assert {path.name for path in left.iterdir()} == {"content.onnx", "synthesizer.onnx", "voice.json"}

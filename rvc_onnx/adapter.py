@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,15 @@ class Exports:
         self.root, self.runtime = root, runtime
         self._last: tuple[Path, Voice] | None = None
 
+    @cached_property
+    def facts(self) -> dict[Path, dict[str, Any]]:
+        """Folder of each voice → its voice.json, which a judgment does not change."""
+        found = sorted(self.root.glob("*/voice.json"))
+        return {path.parent: json.loads(path.read_text(encoding="utf-8")) for path in found}
+
     def precision(self) -> str | None:
         """The precision of the voices; None where there is none, or where they differ."""
-        facts = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.root.glob("*/voice.json"))]
-        precisions = {str(voice["precision"]) for voice in facts}
+        precisions = {str(facts["precision"]) for facts in self.facts.values()}
         return precisions.pop() if len(precisions) == 1 else None
 
     def find(self, case: dict[str, Any], whole: bool) -> Voice:
@@ -66,8 +72,9 @@ class Exports:
             Lacks: there is none.
         """
         method, index = case["options"].get("f0_method"), case["files"].get("index")
-        for path in sorted(self.root.glob("*/voice.json")):
-            facts = json.loads(path.read_text(encoding="utf-8"))
+        last = [] if self._last is None else [self._last[0]]  # first, so that a golden's stages use one folder
+        for folder in [*last, *self.facts]:
+            facts = self.facts[folder]
             held = facts["retrieval"]["file"] if facts["retrieval"] else None
             has_method = not facts["f0"] or method in (*facts["f0_methods"], *pitch.LIBRARIES)
             if facts["f0"] and method in WRONG_METHODS.get(self.runtime, ()):
@@ -75,10 +82,17 @@ class Exports:
             has_index = (Path(index).stem if index else None) == (Path(held).stem if held else None)
             has_index = has_index or (index is None and not whole)
             if Path(facts["source"]["file"]).stem == case["voice"]["kind"] and has_method and has_index:
-                if self._last is None or self._last[0] != path:
-                    self._last = (path, open_voice(path.parent, 2, self.runtime))
-                return self._last[1]
+                return self.open(folder)
         raise Lacks(f"no exported voice for {case['voice']['kind']}, {method}, index {index} in {self.root}")
+
+    def open(self, folder: Path) -> Voice:
+        """The voice of a folder; the graphs that it has in common with the last one stay open."""
+        if self._last is None or self._last[0] != folder:
+            voice = open_voice(folder, 2, self.runtime)
+            if self._last is not None:
+                voice.keep_graphs(self._last[1])
+            self._last = (folder, voice)
+        return self._last[1]
 
 
 def options(case: dict[str, Any]) -> Options:

@@ -174,6 +174,13 @@ class Folder:
             self._graphs[name] = runtimes.open_graph(self.folder / name, self._threads, self._runtime)
         return self._graphs[name]
 
+    def keep_graphs(self, previous: Folder) -> None:
+        """Use the graphs that another folder has opened for the same files; both have one runtime."""
+        known = previous.facts["files"]
+        for name, digest in self.facts["files"].items():
+            if name in previous._graphs and known.get(name) == digest:
+                self._graphs[name] = previous._graphs[name]
+
     def run(self, name: str, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         """Every output of a graph by name."""
         graph = self.graph(name)

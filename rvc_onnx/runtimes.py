@@ -36,6 +36,7 @@ class OnnxRuntimeGraph:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4  # errors are raised; the library's own lines would appear beside them
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # else other programs lose their cores
         # A length occurs once in most conversions, so a plan of its memory would only grow the process.
         options.enable_mem_pattern = False
         options.enable_cpu_mem_arena = False

@@ -36,6 +36,7 @@ from rvc.exported import (
     synthesizer_graph,
 )
 from rvc.exported.f0_graphs import GRAPHS as F0_GRAPHS
+from rvc.exported.interface import ExportedVoice
 from rvc.exported.networks import ExportedNetworks
 from rvc.exported.runtime import Graph
 from rvc.pipeline.voice_networks import VoiceNetworks
@@ -61,6 +62,7 @@ PARTS: dict[str, tuple[dict[str, str], list[str]]] = {
     "nsf": ({"hz": "f0.hz", "noise_source": "noise.nsf"}, ["nsf.sine", "nsf.source"]),
     "generator": ({"flow.z": "flow.z", "nsf.source": "nsf.source", "spk.g": "spk.g"}, ["waveform"]),
 }
+SHARED = "shared"  # folder of the graphs that several exported folders have, and of their parts
 BLOCK_NAMES = {"content.protected": "content"}  # local names of a file's tensors → those of a block's
 # Part → the arguments of a stream that it reads.
 BLOCK_ARGUMENTS: dict[str, tuple[str, ...]] = {
@@ -139,7 +141,7 @@ class RvcOnnx(RvcTorch):
             arguments = (sizes.skip_head, formant.frames, formant.synthesized)
             stream_inputs = dict(zip(interface.STREAM_INPUTS, arguments, strict=True))
             feeds |= {port: np.array(stream_inputs[port], np.int64) for port in BLOCK_ARGUMENTS.get(part, ())}
-        graph = self.part(exported.exported.folder / interface.SYNTHESIZER, stage.name, list(feeds), outputs)
+        graph = self.part(exported.exported, stage.name, list(feeds), outputs)
         made = graph.run(feeds)
         if part == "generator" and not of_block:
             made["waveform"] = made["waveform"][0]
@@ -155,15 +157,16 @@ class RvcOnnx(RvcTorch):
             return self.stream(case).sizes.window16 // 160
         return int(inputs["f0.hz"].shape[1] if part == "nsf" else inputs[prefix + "flow.z"].shape[2])
 
-    def part(self, path: Path, stage: str, inputs: list[str], outputs: list[str]) -> Graph:
-        """A stage's part of a graph, cut out when the cache lacks it."""
+    def part(self, exported: ExportedVoice, stage: str, inputs: list[str], outputs: list[str]) -> Graph:
+        """A stage's part of a voice's graph, cut out when the cache lacks it; folders with the same graph share it."""
         from onnx.utils import extract_model
 
-        target = path.with_name(f"part-{stage}.onnx")
+        digest = exported.fields["files"][interface.SYNTHESIZER][:12]
+        target = exported.folder.parent / SHARED / f"part-{stage}-{digest}.onnx"
         if str(target) not in self._parts:
             if not target.is_file():
                 fresh = target.with_name(f".{os.getpid()}.{target.name}")
-                extract_model(str(path), str(fresh), inputs, outputs)
+                extract_model(str(exported.folder / interface.SYNTHESIZER), str(fresh), inputs, outputs)
                 fresh.replace(target)
             self._parts = dict(list(self._parts.items())[-5:])  # the six that were opened last stay open
             self._parts[str(target)] = Graph(target, torch.get_num_threads())
@@ -193,9 +196,19 @@ class RvcOnnx(RvcTorch):
         methods = [method] if case.voice["f0"] and method in F0_GRAPHS else []
         key = json.dumps([case.voice["kind"], methods, str(case.voice.get("index"))])
         if key not in self._exported:
-            self._exported.clear()  # one voice in memory at a time
-            self._exported[key] = ExportedNetworks.open(export_from(source, methods, self._precision))
+            opened = ExportedNetworks.open(export_from(source, methods, self._precision))
+            for previous in self._exported.values():
+                keep_graphs(previous, opened)
+            self._exported = {key: opened}  # one voice in memory at a time
         return self._exported[key]
+
+
+def keep_graphs(previous: ExportedNetworks, opened: ExportedNetworks) -> None:
+    """Use the graphs that the previous folder has opened for the same files of a folder."""
+    known = previous.exported.fields["files"]
+    for name, digest in opened.exported.fields["files"].items():
+        if name in previous.graphs and known.get(name) == digest:
+            opened.graphs[name] = previous.graphs[name]
 
 
 def exported_folder(precision: str = "float32") -> Path:
@@ -217,7 +230,7 @@ def export_from(networks: VoiceNetworks, methods: list[str], precision: str) -> 
     folder = root / "-".join([networks.model.parent.name, *methods, index])
     if (folder / interface.DESCRIPTION).is_file():
         return folder
-    shared, unfinished = root / "shared", root / "unfinished"
+    shared, unfinished = root / SHARED, root / "unfinished"
     for path in (shared, unfinished):
         path.mkdir(parents=True, exist_ok=True)
     owners = {interface.SYNTHESIZER: networks.model.parent.name}

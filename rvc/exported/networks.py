@@ -16,7 +16,8 @@ from torch import Tensor
 
 from rvc.config import Config
 from rvc.errors import BadInput
-from rvc.exported import interface, retrieval_data
+from rvc.exported import f0_pieces, interface, retrieval_data
+from rvc.exported.f0_pieces import Piece
 from rvc.exported.interface import ExportedVoice
 from rvc.exported.runtime import Graph
 from rvc.f0 import curve_file, registry, tracking
@@ -26,6 +27,7 @@ from rvc.nn.hubert_config import HubertConfig
 from rvc.noise import NoiseSource
 from rvc.pipeline.offline import Pitch, Segment, SegmentContent
 from rvc.retrieval.search import Index, load_index
+from rvc.scratch import blocks, release
 from rvc.voice_kinds import VERSIONS
 
 Samples = npt.NDArray[np.float32]
@@ -140,7 +142,7 @@ class ExportedNetworks:
             return tracking.track(
                 padded, method.name, weights=F0Weights(), noise=noise, filter_radius=config.filter_radius
             )
-        if not np.isfinite(padded).all():
+        if not all(np.isfinite(block).all() for block in blocks(padded)):
             raise BadInput("the sound holds values that are not finite, so no pitch can be tracked; repair the file")
         return self.graph_f0(method.name, padded, lambda frames: noise.draw("noise.crepe", (frames,), "dither"))
 
@@ -148,6 +150,8 @@ class ExportedNetworks:
         self, method: str, samples: npt.NDArray[np.floating[Any]], dither: Callable[[int], Samples]
     ) -> npt.NDArray[np.floating[Any]]:
         """The F0 that a method's graph computes: (L,) at 16 kHz → (L // 160 + 1,), Hz, 0 where unvoiced.
+
+        The graph is run on a long recording in pieces, so that its memory does not grow with the length.
 
         Args:
             method: a method with a network.
@@ -159,16 +163,12 @@ class ExportedNetworks:
         if method not in self.exported.f0_methods:
             raise self._lacks(method)
         graph = self._graph(self.exported.f0_methods[method])
-        outputs = graph.run({"audio": samples.astype(np.float32)[None]})
-        frames = len(samples) // registry.HOP + 1
-        for name, shape in (("salience", (frames, None)), ("f0", (frames,))):
-            if name in outputs:
-                graph.refuse_shape(name, outputs[name], shape)
-        if "f0" in outputs:
-            f0: npt.NDArray[np.floating[Any]] = outputs["f0"]
-            return f0
-        salience = torch.from_numpy(outputs["salience"])
-        return crepe.decode(torch.split(salience, crepe.STEPS_AT_ONCE), dither(len(salience)))
+        runs = (_run_piece(graph, samples, piece) for piece in f0_pieces.pieces(method, samples))
+        if method not in f0_pieces.SALIENCE_ONLY:
+            return np.concatenate([run["f0"] for run in runs])
+        saliences = (torch.from_numpy(run["salience"]) for run in runs)
+        batches = (batch for salience in saliences for batch in torch.split(salience, crepe.STEPS_AT_ONCE))
+        return crepe.decode(batches, dither(len(samples) // registry.HOP + 1))
 
     @contextmanager
     def borrow_hubert(self, low_latency: bool = False) -> Iterator[OnnxContent]:
@@ -223,6 +223,18 @@ class ExportedNetworks:
             if name not in self.graphs:
                 self.graphs[name] = load()
             return self.graphs[name]
+
+
+def _run_piece(graph: Graph, samples: npt.NDArray[np.floating[Any]], piece: Piece) -> dict[str, npt.NDArray[Any]]:
+    """The outputs of an F0 graph for the frames that a piece gives."""
+    audio = samples[piece.samples].astype(np.float32)[None]
+    release(samples)
+    outputs = graph.run({"audio": audio})
+    frames = audio.shape[1] // registry.HOP + 1
+    for name, shape in (("salience", (frames, None)), ("f0", (frames,))):
+        if name in outputs:
+            graph.refuse_shape(name, outputs[name], shape)
+    return {name: value[piece.kept] for name, value in outputs.items()}
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,15 @@ import soundfile
 from test_exported_voices import SMALL, files, folder, networks, random_weights  # noqa: F401 (fixtures)
 
 import rvc_onnx
+from parity.rvc_bridge.rvc_onnx import keep_graphs
 from rvc import realtime
 from rvc.audio import preparation
 from rvc.audio.segments import Window
 from rvc.config import Config
 from rvc.exported import export, interface, retrieval_data
+from rvc.exported import f0_pieces as rvc_f0_pieces
 from rvc.exported.f0_graphs import GRAPHS, OUTPUTS
+from rvc.exported.networks import ExportedNetworks
 from rvc.f0.methods import crepe
 from rvc.noise import Seeded
 from rvc.pipeline import offline
@@ -293,12 +296,43 @@ def test_rmvpe_on_a_long_recording_in_pieces_gives_the_same_bits(folder, tmp_pat
     facts["f0_methods"]["rmvpe"] = graph.name
     facts["files"][graph.name] = hashlib.sha256((copy / graph.name).read_bytes()).hexdigest()
     (copy / "voice.json").write_text(json.dumps(facts))
-    opened = folder_module.Folder(copy, 1)
     sound = 0.1 * np.random.default_rng(3).standard_normal(160 * 5000 + 77)
-    whole = opened.graph_f0("rmvpe", sound, np.zeros)
-    monkeypatch.setitem(f0_pieces.METHODS, "rmvpe", f0_pieces.Pieces(1536, 1600))
-    assert len(list(f0_pieces.pieces("rmvpe", sound))) == 4
-    assert np.array_equal(opened.graph_f0("rmvpe", sound, np.zeros), whole)
+    opened = (folder_module.Folder(copy, 1), ExportedNetworks.open(copy))
+    whole = opened[0].graph_f0("rmvpe", sound, np.zeros)
+    for module in (f0_pieces, rvc_f0_pieces):
+        monkeypatch.setitem(module.METHODS, "rmvpe", module.Pieces(1536, 1600))
+        assert len(list(module.pieces("rmvpe", sound))) == 4
+    for each in opened:
+        assert np.array_equal(each.graph_f0("rmvpe", sound, np.zeros), whole)
+
+
+def test_both_programs_cut_recordings_into_the_same_pieces():
+    assert rvc_f0_pieces.SALIENCE_ONLY == f0_pieces.SALIENCE_ONLY
+    plans = [{name: vars(plan) for name, plan in module.METHODS.items()} for module in (rvc_f0_pieces, f0_pieces)]
+    assert plans[0] == plans[1]
+    for method in (*f0_pieces.METHODS, "fcpe"):
+        cut = [
+            [vars(piece) for piece in module.pieces(method, range(4_000_123))] for module in (rvc_f0_pieces, f0_pieces)
+        ]
+        assert cut[0] == cut[1]
+
+
+def test_graphs_of_the_same_files_stay_open_for_the_next_folder(folder, tmp_path):  # noqa: F811
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    facts = json.loads((copy / "voice.json").read_text())
+    facts["files"]["synthesizer.onnx"] = "0" * 64
+    (copy / "voice.json").write_text(json.dumps(facts))
+    first, second = folder_module.Folder(folder, 1), folder_module.Folder(copy, 1)
+    opened = {name: first.graph(name) for name in ("content.onnx", "synthesizer.onnx")}
+    second.keep_graphs(first)
+    assert second.graph("content.onnx") is opened["content.onnx"]
+    with pytest.raises(OnnxVoiceError, match="is not the file that was exported"):
+        second.graph("synthesizer.onnx")
+    both = [ExportedNetworks.open(path) for path in (folder, copy)]
+    both[0].graphs.update(opened)
+    keep_graphs(*both)
+    assert both[1].graphs == {"content.onnx": opened["content.onnx"]}
 
 
 @pytest.mark.parametrize("method", f0_pieces.METHODS)

@@ -1,4 +1,4 @@
-"""How large a mistake is: in the tensors of its stage, and in the sound of the golden in which it is made."""
+"""The size of a mistake: the error of its stage's tensors, and the difference of the converted sound in words."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from parity.stages import TensorKind
 from parity.waveforms import perceptual
 
 Json = dict[str, Any]
-_SOUNDS = ("waveform.final", "waveform.concat")  # the first that both have is measured
+_SOUNDS = ("waveform.final", "waveform.concat")  # the first that golden and candidate both have is measured
 
 
 def measured(cases: Sequence[Json], out: Path) -> tuple[list[Json], list[Json]]:
@@ -29,13 +29,13 @@ def measured(cases: Sequence[Json], out: Path) -> tuple[list[Json], list[Json]]:
     sizes: list[Json] = []
     sounds: list[Json] = []
     for case in cases:
-        accused = [row for row in case["stages"] if row["blame"] in (Blame.ORIGIN.value, Blame.AMPLIFIES.value)]
-        if not accused:
+        origins = [row for row in case["stages"] if row["blame"] in (Blame.ORIGIN.value, Blame.AMPLIFIES.value)]
+        if not origins:
             continue
         golden = store.open_case(golden_set.default_folder() / case["name"])
         alone, chain = (_trace(out, case, mode) for mode in ("isolated", "chained"))
         seen: set[str] = set()
-        for row in accused:
+        for row in origins:
             text = next(_sizes(row, golden, alone, chain), None)
             if text and row["stage"] not in seen:
                 seen.add(row["stage"])

@@ -39,7 +39,7 @@ class Program:
     """One public implementation.
 
     Attributes:
-        name: of its folder here, and of its package where it has one.
+        name: the name of its folder in field/, which is also the name of its package where it has one.
         version: the pinned version, or seven digits of a commit.
         license: its SPDX identifier.
         language: what it is written in.

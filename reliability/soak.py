@@ -23,7 +23,7 @@ from rvc.api import load_voice
 
 RATE = 16000  # Hz of the sound of the conversions
 STREAM_RATE = 48000  # Hz of the stream
-SECONDS = 0.5  # of sound in one conversion
+SECONDS = 0.5  # seconds of sound in one conversion
 WARM = 10  # conversions that are left out, while libraries fill their caches
 PER_CONVERSION = 0.02  # MiB; 500 conversions would add 10 MiB
 PER_MINUTE = 0.1  # MiB; a stream of an hour would add 6 MiB

@@ -23,7 +23,7 @@ class Profile:
         original: the program and its version.
         methods: the F0 methods that the original offers for files; others run as announced extensions.
         fill_unvoiced: whether unvoiced frames take the interpolated F0 of their neighbors (D1).
-        generation: of the sine generator (D16).
+        generation: the generation of the sine generator (D16).
         flush_decoder: False loses the samples that the resampler holds at the end of the file (docs/spec/06 §6.3).
         f0_file: whether the original accepts an F0 curve file.
         realtime: whether the original converts a stream.

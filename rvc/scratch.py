@@ -149,8 +149,8 @@ def new_signal(count: int, dtype: npt.DTypeLike, budget: int = BUDGET) -> npt.ND
     used to the system; `blocks` does so after each block. The file is deleted with the last view of the array.
 
     Args:
-        count: elements; their values are not defined.
-        dtype: of the elements.
+        count: the number of elements; their values are not defined.
+        dtype: the type of the elements.
         budget: bytes.
     """
     size = count * np.dtype(dtype).itemsize

@@ -110,7 +110,7 @@ class Stages:
     """The stages of one case, each run alone."""
 
     def __init__(self, voice: Voice, case: dict[str, Any], inputs: Tensors, prefix: str, frames: int = 0) -> None:
-        self.frames = frames  # of the file or the segment, as the request states them
+        self.frames = frames  # frames of the file or the segment, as the request states them
         self.inputs, self.prefix, self.made = inputs, prefix, Tensors()
         self.conversion = Conversion(voice, options(case), self.record, self.noise)
         self.voice, self.case = voice, case
@@ -296,7 +296,7 @@ def of_stream(request: dict[str, Any], voice: Voice, case: dict[str, Any], input
         raise Lacks(f"{stage} is not offered alone")
     stream.run_stage(stage, int(prefix.split(".")[1]), inputs)
     kept = {name: value for name, value in made.items() if name.startswith(prefix) and ".noise." not in name}
-    kept.pop(f"{prefix}rms_in", None)  # of the stage rt.input_wav
+    kept.pop(f"{prefix}rms_in", None)  # belongs to the stage rt.input_wav
     return kept
 
 

@@ -11,11 +11,16 @@ import numpy.typing as npt
 Samples = npt.NDArray[np.float32]
 
 GATE_OFF = -60.0  # dB; the gate is off at this threshold and below
-GATE_FLOOR, GATE_RANGE = 1e-5, 80.0  # amplitude below which a level is not lowered; dB below the loudest, likewise
+# Levels are raised to the amplitude GATE_FLOOR, and to GATE_RANGE dB below the loudest piece (docs/spec/07 §7.3).
+GATE_FLOOR, GATE_RANGE = 1e-5, 80.0
 QUIETEST = 1e-3  # amplitude; the output's loudness is raised to this before the division (docs/spec/07 §7.6)
 SILENT_ENERGY = 1e-8  # added under SOLA's root, so that silence has the correlation 0 (docs/spec/07 §7.6)
-ZERO_CROSSINGS, ROLLOFF = 6, 0.99  # of the resampler's sinc: reach on either side, and cutoff (docs/spec/07 §7.4)
-REDUCED_GAIN, DEVIATIONS, NOISE_RANGE = 0.1, 1.5, 40.0  # of the noise reduction (docs/spec/07 §7.8)
+# The resampler's sinc: zero crossings on either side, and cutoff as a share of the lower Nyquist frequency
+# (docs/spec/07 §7.4).
+ZERO_CROSSINGS, ROLLOFF = 6, 0.99
+# Noise reduction (docs/spec/07 §7.8): the gain of a bin below its threshold, the standard deviations between the mean
+# level and the threshold, and the dB below the loudest frame of a bin to which levels are raised.
+REDUCED_GAIN, DEVIATIONS, NOISE_RANGE = 0.1, 1.5, 40.0
 SMOOTH_HZ, SMOOTH_MS = 500, 50  # half widths of the triangle that smooths its gains
 
 

@@ -33,7 +33,7 @@ class Options:
         filter_radius: harvest only; above 2, a median of three frames.
         resample_rate: Hz; 0 keeps the voice's rate.
         speaker: 0 is the first.
-        seed: of every random number.
+        seed: the seed of every random number.
         window: how a long recording is cut.
         f0_curve: float32 (K, 2), seconds and Hz, which replaces the tracked F0.
     """

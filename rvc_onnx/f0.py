@@ -14,7 +14,7 @@ from rvc_onnx.errors import OnnxVoiceError
 Track = npt.NDArray[np.floating[Any]]
 
 LIBRARIES = ("pm", "harvest")  # methods without a graph
-BINS = 360  # of 20 cents each
+BINS = 360  # pitch bins of 20 cents each
 CENTS_LOWEST = 1997.3794084376191  # cents above 10 Hz of the first bin (docs/spec/03 §3.5)
 LOWEST_BIN, END_BIN = 39, 308  # the first bin at or above 50 Hz, and the first at or above 1100 Hz
 BATCH = 512  # frames whose path is searched separately

@@ -23,9 +23,9 @@ Outputs = Mapping[str, npt.NDArray[Any]]
 
 FORMAT = "rvc-onnx-voice/1"
 AGAIN = "export the voice again"
-CHANNELS = {"v1": 256, "v2": 768}  # of the content features, by version
+CHANNELS = {"v1": 256, "v2": 768}  # version → channels of the content features
 CONTENT, SYNTHESIZER, RETRIEVAL = "content.onnx", "synthesizer.onnx", "retrieval.safetensors"
-COUNT = range(1, 1 << 20)  # of a field that counts something or is a rate
+COUNT = range(1, 1 << 20)  # values that a field has that is a count or a rate
 # Fields of voice.json → what each holds: a type, the whole numbers of a range, one of several texts, or an object with
 # these fields and no other. Every field is present.
 FILTER = {"b": list, "a": list, "initial_state": list, "edge": COUNT, "sections": list}

@@ -92,7 +92,7 @@ def _retrieval(case: CaseStream, block: int, take: Take, inputs: Tensors) -> Non
 
 def _content(case: CaseStream, block: int, take: Take, inputs: Tensors) -> None:
     stream, features = case.at(block), take("hubert.features")
-    if f"rt.{block}.retrieval.blended" in inputs:  # its last frame is the repeated one
+    if f"rt.{block}.retrieval.blended" in inputs:  # without the last frame, a copy that is appended below
         features[:, stream.sizes.skip_head // 2 :] = take("retrieval.blended")[:, :-1]
     stream.record("content", np.repeat(np.append(features, features[:, -1:], 1), 2, 1)[:, : stream.sizes.frames])
 

@@ -62,7 +62,7 @@ class Voice(Folder):
             sizes: lengths at the device rate, such as BlockSizes.of(48000).
             controls: the settings; the originals' defaults without them.
             profile: the original to reproduce; None takes the folder's.
-            seed: of every random number.
+            seed: the seed of every random number.
             record: called with the name and value of every tensor of docs/spec/00 §0.4.
             noise: draws (name, shape, kind); None draws from `seed`.
         Raises:

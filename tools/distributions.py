@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 MOST_GOLDENS = 90e6  # bytes of the wheel of goldens
 MOST_INSTALLED = {"judge": 330e6, "judge and goldens": 450e6}  # bytes of an environment, Python's own packages included
 MOST_SECONDS = 300.0  # processor seconds from an empty environment to the report of a first verdict
-CACHES = ("__pycache__/*", "*.py[cod]")  # of Python, which a program that is run beside the source leaves there
+CACHES = ("__pycache__/*", "*.py[cod]")  # caches that Python writes where a program is run beside the source
 COMPILED = (".so", ".pyd", ".dll", ".dylib")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -286,14 +286,14 @@ class Trial:
     Attributes:
         folder: the working folder.
         environment: the virtual environment.
-        seconds: of all steps so far.
+        seconds: wall-clock seconds of all steps so far.
         computed: processor seconds of all steps so far.
     """
 
     def __init__(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         self.folder, self.environment = folder, folder / "environment"
-        self.seconds = self.computed = 0.0  # of all steps so far: on the clock, and of processors
+        self.seconds = self.computed = 0.0  # wall-clock seconds and processor seconds of all steps
         folder.mkdir(parents=True)
         venv.create(self.environment, with_pip=True)
         self._programs = self.environment / ("Scripts" if sys.platform == "win32" else "bin")

@@ -17,7 +17,7 @@ def between(text: str, inner: str, maker: str, path: Path) -> str:
         text: the content of the file.
         inner: what belongs between the markers.
         maker: the name of the program that the markers name, such as "tools/divergences.py".
-        path: of the file, for the message.
+        path: the path of the file, for the message.
     Raises:
         ParityError: the text lacks a marker.
     """

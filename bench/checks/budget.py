@@ -18,9 +18,9 @@ from bench.measure import child, leak, unit
 from bench.measure.workload import Workload, speech
 
 BUDGETS = Path(__file__).parents[1].joinpath("budgets.toml")
-SECONDS = 4.0  # of speech, so many that the networks take longer than loading, and few enough for CI
+SECONDS = 4.0  # seconds of speech: enough that the networks take longer than loading, and short enough for CI
 LENGTHS = (8.0, 40.0, 80.0)  # seconds of speech: a short segment, the longest possible segment, and two of those
-LEAK_SECONDS = 1.0  # of speech in each conversion of the leak check, which runs many in one process
+LEAK_SECONDS = 1.0  # seconds of speech in each conversion of the leak check, which runs many in one process
 Budgets = Mapping[str, Mapping[str, Any]]
 
 

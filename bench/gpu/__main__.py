@@ -24,8 +24,8 @@ from bench.gpu.packages import PackError
 from bench.measure.workload import ROOT
 from parity.judge import limits
 
-PYTHON = "3.12"  # of images with a CUDA build of torch
-TRIAL_RESULTS = ROOT / "out" / "gpu"  # of the dry run
+PYTHON = "3.12"  # version of Python in images with a CUDA build of torch
+TRIAL_RESULTS = ROOT / "out" / "gpu"  # folder of the dry run's results
 PINNED = "parity/data/manifest.json pins spread.json: run `rvc-parity manifest --write`, and commit both together"
 
 

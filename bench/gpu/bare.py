@@ -18,7 +18,7 @@ def required(name: str = "torch") -> list[str]:
         try:
             requires = importlib.metadata.distribution(each).requires or []
         except importlib.metadata.PackageNotFoundError:
-            continue  # of another platform or version
+            continue  # the requirement is for another platform or version
         if each not in names:
             names[each] = None
             waiting += [re.split(r"[^A-Za-z0-9._-]", line)[0] for line in requires if "extra ==" not in line]

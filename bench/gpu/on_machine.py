@@ -144,8 +144,8 @@ def main(arguments: list[str] | None = None) -> int:
     lengths = trial(about) if options.trial else FULL
     signal.signal(signal.SIGTERM, leave)
     *first, last = parts(options.pack.resolve(), about, options.device, out, lengths)
-    for part in (*first, replace(last, limit=TOTAL * lengths.patience)):  # the last one takes what the others left
-        left = options.started + TOTAL * lengths.patience - RESERVED - time.time()
+    for part in (*first, replace(last, limit=TOTAL * lengths.limit_factor)):  # the last part gets all the time left
+        left = options.started + TOTAL * lengths.limit_factor - RESERVED - time.time()
         answer = run_part(part, left, out / f"{part.name.replace(' ', '-')}.log")
         results["parts"][part.name] = answer
         results["seconds"] = time.time() - options.started

@@ -49,8 +49,8 @@ TRIMMED = (
 # The models of transformers that are kept: HuBERT and what its import reads.
 MODELS = ("__init__.py", "auto", "hubert", "wav2vec2", "encoder_decoder")
 PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_24", "manylinux_2_17", "manylinux2014", "manylinux1")
-PRESET, WINDOW = 6, 1 << 26  # of LZMA2; bytes in which equal parts are looked for
-QUICK_PRESET = 0  # takes a tenth of the time, and half as many bytes again
+PRESET, WINDOW = 6, 1 << 26  # preset of LZMA2; size of its dictionary in bytes, within which it finds equal parts
+QUICK_PRESET = 0  # preset of LZMA2 that takes a tenth of the time and makes files half as large again
 # Packages that are compressed together, since parts of them are the same; the rest is one more group.
 GROUPS = (("numpy", "scipy.libs", "numpy.libs"), ("faiss", "faiss_cpu.libs"), ("scipy",))
 

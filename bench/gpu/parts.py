@@ -1,4 +1,4 @@
-"""The parts of a run on a GPU machine: what each runs, what it writes, and after how many seconds it is ended."""
+"""The parts of a run on a GPU machine: the command of each, its result, and after how many seconds it is ended."""
 
 import sys
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-TOTAL = 360.0  # seconds of the whole run, with the unpacking
+TOTAL = 360.0  # seconds after which the whole run, with the unpacking, is ended; the limits of the parts are choices
 # The reduced precision that is judged on a device: float16 is refused on a processor.
 REDUCED = {"cuda": "float16", "cpu": "bfloat16"}
 
@@ -22,7 +22,7 @@ class Lengths:
         blocks_per_turn: blocks of each turn; as many are converted before the first turn, and not counted.
         repeats: conversions of the first length after the first one of a process; of the others there is one.
         reduced_case: the golden that is judged in the reduced precision; None: all.
-        patience: factor on the limits of the parts and of the whole.
+        limit_factor: factor on the time limits of the parts and of the whole.
     """
 
     seconds: tuple[float, ...] = (30.0, 600.0)
@@ -31,20 +31,20 @@ class Lengths:
     blocks_per_turn: int = 10
     repeats: int = 3
     reduced_case: str | None = None
-    patience: float = 1.0
+    limit_factor: float = 1.0
 
 
 FULL = Lengths()
 
 
 def trial(about: Mapping[str, object]) -> Lengths:
-    """One small measurement of each kind, for a processor, where only the script is tried.
+    """One small measurement of each kind, for a dry run of the script on a processor.
 
     Args:
         about: about.json of the packed folder.
     """
     first, *_ = cast(list[str], about["for_original"])
-    return Lengths((1.0,), ((0.25, 0.5),), turns=1, blocks_per_turn=2, repeats=1, reduced_case=first, patience=8.0)
+    return Lengths((1.0,), ((0.25, 0.5),), turns=1, blocks_per_turn=2, repeats=1, reduced_case=first, limit_factor=8.0)
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Part:
     """One part.
 
     Attributes:
-        name: as it stands in the results.
-        command: what runs.
+        name: the name in the results.
+        command: the program and its arguments.
         limit: seconds after which it is ended.
         result: the JSON file that it writes, or None.
         accepted: exit codes of a complete run.
-        absent: why it is not run; None runs it.
+        absent: why the part is not run; None where it is run.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Part:
 
 
 def parts(pack: Path, about: Mapping[str, object], device: str, out: Path, lengths: Lengths) -> list[Part]:
-    """The parts in their order; what makes the others possible and what takes least time comes first.
+    """The parts in the order in which they run: first what others depend on, then what takes least time.
 
     Args:
         pack: the packed folder.
@@ -107,4 +107,4 @@ def parts(pack: Path, about: Mapping[str, object], device: str, out: Path, lengt
     for name, task, limit in (short, *live, *long):
         result = out / f"{name.replace(' ', '-')}.json"
         made.append(Part(name, (*measured, *task, *options, "--out", str(result)), limit, result))
-    return [replace(part, limit=part.limit * lengths.patience) for part in made]
+    return [replace(part, limit=part.limit * lengths.limit_factor) for part in made]

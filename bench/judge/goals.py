@@ -10,8 +10,8 @@ from bench.judge.intervals import Interval, Measurement, Outcome, curvature, int
 
 GOALS: Mapping[str, Any] = tomllib.loads(Path(__file__).parents[1].joinpath("goals.toml").read_text(encoding="utf-8"))
 BASE_KIND = "v2-40k-f0"  # the voice that other kinds of voices are compared with
-# The part of all processors that other programs may use during a timed run. Beyond it, wall times state nothing about
-# the programs, and processor seconds are larger too, because caches are shared.
+# Share of all processors, 0 to 1, that other programs may use during a timed run. Above it, wall times depend on these
+# programs, and processor seconds are larger too, because caches are shared.
 BUSY = 0.1
 SHORTEST_JUDGED = 30.0  # seconds of audio; shorter conversions do not count for the growth of memory
 
@@ -25,9 +25,9 @@ class JudgedMeasurement:
     Attributes:
         measurement: the quantity and its bound.
         exact: whether the timed output is the right one.
-        why: how exactness was determined.
-        by: the time that was compared; empty for other quantities.
-        other_load: the part of all processors that other programs used meanwhile; beyond BUSY nothing is decided.
+        why: how it was determined whether the output is exact.
+        by: the kind of time that was compared, "wall time"; "" for a measurement that is no time.
+        other_load: share of all processors that other programs used meanwhile, 0 to 1; above BUSY nothing is decided.
     """
 
     measurement: Measurement

@@ -14,8 +14,8 @@ import torch
 
 from rvc.nn.kernels import amx
 
-CHANNELS, KERNEL, SAMPLES = 128, 11, 8192
-GFLOP = 2 * CHANNELS * CHANNELS * KERNEL * SAMPLES / 1e9
+CHANNELS, KERNEL, SAMPLES = 128, 11, 8192  # input and output channels, taps, samples
+GFLOP = 2 * CHANNELS * CHANNELS * KERNEL * SAMPLES / 1e9  # 10^9 floating-point operations in one convolution
 
 
 @torch.inference_mode()

@@ -12,12 +12,12 @@ class InstructionSet:
     """A cap on instructions, as torch, oneDNN and MKL read it from the environment.
 
     Attributes:
-        name: as it stands in the result.
-        flags: what /proc/cpuinfo lists where the processor has the set; measured only there.
-        level: of ATEN_CPU_CAPABILITY.
-        onednn: of ONEDNN_MAX_CPU_ISA.
-        mkl: of MKL_ENABLE_INSTRUCTIONS.
-        tiers: precisions that the set has instructions for, in addition to float32.
+        name: the name in result.json.
+        flags: the flags of /proc/cpuinfo that a processor with the set has; on other processors it is not measured.
+        level: the value of ATEN_CPU_CAPABILITY.
+        onednn: the value of ONEDNN_MAX_CPU_ISA.
+        mkl: the value of MKL_ENABLE_INSTRUCTIONS.
+        tiers: the precisions besides float32 that the set has instructions for.
     """
 
     name: str
@@ -60,9 +60,9 @@ def measure(precisions: list[str], offline: Measure, live: Measure | None) -> di
     """Measure every set that this processor has.
 
     Args:
-        precisions: of rvc; those that a set has no instructions for are left out, except float32.
+        precisions: of rvc, those to measure. One that a set has no instructions for is left out, except float32.
         offline: measures conversions with environment variables, in precisions.
-        live: the same for live blocks; None where the original has no stream.
+        live: measures live blocks with environment variables, in precisions; None where the original has no stream.
     Returns:
         The section: `sets` with `offline`, `live` and the environment `variables` by name; `missing` with the reason.
     """

@@ -20,7 +20,7 @@ from bench.measure import child
 from bench.measure.workload import Workload, speech
 from parity.voices import cache
 
-ROWS, CHANNELS = 100_000, 768  # of the index: about half an hour of content features of a v2 voice
+ROWS, CHANNELS = 100_000, 768  # size of the index: about half an hour of content features of a v2 voice
 SOUND_SECONDS, SOUND_RATE = 60.0, 48000
 
 

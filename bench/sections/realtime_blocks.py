@@ -20,7 +20,7 @@ from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.block_times import BlockTimes
 
 RATE = 40000  # Hz: the voice's sample rate, which is also the window's default for the sound card
-WARM_UP_BLOCKS = 4  # of each program, not counted
+WARM_UP_BLOCKS = 4  # first blocks of each program, which are not counted
 BLOCKS_PER_TURN = 10
 TRACED_TURNS = 3  # turns that are repeated with a tap to check exactness
 STREAM_OPTIONS = ("--f0-method", "rmvpe", "--rms-mix-rate", "0")
@@ -56,7 +56,7 @@ def measure(
     if original is not None:
         commands["original"] = original_command(sound, original, checkout, threads)
     times: dict[str, list[list[float]]] = {name: [] for name in commands}
-    cpu_ms: dict[str, list[list[float]]] = {name: [] for name in commands}  # of a block, one value for each turn
+    cpu_ms: dict[str, list[list[float]]] = {name: [] for name in commands}  # time of a block, by turn
     with ExitStack() as stack:
         servers = {}
         for name, command in commands.items():

@@ -16,8 +16,9 @@ from bench.measure.workload import Workload, speech
 from bench.sections.realtime_blocks import RATE, STREAM_OPTIONS
 from rvc.realtime.block_sizes import BlockSizes
 
-SAMPLING_SECONDS = 1.0  # between two measurements of the resident memory
-LOADING_SHARE = 0.15  # of the measurements, left out at the beginning: memory rises while networks are loaded
+SAMPLING_SECONDS = 1.0  # seconds between two measurements of the resident memory
+# Share of the measurements that is left out at the beginning, because memory rises while networks are loaded.
+LOADING_SHARE = 0.15
 
 
 def measure(seconds: float, precision: str, threads: int, scratch: Path) -> dict[str, Any]:

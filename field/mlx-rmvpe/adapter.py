@@ -23,7 +23,7 @@ NAMES = (
     (r"\.conv\.4\.", ".bn2."),
     (r"^fc\.1\.", "linear."),
 )
-HIDDEN = 256  # of the GRU
+HIDDEN = 256  # channels of each direction of the GRU
 
 
 class MlxRmvpe(PitchEstimator):

@@ -45,7 +45,7 @@ class Webui2026(PipelineCandidate):
         self.content = FunctionContent(self.module, "extract_hubert_features", self.vc.hubert_model)
 
     def load(self, case: Case) -> None:
-        for place in ("rmvpe.pt", "assets/rmvpe/rmvpe.pt"):  # of the web page, and of the window
+        for place in ("rmvpe.pt", "assets/rmvpe/rmvpe.pt"):  # read by the web page, and by the realtime window
             link(case["files"].get("rmvpe"), self.scratch.folder / place)
         set_window(self.config, case["options"]["window"])
         self.vc.get_vc(case["files"]["model"].lstrip("/"))  # it prepends weight_root, here "", and "/"

@@ -48,7 +48,7 @@ class WebuiClassic(PipelineCandidate):
         self.content = FairseqContent(self.vc.hubert_model)
 
     def load(self, case: Case) -> None:
-        for place in ("rmvpe.pt", "assets/rmvpe/rmvpe.pt"):  # of the web page, and of the window
+        for place in ("rmvpe.pt", "assets/rmvpe/rmvpe.pt"):  # read by the web page, and by the realtime window
             link(case["files"].get("rmvpe"), self.folder / place)
         set_window(self.config, case["options"]["window"])
         self.vc.get_vc(case["files"]["model"].lstrip("/"))  # it prepends weight_root, here "", and "/"

@@ -160,7 +160,7 @@ def report(goldens: Path, out: Path | None = None) -> int:
 
     Args:
         goldens: the folder of goldens.
-        out: also write the coverage as JSON.
+        out: the path of a JSON file to which the coverage is written too; None writes no file.
     Returns:
         0, or 1 where a class is not reached without a reason, or is reached although it states why it is not.
     """

@@ -25,8 +25,8 @@ _NUMBER = {"type": "number"}
 _NAMES = {"type": "array", "items": _TEXT}
 _ID = {"type": "integer", "minimum": 0, "description": "the number of the request; the answer repeats it"}
 
-DTYPES = ("float64", "float32", "bfloat16", "float16")  # of tensors that a candidate hands over
-PRECISIONS = ("float64", "float32", "tf32", "bfloat16", "float16", "int8")  # of products, as a candidate declares it
+DTYPES = ("float64", "float32", "bfloat16", "float16")  # dtypes of tensors that a candidate returns
+PRECISIONS = ("float64", "float32", "tf32", "bfloat16", "float16", "int8")  # of products, as candidates declare
 
 HELLO: dict[str, Any] = {  # the answer to hello
     "type": "object",

@@ -38,7 +38,7 @@ FORMAT = "rvc-requests/1"
 REQUESTS, HELLO, ANSWER = "requests.json", "hello.json", "answer.json"
 WHOLE = "run"  # the folder of the whole conversion
 _CODE = re.compile(r"[<>](f[248]|[iu][1248])")  # a dtype of NumPy with its byte order
-_DTYPES = ("float32", "float64", "int64", "int32", "int16")  # of raw files
+_DTYPES = ("float32", "float64", "int64", "int32", "int16")  # dtypes of raw files
 
 
 def write(

@@ -1,4 +1,4 @@
-"""How long a candidate takes for whole conversions, by its own clock, beside a published measurement of an original."""
+"""The duration of a candidate's whole conversions, which it measures itself, beside a measurement of an original."""
 
 import statistics
 from collections.abc import Sequence
@@ -41,15 +41,15 @@ def refuse_without_conversions(program: Timed) -> None:
 
 
 def measure(program: Timed, name: str, folders: Sequence[Path]) -> dict[str, Any]:
-    """Ask for the time of the longest file, and return the field `speed` of verdict.json.
+    """Request the time of converting the longest golden, and return the field `speed` of verdict.json.
 
     Args:
         program: the candidate.
-        name: of the candidate.
+        name: the name of the candidate.
         folders: the goldens to choose from.
     Returns:
-        `figures`, the candidate's median with the smallest and largest, and the original's; a `note` names both inputs.
-        Where the candidate does not answer, only a `note` that states it.
+        `figures`: the median, smallest and largest value of the candidate, and the value of the original, in seconds
+        for each second of input; `note`: the converted golden. Where nothing was measured, a `note` with the reason.
     """
     files = [case for case in _files(folders) if program.takes(case)]
     if not files:

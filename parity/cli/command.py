@@ -18,7 +18,7 @@ from parity.output.verdict_json import Json
 from parity.rvc_bridge import voice_files
 
 AGAIN = "again"  # the folder of repeated cases, below that of the run
-FORMATS = ("text", "json", "github")  # of a printed verdict
+FORMATS = ("text", "json", "github")  # formats of a printed verdict
 RUN_FOLDER = Path("out") / "parity"  # where `run` and `check` write unless --out names another folder
 
 

@@ -40,7 +40,7 @@ from parity.runs.selection import golden_of
 from parity.rvc_bridge import counterfactual
 from parity.waveforms import pair, pair_output, sound_file
 
-MOST_JOBS = 8  # of the default of --jobs: eight processes take about 5 GiB
+MOST_JOBS = 8  # largest default of --jobs: eight processes take about 5 GiB
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ from parity.goldens.arrays import Array, Tensors
 from parity.goldens.text import printable
 from parity.voices import torch_file
 
-MOST_BYTES = 8 << 30  # of an unpacked .npz: more is no dump of one conversion
+MOST_BYTES = 8 << 30  # bytes of an unpacked .npz file; a larger one is not the dump of one conversion
 _ZIP, _NPY = b"PK\x03\x04", b"\x93NUMPY"
 # First bytes of files that hold arrays, or that are compressed, and that are not read.
 _OTHERS = (

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]  # of any dtype; docstrings give dtype and shape
+Array = NDArray[Any]  # an array of any dtype; docstrings give dtype and shape
 Curve = NDArray[np.float64]  # one number for each frame
 Tensors = dict[str, Array]  # full name of a tensor → its value
-NamedArrays = Mapping[str, Array]  # the same, read only; a golden is one
+NamedArrays = Mapping[str, Array]  # full name of a tensor → its value, read only; a golden is one

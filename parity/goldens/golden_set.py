@@ -19,7 +19,7 @@ from parity.goldens.text import parse_file
 
 FORMAT = "rvc-golden-set/1"
 FILE_NAME = "set.json"
-PACKAGE = "rvc_parity_goldens"  # of the distribution rvc-parity-goldens
+PACKAGE = "rvc_parity_goldens"  # the package that the distribution rvc-parity-goldens installs
 ADVICE = "name their folder with --goldens, or install rvc-parity-goldens"  # for a user whose goldens are not there
 _SCHEMA = {
     "type": "object",
@@ -38,7 +38,7 @@ class GoldenSet:
     """What set.json states.
 
     Attributes:
-        version: of the set, such as "1.0.0".
+        version: the version of the set, such as "1.0.0".
         specification: the version of the specification, such as "1.0".
     """
 

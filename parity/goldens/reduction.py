@@ -69,14 +69,14 @@ class Reduction:
         return np.ascontiguousarray(np.moveaxis(np.concatenate(parts), 0, self.axis))
 
     def places(self) -> list[tuple[int, int]]:
-        """The elements (start, stop) of the whole tensor that each element of the reduced one is made of, in order."""
+        """For each element of the reduced tensor, the elements (start, stop) of the whole one that determine it."""
         count = self.shape[self.axis]
         single = [(at, at + 1) for start, stop in self.kept for at in range(start, stop)]
         blocks = [(start, min(start + self.block, count)) for start in range(0, count, self.block)]
         return single + [block for block in blocks for _ in range(self.projections)]
 
     def first_place(self, differs: Array) -> tuple[int, int] | None:
-        """Where in the whole tensor an error begins, as near as the reduced one shows.
+        """Where in the whole tensor an error begins, as exactly as the reduced tensor shows it.
 
         Args:
             differs: bool, for each element along the reduced axis.

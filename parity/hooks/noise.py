@@ -37,7 +37,7 @@ class Replay:
                 repeats = -(-shape[axis] // recorded.shape[axis])
                 repeated: Array = np.concatenate([recorded] * repeats, axis)
                 return torch.from_numpy(np.ascontiguousarray(np.take(repeated, range(shape[axis]), axis)))
-        if sine is not None and int(np.prod(shape)) == sine.size:  # the same draws in another layout
+        if sine is not None and int(np.prod(shape)) == sine.size:  # the program draws the same numbers in another shape
             return torch.from_numpy(sine.reshape(shape).copy())
         return None
 

@@ -74,8 +74,8 @@ class Adapter(Protocol):
     """A program behind the protocol.
 
     Attributes:
-        name: of the program.
-        version: of the program.
+        name: the name of the program.
+        version: the version of the program.
         stages: names of the stages that can be run alone.
         chain: whether it converts whole files.
         profiles: the profiles whose cases it takes; empty for all.

@@ -45,7 +45,7 @@ def _describe_error(judgment: Judgment, verdict: StageVerdict, mode: Mode, name:
         allowed = limit * metrics.scale(row, case[name])
     verdict.first = metrics.first_above(row, case[name], made[name], allowed, axis)
     if reductions.of(case.document, name) is not None:
-        return  # its frames do not follow one another, so that the error has no shape in time
+        return  # a reduced tensor's frames are not consecutive, so that the error has no shape in time
     if row.kind is TensorKind.DECISION:
         curve = location.unequal(made[name], case[name], row.time_axis)
         verdict.shape = (

@@ -15,7 +15,7 @@ class Metric(StrEnum):
 
     FORM = "form"  # dtype, shape and presence
     RELATIVE_RMS = "relative_rms"  # RMS of the difference over RMS of the golden
-    WORST_FRAME = "worst_frame"  # the same in the frame where the difference is largest
+    WORST_FRAME = "worst_frame"  # RMS of the difference in its largest frame, over RMS of the golden
     UNEQUAL = "unequal"  # the number of decisions that differ
     STEPS = "steps"  # the largest difference of two 16-bit samples
 

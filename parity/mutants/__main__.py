@@ -27,7 +27,7 @@ from parity.mutants.catalog import all_faults
 from parity.mutants.schedule import Job
 from parity.mutants.trial import Outcome
 
-OUT = Path("out") / "mutants.json"  # of float32; in another tier mutants-TIER.json
+OUT = Path("out") / "mutants.json"  # result in the tier float32; in another tier mutants-TIER.json
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Properties that a case must have for a fault to make a difference."""
+"""Properties that a case must have for a fault to change its result."""
 
 from collections.abc import Callable
 from enum import Enum

@@ -15,7 +15,7 @@ from parity.rvc_bridge.rvc_torch import RvcTorch
 Apply = Callable[[RvcTorch, Case], AbstractContextManager[None]]
 Original = Callable[..., Any]  # the function or method that a patch replaces
 Change = tuple[Any, str, Any]  # holder, attribute, new value
-Changes = Callable[[Any], Iterable[Change]]  # of a loaded network
+Changes = Callable[[Any], Iterable[Change]]  # a loaded network → the changes of it
 
 
 class Network(Enum):

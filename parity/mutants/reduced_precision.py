@@ -12,7 +12,7 @@ import torch
 from parity.goldens.arrays import Array
 
 Change = Callable[[Array], Array]
-Rounding = Callable[[Any], Any]  # of any of the kinds above; the result has the kind of the argument
+Rounding = Callable[[Any], Any]  # rounds an array, a tensor or a tuple of them, and returns the kind that it gets
 
 
 def of_any_kind(change: Change) -> Rounding:

@@ -149,7 +149,7 @@ def results(
         jobs: the jobs.
         workers: number of processes.
         recompute: compute every stage in every trial, as runs without a fault always do.
-        tier: of the limits.
+        tier: the tier whose limits apply.
     """
     variants: list[Variant | None] = [None, *VARIANTS]
     for variant in variants:
@@ -200,7 +200,7 @@ class _Worker:
     limits: Limits
     faults: dict[str, Fault]
     cache: StageCache | None
-    installed: ExitStack  # of the cache; it stays open until the process ends
+    installed: ExitStack  # keeps the cache installed until the process ends
     case: Case | None = None
 
     def open(self, folder: str) -> Case:

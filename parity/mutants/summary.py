@@ -5,9 +5,9 @@ from typing import Any
 
 from parity.mutants.trial import Outcome, checks
 
-# Effects, in multiples of the limit, up to which a fault is subtle, and fine.
+# Largest effect of a subtle fault and of a fine one, in multiples of the limit.
 SUBTLE, FINE = 1000.0, 100.0
-FINE_PER_STAGE = 3  # at least so many fine faults for each stage
+FINE_PER_STAGE = 3  # fine faults that each stage must have at least
 TARGETS = {"killed": 1.0, "blamed": 1.0, "caused": 0.6, "subtle": 0.5}  # at least this share of all faults
 FEWEST = 480  # faults in the catalog
 MOST_MISCAUSED = 0.02  # at most this share of all faults gets a wrong cause

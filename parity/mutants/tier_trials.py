@@ -40,7 +40,7 @@ class Planted:
     """A fault that changes one output of a stage.
 
     Attributes:
-        name: of the fault.
+        name: the name of the fault.
         tensor: the local name of the output.
         change: array → array of the same form.
     """
@@ -119,11 +119,11 @@ def judge(
     """Judge what a program made of a case, and the same with each fault.
 
     Args:
-        name: of the program.
+        name: the name of the program.
         case: the golden.
         required: the tier that it has to reach.
-        runs: what it made alone and in the conversion.
-        program: where it can be run again, on other inputs.
+        runs: the program's tensors, of each stage alone and of the whole conversion.
+        program: the program itself, where it can be run again on other inputs; else None.
     """
     limits = tier_limits.load(required)
     judgment = Judgment(case, limits, candidate=program, isolated=runs[0], chained=runs[1])

@@ -140,7 +140,7 @@ def hidden(rows: Sequence[StageVerdict], tier: Tier) -> str | None:
 
     Args:
         rows: the stage of the fault in every segment or block.
-        tier: of the limits.
+        tier: the tier whose limits apply.
     """
     cells = [cell for row in rows for cell in row.cells]
     if tier not in tier_limits.REDUCED or any(cell.failed for cell in cells):

@@ -129,7 +129,7 @@ def counts(cells: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def case_state(case: Mapping[str, Any], scope: Mapping[str, Any]) -> CaseState:
-    """The state that the cells of a case give; the stated one where it cannot follow from cells and is no better."""
+    """The state of a case that follows from its cells; the stated one where it depends on more than the cells."""
     stated, cells = CaseState(case["state"]), list(_cells(case))
     count = counts(cells)
     if count["failed"]:

@@ -106,8 +106,8 @@ class OwnNoise:
 
         Args:
             program: `rvc`.
-            seed: of its noise.
-            fault: what is planted.
+            seed: the seed of the program's own noise.
+            fault: the fault that is planted; None for a correct program.
         """
         self.program, self.fault = program, fault
         self._generator = np.random.default_rng(seed)

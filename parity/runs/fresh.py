@@ -76,7 +76,7 @@ def run(
         program: the candidate.
         recorder: `rvc`.
         count: the number of cases.
-        seed: the same seed draws the same cases; None draws one, which the verdict states.
+        seed: determines the drawn cases; None draws a seed, which the verdict states.
         out: receives verdict.json, junit.xml, summary.md and traces/.
         command: the command line without --fresh and --seed.
         draw: makes a case, `drawn_cases.draw`.

@@ -53,9 +53,9 @@ class Material:
     """The digests of what candidates are judged by.
 
     Attributes:
-        limits: of every limit in force.
-        spread: of the content of spread.json.
-        waivers: of the waivers of parity/data/waivers.json.
+        limits: the digest of every limit in force.
+        spread: the digest of the content of spread.json.
+        waivers: the digest of the waivers of parity/data/waivers.json.
         goldens: name of the folder → digest of its case.json, by content.
         golden_set: the version of the set that the goldens belong to; None for goldens of no set.
     """

@@ -1,4 +1,4 @@
-"""What repeated calls show, and how near a candidate must be to the proven program on inputs that no golden has."""
+"""The faults that repeated calls show, and how near a candidate must be to `rvc` on inputs that no golden has."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +21,8 @@ from parity.stages import TensorKind
 # from an original by one limit, and the limits were measured on goldens, hence twice as much.
 # `rvc` with other instruction sets of oneDNN differs from itself by 0.4 limits on these inputs.
 APART = 4.0
-FEW_DECISIONS = 0.02  # share of decisions in which they may differ there: a decision on a boundary goes either way
+# Share of a tensor's decisions that may differ from those of `rvc` on other inputs, where values lie on a boundary.
+FEW_DECISIONS = 0.02
 OTHER_SPEAKER = 1  # the speaker of the repeated conversion; synthetic voices have 109 speakers, and goldens use 0
 
 
@@ -43,7 +44,7 @@ class Finding:
         state: what they show.
         case: the name of the case.
         stage: the name of the stage, or "run" for a whole conversion.
-        sentence: for people.
+        sentence: the fault as a sentence, for the report.
     """
 
     state: RepeatState
@@ -99,14 +100,14 @@ def with_other_voice(case: Case) -> MemoryCase:
 
 
 def near(case: Case, name: str, expected: Array, made: Array, limits: Limits, mode: Mode = Mode.ISOLATED) -> bool:
-    """Whether a candidate is near the proven program on inputs that no golden has.
+    """Whether a candidate is near `rvc` on inputs that no golden has.
 
     Args:
         case: the golden from which the inputs were made.
         name: the tensor.
-        expected: the proven program's.
-        made: the candidate's.
-        limits: the limits of the run; APART of them are allowed.
+        expected: the tensor of `rvc`.
+        made: the tensor of the candidate.
+        limits: the limits of the run; a difference may be APART times as large.
         mode: the mode whose limits apply.
     """
     if metrics.form(name, expected, made)[0] is not None:

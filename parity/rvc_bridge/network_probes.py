@@ -53,7 +53,8 @@ def _array(value: torch.Tensor) -> Array:
 
 
 def _hubert(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterator[Guess]:
-    samples = inputs[prefix + ("audio" if prefix + "audio" in inputs else "input16k")]  # of a file, of a stream
+    # A segment of a file has `audio`, a block of a stream `input16k`.
+    samples = inputs[prefix + ("audio" if prefix + "audio" in inputs else "input16k")]
     audio = torch.from_numpy(samples.reshape(1, -1))
     v1 = voice.networks.version == "v1"
     right = 9 if v1 else 12

@@ -152,7 +152,7 @@ def _content(stream: RealtimeCase, block: int, inputs: Tensors, tap: Tap) -> Non
     features_name = f"rt.{block}.hubert.features"
     frames = torch.from_numpy(np.array((inputs if features_name in inputs else stream.case)[features_name]))
     blended = inputs.get(f"rt.{block}.retrieval.blended")
-    if blended is not None:  # its last frame is the repeated one, which `content` appends itself
+    if blended is not None:  # without the last frame, a copy that `content` appends itself
         frames[:, stream.sizes.skip_head // 2 :] = torch.from_numpy(blended[:, :-1])
     context = stream.block_context(block, {})
     plain = replace(context, controls=replace(context.controls, index_rate=0.0))

@@ -126,7 +126,7 @@ class RvcOnnx(RvcTorch):
         names = {port: name for port, name in needed.items() if case.voice["f0"] or name not in without_f0}
         if of_block:
             names = {port: BLOCK_NAMES.get(name, name) for port, name in names.items()}
-        of_file = ("f0.coarse", "f0.hz")  # of a conversion; a block has its own
+        of_file = ("f0.coarse", "f0.hz")  # named without a prefix in a conversion of a file
         feeds = {
             port: inputs[name if name in of_file and not of_block else prefix + name] for port, name in names.items()
         }

@@ -48,7 +48,7 @@ class Profile:
         name: the value of `profile` in case.json.
         methods: the F0 methods that the original offers for files (docs/spec/03 §3.1).
         fills_unvoiced: whether unvoiced frames are filled from their neighbors (docs/divergences.md, D1).
-        generation: of the sine generator.
+        generation: the generation of the sine generator (docs/divergences.md, D16).
     """
 
     name: str
@@ -62,7 +62,7 @@ class Behavior:
     """Something that only some originals do, so that the goldens of the others cannot show whether it is right.
 
     Attributes:
-        name: for people.
+        name: the name in reports.
         stage: the stage that does it.
         because: why a profile that does not do it cannot show it.
         shown_by: whether a profile does it.

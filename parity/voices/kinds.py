@@ -19,7 +19,7 @@ from parity.voices.draw import Array, Named
 from parity.voices.synthesizer import VOICES, Kind
 
 Tensors = Mapping[str, Array]
-Writer = Callable[[Tensors, Mapping[str, object], Path], None]  # of tensors and facts to a path
+Writer = Callable[[Tensors, Mapping[str, object], Path], None]  # writes tensors and facts to a path
 
 
 @dataclass(frozen=True)

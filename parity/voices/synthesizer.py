@@ -184,7 +184,7 @@ def _harmonic_generator(draw: Draw, kind: Kind) -> Iterator[Named]:
         width = 1 if last else 2 * stride
         of_source = _conv(draw, f"dec.noise_convs.{i}", channels, 1, width, _SOURCE if last else _EARLY, centered=False)
         name, weight = next(of_source)
-        yield name, np.abs(weight) if last else weight  # of one sign, so that the fundamental adds up
+        yield name, np.abs(weight) if last else weight  # all positive, so that the fundamental adds up
         yield from of_source
         for j, width in enumerate((3, 7, 11)):
             for conv in (f"convs{side}.{layer}" for side in (1, 2) for layer in range(3)):

@@ -8,7 +8,8 @@ from parity.goldens.arrays import Array
 
 LIKE = 0.3  # correlation coefficient above which two waveforms are the same sound; other noise gives about 0
 CERTAIN = 0.8  # correlation coefficient from which the delay of a voice is certain, whatever its levels show
-_CLEARER = 0.03  # of the correlation coefficient of the levels: a delay at which they agree by more is the better one
+# Difference of two correlation coefficients of the levels from which on the delay with the larger one is taken.
+_CLEARER = 0.03
 # Share of a waveform's power in the overlap, below which a delay is not considered: a loud click lies on any other.
 _LEAST_SHARE = 0.4
 _GAIN_FRAME = 0.02  # seconds of the pieces whose median factor is the gain, so that a gap does not count as one

@@ -14,18 +14,20 @@ import numpy as np
 from parity.goldens.arrays import Array
 from parity.waveforms.alignment import likeness, overlap, peak
 
-LONGEST, SHORTEST, PARTS = 0.4, 0.1, 6  # seconds of a piece: a sixth of a short sound
+# A piece is a sixth (1 / PARTS) of the sound long, at least SHORTEST and at most LONGEST seconds.
+LONGEST, SHORTEST, PARTS = 0.4, 0.1, 6
 SEARCH = 0.1  # seconds by which the delay of a piece may lie from that of the piece before
 # Correlation coefficient at which the delay of a piece is certain, and at which it counts for a path of many pieces.
 LIKE, LOOSELY_LIKE = 0.9, 0.7
-PASSES = 3  # times that a drift or a varying delay is measured again, on pieces that lie closer
+PASSES = 3  # times that a drift or a varying delay is measured again, with the delay so far removed
 # Samples by which the delay of a piece must differ: the precision of a noisy piece, and of one that is nearly equal.
 LEAST_STEP, LEAST_CLEAN_STEP, CLEAN = 1.5, 0.6, 0.98
-LEAST_DRIFT = 0.3  # samples over the whole
-STEEPEST = 0.005  # of a delay that varies, per second and second: F0 that is 9 cents off moves the phase as fast
+LEAST_DRIFT = 0.3  # samples of drift from the first piece to the last
+# Largest slope of a varying delay, in seconds per second. F0 that is 9 cents off moves the phase as fast.
+STEEPEST = 0.005
 # dB by which a path must lower what differs; a varying one also to at most MOST_LEFT, since it follows F0 errors too.
 LEAST_GAIN, LEAST_GAIN_VARYING, MOST_LEFT = {"steps": 3.0, "drift": 6.0}, 6.0, -12.0
-TAPS = 32  # of the windowed sinc that reads between samples
+TAPS = 32  # taps of the windowed sinc that interpolates between samples
 _BLOCK = 1 << 16  # samples that are read together
 
 
@@ -51,10 +53,10 @@ class DelayPath:
     """The delay at each time.
 
     Attributes:
-        course: how it changes.
+        course: how the delay changes over time.
         knots: samples of the reference and the delays there in samples; between them the delay is interpolated, and
             beyond the last ones it continues as between the last two (drift) or is constant.
-        steps: of a path with steps.
+        steps: the steps of a path whose course is steps; () for other courses.
     """
 
     course: Course

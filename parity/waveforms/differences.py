@@ -14,10 +14,11 @@ from parity.waveforms.perceptual import Frames
 
 LEAST_GAIN, LEAST_DELAY, LEAST_OFFSET = 0.1, 0.2, 1e-3  # dB, samples, of full scale: smaller ones are no difference
 LEAST_END, LEAST_END_BY_LEVEL = 0.005, 0.03  # seconds that are missing or added at an end
-SILENT = 1e-4  # of full scale: a channel or an end of a lower RMS is silent (-80 dB)
-QUIET_END = 0.01  # of the RMS of the whole: an added end below it is a pause
+SILENT = 1e-4  # RMS relative to full scale (-80 dB); a channel or an end below it is silent
+QUIET_END = 0.01  # RMS relative to that of the whole; an added end below it is a pause
 FULL_SCALE = 0.999  # a sample of this magnitude is clipped where its neighbor is too
-OVERSHOOT = 1.5  # of full scale: a larger sample was never clipped there; resampling a clipped one stays below
+# Magnitude relative to full scale. Resampling a clipped signal stays below it, so that a larger sample was not clipped.
+OVERSHOOT = 1.5
 LEAST_CLIPPED, MORE_CLIPPED = 10, 3  # samples; times as many as in the reference
 FEW_PITCHES, LEAST_CENTS, NEAR_CENTS = 20, 5.0, 30.0  # voiced frames; cents of their median; cents around it
 # A band is lost where it and all beyond it are at least LOST_BAND dB weaker, and those inside at most KEPT_BAND.
@@ -216,7 +217,7 @@ def _edges(change: Array, held: Array) -> Iterator[tuple[bool, int, float]]:
         # The gain of the whole contains such an end, so that it is compared with most of the other bands.
         kept = float(np.percentile(change[order], 25))
         risen = change[order] - kept >= LOST_BAND
-        count = int(np.argmin(risen[::-1]))  # of the last bands that have risen
+        count = int(np.argmin(risen[::-1]))  # the last bands, all of which have risen
         if count < (2 if is_above else 1) or np.median(np.abs(change[order[:-count]] - kept)) > KEPT_BAND:
             continue
         yield is_above, int(order[-count]), float(np.median(np.abs(change[order[-count:]] - kept)))

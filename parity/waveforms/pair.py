@@ -22,12 +22,14 @@ from parity.waveforms.sound_file import Sound
 
 RATES = (16000, 22050, 24000, 32000, 40000, 44100, 48000)  # Hz, of voices and of files; a wrong header names another
 CLEARLY_LIKE = 0.5  # correlation coefficient below which other rates are tried, and which one of them must reach
-LEAST_STRETCH, MOST_STRETCH = 1e-5, 2.0  # a speed that the lengths of two sounds show
-STEP = 1.0 / 32768.0  # of full scale: one step of a 16-bit file
+# Another speed is examined where two lengths differ by more than the share LEAST_STRETCH and less than a factor of
+# MOST_STRETCH.
+LEAST_STRETCH, MOST_STRETCH = 1e-5, 2.0
+STEP = 1.0 / 32768.0  # one step of a 16-bit file, relative to full scale
 SAME_SOUND = -60.0  # dB: a smaller remainder is that of resampling, dither or a coder of high rate
 FOLLOWED = 0.95  # correlation coefficient from which waveforms that were aligned by level are alike along a path
-LEAST_COVERED = 0.7  # of the shorter sound: sounds whose levels agree in less have nothing in common
-PASSED = 0.85  # of half the lower rate: the band in which resamplers are flat
+LEAST_COVERED = 0.7  # share of the shorter sound; sounds whose levels agree in less have nothing in common
+PASSED = 0.85  # share of half the lower rate, up to which the response of resamplers is flat
 # Differences of the sound itself; the others leave it the same sound.
 OF_THE_SOUND = {Kind.DELAY_STEP, Kind.DELAY_VARIES, Kind.ADDED, Kind.CLIPPED, Kind.NOISE, Kind.PITCH, Kind.PLACE}
 MARKS = {
@@ -68,11 +70,11 @@ class Pair:
     """The comparison of two sounds.
 
     Attributes:
-        reference, candidate: the two.
+        reference, candidate: the two sounds.
         state: the result.
-        differences: of the whole, in the order in which they were removed.
+        differences: the differences of the whole sounds, in the order in which they were removed.
         places: where a measure exceeds its mark, by measure and time.
-        alignment: of the candidate after it was brought to the reference's rate.
+        alignment: the alignment of the candidate after it was resampled to the reference's rate.
         remainder: dB, what differs after alignment and gain, relative to the reference.
         frames, summary: the measures of the aligned sounds, with the gain removed where the waveforms are alike; times
             count from the begin of the reference.

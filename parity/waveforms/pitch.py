@@ -9,7 +9,7 @@ from parity.goldens.arrays import Array, Curve
 
 LOWEST, HIGHEST = 50.0, 1100.0  # Hz, the range of RVC's F0 (docs/spec/03)
 APERIODICITY = 0.2  # YIN's threshold: the part of a frame's power that does not repeat after one period
-SILENCE = 1e-4  # of full scale: a frame of a lower RMS is unvoiced (-80 dB)
+SILENCE = 1e-4  # RMS relative to full scale (-80 dB); a frame below it is unvoiced
 _BATCH = 512  # frames that are transformed together
 
 
@@ -25,7 +25,7 @@ def track(sound: Array, rate: int, hop: float) -> Curve:
     """
     step, longest, shortest = round(hop * rate), int(rate / LOWEST), int(rate / HIGHEST)
     width = longest  # samples whose repetition is examined
-    before = (width + longest // 4) // 2  # of the center of the examined samples and their repetition, at 200 Hz
+    before = (width + longest // 4) // 2  # samples before the center of a window and its repetition at 200 Hz
     count = 1 + len(sound) // step
     padded = np.pad(np.asarray(sound, np.float64), (before, 2 * longest + step))
     windows = np.lib.stride_tricks.sliding_window_view(padded, width + longest)[::step][:count]

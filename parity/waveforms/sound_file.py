@@ -13,7 +13,7 @@ from parity.goldens.store import Case
 # The first bytes of a sound file: WAV (RIFF, RF64, Sony's riff), AIFF, FLAC, Ogg, CAF, AU, Matroska and WebM, and MP3
 # with a tag or without one. MP4 has its word behind four bytes of a length.
 _MAGICS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"\x1aE\xdf\xa3", b"ID3")
-_MP3 = (b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xf1", b"\xff\xf9")  # and AAC
+_MP3 = (b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xf1", b"\xff\xf9")  # also AAC
 _MP4 = b"ftyp"
 FINAL = "waveform.final"
 LEAST_RESAMPLED = 16000  # Hz: below it the option resample_rate is ignored (docs/spec/06)

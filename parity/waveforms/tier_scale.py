@@ -45,7 +45,7 @@ def load(document: Mapping[str, Any] | None = None) -> dict[Tier, dict[str, Scal
     """Tier → measure → its scale.
 
     Args:
-        document: of spread.json; that of the project unless given.
+        document: the content of a spread.json; None reads parity/data/spread.json.
     Raises:
         ParityError: spread.json cannot be read.
     """

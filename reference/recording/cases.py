@@ -27,7 +27,7 @@ class Spec:
     realtime: dict[str, Any] = field(default_factory=dict)
     isolated: tuple[str, ...] = ()  # stages recorded alone instead of a conversion
     reduced: bool = False  # whether the golden holds a reduction of what they make
-    values: str = ""  # their inputs, by the name in reference/stages_alone/values.py
+    values: str = ""  # inputs of `stages`, by their name in reference/stages_alone/values.py
 
     @property
     def audio(self) -> Path:

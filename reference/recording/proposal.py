@@ -14,7 +14,8 @@ from parity.goldens.store import Case
 SPREAD = Path(__file__).parents[2] / "parity" / "data" / "spread.json"
 MARGIN = 5.0  # factor on the measured spread, which comes from a few machines; the judge uses the same factor
 UNMEASURED = {"float": 3e-5, "wave": 5e-5, "hz": 2e-6}  # relative RMS allowed for tensors without a measured spread
-UNMEASURED_NETWORK = {"float": 3e-3, "wave": 5e-4, "hz": 2e-6}  # the same with F0 from a network, which moves the phase
+# Relative RMS allowed for tensors without a measured spread where F0 comes from a network, which moves the phase.
+UNMEASURED_NETWORK = {"float": 3e-3, "wave": 5e-4, "hz": 2e-6}
 # Int16 steps by which a PCM tensor may differ, without and with F0 from a network. They are choices, not measurements.
 PCM_STEPS, PCM_STEPS_NETWORK = 8, 64
 FLOOR = 5e-7  # least relative RMS allowed: about four steps of float32, the spread between two processors

@@ -26,7 +26,7 @@ from parity.hooks import stand_ins
 from parity.hooks.interception import StandIn, replaced
 
 Arrays = Mapping[str, NDArray[Any]]
-QUIET_STREAM = "quiet voice"  # the values of a stream whose voice is attenuated
+QUIET_STREAM = "quiet voice"  # the `values` in cases.toml of a stream whose voice is attenuated
 ANSWERED = ("audio16k.raw", "highpassed", "padded", "f0.raw", "hubert.features", "waveform.segment.full")
 
 
@@ -64,7 +64,7 @@ def answered(original: Any, given: Arrays, silent: bool) -> Iterator[None]:
 
 @contextmanager
 def attenuated(original: Any, values: str) -> Iterator[None]:
-    """Attenuate what the synthesizer returns by 100 dB while the block runs, where a stream's values ask for that."""
+    """Attenuate what the synthesizer returns by 100 dB while the block runs, if `values` is `QUIET_STREAM`."""
     with ExitStack() as stack:
         for synthesizer in _synthesizers(original.models) if values == QUIET_STREAM else ():
             stack.enter_context(replaced(synthesizer, infer=_attenuated(synthesizer.infer)))

@@ -148,13 +148,13 @@ def run(
     """Try inputs of each reader.
 
     Args:
-        readers: in the order in which they run.
+        readers: the readers to try, in the order in which they run.
         out: receives a folder for each reader.
-        seed: of all choices.
+        seed: the seed of all random choices.
         minutes: the duration of all readers together; each gets the same share. None: as long as `inputs` take.
-        inputs: for each reader; None: as many as the time allows.
-        jobs: how many run at a time.
-        guided: use atheris.
+        inputs: the number of inputs of each reader; None: as many as the time allows.
+        jobs: how many readers run at a time.
+        guided: whether atheris guides the inputs by the lines that they reach.
     Returns:
         The figures of each reader.
     """

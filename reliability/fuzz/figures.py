@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).parents[1] / "campaign.json"
-BEGIN, END = "<!-- campaign -->", "<!-- /campaign -->"  # of the table in docs/reliability.md
+BEGIN, END = "<!-- campaign -->", "<!-- /campaign -->"  # lines around the table in docs/reliability.md
 
 
 def merge(path: Path, document: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
-"""Notice what no reader of a file may do: start a program, open a connection, write outside its folder.
+"""Detect what no reader of a file may do: start a program, open a connection, write outside its folder.
 
-An audit hook of Python (PEP 578) sees every such call of Python code. It can be added once per process and never be
-removed, so that it is switched on while a reader runs.
+Python calls an audit hook (PEP 578) at each of these operations. A hook cannot be removed from a process, so that it is
+added once and acts only while a reader runs.
 """
 
 import os

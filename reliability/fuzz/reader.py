@@ -26,7 +26,7 @@ class Reader:
     """One reader of files.
 
     Attributes:
-        name: in figures and folders.
+        name: the name in figures and in the names of folders.
         file: the name under which an input is written; a folder for an input that is a bundle of files.
         seeds: makes valid inputs.
         mutate: changes an input.
@@ -65,7 +65,7 @@ class Outcome:
 
     Attributes:
         kind: what the reader did.
-        signature: for a defect, what distinguishes it from others: the error's type and the project's line.
+        signature: the error's type and the project's line, which distinguish a defect from others; "" for no defect.
         detail: the refusal, or the traceback of a defect.
     """
 

@@ -94,7 +94,7 @@ def run(reader: Reader, folder: Path, shared: Shared, known: set[str], seed: int
 
     Args:
         reader, folder, shared, known: as in `Worker`.
-        seed: of the choices.
+        seed: the seed of the random choices.
         inputs: how many are tried.
         guided: use atheris; without it inputs are made from the seeds and from inputs that were used.
     """

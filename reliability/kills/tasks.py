@@ -15,7 +15,7 @@ from parity.goldens import store
 from reliability.fuzz.targets import tiny
 from reliability.fuzz.targets.judge_files import GOLDEN, ROOT, trace
 
-RATE, SECONDS, FILES = 16000, 0.25, 4  # of the recordings that are converted
+RATE, SECONDS, FILES = 16000, 0.25, 4  # Hz, seconds and number of the recordings that are converted
 
 # `reference.record` with another folder of proposals and of goldens; the original's part is replaced by a golden.
 ACCEPT = """
@@ -44,7 +44,7 @@ class Task:
     """One command.
 
     Attributes:
-        name: in figures.
+        name: the name in figures.
         prepare: writes the inputs into a folder.
         command: the arguments of Python in that folder.
         outputs: patterns of the files that must be whole or absent, and equal in every complete run.

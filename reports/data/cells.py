@@ -1,4 +1,4 @@
-"""The judge's cells, grouped as a page shows them. No state is changed or made here."""
+"""The judge's cells, grouped as a page shows them. The states are those of the verdict; none is computed here."""
 
 import math
 from collections.abc import Iterable, Iterator

@@ -40,16 +40,16 @@ class Result:
     """One program judged by the goldens of one profile.
 
     Attributes:
-        name: of the program.
-        version: the pinned one.
-        source: where it comes from.
-        date: of the run, ISO 8601.
-        profile: of the goldens.
+        name: the name of the program.
+        version: the pinned version of the program.
+        source: where the program comes from.
+        date: the date of the run, ISO 8601.
+        profile: the profile of the goldens.
         verdict: "pass", "differs", "partial", "not installed" or "does not answer".
         tier: the best tier that it reaches; None where there is none.
         stages: stage → "pass" or the gravest blame of the stage in one of the goldens.
-        origins: in the order of the goldens and of the flow.
-        effects: of repairs, where the judge could continue from a stage.
+        origins: the origins of every golden, in the order of the goldens and of the flow.
+        effects: the effects of repairs, where the judge could continue from a stage.
         sizes: (golden, stage) → how large an origin is in the tensors of its stage, in words.
         sounds: golden → how the whole conversion sounds, in words.
         cases: the goldens.

@@ -31,7 +31,7 @@ class ArrayBlock:
         """Append an array.
 
         Args:
-            values: of any shape; it is flattened.
+            values: an array of any shape, which is flattened.
             dtype: a key of DTYPES, to which the values are converted.
         Returns:
             The reference. Every array begins at a multiple of four bytes.

@@ -31,7 +31,7 @@ class Rendering:
         symbol: one character in front of names.
         label: the state in a sentence or a list.
         severity: 0 for the mildest state; the most severe state of a group represents the group.
-        headline: for states of cases, the headline of the page where it does not depend on the stages.
+        headline: the headline of a case's page, where it does not depend on the stages; "" for states of cells.
     """
 
     mark: Mark

@@ -32,8 +32,8 @@ class Deviation:
     Attributes:
         stage: where it is made.
         cause: the cause's name, or "cause unknown".
-        number: of the divergence; None where it has none.
-        title: of the divergence; "" without one.
+        number: the number of the divergence; None where the mistake is no divergence.
+        title: the title of the divergence; "" where the mistake is no divergence.
         audible: what a person at loudspeakers notices; "" without a divergence.  # literal
         effect: its size in the tensors of the stage, and the distance of the waveform before and after the stage is
             repaired; "" where not measured.
@@ -63,7 +63,7 @@ def build(results: Sequence[Result], pages: Path | None = None) -> FieldPage:
     """Collect the content of the page.
 
     Args:
-        results: of field.json.
+        results: the results in field.json.
         pages: the folder of the page, in which NAME/PROFILE/ holds the pages of a run; None: the cells have no links.
     """
     columns = columns_of(results)

@@ -13,7 +13,7 @@ from reports.data import timeline
 from reports.data.load import Evidence
 from reports.data.pack import ArrayBlock, ArrayReference
 
-MOST_FRAMES = 1500  # of one piece; more are joined, as a screen has no more columns
+MOST_FRAMES = 1500  # frames of a drawn curve; longer ones are joined, since a screen has no more columns
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from parity.waveforms.perceptual import HOP, UNITS
 from reports.data.pack import ArrayBlock, ArrayReference
 from reports.panels.waveforms import Waveforms
 
-STEP = 1 / 32768  # of full scale: one step of a 16-bit file; smaller differences are not measured
+STEP = 1 / 32768  # one step of a 16-bit file, relative to full scale; smaller differences are not measured
 TITLES = {
     "log_spectral": "log-spectral distance",
     "mel_cepstral": "mel-cepstral distortion",

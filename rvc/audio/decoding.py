@@ -61,7 +61,7 @@ def refuse_nonfinite(samples: Samples, rate: int, name: str) -> None:
     Args:
         samples: float32 (N,).
         rate: Hz, for the time in the message.
-        name: of the sound, for the message.
+        name: the name of the sound, for the message.
     Raises:
         BadInput: a sample is NaN or infinite; the message has their number and the time of the first.
     """

@@ -19,7 +19,7 @@ Samples = npt.NDArray[np.float32]
 BLOCK = 1 << 18  # samples processed at a time, to limit the memory of intermediate arrays
 FRAMES_HELD = 32  # frames of half a second whose samples are in memory while their loudness is measured
 QUIETEST = 1e-6  # RMS; the voice's own envelope is raised to it, so that the gain stays finite (docs/spec/06 §6.7)
-PEAK = 0.99  # of full scale; a higher peak is scaled down to it (docs/spec/06 §6.9)
+PEAK = 0.99  # relative to full scale; a higher peak is scaled down to it (docs/spec/06 §6.9)
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
 
 

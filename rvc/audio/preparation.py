@@ -42,7 +42,7 @@ SETTLED = np.array(
         -0.9699604894923387,
     ]
 )
-PEAK = 0.95  # of full scale; a higher peak of the input is scaled down to it (docs/spec/06 §6.4)
+PEAK = 0.95  # relative to full scale; a higher peak of the input is scaled down to it (docs/spec/06 §6.4)
 EDGE = 18  # samples of odd extension at each end: three times the number of coefficients, filtfilt's default
 BLOCK = 1 << 18  # samples filtered at a time, to limit the memory of intermediate arrays
 

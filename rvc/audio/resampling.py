@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import torch
 
-ZERO_CROSSINGS = 6  # of the sinc on either side of its center; torchaudio's default lowpass_filter_width
+ZERO_CROSSINGS = 6  # zero crossings of the sinc on either side of its center; torchaudio's lowpass_filter_width
 ROLLOFF = 0.99  # cutoff as a share of the lower Nyquist frequency; torchaudio's default
 
 

@@ -19,7 +19,7 @@ from rvc.errors import BadInput
 Samples = npt.NDArray[np.float32]
 WINDOW = 0.02  # seconds over which a level is measured
 SILENT = -60.0  # dB of full scale; a lower level counts as silence
-CLIPPED = 32766 / 32768  # of full scale; 16-bit samples at or above it count as clipped
+CLIPPED = 32766 / 32768  # relative to full scale; samples at or above it count as clipped
 
 
 def mono(samples: Samples, law: str = "mean") -> Samples:
@@ -27,7 +27,7 @@ def mono(samples: Samples, law: str = "mean") -> Samples:
 
     Args:
         samples: float32 (N,) or (N, channels).
-        law: "mean", or "power" for the sum divided by √channels, as the originals mix stereo.
+        law: "mean" divides the sum by the number of channels, "power" by its square root, as the originals do.
     Returns:
         float32 (N,).
     Raises:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rvc.noise import NoiseSource
     from rvc.pipeline.conversion_networks import ConversionNetworks
 
-# Arguments of the command that are no options of one conversion; those of --config are merged already.
+# Arguments of `rvc convert` that are not options of a single conversion. The options of --config are merged before.
 OF_THE_COMMAND = ("inputs", "out", "parser", "run", "config", "executor")
 
 
@@ -25,7 +25,7 @@ class Settings:
     """What all tasks of a batch have in common; equal on every worker.
 
     Attributes:
-        folder: the current folder, which relative paths begin at.
+        folder: the working directory, which relative paths start from.
         environment: the variables RVC_*.
         options: the options of the command line, merged with --config.
     """
@@ -36,7 +36,10 @@ class Settings:
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> Settings:
-        """The settings of a command; workers compute with its number of threads, which may determine bits."""
+        """The settings of a command.
+
+        They include its number of threads, which workers use too, because it may change the last bits of a result.
+        """
         import torch
 
         chosen = {name: value for name, value in vars(args).items() if name not in OF_THE_COMMAND}
@@ -56,12 +59,12 @@ class Task:
 
 
 def convert_task(task: Task) -> dict[str, Any]:
-    """Convert one file; the process keeps the networks for the next one.
+    """Convert one file. The process keeps the networks for its next task.
 
     Returns:
         the fields of `rvc.pipeline.file_conversion.Result`.
     Raises:
-        RvcError: the conversion is not possible.
+        RvcError: a file, a network or an option cannot be used; the message names it.
     """
     from rvc.pipeline.file_conversion import convert_file  # imports torch
 

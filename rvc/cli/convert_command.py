@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
 def finished_files(args: argparse.Namespace, networks: ConversionNetworks, config: Config) -> FinishedFiles:
     """The record of the files that an earlier run of the same batch has finished."""
     from rvc.pipeline.file_conversion import options as conversion_options  # imports torch
-    from rvc.pipeline.finished_files import FinishedFiles  # likewise
+    from rvc.pipeline.finished_files import FinishedFiles  # imports torch
 
     described = {
         **conversion_options(config),

@@ -17,7 +17,7 @@ from rvc.f0 import registry
 if TYPE_CHECKING:
     from rvc.voices.voice import Voice
 
-COLUMNS = ("file", "kind", "version", "rate", "f0", "embedder", "playable")  # of the table for a folder
+COLUMNS = ("file", "kind", "version", "rate", "f0", "embedder", "playable")  # of a folder's table
 
 
 def add_commands(commands: options.Commands) -> None:

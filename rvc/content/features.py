@@ -23,7 +23,8 @@ from rvc.weights.safe_unpickler import read_tensors
 
 # The dtype of HuBERT's matrix products, by precision; under "int8" only the generator uses 8-bit integers.
 PRECISIONS = kernel_dtypes.PRECISIONS | {"int8": torch.bfloat16}
-FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")  # weight files of a transformers folder, best first
+# Weight files of a transformers folder. Where there are both, the first is read.
+FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def load_hubert(
@@ -39,7 +40,9 @@ def load_hubert(
             pytorch_model.bin, or fairseq's hubert_base.pt, whose configuration objects are not unpickled.
         device: where the network runs.
         precision: "float32", or "bfloat16" or (on a GPU) "float16" for its matrix products.
-        policy: how the network holds its weights, and whether it converts the blocks of a stream.
+        policy: how the network holds its weights, and whether it uses the faster products for realtime blocks.
+    Returns:
+        The network, ready to run.
     Raises:
         BadCheckpoint: a file or a tensor is missing, damaged, or of another network.
     """
@@ -120,7 +123,7 @@ def extract(audio: Tensor, hubert: Hubert, version: str) -> Tensor:
 
 
 def is_hubert_folder(folder: Path) -> bool:
-    """Whether a folder looks like one of transformers."""
+    """Whether a folder holds a config.json or a weight file, as transformers writes them."""
     return (folder / "config.json").is_file() or any((folder / name).is_file() for name in FOLDER_FILES)
 
 
@@ -166,7 +169,7 @@ def read_weights(path: Path, role: Role = Role.HUBERT) -> MappedTensors:
 
     Args:
         path: the file.
-        role: what the file is given as, for messages.
+        role: the option by which the file was passed, for messages.
     Raises:
         BadCheckpoint: the file is damaged or hostile.
     """

@@ -46,7 +46,7 @@ def decode(salience: Tensor, cents: Tensor, threshold: float, edges: bool) -> Te
 
     Args:
         salience: float32 (F, 360).
-        cents: of each bin above 10 Hz, (360,), of the type that the method computes in.
+        cents: float (360,), the cents of each bin above 10 Hz, in the dtype that the method computes in.
         threshold: a frame whose strongest bin is not above it is unvoiced.
         edges: whether the edge bin is counted again beyond the table's ends (FCPE), or nothing is (RMVPE).
     """

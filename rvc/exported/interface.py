@@ -14,12 +14,12 @@ from rvc.voice_kinds import VERSIONS
 
 FORMAT = "rvc-onnx-voice/1"
 SPECIFICATION = "1"  # version of docs/spec that the graphs compute
-OPSET, IR_VERSION = 17, 8  # of ONNX; opset 17 is the first with LayerNormalization, and IR 8 belongs to it
+OPSET, IR_VERSION = 17, 8  # versions of ONNX: opset 17 is the first with LayerNormalization, and IR 8 belongs to it
 DESCRIPTION = "voice.json"
 CONTENT, SYNTHESIZER, RETRIEVAL = "content.onnx", "synthesizer.onnx", "retrieval.safetensors"
 PRECISIONS = ("float32", "float16")
 STREAM_INPUTS = {"skip_head": 0, "return_length": -1, "resized_length": -1}  # inputs of a stream and their defaults
-COUNT = range(1, 1 << 20)  # of a field that counts something or is a rate
+COUNT = range(1, 1 << 20)  # values that a field has that is a count or a rate
 # Fields of voice.json → what each holds: a type, the whole numbers of a range, one of several texts, or an object with
 # these fields and no other. Every field is present.
 FILTER = {"b": list, "a": list, "initial_state": list, "edge": COUNT, "sections": list}
@@ -74,12 +74,12 @@ LISTS: dict[str, Any] = {**FLAT, "kind": ("inverted lists",), "lists": COUNT, "p
 
 
 def misfit(value: Any, expected: Any, name: str) -> str | None:
-    """The first field of a document that does not hold what is expected (see `FIELDS`), None where all fit.
+    """The name of the first field whose value is not as expected (see `FIELDS`); None where all are.
 
     Args:
         value: what the document holds.
         expected: what it should hold.
-        name: the field, with those around it and dots between.
+        name: the path of the field, such as "constants.highpass"; "" for the whole document.
     """
     if isinstance(expected, dict):
         if not isinstance(value, dict):
@@ -110,7 +110,7 @@ def synthesizer_outputs(f0: bool) -> list[str]:
 
 
 def outputs(file: str, f0: bool) -> list[str]:
-    """Names of the outputs that a conversion reads of the graph in a file; `f0`: of a voice with F0."""
+    """Names of the outputs of a file's graph that a conversion reads; `f0`: whether the voice takes F0."""
     return {CONTENT: ["content"], SYNTHESIZER: synthesizer_outputs(f0)}.get(file, ["salience"])
 
 
@@ -195,7 +195,7 @@ def read_folder(folder: Path) -> ExportedVoice:
 
 
 def misfit_inside(fields: dict[str, Any]) -> str | None:
-    """The first field that does not fit others, or whose entries are of no valid kind; None where all fit."""
+    """The name of the first field that contradicts another, or that has an invalid entry; None where there is none."""
     rates, index = fields["upsample_rates"], fields["retrieval"]
     if any(misfit(rate, COUNT, "rate") for rate in rates) or math.prod(rates) != fields["hop"]:
         return "upsample_rates"

@@ -21,7 +21,7 @@ Tensors = Mapping[str, Tensor]
 def scripted(function: Any) -> Any:
     """The function as TorchScript, whose lengths stay variable in an exported graph."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of torch 2.13: scripting is deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch 2.13 deprecates scripting
         return torch.jit.script(function)
 
 

@@ -21,8 +21,8 @@ from rvc.nn.source import AMPLITUDE, NOISE_VOICED
 from rvc.nn.synthesizer import TEMPERATURE
 from rvc.nn.synthesizer_config import FLOW_KERNEL, FLOW_LAYERS, FLOWS, WINDOW, Sizes
 
-EPS = 1e-5  # of the layer norms
-SLOPE, LAST_SLOPE = 0.1, 0.01  # of LeakyReLU, and of the last one before conv_post (docs/spec/05 §5.6)
+EPS = 1e-5  # epsilon of the layer norms (docs/spec/05 §5.2)
+SLOPE, LAST_SLOPE = 0.1, 0.01  # slopes of LeakyReLU, and of the last one, before conv_post (docs/spec/05 §5.6)
 
 
 class Encoder(nn.Module):

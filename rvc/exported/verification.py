@@ -21,7 +21,7 @@ from rvc.pipeline.conversion_networks import ConversionNetworks
 from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.trace import Recorder
 
-SECONDS = 0.6  # of the sound that is converted
+SECONDS = 0.6  # seconds of the sound that is converted
 # The largest relative RMS error of a stage, by precision. float32 graphs differ by the order of their sums; a prior
 # scaled by 1 instead of 0.66666 is refused by name (a test). float16 rounds each number by up to 5e-4 of itself, and
 # some thirty layers add such errors up.

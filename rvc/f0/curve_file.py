@@ -122,7 +122,7 @@ def _is_number(field: str) -> bool:
         float(field)
     except ValueError:
         return False
-    return "_" not in field  # which Python's own numbers may have
+    return "_" not in field  # Python's float accepts "1_000", F0 files do not
 
 
 def _problem(fields: list[str], before: float) -> str:

@@ -17,7 +17,7 @@ Scale = Literal["htk", "slaney"]
 
 RATE = 16000  # Hz
 FFT = 1024  # samples in a window
-BANDS = 128  # of the mel scale
+BANDS = 128  # mel bands
 FLOOR = 1e-5  # smallest mel magnitude before the logarithm
 PIECE = 4096  # frames transformed at once, which takes 17 MB for the spectrum
 

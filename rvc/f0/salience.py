@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-BINS = 360  # of 20 cents each, the output of CREPE, RMVPE and FCPE
+BINS = 360  # pitch bins of 20 cents each in the output of CREPE, RMVPE and FCPE
 LOWEST_CENTS = 1997.3794084376191  # cents above 10 Hz of the first bin: 31.70 Hz (docs/spec/03 §3.5)
 CENTS = np.asarray(20 * np.arange(BINS) + LOWEST_CENTS, np.float64)  # cents above 10 Hz of each bin, (360,)
 REACH = 4  # bins averaged on either side of the strongest

@@ -1,4 +1,4 @@
-"""Running an F0 method: on a whole file, or on the newest part of a stream (docs/spec/03, 07 §7.5)."""
+"""Run an F0 method on a whole file, or on the newest part of a stream (docs/spec/03, docs/spec/07 §7.5)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def track(
         method: a name in `registry.METHODS`; `Profile.has` returns whether a profile's original offers it.
         weights: loads the method's network, where it has one.
         noise: the source of `noise.crepe`; only dithered methods need it.
-        filter_radius: of the option of the same name; harvest uses it.
+        filter_radius: frames; only harvest reads it, and above 2 takes a median of three frames.
     Returns:
         `f0.raw`, Hz, 0 where unvoiced, at least L // 160 frames: float32 from crepe and fcpe, float64 from the others.
     Raises:
@@ -60,7 +60,7 @@ def track(
 
 
 def block_length(block16: int, method: str) -> int:
-    """How many of a stream's newest samples are tracked.
+    """The number of a stream's newest samples at 16 kHz in which F0 is tracked.
 
     Args:
         block16: samples of a block at 16 kHz.
@@ -91,7 +91,7 @@ def track_block(
         at16k: float32 (window,) at 16 kHz, not high-passed; its last `block_length` samples are tracked.
         block16: samples of a block at 16 kHz.
         method: a name in `registry.METHODS`.
-        semitones: the transposition minus the formant shift; it may be fractional.
+        semitones: the transposition minus the formant shift; it may be a fraction.
         weights: loads the method's network, where it has one.
         draw: makes `noise.crepe`; only dithered methods call it.
         fill_unvoiced: whether the profile interpolates unvoiced frames.

@@ -1,4 +1,6 @@
-"""Measure the backends on this machine and install the choice, before the first conversion or when it is asked for.
+"""Measure the backends on this machine and install the fastest ones.
+
+This is done before the first conversion, and by `rvc doctor --calibrate`.
 
 A class of shape is measured with the layer that the networks run: residual blocks as blocks, because fast FIR filtering
 pays for a block and not for one convolution.
@@ -29,7 +31,7 @@ Run = Callable[[], object]
 # Frames per 10 ms of the residual blocks by channels, in a voice of 40 kHz (upsampling by 10, 10, 2 and 2).
 FRAMES_BY_CHANNELS = {256: 10, 128: 100, 64: 200, 32: 400}
 WIDTHS = (3, 7, 11)  # taps of the residual blocks' kernels
-STEADY = 1.15  # a class counts where the two best times of the backends that matter differ by no more than this factor
+STEADY = 1.15  # factor by which the two best times of a backend may differ; otherwise the class is left out
 SLOW = 3.0  # a backend whose first run takes more than this factor of the best one is not measured further
 INT8_SLOWER = 1.05  # int8 is refused where its residual blocks take more than this factor of float32's time
 
@@ -39,11 +41,11 @@ class Detail:
     """How thoroughly to measure.
 
     Attributes:
-        name: as the table records it.
-        budget: seconds after which the classes that are left keep the fixed order.
+        name: the name that the table records.
+        budget: seconds; the classes that are not measured by then keep the fixed order of backends.
         rounds: runs of each backend, in turn; the best time counts.
         scale: factor on the frames of each run.
-        dilations: of a residual block's pairs of convolutions.
+        dilations: the dilations of the pairs of convolutions of a measured residual block.
     """
 
     name: str
@@ -59,7 +61,13 @@ THOROUGH = Detail("thorough", 60.0, 7, 4, (1, 3, 5))
 
 @dataclass(frozen=True)
 class Probe:
-    """A task to measure, the frames of one run, and its taps' stride."""
+    """A measurement.
+
+    Attributes:
+        task: the operation and its sizes.
+        frames: the frames of one run.
+        stride: the stride of a product's taps.
+    """
 
     task: Task
     frames: int
@@ -87,7 +95,7 @@ def probes(precision: torch.dtype) -> Iterator[Probe]:
 
 
 def prepare(precision: str, device: str = "cpu") -> None:
-    """Install the measured choice for conversions in one precision, measured now where the cache has none.
+    """Install the fastest backends for conversions in one precision; they are measured first if the cache has no table.
 
     Nothing happens where the choice is pinned, and on other devices than the CPU.
 
@@ -194,7 +202,7 @@ def _measure(precision: torch.dtype, detail: Detail, clock: Callable[[], float])
 def times_in_turn(runs: dict[str, Run], rounds: int, clock: Callable[[], float], end: float) -> dict[str, list[float]]:
     """The seconds of each run of each backend, all in turn.
 
-    The first round prepares kernels and does not count. Backends that are far slower than the best are left after it,
+    The first round prepares kernels and is not counted. Backends that are far slower in it than the best are dropped,
     and no run of a further round starts after `end`.
     """
 

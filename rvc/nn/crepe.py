@@ -21,8 +21,8 @@ from rvc.nn.kernels.dense import Dense
 BLOCKS = 6  # convolutions
 WINDOW = 1024  # samples at 16 kHz
 FIRST_TAPS, STRIDE = 512, 4  # kernel size and stride of the first convolution
-PAST_TAPS = 31  # of the 64 taps of the other convolutions, those before the current step; 32 follow it
-EPS = 0.0010000000474974513  # of the batch norms, the float32 value in the Keras original
+PAST_TAPS = 31  # taps before the current step in the other convolutions, which have 64; 32 taps follow the step
+EPS = 0.0010000000474974513  # epsilon of the batch norms, the float32 value in the Keras original
 BATCH = 32  # windows that are computed at a time: 33 MB after the first layer of the full model
 
 

@@ -12,7 +12,7 @@ from rvc.nn.kernels.conv import Conv, Weights
 from rvc.nn.kernels.layout import from_frames
 from rvc.nn.synthesizer_config import WINDOW, Sizes
 
-EPS = 1e-5  # of the layer norms (docs/spec/05 §5.2)
+EPS = 1e-5  # epsilon of the layer norms (docs/spec/05 §5.2)
 QUERIES = 320  # queries per attention matrix: memory grows with p, not with p²; a realtime window needs one matrix
 
 

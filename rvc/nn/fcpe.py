@@ -15,9 +15,9 @@ from rvc.nn.kernels.dense import Dense
 from rvc.nn.kernels.layout import as_frames, as_image, unfold_frames
 from rvc.scratch import Frames, frame_store
 
-GROUPS = 4  # of the group norm
-EPS = 1e-5  # of the norms
-SLOPE = 0.01  # of the LeakyReLU
+GROUPS = 4  # groups of the group norm
+EPS = 1e-5  # epsilon of the group norm and the layer norms
+SLOPE = 0.01  # negative slope of the LeakyReLU
 PIECE = 2048  # frames of 10 ms that are computed at a time
 
 

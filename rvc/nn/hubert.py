@@ -22,7 +22,7 @@ from rvc.weights.policy import RESIDENT, WeightPolicy
 FILTERS_PER_FOLD = 32  # filters whose weight norm is folded at a time, so that they stay in the cache
 # bfloat16 terms per number on AMX, which computes no float16
 TERMS = {torch.float32: amx.FLOAT32, torch.bfloat16: amx.INTERMEDIATE, torch.float16: amx.FLOAT32}
-LOW_LATENCY_TERMS = TERMS | {torch.bfloat16: amx.BFLOAT16}  # those of the transformer in realtime
+LOW_LATENCY_TERMS = TERMS | {torch.bfloat16: amx.BFLOAT16}  # terms per number in realtime
 PIECE = 72  # content frames of 20 ms at most in one pass of the front end: 9 MB after its first layer
 
 

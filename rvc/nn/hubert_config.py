@@ -10,8 +10,8 @@ FAMILIES = {"wavlm": "WavLM", "wav2vec2": "wav2vec 2.0", "data2vec-audio": "data
 
 
 WIDEST = 1 << 16  # channels; the widest published network, of a billion weights, has 5120
-LARGEST_EPS = 0.1  # of a layer norm; published networks have 1e-5
-DEEPEST = 256  # layers; it has 48
+LARGEST_EPS = 0.1  # epsilon of a layer norm; published networks have 1e-5
+DEEPEST = 256  # layers; the widest published network has 48
 
 
 @dataclass(frozen=True)

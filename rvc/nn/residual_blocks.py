@@ -19,7 +19,7 @@ from rvc.nn.streaming.ranges import (
     sum_with_convolved_range,
 )
 
-SLOPE = 0.1  # of every LeakyReLU in a block (docs/spec/05 §5.7)
+SLOPE = 0.1  # negative slope of every LeakyReLU in a block (docs/spec/05 §5.7)
 ALIGNED = 4  # frames to a multiple of which ranges are extended: two levels of pairing need it
 
 leaky = partial(F.leaky_relu, negative_slope=SLOPE)

@@ -33,9 +33,9 @@ PIECE = 4096  # frames per piece, a multiple of 32; with fewer than 1600 the dee
 COUNTER = "num_batches_tracked"  # a counter of training, which no computation reads
 GRU_PIECE = 1024  # frames whose gates are held at a time
 PARALLEL_FRAMES = 256  # frames from which on two threads run the two directions faster than one
-LEVELS = 5  # of the U-Net
+LEVELS = 5  # levels of the U-Net
 BLOCKS = 4  # residual blocks per level
-EPS = 1e-5  # of the batch norms
+EPS = 1e-5  # epsilon of the batch norms
 
 
 class Rmvpe:
@@ -286,7 +286,7 @@ def gru_steps(
 def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The function as TorchScript, which does not hold Python's lock, so that two threads run it at the same time."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of torch 2.13; compiling instead takes a C++ compiler
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch 2.13; torch.compile needs a C++ compiler
         script: Callable[..., Tensor] = torch.jit.script(function)
     return script
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from rvc.nn.kernels.conv import Weights
 from rvc.nn.synthesizer_config import Sizes
 
-AMPLITUDE = 0.1  # of the sine (docs/spec/05 §5.5)
+AMPLITUDE = 0.1  # amplitude of the sine (docs/spec/05 §5.5)
 NOISE_VOICED = 0.003  # standard deviation of the noise in voiced frames (docs/spec/05 §5.5)
 GENERATIONS = ("A", "B")  # A: 2023 and 2026; B: the classic generation
 

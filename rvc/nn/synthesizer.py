@@ -200,7 +200,7 @@ class Synthesizer:
             BadInput: the precision is unknown, or this machine has no int8.
         """
         dtype = precise(precision)
-        if self.policy.is_streamed:  # at most the generator is built
+        if self.policy.is_streamed:  # no network is held but the generator, if it is built
             self._weights = self._weights.to(dtype)
             self.__dict__.pop("generator", None)
             return self

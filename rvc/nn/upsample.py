@@ -24,7 +24,7 @@ class Upsampler:
         """Pack upsampler `i`.
 
         Args:
-            sizes, weights: of the voice.
+            sizes, weights: the sizes and the weights of the voice.
             i: the stage, from 0.
             gain: a factor that the signal is multiplied by.
             bias: float32 (out,), added to the layer's own.

@@ -1,7 +1,7 @@
-"""Executors: they run independent tasks in several processes, on this machine or on several, and yield the results.
+"""Executors run independent tasks in several processes, on this machine or on several, and yield the results.
 
 A task is executed by a function of one argument; both are pickled. A worker process that ends is replaced, and its task
-is tried again, at most `TRIES` times. A task that fails does so alone.
+is tried again, at most `TRIES` times in all. A task that fails does not affect the others.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Any, Protocol
 
 from rvc.errors import BadInput, MissingExtra, RvcError
 
-TRIES = 3  # of a task whose worker ended
-MOST_WORKERS = 256
+TRIES = 3  # times that a task is started, the first included, where its worker process ends
+MOST_WORKERS = 256  # largest accepted number of worker processes; a choice
 IN_FLIGHT = 1000  # tasks that Dask's scheduler holds at once; each costs it about 1 kB and some bookkeeping
 DIED = f"its worker process ended {TRIES} times; is the memory sufficient?"
 
@@ -36,7 +36,7 @@ class Outcome:
     Attributes:
         place: the index of the task.
         value: what the function returned; None for a task that failed.
-        error: why it failed, in one sentence; None for a task that did not.
+        error: why the task failed, in one sentence; None for a task that did not fail.
     """
 
     place: int
@@ -48,7 +48,7 @@ class Executor(Protocol):
     """Runs independent tasks."""
 
     def results(self, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
-        """Execute `function(task)` for every task and yield each outcome when it is there, in any order."""
+        """Execute `function(task)` for every task and yield each outcome as soon as it is computed, in any order."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Processes:
                     place, attempt = waiting.popleft()
                     pipe, process = idle.pop() if idle else _start_worker(function)
                     running[pipe] = process, place, attempt
-                    with suppress(OSError):  # of a worker that ended while it was idle; `recv` raises EOFError
+                    with suppress(OSError):  # the worker ended while it was idle; then `recv` raises EOFError
                         pipe.send((place, tasks[place]))
                 ready = connection.wait(list(running))
                 for pipe in [pipe for pipe in running if pipe in ready]:
@@ -87,7 +87,7 @@ class Processes:
                     idle.append((pipe, process))
                     yield outcome
         finally:
-            for process, _, _ in running.values():  # there are some only when the caller stops early
+            for process, _, _ in running.values():  # empty unless the caller stops early
                 process.terminate()
             for pipe, process in [*idle, *((pipe, process) for pipe, (process, _, _) in running.items())]:
                 pipe.close()
@@ -99,7 +99,7 @@ class Dask:
     """Workers of Dask Distributed: a cluster's, or processes of this machine.
 
     Attributes:
-        address: of the cluster's scheduler, such as tcp://10.0.0.1:8786; None starts workers here.
+        address: the address of the cluster's scheduler, such as tcp://10.0.0.1:8786; None starts workers here.
         workers: number of processes to start here.
     """
 
@@ -116,7 +116,7 @@ class Dask:
         import distributed
 
         _let_threads_sleep()
-        library: Any = distributed  # its functions have no types
+        library: Any = distributed  # Dask's functions have no type hints
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a worker that ends is an outcome, or tried again
         with dask.config.set({"distributed.scheduler.allowed-failures": TRIES - 1}):  # a cluster has its own number
             local: Any = None
@@ -157,7 +157,9 @@ class Dask:
 
 
 def named(text: str) -> Executor:
-    """The executor of processes[=N] or dask[=N or ADDRESS]; N is the number of cores where it is left out.
+    """The executor that the value of `--executor` names: processes[=N], dask[=N] or dask=ADDRESS.
+
+    N is the number of worker processes; without it, as many as the machine has cores.
 
     Raises:
         BadInput: there is no such executor, or its number of workers is out of range.
@@ -189,7 +191,7 @@ def _attempt(function: Function, place: int, task: Any) -> Outcome:
 
 
 def _let_threads_sleep() -> None:
-    """Let OpenMP's threads of the workers sleep while they wait; in a loop they take the other workers' cores."""
+    """Let waiting OpenMP threads of the workers sleep; threads that wait in a loop take cores from other workers."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
@@ -203,7 +205,7 @@ def _start_worker(function: Function) -> tuple[connection.Connection, BaseProces
 
 
 def _work(pipe: connection.Connection, function: Function) -> None:
-    """Execute tasks until the pipe is closed, as it is when the main process ends, too."""
+    """Execute tasks until the pipe is closed, which also happens when the main process ends."""
     with suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         while True:
             pipe.send(_attempt(function, *pipe.recv()))

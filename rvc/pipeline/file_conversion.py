@@ -27,10 +27,10 @@ class Result:
 
     input: str
     output: str
-    rate: int  # Hz, of the output
-    samples: int  # of the output
+    rate: int  # Hz, the rate of the output
+    samples: int  # number of samples of the output
     seconds_of_audio: float
-    seconds: dict[str, float]  # that each stage took, and "total"
+    seconds: dict[str, float]  # name of a stage → its duration in seconds; and "total"
     profile: str
     options: dict[str, Any]
     noise: str  # "seed 0", or "tape"

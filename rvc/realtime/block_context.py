@@ -1,4 +1,4 @@
-"""What the stages of one block need: the loaded models, the settings, the noise and the tap."""
+"""The arguments of the stages of one block: the loaded models, the settings, the noise and the tap."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Models:
         profile: the original that the stream reproduces.
         index: the retrieval index, None for no retrieval.
         exact_hits: the weight of an index vector at distance 0, "finite" or the original's "nan".
-        synthesize: what computes a block's waveform in place of the voice's own synthesizer; None: that one.
+        synthesize: computes a block's waveform in place of the voice's own synthesizer; None uses the voice's own.
     """
 
     voice: Voice

@@ -19,7 +19,7 @@ from rvc.voice_kinds import version_of_width
 from rvc.weights.whole_files import atomically
 
 K_MEANS_ABOVE = 200_000  # vectors; more are replaced by the centers of k-means (docs/spec/04 §4.5)
-CENTERS = 10_000  # of k-means
+CENTERS = 10_000  # centers of k-means (docs/spec/04 §4.5)
 BATCH = 8192  # vectors added at a time
 Report = Callable[[str, int, int], None]  # called with the step's name, and how much of it is done of how much
 
@@ -65,7 +65,7 @@ def build(features: Floats, seed: int = 0, report: Report = no_progress) -> Any:
 
     Args:
         features: float32 (V, C).
-        seed: of the permutation and of k-means.
+        seed: the seed of the permutation and of k-means.
         report: called with the progress of each step.
     Raises:
         BadInput: a value is not finite.

@@ -34,7 +34,7 @@ METRICS = {  # faiss::MetricType; RVC's indexes have 1, a few tools write 0
     24: "L2 without NaN",
     25: "Gower",
 }
-USABLE_METRICS = (0, 1)  # of which squared distances can be computed from the vectors
+USABLE_METRICS = (0, 1)  # METRIC_INNER_PRODUCT and METRIC_L2 of faiss, the metrics that a conversion searches by
 METRIC_ARGUMENT = 2  # metrics from this number on have a float32 argument in the header
 WIDEST = 1 << 16  # channels of a vector; content features have 256 or 768
 READ_AT_ONCE = 1 << 22  # numbers of an index that are checked at a time, 16 MB

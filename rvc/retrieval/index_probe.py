@@ -1,6 +1,7 @@
 """Open a faiss index of any kind in a child process, search it and read its vectors back, as a conversion would.
 
-faiss ends the process for some kinds and some damaged files. A child process that ends in that way is a message here.
+For some kinds and some damaged files, faiss ends the process that opens them. The index is therefore opened in a child
+process, and the end of the child becomes an error message.
 The child runs `python -m rvc.retrieval.index_probe FILE` and prints one line of JSON for each step.
 """
 
@@ -20,9 +21,9 @@ from rvc.errors import BadInput, printable
 from rvc.retrieval import index_file, index_reading
 from rvc.retrieval.index_file import UnusableIndex
 
-LONGEST = 120  # seconds that a child may run
+LONGEST = 120  # seconds that a child may run; a choice
 QUERIES = 64  # stored vectors that the child searches for
-NEIGHBORS = 8  # as in `rvc.retrieval.search`
+NEIGHBORS = 8  # neighbors of each query, as in `rvc.retrieval.search`
 MEMORY = 8 << 30  # bytes of address space that a child may use beside eight times the file's size
 STEPS = {"open": "opens it", "read": "reads its vectors", "search": "searches it"}
 
@@ -93,7 +94,7 @@ def run_child(path: Path) -> Ending:
 
 
 def forget() -> None:
-    """Open every index again that was opened before."""
+    """Forget the results so far, so that the next `probe` opens each index again."""
     _probe.cache_clear()
 
 

@@ -54,7 +54,7 @@ class Index:
         import faiss
 
         self.faiss = index
-        self.owner = index  # of the memory of `index`
+        self.owner = index  # keeps the memory of `index` alive
         self.name = name
         self.width = int(index.d)
         self.total = int(index.ntotal)

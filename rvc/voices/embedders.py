@@ -13,11 +13,11 @@ from typing import Any
 
 from torch import Tensor
 
-ENTRIES = ("embedder_model", "embedder_name", "embedder", "hubert_model")  # where files name it, the first counts
-NONE_NAMED = ("", "none", "null", "auto", "default")  # an entry with one of these names no embedder
+ENTRIES = ("embedder_model", "embedder_name", "embedder", "hubert_model")  # entries that name it, in this order
+NONE_NAMED = ("", "none", "null", "auto", "default")  # values of an entry that name no embedder
 LAYER_ENTRY = "embedder_output_layer"  # ddPn08's, counted from 1
 LAST_LAYER = ("last", "-1")  # texts for the last layer of HuBERT-base
-LONGEST_NAME = 80  # characters of a name that is not text in the file
+LONGEST_NAME = 80  # characters that are kept of a name that the file does not hold as text
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Embedder:
     Attributes:
         name: the name in messages.
         spellings: the names that files have, in lower case with hyphens, without folders and extensions.
-        is_own: whether it is RVC's own, which `--hubert` is assumed to be.
+        is_own: whether it is RVC's own; a conversion assumes that an unnamed HuBERT file is this one.
     """
 
     name: str
@@ -93,7 +93,7 @@ def _letters(spelling: str) -> str:
 def of(metadata: Mapping[str, Any]) -> Embedder | None:
     """The embedder that a voice file's entries name, None where they name none.
 
-    Of two that differ, one that is not RVC's own counts, so that a conversion needs a HuBERT that is named.
+    Where two entries differ, the one that is not RVC's own is returned, so that `--hubert` must name that HuBERT.
     """
     texts = [metadata.get(entry) for entry in ENTRIES]
     stated = [named(text) for text in texts if isinstance(text, str) and text.strip().lower() not in NONE_NAMED]
@@ -101,7 +101,10 @@ def of(metadata: Mapping[str, Any]) -> Embedder | None:
 
 
 def readable(entries: Mapping[str, Any]) -> dict[str, str]:
-    """The entries that name an embedder in another way than as text, as texts: ["spin"] as "spin"."""
+    """The entries that name an embedder by a list, a dictionary or another object, converted to text.
+
+    A list of one name becomes the name: ["spin"] becomes "spin".
+    """
     texts: dict[str, str] = {}
     for entry in ENTRIES:
         value = entries.get(entry)

@@ -36,7 +36,7 @@ GENERATOR_PARTS = {
     "resblocks",
     "cond",
 }  # of HiFi-GAN's tensors, after `dec.`
-SOURCE_PARTS = {"m_source", "noise_convs"}  # of a voice with F0
+SOURCE_PARTS = {"m_source", "noise_convs"}  # further parts of a voice with F0, after `dec.`
 
 
 @dataclass

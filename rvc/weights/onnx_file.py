@@ -19,7 +19,7 @@ MODEL = {"ir_version": 1, "producer_name": 2, "producer_version": 3, "graph": 7,
 GRAPH = {"node": 1, "initializer": 5, "input": 11, "output": 12}
 ELEMENT_TYPES = {1: "float32", 7: "int64", 10: "float16", 11: "float64", 6: "int32", 9: "bool"}
 NOISE_OPERATIONS = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
-MOST_FIELDS = 1 << 19  # that are read; measured: 16 253 in a voice, 6651 in HuBERT
+MOST_FIELDS = 1 << 19  # fields that are read of a file; measured: 16 253 in a voice, 6651 in HuBERT
 MAX_FIELD = 1 << 31  # bytes in one field, the limit of protocol buffers
 OWN, CLASSIC, W_OKADA, MOE, UNKNOWN = (
     "rvc",
@@ -87,7 +87,7 @@ class _View:
     ) -> None:
         self.content, self.start = content, start
         self.stop = len(content) if stop is None else stop
-        self.fields = itertools.count() if fields is None else fields  # of the whole file, as far as they are read
+        self.fields = itertools.count() if fields is None else fields  # counts the fields read of the whole file
 
     def __len__(self) -> int:
         return self.stop - self.start

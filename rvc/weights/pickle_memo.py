@@ -1,7 +1,7 @@
 """Refuse a pickle whose memo would need more memory than its operations justify.
 
-A pickle numbers the objects that it refers to again. Python's unpickler keeps a table of twice the largest number, so
-that ten bytes with the number 2^32 would need 64 GiB.
+The memo of a pickle numbers the objects that it refers to again. Python's unpickler allocates a table of twice the
+largest number, so that a pickle of ten bytes with the number 2^32 makes it allocate 64 GiB.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def refuse_large_memo(file: BinaryIO) -> None:
 
 
 def _check(data: bytes | mmap.mmap, place: int) -> None:
-    """Walk over the operations; one that is unknown or cut is left to the unpickler."""
+    """Read the operations in order; one that is unknown or cut off ends the check, and the unpickler refuses it."""
     end, operations = len(data), 0
     while place < end:
         code = data[place]

@@ -24,7 +24,7 @@ class WeightPolicy:
     Attributes:
         residency: RESIDENT for many conversions. STREAMED for one conversion in little memory: large layers are
             packed one after the other in the same memory, and the weight file stays mapped.
-        low_latency: for realtime blocks. In bfloat16 on AMX, HuBERT's transformer multiplies one bfloat16 term per
+        low_latency: set for realtime blocks. In bfloat16 on AMX, HuBERT's transformer multiplies one bfloat16 term per
             number instead of two, which takes a fifth off a block's time (docs/performance.md).
     """
 

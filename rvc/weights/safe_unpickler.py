@@ -59,7 +59,7 @@ CONTAINER_MODULES = {
     "uuid",
     "zoneinfo",
 }
-PLAIN_TYPES = {  # of the builtins; protocols up to 2 write some under their names in Python 2
+PLAIN_TYPES = {  # types of `builtins`; protocols up to 2 write some under their names in Python 2
     "Ellipsis",
     "NotImplemented",
     "basestring",
@@ -100,7 +100,7 @@ RUNNERS = re.compile(  # functions outside the standard library that load or run
     r"torch\.(load|hub\..*|package\..*|jit\..*|serialization\.(?!_get_layout$).*|utils\..*|distributed\..*|multiprocessing\..*)"
     r"|numpy\.(load|loads|f2py\..*|testing\..*|distutils\..*)|(joblib|dill|cloudpickle|pandas)\..*load.*|pandas\.read_.*"
 )
-NUMBERS_IN_ARRAY = 4096  # of a NumPy array beside the weights, such as a histogram; a larger one is passed over
+NUMBERS_IN_ARRAY = 4096  # elements of a NumPy array beside the weights, such as a histogram; larger ones are skipped
 
 
 class Placeholder:

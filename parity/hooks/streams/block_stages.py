@@ -23,7 +23,7 @@ _AROUND = "rt.input16k rt.formant rt.infer_wav rt.sola rt.out"
 _OF_CONTENT = "rt.hubert.features rt.retrieval rt.content rt.f0"
 _OF_VOICE = "rt.spk.g rt.enc_p rt.z_p rt.flow rt.nsf rt.generator"
 STAGES = (*_AROUND.split(), *_OF_CONTENT.split(), *_OF_VOICE.split())
-_ARGUMENTS = ("content", "f0.coarse", "f0.hz")  # of the synthesizer, without the prefix of a block
+_ARGUMENTS = ("content", "f0.coarse", "f0.hz")  # the synthesizer's arguments, by local name
 _WITH_EARLIER_BLOCKS = ("rt.f0", "rt.input16k", "rt.infer_wav")  # these run the earlier blocks, with their changes
 
 
@@ -73,7 +73,7 @@ class RealtimeStages:
     def rt_content(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
         """rt.content: of features that hold the retrieved frames already."""
         features, blended = inputs[prefix + "hubert.features"].copy(), inputs.get(prefix + "retrieval.blended")
-        if blended is not None:  # its last frame is the copy that the loop appends itself
+        if blended is not None:  # without the last frame, a copy that the loop appends itself
             features[:, features.shape[1] + 1 - blended.shape[1] :] = blended[:, :-1]
         loop.change({"index_rate": 0.0})
         return _only(self._converted(loop, prefix, features, _stop), prefix, "content")
@@ -110,11 +110,11 @@ class RealtimeStages:
 
         Args:
             loop: the loop.
-            prefix: of the block.
-            features: in place of HuBERT's; HuBERT's own where it is None.
-            infer: gets what the loop calls the synthesizer with; may raise Stopped.
-            ring: float32 (samples,); the loop's own where it is None.
-            given_f0: F0 is not estimated; every frame is unvoiced.
+            prefix: the prefix of the block's tensors, such as "rt.0.".
+            features: float32 (1, n, C), used in place of HuBERT's output; None runs HuBERT.
+            infer: called with the arguments that the loop passes to the synthesizer; may raise Stopped.
+            ring: float32 (samples,) at 16 kHz, set as the loop's ring; None keeps the loop's own.
+            given_f0: whether F0 estimation is replaced by a curve in which every frame is unvoiced.
         """
         tape = Tape()
         taps = BlockTaps(loop, tape)

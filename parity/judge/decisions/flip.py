@@ -1,4 +1,4 @@
-"""One element of a decision that differs, as verdict.json holds it."""
+"""A flip: one element of a decision that differs from the golden's, as verdict.json holds it."""
 
 from typing import TypedDict
 
@@ -12,9 +12,9 @@ class Flip(TypedDict):
         golden: The golden's decision.
         margin: How far the golden was from the other decision, in the unit of the quantity that is decided on; None
             where no margin is known.
-        upstream: How far the candidate's own inputs can have moved that quantity.
+        upstream: How far the errors of the candidate's own inputs can have moved that quantity, in the same unit.
         explained: Whether the upstream error reaches the margin.
-        sentence: For people.
+        sentence: The flip as a sentence, for the report.
     """
 
     index: list[int]
@@ -29,7 +29,7 @@ class Flip(TypedDict):
 def flip(
     index: tuple[int, ...], ours: float | None, golden: float | None, margin: float, upstream: float, what: str
 ) -> Flip:
-    """A flip whose margin is known; `what` is the beginning of its sentence."""
+    """A flip whose margin is known. `what` is the beginning of its sentence, which ends with the upstream error."""
     explained = margin <= upstream
     word = "reaches" if explained else "does not reach"
     return Flip(
@@ -53,7 +53,7 @@ def without_margin(index: tuple[int, ...], ours: float, golden: float, sentence:
 def unexplained(
     index: tuple[int, ...], ours: float, golden: float, margin: float, upstream: float, sentence: str
 ) -> Flip:
-    """A flip whose margin is known, but to which the candidate's own quantities do not lead."""
+    """A flip whose margin is known, but which does not follow from the candidate's own quantities."""
     return Flip(
         index=list(index),
         ours=ours,

@@ -208,7 +208,7 @@ def _first_of_best(element: Element, what: str, theirs: Array, own: Array | None
         choices: The places that the original chooses from.
     """
     golden, ours = element.values
-    rounding = 0.0 if own is None else float(np.finfo(own.dtype).eps)  # of the tensor that was handed over
+    rounding = 0.0 if own is None else float(np.finfo(own.dtype).eps)  # before the conversion to float64
     theirs, own = theirs.astype(np.float64), None if own is None else own.astype(np.float64)
     choices = range(choices.start, min(choices.stop, len(theirs)))
     if ours not in choices:

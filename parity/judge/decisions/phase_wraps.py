@@ -26,7 +26,7 @@ from parity.stages.profile_table import PROFILES, Generation
 
 TENSORS = ("nsf.sine", "nsf.source")
 ONE = np.float32(1)
-AMPLITUDE = 0.1  # of the sine (docs/spec/05 §5.5)
+AMPLITUDE = 0.1  # amplitude of the sine (docs/spec/05 §5.5)
 FLOAT32_ROUNDING = 2.0**-24  # relative error of one rounding to float32
 LINEAR_RANGE, ENOUGH_SAMPLES = 0.9, 100  # as in parity/judge/diagnosis/source.py
 SENTENCE = (
@@ -64,7 +64,7 @@ def otherwise(case: Case, name: str) -> tuple[Array, str] | None:
         return None
     moved = np.where(np.repeat(hz > 0, upp), plain - fused, 0.0)
     golden = case[name].astype(np.float64)
-    if local == "nsf.source":  # its linear layer and tanh, to the first order in so small a change
+    if local == "nsf.source":  # the linear layer and tanh, linearized: the change is small
         moved = moved * _slope(case, prefix) * (1 - golden.ravel() ** 2)
     sentence = SENTENCE.format(other=other_wraps, golden=wraps)
     return (golden + moved.reshape(golden.shape)).astype(case[name].dtype), sentence

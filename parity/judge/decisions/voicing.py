@@ -14,9 +14,10 @@ import numpy as np
 from parity.goldens.arrays import Array
 from parity.judge.decisions.flip import Flip, flip, unexplained, without_margin
 
-SLACK = 5e-6  # of a salience between 0 and 1; on AVX2 RMVPE's salience and CREPE's periodicity move by 3e-7
+# Largest rounding error of a salience, 0 to 1. On AVX2, RMVPE's salience and CREPE's periodicity differ by 3e-7.
+SLACK = 5e-6
 SAME_BIN = 0.5  # cents; between two machines a frame of the same bin differs by 0.02
-FEW = 0.05  # share of the frames; more differing frames are no decisions on their edge
+FEW = 0.05  # share of the frames; where more differ, rounding at a threshold is not the reason
 REACH = 9  # bins around the strongest that the weighted mean of a tracker's window covers
 
 

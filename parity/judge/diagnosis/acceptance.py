@@ -9,10 +9,10 @@ A prediction is what a tensor would be under one known mistake. It is accepted w
 4. what is left is small beside the candidate's own values, so that a prediction near 0 does not explain a tensor
    near 0.
 
-Of the accepted predictions the strictest is taken: a mistake of the stage before one that any stage can make, and a
-prediction of fixed size before one whose size is fitted. A freer one takes its place only where it is clearly nearer to
-the candidate. Where two predictions are about equally near, and nothing but their order distinguishes them, neither is
-accepted.
+Of the accepted predictions the one with the least freedom is taken: a mistake of the stage before one that any stage
+can make, and a prediction of fixed size before one whose size is fitted. One with more freedom is taken only where it
+is clearly nearer to the candidate. Where two predictions are about equally near, and nothing but their order
+distinguishes them, neither is taken.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,22 +25,24 @@ from parity.judge.diagnosis.registry import Guess
 
 # Shares of the error's energy, 0 to 1. They were chosen so that the mutants of parity/mutants/catalog get the right
 # cause and none gets a wrong one: python -m parity.mutants counts both.
-ENOUGH = 0.95  # that a cause of the stage itself must explain
-ENOUGH_IN_GENERAL = 0.97  # that a general cause must explain
-PRECISE = 0.01  # of the error's energy that a prediction of fixed size may leave, unless rounding explains more
-PRECISE_IN_GENERAL = 0.003  # the same for a general cause
-CERTAIN = 1e-6  # of the error's energy: no other guess is tried where less than it is left
-NEGLIGIBLE = 0.005  # of the error's energy: a mistake that moves the tensor by less cannot have caused the error
-UNFOUND = 1e30  # neighbors that a search did not find have the distance FLT_MAX = 3.4e38
+ENOUGH = 0.95  # least share that the prediction of a cause of the stage itself must explain
+ENOUGH_IN_GENERAL = 0.97  # least share that the prediction of a general cause must explain
+PRECISE = 0.01  # largest share that a prediction of fixed size may leave, unless rounding explains more
+PRECISE_IN_GENERAL = 0.003  # largest share that the prediction of a general cause may leave, with the same exception
+CERTAIN = 1e-6  # share left below which no other guess is tried
+NEGLIGIBLE = 0.005  # a mistake that changes the tensor by less than this share cannot have caused the error
+# Squared distances above it are FLT_MAX = 3.4e38, which faiss gives where a search returns fewer neighbors.
+UNFOUND = 1e30
 
-EXPLAINED_PLACE = 0.5  # of the energy of a frame or channel that the prediction must explain for the place to agree
-PLACES = 0.9  # share of the frames, and of the channels, with error that must be explained by themselves
-SILENT_PLACE = 1e-3  # of the mean energy of a place with error: a place below it holds no error
-OWN = 0.05  # of the energy of the candidate's own values, about their mean, that may be left
-APART = 4.0  # factor between the energies that two predictions leave, from which on the smaller one decides
-SAME_EFFECT = 0.01  # of the error's energy: two predictions that differ by less describe one effect
-FEWEST_FITTED = 4.0  # values that must hold the error for a size to be fitted to them
-SPREAD = 0.2  # of a limit: the original's own spread, of which a limit is five times
+# A place is a frame or a channel, or 160 samples of a waveform.
+EXPLAINED_PLACE = 0.5  # share of the energy at a place that the prediction must explain for the place to agree
+PLACES = 0.9  # share of the frames with error, and of the channels with error, that must agree
+SILENT_PLACE = 1e-3  # share of the mean energy of all places with error; a place below it counts as one without
+OWN = 0.05  # share of the energy of the candidate's own values, about their mean, that may be left
+APART = 4.0  # factor between the energies that two predictions leave, above which the nearer one is taken
+SAME_EFFECT = 0.01  # share of the error's energy; two predictions that differ by less describe one effect
+FEWEST_FITTED = 4.0  # values over which an error must be spread for the size of a mistake to be fitted to it
+SPREAD = 0.2  # the original's own spread divided by the limit, which is five times the spread (parity/judge/limits.py)
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Fit:
 
     @property
     def freedom(self) -> int:
-        """How little the prediction commits itself to: 0 for a mistake of the stage of fixed size, up to 2."""
+        """0 to 2: one for a mistake that any stage can make, and one for a prediction whose size is fitted."""
         return int(self.guess.general) + int(self.guess.is_fitted)
 
     @property
@@ -94,11 +96,11 @@ class Fit:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the predictions of one error amount to.
+    """The result of examining the predictions of one error.
 
     Attributes:
-        fit: The prediction that explains it; None for none.
-        rivals: Two mistakes that explain it about equally well; () otherwise.
+        fit: The prediction that explains the error; None where none does.
+        rivals: Two mistakes that explain the error about equally well; () otherwise.
     """
 
     fit: Fit | None = None
@@ -136,7 +138,7 @@ def choose(fits: Sequence[Fit], comparison: Comparison) -> Decision:
     rounding = SPREAD**2 * _rounding(comparison)
 
     def is_nearer(one: Fit, other: Fit) -> bool:
-        """Whether one prediction leaves so much less than another that rounding is no reason for it."""
+        """Whether one prediction leaves so much less than another that rounding cannot be the reason."""
         return max(other.left, rounding) > APART * max(one.left, rounding)
 
     best = min(fits, key=lambda fit: (fit.freedom, fit.left))
@@ -166,9 +168,9 @@ def _fits(guesses: Iterable[Guess], comparison: Comparison) -> Iterator[Fit]:
     spread = float(np.sum((target - target.mean()) ** 2)) if target.size else 0.0
     if not distance(target, exact, count):
         return
-    rounding, held = _rounding(comparison), _values_that_hold(target - exact)
+    rounding, values_with_error = _rounding(comparison), _spread_over(target - exact)
     for guess in guesses:
-        if guess.is_fitted and held < FEWEST_FITTED:
+        if guess.is_fitted and values_with_error < FEWEST_FITTED:
             continue
         value = np.asarray(guess.value)
         value = value[: len(golden)] if value.ndim == golden.ndim == 1 else value
@@ -192,8 +194,11 @@ def _fits(guesses: Iterable[Guess], comparison: Comparison) -> Iterator[Fit]:
             yield Fit(guess, share, left, wrong)
 
 
-def _values_that_hold(error: Array) -> float:
-    """The number of values that hold an error: n where n of them are equally large; a single value fits any gain."""
+def _spread_over(error: Array) -> float:
+    """The number of values over which an error is spread: n where n of them are equally large and the others are 0.
+
+    The size of a mistake is fitted only to several values, because any size can be fitted to a single one.
+    """
     energy = error * error
     return float(energy.sum() ** 2 / np.sum(energy * energy))
 
@@ -223,7 +228,7 @@ def _explained(energy: Array, left: Array) -> bool:
     return not held.any() or float((left[held] <= (1 - EXPLAINED_PLACE) * energy[held]).mean()) >= PLACES
 
 
-SAMPLES_IN_A_PLACE = 160  # samples of a waveform are grouped, because an error crosses 0 in single ones
+SAMPLES_IN_A_PLACE = 160  # samples of a waveform in one place, because an error crosses 0 in single samples
 
 
 def _by_place(value: Array, axis: int, label: str, count: bool) -> Array:
@@ -236,11 +241,11 @@ def _by_place(value: Array, axis: int, label: str, count: bool) -> Array:
 
 
 def projected(direction: Array, gap: Array) -> Array:
-    """The multiple of a direction that explains most of a difference (least squares)."""
+    """The multiple of a direction that is nearest to a difference by least squares; all arrays have one shape."""
     power = float(np.sum(direction * direction))
     return direction * (float(np.sum(direction * gap)) / power if power else 0.0)
 
 
 def distance(one: Array, other: Array, count: bool) -> float:
-    """The energy of the difference, or the number of unequal elements."""
+    """The sum of the squared differences; with `count`, the number of unequal elements. Both arrays have one shape."""
     return float((one != other).sum()) if count else float(np.sum((one - other) ** 2))

@@ -22,7 +22,8 @@ from parity.judge.states import Mode
 
 PROBE_MODULES = (input_audio, f0, content, prior, source, waveform)  # importing them registers their probes
 
-FOREIGN = 0.01  # of the golden's energy: an error above it means that the tensor has another content altogether
+# Share of the golden's energy. A tensor whose error has more has another content altogether.
+FOREIGN = 0.01
 
 UNKNOWN = Cause(name="unknown", sentence="no simple change explains this error", explains=0.0, divergence=None)
 

@@ -15,14 +15,16 @@ from parity.judge.metrics import ratio, rms
 # Shares and factors that separate the shapes. They are choices; tests/harness/test_error_shapes.py fixes them by
 # examples.
 CONCENTRATED = 0.9  # share of the error's energy that lies in the frames of a shape
-EDGE = 50  # one in so many frames at each end, and around each seam, counts as the edge
-LOUDEST = 10  # one in so many frames may hold the energy of a transient
-GROWTH = 3  # factor between the first and the last third, or block, of a growing error
-FEWEST_FRAMES = 8  # of a curve that has a shape
-FEWEST_BLOCKS = 3  # with errors, of a stream that has a shape over its blocks
+EDGE = 50  # 1 / EDGE of the frames at each end, and around each seam, counts as the edge
+LOUDEST = 10  # the energy of a transient lies in at most 1 / LOUDEST of the frames
+GROWTH = 3  # factor by which a growing error is larger in the last third, or block, than in the first
+FEWEST_FRAMES = 8  # frames; a shorter curve is given no shape
+FEWEST_BLOCKS = 3  # blocks with errors; a stream with fewer is given no shape over its blocks
 CONSTANT = 0.05  # standard deviation over mean of an error that is the same in every frame
-RAISED = 5  # times the median error, or one part of the largest: a frame in which a periodic error is present
-FEWEST_RETURNS = 3  # of a periodic error
+# A periodic error is present in frames whose error exceeds RAISED times the median; where the median is 0, the largest
+# error divided by RAISED.
+RAISED = 5
+FEWEST_RETURNS = 3  # times that a periodic error recurs at least
 WINDOW = 1024  # samples in one short-time spectrum of `magnitude`
 
 _SENTENCES = {

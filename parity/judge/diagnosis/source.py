@@ -10,10 +10,10 @@ from parity.goldens.store import Case
 from parity.judge.diagnosis.registry import Deviation, Guess, probe
 from parity.stages import Scope
 
-AMPLITUDE = 0.1  # of the sine on voiced frames (docs/spec/05 §5.5)
+AMPLITUDE = 0.1  # amplitude of the sine on voiced frames (docs/spec/05 §5.5)
 VOICED = 0.003  # standard deviation of the noise on voiced frames; AMPLITUDE / 3 on unvoiced ones (docs/spec/05 §5.5)
 LINEAR_RANGE = 0.9  # outputs of tanh below it are inverted to fit the linear layer; above it float32 loses digits
-ENOUGH_SAMPLES = 100  # with which the two coefficients of the linear layer are fitted
+ENOUGH_SAMPLES = 100  # samples needed to fit the two coefficients of the linear layer
 
 
 def sine(

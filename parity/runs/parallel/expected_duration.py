@@ -14,7 +14,8 @@ from parity.stages.profile_table import METHODS
 # Duration of a call of a stage in seconds for each second of its input, measured with `rvc` on two cores; that of any
 # other stage is small beside the constant of a case.
 _OF_STAGES = {"hubert.features": 0.15, "enc_p": 0.05, "flow": 0.05, "generator": 0.5, "rmsmixed": 0.05}
-_F0 = 0.7  # the same for an F0 method, times its cost in the table of methods
+# Duration of F0 in seconds for each second of input, for a method whose cost is 1 in the table of methods.
+_F0 = 0.7
 _CASE = 1.0  # seconds for reading a golden and its voice, and for the stages that are short
 LONG = 8.0  # seconds from which on a golden is judged before all shorter ones
 

@@ -29,7 +29,7 @@ class Helpers:
         """Prepare the processes.
 
         Args:
-            number: of processes.
+            number: the number of processes.
             start: called once in each process, and has to be picklable; returns what executes a task.
             take: gives the next task, None where none is left; called in several threads at once.
         """

@@ -72,9 +72,10 @@ def pack(
     """An archive of members.
 
     Args:
-        parts: name and content of each.
-        compression: of those in `compressed`; an LZMA encoder takes milliseconds to start, whatever it compresses.
-        compressed: places of the members that are compressed; None: all. The others are stored as they are.
+        parts: the name and the content of each member.
+        compression: the method for the members in `compressed`. An LZMA encoder takes milliseconds to start, whatever
+            it compresses.
+        compressed: the indices in `parts` of the members that are compressed; None: all. The others are stored.
     """
     if compression == zipfile.ZIP_STORED:
         return _pack_stored(parts)

@@ -20,7 +20,7 @@ RIFF_WORDS = (
     b"smpl",
     b"JUNK",
 )
-FORMAT_TAGS = (0, 1, 2, 3, 6, 7, 17, 80, 85, 0xFFFE, 0xFFFF)  # of WAVE: PCM, ADPCM, float, A-law, µ-law, MPEG, …
+FORMAT_TAGS = (0, 1, 2, 3, 6, 7, 17, 80, 85, 0xFFFE, 0xFFFF)  # WAVE formats: PCM, ADPCM, float, A-law, µ-law, MPEG, …
 RATES = (0, 1, 999, 1000, 7999, 8000, 16000, 44100, 48000, 384000, 2**31, 2**32 - 1)
 MP4_WORDS = (b"moov", b"mdat", b"stsz", b"stco", b"stsc", b"stts", b"mp4a", b"esds", b"dref", b"url ", b"elst", b"ftyp")
 MPEG_WORDS = (b"ID3\x04\x00\x00", b"\xff\xfb\x90\x00", b"Xing", b"LAME", b"APIC", b"TAG", b"\xff\xf3")

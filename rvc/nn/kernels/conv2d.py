@@ -61,6 +61,6 @@ class DoublingConv2d:
         out = image.new_empty(1, channels, 2 * height, 2 * width).contiguous(memory_format=torch.channels_last)
         for row, convolutions in enumerate(self.phases):
             for column, convolution in enumerate(convolutions):
-                phase = convolution(image, relu=True)  # its padding adds a line before the first, which is dropped
+                phase = convolution(image, relu=True)  # padding adds a first line, which is dropped
                 out[:, :, row::2, column::2] = phase[:, :, row : row + height, column : column + width]
         return out

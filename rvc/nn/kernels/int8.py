@@ -17,7 +17,7 @@ from torch import Tensor
 from rvc.nn.kernels.onednn import adds_bytes_exactly
 
 ZERO_POINT = 128  # the unsigned byte that stands for 0; unsigned signals are what VNNI instructions multiply
-HALF_ZERO_POINT = 64  # the same for a signal in two halves, each of which stays within 0 … 128
+HALF_ZERO_POINT = 64  # the byte that stands for 0 in a signal that is the sum of two halves, each within 0 … 128
 LEVELS = 127  # the largest magnitude of a rounded number
 
 

@@ -1,8 +1,8 @@
 """Ranges of frames of a layer, and convolutions that compute just those ranges.
 
 A range may extend beyond the true ends of its layer. The frames there are zeros, like the padding of the network run
-over the entire signal. So pieces at the ends have the shapes of pieces in the middle, whose oneDNN kernels exist
-already.
+over the entire signal. Pieces at the ends therefore have the same shapes as pieces in the middle, and oneDNN compiles
+no further kernels for them.
 """
 
 from __future__ import annotations

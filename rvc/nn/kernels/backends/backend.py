@@ -37,7 +37,7 @@ class Task:
 
     Attributes:
         operation: one of the operations above.
-        out_channels, in_channels: of the weight; heads and their width for attention.
+        out_channels, in_channels: the channels of the weight; for attention, the number of heads and their width.
         width: taps in time of a convolution or a product, else 1.
         dtype: the type to compute in: float32, bfloat16, float16 or int8.
         device: the type of the device, such as "cpu".

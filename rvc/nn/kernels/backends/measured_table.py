@@ -55,7 +55,7 @@ class Table:
 
     Attributes:
         precisions: the precisions whose classes have been measured, with the detail: "quick" or "thorough".
-        rows: by class of shape.
+        rows: class of shape → the measured times of its backends.
     """
 
     precisions: Mapping[str, str] = field(default_factory=dict)

@@ -2,9 +2,10 @@
 
 python -m bench [SECTION …] [--quick] [--checkout DIR] [--original …] [--precision …] [--threads 2] [--out out/bench]
 
-Sections, by default all: parity, offline, caps, growth-ours, growth-original, rivals, exported, kinds, live, stream,
-load. Sections that OUT holds of the same machine and commit are kept where they are not measured again. The original is
-rvc-python from the package registry, or with --checkout the WebUI, which also has a realtime stream to compare with.
+Sections, by default all: parity, offline, caps, choice, growth-ours, growth-original, rivals, exported, kinds, live,
+stream, load. Sections that OUT holds of the same machine and commit are kept where they are not measured again. The
+original is rvc-python from the package registry, or with --checkout the WebUI, which also has a realtime stream to
+compare with.
 """
 
 import argparse

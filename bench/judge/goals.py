@@ -107,6 +107,17 @@ def caps(section: Section) -> list[JudgedMeasurement]:
     return judged
 
 
+def choice(section: Section) -> list[JudgedMeasurement]:
+    """Conversions with the calibrated choice of backends, beside the best pinned choice."""
+    judged = []
+    for precision, part in section["precisions"].items():
+        what = f"calibrated beside {part['best']}, {precision}"
+        measurement = Measurement(what, Interval(**part["slower"]), "×", GOALS["choice"]["slower"])
+        row = part["rows"]["measured"]
+        judged.append(JudgedMeasurement(measurement, row["exact"], row["why"], **timing(part)))
+    return judged
+
+
 def growth(section: Section) -> list[JudgedMeasurement]:
     """Growth of rvc's peak memory with the length of the audio. The original's growth has no goal."""
     points = [(length, peaks) for length, peaks, _ in section["points"] if length >= SHORTEST_JUDGED]
@@ -226,6 +237,7 @@ def loading(section: Section) -> list[JudgedMeasurement]:
 JUDGES: Mapping[str, Callable[[Section], list[JudgedMeasurement]]] = {
     "offline": conversions,
     "caps": caps,
+    "choice": choice,
     "growth-ours": growth,
     "rivals": generators,
     "kinds": kinds,

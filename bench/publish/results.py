@@ -22,6 +22,7 @@ MARKED = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
 SECTIONS_OF_MARK = {  # mark of the document → the sections whose tables it gets
     "offline": ("offline",),
     "caps": ("caps",),
+    "choice": ("choice",),
     "growth": ("growth-ours", "growth-original"),
     "rivals": ("rivals",),
     "exported": ("exported",),

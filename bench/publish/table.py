@@ -85,6 +85,21 @@ def caps(section: Section) -> str:
     return markdown([*rows, *((name, why, "", "", "") for name, why in section["missing"].items())])
 
 
+def choice(section: Section) -> str:
+    """The calibrated choice of backends and every pinned one."""
+    rows = [("backends", "precision", "seconds", "processor seconds", "from the fixed order")]
+    beside = []
+    for precision, part in section["precisions"].items():
+        for name, row in part["rows"].items():
+            shown = "calibrated" if name == "measured" else name
+            rows.append((shown, precision, _text(row["seconds"]), _text(row["cpu_seconds"]), row["why"]))
+        ratios = f"{_text(part['slower'])}, of its processor seconds {_text(part['slower_cpu'])}"
+        beside.append(f"Calibrated beside {part['best']} in {precision}: {ratios}. {other_load(part)}")
+    rows += [("calibrated", precision, why, "", "") for precision, why in section["missing"].items()]
+    beside.append(f"The calibration took {section['calibration_seconds']:.0f} s.")
+    return markdown(rows) + "\n\n" + "\n".join(beside)
+
+
 def _names(section: Section) -> list[str]:
     return [row["precision"] for row in section["ours"]]
 
@@ -171,6 +186,7 @@ SECTIONS: Mapping[str, Callable[[Section], str]] = {
     "parity": parity,
     "offline": conversions,
     "caps": caps,
+    "choice": choice,
     "growth-ours": growth,
     "growth-original": growth,
     "rivals": generators,

@@ -12,6 +12,7 @@ from bench.measure import unit
 from bench.measure.workload import Workload, speech
 from bench.publish.provenance import original_of
 from bench.sections import (
+    backend_choice,
     conversions,
     exported,
     generators,
@@ -57,12 +58,12 @@ class Plan:
         precisions: precisions of rvc.
         threads: threads of each program.
         seconds: length of the section offline.
-        rounds: runs of each program in the sections offline, rivals and exported.
+        rounds: runs of each program in the sections offline, caps, choice, rivals and exported.
         lengths: lengths of the sections growth-ours and growth-original.
         turns: turns of the section live.
         kinds: kinds of voices of the section kinds.
         generator: length of the section rivals.
-        kind_seconds: length of the sections kinds, parity and exported.
+        kind_seconds: length of the sections caps, choice, kinds, parity and exported.
         stream: length of the section stream.
         loads: rounds of the section load.
         earlier: sections of an earlier result, to whose runs more are added.
@@ -124,6 +125,12 @@ def measure_caps(plan: Plan, scratch: Path) -> dict[str, Any]:
         )
 
     return instruction_caps.measure(plan.precisions, offline, live if original else None)
+
+
+def measure_choice(plan: Plan, scratch: Path) -> dict[str, Any]:
+    """The calibrated choice of backends beside every pinned one, on shorter audio."""
+    workload = Workload(speech(plan.kind_seconds, scratch), plan.kind_seconds, threads=plan.threads)
+    return backend_choice.measure(workload, plan.precisions, plan.rounds, plan.original, scratch)
 
 
 def measure_parity(plan: Plan, scratch: Path) -> dict[str, Any]:
@@ -207,6 +214,7 @@ SECTIONS: Mapping[str, Callable[[Plan, Path], dict[str, Any]]] = {
     "parity": measure_parity,
     "offline": measure_conversions,
     "caps": measure_caps,
+    "choice": measure_choice,
     "growth-ours": measure_growth_of_rvc,
     "growth-original": measure_growth_of_original,
     "rivals": measure_generators,

@@ -11,7 +11,7 @@ from bench.judge.goals import JudgedMeasurement
 from bench.judge.intervals import Measurement, interval, interval_document
 from bench.measure import child, other_load, unit
 from bench.publish import table
-from bench.sections import conversions, generators, instruction_caps, realtime_blocks
+from bench.sections import backend_choice, conversions, generators, instruction_caps, realtime_blocks
 from bench.sections.conversions import TimedRun
 
 
@@ -97,6 +97,41 @@ def test_a_live_block_under_a_cap_has_its_own_goal():
         ("AVX2, float32", 3.5, "pass"),
         ("AVX2, a live block", 1.6, "pass"),
     ]
+
+
+CHOICES = {"measured": 8.0, "fixed": 10.0, "torch": 12.0}
+
+
+def choice_part(seconds, load=0.0):
+    """The part of one precision in the section choice: three rounds with the same seconds by choice."""
+    runs = [conversions.TimedRun(name, value, 400.0, {}, 2 * value, load) for name, value in seconds.items()]
+    return backend_choice.summary([runs] * 3, {name: {"exact": True, "why": ""} for name in seconds})
+
+
+@pytest.mark.parametrize(
+    ("measured", "load", "outcome"), [(8.0, 0.0, "pass"), (11.0, 0.0, "fail"), (11.0, 0.3, "inconclusive")]
+)
+def test_a_calibrated_choice_that_is_slower_than_a_pinned_one_misses_its_goal(measured, load, outcome):
+    part = choice_part({**CHOICES, "measured": measured}, load)
+    assert part["best"] == "fixed"
+    section = {"precisions": {"float32": part}, "missing": {"int8": "refused: slow"}, "calibration_seconds": 20.0}
+    (judged,) = goals.choice(section)
+    assert (judged.measurement.what, judged.outcome) == ("calibrated beside fixed, float32", outcome)
+    assert judged.measurement.value.middle == pytest.approx(measured / 10.0)
+    assert "| calibrated " in table.choice(section) and "refused: slow" in table.choice(section)
+
+
+def test_a_pinned_choice_whose_output_is_wrong_is_not_the_best_one():
+    runs = [conversions.TimedRun(name, value, 400.0, {}, value) for name, value in CHOICES.items()]
+    exact = {name: {"exact": name != "fixed", "why": ""} for name in CHOICES}
+    assert backend_choice.summary([runs], exact)["best"] == "torch"
+
+
+def test_the_backends_to_pin_are_those_that_the_calibration_measured_in_the_precision():
+    rows = {"residual block float32 cpu 128x3": ("fast-2", "torch"), "residual block int8 cpu 128x3": ("int8",)}
+    report = {"backends": {"rows": {name: {"seconds": dict.fromkeys(names, 1.0)} for name, names in rows.items()}}}
+    assert backend_choice.backends(report, "float32") == ["fast-2", "torch"]
+    assert backend_choice.backends(report, "int8") == ["int8"]
 
 
 def live_section(block_ms, load):

@@ -54,8 +54,8 @@ class Exports:
     @cached_property
     def facts(self) -> dict[Path, dict[str, Any]]:
         """Folder of each voice → its voice.json, which a judgment does not change."""
-        found = sorted(self.root.glob("*/voice.json"))
-        return {path.parent: json.loads(path.read_text(encoding="utf-8")) for path in found}
+        paths = sorted(self.root.glob("*/voice.json"))
+        return {path.parent: json.loads(path.read_text(encoding="utf-8")) for path in paths}
 
     def precision(self) -> str | None:
         """The precision of the voices; None where there is none, or where they differ."""

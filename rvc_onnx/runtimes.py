@@ -14,6 +14,8 @@ from rvc_onnx.errors import OnnxVoiceError
 Array = npt.NDArray[Any]
 STREAM_INPUTS = {"skip_head": 0, "return_length": -1, "resized_length": -1}  # inputs that may be left out
 
+NO_RECIPROCAL = "nonconvertable_divide_0"  # OpenVINO's attribute of a division that it leaves as it is
+
 
 class Graph(Protocol):
     """An opened graph."""
@@ -58,6 +60,7 @@ class OpenVinoGraph:
 
         model = openvino.Core().read_model(str(path))
         self._defaults = _free_constants(model)
+        _keep_divisions(model)
         properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             properties["INFERENCE_NUM_THREADS"] = threads
@@ -87,6 +90,13 @@ def _free_constants(model: Any) -> dict[str, Array]:
             defaults[name] = np.array(STREAM_INPUTS[name], np.int64)
     model.validate_nodes_and_infer_types()
     return defaults
+
+
+def _keep_divisions(model: Any) -> None:
+    """Keep OpenVINO from multiplying by a reciprocal instead, whose other rounding adds up in the sine's phase."""
+    for node in model.get_ops():
+        if node.get_type_name() == "Divide":
+            node.get_rt_info()[NO_RECIPROCAL] = ""
 
 
 RUNTIMES: dict[str, Callable[[Path, int], Graph]] = {"onnxruntime": OnnxRuntimeGraph, "openvino": OpenVinoGraph}

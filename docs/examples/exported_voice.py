@@ -125,7 +125,7 @@ def answer(request, folders):
     fits = lambda facts: facts["source"]["file"] == case["voice"]["kind"] + ".pth" and names <= set(facts["f0_methods"])  # noqa: E731
     match = [path for path in folders if fits(json.loads(path.read_text()))]
     resamples = options.get("resample_rate", 0) not in (0, case["voice"]["rate"])
-    if not match or resamples or (names and options["f0_method"] != "rmvpe"):
+    if not match or resamples or "realtime" in options or (names and options["f0_method"] != "rmvpe"):
         raise Lacks(f"{case['voice']['kind']} with these options")
     inputs, fills = read(request["inputs"]), case["profile"] == "webui-2026"
     write(request["outputs"], Voice(match[0].parent).convert(inputs["audio16k.raw"], inputs, options, fills))

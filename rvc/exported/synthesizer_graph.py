@@ -22,6 +22,7 @@ from rvc.nn.synthesizer import TEMPERATURE
 from rvc.nn.synthesizer_config import FLOW_KERNEL, FLOW_LAYERS, FLOWS, WINDOW, Sizes
 
 EPS = 1e-5  # epsilon of the layer norms (docs/spec/05 §5.2)
+DIGITS, BASE = 4, 1024.0  # digits of a phase and their base: 40 bits hold each step of 0.4 Hz and more to its last bit
 SLOPE, LAST_SLOPE = 0.1, 0.01  # slopes of LeakyReLU, and of the last one, before conv_post (docs/spec/05 §5.6)
 
 
@@ -158,8 +159,7 @@ class Flow(nn.Module):
 class Source(nn.Module):
     """F0 (1, p) in Hz and noise (1, p·upp, 1) → the sine with noise (1, p·upp, 1) and the source (1, 1, p·upp).
 
-    The phase is summed in float64, the exact value that both generations of the originals' sine approach (docs/spec/05
-    §5.5).
+    The phase is summed exactly, the value that both generations of the originals' sine approach (docs/spec/05 §5.5).
     """
 
     def __init__(self, sizes: Sizes, weights: Weights) -> None:
@@ -170,8 +170,7 @@ class Source(nn.Module):
     def forward(self, hz: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """float32 (1, p) and (1, p·upp, 1)."""
         step = (hz / self.rate).to(torch.float64)[0]
-        before = torch.cumsum(step * self.upp, 0) - step * self.upp  # the phase at the start of each frame
-        before = before - before.floor()
+        before = phase_before(step, self.upp)
         count = torch.arange(1, self.upp + 1, dtype=torch.float64)
         phase = before[:, None] + step[:, None] * count
         phase = (phase - phase.floor()).to(torch.float32)
@@ -180,6 +179,40 @@ class Source(nn.Module):
         sine = torch.sin(phase * (2 * math.pi)) * AMPLITUDE * voiced + deviation * noise.reshape(-1, self.upp)
         sine = sine.reshape(1, -1, 1)
         return sine, torch.tanh(self.linear(sine)).transpose(1, 2)
+
+
+def phase_before(step: Tensor, upp: int) -> Tensor:
+    """The sine's phase at the start of each frame: the fraction of the sum of `upp` steps of each frame before it.
+
+    A step is split into digits of base 1024. They are multiplied, summed and carried one by one, whole numbers below
+    2²⁴ in segments of up to 163 s, so that the sum is exact in float32 too: OpenVINO computes float64 as float32.
+
+    Args:
+        step: float64 (p,), cycles in a sample.
+        upp: samples in a frame.
+    Returns:
+        float64 (p,), cycles, 0 to 1.
+    """
+    rest, digits = step, []
+    for _ in range(DIGITS):
+        rest = rest * BASE
+        digits.append(rest.floor() * upp)
+        rest = rest - rest.floor()
+    digits = carried([torch.cumsum(digit, 0) - digit for digit in carried(digits)])
+    phase = torch.zeros_like(step)
+    for digit in reversed(digits):
+        phase = (phase + digit) / BASE
+    return phase
+
+
+def carried(digits: list[Tensor]) -> list[Tensor]:
+    """Whole numbers, the most significant first, as digits of base 1024; what the first one carries is dropped."""
+    made, carry = [], torch.zeros_like(digits[0])
+    for digit in reversed(digits):
+        whole = digit + carry
+        carry = (whole / BASE).floor()
+        made.append(whole - carry * BASE)
+    return made[::-1]
 
 
 class ResBlock(nn.Module):

@@ -1,5 +1,6 @@
 """The judge's command for exported voices; the graphs themselves are judged by `nox -s export`."""
 
+import importlib.util
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -112,3 +113,17 @@ def test_an_export_that_was_interrupted_is_made_again(voice: Any, tmp_path: Path
     (left / "part-flow.onnx").write_text("of a killed process", encoding="utf-8")
     assert exported_voices.export_from(voice, [], "float32") == left
     assert {path.name for path in left.iterdir()} == {"content.onnx", "synthesizer.onnx", "voice.json"}
+
+
+def test_the_example_declines_a_stream(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    path = Path(__file__).parents[2] / "docs" / "examples" / "exported_voice.py"
+    spec = importlib.util.spec_from_file_location("exported_voice", path)
+    assert spec is not None and spec.loader is not None
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    description = tmp_path / "voice.json"
+    description.write_text(json.dumps({"source": {"file": "alto.pth"}, "f0_methods": {}}), encoding="utf-8")
+    case = {"voice": {"kind": "alto", "f0": False, "rate": 32000}, "options": {"realtime": {"blocks": 3}}}
+    with pytest.raises(example.Lacks, match=r"^alto with these options$"):
+        example.answer({"op": "run", "case": case}, [description])

@@ -23,6 +23,7 @@ from rvc.exported import export, interface, layers, retrieval_data, streaming
 from rvc.exported.f0_graphs import GRAPHS, OUTPUTS
 from rvc.exported.networks import ExportedNetworks
 from rvc.exported.runtime import Graph
+from rvc.exported.synthesizer_graph import phase_before
 from rvc.f0.methods import crepe, fcpe, rmvpe
 from rvc.nn import crepe as crepe_network
 from rvc.nn import fcpe as fcpe_network
@@ -196,6 +197,17 @@ def test_a_graph_resizes_at_the_places_of_pytorch_at_any_length(tmp_path, precis
         expected = torch.nn.functional.interpolate(values, size=count, mode="linear")
         made = opened.run({"values": values.numpy(), "count": np.array(count)})["resized"]
         assert np.abs(made - expected.numpy()).max() <= limit
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_the_phase_of_the_sine_is_exact_in_float32_too(dtype):
+    random, upp = np.random.default_rng(8), 480
+    hz = random.uniform(50, 1100, 4300).astype(np.float32) * (random.uniform(size=4300) > 0.2)
+    step = hz / np.float32(48000)
+    whole = [int(value * 2**60) * upp for value in step.astype(np.float64)]  # the last bit of a step is 2⁻³³ or more
+    before = np.array([total % 2**60 for total in np.cumsum([0, *whole[:-1]], dtype=object)], np.float64) / 2.0**60
+    phase = phase_before(torch.from_numpy(step).to(dtype), upp).double().numpy()
+    assert np.abs(phase - before).max() <= torch.finfo(dtype).eps
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ from rvc_onnx import f0, f0_pieces, retrieval, signal
 from rvc_onnx import folder as folder_module
 from rvc_onnx.__main__ import main
 from rvc_onnx.errors import OnnxVoiceError
+from rvc_onnx.runtimes import open_graph
 
 pytest.importorskip("onnxruntime")
 ROOT = Path(__file__).parents[2]
@@ -262,6 +263,19 @@ def test_a_stream_that_cannot_be_is_one_sentence(make, message):
 def test_a_method_that_a_runtime_computes_wrongly_is_refused(folder):  # noqa: F811
     with pytest.raises(rvc_onnx.OnnxVoiceError, match="openvino computes the graph of the F0 method fcpe wrongly"):
         rvc_onnx.open_voice(folder, runtime="openvino").convert(np.zeros(16000, np.float32), f0_method="fcpe")
+
+
+def test_openvino_divides_instead_of_multiplying_by_a_reciprocal(tmp_path):
+    pytest.importorskip("openvino")
+    onnx = pytest.importorskip("onnx")
+    path, values = tmp_path / "divided.onnx", np.linspace(50, 1100, 999, dtype=np.float32)
+    ports = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n"]) for name in ("hz", "step")]
+    rate = onnx.helper.make_tensor("rate", onnx.TensorProto.FLOAT, [], [48000.0])
+    node = onnx.helper.make_node("Div", ["hz", "rate"], ["step"])
+    graph = onnx.helper.make_graph([node], "divided", ports[:1], ports[1:], [rate])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), str(path))
+    step = open_graph(path, 1, "openvino").run({"hz": values})["step"]
+    assert np.array_equal(step, values / np.float32(48000))
 
 
 def test_a_runtime_that_does_not_exist_is_refused(folder):  # noqa: F811

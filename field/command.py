@@ -3,10 +3,12 @@
     python -m field                                    every program of this folder
     python -m field rvc-python rvc-next                these
     python -m field webui-2026 --checkout webui-2026=../webui      a program that lives in a repository
+    python -m field --faults                           run the reproductions of faults.toml
 
 pip installs each program into its own environment, from the registry, on the machine of whoever runs this. A program
 that is not installed, or does not answer, is reported as such, and the others go on. Exit codes: 0 the results were
-written, 2 usage.
+written, or every reproduction that could be run printed what faults.toml states; 1 the control differs, so that no
+result is to be trusted, or a reproduction printed something else; 2 usage.
 """
 
 import argparse
@@ -18,8 +20,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from field import document, judging
-from field.environments import NotInstalled, expose_hooks, python_of
+from field import document, judging, reproductions
+from field.environments import NotInstalled, checkout_commit, expose_hooks, python_of
 from field.programs import FOLDER, Golden, Program, goldens, programs
 from parity.errors import ParityError, UsageError
 from parity.goldens import golden_set, store
@@ -28,6 +30,7 @@ from parity.runs import manifest
 
 COMMITTED = FOLDER / "field.json"
 OUT = Path("out") / "field"
+CONTROL = "webui-2026"  # the goldens of the profile of this name were recorded from it
 MINUTES = 8.0  # for one program, once its environment is made
 
 
@@ -66,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--collect", action="store_true", help="judge nothing: make the entries from the verdicts that --out holds"
     )
+    parser.add_argument(
+        "--faults", action="store_true", help="judge nothing: run the reproductions of faults.toml, and compare"
+    )
     parser.add_argument("--write", action="store_true", help="also replace the entries in the committed field.json")
     return parser
 
@@ -74,11 +80,17 @@ def _judge_all(options: argparse.Namespace) -> int:
     known = programs()
     if unknown := [name for name in options.names if name not in known]:
         raise UsageError(f"there is no program {unknown[0]!r}; the programs are {', '.join(known)}")
-    checkouts = _checkouts(options.checkout, known)
     chosen = [known[name] for name in options.names or known]
-    digest = manifest.compare(store.cases(golden_set.default_folder()), None, None).document()["sha256"]
+    _check_goldens(options, chosen)
+    checkouts = _checkouts(options.checkout, known)
     expose_hooks(options.out / "hooks")
-    for program in chosen:
+    if options.faults:
+        return _reproduce(options.names, checkouts)
+    digest = manifest.compare(store.cases(golden_set.default_folder()), None, None).document()["sha256"]
+    code = 0
+    for number, program in enumerate(chosen, 1):
+        if not options.collect:
+            print(f"{program.name}, {number} of {len(chosen)} programs", file=sys.stderr, flush=True)
         make = _collected if options.collect else _results
         results = list(make(program, checkouts.get(program.name), options))
         if options.collect and not results:
@@ -88,14 +100,51 @@ def _judge_all(options: argparse.Namespace) -> int:
         for path in [options.out / "field.json", *([COMMITTED] if options.write else [])]:
             _update(path, digest, entry)
         print("\n".join(_lines(program, results)), flush=True)
-    return 0
+        if program.name == CONTROL and any(each["verdict"] == "differs" for each in results):
+            print(
+                f"field: the control {CONTROL} differs from its own goldens, so no result here is to be trusted; "
+                "every cell should hold; check the checkout, and run `python -m parity run`",
+                file=sys.stderr,
+            )
+            code = 1
+    return code
+
+
+def _check_goldens(options: argparse.Namespace, chosen: Sequence[Program]) -> None:
+    """Refuse a profile or golden that nothing would be judged by, and a part of a result in the committed file.
+
+    Raises:
+        UsageError: there is none of that name, or --write stands beside --profile or --golden.
+    """
+    profiles = sorted({profile for program in chosen for profile in program.profiles})
+    if options.profile is not None and options.profile not in profiles:
+        raise UsageError(f"no chosen program has the profile {options.profile!r}; they have {', '.join(profiles)}")
+    names = [golden.name for golden in goldens() if golden.profile in (options.profile or golden.profile)]
+    if unknown := [name for name in options.golden if name not in names]:
+        raise UsageError(f"cases.toml has no golden {unknown[0]!r}; it has {', '.join(names)}")
+    if options.write and (options.profile is not None or options.golden):
+        raise UsageError("--write replaces whole entries of field.json; leave out --profile and --golden")
+
+
+def _reproduce(names: Sequence[str], checkouts: Mapping[str, Path]) -> int:
+    """Run the reproductions; 1 where one printed something else than faults.toml states."""
+    code = 0
+    for outcome in reproductions.outcomes(names, checkouts):
+        word = {True: "holds", False: "DIFFERS", None: "not run"}[outcome.holds]
+        print(f"{outcome.fault.program}: {outcome.fault.title}: {word}", flush=True)
+        if outcome.holds is None:
+            print(f"    {outcome.printed}")
+        elif not outcome.holds:
+            code = 1
+            print(f"field: it printed {outcome.printed!r}; expected {outcome.fault.prints!r}", file=sys.stderr)
+    return code
 
 
 def _checkouts(pairs: Sequence[str], known: Mapping[str, Program]) -> dict[str, Path]:
     """Name → folder.
 
     Raises:
-        UsageError: a pair is not NAME=DIR, names no program, or names no folder.
+        UsageError: a pair is not NAME=DIR, names no program or no folder, or the folder is at another commit.
     """
     folders: dict[str, Path] = {}
     for pair in pairs:
@@ -103,6 +152,16 @@ def _checkouts(pairs: Sequence[str], known: Mapping[str, Program]) -> dict[str, 
         if not separator or name not in known or not Path(folder).is_dir():
             raise UsageError(f"--checkout {pair} names no program and folder; expected NAME=DIR, such as webui-2026=..")
         folders[name] = Path(folder).resolve()
+        commit, pinned = checkout_commit(folders[name]), (known[name].repository or "").partition("@")[2]
+        if commit is None:
+            print(
+                f"field: {folder} is no git checkout, so its commit is not checked; {pinned} is expected",
+                file=sys.stderr,
+            )
+        elif not commit.startswith(pinned):
+            raise UsageError(
+                f"{folder} is at commit {commit[:7]}; {name} is judged at {pinned[:7]}: check that commit out"
+            )
     return folders
 
 

@@ -52,13 +52,16 @@ def _trace(out: Path, case: Json, mode: str) -> Mapping[str, Array]:
 
 
 def _sizes(row: Json, golden: store.Case, alone: Mapping[str, Array], chain: Mapping[str, Array]) -> Iterator[str]:
-    """The error of each output of a stage, in words; of the stage alone where it was run alone."""
+    """The error of each output of a stage in words: of the stage alone where it fails so, else of the conversion."""
     stage = stages.stage_named(row["stage"])
+    times = row.get("times_limit") or {}
+    fails_alone = (times.get("isolated") or 0.0) > 1 or not (times.get("chained") or 0.0) > 1
+    traces = (alone, chain) if fails_alone else (chain, alone)
     for tensor in stage.makes if stage else ():
         name = row["prefix"] + tensor.name
         if name not in golden:
             continue
-        for trace in (alone, chain):
+        for trace in traces:
             if name in trace and (text := size(tensor.kind, np.asarray(golden[name]), np.asarray(trace[name]))):
                 yield text
                 break

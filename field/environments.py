@@ -38,15 +38,16 @@ def _environment(lock: Lock) -> Path:
     """The folder of the environment of a lock file, which is made where there is none."""
     if lock.common is not None and not lock.packages:
         return _environment(lock.common)
-    folder = cache.folder() / "field" / lock.digest[:16]
-    if (folder / _COMPLETE).is_file():
-        return folder
+    # Another version of Python needs other wheels, and its environments have their packages in another folder.
+    folder = cache.folder() / "field" / f"{lock.digest[:16]}-{sys.implementation.cache_tag}"
     common = None if lock.common is None else _environment(lock.common)
-    print(f"installing {len(lock.packages)} packages into {folder}", file=sys.stderr)
+    if (folder / _COMPLETE).is_file() and _interpreter(folder).exists():  # a link to a Python that was removed is not
+        _use(folder, common)
+        return folder
+    print(f"installing {len(lock.packages)} packages into {folder}", file=sys.stderr, flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     _run([sys.executable, "-m", "venv", str(folder)])
-    if common is not None:
-        (_packages(folder) / "common.pth").write_text(f"{_packages(common)}\n", encoding="utf-8")
+    _use(folder, common)
     listed = folder / "requirements.txt"
     listed.write_text("\n".join(lock.packages), encoding="utf-8")
     pip = [str(_interpreter(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -55,6 +56,26 @@ def _environment(lock: Lock) -> Path:
     _run([*pip, "--no-deps", "--no-compile", "--ignore-installed", "-r", str(listed)])
     (folder / _COMPLETE).touch()
     return folder
+
+
+def _use(folder: Path, common: Path | None) -> None:
+    """Let an environment import the packages of another, also after the cache has moved."""
+    if common is None:
+        return
+    path, line = _packages(folder) / "common.pth", f"{_packages(common)}\n"
+    if not path.is_file() or path.read_text(encoding="utf-8") != line:
+        path.write_text(line, encoding="utf-8")
+
+
+def checkout_commit(folder: Path) -> str | None:
+    """The commit of a git checkout, 40 digits; None where the folder is none, or git is not installed."""
+    if not (folder / ".git").exists():  # git would name the commit of a repository around the folder
+        return None
+    try:
+        done = subprocess.run(["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def expose_hooks(folder: Path) -> None:

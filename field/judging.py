@@ -119,10 +119,14 @@ def judge(program: Limited, profile: str, goldens: list[Golden], out: Path, agai
     """
     names = tuple(golden.name for golden in goldens)
     options = RunOptions(profile=profile, names=names, resume=resume and (out / journal.FOLDER).is_dir())
+    path = out / "verdict.json"
+    if not options.resume:
+        path.unlink(
+            missing_ok=True
+        )  # of an earlier run, which must not stand for a golden that this one does not reach
     try:
         return run(program, golden_set.default_folder(), out, command=again, options=options)
     except TimeUp:
-        path = out / "verdict.json"
         if path.is_file():
             document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return document

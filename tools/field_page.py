@@ -18,7 +18,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from field import programs
+from field import programs, reproductions
+from field.reproductions import Fault
 from parity.errors import ParityError
 from reports.data import field_results
 from reports.data.field_results import Result
@@ -26,8 +27,6 @@ from reports.pages import assembly, field
 from tools.made_files import ROOT, between, settle
 
 RESULTS = ROOT / "field" / "field.json"
-FAULTS = ROOT / "field" / "faults.toml"
-FAULT_KEYS = {"program", "title", "where", "divergence", "reproduce", "shows"}
 PAGE, MATRIX, README = Path("docs/field.md"), Path("docs/field-matrix.html"), Path("README.md")
 
 HEAD = """# Public implementations
@@ -46,26 +45,17 @@ LEGEND = (
     "reads · ← only inherits an error · ≈ within rounding of a decision's edge · · not offered or not tested"
 )
 
+FAULTS = """## Faults with a minimal reproduction
+
+Each runs in the environment of the program, and in the checkout of a program that lives in a repository.
+`nox -s field -- --faults` runs all of them (names of programs after `--faults`: theirs) and compares what they print.
+"""
+
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown; a bar inside a cell is escaped."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
-
-
-def faults() -> list[dict[str, str]]:
-    """The entries of faults.toml.
-
-    Raises:
-        ParityError: an entry has other keys, or names a program without a folder.
-    """
-    entries: list[dict[str, str]] = tomllib.loads(FAULTS.read_text(encoding="utf-8")).get("fault", [])
-    known = programs.programs()
-    for entry in entries:
-        if set(entry) != FAULT_KEYS or entry["program"] not in known:
-            name = entry.get("program", "an entry")
-            raise ParityError(f"faults.toml: {name} has the keys {sorted(entry)}; expected {sorted(FAULT_KEYS)}")
-    return entries
 
 
 def first_origin(result: Result) -> str:
@@ -79,7 +69,7 @@ def first_origin(result: Result) -> str:
     return f"{origin.stage}: {origin.cause or 'cause unknown'}{number}"
 
 
-def page(results: Sequence[Result], entries: Sequence[dict[str, str]]) -> str:
+def page(results: Sequence[Result], entries: Sequence[Fault]) -> str:
     """docs/field.md."""
     return "\n".join([HEAD, *_summary(results), *_matrix(results), *_programs(results), *_faults(entries)])
 
@@ -148,14 +138,15 @@ def _sounds(result: Result) -> str:
     return f"Its conversions beside the goldens of {result.profile}:\n\n" + "\n".join(lines) + "\n"
 
 
-def _faults(entries: Sequence[dict[str, str]]) -> list[str]:
-    lines = ["## Faults with a minimal reproduction\n"] if entries else []
-    for number, entry in enumerate(entries, 1):
-        name = f" ({entry['divergence']})" if entry["divergence"] else ""
+def _faults(entries: Sequence[Fault]) -> list[str]:
+    lines = [FAULTS] if entries else []
+    for number, fault in enumerate(entries, 1):
+        name = f" ({fault.divergence})" if fault.divergence else ""
         lines += [
-            f"### {number}. {entry['program']}: {entry['title']}{name}\n",
-            f"In `{entry['where']}`. {entry['shows'].strip()}\n",
-            f"```python\n{entry['reproduce'].strip()}\n```\n",
+            f"### {number}. {fault.program}: {fault.title}{name}\n",
+            f"In `{fault.where}`:\n",
+            f"```python\n{fault.reproduce.strip()}\n```\n",
+            f"It prints `{fault.prints.strip()}`. Expected: {fault.expected.strip()}\n",
         ]
     return lines
 
@@ -179,7 +170,7 @@ def made() -> dict[Path, str]:
     """
     results = field_results.read(RESULTS)
     return {
-        PAGE: page(results, faults()),
+        PAGE: page(results, reproductions.faults()),
         MATRIX: assembly.field_page(field.build(results)),
         README: between((ROOT / README).read_text(encoding="utf-8"), summary(results), "tools/field_page.py", README),
     }

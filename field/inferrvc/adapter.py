@@ -34,8 +34,6 @@ class InferRvc(PipelineCandidate):
     def prepare(self, case: Case) -> None:
         if not case["files"].get("index"):
             raise Lacks("it loads no voice without an index, and this case has none")
-        if case["options"]["speaker"]:
-            raise Lacks("its speaker is always the first one")
         super().prepare(case)
 
     def open(self, case: Case) -> None:

@@ -17,7 +17,7 @@ from parity.hooks.serving import Array, Arrays, Case, Lacks, Tape, serve
 class TtsWithRvcOnnx:
     """Its inference reads a file at the voice's own rate, so whole conversions cannot start from 16 kHz samples."""
 
-    name, version, chain, profiles = "tts-with-rvc-onnx", "0.1.10", False, ("webui-2026",)
+    name, version, chain, profiles = "tts-with-rvc-onnx", "0.1.10", False, ("webui-classic", "webui-2026")
     stages = (
         "f0.filled",
         "retrieval.search",

@@ -1,6 +1,7 @@
 """Each registered divergence has a probe that names it, or a line in the guide why none can exist."""
 
 import ast
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,6 +60,19 @@ def rows() -> dict[str, str]:
 def test_the_register_has_no_gaps() -> None:
     assert registered() == [row.number for row in divergences.REGISTRY]
     assert registered() == [f"D{number}" for number in range(1, len(divergences.REGISTRY) + 1)]
+
+
+def test_every_program_that_has_a_divergence_in_the_field_stands_in_the_registry() -> None:
+    held = json.loads((ROOT / "field" / "field.json").read_text(encoding="utf-8"))["implementations"]
+    who = {row.number: {name.casefold() for name in row.who} for row in divergences.REGISTRY}
+    missing = {
+        (entry["name"], origin["divergence"])
+        for entry in held
+        for result in entry["results"]
+        for origin in result["origins"]
+        if origin["divergence"] and entry["name"] not in who[origin["divergence"]]
+    }
+    assert not missing, "add the program to `who` in docs/divergences.toml"
 
 
 def test_what_repeats_the_registry_is_up_to_date() -> None:

@@ -1,5 +1,6 @@
 """Public programs: what about.toml and the lock files state, and what a verdict becomes in field.json."""
 
+import dataclasses
 import json
 import shlex
 import subprocess
@@ -14,16 +15,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from field import command, document, effects, environments, judging
+from field import command, document, effects, environments, judging, reproductions
 from field.document import SCHEMA
 from field.programs import FOLDER, Expectation, Lock, Program, goldens, programs
 from parity.candidates.candidate import CandidateError
 from parity.errors import ParityError
 from parity.goldens import store
+from parity.judge.diagnosis import divergences
 from parity.stages import TensorKind
 from parity.stages.profile_table import PROFILES
 from rvc.f0 import registry
-from tools import field_page
 
 PROGRAMS = programs()
 CONTROL = PROGRAMS["webui-2026"]
@@ -71,10 +72,66 @@ def test_a_lock_includes_the_common_one_in_its_digest(tmp_path: Path) -> None:
 
 
 def test_at_least_five_programs_have_faults_with_code_that_shows_them() -> None:
-    entries = field_page.faults()
-    assert len({entry["program"] for entry in entries}) >= 5
-    for entry in entries:
-        compile(entry["reproduce"], entry["title"], "exec")
+    faults = reproductions.faults()
+    assert len({fault.program for fault in faults}) >= 5
+    numbers = {row.number for row in divergences.REGISTRY}
+    for fault in faults:
+        compile(fault.reproduce, fault.title, "exec")
+        assert fault.prints.strip() and fault.expected.strip()
+        assert fault.divergence in {"", *numbers}
+
+
+FAULT = reproductions.Fault("rvc", "title", "where", "", "print(1)\nprint(2)", "2", "1")
+
+
+@pytest.mark.parametrize(
+    ("code", "prints", "holds"),
+    [
+        ("print(1)\nprint(2)\nprint(3)", "2", True),
+        ("print(1)\nprint(2)\nprint(3)", "2\n3", True),
+        ("print(1)\nprint(2)\nprint(3)", "1\n3", False),
+        ("print(22)", "2", False),
+        ("print(2)\nraise ValueError('no')", "2\nValueError: no", True),
+        ("print()", "", False),
+    ],
+)
+def test_a_reproduction_holds_where_it_prints_the_stated_lines(
+    code: str, prints: str, holds: bool, tmp_path: Path
+) -> None:
+    fault = dataclasses.replace(FAULT, reproduce=code, prints=prints)
+    assert reproductions.reproduced(fault, Path(sys.executable), tmp_path).holds is holds
+
+
+def test_reproductions_that_print_something_else_fail_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faults = [FAULT, dataclasses.replace(FAULT, prints="3"), dataclasses.replace(FAULT, program="applio")]
+    monkeypatch.setattr(reproductions, "faults", lambda: faults)
+    monkeypatch.setattr(reproductions, "PRELUDE", "")
+    monkeypatch.setattr(reproductions, "python_of", lambda program: Path(sys.executable))
+    assert command.main(["--faults", "--out", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        "rvc: title: holds",
+        "rvc: title: DIFFERS",
+        "applio: title: not run",
+        "    no checkout; name one with --checkout applio=DIR",
+    ]
+    assert printed.err == "field: it printed '1\\n2'; expected '3'\n"
+    assert command.main(["applio", "--faults", "--out", str(tmp_path)]) == 0
+
+
+def test_a_cut_that_adds_signed_samples_lies_in_a_loud_tone_and_one_of_magnitudes_does_not() -> None:
+    """The sound of the reproductions of D13, searched here by the two rules without a program."""
+    code = next(fault.reproduce for fault in reproductions.faults() if fault.program == "infer-rvc-python")
+    names: dict[str, Any] = {"np": np}
+    exec("\n".join(line for line in code.splitlines() if line.startswith(("time,", "sound ="))), names)
+    sums = {"signed": names["sound"], "magnitudes": np.abs(names["sound"])}
+    cuts = {
+        name: 8000 + int(np.argmin(np.abs(np.convolve(values, np.ones(160), "same"))[8000:24000]))
+        for name, values in sums.items()
+    }
+    assert cuts["signed"] < 16000 <= cuts["magnitudes"]
 
 
 def test_the_goldens_exist_and_have_the_profile_that_is_stated() -> None:
@@ -220,6 +277,19 @@ def test_a_failed_installation_is_reported_with_its_reason(monkeypatch: pytest.M
     [
         (["nobody"], "field: there is no program 'nobody'; the programs are applio, "),
         (["rvc", "--checkout", "rvc"], "field: --checkout rvc names no program and folder; expected NAME=DIR"),
+        (
+            ["rvc", "--profile", "rvc-python"],
+            "field: no chosen program has the profile 'rvc-python'; they have webui-2026, webui-classic",
+        ),
+        (["rvc", "--golden", "v1"], "field: cases.toml has no golden 'v1'; it has v1-32k-pm-2026, "),
+        (
+            ["rvc", "--profile", "webui-2026", "--golden", "v2-40k-pm-classic"],
+            "field: cases.toml has no golden 'v2-40k-pm-classic'; it has v1-32k-pm-2026, ",
+        ),
+        (
+            ["rvc", "--write", "--golden", "v1-32k-pm-2026"],
+            "field: --write replaces whole entries of field.json; leave out --profile and --golden",
+        ),
     ],
 )
 def test_a_wrong_command_is_refused_in_a_sentence(
@@ -227,6 +297,79 @@ def test_a_wrong_command_is_refused_in_a_sentence(
 ) -> None:
     assert command.main(arguments) == 2
     assert capsys.readouterr().err.startswith(sentence)
+
+
+def test_a_checkout_at_another_commit_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "a"], check=True)
+    commit = environments.checkout_commit(tmp_path)
+    assert commit is not None and len(commit) == 40
+    assert command.main(["applio", "--checkout", f"applio={tmp_path}"]) == 2
+    assert capsys.readouterr().err == (
+        f"field: {tmp_path} is at commit {commit[:7]}; applio is judged at b9c0ccb: check that commit out\n"
+    )
+
+
+def test_a_folder_without_git_is_taken_and_its_commit_is_not_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command._checkouts([f"applio={tmp_path}"], PROGRAMS) == {"applio": tmp_path}
+    assert capsys.readouterr().err == (
+        f"field: {tmp_path} is no git checkout, so its commit is not checked; b9c0ccb is expected\n"
+    )
+
+
+def test_a_control_that_differs_fails_the_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def results(verdict: str) -> Any:
+        return lambda *_: [{**document.not_installed("webui-2026", ""), "verdict": verdict}]
+
+    for verdict, code in (("differs", 1), ("pass", 0), ("partial", 0)):
+        monkeypatch.setattr(command, "_results", results(verdict))
+        assert command.main(["rvc", "webui-2026", "--out", str(tmp_path)]) == code
+    assert "rvc, 1 of 2 programs\nwebui-2026, 2 of 2 programs\n" in (errors := capsys.readouterr().err)
+    assert "field: the control webui-2026 differs from its own goldens, so no result here is to be trusted" in errors
+
+
+def test_an_environment_is_made_again_where_its_python_is_gone_and_follows_a_moved_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[list[str]] = []
+
+    def run(arguments: list[str]) -> None:
+        made.append(arguments)
+        if "venv" in arguments:
+            folder = Path(arguments[-1])
+            environments._packages(folder).mkdir(parents=True)
+            environments._interpreter(folder).parent.mkdir(exist_ok=True)
+            environments._interpreter(folder).touch()
+
+    monkeypatch.setattr(environments, "_run", run)
+    monkeypatch.setenv("RVC_CACHE", str(tmp_path / "one"))
+    first = environments.python_of(PROGRAMS["rvc"])
+    assert len(made) == 4 and sys.implementation.cache_tag in first.parts[-3]
+    assert environments.python_of(PROGRAMS["rvc"]) == first and len(made) == 4
+    first.unlink()
+    environments.python_of(PROGRAMS["rvc"])
+    assert len(made) == 6, "the program's environment, not the common one"
+    (tmp_path / "one").rename(tmp_path / "two")
+    monkeypatch.setenv("RVC_CACHE", str(tmp_path / "two"))
+    moved = environments.python_of(PROGRAMS["rvc"]).parents[1]
+    assert len(made) == 6
+    line = (environments._packages(moved) / "common.pth").read_text().strip()
+    assert Path(line).is_dir() and Path(line).is_relative_to(tmp_path / "two")
+
+
+def test_a_verdict_of_an_earlier_run_does_not_stand_for_goldens_that_the_time_did_not_reach(tmp_path: Path) -> None:
+    slow = _script(tmp_path, f"input(); print({json.dumps(json.dumps(HELLO))}, flush=True); time.sleep(60)")
+    (tmp_path / "verdict.json").write_text(json.dumps(_verdict(_case("v1-32k-pm-2026", "pass"))))
+    chosen = [golden for golden in goldens() if golden.name == "v1-32k-pm-2026"]
+    with _limited([sys.executable, slow], 1.0) as program:
+        assert judging.examine(program) is None
+        verdict = judging.judge(program, "webui-2026", chosen, tmp_path, "again")
+    assert verdict == {"cases": [], "pending": ["v1-32k-pm-2026"], "failures": []}
 
 
 def test_adapters_can_import_the_hooks_and_nothing_else_of_the_project(
@@ -354,6 +497,21 @@ def test_the_size_of_an_error_is_stated_in_the_unit_of_its_tensor(
     kind: str, expected: Any, value: Any, text: str
 ) -> None:
     assert effects.size(TensorKind(kind), expected, value) == text
+
+
+@pytest.mark.parametrize(
+    ("times", "text"),
+    [
+        ({"isolated": 0.5, "chained": 90.0}, "error 6 dB above the values"),
+        ({"isolated": 90.0, "chained": 90.0}, "error 20 dB below the values"),
+    ],
+)
+def test_the_size_is_that_of_the_conversion_where_a_stage_holds_alone(times: dict[str, float], text: str) -> None:
+    golden = store.open_case(store.GOLDENS / "v1-32k-pm-2026")
+    z = np.asarray(golden["seg0.flow.z"])
+    row = {"stage": "flow", "prefix": "seg0.", "times_limit": times}
+    alone, chain = {"seg0.flow.z": z * 1.1}, {"seg0.flow.z": z * 3}
+    assert list(effects._sizes(row, golden, alone, chain)) == [text]
 
 
 def test_an_origin_has_a_size_and_a_conversion_a_sound(tmp_path: Path) -> None:

@@ -106,3 +106,41 @@ def test_contents_that_are_exchanged_in_the_blend_are_named() -> None:
         "v2-40k-pm-classic", "content.protected", "seg0.content.protected", ours, *inputs
     )
     assert number_of("content.protected", "exchanged contents") == "D2"
+
+
+@pytest.mark.parametrize(
+    ("peak", "name"), [(0.99, "always normalised"), (10 ** (-1 / 20), "always normalised"), (0.6, None)]
+)
+def test_an_input_that_is_scaled_up_to_a_peak_is_named(peak: float, name: str | None) -> None:
+    case = store.open_case(store.GOLDENS / "v1-32k-pm-2026")
+    raw = np.asarray(case["audio16k.raw"])
+    ours = raw * np.float32(peak / np.abs(raw).max())
+    assert _names("v1-32k-pm-2026", "audio16k", "audio16k", ours, "audio16k.raw") == ([name] if name else [])
+    assert number_of("audio16k", "always normalised") == "D15"
+
+
+def test_protect_that_multiplies_is_named_where_frames_are_at_0_hz() -> None:
+    case = store.open_case(store.GOLDENS / "v2-40k-pm-classic")
+    content, hz = np.asarray(case["seg0.content.upsampled"]), np.asarray(case["f0.hz"])
+    share = np.where(hz[:, : content.shape[1]] > 0, 1.0, case.options["protect"])[..., None]
+    inputs = ("seg0.content.upsampled", "seg0.hubert.features", "f0.hz")
+    ours = (content * share).astype(np.float32)
+    names = _names("v2-40k-pm-classic", "content.protected", "seg0.content.protected", ours, *inputs)
+    assert names == ["protect as multiplication"]
+
+
+def test_a_missing_protect_states_that_a_threshold_at_0_hz_shows_the_same() -> None:
+    case = store.open_case(store.GOLDENS / "alone-f0-edges-2026")
+    stage, inputs = stages.stage_named("content.protected"), ("content.upsampled", "hubert.features")
+    assert stage is not None
+    given = {f"seg0.{name}": np.asarray(case[f"seg0.{name}"]) for name in inputs} | {"f0.hz": np.asarray(case["f0.hz"])}
+    name, ours = TensorName.parse("seg0.content.protected"), given["seg0.content.upsampled"]
+    (guess,) = [
+        guess
+        for guess in registry.guesses(registry.Deviation(case, stage, name, given, ours))
+        if guess.name == "missing protect"
+    ]
+    assert guess.sentence == (
+        "unvoiced frames are not protected; "
+        "the same shows where only frames at 0 Hz count as unvoiced, because this golden has none"
+    )

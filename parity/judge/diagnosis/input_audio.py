@@ -19,6 +19,20 @@ B = [
 ]
 A = [1, -4.939001819168364, 9.757863526739543, -9.639544849413458, 4.761506797356209, -0.9408236532054606]
 
+# Peaks that programs normalize to: the guard's own, full scale, and decibels below it (-0.1, -0.5, -1, -3, -6 dB).
+NORMALIZED = (
+    0.95,
+    1.0,
+    0.99,
+    0.98,
+    0.97,
+    0.9,
+    0.8,
+    0.7,
+    0.5,
+    *(10 ** (level / 20) for level in (-0.1, -0.5, -1, -3, -6)),
+)
+
 
 @probe("audio16k")
 def peak_guard(deviation: Deviation) -> Iterator[Guess]:
@@ -29,8 +43,9 @@ def peak_guard(deviation: Deviation) -> Iterator[Guess]:
     for ceiling in (1.0, 0.99, 0.9):
         scaled = raw / max(peak / ceiling, 1)
         yield Guess("another guard", f"the peak guard is {ceiling:g} instead of 0.95", scaled)
-    if peak:
-        yield Guess("always normalised", "quiet input is scaled up to 0.95 too", raw * (0.95 / peak))
+    for ceiling in NORMALIZED if peak else ():
+        sentence = f"every input is scaled to a peak of {ceiling:g}, quiet input too"
+        yield Guess("always normalised", sentence, raw * (ceiling / peak))
 
 
 @probe("highpassed")

@@ -102,12 +102,16 @@ def plain(line: str) -> str:
 
 def words_of(name: str, text: str) -> Iterator[Finding]:
     """Findings in the lines of a file and in its name."""
-    lines = text.splitlines()
-    for number, line in enumerate([name, *lines]):
+    everything = plain(f"{name}\n{text}")
+    present = [rule for rule in RULES if rule[0].search(everything)]  # few rules match anywhere in a file
+    if not present:
+        return
+    for number, line in enumerate([name, *text.splitlines()]):
         if LITERAL.search(line):
             continue
-        for pattern, instead in RULES:
-            for match in pattern.finditer(plain(line)):
+        words = plain(line)
+        for pattern, instead in present:
+            for match in pattern.finditer(words):
                 yield Finding(name, number, match[0], instead)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
@@ -28,6 +29,7 @@ RULES = [
     (r"(?:feature_projection\.)?layer_norm\.(weight|bias)", r"projection.norm.\1"),
     (r"(?:feature_projection\.projection|post_extract_proj)\.(weight|bias)", r"projection.\1"),
     (POSITION + r"\.bias", "position.bias"),
+    (POSITION + r"\.weight", "position.folded"),
     (POSITION + r"\.(?:parametrizations\.weight\.original0|weight_g)", "position.g"),
     (POSITION + r"\.(?:parametrizations\.weight\.original1|weight_v)", "position.v"),
     (r"encoder\.layer_norm\.(weight|bias)", r"norm.\1"),
@@ -58,6 +60,7 @@ FILE_NAMES = (  # the network's names → transformers', for messages
     (r"front\.(\d+)\.(\w+)", r"feature_extractor.conv_layers.\1.conv.\2"),
     (r"projection\.norm\.(\w+)", r"feature_projection.layer_norm.\1"),
     (r"projection\.(\w+)", r"feature_projection.projection.\1"),
+    (r"position\.folded", r"encoder.pos_conv_embed.conv.weight"),
     (r"position\.bias", r"encoder.pos_conv_embed.conv.bias"),
     (r"position\.([gv])", r"encoder.pos_conv_embed.conv.weight_\1"),
     (r"norm\.(\w+)", r"encoder.layer_norm.\1"),
@@ -105,7 +108,33 @@ def translate(weights: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
         translated[renamed] = value
     if translated:
         refuse_unused(unknown, source)
+    if "position.folded" in translated:
+        translated |= unfolded(translated.pop("position.folded"), source, "position.v" in translated)
     return translated
+
+
+def unfolded(weight: Tensor, source: str, normed: bool) -> dict[str, Tensor]:
+    """Weight norm of a positional convolution whose file holds the plain weight, as after `remove_weight_norm`.
+
+    Args:
+        weight: float (out, in, k).
+        source: the file's name, for messages.
+        normed: whether the file also holds weight norm.
+    Returns:
+        `position.v`, the weight itself, and `position.g`, float32 (1, 1, k), its norm over outputs and inputs.
+    Raises:
+        BadCheckpoint: both are there, or the weight is no three-dimensional tensor of floating-point numbers.
+    """
+    name = file_name("position.folded")
+    if normed:
+        raise BadCheckpoint(f"{source} holds {name} and also its weight norm; it mixes two namings")
+    if weight.ndim != 3 or not weight.is_floating_point():
+        kind = str(weight.dtype).removeprefix("torch.")
+        raise BadCheckpoint(f"{source} has {name} {tuple(weight.shape)} in {kind}, expected (768, 48, 128) in float32")
+    norm = torch.linalg.vector_norm(weight.float(), dim=(0, 1), keepdim=True)
+    # A tap of zeros keeps its norm of 0 and any direction.
+    direction = weight if norm.all() else torch.where(norm == 0, torch.ones_like(weight), weight)
+    return {"position.v": direction, "position.g": norm}
 
 
 def refuse_unused(names: list[str], source: str) -> None:

@@ -90,6 +90,10 @@ def _is_onnx(head: bytes) -> bool:
     return head[:1] == b"\x08" and 1 <= (head[1] if len(head) > 1 else 0) <= 20 and head[2:3] in b"\x12\x1a\x22\x3a\x42"
 
 
+def _is_json(head: bytes) -> bool:
+    return re.match(rb"(\xef\xbb\xbf)?\s*(\{\s*(\"|\})|\[\s*[\[{\"\d\]-])", head) is not None
+
+
 DOWNLOAD = "download the file itself again"
 OTHER_MODEL = "use it with the program that it was made for"
 HIFIGAN = "this program plays voices with the HiFi-GAN generator only"
@@ -165,6 +169,12 @@ RECOGNIZERS = (
     Recognizer("picture", "a picture", "give the right file", head=_starts(b"\x89PNG", b"\xff\xd8\xff", b"GIF8")),
     Recognizer("PDF document", "a PDF document", "give the right file", head=_starts(b"%PDF")),
     Recognizer("program", "a program", "do not run it; give the right file", head=_starts(b"MZ\x90", b"\x7fELF")),
+    Recognizer(
+        "JSON text",
+        "a JSON text, such as a model's settings, and holds no weights",
+        "give the file of weights beside it, or for --hubert the folder",
+        head=_is_json,
+    ),
     # Models, by the names of their tensors.
     Recognizer(
         "discriminator",

@@ -43,6 +43,55 @@ def without(pattern):
     return lambda weights: {name: tensor for name, tensor in weights.items() if re.match(pattern, name) is None}
 
 
+def fold(weights):
+    """The plain weight of the positional convolution in place of its weight norm."""
+    (g,) = (name for name in weights if name.endswith(("conv.weight_g", "weight.original0")))
+    (v,) = (name for name in weights if name.endswith(("conv.weight_v", "weight.original1")))
+    plain = torch._weight_norm(weights[v], weights[g], 2)
+    kept = {name: tensor for name, tensor in weights.items() if name not in (g, v)}
+    return kept | {"encoder.pos_conv_embed.conv.weight": plain}
+
+
+def content(folder):
+    """The content features of half a second of noise."""
+    samples = 0.1 * torch.randn(1, 8000, generator=torch.Generator().manual_seed(1))
+    return extract(samples, load_hubert(folder), "v2")
+
+
+def test_a_hubert_with_folded_weight_norm_is_read(folder):
+    expected = content(folder)
+    torch.testing.assert_close(content(change(folder, fold)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_folded_tap_of_zeros_stays_zero(folder):
+    def silent_tap(weights):
+        folded = fold(weights)
+        folded["encoder.pos_conv_embed.conv.weight"][:, :, 1] = 0
+        return folded
+
+    assert torch.isfinite(content(change(folder, silent_tap))).all()
+
+
+def test_a_hubert_with_both_forms_of_weight_norm_is_refused(folder):
+    with pytest.raises(BadCheckpoint, match=r"pos_conv_embed\.conv\.weight and also its weight norm; it mixes two"):
+        read_hubert(change(folder, lambda weights: weights | fold(weights)))
+
+
+def test_a_folded_weight_of_another_form_is_refused(folder):
+    def flat(weights):
+        folded = fold(weights)
+        name = "encoder.pos_conv_embed.conv.weight"
+        return folded | {name: folded[name].flatten()}
+
+    with pytest.raises(BadCheckpoint, match=r"conv\.weight \(\d+,\) in float32, expected \(768, 48, 128\)"):
+        read_hubert(change(folder, flat))
+
+
+def test_the_settings_of_a_hubert_are_named_where_its_weights_are_expected(folder):
+    with pytest.raises(BadCheckpoint, match=r"config\.json is a JSON text, .* for --hubert the folder"):
+        read_hubert(folder / "config.json")
+
+
 def test_the_tiny_hubert_is_right(folder):
     check_hubert(folder, "v1")
 

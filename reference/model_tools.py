@@ -58,13 +58,13 @@ def extractions(run: Any, kinds: list[str], written: Path) -> Iterator[dict[str,
 
 
 def merges(run: Any, kinds: list[str], written: Path) -> Iterator[dict[str, Any]]:
-    """`merge` of a synthetic voice and a second voice of the same kind (`exported_models.cousin`)."""
+    """`merge` of a synthetic voice and a second voice of the same kind (`exported_models.second_voice`)."""
     for kind, share, speakers in MERGES:
         if kind not in kinds:
             continue
         facts = Kind(kind)
         with tempfile.TemporaryDirectory() as folder:
-            pair = str(make_voice(kind)), str(exported_models.cousin(kind, Path(folder), speakers))
+            pair = str(make_voice(kind)), str(exported_models.second_voice(kind, Path(folder), speakers))
             pitch = run.i18n(
                 "是" if facts.f0 else "否"
             )  # the tool compares this with the translated label of its radio button

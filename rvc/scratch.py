@@ -80,14 +80,18 @@ class ScratchArrays:
     """
 
     def __init__(self, budget: int = BUDGET) -> None:
-        """Nothing is stored yet; budget: bytes that stay in memory."""
+        """Store nothing yet.
+
+        Args:
+            budget: bytes that stay in memory.
+        """
         self.budget = budget
         self._file: _TemporaryFile | None = None
         self._end = 0
         self._lock = threading.Lock()
 
     def put(self, array: npt.NDArray[Any]) -> StoredArray:
-        """Store an array."""
+        """Store an array of any shape and dtype; the result reads it again."""
         like = array.dtype, array.shape
         with self._lock:
             self.budget -= array.nbytes
@@ -165,7 +169,7 @@ def new_signal(count: int, dtype: npt.DTypeLike, budget: int = BUDGET) -> npt.ND
 
 
 def release(array: npt.NDArray[Any]) -> None:
-    """Return the memory of a mapped array's pages, to which no value is lost; without effect for other arrays."""
+    """Release the memory of a mapped array's pages; its values stay in the file. Other arrays stay as they are."""
     mapping = _mapping(array)
     if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
         mapping.madvise(mmap.MADV_DONTNEED)
@@ -179,7 +183,7 @@ def blocks(array: npt.NDArray[Number], size: int = BLOCK) -> Iterator[npt.NDArra
 
 
 def in_memory(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    """The array itself, or a copy in memory of one in a temporary file."""
+    """An array of any shape: itself where it is in memory, a copy where it is in a temporary file."""
     return array if _mapping(array) is None else array.copy()
 
 

@@ -148,7 +148,7 @@ def reduce_noise(samples: Samples, reference: Samples, zc: int) -> Samples:
 
 
 def ramp(length: int) -> Samples:
-    """The fade-in of a block: sin² from 0 to 1, both ends included."""
+    """The fade-in of a block, float32 (length,): sin² from 0 to 1, both ends included."""
     return np.asarray(np.square(np.sin(np.float32(math.pi / 2) * np.linspace(0, 1, length, dtype=np.float32))))
 
 
@@ -165,7 +165,7 @@ def crossfade(held: Samples, new: Samples, fade_in: Samples) -> Samples:
 
 
 def phase_vocoder(held: Samples, new: Samples, fade_in: Samples) -> Samples:
-    """Crossfade with each partial's phase interpolated from `held` to `new` (docs/spec/07 §7.7)."""
+    """Crossfade with each partial's phase interpolated from `held` to `new`, all float32 (n,) (docs/spec/07 §7.7)."""
     length = len(held)
     fade_out = np.float32(1) - fade_in
     window = np.sqrt(fade_out * fade_in)

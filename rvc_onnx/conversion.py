@@ -95,7 +95,15 @@ class Conversion:
         self.seconds[stage] += time.perf_counter() - start
 
     def run(self, raw: Samples) -> tuple[npt.NDArray[np.int16], int]:
-        """All stages in order."""
+        """Run all stages in order.
+
+        Args:
+            raw: float32 (samples,) at 16 kHz, mono.
+        Returns:
+            int16 (samples,) and its rate in Hz.
+        Raises:
+            OnnxVoiceError: the sound is too short or not finite, or a graph cannot compute it.
+        """
         record, window = self.record, self.options.window
         if len(raw) <= 400:
             raise OnnxVoiceError(f"the sound is {len(raw) / 16:.0f} ms long; expected more than 25 ms")
@@ -142,7 +150,14 @@ class Conversion:
         return self.voice.graph_f0(self.method, padded, lambda frames: self.noise("noise.crepe", (frames,), "dither"))
 
     def finish_f0(self, raw: pitch.Track, frames: int) -> tuple[Samples, npt.NDArray[np.int64]]:
-        """Transposition, the F0 curve, and the bins."""
+        """Transpose F0, insert the F0 curve, and compute the bins.
+
+        Args:
+            raw: float (≥ frames,), Hz, 0 where unvoiced.
+            frames: the number of frames to return.
+        Returns:
+            f0.hz, float32 (1, frames), and f0.coarse, int64 (1, frames).
+        """
         track = pitch.transpose(raw, self.options.transpose)
         if self.options.f0_curve is not None:
             track = pitch.overlay_curve(track, self.options.f0_curve, round(self.options.window.pad * 100))
@@ -158,7 +173,14 @@ class Conversion:
         span: signal.Span,
         track: tuple[Samples, npt.NDArray[np.int64]] | None,
     ) -> Samples:
-        """`waveform.segment`: one segment without its padding."""
+        """Convert one segment; returns `waveform.segment`, float32 (samples,), without the padding.
+
+        Args:
+            name: the segment's prefix, such as "seg0".
+            padded: float (samples,), the padded signal of the whole recording at 16 kHz.
+            span: the segment's part of `padded`, and its frames of F0.
+            track: f0.hz and f0.coarse of the recording, (1, frames) each; None for a voice without F0.
+        """
         audio = self.record(f"{name}.audio", padded[span.first : span.last].astype(np.float32)[None])
         count = span.content_frames
         own = None if track is None else (track[0][:, span.frames][:, :count], track[1][:, span.frames][:, :count])

@@ -183,7 +183,10 @@ def transpose(f0: Track, semitones: float) -> Track:
 
 
 def quantize(f0: Track, lowest: float, highest: float, count: int) -> npt.NDArray[np.int64]:
-    """The F0 bin of each frame, 1 … count, evenly spaced in mel; unvoiced frames get 1 (docs/spec/03 §3.10)."""
+    """The F0 bin of each frame: F0 in Hz (frames,) → int64 (frames,), 1 … count, 1 where unvoiced (docs/spec/03 §3.10).
+
+    Bins are evenly spaced in mel from `lowest` to `highest` Hz.
+    """
     low, high = (np.float64(1127 * np.log(1 + hz / 700)) for hz in (lowest, highest))
     mels = 1127 * np.log(1 + f0 / 700)
     voiced = mels > 0

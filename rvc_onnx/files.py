@@ -76,7 +76,11 @@ def read_sound(path: Path) -> npt.NDArray[np.float32]:
 
 
 def write_sound(path: Path, samples: npt.NDArray[np.int16], rate: int) -> None:
-    """Write a WAV file beside its name, then rename it.  Raises OnnxVoiceError."""
+    """Write int16 (samples,) as a WAV file under a temporary name, then rename it.
+
+    Raises:
+        OnnxVoiceError: the file cannot be written.
+    """
     import soundfile
 
     part = path.with_name(f".{path.name}.part")

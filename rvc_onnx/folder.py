@@ -182,7 +182,16 @@ class Folder:
                 self._graphs[name] = previous._graphs[name]
 
     def run(self, name: str, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        """Every output of a graph by name."""
+        """Run a graph of the folder.
+
+        Args:
+            name: the file of the graph.
+            inputs: name of an input → array, of the shapes and dtypes in docs/exported-voice.md.
+        Returns:
+            Name of an output → array.
+        Raises:
+            OnnxVoiceError: the file is missing or damaged, or cannot compute these inputs.
+        """
         graph = self.graph(name)
         try:
             return graph.run({port: np.asarray(value, order="C") for port, value in inputs.items()})

@@ -25,7 +25,7 @@ class Graph(Protocol):
         """Names of the outputs, in order."""
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
-        """The outputs by name; only those that are named, where some are."""
+        """Compute the outputs, name → array; `outputs` names those to compute, None all."""
 
 
 class OnnxRuntimeGraph:

@@ -145,7 +145,13 @@ def cut_points(highpassed: Signal, window: Window) -> tuple[Signal | None, npt.N
 
 
 def spans(length: int, cuts: npt.NDArray[np.int64], window: Window) -> list[Span]:
-    """The segments of `padded`, in time order; all but the last are 10 ms longer than their F0 (docs/spec/06 §6.5)."""
+    """The segments of `padded`, in time order; all but the last are 10 ms longer than their F0 (docs/spec/06 §6.5).
+
+    Args:
+        length: samples at 16 kHz of the recording without its padding.
+        cuts: int64 (n,), the samples at which the recording is cut.
+        window: how a long recording is cut.
+    """
     padding = 2 * window.samples("pad")
     segments, start = [], 0
     for cut in cuts:
@@ -189,7 +195,7 @@ def mix_loudness(waveform: Samples, highpassed: Signal, rate: int, mix: float, f
 
 
 def resample(waveform: Samples, source: int, target: int) -> Samples:
-    """Resample to ⌈M·target/source⌉ samples with soxr in high quality, as librosa does."""
+    """Resample float32 (M,) from `source` to `target` Hz, (⌈M·target/source⌉,), with soxr's HQ filter, as librosa does."""
     import soxr
 
     length = math.ceil(len(waveform) * (target / source))

@@ -141,7 +141,7 @@ class Formant:
         return cls(frames, math.ceil(frames * factor), rate // 100, int(factor * rate // 100))
 
     def restore_duration(self, waveform: Samples) -> Samples:
-        """`waveform.model`: the synthesized samples at the duration of the result."""
+        """`waveform.model`: the synthesized samples, (samples,), resampled to the duration of the result."""
         if self.played_hop == self.hop:
             return waveform
         return block_signal.resample(waveform[: self.frames * self.played_hop], self.played_hop, self.hop)
@@ -205,7 +205,7 @@ class Stream:
         return self._record(f"rt.{self.number}.{name}", value)
 
     def draw(self, name: str, shape: tuple[int, ...], kind: str = "normal") -> Samples:
-        """The noise of the current block."""
+        """Draw noise of the current block, float32 of `shape`, and record it as `rt.{number}.{name}`."""
         return np.asarray(self.record(name, self.noise(f"rt.{self.number}.{name}", shape, kind)))
 
     @property
@@ -214,7 +214,11 @@ class Stream:
         return Formant.of(self.controls.formant, self.sizes.return_length, self.rate)
 
     def block(self, samples: Samples) -> Samples:
-        """Convert one block of mono sound at the device rate: float32 (block,) → float32 (block,)."""
+        """Convert one block of mono sound at the device rate: float32 (block,) → float32 (block,).
+
+        Raises:
+            OnnxVoiceError: the block has another length or dtype, or the waveform is not finite.
+        """
         if samples.shape != (self.sizes.block,) or samples.dtype != np.float32:
             raise OnnxVoiceError(
                 f"a block is {samples.dtype} {list(samples.shape)}; expected float32 [{self.sizes.block}]"
@@ -323,11 +327,11 @@ class Stream:
         return np.asarray(self.record("waveform.raw", waveform))
 
     def to_device(self, waveform: Samples) -> Samples:
-        """A waveform of the voice's rate at the device's."""
+        """Resample a waveform, float32 (samples,), from the voice's rate to the device's."""
         return block_signal.resample(waveform, self.rate, self.sizes.rate)
 
     def mix(self, converted: Samples) -> Samples:
-        """`infer_wav`: noise reduction and the loudness mix, (block + held + search,)."""
+        """`infer_wav`: noise reduction and the loudness mix of float32 (block + held + search,), same shape."""
         sizes, controls = self.sizes, self.controls
         _append(self.recent, sizes.block, converted[-sizes.block :])
         if controls.output_denoise:
@@ -342,7 +346,7 @@ class Stream:
         return np.asarray(self.record("infer_wav", converted))
 
     def best_offset(self, converted: Samples) -> tuple[Samples, int]:
-        """The waveform, and `sola.offset`: where it correlates most with the held samples."""
+        """The waveform, and `sola.offset`: the sample from which on it correlates most with the held samples."""
         scores = block_signal.correlation(converted[: self.sizes.held + self.sizes.zc], self.held)
         self.record("sola.cor", scores)
         offset = int(scores.argmax())

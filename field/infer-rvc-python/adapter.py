@@ -95,15 +95,15 @@ class InferRvcPython(PipelineCandidate):
             yield
 
     def stage_audio16k(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        caught: dict[str, Array] = {}
+        recorded: dict[str, Array] = {}
 
         def stop(_b: Any, _a: Any, audio: Any, *_: Any, **__: Any) -> Any:
-            caught["audio16k"] = snapshot(audio)
+            recorded["audio16k"] = snapshot(audio)
             raise Stopped
 
         with replaced(scipy.signal, filtfilt=stop), contextlib.suppress(Stopped):
             self.core(inputs["audio16k.raw"])
-        return caught
+        return recorded
 
 
 if __name__ == "__main__":

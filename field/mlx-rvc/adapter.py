@@ -65,14 +65,14 @@ class MlxRvc:
 
     def stage_audio16k(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
         """audio16k: the array that its content features are computed of."""
-        caught: dict[str, Any] = {}
+        recorded: dict[str, Any] = {}
 
         def stop(audio: Array) -> Any:
-            caught["audio16k"] = audio.copy()
+            recorded["audio16k"] = audio.copy()
             raise Stopped
 
         self._convert(inputs["audio16k.raw"], {"_extract_contentvec": stop})
-        return caught
+        return recorded
 
     def _convert(self, audio: Array, methods: dict[str, Any], infer: Any = None) -> None:
         """Its conversion of an array, with stand-ins for methods and for the synthesizer."""
@@ -162,10 +162,10 @@ class MlxRvc:
 
     def _blend(self, features: Array, index: Any) -> dict[str, Any]:
         """The local variables of its function that mixes."""
-        caught: dict[str, Any] = {}
-        with at_return(blend=caught.update):
+        recorded: dict[str, Any] = {}
+        with at_return(blend=recorded.update):
             index.blend(features, self.case["options"]["index_rate"], 8)
-        return caught
+        return recorded
 
     # ---- what the synthesizer gets
 
@@ -181,10 +181,10 @@ class MlxRvc:
         return {prefix + "content.protected": made}
 
     def _content(self, features: Array, hz: Array) -> Array:
-        caught: list[Array] = []
+        recorded: list[Array] = []
 
         def stop(phone: Any, *_: Any) -> Any:
-            caught.append(np.array(phone))
+            recorded.append(np.array(phone))
             raise Stopped
 
         methods = {
@@ -192,7 +192,7 @@ class MlxRvc:
             "_extract_f0": lambda *_: (hz, np.ones(len(hz), np.int32)),
         }
         self._convert(np.ones(16, np.float32), methods, stop)
-        return caught[0]
+        return recorded[0]
 
     # ---- the synthesizer
 
@@ -218,17 +218,17 @@ class MlxRvc:
 
     def stage_nsf(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
         """nsf."""
-        module, caught = self.net.dec.m_source, []
+        module, recorded = self.net.dec.m_source, []
         sine = module.l_sin_gen
 
         def tapped(*arguments: Any) -> Any:
             made = sine(*arguments)
-            caught.append(np.array(made[0]))
+            recorded.append(np.array(made[0]))
             return made
 
         with swapped(module, "l_sin_gen", tapped), self._noise(inputs, prefix + "noise.nsf"):
             source = np.array(module(self.mlx.array(inputs["f0.hz"]), self.net.dec.upp)[0])
-        return {prefix + "nsf.sine": caught[0], prefix + "nsf.source": source.transpose(0, 2, 1)}
+        return {prefix + "nsf.sine": recorded[0], prefix + "nsf.source": source.transpose(0, 2, 1)}
 
     def stage_generator(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
         """generator."""
@@ -242,10 +242,10 @@ class MlxRvc:
         """(z_p, g) of a given prior, of zeros where none is given."""
         zeros = np.zeros((1, LATENTS, 16), np.float32)
         mean, deviation = (self.mlx.array(inputs.get(prefix + name, zeros)) for name in ("enc_p.m", "enc_p.logs"))
-        frames, caught = mean.shape[2], []
+        frames, recorded = mean.shape[2], []
 
         def stop(z_p: Any, *_: Any, g: Any, **__: Any) -> Any:
-            caught.append((np.array(z_p), np.array(g)))
+            recorded.append((np.array(z_p), np.array(g)))
             raise Stopped
 
         prior = (mean, deviation, self.mlx.ones((1, 1, frames)))
@@ -256,8 +256,8 @@ class MlxRvc:
             contextlib.suppress(Stopped),
         ):
             self.net.infer(None, None, None, None, self.mlx.array([self.case["options"]["speaker"]]))
-        assert caught[0][1].shape[1] == SPEAKER
-        made: tuple[Array, Array] = caught[0]
+        assert recorded[0][1].shape[1] == SPEAKER
+        made: tuple[Array, Array] = recorded[0]
         return made
 
     @contextmanager

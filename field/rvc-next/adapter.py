@@ -196,11 +196,11 @@ class RvcNext(PipelineCandidate):
         blend = self.module.blend
 
         def call(*arguments: Any, **named: Any) -> Any:
-            caught: dict[str, Any] = {}
-            with at_return(blend=caught.update):
+            recorded: dict[str, Any] = {}
+            with at_return(blend=recorded.update):
                 mean = blend(*arguments, **named)
             for tensor, local in (("distances", "score"), ("ids", "ix"), ("weights", "weight")):
-                tape(f"{prefix()}retrieval.{tensor}", caught[local])
+                tape(f"{prefix()}retrieval.{tensor}", recorded[local])
             return tape(prefix() + "retrieval.mean", mean)
 
         with replaced(self.module, blend=call):
@@ -212,15 +212,15 @@ class RvcNext(PipelineCandidate):
         return {"audio16k": self.module.prepare_input(inputs["audio16k.raw"])}
 
     def _front(self, audio: Array, highpassed: Array | None = None) -> dict[str, Any]:
-        caught: dict[str, Any] = {}
+        recorded: dict[str, Any] = {}
 
         def stop(*_: Any, **__: Any) -> Any:
-            caught.update(locals_of("convert"))
+            recorded.update(locals_of("convert"))
             raise Stopped
 
         with self._given(stop, highpassed), contextlib.suppress(Stopped):
             self.core(audio)
-        return caught
+        return recorded
 
     @contextmanager
     def _given(self, segment: Any, highpassed: Array | None, t_max: int | None = None) -> Iterator[None]:

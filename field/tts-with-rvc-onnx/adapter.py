@@ -75,15 +75,15 @@ class TtsWithRvcOnnx:
 
     def _applied(self, features: Array, index: Any, vectors: Array, rate: float) -> tuple[dict[str, Any], Array]:
         """`apply_index` on (frames, channels): its local variables, and its result."""
-        caught: dict[str, Any] = {}
+        recorded: dict[str, Any] = {}
         index.d = features.shape[1]
-        with at_return(apply_index=caught.update):
+        with at_return(apply_index=recorded.update):
             made = self.program.apply_index(np.ascontiguousarray(features.T[None]), index, vectors, rate)
-        return caught, made[0].T
+        return recorded, made[0].T
 
     def _search(self, case: Case, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        caught, _ = self._applied(inputs[prefix + "hubert.features"][0], *self._index(case), 0.5)
-        return {"distances": caught["distances"], "ids": caught["indices"]}
+        recorded, _ = self._applied(inputs[prefix + "hubert.features"][0], *self._index(case), 0.5)
+        return {"distances": recorded["distances"], "ids": recorded["indices"]}
 
     def _weights(self, case: Case, prefix: str, inputs: Arrays) -> dict[str, Any]:
         distances, (_, vectors) = inputs[prefix + "retrieval.distances"], self._index(case)

@@ -1,7 +1,7 @@
 """The protocol of a candidate: a program that runs single stages on given inputs, or a whole conversion.
 
 The stages of a segment read the F0 of that segment: `f0.hz` and `f0.coarse` are cut to its frames. `segment.cuts` is
-an input of every segment stage, because some have to know where their segment lies in the file.
+an input of every segment stage, because some compute with the place of their segment in the file.
 """
 
 from collections.abc import Iterable, Mapping

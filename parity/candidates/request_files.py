@@ -143,7 +143,7 @@ def read_raw(path: Path, foreign: bool = False) -> Tensors:
 def _raw_tensor(path: Path, entry: Mapping[str, Any], foreign: bool) -> Array:
     name, known = str(entry["dtype"]), (*_DTYPES, "float16", "bfloat16") if foreign else _DTYPES
     if name not in known and not (foreign and _CODE.fullmatch(name)):
-        raise ValueError(f"the dtype {entry['dtype']!r} is none of {', '.join(known)}")
+        raise ValueError(f"the dtype {entry['dtype']!r} is not one of {', '.join(known)}")
     stored = np.dtype("uint16" if name == "bfloat16" else name)
     stored, shape = stored if _CODE.fullmatch(name) else stored.newbyteorder("<"), tuple(map(int, entry["shape"]))
     data = (path.parent / Path(str(entry["file"])).name).read_bytes()

@@ -365,7 +365,7 @@ def _compare(options: argparse.Namespace) -> int:
 def _compare_sounds(options: argparse.Namespace) -> int:
     """Compare two sounds, or a sound with the final waveform of a golden. Exit code 0: the same samples; 1: not."""
     if not sound_file.is_sound(options.trace):
-        raise UsageError(f"{options.golden} is a sound and {options.trace} is none; compare two sounds, or two dumps")
+        raise UsageError(f"{options.golden} is a sound and {options.trace} is not; compare two sounds, or two dumps")
     if options.stage or options.waivers or options.names:
         raise UsageError("--stage, --waivers and --names belong to dumps of tensors; two sounds have none of them")
     if sound_file.is_sound(options.golden):

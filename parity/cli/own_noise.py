@@ -34,13 +34,13 @@ def _own_noise(options: argparse.Namespace) -> int:
     from parity.rvc_bridge.rvc_torch import RvcTorch  # imports torch
 
     program, case = RvcTorch(), store.open_case(options.goldens / options.case).check()
-    accused = []
+    blamed = []
     for seed in range(options.null):
         tried = power.trial(program, case, seed)
-        accused += [] if tried.right else [(seed, tried.result.findings[0].sentence)]
+        blamed += [] if tried.right else [(seed, tried.result.findings[0].sentence)]
     print(f"{options.case}: rvc with its own noise, in place of the original, which it reproduces")
-    print(f"right noise: {len(accused)} of {options.null} runs accused")
-    for seed, sentence in accused:
+    print(f"right noise: {len(blamed)} of {options.null} runs blamed")
+    for seed, sentence in blamed:
         print(f"  seed {seed}: {sentence}")
     held = {power.local_stage(stage.name) for stage, _ in candidate.steps(case)}
     faults = [fault for fault in power.FAULTS if fault.stage in held]
@@ -53,14 +53,14 @@ def _own_noise(options: argparse.Namespace) -> int:
         shown = shown or next(iter(tried.result.findings), None)
         print(f"{fault.name:58} {'yes' if tried.right else 'no':6} {shown.sentence if shown else 'none'}")
     print(f"{named} of {len(faults)} planted faults named")
-    return 1 if accused or named < len(faults) - 1 else 0
+    return 1 if blamed or named < len(faults) - 1 else 0
 
 
 OWN_NOISE = Command(
     "own-noise",
     "measure false alarms and power of the judgment of programs that draw their own noise",
     """Run the statistical mode (rvc-parity docs own-noise) on rvc with its own noise, from other seeds, and with each
-of ten planted faults. Exit code 1: a run with right noise is accused, or more than one fault is not named.
+of ten planted faults. Exit code 1: a run with right noise is blamed, or more than one fault is not named.
 
   rvc-parity own-noise
   rvc-parity own-noise --null 5 --case v1-32k-nof0-rpy

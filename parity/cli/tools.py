@@ -114,7 +114,7 @@ MUTANTS = Command(
     "mutants",
     "prove the judge: plant known faults into rvc and judge each",
     """Plant every fault of the catalog into rvc, judge it on a golden, and print for each stage how many faults were
-caught, blamed on the right stage and given the right cause. Writes out/mutants.json and one file a job into
+detected, blamed on the right stage and given the right cause. Writes out/mutants.json and one file a job into
 out/mutants/, from which --resume continues.
 
   rvc-parity mutants --only flow

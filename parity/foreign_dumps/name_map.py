@@ -114,7 +114,7 @@ def _row(path: Path, entry: object) -> Row:
     if not all(isinstance(name, str) and ("{n}" in name) == ("{n}" in to) for name in names):
         raise UsageError(f"{path}: from = {entry['from']} and to = {to} must both have {{n}}, or neither")
     if dtype is not None and dtype not in ("float32", "float64", "int16", "int64"):
-        raise UsageError(f"{path}: dtype = {dtype} of {to} is none of float32, float64, int16, int64")
+        raise UsageError(f"{path}: dtype = {dtype} of {to} is not one of float32, float64, int16, int64")
     if transpose is not None and (
         not isinstance(transpose, list) or sorted(transpose, key=str) != list(range(len(transpose)))
     ):

@@ -84,7 +84,7 @@ def _bfloat16(path: Path, name: str) -> Array:
 
 
 def _unknown_dtype(message: str) -> str:
-    """The dtype in the message of safetensors about one that it does not know; "" for any other message."""
+    """The dtype in safetensors' message about a dtype that it does not support; "" for any other message."""
     _, marker, rest = message.partition("unknown variant `")
     return printable(rest.partition("`")[0])[:_SHOWN] if marker else ""
 

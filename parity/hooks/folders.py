@@ -1,4 +1,4 @@
-"""Folders and links that an unmodified program looks for its files in."""
+"""Folders and links in which an unmodified program reads its files."""
 
 import atexit
 import os

@@ -102,17 +102,17 @@ class InlineStages:
 
     def stage_audio16k(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
         """audio16k."""
-        caught: dict[str, Array] = {}
+        recorded: dict[str, Array] = {}
         owner, name, parameter = self.guarded
         run = getattr(owner, name)
 
         def stop(*arguments: Any, **named: Any) -> Any:
-            caught["audio16k"] = snapshot(inspect.signature(run).bind(*arguments, **named).arguments[parameter])
+            recorded["audio16k"] = snapshot(inspect.signature(run).bind(*arguments, **named).arguments[parameter])
             raise Stopped
 
         with replaced(owner, **{name: stop}), contextlib.suppress(Exception):  # a program may turn Stopped into another
             self.convert(inputs["audio16k.raw"].copy(), self.case)
-        return caught
+        return recorded
 
     def stage_highpassed(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
         """highpassed."""
@@ -134,10 +134,10 @@ class InlineStages:
 
     def _front(self, audio: Array, highpassed: Array | None = None) -> dict[str, Any]:
         """The local variables of the pipeline's method when it calls its first segment."""
-        caught: dict[str, Any] = {}
+        recorded: dict[str, Any] = {}
 
         def stop(*_: Any, **__: Any) -> Any:
-            caught.update(locals_of(self.names.pipeline))
+            recorded.update(locals_of(self.names.pipeline))
             raise Stopped
 
         filtfilt = scipy.signal.filtfilt if highpassed is None else lambda *_, **__: highpassed.copy()
@@ -147,7 +147,7 @@ class InlineStages:
             contextlib.suppress(Stopped),
         ):
             self.core(audio)
-        return caught
+        return recorded
 
     def stage_seg_audio(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
         """seg.audio: the part of `padded` between two cuts, as HuBERT gets it."""

@@ -121,10 +121,10 @@ class SynthesizerStages:
 
     def _until_flow(self, prefix: str, inputs: Arrays, mean: Any, deviation: Any) -> dict[str, Array]:
         """What the flow is called with, where the encoder answers with a given prior."""
-        caught: dict[str, Array] = {}
+        recorded: dict[str, Array] = {}
 
         def stop(_module: Any, arguments: Any, named: Any) -> None:
-            caught.update(z_p=snapshot(arguments[0]), g=snapshot(named["g"] if "g" in named else arguments[2]))
+            recorded.update(z_p=snapshot(arguments[0]), g=snapshot(named["g"] if "g" in named else arguments[2]))
             raise Stopped
 
         frames = mean.shape[2]
@@ -146,7 +146,7 @@ class SynthesizerStages:
                 )
         finally:
             handle.remove()
-        return caught
+        return recorded
 
 
 def _stop(*_: Any) -> None:

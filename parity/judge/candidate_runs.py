@@ -143,7 +143,7 @@ def reason_of(error: ParityError) -> str:
 
 
 def extra_names(case: Case, made: Iterable[str]) -> tuple[str, ...]:
-    """The names that the stage table does not know, or of a segment or block that the case does not have."""
+    """The names that the stage table does not have, or of a segment or block that the case does not have."""
     places = {"", *stages.prefixes_of(case)}
     return tuple(
         name for name in made if not stages.is_known(name) or stages.TensorName.parse(name).prefix not in places

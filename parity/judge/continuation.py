@@ -178,8 +178,8 @@ class _Chain:
 
     def _is_wrong_alone(self, place: Place) -> bool:
         verdict = self.verdicts.get(place)
-        accused = verdict is not None and (verdict.blame is Blame.ORIGIN or verdict.shares is not None)
-        return verdict is not None and accused and bool(verdict.failed_in(Mode.ISOLATED))
+        is_blamed = verdict is not None and (verdict.blame is Blame.ORIGIN or verdict.shares is not None)
+        return verdict is not None and is_blamed and bool(verdict.failed_in(Mode.ISOLATED))
 
     def missing_inputs(self, place: Place, tensors: NamedArrays) -> list[str]:
         """The inputs of a stage that the golden has and a chain lacks; optional ones are not needed."""
@@ -280,7 +280,7 @@ def continue_chain(judgment: Judgment, verdicts: list[StageVerdict]) -> Continua
     }
     chain = _Chain(judgment, {(verdict.stage.name, verdict.prefix): verdict for verdict in verdicts}, settled)
     repairs: list[Repair] = []
-    accused: list[Place] = []
+    blamed: list[Place] = []
     note: str | None = None
     try:
         tensors, wrong = chain.run()
@@ -290,7 +290,7 @@ def continue_chain(judgment: Judgment, verdicts: list[StageVerdict]) -> Continua
                 note = f"{wrong[0]} was not repaired: the error may lie before it, in {missing[0]}"
                 return Continuation(tuple(repairs), f"{note}, which is not provided")
             chain.repaired.append(wrong[0])
-            accused.append(wrong)
+            blamed.append(wrong)
             stage, prefix = stages.stage_named(wrong[0]), wrong[1]
             assert stage is not None
             tensors, wrong = chain.run()
@@ -302,7 +302,7 @@ def continue_chain(judgment: Judgment, verdicts: list[StageVerdict]) -> Continua
     except _Unavailable:
         first = chain.repaired[-1] if chain.repaired else "the first origin"
         note = f"whether more is wrong behind {first} could not be tried: the stages cannot be run alone"
-    for place in accused[: len(repairs)]:
+    for place in blamed[: len(repairs)]:
         if not chain.only_follows(place):
             _accuse(chain.verdicts.get(place))
     return Continuation(tuple(repairs), note)

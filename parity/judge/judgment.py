@@ -90,7 +90,7 @@ class ModeRun:
         absence: Why any other tensor was not made; None where the candidate did not make it without failing.
         failures: Name of a stage, or "run" → the reason for which that call failed.
         answered: Whether any call was answered with tensors.
-        extra: Names of tensors that were handed over although nobody asked for them.
+        extra: Names of tensors that the candidate returned although they were not requested.
         crash: How the whole conversion ended; None where it did not fail.
     """
 

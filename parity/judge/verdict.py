@@ -302,8 +302,8 @@ def _listed(names: list[str]) -> str:
 def _first_failure(failed: list[Cell], verdicts: list[StageVerdict]) -> Cell:
     """The failed cell that sums a case up: of the first origin, isolated before chained, its form before its
     numbers."""
-    accused = [stage for stage in verdicts if stage.blame is Blame.ORIGIN] or [s for s in verdicts if s.failed]
-    own = [cell for cell in failed if accused and cell.tensor in accused[0].tensors] or failed
+    blamed = [stage for stage in verdicts if stage.blame is Blame.ORIGIN] or [s for s in verdicts if s.failed]
+    own = [cell for cell in failed if blamed and cell.tensor in blamed[0].tensors] or failed
     modes = list(Mode)
     return min(own, key=lambda cell: (modes.index(cell.mode), cell.metric is not Metric.FORM))
 

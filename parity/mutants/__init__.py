@@ -1,7 +1,8 @@
 """Mutation tests of the judge: small, named errors in `rvc` that the judge has to detect.
 
-Each fault names the stage to be blamed, the causes that describe it, and what a case must have for it to make a
-difference. `python -m parity.mutants` tries them all and prints which were caught, who was blamed, and why.
+Each fault names the stage to be blamed, the causes that describe it, and the properties that a case must have for the
+fault to change its result. `python -m parity.mutants` tries all faults and prints which were detected, which stage was
+blamed, and the cause that was reported.
 """
 
 from parity.mutants.catalog import all_faults

@@ -3,8 +3,8 @@
 
 Writes out/mutants.json, and the result of each job into out/mutants/, so that a run can be done in parts: `--resume`
 keeps the results that are there and tries only the rest. Exit codes: 0 every target is met, 1 a target is missed,
-2 usage. With `--only` the targets are that every fault is caught and that no run without a fault blames a stage. With
-`--tier` the limits are those of a reduced precision: every fault that is visible in it must be caught and blamed.
+2 usage. With `--only` the targets are that every fault is detected and that no run without a fault blames a stage. With
+`--tier` the limits are those of a reduced precision: every fault that is visible in it must be detected and blamed.
 """
 
 import argparse

@@ -103,7 +103,7 @@ class StageCache:
             self._bypassed = before
 
     def clear(self) -> None:
-        """Forget everything. To be called before another case, whose networks may have the identities of the last's."""
+        """Delete all results. Call it before another case, whose networks may have the `id()` of the last case's."""
         self.guesses, self._results = {}, {}
 
     def _cached(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:

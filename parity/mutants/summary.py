@@ -1,4 +1,4 @@
-"""The outcomes of the catalog in figures: who was caught, who was blamed, which causes were right, what was missed."""
+"""The outcomes of the catalog in figures: faults detected, stages blamed, causes that were right, targets missed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ def summarize(outcomes: Sequence[Outcome]) -> Summary:
 
     Returns:
         mutants, killed, blamed, caused, miscaused, subtle: counts; fine_by_stage: stage → count; survivors, misblamed,
-        wrong_causes: names of faults; idle_checks: checks without which every fault would be caught and blamed as well.
+        wrong_causes: names of faults; idle_checks: checks without which every fault would be detected and blamed too.
         hidden: fault → why it is not visible in the tier; such a fault is neither a survivor nor misblamed.
     """
     every, outcomes = outcomes, [outcome for outcome in outcomes if outcome.hidden is None]
@@ -74,7 +74,7 @@ def missed(summary: Summary) -> list[str]:
 
 
 def missed_in_tier(summary: Summary) -> list[str]:
-    """The targets that a run in a reduced tier misses: every visible fault is caught and blamed on its stage alone.
+    """The targets that a run in a reduced tier misses: every visible fault is detected and blamed on its stage.
 
     Those of the causes and of subtle faults do not apply, because fewer faults are visible.
     """

@@ -133,8 +133,8 @@ def judge(
     for fault in FAULTS:
         isolated, chained = (planted(fault, run) for run in runs)
         with_fault = verdict.judge_tensors(Judgment(case, limits, isolated=isolated, chained=chained))
-        accused = {row.stage.name for row in with_fault.stages if row.blame is Blame.ORIGIN}
-        if accused != {fault.stage}:
+        blamed = {row.stage.name for row in with_fault.stages if row.blame is Blame.ORIGIN}
+        if blamed != {fault.stage}:
             missed.append(fault.name)
     return Trial(name, case.name, required, judged.tier, tuple(missed))
 
@@ -203,10 +203,10 @@ def _trials(names: Sequence[str], traces: Path | None) -> Iterator[Trial]:
 
 
 def _printed(trial: Trial) -> Trial:
-    caught = len(FAULTS) - len(trial.missed)
+    detected = len(FAULTS) - len(trial.missed)
     rest = f"; missed: {', '.join(trial.missed)}" if trial.missed else ""
     print(
-        f"{trial.program}, {trial.case}: reaches {trial.reached} (required: {trial.required}); {caught} of "
+        f"{trial.program}, {trial.case}: reaches {trial.reached} (required: {trial.required}); {detected} of "
         f"{len(FAULTS)} faults detected in {trial.required} and blamed{rest}",
         flush=True,
     )

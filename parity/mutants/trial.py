@@ -158,8 +158,8 @@ def hidden(rows: Sequence[StageVerdict], tier: Tier) -> str | None:
 def refuse_outdated_patch(fault: Fault, case_verdict: CaseVerdict) -> None:
     """Refuse a verdict in which Python itself reports an error.
 
-    A fault is a wrong computation. An AttributeError and the like would be caught and blamed without any number having
-    been compared.
+    A fault is a wrong computation. An AttributeError and the like would be detected and blamed without a comparison of
+    numbers.
 
     Raises:
         ParityError: a stage failed by such an error.

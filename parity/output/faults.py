@@ -19,7 +19,7 @@ UNKNOWN = "unknown"  # the name of a cause that is not a known mistake
 ALIKE = 1.5  # factor between the largest and the smallest error of cases that count as the same error
 _EXPONENT_FROM = 1e7  # multiples of a limit from which an exponent is easier to read than the digits
 _FAULTY = (CaseState.DIFFERS, CaseState.UNREADABLE)  # states of cases that show a fault
-_ACCUSED = (Blame.ORIGIN, Blame.AMPLIFIES)  # blames of stages that are faults; inherited errors belong to others
+_BLAMED = (Blame.ORIGIN, Blame.AMPLIFIES)  # blames of stages that are faults; inherited errors belong to others
 NUMBERS = "numbers"  # the kind of a fault whose values are beyond a limit
 _FORMS: Mapping[str, str] = {  # state of a cell without a number → what the fault states
     "missing": "not made",
@@ -39,11 +39,11 @@ _METRIC_TEXTS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Occurrence:
-    """One accused stage of one case, with the failed cell that represents it.
+    """One blamed stage of one case, with the failed cell that represents it.
 
     Attributes:
         case: The case of verdict.json.
-        stage: Its accused stage; None where the case failed as a whole.
+        stage: The blamed stage; None where the case failed as a whole.
         cell: The failed cell of the stage with the largest ratio of value to limit; None without a stage.
     """
 
@@ -83,7 +83,7 @@ class Fault:
     Attributes:
         number: Its position in the list, from 1, in the order of the conversion.
         title: The stage; for a failure of whole cases their names and state.
-        blame: "origin", "amplifies", "inherited" where no stage is accused, or the state of the cases.
+        blame: "origin", "amplifies", "inherited" where no stage is blamed, or the state of the cases.
         occurrences: One for each segment, block and case that shows it. The first is the example: that of the shortest
             case in which the cause is recognized. Its error, first frame and command are those of the fault.
         cause: The known mistake that explains it, UNKNOWN for none.
@@ -218,12 +218,12 @@ def of(verdict: Json) -> list[Fault]:
 
 def inherited(verdict: Json) -> list[str]:
     """The stages with inherited errors that are no fault of the verdict, each once, in the order of the conversion."""
-    accused = {fault.stage for fault in of(verdict)}
+    blamed = {fault.stage for fault in of(verdict)}
     names = dict.fromkeys(
         stage["stage"]
         for case in verdict["cases"]
         for stage in case["stages"]
-        if stage["blame"] == Blame.INHERITED and stage["stage"] not in accused
+        if stage["blame"] == Blame.INHERITED and stage["stage"] not in blamed
     )
     return sorted(names, key=_position)
 
@@ -239,10 +239,10 @@ def number_of(faults: Iterable[Fault]) -> dict[tuple[str, str, str], Fault]:
 
 
 def _occurrences(case: Json) -> list[Occurrence]:
-    """The accused stages of a failed case; else its first failed stage; else the case itself."""
+    """The blamed stages of a failed case; else its first failed stage; else the case itself."""
     failed = [stage for stage in case["stages"] if any(map(cell_failed, stage["cells"]))]
-    accused = [stage for stage in failed if stage["blame"] in _ACCUSED]
-    return [Occurrence(case, stage, representative(stage)) for stage in accused or failed[:1]] or [Occurrence(case)]
+    blamed = [stage for stage in failed if stage["blame"] in _BLAMED]
+    return [Occurrence(case, stage, representative(stage)) for stage in blamed or failed[:1]] or [Occurrence(case)]
 
 
 def representative(stage: Json) -> Json | None:

@@ -51,7 +51,7 @@ def contradictions(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"{case['name']} is stated as {case['state']!r}, and its cells give {state.value!r}"
         for stage in case["stages"]:
             if stage["stage"] not in known:
-                yield f"{case['name']} has the stage {stage['stage']!r}, which is none of RVC"
+                yield f"{case['name']} has the stage {stage['stage']!r}, which is not a stage of RVC"
             failed = any(CellState(cell["state"]).failed for cell in stage["cells"])
             if failed and stage["blame"] in (Blame.CLEAN, Blame.NOT_TESTED):
                 yield f"{stage['prefix']}{stage['stage']} of {case['name']} failed, and is stated as {stage['blame']!r}"
@@ -104,7 +104,7 @@ def _cell(cell: Mapping[str, Any], limits: set[tuple[str, str, str, float]], rea
     if value is None or limit is None:
         return None if state is CellState.DIFFERS else f"is stated as {state.value!r} without a number"
     if (TensorName.parse(cell["tensor"]).local, cell["mode"], cell["metric"], limit) not in limits:
-        return f"has the limit {limit:.3g}, which is none of the limits of the run"
+        return f"has the limit {limit:.3g}, which is not one of the limits of the run"
     if state is CellState.EXPLAINED:
         return None if cell.get("flips") else "is stated as 'explained' without a decision"
     right = CellState.SAME if value == 0 else CellState.CLOSE if value <= limit else CellState.DIFFERS

@@ -226,7 +226,7 @@ def run_failures(verdict: Mapping[str, Any]) -> list[str]:
 
 
 def _extra_tensors(verdict: Mapping[str, Any]) -> list[str]:
-    """Tensors that were handed over and are none of their case, whatever the state of the case."""
+    """Tensors that were returned and do not belong to their case, whatever the state of the case."""
     lines = [f"  {case['name']}: {_listed(case['extra'])}" for case in verdict["cases"] if case.get("extra")]
     return ["", "tensors that were not asked for:", *lines] if lines else []
 

@@ -27,7 +27,7 @@ _VOICED_MISTAKES = (
     (UNVOICED, "voiced frames have the level of unvoiced ones, 0.1/3"),
     (0.1, "the level of the sine"),
 )
-_SINE = 2.0  # times its expected scale: beyond it the difference is none of noise alone
+_SINE = 2.0  # multiple of the expected scale above which a difference is not due to noise alone
 _LOGS = 0.05  # slope of the noise's logarithm on logs that is distinguished from 0
 
 

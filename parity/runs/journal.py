@@ -55,7 +55,7 @@ class Journal:
         Args:
             out: the folder of the run.
             identity: what the run judges and by what, JSON values; a later run continues this one only with the same.
-            resume: continue the run that is in `out`; else forget it.
+            resume: whether to continue the run that is in `out`; else it is deleted.
         Raises:
             UsageError: there is no run to continue, or it is another run.
         """
@@ -126,7 +126,7 @@ class Journal:
         return path.is_file() and _read(path).get("golden") == _digest_of_golden(folder)
 
     def close(self) -> None:
-        """Forget the cases: the run has ended."""
+        """Delete the cases, because the run has ended."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _write(self, name: str, value: Json) -> None:

@@ -166,7 +166,7 @@ def run(
                 elsewhere = judge_in_parallel(
                     unfinished, judging, program, options.make, jobs, options.fail_fast, repetition, progress
                 )
-                if options.fail_fast and elsewhere:  # the goldens that nobody has judged yet are left
+                if options.fail_fast and elsewhere:  # goldens that no process has judged yet are not judged
                     folders = [folder for folder in folders if folder.name in elsewhere or journal.has(folder)]
             for folder in folders:
                 finished = journal.get(folder, waivers) if options.resume or jobs > 1 else None

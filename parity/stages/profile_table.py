@@ -1,4 +1,4 @@
-"""The profiles and F0 methods that the judge knows, in one table: to add one, add an entry at the end.
+"""The table of the judge's profiles and F0 methods. To add one, add an entry at the end.
 
 A profile is one original program. The schema of case.json, the coverage table, the limits and the recorder of goldens
 read this table. It does not import `rvc`, which has its own registries (`rvc.profiles`, `rvc.f0.registry`); a test

@@ -17,7 +17,7 @@ from parity.voices.synthesizer import Kind
 
 EPOCH = 7
 FACTOR = 1.0003  # moves every number off the grid of float16
-COUSIN = 0.7071  # how far the second voice of a merge lies from the first
+SECOND_VOICE = 0.7071  # the weights of a merge's second voice divided by those of the first; a choice
 WIDTH = 192
 
 
@@ -64,10 +64,10 @@ def settings(kind: str) -> dict[str, Any]:
     return {"model": dict(zip(names, config[2:17], strict=True)), "data": data}
 
 
-def cousin(kind: str, folder: Path, speakers: int) -> Path:
-    """Another exported voice of the same kind with this number of speakers: the second input of `merge`."""
+def second_voice(kind: str, folder: Path, speakers: int) -> Path:
+    """Write another exported voice of the same kind with this number of speakers: the second input of `merge`."""
     content = torch.load(make_voice(kind), map_location="cpu", weights_only=True)
-    weight = {name: (tensor.float() * COUSIN).half() for name, tensor in content["weight"].items()}
+    weight = {name: (tensor.float() * SECOND_VOICE).half() for name, tensor in content["weight"].items()}
     weight["emb_g.weight"] = weight["emb_g.weight"][:speakers].clone()
     torch.save({**content, "weight": weight, "info": "cousin"}, folder / "cousin.pth")
     return folder / "cousin.pth"

@@ -44,7 +44,7 @@ class WeightFile:
 
 
 def weights(name: str) -> WeightFile:
-    """The entry of WEIGHTS called `name`. Raises UsageError for a name that is none."""
+    """The entry of WEIGHTS called `name`. Raises UsageError where there is no such entry."""
     if name not in WEIGHTS:
         raise UsageError(f"there are no synthetic weights called {name!r}; choose one of {', '.join(WEIGHTS)}")
     return WEIGHTS[name]

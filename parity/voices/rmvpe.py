@@ -41,7 +41,7 @@ def fitted_head() -> dict[str, Array]:
 
 
 def _encoder(draw: Draw) -> Iterator[Named]:
-    # the only batch norm that sees a log-mel spectrogram: from -11.5 in silence to about 3
+    # The only batch norm whose input is a log-mel spectrogram, from -11.5 in silence to about 3.
     yield from _norm(draw, "unet.encoder.bn", 1, 1.0, mean=-5.0, variance=9.0)
     below = 1
     for i, channels in enumerate(_LEVELS):

@@ -134,7 +134,7 @@ def read(path: Path) -> Any:
 
 
 class _Reader(pickle._Unpickler):
-    """An unpickler that knows the globals of `write` and no other.
+    """An unpickler that accepts the globals of `write` and no other.
 
     It is Python's own, whose memo is a dictionary: that of the one in C is a table as large as the file demands.
     """
@@ -169,7 +169,7 @@ def _rebuilt(storage: Array, offset: int, shape: tuple[int, ...], strides: tuple
     numbers: tuple[object, ...] = (offset, *shape, *strides)
     whole = all(isinstance(number, int) and number >= 0 for number in numbers) and len(shape) == len(strides)
     if not whole or not isinstance(storage, np.ndarray):
-        raise pickle.UnpicklingError(f"the file holds a tensor of shape {shape}, which is none")
+        raise pickle.UnpicklingError(f"the file holds a tensor of the invalid shape {shape}")
     count = 1
     for size in shape:
         count *= size

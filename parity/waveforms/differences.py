@@ -230,7 +230,7 @@ def of_place(ours: Array, leveled: Array, first: int, rate: int, resampled: bool
         ours, leveled: float (samples,), aligned, without gain.
         first: the sample of the reference with which they begin.
         rate: Hz.
-        resampled: whether the ends differ because a resampler knows nothing beyond them.
+        resampled: whether the ends differ because a resampler has no samples beyond them.
     """
     size = max(1, round(_PLACE_FRAME * rate))
     count = len(ours) // size

@@ -1,6 +1,6 @@
 """F0 of a waveform by YIN (de Cheveigné and Kawahara, J. Acoust. Soc. Am. 111, 2002), equal for every judged program.
 
-It measures how two outputs differ, and is none of RVC's F0 methods, so that an error of a port's own F0 shows here.
+It measures how two outputs differ. It is not one of RVC's F0 methods, so that it also shows an error of a port's F0.
 """
 
 import numpy as np

@@ -76,7 +76,7 @@ class Original(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Import the original and put its files where it looks for them."""
+        """Import the original and put its files where it reads them."""
 
     @abstractmethod
     def load_voice(self) -> None:

@@ -13,7 +13,7 @@ from reliability.fuzz.reader import Kind, Outcome, Reader
 
 HANG = 20.0  # seconds of processor time after which an input is taken to hang
 IDLE_HANG = 300.0  # seconds after which an input that uses no processor time is taken to hang
-POLL = 0.05  # seconds between two looks at the workers
+POLL = 0.05  # seconds between two readings of the workers' counters
 ALL = 1 << 40  # inputs of a reader in a campaign that ends by time
 
 
@@ -69,7 +69,7 @@ class Job:
                 os._exit(code)
 
     def poll(self) -> bool:
-        """Look at the worker. Returns whether it goes on."""
+        """Read the worker's counters, and end it where it hangs. Returns whether it still runs."""
         ended, status = os.waitpid(self.process, os.WNOHANG)
         busy = self.shared.read()["busy_since"]
         if not ended and busy and self._hangs(busy):

@@ -23,7 +23,7 @@ KEPT = 400  # inputs of an unguided run that later ones are made from
 
 
 class Shared:
-    """Counters in memory that the campaign reads while the worker runs, and after it died."""
+    """Counters in memory that the campaign reads while the worker runs, and after it has ended."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, FORM.size)

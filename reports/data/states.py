@@ -87,7 +87,7 @@ VERDICTS: Mapping[str, Rendering] = {
     CaseState.NOTHING: Rendering(Mark.BAD, "✗", "nothing", 2),
 }
 
-# Titles of the cards of accused stages. Stages with another blame get no card of their own.
+# Titles of the cards of blamed stages. Stages with another blame get no card of their own.
 BLAME_TITLES: Mapping[str, str] = {
     Blame.ORIGIN: "Origin",
     Blame.AMPLIFIES: "Amplifies its input's error",

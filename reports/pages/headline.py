@@ -36,17 +36,17 @@ def headline(case: Json) -> str:
         return f"Passes: all {case['counts']['compared']} checks hold"
     if rendering.headline:
         return rendering.headline
-    accused = origins(case)
+    blamed = origins(case)
     although = ", but the output is within its limits" if case.get("output_holds") else ""
-    if not accused:
+    if not blamed:
         count = formatting.plural(case["counts"]["failed"], "check")
         return f"Differs in {count}; no stage is to blame alone{although}"
-    stage = accused[0]
+    stage = blamed[0]
     first = stage.get("first") or (
         case["first"] if case["first"] and case["first"]["stage"] == stage["stage"] else None
     )
     when = _since(stage["prefix"], first) if first and first.get("frame") is not None else ""
-    more = f" (and {len(accused) - 1} more)" if len(accused) > 1 else ""
+    more = f" (and {len(blamed) - 1} more)" if len(blamed) > 1 else ""
     return f"{_stage_name(stage)} is wrong{more}: {formatting.multiple_phrase(_worst_multiple(stage))}{when}{although}"
 
 
@@ -60,10 +60,10 @@ def _since(prefix: str, first: Json) -> str:
 
 def explanation(case: Json) -> str:
     """The sentences below the headline."""
-    accused = origins(case)
+    blamed = origins(case)
     sentences = [case["sentence"]] if case["sentence"] else []
-    if case["state"] == "differs" and accused and _cause(accused[0]):
-        sentences.append(accused[0]["cause"]["sentence"])
+    if case["state"] == "differs" and blamed and _cause(blamed[0]):
+        sentences.append(blamed[0]["cause"]["sentence"])
     if case.get("matches"):
         sentences.append(f"It would pass under the profile {' and '.join(case['matches'])}.")
     if case.get("continuation"):
@@ -89,22 +89,22 @@ def nearest_limit(case: Json) -> Json | None:
 
 def origins(case: Json) -> list[Json]:
     """The stages with the blame "origin" in the order of the conversion; a stage of several segments is listed once."""
-    accused: dict[str, Json] = {}
+    blamed: dict[str, Json] = {}
     for stage in case["stages"]:
         if stage["blame"] == "origin":
-            accused.setdefault(stage["stage"], stage)
-    return list(accused.values())
+            blamed.setdefault(stage["stage"], stage)
+    return list(blamed.values())
 
 
 def worst_multiple(case: Json) -> float | None:
-    """The multiple of the limit that the headline states; of a case without an accused stage, the greatest one."""
-    accused = origins(case)
-    if case["state"] == "differs" and accused:
-        return _worst_multiple(accused[0])
+    """The multiple of the limit that the headline states; of a case without a blamed stage, the greatest one."""
+    blamed = origins(case)
+    if case["state"] == "differs" and blamed:
+        return _worst_multiple(blamed[0])
     return cells.worst_multiple(cell for _, cell in cells.of_case(case))
 
 
-def accused_names(case: Json) -> str:
+def origin_names(case: Json) -> str:
     """The first stage of `origins` and the number of the others: "flow and 2 more"; "" where there is none."""
     names = [str(stage["stage"]) for stage in origins(case)]
     if not names:
@@ -124,16 +124,16 @@ def key_facts(case: Json) -> list[tuple[str, str]]:
         facts.append(("waived", str(counts["waived"])))
     if counts["not_tested"]:
         facts.append(("not tested", str(counts["not_tested"])))
-    accused = origins(case)
-    if case["state"] == "differs" and accused:
-        facts += _accused_facts(case, accused[0])
+    blamed = origins(case)
+    if case["state"] == "differs" and blamed:
+        facts += _origin_facts(case, blamed[0])
     inherited = {stage["stage"] for stage in case["stages"] if stage["blame"] in ("inherited", "amplifies")}
     if inherited:
         facts.append(("follow from it", formatting.plural(len(inherited), "stage")))
     return facts
 
 
-def _accused_facts(case: Json, stage: Json) -> Iterator[tuple[str, str]]:
+def _origin_facts(case: Json, stage: Json) -> Iterator[tuple[str, str]]:
     cause = _cause(stage)
     yield "likely cause", cause["name"] if cause else "unknown"
     if stage.get("shape") and stage["shape"]["kind"] != "none":
@@ -167,13 +167,13 @@ def cards(case: Json) -> Iterator[BlameCard]:
         line = "These stages are right on the original's own inputs; their error comes from their inputs: "
         yield BlameCard(Mark.QUIET, "Inherited", [f"{line}{', '.join(inherited)}."])
     if case["state"] == "pass":
-        yield BlameCard(Mark.GOOD, "No stage", ["No stage is accused."], command)
+        yield BlameCard(Mark.GOOD, "No stage", ["No stage is blamed."], command)
     elif case["state"] == "partial":
         yield BlameCard(Mark.QUIET, "Partly compared", [case["sentence"] or "Not every cell was compared."], command)
     elif case["state"] == "declined":
         yield BlameCard(Mark.QUIET, "Not judged", [case["sentence"] or "The candidate declines this case."])
     elif not origins(case):
-        yield BlameCard(Mark.BAD, "Not assigned", [case["sentence"] or "The judge accused no stage."], command)
+        yield BlameCard(Mark.BAD, "Not assigned", [case["sentence"] or "The judge blamed no stage."], command)
 
 
 def _lines(stage: Json) -> Iterator[str]:
@@ -264,7 +264,7 @@ _SHAPES: Mapping[str, str] = {
 
 def next_step(case: Json) -> BlameCard:
     """What to do about a case: the next step of the chart in "Your port differs: what now"."""
-    command, accused = case.get("reproduce", ""), origins(case)
+    command, blamed = case.get("reproduce", ""), origins(case)
     chart = "The chart of rvc-parity docs your-port-differs leads on."
     if case["state"] == "pass":
         return BlameCard(Mark.GOOD, "Nothing", ["Every check of this case holds."])
@@ -278,10 +278,10 @@ def next_step(case: Json) -> BlameCard:
     if case.get("matches"):
         lines = [f"The results are those of {case['matches']}: declare that profile, or reproduce {case['profile']}."]
         return BlameCard(Mark.BAD, "Compare the profiles", lines)
-    if not accused:
+    if not blamed:
         lines = [case["sentence"] or "", "No stage is blamed as origin. See No origin in the guide.", chart]
         return BlameCard(Mark.BAD, "Find the first difference", [line for line in lines if line], command)
-    stage, cause = accused[0], _cause(accused[0])
+    stage, cause = blamed[0], _cause(blamed[0])
     if cause:
         lines = [f"Correct the known mistake in {_stage_name(stage)}: {cause['sentence']}."]
     else:

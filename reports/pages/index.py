@@ -45,7 +45,7 @@ class CaseRow:
     label: str
     rendering: Rendering
     tier: str
-    accused: str
+    origins: str
     headline: str
     worst: str
     fields: dict[str, str]
@@ -189,7 +189,7 @@ def _row(case: Json, names: Sequence[str]) -> CaseRow:
     grouped: dict[str, list[Json]] = {}
     for _, cell in cells.of_case(case):
         grouped.setdefault(stages.TensorName.parse(cell["tensor"]).local, []).append(cell)
-    accused = [stage["stage"] for stage in headline.origins(case)]
+    origins = [stage["stage"] for stage in headline.origins(case)]
     first = stages.TensorName.parse(case["first"]["tensor"]).local if case["first"] else ""
     fields = _fields(case)
     return CaseRow(
@@ -198,11 +198,11 @@ def _row(case: Json, names: Sequence[str]) -> CaseRow:
         label=state_text(case),
         rendering=states.CASES[case["state"]],
         tier=case.get("tier", "—"),
-        accused=headline.accused_names(case),
+        origins=headline.origin_names(case),
         headline=headline.headline(case),
         worst=formatting.multiple(headline.worst_multiple(case)),
         fields=fields,
-        text=" ".join([case["name"], case.get("why", ""), case.get("tier", ""), *accused, *fields.values()]).lower(),
+        text=" ".join([case["name"], case.get("why", ""), case.get("tier", ""), *origins, *fields.values()]).lower(),
         cells=[_cell(grouped.get(name, []), name == first, case, name) for name in names],
     )
 

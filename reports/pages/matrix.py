@@ -104,7 +104,7 @@ def _case(case: Json | None, folder: str) -> HeatCell:
     multiple = formatting.multiple(ratio)
     if rendering.mark == Mark.GOOD:
         return HeatCell("close", ratio, f"✓ {multiple}", title, link)
-    text = f"✗ {headline.accused_names(case) or case['state']} {multiple}"
+    text = f"✗ {headline.origin_names(case) or case['state']} {multiple}"
     text += "; its output holds" if case.get("output_holds") else ""
     return HeatCell("differs", max(ratio or 0.0, JUST_OVER), text, title, link)
 

@@ -145,7 +145,7 @@ def meter(samples: Samples) -> str:
 
 
 def print_meters(terminal: TextIO, block: Samples, out: Samples, times: BlockTimes) -> None:
-    """Rewrite one line with both levels and the time of the newest block; nothing where `terminal` is none."""
+    """Rewrite one line with both levels and the time of the newest block; nothing where it is not a terminal."""
     if terminal.isatty():
         took = times.milliseconds[-1]
         line = f"\rin {meter(block)}  out {meter(out)}  {took:4.0f} of {times.deadline:.0f} ms"

@@ -93,7 +93,7 @@ class TransformerLayer(nn.Module):
         return result
 
     def attend(self, x: Tensor) -> Tensor:
-        """Self-attention of 12 heads."""
+        """Self-attention of 12 heads: float32 (1, n, 768) → the same shape."""
         q, k, v = (part(x).reshape(1, -1, self.heads, self.width).transpose(1, 2) for part in (self.q, self.k, self.v))
         share = (q @ k.transpose(2, 3) * self.width**-0.5).softmax(-1)
         mixed: Tensor = self.out((share @ v).transpose(1, 2).reshape(1, -1, self.heads * self.width))

@@ -296,7 +296,7 @@ class OnnxSegment(Segment):
         return values["waveform"][0]
 
     def wave(self, z: Any, pitch: Pitch | None, first: int, last: int) -> Samples:
-        """The samples of frames first … last of the waveform that `latent` returned."""
+        """The samples of the frames first … last − 1 of the waveform that `latent` returned: float32 (samples,)."""
         upp = self.synthesizer.upp
         full = self.record("waveform.segment.full", z)
         segment: Samples = self.record("waveform.segment", full[first * upp : max(last, first) * upp])

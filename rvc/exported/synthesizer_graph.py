@@ -86,7 +86,7 @@ class EncoderBlock(nn.Module):
         return normed
 
     def attend(self, x: Tensor) -> Tensor:
-        """Attention of 2 heads; frames up to 10 apart have a learned relative position."""
+        """Attention of 2 heads, float32 (1, p, 192) → same shape; frames up to 10 apart have learned relative positions."""
         q, k, v = (part(x)[0].reshape(-1, self.heads, self.width).transpose(0, 1) for part in self.parts())
         q = q / math.sqrt(self.width)
         score = q @ k.transpose(1, 2) + self.to_absolute(q @ self.relative_key.t())
@@ -233,7 +233,7 @@ class ResBlock(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """LeakyReLU and a convolution, once or twice, added to the input; for each dilation."""
+        """Add one or two convolutions with LeakyReLU to the input for each dilation: float32 (1, C, n) → same shape."""
         for chain in self.chains:
             y = x
             for layer in chain:  # type: ignore[attr-defined]
@@ -297,7 +297,11 @@ class SynthesizerGraph(nn.Module):
         self.cut, self.resize = scripted(slice_time), scripted(resize_linear)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The inputs of `example_inputs`, in that order."""
+        """Compute the graph's outputs, in the order of `interface.synthesizer_outputs`.
+
+        Args:
+            inputs: the inputs of `example_inputs`, in that order, with their shapes and dtypes.
+        """
         if self.source is None:
             content, speaker, noise_z, skip_head, return_length, resized_length = inputs
             coarse = hz = noise_source = None

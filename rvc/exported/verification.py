@@ -99,7 +99,15 @@ def compare_without_f0(
 
 
 def compare(own: dict[str, npt.NDArray[Any]], other: dict[str, npt.NDArray[Any]], precision: str) -> list[StageError]:
-    """The error of each tensor, relative to the RMS of `own`; of whole numbers, the share that differs."""
+    """Compare two conversions tensor by tensor.
+
+    Args:
+        own, other: name → array of each tensor, of rvc's networks and of the exported folder.
+        precision: a key of `LIMITS`.
+    Returns:
+        For each tensor the RMS of the difference divided by the RMS of `own`, and the limit; for whole numbers the
+        share that differs. Infinity where `other` lacks the tensor or has it in another shape.
+    """
     errors = []
     for name, expected in own.items():
         if any(part in name for part in IGNORED):

@@ -35,7 +35,7 @@ def hz_to_mel(hz: float, scale: Scale) -> float:
 
 
 def mel_to_hz(mels: npt.NDArray[np.float64], scale: Scale) -> npt.NDArray[np.float64]:
-    """The inverse of `hz_to_mel`, element by element."""
+    """The inverse of `hz_to_mel` for each element: float64 mel values of any shape → Hz, of the same shape."""
     if scale == "htk":
         return np.asarray(700.0 * (10.0 ** (mels / 2595.0) - 1.0))
     return np.where(mels < 15.0, mels * (200.0 / 3), 1000.0 * np.exp(math.log(6.4) / 27.0 * (mels - 15.0)))

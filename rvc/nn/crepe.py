@@ -85,7 +85,7 @@ class SpectralConv:
         )  # (frequency, in, out)
 
     def __call__(self, frames: Tensor) -> Tensor:
-        """Convolve."""
+        """Convolve: float32 (batch, steps, in channels) → float32 (batch, steps, out channels)."""
         spectrum = torch.fft.rfft(frames, n=self.size, dim=1).transpose(0, 1)
         product = torch.bmm(spectrum, self.spectrum)
         back = torch.fft.irfft(product, n=self.size, dim=0)[self.start : self.start + self.steps]

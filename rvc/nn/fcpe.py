@@ -52,7 +52,7 @@ class Fcpe:
 
     @torch.no_grad()
     def salience_pieces(self, mel: Frames) -> Iterator[Tensor]:
-        """`salience` piece by piece, in the order of time."""
+        """Yield the result of `salience` in pieces of at most `PIECE` frames, in time order: float32 (frames, 360)."""
         frames = convolve_width_3(self.first, mel)
         self.normalize_groups(frames)
         frames = convolve_width_3(self.second, frames)

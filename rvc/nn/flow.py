@@ -59,7 +59,14 @@ class Coupling:
         return x
 
     def gated(self, h: Tensor, g: Tensor) -> Tensor:
-        """Three gated convolutions (WaveNet): each adds to the output and, except the last, to the next one's input."""
+        """Three gated convolutions (WaveNet); each adds to the output and, except the last, to the next one's input.
+
+        Args:
+            h: float32 (p, hidden), which is changed.
+            g: float32 (2 · hidden · 3,), the speaker's part of each convolution's input.
+        Returns:
+            float32 (p, hidden).
+        """
         out: Tensor | None = None
         for l, (into, res_skip) in enumerate(zip(self.into, self.res_skip, strict=True)):
             a = into.same(h.to(into.signal_dtype)).float().add_(g[2 * self.hidden * l : 2 * self.hidden * (l + 1)])

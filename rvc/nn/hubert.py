@@ -130,7 +130,7 @@ class WeightReader:
         return self.product(weight, torch.cat([self.plain(f"{name}.bias") for name in names]))
 
     def product(self, weight: Tensor, bias: Tensor | None, **options: int) -> Dense:
-        """A matrix product with a weight of the file; `options` are keyword arguments of Dense."""
+        """A matrix product with a weight (out, in) of the file; `options` are keyword arguments of Dense."""
         result = Dense(
             aligned(weight).to(self.device, torch.float32), bias, self.dtype, **{"terms": self.terms, **options}
         )

@@ -162,7 +162,14 @@ def file_name(name: str) -> str:
 
 
 def config_from_tensors(weights: Mapping[str, Tensor], source: str) -> HubertConfig:
-    """The sizes, from the shapes of translated tensors; heads have 64 channels, strides are HuBERT-base's."""
+    """The sizes of a HuBERT from the shapes of its tensors; heads have 64 channels, strides are HuBERT-base's.
+
+    Args:
+        weights: the tensors, under the names of `translate`.
+        source: the name of the file, for messages.
+    Raises:
+        BadCheckpoint: a tensor is missing, or a convolution has another kernel size than HuBERT's.
+    """
     needed = ("front.0.weight", "projection.weight", "position.v", "layers.0.wide.weight")
     missing = [name for name in needed if name not in weights]
     if missing:

@@ -169,7 +169,15 @@ class UNetStream:
             release_library_code()
 
     def descend(self, image: Tensor, levels: range, last: bool) -> Tensor:
-        """Run encoder levels, each of which halves both axes and queues its output for the decoder."""
+        """Run encoder levels, each of which halves frames and bands and queues its output for the decoder.
+
+        Args:
+            image: float32 (1, C, frames, bands), the next piece.
+            levels: the numbers of the levels, 0 for the first.
+            last: whether the piece is the last one.
+        Returns:
+            The image after k levels, with frames / 2^k and bands / 2^k; frames that need later input are held back.
+        """
         for i in levels:
             image = run_piecewise(self.down[i], image, last)
             self.skips[i].put(image)
@@ -177,7 +185,12 @@ class UNetStream:
         return image
 
     def ascend(self, image: Tensor, levels: range, last: bool) -> Tensor:
-        """Run decoder levels, each of which doubles both axes and concatenates the encoder's output."""
+        """Run decoder levels, each of which doubles frames and bands and concatenates the encoder's output.
+
+        Args:
+            image, last: as in `descend`.
+            levels: the numbers of the levels, 0 for the deepest.
+        """
         for i in levels:
             image = self.rise[i](image, last)
             skip = self.skips[LEVELS - 1 - i].take(image.shape[2])
@@ -292,7 +305,7 @@ def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def level(weights: Mapping[str, Tensor], name: str, policy: WeightPolicy = RESIDENT) -> list[Step]:
-    """The four blocks of a level."""
+    """The four residual blocks of a level; `name` is the beginning of their tensors' names in `weights`."""
     return [policy.hold(partial(Block, weights, f"{name}.{b}", policy)) for b in range(BLOCKS)]
 
 
@@ -304,14 +317,14 @@ def piecewise(blocks: list[Step], as_one: bool = False) -> list[PiecewiseFunctio
 
 
 def chain(blocks: list[Step], image: Tensor) -> Tensor:
-    """Run one block after the other."""
+    """Run one block after the other on an image, float32 (1, C, frames, bands)."""
     for block in blocks:
         image = block(image)
     return image
 
 
 def run_piecewise(parts: list[PiecewiseFunction], image: Tensor, last: bool) -> Tensor:
-    """Run one piecewise function after the other over a piece."""
+    """Run one piecewise function after the other on a piece, float32 (1, C, frames, bands); `last` as in `descend`."""
     for part in parts:
         image = part(image, last)
     return image
@@ -380,16 +393,17 @@ def expected_shapes(base: int = 16, into: int = 384, hidden: int = 256) -> dict[
 
 
 def check(weights: Mapping[str, Tensor]) -> None:
-    """Refuse anything but a complete RMVPE, listing what is missing, unexpected or of another shape.
+    """Check that tensors are those of a complete RMVPE.
 
-    raises  : BadCheckpoint
+    Raises:
+        BadCheckpoint: tensors are missing, unexpected or of another shape; the message lists them.
     """
     base, hidden = 16, 256
     if "cnn.weight" in weights and weights["cnn.weight"].ndim == 4:
         base = weights["cnn.weight"].shape[1]
     if "fc.0.gru.weight_hh_l0" in weights and weights["fc.0.gru.weight_hh_l0"].ndim == 2:
         hidden = weights["fc.0.gru.weight_hh_l0"].shape[1]
-    # Counters of training, of any shape or none, are read by nobody.
+    # The counters that training writes are not read, so that their shapes and presence do not matter.
     complete = expected_shapes(base, hidden=hidden)
     shapes = {name: shape for name, shape in complete.items() if not name.endswith(COUNTER)}
     weights = {name: tensor for name, tensor in weights.items() if not name.endswith(COUNTER)}

@@ -24,7 +24,7 @@ from rvc.errors import BadInput, MissingExtra, RvcError
 TRIES = 3  # times that a task is started, the first included, where its worker process ends
 MOST_WORKERS = 256  # largest accepted number of worker processes; a choice
 IN_FLIGHT = 1000  # tasks that Dask's scheduler holds at once; each costs it about 1 kB and some bookkeeping
-DIED = f"its worker process ended {TRIES} times; is the memory sufficient?"
+WORKER_ENDED = f"its worker process ended {TRIES} times; is the memory sufficient?"
 
 Function = Callable[[Any], Any]
 
@@ -82,7 +82,7 @@ class Processes:
                         if attempt < TRIES:
                             waiting.append((place, attempt + 1))
                         else:
-                            yield Outcome(place, error=DIED)
+                            yield Outcome(place, error=WORKER_ENDED)
                         continue
                     idle.append((pipe, process))
                     yield outcome
@@ -146,8 +146,8 @@ class Dask:
                     if failure is None:
                         yield future.result()
                     else:
-                        died = isinstance(failure, library.scheduler.KilledWorker)
-                        yield Outcome(place, error=DIED if died else error_sentence(failure))
+                        is_killed = isinstance(failure, library.scheduler.KilledWorker)
+                        yield Outcome(place, error=WORKER_ENDED if is_killed else error_sentence(failure))
                     for pair in islice(numbered, 1):
                         completed.add(submit(pair))
             finally:

@@ -15,7 +15,7 @@ from rvc.realtime.dsp.sola import ramp
 
 
 def shift(ring: Samples, by: int) -> None:
-    """Move a ring's samples `by` places towards its start; the last `by` places are overwritten by the caller."""
+    """Move a ring's samples, (samples,), `by` places towards its start; the caller then overwrites the last `by`."""
     ring[:-by] = ring[by:]
 
 

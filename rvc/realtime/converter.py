@@ -153,7 +153,11 @@ class BlockConverter:
     def replay_synthesis(
         self, content: torch.Tensor, pitch: Pitch | None, formant: FormantShift, context: BlockContext
     ) -> torch.Tensor:
-        """The result of `synthesize`, from recorded kernels; every input is copied to the device first."""
+        """The result of `synthesize`, from a replayed CUDA graph; every input is copied to the device first.
+
+        Args:
+            content, pitch, formant, context: as in `synthesize`.
+        """
         flow_head, dec_head = heads(self.sizes.skip_head)
         net, head = context.models.voice.synthesizer, self.sizes.skip_head
         generation = context.models.profile.generation

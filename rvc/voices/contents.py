@@ -168,7 +168,7 @@ def unpack_metadata(texts: Mapping[str, str], path: Path) -> dict[str, Any]:
     """The inverse of `pack_metadata`, and the metadata of huggingface-hub-rvc; none for a plain state dict.
 
     Raises:
-        BadCheckpoint: a text that should be JSON is none.
+        BadCheckpoint: a text that should be JSON is not JSON.
     """
     if texts.get("format") == FORMAT:
         return {key: checkpoint.parse_json(text, path, key) for key, text in texts.items() if key != "format"}

@@ -121,7 +121,7 @@ def _other(path: Path, kind: recognizers.Recognizer) -> Report:
 
 
 def parameters(tensors: Mapping[str, Tensor]) -> dict[str, int]:
-    """Count the numbers in each module (the first part of a tensor's name), and in all under `total`."""
+    """The number of parameters by module (the first part of a tensor's name), and of all modules under `total`."""
     counts: Counter[str] = Counter()
     for name, tensor in tensors.items():
         counts[name.split(".")[0]] += tensor.numel()

@@ -119,7 +119,7 @@ def sha256(path: str | Path) -> str:
 
 
 def tensors(content: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Every tensor in nested dictionaries and lists, with the path to it, joined by dots, as its name."""
+    """Yield (name, tensor) for every tensor in nested dictionaries and lists; the name is its path, joined by dots."""
     if isinstance(content, Tensor):
         yield prefix, content
     elif isinstance(content, dict):

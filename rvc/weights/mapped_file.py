@@ -39,7 +39,11 @@ class MappedTensors(dict[str, Tensor]):
         self.mapping = mapping
 
     def renamed(self, tensors: Mapping[str, Tensor]) -> MappedTensors:
-        """These tensors, views of the same file, as a new mapping of names."""
+        """A mapping of other names to tensors of this file, which keeps the file mapped.
+
+        Args:
+            tensors: new name → tensor of this mapping or a view of one.
+        """
         return MappedTensors(tensors, self.mapping)
 
     def release_pages(self) -> None:
@@ -63,12 +67,16 @@ def map_file(path: Path) -> tuple[Tensor, mmap.mmap]:
 
 
 def aligned(tensor: Tensor) -> Tensor:
-    """A tensor at an address that is a multiple of the size of its numbers: itself, or a copy."""
+    """The tensor itself where its address is a multiple of its element size; else a copy."""
     return tensor if tensor.data_ptr() % tensor.element_size() == 0 else tensor.clone()
 
 
 def read_safetensors(path: Path) -> MappedTensors:
-    """The tensors of a safetensors file; raises BadCheckpoint when it is damaged or no safetensors file."""
+    """Map the tensors of a safetensors file into memory.
+
+    Raises:
+        BadCheckpoint: the file is damaged or not a safetensors file.
+    """
     try:
         content, mapping = map_file(path)
         (length,) = struct.unpack("<Q", bytes(content[:8].numpy()))

@@ -16,7 +16,10 @@ DIRECTIONS = {"weight_v": 0, "position.v": 2}
 
 
 def is_finite(tensor: Tensor) -> bool:
-    """Whether a tensor holds neither NaN nor infinity. A finite sum, which is fast, shows that in one pass."""
+    """Whether a tensor of any shape and dtype holds neither NaN nor infinity.
+
+    A finite sum proves it in one pass; only a sum that is not finite needs the test of every element.
+    """
     if not tensor.is_floating_point():
         return True
     return bool(torch.isfinite(tensor.sum(dtype=torch.float32)) or torch.isfinite(tensor).all())
@@ -26,8 +29,8 @@ def fault(name: str, tensor: Tensor) -> str | None:
     """Why a tensor makes each result NaN, as a phrase that follows its name in a message; None where it does not.
 
     Args:
-        name: the tensor's name, by which directions of weight norm are known.
-        tensor: its numbers, of any type.
+        name: the tensor's name; its end shows whether it is the direction of a weight norm (`DIRECTIONS`).
+        tensor: the tensor, of any shape and dtype.
     """
     if not is_finite(tensor):
         return "holds NaN or infinity"

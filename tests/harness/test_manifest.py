@@ -267,11 +267,11 @@ EDITS: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     (partial, "the run is stated as 'partial', and its cells give 'differs'"),
     (case_passes, "small is stated as 'pass', and its cells give 'differs'"),
     (cell_passes, "small seg0.flow.z (isolated relative_rms) is stated as 'close', and 1 of "),
-    (limit_is_wider, "small seg0.flow.z (isolated relative_rms) has the limit 10, which is none of the limits of the"),
+    (limit_is_wider, "small seg0.flow.z (isolated relative_rms) has the limit 10, which is not one of the limits of"),
     (cell_is_explained, "small seg0.flow.z (isolated relative_rms) is stated as 'explained' without a decision"),
     (cell_is_waived, "small seg0.flow.z (isolated relative_rms) is waived, and no waiver has that reason"),
     (failures_are_removed, "the counts of small are not those of its cells"),
-    (stage_is_unknown, "small has the stage 'nonsense', which is none of RVC"),
+    (stage_is_unknown, "small has the stage 'nonsense', which is not a stage of RVC"),
     (exit_code, "the exit code is stated as 0, and its cells give 1"),
 ]
 

@@ -187,7 +187,7 @@ def test_damaged_files_of_a_device_are_named(goldens: Path, tmp_path: Path) -> N
     )
     table["seg0.waveform.segment"]["dtype"] = "float8"
     (place / "outputs.json").write_text(json.dumps(table))
-    with pytest.raises(ProtocolError, match="the dtype 'float8' is none of float32, float64, int64, int32, int16"):
+    with pytest.raises(ProtocolError, match="the dtype 'float8' is not one of float32, float64, int64, int32, int16"):
         OutputFolder(folder).run_stage(case, stage, "seg0.", inputs)
     (place / "answer.json").write_text("no JSON")
     with pytest.raises(ProtocolError) as answer:

@@ -123,7 +123,7 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "another dtype": (
         lambda here: a_map(here, f'{ROW}from = "a"\nto = "f0.hz"\ndtype = "int4"'),
-        "{}/a.toml: dtype = int4 of f0.hz is none of float32, float64, int16, int64",
+        "{}/a.toml: dtype = int4 of f0.hz is not one of float32, float64, int16, int64",
     ),
     "axes twice": (
         lambda here: a_map(here, f'{ROW}from = "a"\nto = "f0.hz"\ntranspose = [0, 0]'),
@@ -186,7 +186,7 @@ def test_a_refusal_has_its_whole_text(name: str, tmp_path: Path) -> None:
     [
         (
             ["compare", "a.wav", "b.npy"],
-            "a.wav is a sound and b.npy is none; compare two sounds, or two dumps",
+            "a.wav is a sound and b.npy is not; compare two sounds, or two dumps",
         ),
         (
             ["compare", "a.wav", "a.wav", "--stage", "flow"],

@@ -42,6 +42,6 @@ MERGES = [call for kind in KINDS for call in calls("merge", kind)]
 @pytest.mark.parametrize("call", MERGES, ids=lambda call: f"{call['kind']}-{call['ratio']}")
 def test_a_merged_voice_equals_the_webuis(call, tmp_path):
     first = voices.make_voice(call["kind"])
-    second = exported_models.cousin(call["kind"], tmp_path, call["speakers"])
+    second = exported_models.second_voice(call["kind"], tmp_path, call["speakers"])
     merge(first, second, tmp_path / "merged.pth", call["ratio"], info=call["info"])
     assert exported_models.summary(tmp_path / "merged.pth") == call["written"]

@@ -152,10 +152,10 @@ class RealtimeStages:
 
     def rt_enc_p(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
         """rt.enc_p."""
-        caught: dict[str, Any] = {}
+        recorded: dict[str, Any] = {}
 
         def stop(_module: Any, _arguments: Any, output: Any) -> None:
-            caught.update({prefix + "enc_p.m": snapshot(output[0]), prefix + "enc_p.logs": snapshot(output[1])})
+            recorded.update({prefix + "enc_p.m": snapshot(output[0]), prefix + "enc_p.logs": snapshot(output[1])})
             raise Stopped
 
         handle = loop.net.enc_p.register_forward_hook(stop)
@@ -163,7 +163,7 @@ class RealtimeStages:
             self._synthesized(loop, prefix, inputs)
         finally:
             handle.remove()
-        return caught
+        return recorded
 
     def rt_flow(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
         """rt.flow."""
@@ -195,10 +195,10 @@ class RealtimeStages:
 
     def _loop_until_flow(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Array]:
         """What the flow is called with, where the encoder answers with the given prior, or with zeros."""
-        caught: dict[str, Array] = {}
+        recorded: dict[str, Array] = {}
 
         def stop(_module: Any, arguments: Any, named: Any) -> None:
-            caught.update(z_p=snapshot(arguments[0]), g=snapshot(named["g"] if "g" in named else arguments[2]))
+            recorded.update(z_p=snapshot(arguments[0]), g=snapshot(named["g"] if "g" in named else arguments[2]))
             raise Stopped
 
         zeros = np.zeros((1, LATENTS, 16), np.float32)
@@ -212,7 +212,7 @@ class RealtimeStages:
                 self._synthesized(loop, prefix, {})
         finally:
             handle.remove()
-        return caught
+        return recorded
 
     def _synthesized(self, loop: Loop, prefix: str, inputs: Arrays) -> Any:
         """The waveform of the synthesizer, (1, 1, samples), called by the loop but with given content, coarse and hz.

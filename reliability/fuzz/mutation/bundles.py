@@ -17,7 +17,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(data: bytes) -> dict[str, bytes]:
-    """The files of an input; empty where it is none."""
+    """The files of an input; empty where the input is no bundle."""
     try:
         (length,) = struct.unpack("<I", data[:4])
         sizes = json.loads(data[4 : 4 + length])

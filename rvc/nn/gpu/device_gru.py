@@ -22,13 +22,18 @@ class DeviceGru:
         self.directions = [one_direction(weights, suffix) for suffix in ("", "_reverse")]
 
     def __call__(self, frames: Tensor) -> Tensor:
-        """Run both directions; nothing is copied to main memory."""
+        """Run both directions: float32 (frames, in) → (frames, 2 · hidden). Nothing is copied to main memory."""
         forwards, backwards = self.directions
         return torch.cat((run(forwards, frames), run(backwards, frames.flip(0)).flip(0)), 1)
 
 
 def one_direction(weights: Mapping[str, Tensor], suffix: str) -> nn.GRU:
-    """One direction as torch's layer; its weights lie in one piece of memory, as cuDNN wants them."""
+    """One direction as torch's layer. Its weights are adjacent in memory, as cuDNN requires.
+
+    Args:
+        weights: the tensors of RMVPE, by name.
+        suffix: "" for the forward direction, "_reverse" for the other.
+    """
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     tensors = {f"{name}_l0": weights[f"fc.0.gru.{name}_l0{suffix}"].to(torch.float32) for name in names}
     hidden, into = tensors["weight_hh_l0"].shape[1], tensors["weight_ih_l0"].shape[1]

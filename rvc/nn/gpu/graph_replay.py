@@ -21,11 +21,18 @@ class Recorder(Protocol):
     """Records the kernels of a function."""
 
     def __call__(self, run: Callable[[], Tensor], device: torch.device) -> tuple[Tensor, Callable[[], None]]:
-        """The result's memory, and a function that computes it again from the inputs' present values."""
+        """Run a function and record what it computes.
+
+        Args:
+            run: computes a tensor of inputs that stay at the same addresses.
+            device: where `run` computes.
+        Returns:
+            The result, and a function that computes it again, into the same memory, from the inputs' present values.
+        """
 
 
 def cuda_graph(run: Callable[[], Tensor], device: torch.device) -> tuple[Tensor, Callable[[], None]]:
-    """Capture a function as a CUDA graph on a device."""
+    """A `Recorder` that captures the function as a CUDA graph."""
     with torch.cuda.device(device):
         return _captured(run)
 

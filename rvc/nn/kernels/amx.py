@@ -198,7 +198,11 @@ class SplitProduct:
 
 
 def require_frames(name: str, x: Tensor, count: int, channels: int) -> None:
-    """Raise ValueError unless the kernels can read this tensor, of which they get the address alone."""
+    """Check a tensor before its address is passed to the kernels, which check nothing.
+
+    Raises:
+        ValueError: the tensor is not float32 (count, channels) in main memory with adjacent channels.
+    """
     if x.dtype != torch.float32 or x.shape != (count, channels) or x.stride(1) != 1 or not x.is_cpu:
         raise ValueError(
             f"{name} must be float32 ({count}, {channels}) with adjacent channels, not {x.dtype} "

@@ -74,7 +74,7 @@ def zero_frames(signal: Signal, first: int, last: int) -> None:
 
 
 def map_signals(function: Callable[..., Tensor], *signals: Signal) -> Signal:
-    """A function of frames, applied to signals that are paired alike."""
+    """Apply a function of tensors to the corresponding tensors of several signals, which have the same pairs."""
     first = signals[0]
     if isinstance(first, Tensor):
         return function(*signals)

@@ -55,7 +55,7 @@ class FrameQueue:
         self.waiting.append(frames)
 
     def take(self, count: int) -> Tensor:
-        """Remove and return the next `count` frames, which must have been put."""
+        """Remove and return the next `count` frames, (1, C, count, width); at least as many must have been put."""
         taken: list[Tensor] = []
         while count > 0:
             frames = self.waiting.pop(0)

@@ -42,20 +42,20 @@ class FrameRange:
 
 
 def slice_range(x: Tensor, inputs: FrameRange, outputs: FrameRange) -> Tensor:
-    """The frames `outputs` of x, which holds the frames `inputs`; no copy."""
+    """The frames `outputs` of x (frames, channels), which holds the frames `inputs`; a view."""
     assert inputs.start <= outputs.start <= outputs.end <= inputs.end
     return x[outputs.start - inputs.start : outputs.end - inputs.start]
 
 
 def slice_padded(x: Tensor, outputs: FrameRange) -> Tensor:
-    """The frames `outputs` of x, which holds all frames of a layer, with zeros beyond the layer's ends."""
+    """The frames `outputs` of x (length, channels), which holds all frames of a layer; beyond its ends, zeros."""
     inside = x[max(outputs.start, 0) : max(min(outputs.end, outputs.length), 0)]
     before = min(max(-outputs.start, 0), len(outputs))
     return F.pad(inside.contiguous(), (0, 0) * (x.dim() - 1) + (before, len(outputs) - len(inside) - before))
 
 
 def zero_beyond_ends(x: Tensor, frames: FrameRange) -> Tensor:
-    """Set the frames of x beyond the layer's true ends to zero in place, and return x."""
+    """Set the frames of x (frames, channels) beyond the layer's true ends to zero in place, and return x."""
     if frames.start < 0:
         x[: -frames.start] = 0
     if frames.end > frames.length:

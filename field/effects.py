@@ -68,7 +68,7 @@ def _sizes(row: Json, golden: store.Case, alone: Mapping[str, Array], chain: Map
 
 
 def size(kind: TensorKind, expected: Array, value: Array) -> str:
-    """The error of one tensor in words; "" where both are equal."""
+    """The error of one tensor, two arrays of any shape, in words; "" where both are equal."""
     if expected.shape != value.shape:
         return f"{list(value.shape)} in place of {list(expected.shape)} values"
     if np.array_equal(expected, value):

@@ -45,7 +45,7 @@ class Lacks(Exception):
 
 
 class Exports:
-    """The exported voices of a folder; the last one that was opened stays open."""
+    """The exported voices of a folder. The voice that was opened last stays open."""
 
     def __init__(self, root: Path, runtime: str) -> None:
         self.root, self.runtime = root, runtime
@@ -107,7 +107,10 @@ def options(case: dict[str, Any]) -> Options:
 
 
 class Stages:
-    """The stages of one case, each run alone."""
+    """The stages of one case, each run alone.
+
+    Methods return full name → tensor, with the shapes and dtypes of docs/spec/00 §0.3.
+    """
 
     def __init__(self, voice: Voice, case: dict[str, Any], inputs: Tensors, prefix: str, frames: int = 0) -> None:
         self.frames = frames  # frames of the file or the segment, as the request states them
@@ -176,18 +179,18 @@ class Stages:
         return {self.prefix + name: value}
 
     def cuts(self) -> Tensors:
-        """segment.cuts, and quiet.profile of audio that is cut."""
+        """Compute `segment.cuts`, and `quiet.profile` of audio that is cut."""
         profile, cuts = signal.cut_points(self.inputs["highpassed"], self.window)
         return {"segment.cuts": cuts} | ({} if profile is None else {"quiet.profile": profile})
 
     def finished(self) -> Tensors:
-        """f0.hz and f0.coarse."""
+        """Compute `f0.hz` and `f0.coarse`."""
         raw = self.inputs["f0.filled"] if "f0.filled" in self.inputs else self.inputs["f0.raw"]
         self.conversion.finish_f0(raw, self.frames or len(raw))
         return {name: self.made[name] for name in ("f0.hz", "f0.coarse")}
 
     def features(self) -> Tensors:
-        """hubert.features."""
+        """Compute `hubert.features`."""
         return self.named("hubert.features", self.voice.features(self.local("audio")))
 
     def index(self) -> retrieval.Index:
@@ -197,30 +200,30 @@ class Stages:
         return self.voice.index
 
     def search(self) -> Tensors:
-        """retrieval.distances and retrieval.ids."""
+        """Compute `retrieval.distances` and `retrieval.ids`."""
         distances, ids = self.index().search(self.local("hubert.features")[0])
         return self.named("retrieval.distances", distances) | self.named("retrieval.ids", ids)
 
     def mean(self) -> Tensors:
-        """retrieval.mean."""
+        """Compute `retrieval.mean`."""
         made = retrieval.mean(self.local("retrieval.weights"), self.local("retrieval.ids"), self.index())
         return self.named("retrieval.mean", made)
 
     def blend(self) -> Tensors:
-        """retrieval.blended."""
+        """Compute `retrieval.blended`."""
         mean = self.local("retrieval.mean")
         shares = np.ones((len(mean), 1), np.float32)
         features = self.local("hubert.features")
         return self.named("retrieval.blended", retrieval.blend(features, mean, self.conversion.index_rate, shares))
 
     def upsample(self) -> Tensors:
-        """content.upsampled."""
+        """Compute `content.upsampled`."""
         blended = self.prefix + "retrieval.blended"
         source = self.inputs[blended] if blended in self.inputs else self.local("hubert.features")
         return self.named("content.upsampled", np.repeat(source, 2, axis=1))
 
     def mix(self) -> Tensors:
-        """waveform.rmsmixed."""
+        """Compute `waveform.rmsmixed`."""
         floor = self.constants["loudness"]["floor"]
         concat, highpassed = self.inputs["waveform.concat"], self.inputs["highpassed"]
         mixed = signal.mix_loudness(concat, highpassed, self.conversion.rate, self.conversion.mix, floor)

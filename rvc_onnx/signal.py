@@ -195,7 +195,7 @@ def mix_loudness(waveform: Samples, highpassed: Signal, rate: int, mix: float, f
 
 
 def resample(waveform: Samples, source: int, target: int) -> Samples:
-    """Resample float32 (M,) from `source` to `target` Hz, (⌈M·target/source⌉,), with soxr's HQ filter, as librosa does."""
+    """Resample with soxr's HQ filter, as librosa does: float32 (M,) at `source` Hz → (⌈M·target/source⌉,)."""
     import soxr
 
     length = math.ceil(len(waveform) * (target / source))

@@ -23,7 +23,11 @@ _OF_VOICE = "content.upsampled content.protected spk.g enc_p z_p flow nsf genera
 
 
 class MlxRvc:
-    """Its conversion does not pad the input, so that no tensor after `audio16k` has the frames of a golden."""
+    """The stages of mlx-rvc, each run alone.
+
+    Its conversion does not pad the input, so that no tensor after `audio16k` has the frames of a golden. A method
+    `stage_NAME` takes a segment's prefix and the stage's inputs, and returns its tensors by full name.
+    """
 
     name, version, chain, profiles = "mlx-rvc", "f266335", False, ("webui-2026",)
     stages = ("audio16k", *_OF_F0.split(), *_OF_CONTENT.split(), *_OF_VOICE.split())
@@ -64,7 +68,7 @@ class MlxRvc:
     # ---- the pipeline
 
     def stage_audio16k(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """audio16k: the array that its content features are computed of."""
+        """Compute the stage `audio16k`: the array that its content features are computed of."""
         recorded: dict[str, Any] = {}
 
         def stop(audio: Array) -> Any:
@@ -84,7 +88,7 @@ class MlxRvc:
             self.pipe.convert("input.wav", "output.wav", options["speaker"], options["transpose"], index_path=None)
 
     def stage_hubert_features(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """hubert.features: of mlx-contentvec, whose adapter converts the weights."""
+        """Compute the stage `hubert.features`: of mlx-contentvec, whose adapter converts the weights."""
         if self.contentvec is None:
             hubert = Path(self.case["files"]["hubert"]) / "model.safetensors"
             self.contentvec = sibling("mlx-contentvec")["MlxContentvec"]()._loaded(hubert)
@@ -92,7 +96,7 @@ class MlxRvc:
             return {prefix + "hubert.features": self.pipe._extract_contentvec(inputs[prefix + "audio"][0])}
 
     def stage_f0_raw(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """f0.raw: harvest, or mlx-rmvpe, whose adapter converts the weights."""
+        """Compute the stage `f0.raw`: harvest, or mlx-rmvpe, whose adapter converts the weights."""
         method = self.case["options"]["f0_method"]
         if method not in ("harvest", "rmvpe"):
             raise Lacks(f"it has no F0 method {method}")
@@ -102,16 +106,16 @@ class MlxRvc:
             return {"f0.raw": self.pipe._extract_f0(inputs["padded"].astype(np.float32), 0, method)[0]}
 
     def stage_f0_filled(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """f0.filled: a curve that is not transposed."""
+        """Compute the stage `f0.filled`: a curve that is not transposed."""
         raw = inputs["f0.raw"]
         return {"f0.filled": self._curve(raw, 0)[0].astype(raw.dtype)}
 
     def stage_f0_hz(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """f0.hz."""
+        """Compute the stage `f0.hz`."""
         return {"f0.hz": self._shifted(inputs)[0][None]}
 
     def stage_f0_coarse(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """f0.coarse."""
+        """Compute the stage `f0.coarse`."""
         return {"f0.coarse": self._shifted(inputs)[1][None]}
 
     def _shifted(self, inputs: Arrays) -> tuple[Array, Array]:
@@ -128,18 +132,18 @@ class MlxRvc:
     # ---- retrieval
 
     def stage_retrieval_search(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """retrieval.search."""
+        """Compute the stage `retrieval.search`."""
         made = self._blend(inputs[prefix + "hubert.features"], self._index())
         return {prefix + "retrieval.distances": made["distances"], prefix + "retrieval.ids": made["indices"]}
 
     def stage_retrieval_weights(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """retrieval.weights."""
+        """Compute the stage `retrieval.weights`."""
         distances, index = inputs[prefix + "retrieval.distances"], self._index()
         index.index = GivenNeighbors(distances, np.zeros(distances.shape, np.int64))
         return {prefix + "retrieval.weights": self._blend(self._zeros(index, len(distances)), index)["weights"]}
 
     def stage_retrieval_mean(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """retrieval.mean, of distances that give the weights."""
+        """Compute the stage `retrieval.mean`, of distances that give the weights."""
         weights, index = inputs[prefix + "retrieval.weights"], self._index()
         with np.errstate(divide="ignore"):
             distances = (1 / np.sqrt(weights)).astype(np.float32)
@@ -147,7 +151,7 @@ class MlxRvc:
         return {prefix + "retrieval.mean": self._blend(self._zeros(index, len(weights)), index)["blended"]}
 
     def stage_retrieval_blended(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """retrieval.blended."""
+        """Compute the stage `retrieval.blended`."""
         mean, features = inputs[prefix + "retrieval.mean"], inputs[prefix + "hubert.features"]
         index = self._index()
         index.index, index.features = answers_mean(mean), mean
@@ -170,13 +174,13 @@ class MlxRvc:
     # ---- what the synthesizer gets
 
     def stage_content_upsampled(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """content.upsampled: the content that the synthesizer gets, with an F0 of 10 ms frames."""
+        """Compute the stage `content.upsampled`: the content that the synthesizer gets, with an F0 of 10 ms frames."""
         features = inputs.get(prefix + "retrieval.blended", inputs.get(prefix + "hubert.features"))
         assert features is not None
         return {prefix + "content.upsampled": self._content(features, np.ones(2 * features.shape[1], np.float32))}
 
     def stage_content_protected(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """content.protected: the content that the synthesizer gets for content of 10 ms frames."""
+        """Compute the stage `content.protected`: the content that the synthesizer gets for content of 10 ms frames."""
         made = self._content(inputs[prefix + "content.upsampled"], inputs["f0.hz"][0])
         return {prefix + "content.protected": made}
 
@@ -197,27 +201,27 @@ class MlxRvc:
     # ---- the synthesizer
 
     def stage_spk_g(self, prefix: str, _inputs: Arrays) -> dict[str, Any]:
-        """spk.g."""
+        """Compute the stage `spk.g`."""
         return {prefix + "spk.g": self._until_flow(prefix, {})[1]}
 
     def stage_enc_p(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """enc_p."""
+        """Compute the stage `enc_p`."""
         content, coarse = inputs[prefix + "content.protected"], inputs["f0.coarse"].astype(np.int32)
         lengths = self.mlx.array([content.shape[1]])
         mean, deviation, _ = self.net.enc_p(self.mlx.array(content), self.mlx.array(coarse), lengths)
         return {prefix + "enc_p.m": np.array(mean), prefix + "enc_p.logs": np.array(deviation)}
 
     def stage_z_p(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """z_p."""
+        """Compute the stage `z_p`."""
         return {prefix + "z_p": self._until_flow(prefix, inputs)[0]}
 
     def stage_flow(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """flow."""
+        """Compute the stage `flow`."""
         z_p, g = self.mlx.array(inputs[prefix + "z_p"]), self.mlx.array(inputs[prefix + "spk.g"])
         return {prefix + "flow.z": np.array(self.net.flow(z_p, self.mlx.ones((1, 1, z_p.shape[2])), g=g, reverse=True))}
 
     def stage_nsf(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """nsf."""
+        """Compute the stage `nsf`."""
         module, recorded = self.net.dec.m_source, []
         sine = module.l_sin_gen
 
@@ -231,7 +235,7 @@ class MlxRvc:
         return {prefix + "nsf.sine": recorded[0], prefix + "nsf.source": source.transpose(0, 2, 1)}
 
     def stage_generator(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """generator."""
+        """Compute the stage `generator`."""
         z, g = self.mlx.array(inputs[prefix + "flow.z"]), self.mlx.array(inputs[prefix + "spk.g"])
         source = self.mlx.array(inputs[prefix + "nsf.source"].transpose(0, 2, 1))
         with swapped(self.net.dec, "m_source", lambda *_: (source, None, None)):

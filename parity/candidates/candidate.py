@@ -132,7 +132,7 @@ class DeclinedCase:
 
 
 def input_tensors(case: Case) -> Tensors:
-    """The tensors of a case that no stage makes: its audio and its noise."""
+    """The tensors of a case that no stage makes, its audio and its noise, by full name."""
     return {name: case[name] for name in case if stages.is_input(name)}
 
 

@@ -43,7 +43,7 @@ def change(value: Array, changed: Array) -> str:
 
 
 def has_other_byte_order(value: Array, golden: Array) -> bool:
-    """Whether a tensor is nearly the golden with the bytes of its values in the other order, and not without that."""
+    """Whether a tensor of any shape and dtype is near the golden only after the bytes of each value are swapped."""
     if value.shape != golden.shape or value.dtype != golden.dtype or not np.any(golden):
         return False
     with np.errstate(all="ignore"):
@@ -55,7 +55,7 @@ def has_other_byte_order(value: Array, golden: Array) -> bool:
 
 
 def native(value: Array) -> Array:
-    """The same values in the machine's byte order."""
+    """The array with the same values in the machine's byte order: itself where it has that order."""
     return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
 
 
@@ -65,7 +65,7 @@ def row_major(value: Array) -> Array:
 
 
 def long_axes(value: Array) -> tuple[int, ...]:
-    """The lengths of the axes that are longer than 1."""
+    """The lengths of an array's axes that are not 1, in order."""
     return tuple(size for size in value.shape if size != 1)
 
 

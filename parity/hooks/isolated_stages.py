@@ -65,7 +65,11 @@ class GivenF0:
 
 
 class InlineStages:
-    """The inline stages of `parity.hooks.pipeline.PipelineCandidate`, by the attributes that it sets."""
+    """The inline stages of `parity.hooks.pipeline.PipelineCandidate`, by the attributes that it sets.
+
+    A method `stage_NAME` takes the prefix of a segment ("" for a stage of the file) and the stage's inputs by full
+    name. It returns full name → tensor, with the shapes and dtypes of docs/spec/00 §0.3.
+    """
 
     pipe: Any
     net: Any
@@ -101,7 +105,7 @@ class InlineStages:
         return self.pipe, self.names.pipeline, "audio"
 
     def stage_audio16k(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """audio16k."""
+        """Compute the stage `audio16k`."""
         recorded: dict[str, Array] = {}
         owner, name, parameter = self.guarded
         run = getattr(owner, name)
@@ -115,11 +119,11 @@ class InlineStages:
         return recorded
 
     def stage_highpassed(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """highpassed."""
+        """Compute the stage `highpassed`."""
         return {"highpassed": snapshot(self._front(inputs["audio16k"])[self.names.audio]).reshape(-1)}
 
     def stage_segment_cuts(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """segment.cuts."""
+        """Compute the stage `segment.cuts`."""
         variables = self._front(inputs["highpassed"], inputs["highpassed"])
         cuts = variables.get(self.names.cuts)
         if not cuts:
@@ -127,7 +131,7 @@ class InlineStages:
         return {"quiet.profile": variables[self.names.profile], "segment.cuts": np.array([int(cut) for cut in cuts])}
 
     def stage_padded(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """padded."""
+        """Compute the stage `padded`."""
         return {
             "padded": snapshot(self._front(inputs["highpassed"], inputs["highpassed"])[self.names.padded]).reshape(-1)
         }
@@ -150,7 +154,7 @@ class InlineStages:
         return recorded
 
     def stage_seg_audio(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """seg.audio: the part of `padded` between two cuts, as HuBERT gets it."""
+        """Compute the stage `seg.audio`: the part of `padded` between two cuts, as HuBERT gets it."""
         padded, number = inputs["padded"], int(prefix[3:-1])
         parts: list[Array] = []
         parameters = inspect.signature(getattr(self.pipe, self.names.segment))
@@ -168,7 +172,7 @@ class InlineStages:
         return {prefix + "audio": tape[prefix + "audio"].reshape(1, -1)}
 
     def stage_concat(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """concat: the segments joined."""
+        """Compute the stage `concat`: the segments joined."""
         parts = [inputs[f"seg{number}.waveform.segment"] for number in range(len(inputs))]
         waiting = [self.segment_result(self._with_padding(part)) for part in parts]
         center = int(self.pipe.t_center)
@@ -202,22 +206,22 @@ class InlineStages:
             yield
 
     def stage_f0_raw(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """f0.raw."""
+        """Compute the stage `f0.raw`."""
         tape, _, _ = self._f0(inputs["padded"], self.case["options"]["f0_method"], 0)
         return {"f0.raw": tape["f0.raw"]}
 
     def stage_f0_filled(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """f0.filled."""
+        """Compute the stage `f0.filled`."""
         raw = inputs["f0.raw"]
         tape, _, _ = self._f0(np.zeros(len(raw) * FRAME), "rmvpe", 0, raw)
         return {"f0.filled": tape["f0.complete"].astype(raw.dtype)}
 
     def stage_f0_hz(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """f0.hz."""
+        """Compute the stage `f0.hz`."""
         return {"f0.hz": self._shifted(inputs)[1][None]}
 
     def stage_f0_coarse(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """f0.coarse."""
+        """Compute the stage `f0.coarse`."""
         return {"f0.coarse": self._shifted(inputs)[0][None]}
 
     def _shifted(self, inputs: Arrays) -> tuple[Array, Array]:
@@ -263,16 +267,16 @@ class InlineStages:
     # ---- content features and retrieval
 
     def stage_hubert_features(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """hubert.features."""
+        """Compute the stage `hubert.features`."""
         return _only(self._middle(prefix, inputs[prefix + "audio"][0]), prefix, "hubert.features")
 
     def stage_retrieval_search(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """retrieval.search."""
+        """Compute the stage `retrieval.search`."""
         tape = self._middle(prefix, None, inputs[prefix + "hubert.features"], self.index, self.vectors)
         return _only(tape, prefix, "retrieval.distances", "retrieval.ids")
 
     def stage_retrieval_weights(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """retrieval.weights."""
+        """Compute the stage `retrieval.weights`."""
         distances = inputs[prefix + "retrieval.distances"]
         index = GivenNeighbors(distances, np.zeros(distances.shape, np.int64))
         return _only(
@@ -282,7 +286,7 @@ class InlineStages:
         )
 
     def stage_retrieval_mean(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """retrieval.mean, of distances that give the weights."""
+        """Compute the stage `retrieval.mean`, of distances that give the weights."""
         weights, ids = inputs[prefix + "retrieval.weights"], inputs[prefix + "retrieval.ids"]
         with np.errstate(divide="ignore"):
             distances = (1 / np.sqrt(weights)).astype(np.float32)
@@ -292,18 +296,18 @@ class InlineStages:
         )
 
     def stage_retrieval_blended(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """retrieval.blended."""
+        """Compute the stage `retrieval.blended`."""
         mean = inputs[prefix + "retrieval.mean"]
         tape = self._middle(prefix, None, inputs[prefix + "hubert.features"], answers_mean(mean), mean)
         return _only(tape, prefix, "retrieval.blended")
 
     def stage_content_upsampled(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """content.upsampled."""
+        """Compute the stage `content.upsampled`."""
         features = inputs.get(prefix + "retrieval.blended", inputs.get(prefix + "hubert.features"))
         return _only(self._middle(prefix, None, features), prefix, "content.upsampled")
 
     def stage_content_protected(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """content.protected."""
+        """Compute the stage `content.protected`."""
         blended = np.ascontiguousarray(inputs[prefix + "content.upsampled"][0, ::2])
         features = inputs[prefix + "hubert.features"]
         tape = self._middle(prefix, None, features, answers_mean(blended), blended, rate=1, hz=inputs.get("f0.hz"))
@@ -381,23 +385,23 @@ class InlineStages:
     # ---- after the last segment
 
     def stage_trim(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """trim."""
+        """Compute the stage `trim`."""
         made = self._tail(inputs[prefix + "waveform.segment.full"], _SILENCE, **_NO_MIX)
         return {prefix + "waveform.segment": made["trimmed"]}
 
     def stage_rmsmixed(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rmsmixed."""
+        """Compute the stage `rmsmixed`."""
         made = self._tail(self._with_padding(inputs["waveform.concat"]), inputs["highpassed"], resample_sr=0)
         return {"waveform.rmsmixed": made["rmsmixed"]}
 
     def stage_resampled(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """resampled."""
+        """Compute the stage `resampled`."""
         wave = inputs.get("waveform.rmsmixed", inputs.get("waveform.concat"))
         changes = {**_NO_MIX, "resample_sr": self.case["options"]["resample_rate"]}
         return {"waveform.resampled": self._tail(self._with_padding(wave), _SILENCE, **changes)["resampled"]}
 
     def stage_final(self, _prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """final."""
+        """Compute the stage `final`."""
         names = ("waveform.resampled", "waveform.rmsmixed", "waveform.concat")
         wave = next(inputs[name] for name in names if name in inputs)
         return {"waveform.final": self._tail(self._with_padding(wave), _SILENCE, **_NO_MIX)["final"]}

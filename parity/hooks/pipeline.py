@@ -155,13 +155,13 @@ class PipelineCandidate(InlineStages, SynthesizerStages, RealtimeStages):
         return values | changes
 
     def core(self, audio: Array, **changes: Any) -> Any:
-        """Call the pipeline's method on a 16 kHz array, with the options of the case."""
+        """Call the pipeline's method on float (samples,) at 16 kHz, with the case's options changed by `changes`."""
         return call_with_known(getattr(self.pipe, self.names.pipeline), self.values(audio=np.array(audio), **changes))
 
     # ---- whole runs
 
     def run(self, case: Case, inputs: Arrays, tape: Tape) -> None:
-        """Convert `audio16k.raw`; the tape receives every tensor that a tap reaches."""
+        """As `parity.hooks.serving.Adapter.run`; the tape receives every tensor that a tap reaches."""
         self._require_method(case)
         self.prepare(case)
         if "realtime" in case["options"]:
@@ -215,7 +215,7 @@ class PipelineCandidate(InlineStages, SynthesizerStages, RealtimeStages):
     # ---- stages alone
 
     def run_stage(self, case: Case, stage: str, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """What one stage of the program makes of given inputs."""
+        """As `parity.hooks.serving.Adapter.run_stage`."""
         if stage in ("f0.raw", "rt.f0"):
             self._require_method(case)
         self.prepare(case)

@@ -93,11 +93,30 @@ class Adapter(Protocol):
     def profiles(self) -> Sequence[str]: ...
 
     def run(self, case: Case, inputs: Arrays, tape: Tape) -> None:
-        """Convert `audio16k.raw` with the given noise; the tape receives every tensor. May raise Lacks."""
+        """Convert a whole file, or the blocks of a stream.
+
+        Args:
+            case: the content of case.json.
+            inputs: the audio and the noise by full name; `audio16k.raw` is float (samples,) at 16 kHz.
+            tape: called with the full name and the value of every tensor that the program makes.
+        Raises:
+            Lacks: the program does not offer this conversion.
+        """
         ...
 
     def run_stage(self, case: Case, stage: str, prefix: str, inputs: Arrays) -> Mapping[str, Any]:
-        """What one stage makes of the given inputs, by full name. May raise Lacks."""
+        """Run one stage alone.
+
+        Args:
+            case: the content of case.json.
+            stage: the name of the stage, such as "flow" or "rt.f0".
+            prefix: the segment or block, such as "seg0." or "rt.0."; "" for a stage of the file.
+            inputs: the stage's inputs by full name.
+        Returns:
+            Full name → tensor, for every tensor that the stage makes.
+        Raises:
+            Lacks: the program does not offer this stage.
+        """
         ...
 
 

@@ -56,7 +56,11 @@ def synthesizer_taps(net: Any, record: Record, prefix: Callable[[], str]) -> Ite
 
 
 class SynthesizerStages:
-    """The stages of a synthesizer alone, each on given inputs. A subclass sets `net` and `case` before a call."""
+    """The stages of a synthesizer alone, each on given inputs. A subclass sets `net` and `case` before a call.
+
+    A method `stage_NAME` takes the prefix of a segment and the stage's inputs by full name. It returns full name →
+    tensor, with the shapes and dtypes of docs/spec/00 §0.3.
+    """
 
     net: Any
     case: Case
@@ -72,29 +76,29 @@ class SynthesizerStages:
         return source, None, None
 
     def stage_spk_g(self, prefix: str, _inputs: Arrays) -> dict[str, Any]:
-        """spk.g."""
+        """Compute the stage `spk.g`."""
         zeros = torch.zeros(1, LATENTS, 16)
         return {prefix + "spk.g": self._until_flow(prefix, {}, zeros, zeros)["g"]}
 
     def stage_enc_p(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """enc_p."""
+        """Compute the stage `enc_p`."""
         content = torch.from_numpy(inputs[prefix + "content.protected"])
         coarse = torch.from_numpy(inputs["f0.coarse"]) if "f0.coarse" in inputs else None
         mean, deviation, *_ = self.net.enc_p(content, coarse, torch.tensor([content.shape[1]]))
         return {prefix + "enc_p.m": mean, prefix + "enc_p.logs": deviation}
 
     def stage_z_p(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """z_p."""
+        """Compute the stage `z_p`."""
         mean, deviation = (torch.from_numpy(inputs[prefix + name]) for name in ("enc_p.m", "enc_p.logs"))
         return {prefix + "z_p": self._until_flow(prefix, inputs, mean, deviation)["z_p"]}
 
     def stage_flow(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """flow."""
+        """Compute the stage `flow`."""
         z_p, g = torch.from_numpy(inputs[prefix + "z_p"]), torch.from_numpy(inputs[prefix + "spk.g"])
         return {prefix + "flow.z": self.net.flow(z_p, torch.ones(1, 1, z_p.shape[2]), g=g, reverse=True)}
 
     def stage_nsf(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """nsf."""
+        """Compute the stage `nsf`."""
         hz, tape = torch.from_numpy(inputs["f0.hz"]), Tape()
         handle = self.net.dec.conv_pre.register_forward_pre_hook(_stop)
         try:
@@ -109,7 +113,7 @@ class SynthesizerStages:
         return {prefix + name: tape[prefix + name] for name in ("nsf.sine", "nsf.source")}
 
     def stage_generator(self, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """generator."""
+        """Compute the stage `generator`."""
         z, g = torch.from_numpy(inputs[prefix + "flow.z"]), torch.from_numpy(inputs[prefix + "spk.g"])
         if not self.case["voice"]["f0"]:
             waveform = self.net.dec(z, g=g)

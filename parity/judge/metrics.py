@@ -253,7 +253,10 @@ def difference(row: stages.Tensor, golden: Array, ours: Array) -> Array:
 
 
 def scale(row: stages.Tensor, golden: Array) -> float:
-    """The RMS that an error is divided by: that of the golden's measurements, for a waveform without their mean."""
+    """The RMS of a golden of any shape, by which an error is divided.
+
+    It is taken over the golden's measurements; for a waveform, over their deviations from the mean.
+    """
     numbers = is_number(golden)
     exact = (golden if numbers.all() else golden[numbers]).astype(np.float64)
     if not exact.size:
@@ -262,7 +265,10 @@ def scale(row: stages.Tensor, golden: Array) -> float:
 
 
 def relative(golden: Array, ours: Array) -> float:
-    """RMS of the difference over RMS of the golden, in its measurements; infinite where a marker is misplaced."""
+    """RMS of the difference over RMS of the golden, over its measurements; infinite where a marker is misplaced.
+
+    Both arrays have one shape.
+    """
     if _moved_markers(golden, ours).any():
         return math.inf
     numbers = is_number(golden)
@@ -289,7 +295,7 @@ def ratio(error: float, scale: float) -> float:
 
 
 def hop(row: stages.Tensor, axis: TimeAxis) -> int:
-    """Elements of the time axis in one frame: 10 ms of a waveform, one element of anything else."""
+    """The number of elements of the time axis in one frame: 10 ms of a waveform, one element of any other tensor."""
     if row.time_axis is None or axis.step is None or axis.step > LONGEST_GROUPED_STEP:
         return 1
     return max(1, round(FRAME_SECONDS / axis.step))

@@ -66,19 +66,19 @@ def single(value: Array) -> Array:
 
 @of_any_kind
 def pcm16(value: Array) -> Array:
-    """Round samples to 16-bit integers over 32768."""
+    """Round samples of any shape, full scale at ±1, to multiples of 1/32768."""
     return np.asarray(np.rint(value * 32768) / 32768)
 
 
 @of_any_kind
 def pcm20_cut(value: Array) -> Array:
-    """Truncate samples to 20-bit integers over 2^19."""
+    """Truncate samples of any shape, full scale at ±1, to multiples of 2^-19."""
     return np.asarray(np.trunc(value * 2**19) / 2**19)
 
 
 @of_any_kind
 def over_32767(value: Array) -> Array:
-    """16-bit samples divided by 32767 instead of 32768."""
+    """Samples of any shape as they are where 16-bit integers are divided by 32767 instead of 32768."""
     return value * (32768 / 32767)
 
 

@@ -168,7 +168,10 @@ def _undivided(case: NamedArrays, prefix: str, runs: Sequence[NamedArrays]) -> A
 
 
 def voiced(case: NamedArrays, prefix: str) -> Array | None:
-    """Whether each sample of the source is voiced, from the golden's own sine: its noise has one of two levels."""
+    """Whether each sample of the source is voiced, by the golden's own sine: bool (samples,).
+
+    None where the golden has no sine or no noise of the source.
+    """
     name, noise = f"{prefix}nsf.sine", f"{prefix}noise.nsf"
     if name not in case or noise not in case:
         return None

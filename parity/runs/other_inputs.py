@@ -97,7 +97,7 @@ _INTEGERS: dict[str, Callable[[Array], Array]] = {
 
 
 def other_inputs(stage: stages.Stage, inputs: Tensors) -> Tensors:
-    """Inputs of the same form for which the stage must make another output; integers stay as they are."""
+    """Inputs of the same names, shapes and dtypes for which the stage must make another output; integers are kept."""
     return {
         name: other_value(stage, name, value) if value.dtype.kind == "f" else value for name, value in inputs.items()
     }

@@ -72,7 +72,14 @@ def _refined(reference: Array, candidate: Array, coarse: int, rate: int) -> int:
 
 
 def overlap(reference: Array, candidate: Array, delay: float) -> tuple[Array, Array]:
-    """The parts of both that lie on each other; a fraction of a sample is removed from the candidate."""
+    """The parts of two waveforms (n,), (m,) that overlap after the candidate is moved to an earlier time.
+
+    Args:
+        reference, candidate: float64 waveforms of one rate.
+        delay: samples, not necessarily whole, by which the candidate is late.
+    Returns:
+        Two arrays of one length; empty ones where nothing overlaps.
+    """
     whole = round(delay)
     moved = fractional(candidate, delay - whole)
     first = max(0, -whole)
@@ -83,7 +90,7 @@ def overlap(reference: Array, candidate: Array, delay: float) -> tuple[Array, Ar
 
 
 def fractional(sound: Array, delay: float) -> Array:
-    """The sound moved to an earlier time by less than a sample, by the phase of its spectrum."""
+    """A sound (n,) moved to an earlier time by a delay of less than a sample, by the phase of its spectrum."""
     if abs(delay) < 0.02:
         return sound
     spectrum = np.fft.rfft(sound)
@@ -93,7 +100,7 @@ def fractional(sound: Array, delay: float) -> Array:
 
 
 def gain(reference: Array, candidate: Array, rate: int) -> float:
-    """The factor from one waveform to the other: the median over pieces of 20 ms that are not silent."""
+    """The factor from a reference to an aligned candidate, (n,) each: the median over pieces of 20 ms with sound."""
     step = round(_GAIN_FRAME * rate)
     count = len(reference) // step
     if not count:
@@ -107,7 +114,7 @@ def gain(reference: Array, candidate: Array, rate: int) -> float:
 
 
 def levels(sound: Array, step: int) -> Array:
-    """The natural logarithm of the power of every `step` samples, without its mean, for a correlation."""
+    """The natural logarithm of the power of every `step` samples, minus its mean: (samples,) → (samples // step,)."""
     count = max(1, len(sound) // step)
     powers = np.mean(np.resize(sound, count * step).reshape(count, step) ** 2, axis=1)
     logarithms: Array = np.log(powers + 1e-8)
@@ -116,7 +123,7 @@ def levels(sound: Array, step: int) -> Array:
 
 
 def likeness(a: Array, b: Array) -> tuple[float, float]:
-    """The correlation coefficient, and the factor from a to b by least squares."""
+    """The correlation coefficient of two arrays (n,), and the factor from a to b by least squares."""
     power, other, product = float(a @ a), float(b @ b), float(a @ b)
     if not power or not other:
         return 0.0, 1.0
@@ -135,7 +142,7 @@ def _shares(reference: Array, candidate: Array, lags: Array) -> tuple[Array, Arr
 
 
 def peak(reference: Array, candidate: Array) -> float:
-    """The delay at which the two are most alike, between samples by a parabola.
+    """The delay in samples at which two waveforms (n,), (m,) are most alike, interpolated by a parabola.
 
     The coefficient of the overlap decides, times the root of the share of the power that lies in it: the sum alone
     prefers the loudest part and, in a steady tone, a wrong period with a longer overlap.

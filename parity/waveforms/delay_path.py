@@ -188,7 +188,7 @@ def read_at(sound: Array, at: Array) -> Array:
 
 
 def left(reference: Array, candidate: Array) -> float:
-    """dB: what differs with the best gain, relative to the reference."""
+    """The difference of two waveforms (n,) with the best gain, in dB relative to the reference."""
     coefficient = likeness(reference, candidate)[0]
     return 10 * math.log10(max(1.0 - coefficient**2, 1e-15))
 

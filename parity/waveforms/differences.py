@@ -155,7 +155,13 @@ def of_path(path: DelayPath, begin: float, rate: int, count: int, speed: float =
 
 
 def of_samples(ours: Array, theirs: Array, aligned: Alignment, whole: tuple[Array, Array]) -> Iterator[Difference]:
-    """Offset, and clipped samples; `whole` are reference and candidate as they are in the files."""
+    """Offset and clipped samples.
+
+    Args:
+        ours, theirs: float64 (n,), the aligned parts of reference and candidate.
+        aligned: their alignment.
+        whole: reference and candidate as they are in the files, float64 (samples,) each.
+    """
     offset = float(np.mean(theirs) - (0.0 if aligned.by_level else aligned.gain * np.mean(ours)))
     if abs(offset) > LEAST_OFFSET * max(1.0, abs(aligned.gain)):
         yield Difference(Kind.OFFSET, f"its mean is {offset:+.4f} of full scale away", offset)
@@ -184,7 +190,14 @@ def of_pitch(frames: Frames) -> Iterator[Difference]:
 
 
 def of_bands(ours: Array, leveled: Array, rate: int, highest: float) -> Iterator[Difference]:
-    """A high or a low end of the spectrum, below `highest` Hz, that one of the two lacks."""
+    """A high or a low end of the spectrum that one of two aligned sounds, float64 (n,), lacks.
+
+    Args:
+        ours: the reference.
+        leveled: the candidate divided by its gain.
+        rate: Hz.
+        highest: Hz, the end of the examined band.
+    """
     width = round(BAND / rate * len(ours))
     count = min(len(ours) // 2 // width, int(highest / BAND)) if width else 0
     if count < 4:

@@ -46,7 +46,7 @@ class Histogram:
 
 
 def overlap(name: str, golden: Array, candidate: Array) -> tuple[Array, Array] | None:
-    """Both arrays cut to the shorter of the two in time, or None where the other axes differ."""
+    """Two arrays of the tensor `name`, cut to the shorter one in time; None where other axes differ or one is empty."""
     time_axis = stages.tensor(name).time_axis
     if time_axis is None or golden.ndim != candidate.ndim or not golden.size or not candidate.size:
         return None

@@ -86,7 +86,7 @@ class EncoderBlock(nn.Module):
         return normed
 
     def attend(self, x: Tensor) -> Tensor:
-        """Attention of 2 heads, float32 (1, p, 192) → same shape; frames up to 10 apart have learned relative positions."""
+        """Attention of 2 heads with relative positions of up to 10 frames: float32 (1, p, 192) → the same shape."""
         q, k, v = (part(x)[0].reshape(-1, self.heads, self.width).transpose(0, 1) for part in self.parts())
         q = q / math.sqrt(self.width)
         score = q @ k.transpose(1, 2) + self.to_absolute(q @ self.relative_key.t())

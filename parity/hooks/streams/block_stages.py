@@ -28,7 +28,11 @@ _WITH_EARLIER_BLOCKS = ("rt.f0", "rt.input16k", "rt.infer_wav")  # these run the
 
 
 class RealtimeStages:
-    """The stages of one block alone, for `parity.hooks.pipeline.PipelineCandidate`, by the attributes that it sets."""
+    """The stages of one block alone, for `parity.hooks.pipeline.PipelineCandidate`, by the attributes that it sets.
+
+    A method `rt_NAME` takes the started loop, the prefix of a block and the stage's inputs by full name. It returns
+    full name → tensor, with the shapes and dtypes of docs/spec/00 §0.4.
+    """
 
     name: str
     case: Case
@@ -39,7 +43,7 @@ class RealtimeStages:
         raise Lacks(f"{self.name} is driven without its realtime loop")
 
     def run_stream(self, case: Case, inputs: Arrays, tape: Tape) -> None:
-        """Convert the blocks `rt.{n}.in` with the recorded noise."""
+        """Convert the blocks `rt.{n}.in` with the recorded noise; arguments as for `Adapter.run`."""
         loop = self.start_loop(case)
         taps, replay = BlockTaps(loop, tape), Replay(inputs)
         with taps.installed(), replay.active():
@@ -61,17 +65,17 @@ class RealtimeStages:
     # ---- one conversion of the ring
 
     def rt_hubert_features(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.hubert.features."""
+        """Compute the stage `rt.hubert.features`."""
         tape = self._converted(loop, prefix, None, _stop, inputs[prefix + "input16k"])
         return _only(tape, prefix, "hubert.features")
 
     def rt_retrieval(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.retrieval."""
+        """Compute the stage `rt.retrieval`."""
         tape = self._converted(loop, prefix, inputs[prefix + "hubert.features"], _stop)
         return {name: value for name, value in tape.items() if ".retrieval." in name}
 
     def rt_content(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.content: of features that hold the retrieved frames already."""
+        """Compute the stage `rt.content`: of features that hold the retrieved frames already."""
         features, blended = inputs[prefix + "hubert.features"].copy(), inputs.get(prefix + "retrieval.blended")
         if blended is not None:  # without the last frame, a copy that the loop appends itself
             features[:, features.shape[1] + 1 - blended.shape[1] :] = blended[:, :-1]
@@ -79,7 +83,7 @@ class RealtimeStages:
         return _only(self._converted(loop, prefix, features, _stop), prefix, "content")
 
     def rt_f0(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.f0, with the caches that the rings of the earlier blocks leave."""
+        """Compute the stage `rt.f0`, with the caches that the rings of the earlier blocks leave."""
         tape = Tape()
         for block in range(int(prefix.split(".")[1]) + 1):
             loop.change(changes_before(self.case, block))
@@ -88,7 +92,7 @@ class RealtimeStages:
         return _only(tape, prefix, "f0.hz", "f0.coarse")
 
     def rt_formant(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.formant."""
+        """Compute the stage `rt.formant`."""
         raw = torch.from_numpy(inputs[prefix + "waveform.raw"])[:, None]
         tape = self._converted(loop, prefix, self._silent_features(loop.ring.numel()), lambda *_: (raw, None, None))
         return _only(tape, prefix, "waveform.model")
@@ -143,15 +147,15 @@ class RealtimeStages:
     # ---- the synthesizer, called as the loop calls it
 
     def rt_spk_g(self, loop: Loop, prefix: str, _inputs: Arrays) -> dict[str, Any]:
-        """rt.spk.g."""
+        """Compute the stage `rt.spk.g`."""
         return {prefix + "spk.g": self._loop_until_flow(loop, prefix, {})["g"]}
 
     def rt_z_p(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.z_p."""
+        """Compute the stage `rt.z_p`."""
         return {prefix + "z_p": self._loop_until_flow(loop, prefix, inputs)["z_p"]}
 
     def rt_enc_p(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.enc_p."""
+        """Compute the stage `rt.enc_p`."""
         recorded: dict[str, Any] = {}
 
         def stop(_module: Any, _arguments: Any, output: Any) -> None:
@@ -166,12 +170,12 @@ class RealtimeStages:
         return recorded
 
     def rt_flow(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.flow."""
+        """Compute the stage `rt.flow`."""
         z_p, g = torch.from_numpy(inputs[prefix + "z_p"]), torch.from_numpy(inputs[prefix + "spk.g"])
         return {prefix + "flow.z": loop.net.flow(z_p, torch.ones(1, 1, z_p.shape[2]), g=g, reverse=True)}
 
     def rt_nsf(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.nsf."""
+        """Compute the stage `rt.nsf`."""
         tape = Tape()
         handle = loop.net.dec.conv_pre.register_forward_pre_hook(_stop)
         try:
@@ -182,7 +186,7 @@ class RealtimeStages:
         return _only(tape, prefix, "nsf.sine", "nsf.source")
 
     def rt_generator(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.generator."""
+        """Compute the stage `rt.generator`."""
         z, g = torch.from_numpy(inputs[prefix + "flow.z"]), torch.from_numpy(inputs[prefix + "spk.g"])
         with ExitStack() as stack:
             stack.enter_context(replaced(loop.net.flow, forward=lambda *_, **__: z))
@@ -236,19 +240,19 @@ class RealtimeStages:
     # ---- around the conversion
 
     def rt_input16k(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.input16k."""
+        """Compute the stage `rt.input16k`."""
         return _only(self._through(loop, prefix, inputs, {}, until_conversion=True), prefix, "input16k")
 
     def rt_infer_wav(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.infer_wav."""
+        """Compute the stage `rt.infer_wav`."""
         return _only(self._through(loop, prefix, inputs, inputs), prefix, "infer_wav")
 
     def rt_sola(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.sola."""
+        """Compute the stage `rt.sola`."""
         return _only(self._joined(loop, prefix, inputs), prefix, "sola.cor", "sola.offset")
 
     def rt_out(self, loop: Loop, prefix: str, inputs: Arrays) -> dict[str, Any]:
-        """rt.out."""
+        """Compute the stage `rt.out`."""
         offset = torch.tensor(int(inputs[prefix + "sola.offset"][0]))
         with replaced(torch, argmax=lambda *_, **__: offset):
             return _only(self._joined(loop, prefix, inputs), prefix, "sola_buffer", "out")

@@ -105,7 +105,7 @@ class BlockTaps:
         return f"rt.{self.number}."
 
     def block(self, number: int, samples: Array) -> None:
-        """Convert one block and record it."""
+        """Convert block `number`, float32 (block,) at the device's rate, and record its output and the SOLA buffer."""
         self.number, self.doubling = number, True
         out = self.loop.block(samples)
         self.record(self.prefix + "sola_buffer", self.loop.tail)

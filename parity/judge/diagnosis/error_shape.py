@@ -145,7 +145,7 @@ def drift_cents(tensors: Mapping[str, Array], golden: Mapping[str, Array], prefi
 
 
 def magnitude(ours: Array, golden: Array) -> float:
-    """The relative RMS between two waveforms' short-time magnitudes: the error that remains when phase may drift."""
+    """The relative RMS between the short-time magnitudes of two waveforms (n,), which ignores a drift of the phase."""
     exact = _spectra(golden)
     return ratio(rms(_spectra(ours) - exact), rms(exact))
 

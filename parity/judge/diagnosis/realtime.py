@@ -60,7 +60,7 @@ def _formant_shift(case: Case, block: int) -> float:
 
 
 def other_length(case: Case, stage: str, ours: Array, golden: Array) -> Cause | None:
-    """The cause of an output whose length is that of its input; None for any other length."""
+    """The cause of an output that has the length of the stage's input, None for any other output."""
     if stage == "content.upsampled" and ours.ndim == 3:
         batch, frames, channels = ours.shape
         if golden.shape[::2] == (batch, channels) and (golden.shape[1] + 1) // 2 == frames:

@@ -174,6 +174,8 @@ def field(session: nox.Session) -> None:
     # What the goldens of field/cases.toml need. Python compiles what is imported, which is less than pip would.
     session.install("--no-compile", *CONSTRAINTS, "-e", ".[pm,harvest]")
     session.run("python", "-m", "field", *session.posargs)
+    if not any(argument.startswith(("--out", "--faults", "-h", "--help")) for argument in session.posargs):
+        session.run("python", "-m", "reports", "out/field", "out/field/pages", "--quiet")
 
 
 @nox.session(default=False)

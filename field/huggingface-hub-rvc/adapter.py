@@ -103,10 +103,6 @@ class HuggingfaceHubRvc(PipelineCandidate):
     def loudness(self) -> tuple[Any, str]:
         return self.pipe, "_change_rms"
 
-    @property
-    def guarded(self) -> tuple[Any, str, str]:
-        return self.pipe, self.names.pipeline, "waveform_16k"
-
     def _settings(self, **changes: Any) -> dict[str, Any]:
         """Its dictionary `conversion_cfg`."""
         values = self.values(**changes)
@@ -147,6 +143,10 @@ class HuggingfaceHubRvc(PipelineCandidate):
 
     def convert(self, audio: Array, case: Case) -> Any:
         return self.core(audio)
+
+    @contextmanager
+    def tapped_input(self, tape: Tape) -> Iterator[None]:
+        yield  # it has no peak guard, and so no audio16k of its own
 
     @contextmanager
     def tapped(self, tape: Tape, replay: Replay) -> Iterator[None]:

@@ -111,16 +111,18 @@ class Conversion:
             raise OnnxVoiceError("the sound holds values that are not finite; repair it")
         samples = record("audio16k", signal.guard_peak(record("audio16k.raw", raw), self.constants["input_peak"]))
         highpassed = record("highpassed", signal.highpass(samples, self.constants["highpass"]))
+        del raw, samples  # long recordings take 4 bytes for each sample
         profile, cuts = signal.cut_points(highpassed, window)
         if profile is not None:
             record("quiet.profile", profile)
         del profile  # as long as the recording
         parts = signal.spans(len(highpassed), record("segment.cuts", cuts), window)
         padded = record("padded", np.pad(highpassed, window.samples("pad"), mode="reflect"))
+        highpassed = padded[window.samples("pad") :][: len(highpassed)]  # the same samples, held once
         with self.timed("f0"):
             track = self.track(padded) if self.voice.facts["f0"] else None
         pieces = [self.segment(f"seg{i}", padded, span, track) for i, span in enumerate(parts)]
-        waveform = record("waveform.concat", np.concatenate(pieces))
+        waveform = record("waveform.concat", signal.joined(pieces))
         signal.refuse_nonfinite(waveform)
         rate = self.rate
         if self.mix != 1:

@@ -18,6 +18,7 @@ Signal = npt.NDArray[np.float64]
 RATE = 16000  # Hz, of every input
 FRAME = 160  # samples in a frame of 10 ms
 BLOCK = 256  # samples that the filter computes with one matrix product
+PIECE = 1 << 18  # samples that are filtered or rounded at once, a multiple of BLOCK; each takes some 30 bytes
 GAIN_PIECE = 1 << 20  # samples of the loudness gain at once, which takes some 50 bytes for each
 
 
@@ -57,37 +58,39 @@ def highpass(samples: Samples, filter_: Mapping[str, Any]) -> Signal:
         float64 (N,).
     """
     edge = int(filter_["edge"])
-    left = 2 * samples[:1] - samples[edge:0:-1]
-    right = 2 * samples[-1:] - samples[-2 : -edge - 2 : -1]
-    extended = np.concatenate([left, samples, right]).astype(np.float64)
+    extended = np.empty(len(samples) + 2 * edge)
+    extended[:edge] = 2 * samples[:1] - samples[edge:0:-1]
+    extended[edge:-edge] = samples
+    extended[-edge:] = 2 * samples[-1:] - samples[-2 : -edge - 2 : -1]
     for _ in range(2):
         for section in filter_["sections"]:
-            extended = run_section(extended, np.asarray(section[:3]), np.asarray(section[3:]))
+            run_section(extended, np.asarray(section[:3]), np.asarray(section[3:]))
         extended = extended[::-1]
-    return extended[edge:-edge].copy()
+    return extended[edge:-edge]
 
 
-def run_section(signal: Signal, b: Signal, a: Signal) -> Signal:
-    """One second-order section, from the steady state of its first sample: float64 (M,) → (M,).
+def run_section(signal: Signal, b: Signal, a: Signal) -> None:
+    """Run one second-order section over float64 (M,) in place, from the steady state of its first sample.
 
     Block by block: each block is a matrix of the impulse response times its samples, plus what the two states add.
     """
     response, carried, into = _section_matrices(tuple(b.tolist()), tuple(a.tolist()))
-    count = -(-len(signal) // BLOCK)
-    blocks = np.zeros((count, BLOCK))
-    blocks.reshape(-1)[: len(signal)] = signal
-    out = blocks @ response.T
-    arrivals = blocks @ into.T
     transition = _power(np.array([[-a[1], 1.0], [-a[2], 0.0]]), BLOCK)
     # The steady state for a constant input of 1 (docs/spec/06 §6.4).
     gain = b.sum() / a.sum()
     state = signal[0] * np.array([gain - b[0], b[2] - a[2] * gain])
-    states = np.empty((count, 2))
-    for i in range(count):
-        states[i] = state
-        state = transition @ state + arrivals[i]
-    out += states @ carried.T
-    return out.reshape(-1)[: len(signal)]
+    for first in range(0, len(signal), PIECE):
+        piece = signal[first : first + PIECE]
+        blocks = np.zeros((-(-len(piece) // BLOCK), BLOCK))
+        blocks.reshape(-1)[: len(piece)] = piece
+        arrivals = blocks @ into.T
+        states = np.empty((len(blocks), 2))
+        for i in range(len(blocks)):
+            states[i] = state
+            state = transition @ state + arrivals[i]
+        out = blocks @ response.T
+        out += states @ carried.T
+        piece[:] = out.reshape(-1)[: len(piece)]
 
 
 _MATRICES: dict[tuple[tuple[float, ...], tuple[float, ...]], tuple[Signal, Signal, Signal]] = {}
@@ -133,7 +136,8 @@ def cut_points(highpassed: Signal, window: Window) -> tuple[Signal | None, npt.N
     count = len(highpassed)
     if count + FRAME <= window.samples("max"):
         return None, np.zeros(0, np.int64)
-    magnitude = np.abs(np.pad(highpassed, FRAME // 2, mode="reflect"))
+    magnitude = np.pad(highpassed, FRAME // 2, mode="reflect")
+    np.abs(magnitude, out=magnitude)
     profile = np.zeros(count)
     for shift in range(FRAME):  # in time order, because another order rounds otherwise
         profile += magnitude[shift : shift + count]
@@ -203,6 +207,17 @@ def resample(waveform: Samples, source: int, target: int) -> Samples:
     return np.pad(made[:length], (0, max(length - len(made), 0)))
 
 
+def joined(pieces: list[Samples]) -> Samples:
+    """The pieces one after the other, float32 (M,); the list is emptied, and each piece released once it is copied."""
+    waveform = np.empty(sum(len(piece) for piece in pieces), np.float32)
+    at = 0
+    while pieces:
+        piece = pieces.pop(0)
+        waveform[at : at + len(piece)] = piece
+        at += len(piece)
+    return waveform
+
+
 def refuse_nonfinite(waveform: Samples) -> None:
     """Raise OnnxVoiceError for a synthesized waveform, float32 (M,), that holds NaN or infinity."""
     if len(waveform) and not (np.isfinite(waveform.max()) and np.isfinite(waveform.min())):
@@ -215,4 +230,8 @@ def to_int16(waveform: Samples, limit: float) -> npt.NDArray[np.int16]:
         return np.zeros(0, np.int16)
     peak = max(waveform.max(), -waveform.min()) / np.float32(limit)
     scale = np.float32(32768) / peak if peak > 1 else np.float32(32768)
-    return (waveform * scale).astype(np.int16)
+    integers = np.empty(len(waveform), np.int16)
+    for first in range(0, len(waveform), PIECE):
+        part = slice(first, first + PIECE)
+        integers[part] = (waveform[part] * scale).astype(np.int16)
+    return integers

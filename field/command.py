@@ -96,7 +96,7 @@ def _judge_all(options: argparse.Namespace) -> int:
         if options.collect and not results:
             continue
         date = datetime.datetime.now(datetime.UTC).date().isoformat()
-        entry = {program.name: document.implementation(program, date, _machine(), results)}
+        entry = {program.name: document.implementation(program, digest, date, _machine(), results)}
         for path in [options.out / "field.json", *([COMMITTED] if options.write else [])]:
             _update(path, digest, entry)
         print("\n".join(_lines(program, results)), flush=True)

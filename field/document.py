@@ -57,11 +57,18 @@ _RESULT = _closed(
     reason=_TEXT_OR_NULL,
 )
 _IMPLEMENTATION = _closed(
-    name=_TEXT, version=_TEXT, source=_TEXT, lock=_TEXT, date=_TEXT, machine=_TEXT, results=_list(_RESULT)
+    name=_TEXT,
+    version=_TEXT,
+    source=_TEXT,
+    lock=_TEXT,
+    manifest={**_TEXT, "description": "the SHA-256 of the pinned goldens and limits that it was judged by"},
+    date=_TEXT,
+    machine=_TEXT,
+    results=_list(_RESULT),
 )
 SCHEMA = _closed(
     format={"const": FORMAT},
-    manifest={**_TEXT, "description": "the SHA-256 of the pinned goldens and limits"},
+    manifest={**_TEXT, "description": "the same of the newest entry"},
     implementations=_list(_IMPLEMENTATION),
 )
 SETUP_FAILED = "every call of the candidate failed"  # how the sentence of a case begins whose program did not start
@@ -198,13 +205,14 @@ def merged(before: Json | None, manifest: str, implementations: Mapping[str, Jso
     return check({"format": FORMAT, "manifest": manifest, "implementations": [held[name] for name in sorted(held)]})
 
 
-def implementation(program: Program, date: str, machine: str, results: Sequence[Json]) -> Json:
-    """The entry of one program."""
+def implementation(program: Program, manifest: str, date: str, machine: str, results: Sequence[Json]) -> Json:
+    """The entry of one program; `manifest` is the digest of the goldens and limits that it was judged by."""
     return {
         "name": program.name,
         "version": program.version,
         "source": program.source,
         "lock": Lock.read(program.lock).digest,
+        "manifest": manifest,
         "date": date,
         "machine": machine,
         "results": list(results),

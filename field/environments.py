@@ -34,8 +34,11 @@ def python_of(program: Program) -> Path:
         raise NotInstalled(f"{program.name} {program.version} does not install: {error}") from None
 
 
+_failed: dict[Path, str] = {}  # environments that pip could not make in this process, with the reason
+
+
 def _environment(lock: Lock) -> Path:
-    """The folder of the environment of a lock file, which is made where there is none."""
+    """The folder of the environment of a lock file, which is made where there is none, once tried in one process."""
     if lock.common is not None and not lock.packages:
         return _environment(lock.common)
     # Another version of Python needs other wheels, and its environments have their packages in another folder.
@@ -44,6 +47,18 @@ def _environment(lock: Lock) -> Path:
     if (folder / _COMPLETE).is_file() and _interpreter(folder).exists():  # a link to a Python that was removed is not
         _use(folder, common)
         return folder
+    if folder in _failed:
+        raise NotInstalled(_failed[folder])
+    try:
+        _install(lock, folder, common)
+    except NotInstalled as error:
+        _failed[folder] = str(error)
+        raise
+    return folder
+
+
+def _install(lock: Lock, folder: Path, common: Path | None) -> None:
+    """Make the environment of a lock file, without the packages of the common one."""
     print(f"installing {len(lock.packages)} packages into {folder}", file=sys.stderr, flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     _run([sys.executable, "-m", "venv", str(folder)])
@@ -55,7 +70,6 @@ def _environment(lock: Lock) -> Path:
     # Compiling all modules takes a minute for the packages of common.lock; Python compiles those that are imported.
     _run([*pip, "--no-deps", "--no-compile", "--ignore-installed", "-r", str(listed)])
     (folder / _COMPLETE).touch()
-    return folder
 
 
 def _use(folder: Path, common: Path | None) -> None:

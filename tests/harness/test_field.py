@@ -233,14 +233,16 @@ def test_a_program_whose_every_call_fails_is_not_installed() -> None:
 
 def test_results_replace_earlier_ones_of_the_same_program() -> None:
     def entry(name: str, date: str) -> dict[str, Any]:
-        return document.implementation(PROGRAMS[name], date, "Linux", [document.not_installed("webui-2026", "why")])
+        results = [document.not_installed("webui-2026", "why")]
+        return document.implementation(PROGRAMS[name], f"goldens of {date}", date, "Linux", results)
 
-    first = document.merged(None, "digest", {name: entry(name, "2026-01-01") for name in ("rvc", "applio")})
-    second = document.merged(first, "digest", {"rvc": entry("rvc", "2026-02-02")})
-    assert [(each["name"], each["date"]) for each in second["implementations"]] == [
-        ("applio", "2026-01-01"),
-        ("rvc", "2026-02-02"),
+    first = document.merged(None, "old", {name: entry(name, "2026-01-01") for name in ("rvc", "applio")})
+    second = document.merged(first, "new", {"rvc": entry("rvc", "2026-02-02")})
+    assert [(each["name"], each["date"], each["manifest"]) for each in second["implementations"]] == [
+        ("applio", "2026-01-01", "goldens of 2026-01-01"),
+        ("rvc", "2026-02-02", "goldens of 2026-02-02"),
     ]
+    assert second["manifest"] == "new"
     with pytest.raises(ParityError, match=r"field\.json does not fit its schema"):
         document.check({**second, "extra": 1})
 
@@ -257,7 +259,10 @@ def test_a_program_of_a_repository_without_a_checkout_is_not_installed(
 
 
 def test_a_failed_installation_is_reported_with_its_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls: list[list[str]] = []
+
     def fail(arguments: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        calls.append(arguments)
         return subprocess.CompletedProcess(
             arguments, 1, "", "noise\nERROR: No matching distribution found for rvc==0.3.5\n"
         )
@@ -270,6 +275,9 @@ def test_a_failed_installation_is_reported_with_its_reason(monkeypatch: pytest.M
     ):
         environments.python_of(PROGRAMS["rvc"])
     assert not list(tmp_path.rglob("complete"))
+    with pytest.raises(environments.NotInstalled, match=r"infer-rvc-python 1\.3\.1 does not install: No matching"):
+        environments.python_of(PROGRAMS["infer-rvc-python"])
+    assert len(calls) == 1, "an environment that failed is not tried again for the next program"
 
 
 @pytest.mark.parametrize(

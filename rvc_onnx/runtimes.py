@@ -22,7 +22,7 @@ class Graph(Protocol):
 
     @property
     def outputs(self) -> list[str]:
-        """Names of the outputs, in order."""
+        """Names of the outputs, in order; an output may have several."""
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """Compute the outputs, name → array; `outputs` names those to compute, None all."""
@@ -66,7 +66,8 @@ class OpenVinoGraph:
             properties["INFERENCE_NUM_THREADS"] = threads
         self._compiled = openvino.compile_model(model, "CPU", properties)
         self._request = self._compiled.create_infer_request()
-        self.outputs = [port.get_any_name() for port in self._compiled.outputs]
+        # OpenVINO leaves out nodes that only pass a value on, and its output then has the names of all of them.
+        self.outputs = [name for port in self._compiled.outputs for name in sorted(port.get_names())]
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """As `Graph.run`; every output is computed."""

@@ -281,6 +281,22 @@ def test_a_method_that_a_runtime_computes_wrongly_is_refused(folder):  # noqa: F
         rvc_onnx.open_voice(folder, runtime="openvino").convert(np.zeros(16000, np.float32), f0_method="fcpe")
 
 
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_an_output_keeps_its_name_behind_nodes_that_pass_a_value_on(tmp_path, runtime):
+    pytest.importorskip(runtime)
+    onnx = pytest.importorskip("onnx")
+    nodes = [
+        onnx.helper.make_node("Add", ["x", "x"], ["a"]),
+        onnx.helper.make_node("Cast", ["a"], ["b"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("Identity", ["b"], ["salience"]),
+    ]
+    ports = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None]) for name in ("x", "salience")]
+    graph = onnx.helper.make_graph(nodes, "passing", ports[:1], ports[1:])
+    path = tmp_path / "passing.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), str(path))
+    assert open_graph(path, 1, runtime).run({"x": np.ones(3, np.float32)})["salience"].tolist() == [2.0] * 3
+
+
 def test_openvino_divides_instead_of_multiplying_by_a_reciprocal(tmp_path):
     pytest.importorskip("openvino")
     onnx = pytest.importorskip("onnx")

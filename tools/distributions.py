@@ -87,7 +87,7 @@ class Distribution:
 
     @property
     def version(self) -> str:
-        """That of the project, or of the file that `version-file` names."""
+        """The version of the project, or of the file that `version-file` names."""
         if "version-file" in self.entry:
             content = (ROOT / self.entry["version-file"]).read_text(encoding="utf-8")
             version = re.search(r'"version": "([\d.]+)"', content)
@@ -108,7 +108,7 @@ class Distribution:
 
     @property
     def requires(self) -> list[str]:
-        """Its requirements, with versions."""
+        """The requirements of the distribution, with versions."""
         return [self.project.requirements[name] for name in self.entry.get("requires", ())]
 
     @property
@@ -334,7 +334,7 @@ def megabytes(folder: Path) -> float:
 
 
 def try_out(wheels: Mapping[str, Path], folder: Path, case: str | None) -> None:
-    """Go the newcomer's path where there is no repository, then judge the adapter in C.
+    """Perform a newcomer's steps where there is no repository, then judge the adapter in C.
 
     From the installation to the report of a first verdict it must take at most MOST_SECONDS of processor time.
     """

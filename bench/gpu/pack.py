@@ -87,7 +87,7 @@ def goldens(cases: Sequence[Case]) -> list[Case]:
 
 
 def for_original(cases: Collection[Case]) -> list[Case]:
-    """Those of some goldens that the original runs whole: a conversion and a stream with F0."""
+    """The goldens, of those given, that the original runs as a whole: a conversion and a stream with F0."""
     return [case for case in cases if _of_original(case)]
 
 

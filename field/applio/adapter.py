@@ -111,7 +111,7 @@ class Applio(PipelineCandidate):
         return soundfile.read(out, dtype="int16")[0]
 
     def infer(self, phone: Any, lengths: Any, pitch: Any, hz: Any, speaker: Any) -> Any:
-        """Its one method for voices with F0 and without."""
+        """Applio's method `infer`, which converts voices with F0 and without."""
         curves = (pitch, hz) if self.case["voice"]["f0"] else (None, None)
         return self.net.infer(phone, lengths, *curves, speaker)
 

@@ -24,7 +24,7 @@ WINDOW = {"x_pad": "pad", "x_query": "query", "x_center": "center", "x_max": "ma
 
 
 class ExtractorContent:
-    """Its HuBERT: an object with `extract(waveform, version)` → (n, C)."""
+    """The program's HuBERT: an object with `extract(waveform, version)` → (n, C)."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -55,7 +55,7 @@ class ExtractorContent:
 
 
 class HuggingfaceHubRvc(PipelineCandidate):
-    """It has no peak guard, and its result is a float waveform."""
+    """The program has no peak guard, and its result is a float waveform."""
 
     name, version = "huggingface-hub-rvc", "0.1.4"
     stages = tuple(stage for stage in STAGES if stage not in ("audio16k", "f0.raw", "final"))
@@ -75,7 +75,7 @@ class HuggingfaceHubRvc(PipelineCandidate):
         self.folder = Scratch().folder
         stand_ins.torchaudio_extension()
         self.module = importlib.import_module("huggingface_hub_rvc._runtime")
-        # It rounds the window down to whole seconds; the goldens' windows are fractions.
+        # The program rounds the window down to whole seconds; the goldens' windows are fractions of seconds.
         self.module.__dict__["int"] = lambda value: value if isinstance(value, Seconds) else int(value)
         hubert = self.folder / "hubert"  # a transformers folder with the file that it requires beside the model
         for path in Path(case["files"]["hubert"]).iterdir():
@@ -104,7 +104,7 @@ class HuggingfaceHubRvc(PipelineCandidate):
         return self.pipe, "_change_rms"
 
     def _settings(self, **changes: Any) -> dict[str, Any]:
-        """Its dictionary `conversion_cfg`."""
+        """The program's dictionary `conversion_cfg`."""
         values = self.values(**changes)
         window = type("Window", (), {})()
         set_window(window, self.case["options"]["window"])
@@ -193,7 +193,7 @@ class HuggingfaceHubRvc(PipelineCandidate):
         resample = tapped(self.pipe._resample_tensor, lambda it: tape("resampled", it))
         with ExitStack() as stack:
             stack.enter_context(replaced(self.pipe, _resample_tensor=resample))
-            # Its loudness mix reads the input as it came, so the given high-passed samples come as the input.
+            # The program's loudness mix reads the input without a high-pass, so that it gets the high-passed samples.
             stack.enter_context(replaced(self, reference=highpassed))
             made = super()._tail(full, highpassed, **changes)
         return Tape({**made, **tape})

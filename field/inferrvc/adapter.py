@@ -24,7 +24,7 @@ _OF_CONTENT = "hubert.features retrieval.search retrieval.weights retrieval.mean
 
 
 class InferRvc(PipelineCandidate):
-    """Its pipeline works on tensors (1, N), has no peak guard, and returns a float waveform."""
+    """The program's pipeline works on tensors (1, N), has no peak guard, and returns a float waveform."""
 
     name, version = "inferrvc", "1.0"
     stages = ("highpassed", "segment.cuts", "padded", *_OF_VOICE.split(), *_OF_CONTENT.split())
@@ -72,7 +72,7 @@ class InferRvc(PipelineCandidate):
 
     @staticmethod
     def no_mix(*_: Any) -> None:
-        """It has no loudness mix."""
+        """The program has no loudness mix."""
 
     def core(self, audio: Array, **changes: Any) -> Any:
         values = self.values(**changes)

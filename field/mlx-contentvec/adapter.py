@@ -29,7 +29,7 @@ UNUSED = ("masked_spec_embed", "final_proj")
 
 
 class MlxContentvec:
-    """Its network with the weights of the case, in its own layout."""
+    """The package's network with the weights of the case, in the package's layout."""
 
     name, version, chain, profiles = "mlx-contentvec", "0.1.1", False, ("webui-2026",)
     stages = ("hubert.features",)
@@ -38,7 +38,7 @@ class MlxContentvec:
         self.model: Any = None
 
     def run(self, case: Case, inputs: Arrays, tape: Tape) -> None:
-        """It has no conversion."""
+        """Raise Lacks: the package has no conversion."""
         raise Lacks("it is a feature extractor")
 
     def run_stage(self, case: Case, stage: str, prefix: str, inputs: Arrays) -> dict[str, Any]:

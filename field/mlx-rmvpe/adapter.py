@@ -27,7 +27,7 @@ HIDDEN = 256  # channels of each direction of the GRU
 
 
 class MlxRmvpe(PitchEstimator):
-    """Its network with the weights of the case, in its own layout."""
+    """The package's network with the weights of the case, in the package's layout."""
 
     name, version = "mlx-rmvpe", "0.1.0"
 

@@ -40,7 +40,7 @@ class MlxRvc:
         self.rmvpe: Any = None
 
     def run(self, case: Case, inputs: Arrays, tape: Tape) -> None:
-        """It is not driven as a whole."""
+        """Raise Lacks: the adapter runs no whole conversion."""
         raise Lacks("its conversion does not pad the input")
 
     def run_stage(self, case: Case, stage: str, prefix: str, inputs: Arrays) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class MlxRvc:
         return recorded
 
     def _convert(self, audio: Array, methods: dict[str, Any], infer: Any = None) -> None:
-        """Its conversion of an array, with stand-ins for methods and for the synthesizer."""
+        """The program's conversion of an array, with stand-ins for methods and for the synthesizer."""
         options = self.case["options"]
         with ExitStack() as stack:
             stack.enter_context(replaced(self.module, load_audio=lambda *_, **__: audio.copy()))

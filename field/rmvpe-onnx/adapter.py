@@ -71,7 +71,7 @@ class Network(torch.nn.Module):
 
 
 class RmvpeOnnx(PitchEstimator):
-    """Its `predict` on the padded input."""
+    """The program's `predict` on the padded input."""
 
     name, version = "rmvpe-onnx", "0.2.3"
 

@@ -45,7 +45,7 @@ class RvcInferpy(PipelineCandidate):
         set_window(self.vc.config, case["options"]["window"])
         rmvpe = case["files"].get("rmvpe")
         os.environ["rmvpe_model_path"] = rmvpe or ""  # noqa: SIM112
-        # It loads RMVPE for every voice, whichever F0 method is chosen.
+        # The program loads RMVPE for every voice, whichever F0 method is chosen.
         absent = {} if rmvpe else {"RMVPE": lambda *_, **__: None}
         with replaced(self.module, **absent):
             self.vc.get_vc(case["files"]["model"])

@@ -31,7 +31,7 @@ TIMES = {"block_time": "block_ms", "crossfade_time": "crossfade_ms", "extra_time
 
 
 class Loop:
-    """Its `StreamEngine` as a `parity.hooks.streams.realtime.Loop`."""
+    """The program's `StreamEngine` as a `parity.hooks.streams.realtime.Loop`."""
 
     converts, callback = "_infer", "_process"
 

@@ -15,7 +15,7 @@ from parity.hooks.serving import Array, Arrays, Case, Lacks, Tape, serve
 
 
 class TtsWithRvcOnnx:
-    """Its inference reads a file at the voice's own rate, so whole conversions cannot start from 16 kHz samples."""
+    """The program reads a file at the voice's own rate, so that a conversion cannot start from 16 kHz samples."""
 
     name, version, chain, profiles = "tts-with-rvc-onnx", "0.1.10", False, ("webui-classic", "webui-2026")
     stages = (
@@ -45,7 +45,7 @@ class TtsWithRvcOnnx:
         self.program = module.OnnxRVC
 
     def run(self, case: Case, inputs: Arrays, tape: Tape) -> None:
-        """It is not driven as a whole."""
+        """Raise Lacks: the adapter runs no whole conversion."""
         raise Lacks("its inference reads a file at the voice's own rate")
 
     def run_stage(self, case: Case, stage: str, prefix: str, inputs: Arrays) -> dict[str, Any]:

@@ -385,7 +385,7 @@ def typed_without_formula(in_force: limits.Limits) -> list[str]:
 
 
 def held_by_no_golden(names: Sequence[str], goldens: Path) -> list[str]:
-    """Those of some local names that no golden holds: optional tensors, which two dumps may have."""
+    """The local names, of those given, that no golden holds: optional tensors, which two dumps may have."""
     held = {stages.TensorName.parse(name).local for case in _cases(goldens) for name in case}
     return [name for name in names if name not in held]
 

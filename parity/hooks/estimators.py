@@ -47,7 +47,7 @@ class PitchEstimator:
         raise NotImplementedError
 
     def run(self, case: Case, inputs: Arrays, tape: Tape) -> None:
-        """It has no conversion."""
+        """Raise Lacks: an estimator has no conversion."""
         raise Lacks("it is a pitch estimator")
 
     def run_stage(self, case: Case, stage: str, prefix: str, inputs: Arrays) -> dict[str, Any]:

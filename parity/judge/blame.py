@@ -77,7 +77,7 @@ class StageVerdict:
         return any(cell.failed for cell in self.cells)
 
     def failed_in(self, mode: Mode) -> list[Cell]:
-        """Its failed cells of one mode."""
+        """The failed cells of one mode."""
         return [cell for cell in self.cells if cell.failed and cell.mode is mode]
 
     def times_limit(self, mode: str) -> float | None:
@@ -218,7 +218,7 @@ def _blame(judgment: Judgment, verdict: StageVerdict, continued: Case) -> None:
 
 
 def _wrong_alone(judgment: Judgment, names: list[str]) -> list[str]:
-    """Those of the tensors that differ from the golden's where their stage runs alone."""
+    """The tensors, of those given, that differ from the golden's where their stage runs alone."""
     return [name for name in names if judgment.ledger.any_failed({name}, Mode.ISOLATED)]
 
 

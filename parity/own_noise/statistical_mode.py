@@ -44,7 +44,7 @@ class NumericPart:
 
     @property
     def about(self) -> Mapping[str, object]:
-        """That of the program."""
+        """As the program's."""
         return self.program.about
 
     @property

@@ -38,7 +38,7 @@ class Sound:
 
     @property
     def seconds(self) -> float:
-        """Its duration."""
+        """The duration in seconds."""
         return len(self.samples) / self.rate
 
 

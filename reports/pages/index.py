@@ -134,7 +134,7 @@ def build(verdict: Json) -> IndexPage:
     return IndexPage(
         candidate=verdict["candidate"],
         rendering=states.VERDICTS[verdict["state"]],
-        sentence=". ".join(filter(None, [table.heading(verdict), *_although(verdict), verdict["sentence"]])),
+        sentence=". ".join(filter(None, [table.heading(verdict), *_output_note(verdict), verdict["sentence"]])),
         columns=names,
         untested=[name for name in every if name not in names],
         started=verdict["started"],
@@ -148,8 +148,8 @@ def build(verdict: Json) -> IndexPage:
     )
 
 
-def _although(verdict: Json) -> list[str]:
-    """That the output of a differing run is within its limits, where it is."""
+def _output_note(verdict: Json) -> list[str]:
+    """A sentence that the output of a differing run is within its limits, in a list; empty where it is not."""
     return [state_text(verdict)] if verdict.get("output_holds") else []
 
 

@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
             places, settings = list(keys), batch_tasks.Settings.of(args)
             tasks = [batch_tasks.Task(settings, plan.jobs[place].source, plan.jobs[place].target) for place in places]
             for outcome in executor.results(batch_tasks.convert_task, tasks):
-                place = places[outcome.place]
+                place = places[outcome.index]
                 if outcome.error is None:
                     results[place] = outcome.value
                     finished.add(keys[place], plan.jobs[place].target)

@@ -34,12 +34,12 @@ class Outcome:
     """A task that was executed.
 
     Attributes:
-        place: the index of the task.
+        index: the index of the task in the list of tasks.
         value: what the function returned; None for a task that failed.
         error: why the task failed, in one sentence; None for a task that did not fail.
     """
 
-    place: int
+    index: int
     value: Any = None
     error: str | None = None
 
@@ -60,29 +60,29 @@ class Processes:
     def results(self, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
         """Execute the tasks; see `Executor`."""
         _let_threads_sleep()
-        waiting = deque((place, 1) for place in range(len(tasks)))
-        running: dict[connection.Connection, tuple[BaseProcess, int, int]] = {}  # process, place, number of the try
+        waiting = deque((index, 1) for index in range(len(tasks)))
+        running: dict[connection.Connection, tuple[BaseProcess, int, int]] = {}  # process, index, number of the try
         idle: list[tuple[connection.Connection, BaseProcess]] = []
         try:
             while waiting or running:
                 while waiting and len(running) < self.workers:
-                    place, attempt = waiting.popleft()
+                    index, attempt = waiting.popleft()
                     pipe, process = idle.pop() if idle else _start_worker(function)
-                    running[pipe] = process, place, attempt
+                    running[pipe] = process, index, attempt
                     with suppress(OSError):  # the worker ended while it was idle; then `recv` raises EOFError
-                        pipe.send((place, tasks[place]))
+                        pipe.send((index, tasks[index]))
                 ready = connection.wait(list(running))
                 for pipe in [pipe for pipe in running if pipe in ready]:
-                    process, place, attempt = running.pop(pipe)
+                    process, index, attempt = running.pop(pipe)
                     try:
                         outcome = pipe.recv()
                     except (EOFError, OSError):
                         pipe.close()
                         process.join()
                         if attempt < TRIES:
-                            waiting.append((place, attempt + 1))
+                            waiting.append((index, attempt + 1))
                         else:
-                            yield Outcome(place, error=WORKER_ENDED)
+                            yield Outcome(index, error=WORKER_ENDED)
                         continue
                     idle.append((pipe, process))
                     yield outcome
@@ -135,19 +135,19 @@ class Dask:
 
                 def submit(pair: tuple[int, Any]) -> Any:
                     future = client.submit(_attempt, function, *pair, pure=False)
-                    places[future.key] = pair[0]
+                    indices[future.key] = pair[0]
                     return future
 
-                places: dict[Any, int] = {}
+                indices: dict[Any, int] = {}
                 completed = library.as_completed([submit(pair) for pair in islice(numbered, IN_FLIGHT)])
                 for future in completed:
-                    place = places.pop(future.key)
+                    index = indices.pop(future.key)
                     failure = future.exception()
                     if failure is None:
                         yield future.result()
                     else:
                         is_killed = isinstance(failure, library.scheduler.KilledWorker)
-                        yield Outcome(place, error=WORKER_ENDED if is_killed else error_sentence(failure))
+                        yield Outcome(index, error=WORKER_ENDED if is_killed else error_sentence(failure))
                     for pair in islice(numbered, 1):
                         completed.add(submit(pair))
             finally:
@@ -183,11 +183,11 @@ def error_sentence(error: BaseException) -> str:
     return str(error) if isinstance(error, RvcError) else f"unexpected {type(error).__name__}: {error}"
 
 
-def _attempt(function: Function, place: int, task: Any) -> Outcome:
+def _attempt(function: Function, index: int, task: Any) -> Outcome:
     try:
-        return Outcome(place, function(task))
+        return Outcome(index, function(task))
     except Exception as error:
-        return Outcome(place, error=error_sentence(error))
+        return Outcome(index, error=error_sentence(error))
 
 
 def _let_threads_sleep() -> None:

@@ -69,7 +69,7 @@ class SegmentContent:
     unblended: Samples | None
 
     def load(self) -> SegmentContent:
-        """These features."""
+        """Return the features."""
         return self
 
 

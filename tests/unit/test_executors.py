@@ -124,7 +124,7 @@ def test_a_cluster_of_dasks_own_tools_has_the_bytes_of_one_process(batch, tmp_pa
 
 def test_a_task_that_fails_or_kills_its_worker_does_so_alone():
     outcomes = Processes(2).results(work, ["slow", "a", "die", "fail", "b"])
-    assert sorted(outcomes, key=lambda outcome: outcome.place) == [
+    assert sorted(outcomes, key=lambda outcome: outcome.index) == [
         Outcome(0, "SLOW"),
         Outcome(1, "A"),
         Outcome(2, error="its worker process ended 3 times; is the memory sufficient?"),

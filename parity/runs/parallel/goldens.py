@@ -38,11 +38,11 @@ class Finished(Protocol):
 
     @property
     def verdict(self) -> CaseVerdict:
-        """Its verdict."""
+        """The verdict of the golden."""
 
     @property
     def document(self) -> Json:
-        """Its part of verdict.json."""
+        """The golden's part of verdict.json."""
 
     @property
     def network_f0(self) -> bool:

@@ -17,7 +17,7 @@ _OPTIONAL = {"package", "repository", "commit", "expected"}
 
 @dataclass(frozen=True)
 class Expectation:
-    """What is expected of a program before the judge is asked.
+    """The verdict that is expected of a program before the run.
 
     Attributes:
         verdict: "pass", "partial" or "differs".

@@ -1,4 +1,4 @@
-"""Streams as the judge asks for them: a whole case, and the stages of one block alone (docs/verifying-a-port.md)."""
+"""Streams as the judge requests them: a whole case, and the stages of one block alone (docs/verifying-a-port.md)."""
 
 from __future__ import annotations
 

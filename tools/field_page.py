@@ -86,7 +86,7 @@ def _summary(results: Sequence[Result]) -> list[str]:
     count = field.expectations(results)
     return [
         table(head, rows),
-        "What `about.toml` expected before the judge was asked, from the program's own behavior: "
+        "What `about.toml` expected before the run, from the program's own behavior: "
         f"{count['right']} right, {count['wrong']} wrong, {count['unknown']} undecided.\n",
         *_corrections(results),
     ]

@@ -97,7 +97,7 @@ def interval(values: Sequence[float], confidence: float = 0.9) -> Interval:
 
 
 def interval_document(values: Sequence[float]) -> dict[str, float]:
-    """`interval(values)` as it stands in result.json."""
+    """`interval(values)` as result.json holds it."""
     return asdict(interval(values))
 
 

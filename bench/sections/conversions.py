@@ -19,7 +19,7 @@ ORIGINAL = "original"
 
 @dataclass(frozen=True)
 class TimedRun:
-    """One run, as it stands in `series` of result.json.
+    """One run, as `series` of result.json holds it.
 
     Attributes:
         who: the precision of rvc, or "original".

@@ -116,7 +116,7 @@ class HuggingfaceHubRvc(PipelineCandidate):
             "rms_mix_rate": values["rms_mix_rate"],
             "speaker_id": self.case["options"]["speaker"],
         }
-        if getattr(self.pipe, "t_max", 0):  # the name by which a stage alone asks for no cut
+        if getattr(self.pipe, "t_max", 0):  # set where a single stage needs an uncut input
             settings["chunk_max_seconds"] = Seconds(self.pipe.t_max)
         if values["resample_sr"] >= 16000:
             settings["output_sample_rate"] = values["resample_sr"]

@@ -56,7 +56,7 @@ class OnlyInputs(Case):
     """A golden that shows the values of some tensors only; their dtypes and shapes, and those of all others, remain.
 
     Attributes:
-        hidden: The names that were asked for although they are not shown.
+        hidden: The names of tensors that were read although their values are not shown.
     """
 
     def __init__(self, case: Case, shown: Iterable[str]) -> None:

@@ -43,7 +43,7 @@ class External:
 
     Attributes:
         hello_timeout: seconds for the handshake; HELLO_TIMEOUT unless the user gives another limit.
-        most_hangs: calls in a row without an answer after which it is asked no more; None for no limit.
+        most_hangs: consecutive calls without an answer after which no more are made; None for no limit.
     """
 
     hello_timeout: float | None = None

@@ -239,7 +239,7 @@ class OutputFolder:
         return self._outputs(f"{case.name}/{WHOLE}", "run", case)
 
     def run_final(self, case: Case) -> Tensors:
-        """Raises NotOffered: the device was not asked for the final waveform alone."""
+        """Raises NotOffered: the requests do not contain the final waveform alone."""
         raise NotOffered("files hold no conversion of the final waveform alone")
 
     def restart(self) -> bool:

@@ -43,7 +43,7 @@ def document(verdict: Mapping[str, Any]) -> str:
     lines += _below(verdict)
     extra = [f"{case['name']}: {', '.join(case['extra'])}" for case in verdict["cases"] if case.get("extra")]
     if extra:
-        lines += ["", "Tensors that were not asked for:", "", *(f"- {escaped(line)}" for line in extra)]
+        lines += ["", "Tensors that were not requested:", "", *(f"- {escaped(line)}" for line in extra)]
     return "\n".join(lines) + "\n"
 
 

@@ -12,7 +12,7 @@ from parity.output.verdict_json import cell_failed
 HEADINGS = ("stage", "cells", "same", "close", "differs", "tier", "nearest to its limit")
 _NUMERIC_COLUMNS = (1, 2, 3, 4)
 _FORM_STATES = ("missing", "shape", "dtype", "nan", "empty", "error")  # cell states without a measured number
-_EXTRA_SHOWN = 10  # tensors that were not asked for that a line lists; the rest are counted
+_EXTRA_SHOWN = 10  # tensors not requested that a line lists; the rest are counted
 _EXPLAINED_SHOWN = 5  # explained decisions that the closing lines list; the rest are counted
 _NAMES_SHOWN = 5  # stages that the line of the untested ones lists; the rest are counted
 _FACTOR_FROM = 10.0  # multiples of a limit from which the table shows a factor in place of a percentage
@@ -179,7 +179,7 @@ def sections(verdict: Mapping[str, Any]) -> list[Section]:
         Section([cells]),
         Section([_CELL_DEFINITION] if counts["failed"] else [], "what a cell is"),
         Section(run_failures(verdict)),
-        Section(_extra_tensors(verdict), f"tensors that were not asked for ({extra})"),
+        Section(_extra_tensors(verdict), f"tensors that were not requested ({extra})"),
         Section(not_shown(verdict), f"what the judged profiles cannot show ({len(verdict['not_shown'])})"),
         Section(_explained_decisions(verdict), f"decisions on a boundary ({explained})"),
         Section(_tier(verdict), "the tier that is reached"),
@@ -228,7 +228,7 @@ def run_failures(verdict: Mapping[str, Any]) -> list[str]:
 def _extra_tensors(verdict: Mapping[str, Any]) -> list[str]:
     """Tensors that were returned and do not belong to their case, whatever the state of the case."""
     lines = [f"  {case['name']}: {_listed(case['extra'])}" for case in verdict["cases"] if case.get("extra")]
-    return ["", "tensors that were not asked for:", *lines] if lines else []
+    return ["", "tensors that were not requested:", *lines] if lines else []
 
 
 def _listed(names: Sequence[str]) -> str:

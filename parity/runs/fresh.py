@@ -1,9 +1,9 @@
-"""Judgments on inputs that no golden has, against the proven `rvc`.
+"""Judgments on inputs that no golden has, against `rvc`.
 
 A program that returns goldens, or that was fitted to them, passes every golden. Here sounds, options and voices are
 drawn, `rvc` converts them, and the candidate is judged against it. `rvc` itself is within one limit of the originals,
-which its own run over the goldens proves; a right candidate is within one limit too. So twice the limit is allowed.
-Such a verdict is no pass: no original was asked. It is never stored as a golden.
+which its own run over the goldens proves; a right candidate is within one limit too. Therefore twice the limit is
+allowed. Such a verdict is no pass, because no original was run. It is never stored as a golden.
 """
 
 import datetime

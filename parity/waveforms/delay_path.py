@@ -20,7 +20,8 @@ SEARCH = 0.1  # seconds by which the delay of a piece may lie from that of the p
 # Correlation coefficient at which the delay of a piece is certain, and at which it counts for a path of many pieces.
 LIKE, LOOSELY_LIKE = 0.9, 0.7
 PASSES = 3  # times that a drift or a varying delay is measured again, with the delay so far removed
-# Samples by which the delay of a piece must differ: the precision of a noisy piece, and of one that is nearly equal.
+# Samples by which the delay of a piece must differ: the precision of a noisy piece, and of a clean one, whose
+# correlation coefficient is at least CLEAN.
 LEAST_STEP, LEAST_CLEAN_STEP, CLEAN = 1.5, 0.6, 0.98
 LEAST_DRIFT = 0.3  # samples of drift from the first piece to the last
 # Largest slope of a varying delay, in seconds per second. F0 that is 9 cents off moves the phase as fast.

@@ -12,18 +12,26 @@ from parity.waveforms.alignment import Alignment
 from parity.waveforms.delay_path import Course, DelayPath
 from parity.waveforms.perceptual import Frames
 
-LEAST_GAIN, LEAST_DELAY, LEAST_OFFSET = 0.1, 0.2, 1e-3  # dB, samples, of full scale: smaller ones are no difference
-LEAST_END, LEAST_END_BY_LEVEL = 0.005, 0.03  # seconds that are missing or added at an end
+# Smallest gain in dB, delay in samples, and offset relative to full scale that count as a difference.
+LEAST_GAIN, LEAST_DELAY, LEAST_OFFSET = 0.1, 0.2, 1e-3
+# Smallest part in seconds that counts as missing or added at an end: of waveforms that are alike, and of sounds that
+# are aligned by level.
+LEAST_END, LEAST_END_BY_LEVEL = 0.005, 0.03
 SILENT = 1e-4  # RMS relative to full scale (-80 dB); a channel or an end below it is silent
 QUIET_END = 0.01  # RMS relative to that of the whole; an added end below it is a pause
 FULL_SCALE = 0.999  # a sample of this magnitude is clipped where its neighbor is too
 # Magnitude relative to full scale. Resampling a clipped signal stays below it, so that a larger sample was not clipped.
 OVERSHOOT = 1.5
-LEAST_CLIPPED, MORE_CLIPPED = 10, 3  # samples; times as many as in the reference
-FEW_PITCHES, LEAST_CENTS, NEAR_CENTS = 20, 5.0, 30.0  # voiced frames; cents of their median; cents around it
+# A sound is clipped where it has more clipped samples than LEAST_CLIPPED plus MORE_CLIPPED times the reference's.
+LEAST_CLIPPED, MORE_CLIPPED = 10, 3
+# F0 is moved where at least FEW_PITCHES frames are voiced in both, their median distance is at least LEAST_CENTS cents,
+# and half of them lie within NEAR_CENTS cents of the median.
+FEW_PITCHES, LEAST_CENTS, NEAR_CENTS = 20, 5.0, 30.0
 # A band is lost where it and all beyond it are at least LOST_BAND dB weaker, and those inside at most KEPT_BAND.
 BAND, LOST_BAND, KEPT_BAND, LOWEST_BAND = 250.0, 15.0, 6.0, -75.0  # Hz; dB; dB; dB below the strongest band
-SHORT_PLACE, SHORT_SHARE, MOST_OF_IT, NEAR = 0.15, 0.1, 0.98, -30.0  # seconds; of the whole; of the power; dB
+# A difference is short where the share MOST_OF_IT of its power lies within SHORT_PLACE seconds or the share SHORT_SHARE
+# of the sound. It is listed where its power there is at least NEAR dB relative to the reference.
+SHORT_PLACE, SHORT_SHARE, MOST_OF_IT, NEAR = 0.15, 0.1, 0.98, -30.0
 _PLACE_FRAME = 0.001  # seconds, the precision of a place
 
 
@@ -230,7 +238,7 @@ def _edges(change: Array, held: Array) -> Iterator[tuple[bool, int, float]]:
         # The gain of the whole contains such an end, so that it is compared with most of the other bands.
         kept = float(np.percentile(change[order], 25))
         risen = change[order] - kept >= LOST_BAND
-        count = int(np.argmin(risen[::-1]))  # the last bands, all of which have risen
+        count = int(np.argmin(risen[::-1]))  # number of consecutive bands at the end that have risen
         if count < (2 if is_above else 1) or np.median(np.abs(change[order[:-count]] - kept)) > KEPT_BAND:
             continue
         yield is_above, int(order[-count]), float(np.median(np.abs(change[order[-count:]] - kept)))

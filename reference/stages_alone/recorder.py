@@ -105,7 +105,7 @@ _SAMPLE_BLOCK, _SAMPLE_PROJECTIONS = 16384, 16
 
 
 def reduce(spec: Spec, trace: Trace) -> dict[str, Any]:
-    """Reduce what the stages of a case made, in place, where its entry asks for that.
+    """Reduce what the stages of a case made, in place, where its entry in cases.toml has `reduced = true`.
 
     Returns:
         the entry `reduced` of case.json; empty where nothing was reduced.

@@ -50,7 +50,7 @@ def _environment() -> Environment:
 
 
 def asset(name: str) -> Markup:
-    """The text of a style sheet or script of this package, as it stands inside a page."""
+    """The text of a style sheet or script of this package, as a page holds it."""
     text = (PACKAGE / "assets" / name).read_text(encoding="utf-8")
     return Markup(text)  # safe: tests/reports/test_command.py checks that no asset holds a closing tag
 

@@ -286,7 +286,7 @@ def exported_networks(args: argparse.Namespace) -> ExportedNetworks:
     """Open the exported folder that --model names.
 
     Raises:
-        BadInput: the folder is not complete, or an option asks for what its graphs cannot do.
+        BadInput: the folder is not complete, or its graphs cannot do what an option requests.
     """
     from rvc.exported.networks import ExportedNetworks
 

@@ -69,7 +69,7 @@ class FastBlock:
 
     @property
     def levels(self) -> int:
-        """Levels of filtering that the backend of the block's convolutions asks for; 0 for none."""
+        """The levels of filtering that the backend of the block's convolutions uses; 0 for none."""
         return self.pairs[0][0].kernel.filtering_levels
 
     def kernels(self) -> list[tuple[FastConv, FastConv]]:

@@ -217,7 +217,7 @@ def blend_neighbors(content: Samples, index: Index, context: BlockContext) -> Sa
         context: the block's models, settings and tap.
     Returns:
         float32 (n, C): the blend, or `content` itself when any of its frames has fewer neighbors than the search
-        asks for, as in the original.
+        requests, as in the original.
     """
     distances, ids = index.search(content)
     context.tap("retrieval.distances", distances)

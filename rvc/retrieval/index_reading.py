@@ -1,4 +1,4 @@
-"""What is asked of faiss for an index of any kind: open it, read all its vectors, and state its facts."""
+"""Operations of faiss on an index of any kind: open it, read all its vectors, search it, and describe it."""
 
 from __future__ import annotations
 

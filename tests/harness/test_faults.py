@@ -98,7 +98,7 @@ def test_all_that_a_run_with_three_faults_prints_has_at_most_25_lines(document: 
         assert any(line.startswith(f"{stage} ") for line in lines)
     assert f"not tested: {len(names)} stages ({', '.join(names[:5])} and {len(names) - 5} more)" in lines
     also = next(line for line in lines if line.startswith("also in summary.md: "))
-    for left_out in ("tensors that were not asked for (1)", "what the judged profiles cannot show (3)", "2 notes"):
+    for left_out in ("tensors that were not requested (1)", "what the judged profiles cannot show (3)", "2 notes"):
         assert left_out in also or left_out == "2 notes"
     summary = markdown.document(long)
     for part in (

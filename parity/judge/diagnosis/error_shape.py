@@ -54,7 +54,7 @@ def shape(frames: Curve, seams: Sequence[int] = ()) -> dict[str, str]:
 
 
 def period(frames: Curve) -> int | None:
-    """The number of frames after which an error comes back, where it does so regularly.
+    """The period of an error in frames, where it is periodic.
 
     Args:
         frames: The error of each frame.

@@ -64,7 +64,7 @@ ShareCores = Callable[[int], AbstractContextManager[None]]  # takes the number o
 
 
 def all_cores(processes: int) -> AbstractContextManager[None]:
-    """Limit nothing: each process uses as many cores as it does alone."""
+    """Limit nothing: each process uses as many cores as a single process would."""
     return nullcontext()
 
 

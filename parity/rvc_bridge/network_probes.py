@@ -100,6 +100,20 @@ def _constants(extract: Callable[[], Array], network: Hubert) -> Iterator[Guess]
     with _replaced(Dense, forward=with_tanh):
         yield Guess("another GELU", "GELU is the tanh form, not the exact one", extract(), base=right)
 
+    def with_relu(self: Dense, x: torch.Tensor, gelu: bool = False) -> torch.Tensor:
+        return F.relu(forward(self, x)) if gelu else forward(self, x)
+
+    with _replaced(Dense, forward=with_relu):
+        yield Guess("another activation", "ReLU is used instead of GELU", extract())
+    with _replaced(hubert, attend=_attend_to_the_past):
+        yield Guess("causal attention", "attention reads earlier frames only", extract())
+
+
+def _attend_to_the_past(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *rest: Any) -> torch.Tensor:
+    """Causal attention of (frames, heads, width)."""
+    query, key, value = (x.transpose(0, 1)[None] for x in (q, k, v))
+    return F.scaled_dot_product_attention(query, key, value, is_causal=True)[0].transpose(0, 1).contiguous()
+
 
 @torch.no_grad()
 def _layers(network: Hubert, audio: torch.Tensor, right: int, v1: bool) -> Iterator[Guess]:
@@ -151,7 +165,12 @@ def _mels(network: Rmvpe, padded: Array) -> Iterator[Guess]:
         return salience.decode(salience_of(spectrum)[:frames], rmvpe.THRESHOLD)
 
     exact = salience_of(right)
-
+    strongest = 10 * 2 ** (salience.CENTS[exact.argmax(axis=1)] / 1200)
+    yield Guess(
+        "strongest bin only",
+        "F0 is that of the strongest bin, without an average of its neighbors",
+        np.where(exact.max(axis=1) > rmvpe.THRESHOLD, strongest, 0.0),
+    )
     for threshold in (0.3, 0.1, 0.05, 0.02, 0.01, 0.003):
         yield Guess(
             "voicing threshold",
@@ -185,6 +204,9 @@ def _mels(network: Rmvpe, padded: Array) -> Iterator[Guess]:
     ):
         yield Guess(label, sentence, track(mel.log_mel(framed, other)))
     yield Guess(label, "the mel logarithm is to the base 10", track(right / float(np.log(10))))
+    power = torch.log(torch.clamp(_magnitudes(framed, bank, power=2.0), min=1e-10))
+    yield Guess(label, "mel bands are of the squared magnitude", track(power))
+    yield Guess(label, "mel bands are of the squared magnitude, and the logarithm is halved", track(power / 2))
     for floor in (1e-3, 1e-8):
         clamped = torch.log(torch.clamp(_magnitudes(framed, bank), min=floor))
         yield Guess(label, f"mel magnitudes are clamped at {floor:g}, not 1e-5", track(clamped))
@@ -213,10 +235,12 @@ def _rise_to_0(rise: Callable[[torch.Tensor, bool], torch.Tensor], image: torch.
     return risen
 
 
-def _magnitudes(framed: torch.Tensor, bank: torch.Tensor, window: torch.Tensor | None = None) -> torch.Tensor:
+def _magnitudes(
+    framed: torch.Tensor, bank: torch.Tensor, window: torch.Tensor | None = None, power: float = 1.0
+) -> torch.Tensor:
     window = torch.hann_window(1024) if window is None else window
     spectrum = torch.stft(framed, 1024, 160, 1024, window, center=False, return_complex=True)
-    return (bank @ spectrum.abs()).T
+    return (bank @ spectrum.abs() ** power).T
 
 
 def _search(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterator[Guess]:
@@ -337,6 +361,9 @@ def _generator(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Ite
         yield Guess("another last slope", "the slope of the last LeakyReLU is 0.1, not 0.01", generated())
     with _replaced(generator, SLOPE=residual_blocks.SLOPE + 1e-3):
         yield Guess("another slope", "the slope of LeakyReLU is not 0.1", generated(), base=right)
+    count, stage_call = float(len(voice.synthesizer.generator.stages[0].blocks)), generator.Stage.__call__
+    with _replaced(generator.Stage, __call__=lambda self, *args: stage_call(self, *args) * count):
+        yield Guess("blocks not averaged", "the residual blocks of a stage are added, not averaged", generated())
     without = generated(g=torch.zeros_like(g))
     yield Guess("missing speaker", "the generator does not use the speaker's embedding", without)
     if source is not None:

@@ -16,7 +16,7 @@ from parity.goldens import store
 from parity.judge import limits, metrics
 from parity.mutants import Fault, all_faults, catalog, schedule, summary
 from parity.mutants.cached_stages import StageCache
-from parity.mutants.catalog import BEHAVIOR, OFFLINE, REALTIME, legitimate, refuse_duplicates
+from parity.mutants.catalog import BEHAVIOR, OFFLINE, PORTS, REALTIME, legitimate, refuse_duplicates
 from parity.mutants.catalog.behavior import calls
 from parity.mutants.catalog.realtime import shared_code
 from parity.mutants.catalog.report_order import REPORT_ORDER
@@ -73,7 +73,8 @@ def test_every_stage_that_can_be_run_alone_has_faults():
 
 
 def test_every_file_of_the_catalog_is_registered():
-    for folder, modules in (("offline", OFFLINE), ("realtime", (*REALTIME, shared_code)), ("behavior", BEHAVIOR)):
+    folders = {"offline": OFFLINE, "realtime": (*REALTIME, shared_code), "behavior": BEHAVIOR, "ports": PORTS}
+    for folder, modules in folders.items():
         files = {path.stem for path in (CATALOG / folder).glob("*.py")} - {"__init__", "hooks"}
         assert files == {module.__name__.rpartition(".")[2] for module in modules}
 

@@ -120,6 +120,12 @@ def upsampled(deviation: Deviation) -> Iterator[Guess]:
         part = (where - low)[:, None]
         line = x[low] * (1 - part) + x[np.minimum(low + 1, n - 1)] * part
         yield Guess("linear upsampling", f"frames are interpolated linearly ({word}), not repeated", line[None])
+    if n > 1:
+        from scipy import interpolate  # slow to import; only a stage that differs needs it
+
+        where = np.clip((at + 0.5) / 2 - 0.5, 0, n - 1)
+        cubic = interpolate.CubicSpline(np.arange(n), x)(where)
+        yield Guess("cubic upsampling", "frames are interpolated by cubics, not repeated", cubic[None])
     yield Guess("tiled", "the whole sequence is repeated, not each frame", np.concatenate([x, x])[None])
     zeros = np.zeros((2 * n, x.shape[1]))
     zeros[::2] = x

@@ -105,6 +105,8 @@ def _other_fillings(raw: Array) -> Iterator[tuple[str, str, Array]]:
     before = voiced[np.clip(np.searchsorted(voiced, frames, "right") - 1, 0, len(voiced) - 1)]
     yield "held pitch", "gaps repeat the pitch before them instead of a straight line", raw[before]
     yield "held pitch", "gaps take the pitch after them instead of a straight line", raw[after]
+    nearest = np.where(np.abs(before - frames) <= np.abs(after - frames), before, after)
+    yield "nearest pitch", "gaps repeat the nearest pitch instead of a straight line", raw[nearest]
     inside = np.interp(frames, voiced, raw[voiced], left=0, right=0)
     yield "ends not filled", "gaps at both ends stay unvoiced", inside
     in_log = np.exp(np.interp(frames, voiced, np.log(raw[voiced])))

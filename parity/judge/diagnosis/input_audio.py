@@ -1,6 +1,6 @@
 """The audio stages before any network: peak guard, high-pass, cut points, padding, segments."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -18,6 +18,8 @@ B = [
     -0.9699606451838447,
 ]
 A = [1, -4.939001819168364, 9.757863526739543, -9.639544849413458, 4.761506797356209, -0.9408236532054606]
+
+EXTENSION = 18  # samples of odd extension at each end (docs/spec/06 §6.4)
 
 # Peaks that programs normalize to: the guard's own, full scale, and decibels below it (-0.1, -0.5, -1, -3, -6 dB).
 NORMALIZED = (
@@ -65,6 +67,7 @@ def high_pass(deviation: Deviation) -> Iterator[Guess]:
         "the ends are extended in float64, not in the input's float32",
         signal.filtfilt(B, A, x.astype(np.float64)),
     )
+    yield from _without_initial_state(x, signal.lfilter)
     yield Guess("no extension", "the filter's ends are not extended", signal.filtfilt(B, A, x, padtype=None))
     for kind in ("even", "constant"):
         yield Guess(
@@ -81,6 +84,20 @@ def high_pass(deviation: Deviation) -> Iterator[Guess]:
             f"the high-pass is of order {order} at {cutoff} Hz, not 5 at 48",
             signal.filtfilt(b, a, x),
         )
+
+
+def _without_initial_state(x: Array, lfilter: Callable[..., Array]) -> Iterator[Guess]:
+    """The filter run forward and backward from zeros, with the odd extension of 18 samples and without it."""
+    if x.size <= EXTENSION:
+        return
+    left, right = 2 * x[:1] - x[EXTENSION:0:-1], 2 * x[-1:] - x[-2 : -EXTENSION - 2 : -1]
+    for sentence, extended in (
+        ("the filter starts from zeros, not from the steady state of the first sample", EXTENSION),
+        ("the filter starts from zeros, and the ends are not extended", 0),
+    ):
+        samples = (np.concatenate([left, x, right]) if extended else x).astype(np.float64)
+        both = lfilter(B, A, lfilter(B, A, samples)[::-1])[::-1]
+        yield Guess("no initial state", sentence, both[extended : extended + x.size])
 
 
 @probe("segment.cuts")
@@ -101,6 +118,11 @@ def cut_points(deviation: Deviation) -> Iterator[Guess]:
         ("profile one sample late", "the loudness window lies one sample later", _box(loud, 1), _box(loud, 1)),
         ("mean", "the loudness is a mean, not a sum", _box(loud, 0) / 160, None),
         ("single precision", "the sums are in single precision", _single_sums(np.abs(edge)), None),
+        *(
+            ("another loudness window", f"the loudness is summed over {width // 16} ms, not 10", sums, sums)
+            for width in (80, 320)
+            for sums in [_sums_over(np.abs(x), width)]
+        ),
         ("", "", _box(loud, 0), _box(loud, 0)),
     ]
     for label, sentence, recorded, searched in profiles:
@@ -123,6 +145,11 @@ def cut_points(deviation: Deviation) -> Iterator[Guess]:
             "last minimum",
             "of equal minima the last is taken",
             np.array([c + reach - 1 - int(np.argmin(flat[c - reach : c + reach][::-1])) for c in centers]),
+        )
+        yield Guess(
+            "search in steps of a frame",
+            "the quiet position is searched in steps of 160 samples",
+            np.array([c - reach + 160 * int(np.argmin(flat[c - reach : c + reach : 160])) for c in centers]),
         )
         yield Guess("cuts at the centres", "no quiet position is searched", np.array(list(centers)))
         yield Guess(
@@ -156,6 +183,12 @@ def _box(total: Array, late: int) -> Array:
     """Sums over 160 samples (10 ms) from running sums, `late` samples later."""
     sums = total[160:] - total[:-160]
     return np.roll(sums, -late) if late else sums
+
+
+def _sums_over(values: Array, width: int) -> Array:
+    """Sums over `width` samples around each sample, with reflected ends."""
+    total = np.concatenate([[0.0], np.cumsum(np.pad(values, width // 2, mode="reflect"))])
+    return np.asarray(total[width:] - total[:-width])
 
 
 def _single_sums(values: Array) -> Array:

@@ -27,6 +27,13 @@ def sample(deviation: Deviation) -> Iterator[Guess]:
     yield Guess("variance for deviation", "logs is taken as a log-variance", m + np.exp(0.5 * logs) * noise * 0.66666)
     yield Guess("scaled mean", "the mean is scaled by 0.66666 as well", (m + spread) * 0.66666)
     yield Guess("unit noise", "the noise is not scaled by exp(logs)", m + noise * 0.66666)
+    by_frames = noise.reshape(noise.shape[0], noise.shape[2], noise.shape[1]).transpose(0, 2, 1)
+    for sentence, other in (
+        ("the noise is read as (frames, channels)", by_frames),
+        ("the noise is read backward in time", noise[:, :, ::-1]),
+        ("the channels of the noise are in reverse order", noise[:, ::-1]),
+    ):
+        yield Guess("noise in another order", sentence, m + np.exp(logs) * other * 0.66666)
     power = float(np.sum(spread * spread))
     scale = float(np.sum((deviation.ours - m) * spread)) / power if power else 0.66666
     if abs(scale - 0.66666) > 1e-5 and abs(scale - 1) > 1e-4:

@@ -13,7 +13,9 @@ from parity.stages import Scope
 AMPLITUDE = 0.1  # amplitude of the sine on voiced frames (docs/spec/05 §5.5)
 VOICED = 0.003  # standard deviation of the noise on voiced frames; AMPLITUDE / 3 on unvoiced ones (docs/spec/05 §5.5)
 LINEAR_RANGE = 0.9  # outputs of tanh below it are inverted to fit the linear layer; above it float32 loses digits
-ENOUGH_SAMPLES = 100  # samples needed to fit the two coefficients of the linear layer
+ENOUGH_SAMPLES = 100  # samples needed to fit two coefficients: of the linear layer, of a start phase
+SAME_AMPLITUDE = 0.02  # relative; a sine of another amplitude has another mistake than its start phase
+SAME_PHASE = 0.01  # of a period; nearer to 0 the phase is right, nearer to a quarter it is a cosine
 
 
 def sine(
@@ -97,6 +99,8 @@ def source(deviation: Deviation) -> Iterator[Guess]:
             if deviation.tensor.endswith("sine")
             else _through_linear_layer(deviation.case, deviation.prefix, made),
         )
+    if deviation.tensor.endswith("sine"):
+        yield from _start_phases(deviation, hz, rate, upp, noise)
     right = sine(hz, rate, upp, noise)
     louder = right + 0.1 * (sine(hz, rate, upp, 0 * noise))
     if deviation.tensor.endswith("sine"):
@@ -112,6 +116,29 @@ def _of_output(hz: Array, rate: int, upp: int, noise: Array, golden: Array) -> A
     count = golden.shape[1] // upp
     pieces = [hz[:, first : first + count] for first in range(hz.shape[1] - count + 1)]
     return min(pieces, key=lambda piece: float(np.sum((sine(piece, rate, upp, noise) - golden) ** 2)))
+
+
+def _start_phases(deviation: Deviation, hz: Array, rate: int, upp: int, noise: Array) -> Iterator[Guess]:
+    """The sine from the phase that fits the candidate's best, where its amplitude is right."""
+    track = hz.ravel().astype(np.float64)
+    on = np.repeat(track > 0, upp)
+    angle = 2 * math.pi * np.mod(np.cumsum(np.repeat(track, upp) / rate), 1)
+    added = sine(hz, rate, upp, noise) - sine(hz, rate, upp, 0 * noise)
+    wave = (deviation.ours.astype(np.float64) - added).ravel()[on]
+    if wave.size < ENOUGH_SAMPLES:
+        return
+    turned = np.stack([np.sin(angle[on]), np.cos(angle[on])], axis=1)
+    along, across = np.linalg.lstsq(turned, wave, rcond=None)[0]
+    phase, amplitude = math.atan2(across, along) / (2 * math.pi) % 1, math.hypot(along, across)
+    if abs(amplitude / AMPLITUDE - 1) > SAME_AMPLITUDE or min(phase, 1 - phase, abs(phase - 0.25)) < SAME_PHASE:
+        return
+    shifted = np.where(on, AMPLITUDE * np.sin(angle + 2 * math.pi * phase), 0)
+    yield Guess(
+        "another start phase",
+        f"the sine begins at {phase:.3g} of a period, not at 0",
+        added + shifted[None, :, None],
+        fitted=True,
+    )
 
 
 def _noise_levels(case: Case, name: str, noise: Array, hz: Array, upp: int, ours: Array) -> Iterator[Guess]:

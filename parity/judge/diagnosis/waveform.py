@@ -1,5 +1,6 @@
 """The waveform: generator, trimming, joining, loudness, resampling, 16-bit samples."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -46,7 +47,9 @@ def _rms(wave: Array, frame: int, hop: int, zeros: bool = True) -> Array:
     return np.asarray(np.sqrt((windows**2).mean(axis=1)))
 
 
-def _stretched(curve: Array, length: int, corners: bool = False) -> Array:
+def _stretched(curve: Array, length: int, corners: bool = False, held: bool = False) -> Array:
+    if held:
+        return np.asarray(curve[np.minimum(np.arange(length) * len(curve) // max(length, 1), len(curve) - 1)])
     if corners:
         at = np.arange(length) * (len(curve) - 1) / max(length - 1, 1)
     else:
@@ -69,16 +72,21 @@ def mixed(deviation: Deviation) -> Iterator[Guess]:
         floor: float = 1e-6,
         reference: Array = source,
         epsilon: float = 0.0,
+        held: bool = False,
     ) -> Array:
         frame = 2 if half else 1
         input_rms = _rms(reference, 8000 * frame, 8000 if half else 4000, zeros)
         output_rms = _rms(wave, rate // 2 * frame, rate // 2 if half else rate // 4, zeros)
-        one, two = (_stretched(np.sqrt(rms * rms + epsilon), len(wave), corners) for rms in (input_rms, output_rms))
+        one, two = (
+            _stretched(np.sqrt(rms * rms + epsilon), len(wave), corners, held) for rms in (input_rms, output_rms)
+        )
         return np.asarray(wave * one ** (1 - share) * np.maximum(two, floor) ** (share - 1))
 
     yield Guess("exchanged mix rate", "the mix rate applies to the other side: 1 − r instead of r", blend(1 - mix))
     yield Guess("full envelope", "the input's envelope replaces the output's", blend(0.0))
     yield Guess("corners aligned", "the envelope is interpolated with corners aligned", blend(mix, corners=True))
+    yield Guess("held envelope", "each loudness is held for half a second, not interpolated", blend(mix, held=True))
+    yield Guess("squared gain", "the gain is squared", blend(2 * mix - 1))
     yield Guess("half-second windows", "loudness is measured over half a second", blend(mix, half=False))
     yield Guess("reflected ends", "loudness at the ends is measured on a reflection", blend(mix, zeros=False))
     yield Guess("another floor", "the quiet floor is 1e-3 instead of 1e-6", blend(mix, floor=1e-3))
@@ -133,6 +141,14 @@ def resampled(deviation: Deviation) -> Iterator[Guess]:
         "the output is resampled by straight lines",
         np.interp(at, np.arange(len(wave)), wave),
     )
+    from scipy import signal  # slow to import; only a stage that differs needs it
+
+    common, count = math.gcd(source_rate, target), len(deviation.ours)
+    made = signal.resample_poly(wave.astype(np.float64), target // common, source_rate // common)[:count]
+    made = np.pad(made, (0, count - len(made)))
+    yield Guess("polyphase resampling", "the resampler is a polyphase filter with a Kaiser window of 5", made)
+    whole = signal.resample(wave.astype(np.float64), count)
+    yield Guess("Fourier resampling", "the whole output is resampled by its Fourier transform", whole)
     for crossings in (6, 16, 32, 64):
         made = _windowed_sinc(wave, source_rate, target, len(deviation.ours), crossings)
         yield Guess("windowed sinc", f"the resampler is a windowed sinc with {crossings} zeros on each side", made)

@@ -1,7 +1,8 @@
 """The catalog of faults: one file for each stage, or for a few stages that follow one another, and `values` for faults
 that only some values show.
 
-A new file is added to `OFFLINE`, `REALTIME` or `BEHAVIOR` below. It defines `FAULTS`, coarse and small errors together.
+A new file is added to `OFFLINE`, `REALTIME`, `BEHAVIOR` or `PORTS` below. It defines `FAULTS`, coarse and small errors
+together.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from parity.mutants.catalog.offline import (
     speaker,
     text_encoder,
 )
+from parity.mutants.catalog.ports import content_and_pitch, networks, signals
 from parity.mutants.catalog.realtime import (
     block_input,
     block_joining,
@@ -57,6 +59,7 @@ OFFLINE: tuple[ModuleType, ...] = (
     output,
 )
 BEHAVIOR: tuple[ModuleType, ...] = (calls, structure, long_input, pieces)
+PORTS: tuple[ModuleType, ...] = (signals, content_and_pitch, networks)
 REALTIME: tuple[ModuleType, ...] = (block_input, content, f0, voice, formant, loudness, block_joining)
 
 
@@ -69,7 +72,8 @@ def all_faults() -> list[Fault]:
     offline: list[Fault] = [fault for module in OFFLINE for fault in module.FAULTS]
     realtime: list[Fault] = [fault for module in REALTIME for fault in module.FAULTS]
     behavior: list[Fault] = [fault for module in BEHAVIOR for fault in module.FAULTS]
-    faults = [*offline, *realtime, *shared_code.faults(offline), *values.FAULTS, *behavior]
+    ports: list[Fault] = [fault for module in PORTS for fault in module.FAULTS]
+    faults = [*offline, *realtime, *shared_code.faults(offline), *values.FAULTS, *behavior, *ports]
     refuse_duplicates([fault.name for fault in faults])
     place = {name: number for number, name in enumerate(REPORT_ORDER)}
     return sorted(faults, key=lambda fault: place.get(fault.name, len(place)))
@@ -83,4 +87,4 @@ def refuse_duplicates(names: Sequence[str]) -> None:
         )
 
 
-__all__ = ["BEHAVIOR", "OFFLINE", "REALTIME", "all_faults", "refuse_duplicates"]
+__all__ = ["BEHAVIOR", "OFFLINE", "PORTS", "REALTIME", "all_faults", "refuse_duplicates"]

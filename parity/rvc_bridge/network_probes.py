@@ -60,24 +60,29 @@ def _hubert(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterat
     right = 9 if v1 else 12
     with voice.borrow_hubert() as network:
         yield from _layers(network, audio, right, v1)
+        features = _array(network(audio, layer=right, project=v1))
         with _replaced(Embedding, place=lambda self, frames: torch.zeros_like(frames)):
-            yield Guess(
-                "missing positional convolution",
-                "the positional convolution adds nothing",
-                _array(network(audio, layer=right, project=v1)),
-            )
+            without = _array(network(audio, layer=right, project=v1))
+        yield Guess("missing positional convolution", "the positional convolution adds nothing", without)
+        yield Guess(
+            "another positional convolution",
+            "the positional convolution has other weights: were the names of its weight norm found in the file?",
+            without,
+            general=True,
+            base=features,
+            with_rest=True,
+        )
         normal = (audio - audio.mean()) / torch.sqrt(audio.var(unbiased=False) + 1e-7)
         yield Guess(
             "normalised input",
             "the audio is brought to zero mean and unit variance first",
             _array(network(normal, layer=right, project=v1)),
         )
-        yield from _constants(lambda: _array(network(audio, layer=right, project=v1)), network)
+        yield from _constants(lambda: _array(network(audio, layer=right, project=v1)), network, features)
 
 
-def _constants(extract: Callable[[], Array], network: Hubert) -> Iterator[Guess]:
-    """Constants of HuBERT; `extract` computes its features with what is patched at that moment."""
-    right = extract()
+def _constants(extract: Callable[[], Array], network: Hubert, right: Array) -> Iterator[Guess]:
+    """Constants of HuBERT; `extract` computes its features with what is patched at that moment, `right` without."""
     with ExitStack() as stack:
         for layer in network.layers:
             norms: tuple[Any, Any] = (layer.attention_norm, layer.final_norm)

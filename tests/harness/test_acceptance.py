@@ -38,6 +38,32 @@ def test_a_prediction_near_0_does_not_explain_a_tensor_near_0() -> None:
     assert named([guess], Comparison(golden / 160, golden, AXES)) == "a mean, not a sum"
 
 
+@pytest.mark.parametrize(
+    ("held", "rest", "accepted"), [(1.0, 1.2, True), (0.4, 0.3, False), (0.0, 1.0, False), (1, 5, False)]
+)
+def test_a_random_part_of_a_network_explains_an_error_that_holds_all_of_what_it_replaces(
+    held: float, rest: float, accepted: bool
+) -> None:
+    golden, draw = features(), np.random.default_rng(9)
+    missing, other = draw.standard_normal(golden.shape), draw.standard_normal(golden.shape)
+    guess = Guess("random weights", "", golden + missing, general=True, base=golden, with_rest=True)
+    ours = golden + held * missing + rest * other
+    assert (named([guess], Comparison(ours, golden, AXES)) is not None) == accepted
+    in_half = ours.copy()
+    in_half[:, ::4] = golden[:, ::4]
+    assert named([guess], Comparison(in_half, golden, AXES)) is None
+
+
+def test_a_part_that_is_missing_is_not_called_random() -> None:
+    golden = features()
+    without = golden + np.random.default_rng(9).standard_normal(golden.shape)
+    guesses = [
+        Guess("random weights", "", without, general=True, base=golden, with_rest=True),
+        Guess("missing weights", "", without),
+    ]
+    assert named(guesses, Comparison(without, golden, AXES)) == "missing weights"
+
+
 @pytest.mark.parametrize("axis", [1, 2])
 def test_a_prediction_must_explain_every_place_of_the_error_and_not_only_the_loudest(axis: int) -> None:
     golden = features()

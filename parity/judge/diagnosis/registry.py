@@ -37,6 +37,9 @@ class Guess:
         base: What the same computation makes without the mistake. With it, the mistake's size is free, and `value` less
             `base` is the direction in which the mistake moves the tensor.
         fitted: The size of the mistake was computed from the candidate's own values, such as a gain.
+        with_rest: A part of the network is replaced by one that nobody can predict, such as random weights. `value` is
+            the tensor without that part and `base` the right one. The error holds the whole of `value` less `base`,
+            and a rest.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Guess:
     base: Array | None = None
     place_only: bool = False
     fitted: bool = False
+    with_rest: bool = False
 
     @property
     def is_fitted(self) -> bool:

@@ -38,6 +38,15 @@ def _exchange_hubert_norms(net: Hubert) -> Iterator[Change]:
             yield final, name, first
 
 
+def _random_place(original: Original, self: Embedding, frames: Tensor) -> Tensor:
+    """The positional convolution with the weights that transformers draws for it: 128 frames, 16 groups, no bias."""
+    draw = torch.Generator().manual_seed(5)
+    channels, width, groups = frames.shape[1], 128, 16
+    weight = torch.randn(channels, channels // groups, width, generator=draw) * 2 * (width * channels) ** -0.5
+    place = F.gelu(F.conv1d(frames.t()[None], weight, padding=width // 2, groups=groups))
+    return place[0].t().contiguous()
+
+
 def _encoder_without_last_block(voice: Synthesizer) -> Iterator[Change]:
     yield voice.encoder, "blocks", voice.encoder.blocks[1:]
 
@@ -157,11 +166,8 @@ FAULTS = [
         "hubert-random-position",
         "hubert.features",
         "a random positional convolution, as transformers makes where weight norm's names are not found",
-        around(
-            Embedding,
-            "place",
-            lambda f, self, frames: f(self, frames)[:, torch.randperm(768, generator=torch.Generator().manual_seed(5))],
-        ),
+        around(Embedding, "place", _random_place),
+        causes=("another positional convolution",),
     ),
     Fault(
         "rmvpe-no-output-padding",

@@ -64,6 +64,13 @@ def _hubert(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterat
         with _replaced(Embedding, place=lambda self, frames: torch.zeros_like(frames)):
             without = _array(network(audio, layer=right, project=v1))
         yield Guess("missing positional convolution", "the positional convolution adds nothing", without)
+        with _replaced(Embedding, forward=_place_early):
+            early = _array(network(audio, layer=right, project=v1))
+        yield Guess(
+            "positional convolution one frame off",
+            "of the positional convolution's frames the first is left out, not the last",
+            early,
+        )
         yield Guess(
             "another positional convolution",
             "the positional convolution has other weights: were the names of its weight norm found in the file?",
@@ -79,6 +86,12 @@ def _hubert(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterat
             _array(network(normal, layer=right, project=v1)),
         )
         yield from _constants(lambda: _array(network(audio, layer=right, project=v1)), network, features)
+
+
+def _place_early(self: Embedding, frames: torch.Tensor) -> torch.Tensor:
+    frames = self.projection(self.norm(frames))
+    hidden: torch.Tensor = self.final_norm(frames + self.place(frames)[1 : len(frames) + 1])
+    return hidden
 
 
 def _constants(extract: Callable[[], Array], network: Hubert, right: Array) -> Iterator[Guess]:

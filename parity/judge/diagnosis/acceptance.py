@@ -40,7 +40,7 @@ UNFOUND = 1e30
 # Of an error with a rest: the multiple of the predicted part that it holds, in the whole tensor and in each part of it,
 # and the least share of its energy that this is. Random positional convolutions of a content encoder hold 0.91 to 0.95
 # of it, which is 0.37 to 0.41 of the energy.
-WHOLE_PART = (0.8, 1.25)
+WHOLE_PART = (0.85, 1.2)
 PART_SOMEWHERE = (0.5, 1.6)
 LEAST_PART = 0.15
 PIECES_OF_AN_AXIS = 4  # every fourth frame, and every fourth channel, is a part of the tensor

@@ -44,10 +44,10 @@ def _generate_in_pieces(
     original: Original, self: Generator, z: Tensor, g: Tensor, source: Tensor | None, *rest: Any
 ) -> Tensor:
     """Seconds are synthesized one by one, without the frames around them."""
-    if rest:
+    upp, frames = self.upp, z.shape[2]
+    if rest and rest != (0, frames):
         whole: Tensor = original(self, z, g, source, *rest)
         return whole
-    upp, frames = self.upp, z.shape[2]
     return torch.cat(
         [
             original(

@@ -138,6 +138,7 @@ FAULTS = [
         "hubert.features",
         "the first positional frame is dropped, not the last",
         around(Embedding, "forward", _drop_first_positional_frame),
+        causes=("positional convolution one frame off",),
     ),
     Fault(
         "hubert-attention-scale",

@@ -1,8 +1,8 @@
 """The chain continued after its first origin, with the golden's values in the place of what is wrong.
 
-The first wrong stage of a conversion hides the faults of the stages behind it: what they read differs. So its outputs
-are replaced by the golden's, the stages behind it are run again, and the first one that is then wrong is the next
-origin. Each origin's share of the error is how much nearer to the golden the waveform comes.
+The first wrong stage of a conversion hides the faults of later stages, because their inputs differ from the golden's.
+Therefore its outputs are replaced by the golden's, and the later stages are run again. The first one that is then wrong
+is the next origin. The share of an origin in the error is how much nearer to the golden the waveform becomes.
 
 A stage is run again by the candidate, where it answers `run_stage`, else by `rvc`. What `rvc` makes of the candidate's
 own inputs is compared with what the candidate made of them: where the two agree, the stage is right, and `rvc` takes
@@ -61,9 +61,9 @@ class Repair:
     Attributes:
         stage: The stage, which is repaired in every segment and block.
         prefix: The first segment or block in which it is wrong.
-        before: The waveform's distance from the golden before, in dB below the golden; None where it was not made, has
-            another length, or equals the golden.
-        after: The same with this stage and those before it repaired.
+        before: The waveform's distance from the golden without this repair, in dB below the golden; None where it was
+            not made, has another length, or equals the golden.
+        after: The waveform's distance from the golden with this stage and those before it repaired, in the same unit.
         is_exact: Whether the waveform then equals the golden bit by bit.
     """
 
@@ -98,7 +98,7 @@ class Continuation:
 
     @property
     def sentence(self) -> str | None:
-        """For people: "f0.raw repaired: 12 → 31 dB; f0.filled too: → 94 dB"; None where nothing was repaired."""
+        """The repairs, such as "f0.raw repaired: 12 → 31 dB; f0.filled too: → 94 dB"; None where there was none."""
         parts = []
         for number, repair in enumerate(self.repairs):
             name = repair.stage.name
@@ -116,7 +116,7 @@ def _from(repair: Repair) -> str:
 
 
 class _Unavailable(Exception):
-    """A stage that nobody can run again."""
+    """A stage that neither the candidate nor `rvc` can run again."""
 
 
 @dataclass

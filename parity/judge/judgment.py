@@ -54,7 +54,7 @@ class Absence:
     Attributes:
         state: NOT_TESTED where the candidate lacks the stage or ended before it, NOT_PROVIDED where it handed over
             other tensors only, ERROR where the stage failed.
-        sentence: For people.
+        sentence: The reason as a sentence, for the report.
     """
 
     state: CellState

@@ -32,7 +32,7 @@ class Cell:
         state: The result.
         value: The measurement: the least limit that would pass. None where the form is wrong.
         limit: The largest value that passes.
-        sentence: For people; None where none is needed.
+        sentence: The state explained in a sentence, for the report; None where the state needs no explanation.
         worst: The element with the largest error.
         max_abs: The largest absolute error, in the tensor's unit.
         spread: The original's distance from itself by the same metric.

@@ -39,7 +39,7 @@ class ProfileMatch:
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """The match as a sentence, for the report."""
         how = f"to {self.distance:.1g}" if self.distance else "bit by bit"
         names = " and ".join(filter(None, [", ".join(self.profiles[:-1]), self.profiles[-1]]))
         return f"matches {names} {how}; you asked for {self.requested}"

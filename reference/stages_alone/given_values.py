@@ -1,8 +1,8 @@
 """Stand-ins that answer with given tensors, so that an original's own code runs on values that no input reaches.
 
 The stages between two networks are written inline in the originals' `Pipeline`. They run unmodified here: what comes
-before a stage is replaced by a stand-in that answers with the given tensor, and a synthesizer whose output nobody
-records is replaced by silence. Tensors are named as in docs/spec/00 §0.3:
+before a stage is replaced by a stand-in that answers with the given tensor, and a synthesizer whose output is
+not recorded is replaced by silence. Tensors are named as in docs/spec/00 §0.3:
 
     audio16k.raw                what `load_audio` returns
     highpassed                  what `scipy.signal.filtfilt` returns

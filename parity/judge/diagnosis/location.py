@@ -75,8 +75,8 @@ def parts(name: TensorName, failed: Collection[TensorName], every: Collection[Te
 
     Args:
         name: A tensor of a segment or block.
-        failed: The same tensor in the segments or blocks where it differs.
-        every: The same tensor in all of them.
+        failed: The names of this tensor in the segments or blocks where it differs.
+        every: The names of this tensor in all segments or blocks.
     Returns:
         Such as "only in segment 1 of 3"; None for a tensor of the file, or one that differs in all.
     """

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rvc.exported.layers import Linear, Norm, Tensors, conv, framing
+from rvc.exported.layers import Linear, Norm, Tensors, conv
 from rvc.nn.hubert import fold_position
 from rvc.nn.hubert_config import HubertConfig
 from rvc.voice_kinds import Version
@@ -15,11 +15,14 @@ from rvc.voice_kinds import Version
 class ContentGraph(nn.Module):
     """audio (1, L) at 16 kHz → features (1, n, C), n = (L − 400) // 320 + 1."""
 
+    sums = torch.float64  # the type of the sums of the first norm; some runtimes compute it as float32
+
     def __init__(self, config: HubertConfig, weights: Tensors, version: Version) -> None:
         super().__init__()
         self.config = config
-        self.windows = framing(config.kernels[0], config.strides[0])
-        self.first = weights["front.0.weight"][:, 0].double()
+        waves = cosines(config.kernels[0])
+        self.windows = conv(waves[:, None], None, stride=config.strides[0])
+        self.first = weights["front.0.weight"][:, 0].double() @ torch.linalg.inv(waves.double())
         self.gain, self.offset = (weights[f"front.norm.{part}"].double() for part in ("weight", "bias"))
         self.front = nn.ModuleList(
             conv(weights[f"front.{i}.weight"].float(), None, stride=stride) for i, stride in enumerate(config.strides)
@@ -58,17 +61,28 @@ class ContentGraph(nn.Module):
     def group_norm(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Scale and shift (1, c, 1) of the first layer's norm over time.
 
-        A channel is a linear function of windows of 10 samples, so its mean and variance follow from the windows' mean
-        and covariance, which are summed in float64.
+        A channel is a linear function of windows of 10 samples, so its mean and variance follow from the mean and the
+        covariance of these windows, which are summed in float64. The windows are in a basis of cosines, whose
+        covariance is nearly diagonal for any sound: channels that subtract neighboring samples keep their precision in
+        runtimes that compute float64 as float32.
         """
-        windows = self.windows(x)[0].to(torch.float64)  # (10, T)
+        windows = self.windows(x)[0].to(self.sums)  # (10, T)
         mean = windows.mean(1, keepdim=True)
         centered = windows - mean
         covariance = (centered[:, None] * centered[None]).mean(2)
-        variance = ((self.first @ covariance) * self.first).sum(1)
-        scale = self.gain / torch.sqrt(variance + self.config.eps)
-        shift = self.offset - (self.first @ mean)[:, 0] * scale
+        first, gain, offset = (part.to(self.sums) for part in (self.first, self.gain, self.offset))
+        variance = ((first @ covariance) * first).sum(1)
+        scale = gain / torch.sqrt(variance + self.config.eps)
+        shift = offset - (first @ mean)[:, 0] * scale
         return scale.to(torch.float32)[None, :, None], shift.to(torch.float32)[None, :, None]
+
+
+def cosines(length: int) -> Tensor:
+    """The orthonormal discrete cosine transform (DCT-II) as a float32 matrix (length, length)."""
+    place = torch.arange(length, dtype=torch.float64)
+    waves: Tensor = torch.cos(torch.pi / length * (place + 0.5) * place[:, None]) * (2 / length) ** 0.5
+    waves[0] *= 0.5**0.5
+    return waves.float()
 
 
 class TransformerLayer(nn.Module):

@@ -18,8 +18,10 @@ from tiny import write_hubert, write_voice
 
 from rvc.cli.main import main
 from rvc.config import Config
+from rvc.content.features import read_hubert
 from rvc.errors import BadInput
 from rvc.exported import export, interface, layers, retrieval_data, streaming
+from rvc.exported.content_graph import ContentGraph
 from rvc.exported.f0_graphs import GRAPHS, OUTPUTS
 from rvc.exported.networks import ExportedNetworks
 from rvc.exported.runtime import Graph
@@ -34,6 +36,7 @@ from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.realtime import BlockSizes, Controls, Stream
 from rvc.retrieval.search import Index
 from rvc.trace import Recorder
+from rvc.voice_kinds import VERSIONS
 from rvc_onnx.__main__ import main as onnx_main
 
 pytest.importorskip("onnxruntime")
@@ -90,6 +93,21 @@ def test_a_folder_describes_itself_and_holds_what_it_describes(folder):
     read = interface.read_folder(folder)
     for name in fields["files"]:
         interface.refuse_changed(read, name)
+
+
+@pytest.mark.parametrize("sums, limit", [(torch.float64, 1e-6), (torch.float32, 1e-5)])
+def test_the_first_norm_is_exact_in_runtimes_without_float64_too(files, monkeypatch, sums, limit):
+    config, weights = read_hubert(files / "hubert")
+    step = torch.zeros(config.conv_width, 1, config.kernels[0], dtype=torch.float64)
+    step[:, 0, :4] = torch.tensor([1.0, -3.0, 3.0, -1.0])  # a loud low tone nearly cancels in third differences
+    monkeypatch.setattr(ContentGraph, "sums", sums)
+    network = ContentGraph(config, {**weights, "front.0.weight": step.float()}, VERSIONS["v1"])
+    noise = torch.randn(32000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    sound = (torch.sin(2 * torch.pi * 100 / 16000 * torch.arange(32000)) + 1e-3 * noise).float()[None, None]
+    channel = torch.nn.functional.conv1d(sound.double(), step[:1], stride=config.strides[0])[0, 0]
+    expected = weights["front.norm.weight"].double() / torch.sqrt(channel.var(correction=0) + config.eps)
+    scale, _ = network.group_norm(sound)
+    torch.testing.assert_close(scale[0, :, 0].double(), expected, rtol=limit, atol=0)
 
 
 @pytest.mark.parametrize("samples", [1600, 16000, 40000])

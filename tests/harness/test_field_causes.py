@@ -119,14 +119,18 @@ def test_an_input_that_is_scaled_up_to_a_peak_is_named(peak: float, name: str | 
     assert number_of("audio16k", "always normalised") == "D15"
 
 
-def test_protect_that_multiplies_is_named_where_frames_are_at_0_hz() -> None:
-    case = store.open_case(store.GOLDENS / "v2-40k-pm-classic")
-    content, hz = np.asarray(case["seg0.content.upsampled"]), np.asarray(case["f0.hz"])
-    share = np.where(hz[:, : content.shape[1]] > 0, 1.0, case.options["protect"])[..., None]
+@pytest.mark.parametrize("golden", ["v2-40k-pm-classic", "alone-f0-edges-classic"])  # without, and with F0 below 1 Hz
+@pytest.mark.parametrize(("own", "name"), [(0, "protect as multiplication"), (1, "protect at 0 Hz only")])
+def test_protect_of_frames_at_0_hz_alone_is_named(golden: str, own: int, name: str) -> None:
+    case = store.open_case(store.GOLDENS / golden)
+    content, hz = np.asarray(case["seg0.content.upsampled"]), np.asarray(case["f0.hz"])[:, :, None]
+    share = np.where(hz[:, : content.shape[1]] > 0, 1.0, case.options["protect"])
+    features = np.repeat(np.asarray(case["seg0.hubert.features"]), 2, 1)[:, : content.shape[1]]
+    ours = (content * share + own * features * (1 - share)).astype(np.float32)
     inputs = ("seg0.content.upsampled", "seg0.hubert.features", "f0.hz")
-    ours = (content * share).astype(np.float32)
-    names = _names("v2-40k-pm-classic", "content.protected", "seg0.content.protected", ours, *inputs)
-    assert names == ["protect as multiplication"]
+    names = _names(golden, "content.protected", "seg0.content.protected", ours, *inputs)
+    assert names == ([name] if golden.startswith("alone") or not own else [])  # elsewhere it is the original's protect
+    assert number_of("content.protected", name) == "D2"
 
 
 def test_a_missing_protect_states_that_a_threshold_at_0_hz_shows_the_same() -> None:

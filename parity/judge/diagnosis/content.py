@@ -161,6 +161,19 @@ def protected(deviation: Deviation) -> Iterator[Guess]:
         "unvoiced frames are multiplied by protect; the input's own features are not added",
         np.where(silent, doubled * amount, doubled),
     )
+    at_0 = (hz[:, first : first + doubled.shape[1]] == 0)[..., None]
+    if not np.array_equal(at_0, silent):
+        yield Guess(
+            "protect as multiplication",
+            "frames at 0 Hz are multiplied by protect; the input's own features are not added, and frames below 1 Hz "
+            "count as voiced",
+            np.where(at_0, doubled * amount, doubled),
+        )
+        yield Guess(
+            "protect at 0 Hz only",
+            "frames below 1 Hz count as voiced: only those at 0 Hz are protected",
+            np.where(at_0, doubled * amount + own * (1 - amount), doubled),
+        )
     pairs = np.repeat(silent[:, ::2], 2, 1)[:, : silent.shape[1]]
     for sentence, at_20_ms in (
         ("voicing is that of every second frame: it is decided at 20 ms, before the features are doubled", pairs),

@@ -22,7 +22,7 @@ from rvc_onnx import f0 as pitch
 from rvc_onnx.conversion import Conversion, Options
 from rvc_onnx.files import read_safetensors, write_safetensors
 from rvc_onnx.profiles import PROFILES
-from rvc_onnx.runtimes import RUNTIMES, WRONG_METHODS
+from rvc_onnx.runtimes import RUNTIMES
 from rvc_onnx.signal import Window
 from rvc_onnx.stream_stages import CaseStream
 from rvc_onnx.voice import Voice, open_voice
@@ -77,8 +77,6 @@ class Exports:
             facts = self.facts[folder]
             held = facts["retrieval"]["file"] if facts["retrieval"] else None
             has_method = not facts["f0"] or method in (*facts["f0_methods"], *pitch.LIBRARIES)
-            if facts["f0"] and method in WRONG_METHODS.get(self.runtime, ()):
-                raise Lacks(f"{self.runtime} computes the graph of {method} wrongly")
             has_index = (Path(index).stem if index else None) == (Path(held).stem if held else None)
             has_index = has_index or (index is None and not whole)
             if Path(facts["source"]["file"]).stem == case["voice"]["kind"] and has_method and has_index:

@@ -158,7 +158,7 @@ class Folder:
         Args:
             folder: what `rvc export --format onnx` wrote.
             threads: processor threads of each graph; 0 takes the runtime's default.
-            runtime: "onnxruntime" or "openvino".
+            runtime: "onnxruntime" or "openvino", of all graphs but those of F0 (see `runtimes.F0_RUNTIME`).
         Raises:
             OnnxVoiceError: the folder is not complete or of another format.
         """
@@ -171,7 +171,8 @@ class Folder:
         """The opened graph of a file.  Raises OnnxVoiceError for a damaged file."""
         if name not in self._graphs:
             self._refuse_changed(name)
-            self._graphs[name] = runtimes.open_graph(self.folder / name, self._threads, self._runtime)
+            runtime = runtimes.F0_RUNTIME if name in self.facts["f0_methods"].values() else self._runtime
+            self._graphs[name] = runtimes.open_graph(self.folder / name, self._threads, runtime)
         return self._graphs[name]
 
     def keep_graphs(self, previous: Folder) -> None:
@@ -264,12 +265,7 @@ class Folder:
         return {name: value[piece.kept] for name, value in outputs.items()}
 
     def check_choice(self, method: str, speaker: int) -> None:
-        """Raise OnnxVoiceError where the folder or the runtime lacks an F0 method, or the voice a speaker."""
-        if self.facts["f0"] and method in runtimes.WRONG_METHODS.get(self._runtime, ()):
-            raise OnnxVoiceError(
-                f"{self._runtime} computes the graph of the F0 method {method} wrongly; choose the runtime "
-                "onnxruntime, or another method"
-            )
+        """Raise OnnxVoiceError where the folder lacks an F0 method, or the voice a speaker."""
         known = [*self.facts["f0_methods"], *pitch.LIBRARIES]
         if self.facts["f0"] and method not in known:
             raise OnnxVoiceError(f"{self.folder} has no F0 method {method}; choose one of {', '.join(known)}")

@@ -102,9 +102,10 @@ def _keep_divisions(model: Any) -> None:
 
 RUNTIMES: dict[str, Callable[[Path, int], Graph]] = {"onnxruntime": OnnxRuntimeGraph, "openvino": OpenVinoGraph}
 
-# Runtime → F0 methods whose graph it computes wrongly: OpenVINO 2026.4.1 gives other statistics in FCPE's group norm
-# (a salience that differs by up to 0.9 from ONNX Runtime's; its intermediate values are right when they are outputs).
-WRONG_METHODS = {"openvino": ("fcpe",)}
+# The runtime of the F0 graphs, whichever runs the others. OpenVINO 2026.4.1 gives other statistics in FCPE's group norm
+# (a salience that differs by up to 0.9 from ONNX Runtime's; its intermediate values are right when they are outputs),
+# and twice the error in RMVPE's F0, which adds up in the sine's phase: 2.5 limits where a voice follows the sine.
+F0_RUNTIME = "onnxruntime"
 
 
 def open_graph(path: Path, threads: int, runtime: str) -> Graph:

@@ -31,7 +31,7 @@ from rvc.pipeline import offline
 from rvc.pipeline.voice_networks import VoiceNetworks
 from rvc.retrieval.search import Index
 from rvc.trace import Recorder
-from rvc_onnx import f0, f0_pieces, retrieval, signal
+from rvc_onnx import f0, f0_pieces, retrieval, runtimes, signal
 from rvc_onnx import folder as folder_module
 from rvc_onnx.__main__ import main
 from rvc_onnx.errors import OnnxVoiceError
@@ -276,25 +276,14 @@ def test_a_stream_that_cannot_be_is_one_sentence(make, message):
     assert message in str(error.value)
 
 
-def test_a_method_that_a_runtime_computes_wrongly_is_refused(folder):  # noqa: F811
-    with pytest.raises(rvc_onnx.OnnxVoiceError, match="openvino computes the graph of the F0 method fcpe wrongly"):
-        rvc_onnx.open_voice(folder, runtime="openvino").convert(np.zeros(16000, np.float32), f0_method="fcpe")
-
-
-@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
-def test_an_output_keeps_its_name_behind_nodes_that_pass_a_value_on(tmp_path, runtime):
-    pytest.importorskip(runtime)
-    onnx = pytest.importorskip("onnx")
-    nodes = [
-        onnx.helper.make_node("Add", ["x", "x"], ["a"]),
-        onnx.helper.make_node("Cast", ["a"], ["b"], to=onnx.TensorProto.FLOAT),
-        onnx.helper.make_node("Identity", ["b"], ["salience"]),
-    ]
-    ports = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None]) for name in ("x", "salience")]
-    graph = onnx.helper.make_graph(nodes, "passing", ports[:1], ports[1:])
-    path = tmp_path / "passing.onnx"
-    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), str(path))
-    assert open_graph(path, 1, runtime).run({"x": np.ones(3, np.float32)})["salience"].tolist() == [2.0] * 3
+def test_f0_graphs_are_run_by_one_runtime(folder, monkeypatch):  # noqa: F811
+    opened = []
+    monkeypatch.setattr(runtimes, "open_graph", lambda path, threads, runtime: opened.append((path.name, runtime)))
+    voice = rvc_onnx.open_voice(folder, runtime="openvino")
+    voice.facts["f0_methods"]["fcpe"] = "retrieval.safetensors"  # any file of the folder
+    for name in ("content.onnx", "synthesizer.onnx", "retrieval.safetensors"):
+        voice.graph(name)
+    assert [runtime for _, runtime in opened] == ["openvino", "openvino", "onnxruntime"]
 
 
 def test_openvino_divides_instead_of_multiplying_by_a_reciprocal(tmp_path):

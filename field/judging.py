@@ -47,7 +47,11 @@ class Limited(External):
     def extend(self, deadline: float) -> None:
         """Set another deadline; the program goes on running."""
         self.deadline = deadline
-        self.timeout = max(deadline - time.monotonic(), 1.0)
+        self._allow_what_is_left()
+
+    def _allow_what_is_left(self) -> None:
+        """Let the next call take no longer than the time that is left."""
+        self.timeout = max(self.deadline - time.monotonic(), 1.0)
         if self._process is not None:
             self._process.timeout = self.timeout
 
@@ -68,6 +72,7 @@ class Limited(External):
         """Do not start a call after the deadline; a call that the deadline ends is no mistake of the program."""
         if time.monotonic() > self.deadline:
             raise TimeUp
+        self._allow_what_is_left()
         try:
             yield
         except ProtocolError as error:

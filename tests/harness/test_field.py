@@ -426,7 +426,7 @@ def test_a_program_without_an_answer_is_recorded_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: str, verdict: str, reason: str
 ) -> None:
     silent = _script(tmp_path, lines)
-    monkeypatch.setattr(judging.Limited, "hello_timeout", 0.5 if verdict == "does not answer" else 60.0)
+    monkeypatch.setattr(judging.Limited, "hello_timeout", 0.5 if reason.startswith("hang") else 60.0)
     monkeypatch.setattr(command, "python_of", lambda program: Path(sys.executable))
     monkeypatch.setattr(command.judging, "command_of", lambda *_: shlex.join([sys.executable, str(silent)]))
     assert command.main(["rvc-next", "mlx-rmvpe", "applio", "--out", str(tmp_path / "out")]) == 0
@@ -469,6 +469,14 @@ def test_a_call_that_the_deadline_ends_is_no_mistake_of_the_program(tmp_path: Pa
         program.extend(time.monotonic() + 1)
         with pytest.raises(judging.TimeUp):
             program.run_final(case)
+
+
+def test_a_later_call_gets_only_the_time_that_is_left() -> None:
+    with judging.Limited("absent", time.monotonic() + 1000) as program:
+        assert program.timeout > 900
+        program.deadline = time.monotonic() + 100
+        with program._in_time():
+            assert program.timeout <= 100
 
 
 def test_verdicts_of_an_earlier_run_are_collected_without_a_run(

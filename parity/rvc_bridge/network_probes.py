@@ -21,7 +21,7 @@ from parity.goldens.arrays import Array
 from parity.judge.diagnosis.registry import Guess
 from parity.rvc_bridge.case_voice import CaseVoice
 from rvc.f0 import mel, salience
-from rvc.f0.methods import pm, rmvpe
+from rvc.f0.methods import harvest, pm, rmvpe
 from rvc.nn import encoder, generator, hubert, residual_blocks
 from rvc.nn.hubert import Embedding, Hubert
 from rvc.nn.kernels.dense import Dense, attend
@@ -155,6 +155,11 @@ def _f0(voice: CaseVoice, prefix: str, name: str, inputs: Tensors) -> Iterator[G
         yield from _praat(inputs["padded"])
     if voice.case.options.get("f0_method") == "rmvpe":
         yield from _mels(voice.f0_network("rmvpe"), inputs["padded"])
+    if voice.case.options.get("f0_method") == "harvest":
+        unrefined = harvest.track_block(inputs["padded"])
+        yield Guess("no StoneMask", "harvest's track is not refined by StoneMask", unrefined)
+        raw = harvest.track(inputs["padded"], 0)
+        yield Guess("missing median", "no median of three frames is laid over harvest's track", raw)
 
 
 def _praat(padded: Array) -> Iterator[Guess]:

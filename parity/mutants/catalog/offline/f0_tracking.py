@@ -319,6 +319,7 @@ FAULTS = [
         "no StoneMask",
         around(harvest, "track", lambda f, x, radius=3: harvest.track_block(x)),
         needs=(Need.HARVEST,),
+        causes=("no StoneMask",),
     ),
     Fault(
         "pm-half",

@@ -127,6 +127,7 @@ FAULTS = [
         "harvest's track without the median of three",
         around(harvest, "track", lambda f, samples, *rest: f(samples, 0)),
         needs=(Need.HARVEST, Need.VOICED),
+        causes=("missing median",),
     ),
     Fault(
         "harvest-median-5",
@@ -134,6 +135,7 @@ FAULTS = [
         "a median of five frames",
         around(harvest, "medfilt", lambda f, track, width: f(track, 5)),
         needs=(Need.HARVEST, Need.VOICED),
+        causes=("median filter",),
     ),
     Fault(
         "fill-nearest",

@@ -18,6 +18,7 @@ from bench.sections import conversions, generators, stream_memory
 from bench.sections.conversions import TimedRun
 from rvc.audio import segments
 from rvc.audio.segments import Window
+from rvc.nn.generator import FAST_FRAMES
 from tests.unit.tiny import write_hubert, write_voice
 
 BUDGETS = tomllib.loads(budget.BUDGETS.read_text(encoding="utf-8"))
@@ -233,6 +234,8 @@ def test_the_short_check_has_two_longest_segments():
     lengths, window = budget.SHORT.lengths, Window(*budget.SHORT.window)
     cuts = [len(segments.searched_ranges(round(seconds * 16000), window)) for seconds in lengths]
     assert cuts == [0, 0, 1]
+    for sizes in (budget.SHORT, budget.COMPLETE):  # all lengths with the fast blocks, whose weights are packed once
+        assert 100 * (min(sizes.lengths) + 2 * Window().pad) > FAST_FRAMES + 10
     assert [len(segments.searched_ranges(round(x * 16000), Window())) for x in budget.COMPLETE.lengths] == [0, 0, 2]
 
 

@@ -140,8 +140,8 @@ class Stages:
             "padded": lambda: {"padded": np.pad(self.inputs["highpassed"], self.window.samples("pad"), mode="reflect")},
             "f0.raw": lambda: {"f0.raw": self.conversion.raw_f0(self.inputs["padded"])},
             "f0.filled": lambda: {"f0.filled": pitch.fill_unvoiced(self.inputs["f0.raw"])},
-            "f0.hz": self.finished,
-            "f0.coarse": self.finished,
+            "f0.hz": lambda: self.finished("f0.hz"),
+            "f0.coarse": lambda: self.finished("f0.coarse"),
             "hubert.features": self.features,
             "retrieval.search": self.search,
             "retrieval.weights": lambda: self.named(
@@ -181,11 +181,11 @@ class Stages:
         profile, cuts = signal.cut_points(self.inputs["highpassed"], self.window)
         return {"segment.cuts": cuts} | ({} if profile is None else {"quiet.profile": profile})
 
-    def finished(self) -> Tensors:
-        """Compute `f0.hz` and `f0.coarse`."""
+    def finished(self, name: str) -> Tensors:
+        """Compute `f0.hz` or `f0.coarse`."""
         raw = self.inputs["f0.filled"] if "f0.filled" in self.inputs else self.inputs["f0.raw"]
         self.conversion.finish_f0(raw, self.frames or len(raw))
-        return {name: self.made[name] for name in ("f0.hz", "f0.coarse")}
+        return {name: self.made[name]}
 
     def features(self) -> Tensors:
         """Compute `hubert.features`."""

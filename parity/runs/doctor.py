@@ -46,7 +46,7 @@ CODES = {
     "changes": "the same request gives another result the second time, beyond the limit",
     "ignores-inputs": "a stage gives the same tensor for other inputs",
     "undeclared-stage": "a stage was run that was not declared",
-    "no-case": "no golden has what this stage reads",
+    "no-case": "no golden has what this stage reads, or every whole conversion is lacking",
 }
 _NO_AUDIO = 1 << 40  # samples: the length of a case without offline audio, which sorts it behind all others
 _SWAPPED_ERROR = 0.01  # relative RMS below which byte-swapped values count as the golden's; an unrelated tensor has 1
@@ -97,7 +97,7 @@ def examine(program: External, goldens: Path) -> Iterator[Finding]:
                 yield _examine_stage(program, stage, cases)
         yield from _examine_undeclared(program, cases[0])
         if program.chains:
-            yield _examine_conversion(program, cases[0])
+            yield _examine_conversion(program, cases)
     except GivenUp as end:
         yield Finding("adapter", "hang", str(end))
 
@@ -153,7 +153,7 @@ def _examine_stage(program: candidate.Candidate, stage: stages.Stage, cases: Seq
         return Finding(stage.name, error.code, str(error))
     except NotOffered as error:
         return Finding(stage.name, "", f"not there for {case.name}: {error}")
-    return Finding(stage.name, "", f"{', '.join(names)}: form and repetition are right")
+    return Finding(stage.name, "", f"{', '.join(names) or 'its answer'}: form and repetition are right")
 
 
 def _check_other_inputs(
@@ -276,11 +276,22 @@ def _examine_undeclared(program: candidate.Candidate, case: Case) -> Iterator[Fi
             return
 
 
-def _examine_conversion(program: candidate.Candidate, case: Case) -> Finding:
-    try:
-        made = program.run(case)
-    except ProtocolError as error:
-        return Finding("run", error.code, str(error))
+def _examine_conversion(program: candidate.Candidate, cases: Sequence[Case]) -> Finding:
+    """Examine the first whole conversion of a file that the program does not lack."""
+    files = [case for case in cases if "waveform.final" in case]
+    lacking = "there is no golden of a whole file"
+    for case in files:
+        try:
+            return _examine_tensors(case, program.run(case))
+        except ProtocolError as error:
+            return Finding("run", error.code, str(error))
+        except NotOffered as error:
+            lacking = f"the adapter lacks all {len(files)} goldens of whole files, the last because of: {error}"
+    return Finding("run", "no-case", f"whole conversions are declared, but {lacking}")
+
+
+def _examine_tensors(case: Case, made: Tensors) -> Finding:
+    """Examine the names and the form of what a whole conversion of a case wrote."""
     if "waveform.final" not in made:
         has = ", ".join(list(made)[:5]) or "nothing"
         return Finding(

@@ -5,11 +5,13 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small_case import golden
 
 from parity import __main__ as command_line
 from parity.candidates import external
+from parity.candidates.candidate import NotOffered
 from parity.candidates.process import AdapterProcess, ProtocolError
 from parity.runs import doctor
 
@@ -178,3 +180,36 @@ def test_every_code_is_documented_and_tested() -> None:
 def test_a_program_with_other_sums_at_each_call_is_not_accused(goldens: Path) -> None:
     with external.External(adapter("other-sums", goldens), lambda case: {}) as program:
         assert [finding.code for finding in doctor.examine(program, goldens) if not finding.well] == []
+
+
+class LacksSome:
+    """A program that lacks the whole conversion of some cases."""
+
+    def __init__(self, lacking: set[str]) -> None:
+        self.lacking = lacking
+
+    def run(self, case):
+        if case.name in self.lacking:
+            raise NotOffered(f"{case.name} needs harvest")
+        return {"waveform.final": np.zeros(3, np.int16)}
+
+
+class FileCase(dict):
+    """A golden of a whole file, by name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__({"waveform.final": np.zeros(3, np.int16)})
+        self.name = name
+
+
+def test_the_first_conversion_that_is_offered_is_examined() -> None:
+    cases = [FileCase("first"), FileCase("second")]
+    finding = doctor._examine_conversion(LacksSome({"first"}), cases)
+    assert (finding.well, finding.sentence) == (True, "1 tensors of a whole conversion, well formed")
+    finding = doctor._examine_conversion(LacksSome({"first", "second"}), cases)
+    assert finding.code == "no-case" and finding.sentence == (
+        "whole conversions are declared, but the adapter lacks all 2 goldens of whole files, the last because of: "
+        "second needs harvest"
+    )
+    finding = doctor._examine_conversion(LacksSome(set()), [])
+    assert finding.sentence == "whole conversions are declared, but there is no golden of a whole file"

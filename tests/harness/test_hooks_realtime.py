@@ -159,4 +159,10 @@ _PARTS = (InlineStages, SynthesizerStages, RealtimeStages)
 
 def test_every_setting_of_a_stream_has_a_place_in_the_window() -> None:
     times = {"block_time", "crossfade_time", "extra_time"}
-    assert {*realtime.OPTIONS, *realtime.DEFAULTS, *times, "phase_vocoder"} == set(SETTINGS)
+    assert {*realtime.OPTIONS, *realtime.DEFAULTS, *times} == set(SETTINGS)
+
+
+def test_the_settings_of_a_stream_leave_none_of_the_stream_before() -> None:
+    table = {"rate": 0, "blocks": 2, "block_time": 0.25, "crossfade_time": 0.05, "extra_time": 0.5}
+    options = {"transpose": 0, "index_rate": 0.0, "rms_mix_rate": 1.0, "f0_method": "rmvpe", "realtime": table}
+    assert set(settings_of({"options": options})) == {*SETTINGS, "device_rate"}

@@ -15,7 +15,13 @@ from parity.hooks.synthesizer import Record, synthesizer_taps
 # Options of a conversion that a stream has as well.
 OPTIONS = ("transpose", "index_rate", "rms_mix_rate", "f0_method")
 # Settings of a stream, with the value that it has where a case names none.
-DEFAULTS: dict[str, Any] = {"formant": 0.0, "input_gate_db": -60, "input_denoise": False, "output_denoise": False}
+DEFAULTS: dict[str, Any] = {
+    "formant": 0.0,
+    "input_gate_db": -60,
+    "input_denoise": False,
+    "output_denoise": False,
+    "phase_vocoder": False,
+}
 _NOT_SETTINGS = ("rate", "start", "blocks", "changes")
 
 
@@ -74,7 +80,10 @@ class Loop(Protocol):
 
 
 def settings_of(case: Case) -> dict[str, Any]:
-    """The settings of a stream before its first block, with `device_rate` in Hz (0: the voice's rate)."""
+    """All settings of a stream before its first block, with `device_rate` in Hz (0: the voice's rate).
+
+    None is left out, because a program may keep its settings from one stream to the next.
+    """
     options, table = case["options"], case["options"]["realtime"]
     settings = DEFAULTS | {name: value for name, value in table.items() if name not in _NOT_SETTINGS}
     return settings | {name: options[name] for name in OPTIONS} | {"device_rate": table.get("rate") or 0}

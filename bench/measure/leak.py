@@ -1,7 +1,8 @@
 """Resident memory after each of many conversions in one process.
 
-python -m bench.measure.leak IN RUNS --model voice.pth --hubert DIR [--rmvpe FILE] [--index FILE]
-[--index-rate R] [--pad SECONDS]
+python -m bench.measure.leak IN RUNS --model voice.pth --hubert DIR
+
+Further options: --rmvpe FILE, --index FILE, --index-rate R and --pad SECONDS.
 """
 
 import argparse

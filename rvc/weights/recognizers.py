@@ -171,7 +171,7 @@ RECOGNIZERS = (
     Recognizer("program", "a program", "do not run it; give the right file", head=_starts(b"MZ\x90", b"\x7fELF")),
     Recognizer(
         "JSON text",
-        "a JSON text, such as a model's settings, and holds no weights",
+        "a JSON text, such as a model's settings",
         "give the file of weights beside it, or for --hubert the folder",
         head=_is_json,
     ),

@@ -270,14 +270,14 @@ def stage(name: str) -> stages.Stage:
 
 def test_messages_of_the_doctor_about_a_conversion(tmp_path: Path) -> None:
     case, right = golden(tmp_path), tensors()
-    assert doctor._examine_conversion(Chain({"f0.raw": right["f0.raw"]}), case).sentence == (
+    assert doctor._examine_conversion(Chain({"f0.raw": right["f0.raw"]}), [case]).sentence == (
         "a whole conversion must write waveform.final, and every stage's tensors for blame; its outputs hold f0.raw"
     )
     odd = {"waveform.final": right["waveform.final"], "mel": np.zeros((2, 3), np.float32)}
-    assert doctor._examine_conversion(Chain(odd), case).sentence == (
+    assert doctor._examine_conversion(Chain(odd), [case]).sentence == (
         "mel, float32[2, 3], is no name of the stage table (rvc-parity docs spec/00-overview)"
     )
-    assert doctor._examine_conversion(Chain({"waveform.final": right["waveform.final"]}), case).sentence == (
+    assert doctor._examine_conversion(Chain({"waveform.final": right["waveform.final"]}), [case]).sentence == (
         "1 tensors of a whole conversion, well formed"
     )
 

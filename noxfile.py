@@ -136,7 +136,6 @@ def bench(session: nox.Session) -> None:
     install(session, "tests", "adapters", "rivals")
     if not session.posargs:
         session.run("python", "-m", "pytest", "bench", "--benchmark-enable", "--benchmark-warmup=on", "-q")
-        session.run("python", "-m", "bench.budget", "--complete")
     session.run("python", "-m", "bench", *session.posargs)
 
 

@@ -2,10 +2,6 @@
 
 The original is not run here: budgets.toml holds its cost, measured in the same unit. The machine unit is measured
 before and after each run, and the run's time is divided by the mean of the two.
-
-Memory grows within a segment and from segment to segment. The check of `nox -s parity` cuts sounds longer than 10 s, so
-that 18 s have two segments; it takes about a minute. `--complete` cuts as users do, sounds longer than 41 s, and takes
-about six minutes. Both hold the same bounds.
 """
 
 import argparse
@@ -14,7 +10,6 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,39 +19,9 @@ from bench.measure.workload import Workload, speech
 
 BUDGETS = Path(__file__).parents[1].joinpath("budgets.toml")
 SECONDS = 4.0  # seconds of speech: enough that the networks take longer than loading, and short enough for CI
+LENGTHS = (8.0, 40.0, 80.0)  # seconds of speech: a short segment, the longest possible segment, and two of those
+LEAK_SECONDS = 1.0  # seconds of speech in each conversion of the leak check, which runs many in one process
 Budgets = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """The sounds of the checks of memory.
-
-    Attributes:
-        lengths: seconds of speech: a short segment, a segment of nearly the longest, and several of those.
-        window: pad, query, center and max of the cuts in s (`rvc convert --window`); None for the default.
-        leak_seconds: seconds of speech in each conversion of the leak check, which runs many in one process.
-        leak_pad: seconds of padding at each end of such a conversion.
-    """
-
-    lengths: tuple[float, float, float]
-    window: tuple[float, float, float, float] | None
-    leak_seconds: float
-    leak_pad: float
-
-    def options(self) -> list[str]:
-        """The options of `rvc convert`."""
-        return [] if self.window is None else ["--window", *(f"{value:g}" for value in self.window)]
-
-    @property
-    def leak_share(self) -> float:
-        """The sound that a conversion of the leak check computes, as a share of that of `COMPLETE`."""
-        whole = COMPLETE.leak_seconds + 2 * COMPLETE.leak_pad
-        return (self.leak_seconds + 2 * self.leak_pad) / whole
-
-
-COMPLETE = Sizes((8.0, 40.0, 80.0), None, leak_seconds=1.0, leak_pad=1.0)
-# From 4 s of speech and 2 s of padding on, the generator packs its fast blocks, which takes about 140 MiB once.
-SHORT = Sizes((5.0, 9.0, 18.0), (1.0, 1.0, 9.0, 10.0), leak_seconds=0.5, leak_pad=0.25)
 
 
 def measure(command: Sequence[str], runs: int, threads: int = 2) -> tuple[list[float], list[float]]:
@@ -72,25 +37,11 @@ def measure(command: Sequence[str], runs: int, threads: int = 2) -> tuple[list[f
     return costs, peaks
 
 
-def peaks(
-    commands: Mapping[float, Sequence[str]], threads: int = 2, known: Mapping[float, Sequence[float]] | None = None
-) -> list[Point]:
-    """Peak MiB of a complete process for each length.
-
-    Args:
-        commands: the command for each length.
-        threads: threads of each process.
-        known: peaks of lengths that were measured before, which are not run again.
-    Returns:
-        the points; the shortest length runs twice, which gives the spread.
-    """
-    shortest, known = min(commands), known or {}
+def peaks(commands: Mapping[float, Sequence[str]], threads: int = 2) -> list[Point]:
+    """Peak MiB of a complete process for each length. The shortest length runs twice, which gives the spread."""
+    shortest = min(commands)
     return [
-        (
-            length,
-            known.get(length)
-            or [child.run(command, threads=threads).peak_mib for _ in range(2 if length == shortest else 1)],
-        )
+        (length, [child.run(command, threads=threads).peak_mib for _ in range(2 if length == shortest else 1)])
         for length, command in commands.items()
     ]
 
@@ -138,36 +89,25 @@ def judge_growth(points: Sequence[Point], budgets: Budgets) -> list[Measurement]
     ]
 
 
-def judge_leak(resident: Sequence[float], budgets: Budgets, share: float = 1.0) -> list[Measurement]:
-    """Compare the memory that each conversion of one process leaves behind with budgets.toml.
-
-    Args:
-        resident: MiB after each conversion.
-        budgets: budgets.toml.
-        share: of the sound for which the budget holds, as `Sizes.leak_share`; the bound is that share of the budget,
-            so that a leak in proportion to the sound is detected as well.
-    """
-    return [Measurement("memory kept per run", drift(resident), "MiB", share * budgets["memory"]["leak"])]
+def judge_leak(resident: Sequence[float], budgets: Budgets) -> list[Measurement]:
+    """Compare the memory that each conversion of one process leaves behind with budgets.toml."""
+    return [Measurement("memory kept per run", drift(resident), "MiB", budgets["memory"]["leak"])]
 
 
-def checks(runs: int, folder: Path, budgets: Budgets, sizes: Sizes = SHORT) -> list[Callable[[], list[Measurement]]]:
-    """The checks, in the order in which they are called; each function measures and judges."""
-    known: dict[float, list[float]] = {}
+def checks(runs: int, folder: Path, budgets: Budgets) -> list[Callable[[], list[Measurement]]]:
+    """The checks; each function measures and judges."""
 
-    def command(seconds: float, *options: str) -> list[str]:
-        return Workload(speech(seconds, folder), seconds).rvc_command(folder / "out.wav", *options)
+    def command(seconds: float) -> list[str]:
+        return Workload(speech(seconds, folder), seconds).rvc_command(folder / "out.wav")
 
     def time() -> list[Measurement]:
-        costs, known[SECONDS] = measure(command(SECONDS), runs)  # a sound that is not cut: no window matters
-        return judge(costs, known[SECONDS], budgets, unit.processor())
+        return judge(*measure(command(SECONDS), runs), budgets, unit.processor())
 
     def growth() -> list[Measurement]:
-        commands = {seconds: command(seconds, *sizes.options()) for seconds in sizes.lengths}
-        return judge_growth(peaks(commands, known=known), budgets)
+        return judge_growth(peaks({seconds: command(seconds) for seconds in LENGTHS}), budgets)
 
     def leaks() -> list[Measurement]:
-        workload = Workload(speech(sizes.leak_seconds, folder), sizes.leak_seconds)
-        return judge_leak(leak.resident(workload, pad=sizes.leak_pad), budgets, sizes.leak_share)
+        return judge_leak(leak.resident(Workload(speech(LEAK_SECONDS, folder), LEAK_SECONDS)), budgets)
 
     return [time, growth, leaks]
 
@@ -176,9 +116,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check rvc against bench/budgets.toml; exit code 1 where a budget is exceeded, else 0."""
     parser = argparse.ArgumentParser(prog="python -m bench.budget", description=main.__doc__)
     parser.add_argument("--runs", type=int, default=3, help="number of timed processes")
-    parser.add_argument(
-        "--complete", action="store_true", help="grow over sounds of up to 80 s, cut as users do (about six minutes)"
-    )
     parser.add_argument(
         "--original", action="store_true", help="measure rvc-python and print its lines for [original] of budgets.toml"
     )
@@ -196,8 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"[original]\nunits = {interval(costs).middle:.0f}\npeak_mib = {interval(peak).middle:.0f}")
             return 0
         measurements = []
-        sizes = COMPLETE if options.complete else SHORT
-        for check in checks(options.runs, folder, tomllib.loads(BUDGETS.read_text(encoding="utf-8")), sizes):
+        for check in checks(options.runs, folder, tomllib.loads(BUDGETS.read_text(encoding="utf-8"))):
             for measurement in check():
                 print(measurement.sentence(), flush=True)
                 measurements.append(measurement)

@@ -2,7 +2,7 @@
 
 python -m bench.measure.leak IN RUNS --model voice.pth --hubert DIR
 
-Further options: --rmvpe FILE, --index FILE, --index-rate R and --pad SECONDS.
+Further options: --rmvpe FILE, --index FILE and --index-rate R.
 """
 
 import argparse
@@ -19,16 +19,9 @@ from rvc.weights.memory import trim_heap
 RUNS = 18  # conversions; `drift` leaves out the first three
 
 
-def resident(workload: Workload, runs: int = RUNS, pad: float = 1.0) -> list[float]:
-    """Resident MiB after each of `runs` conversions, in a new process.
-
-    Args:
-        workload: the conversion.
-        runs: how many.
-        pad: seconds of padding at each end of the sound.
-    """
+def resident(workload: Workload, runs: int = RUNS) -> list[float]:
+    """Resident MiB after each of `runs` conversions, in a new process."""
     command = [sys.executable, "-m", "bench.measure.leak", str(workload.audio), str(runs), *workload.voice_options()]
-    command += ["--pad", f"{pad:g}"]
     return [float(value) for value in child.run(command, threads=workload.threads).report["rss_mib"]]
 
 
@@ -56,7 +49,6 @@ def after_each(call: Callable[[], object], runs: int) -> list[float]:
 def main() -> int:
     """Print the measurements as JSON."""
     from rvc.api import load_voice
-    from rvc.audio.segments import Window
 
     parser = argparse.ArgumentParser(prog="python -m bench.measure.leak", description=__doc__)
     parser.add_argument("input", type=Path)
@@ -64,11 +56,9 @@ def main() -> int:
     for name in ("--model", "--hubert", "--rmvpe", "--index"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--index-rate", type=float, default=0.0)
-    parser.add_argument("--pad", type=float, default=1.0)
     options = parser.parse_args()
     voice = load_voice(options.model, hubert=options.hubert, rmvpe=options.rmvpe, index=options.index)
-    chosen = {"index_rate": options.index_rate, "window": Window(pad=options.pad)}
-    resident_mib = after_each(lambda: voice.convert(options.input, **chosen), options.runs)
+    resident_mib = after_each(lambda: voice.convert(options.input, index_rate=options.index_rate), options.runs)
     print(json.dumps({"rss_mib": resident_mib}))
     return 0
 

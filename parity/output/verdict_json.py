@@ -138,13 +138,14 @@ def limits_used(verdicts: Iterable[CaseVerdict], limits: Limits, networks: Mappi
         limits: the limits they were judged with.
         networks: case name → whether the F0 of that case comes from a network, which has limits of its own.
     """
-    documents: dict[tuple[str, str, str, bool], Json] = {}
+    documents: dict[tuple[str, str, str, bool, float], Json] = {}  # a stream's limit may differ from a file's
     for verdict in verdicts:
         network = networks.get(verdict.name, False)
         for cell in verdict.ledger.cells:
             if cell.metric != "form":
                 limit = limits.find(cell.tensor, cell.mode, cell.metric, network)
-                documents.setdefault((limit.tensor, limit.mode, limit.metric, limit.network_f0), limit.document())
+                key = (limit.tensor, limit.mode, limit.metric, limit.network_f0, limit.limit)
+                documents.setdefault(key, limit.document())
     return list(documents.values())
 
 

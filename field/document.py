@@ -68,7 +68,10 @@ _IMPLEMENTATION = _closed(
 )
 SCHEMA = _closed(
     format={"const": FORMAT},
-    manifest={**_TEXT, "description": "the same of the newest entry"},
+    manifest={
+        **_TEXT,
+        "description": "the SHA-256 of the pinned goldens and limits that the newest entry was judged by",
+    },
     implementations=_list(_IMPLEMENTATION),
 )
 SETUP_FAILED = "every call of the candidate failed"  # how the sentence of a case begins whose program did not start

@@ -38,13 +38,17 @@ _failed: dict[Path, str] = {}  # environments that pip could not make in this pr
 
 
 def _environment(lock: Lock) -> Path:
-    """The folder of the environment of a lock file, which is made where there is none, once tried in one process."""
+    """The folder of the environment of a lock file.
+
+    It is made where there is none. An environment that cannot be made is not tried again in the same process.
+    """
     if lock.common is not None and not lock.packages:
         return _environment(lock.common)
     # Another version of Python needs other wheels, and its environments have their packages in another folder.
     folder = cache.folder() / "field" / f"{lock.digest[:16]}-{sys.implementation.cache_tag}"
     common = None if lock.common is None else _environment(lock.common)
-    if (folder / _COMPLETE).is_file() and _interpreter(folder).exists():  # a link to a Python that was removed is not
+    # The interpreter is a link, whose target is missing where that Python was removed.
+    if (folder / _COMPLETE).is_file() and _interpreter(folder).exists():
         _use(folder, common)
         return folder
     if folder in _failed:

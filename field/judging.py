@@ -125,10 +125,8 @@ def judge(program: Limited, profile: str, goldens: list[Golden], out: Path, agai
     names = tuple(golden.name for golden in goldens)
     options = RunOptions(profile=profile, names=names, resume=resume and (out / journal.FOLDER).is_dir())
     path = out / "verdict.json"
-    if not options.resume:
-        path.unlink(
-            missing_ok=True
-        )  # of an earlier run, which must not stand for a golden that this one does not reach
+    if not options.resume:  # an earlier verdict must not stand for goldens that this run does not reach
+        path.unlink(missing_ok=True)
     try:
         return run(program, golden_set.default_folder(), out, command=again, options=options)
     except TimeUp:

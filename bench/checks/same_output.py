@@ -61,6 +61,18 @@ def snr(truth: ArrayLike, other: ArrayLike) -> float:
     return 10 * math.log10(signal / noise) if signal else -math.inf
 
 
+def beside(reference: Path, other: Path, least: float) -> dict[str, Any]:
+    """Whether a sound file is near another one: `exact`, `why`, and `snr_db` of the waveform in dB.
+
+    Args:
+        reference: the file to compare with.
+        other: the file that is judged, with as many samples.
+        least: the SNR in dB from which on it is near enough.
+    """
+    ratio = snr(*(soundfile.read(path)[0] for path in (reference, other)))
+    return {"exact": ratio >= least, "why": f"waveform {ratio:.1f} dB (≥ {least:g})", "snr_db": {"waveform": ratio}}
+
+
 def judge(workload: Workload, precisions: Sequence[str], profile: str, scratch: Path) -> dict[str, Exactness]:
     """Compare the timed files with traced runs.
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import soundfile
 from tqdm import tqdm
 
 from bench.checks import same_output
@@ -121,6 +120,4 @@ def near(precision: str, choice: str, outputs: Mapping[str, Path]) -> dict[str, 
     """Whether a choice's output is near enough to that of the fixed order."""
     if choice == FIXED:
         return {"exact": True, "why": "the reference of the other rows"}
-    ratio = same_output.snr(*(soundfile.read(outputs[one])[0] for one in (FIXED, choice)))
-    least = LEAST_SNR[precision]
-    return {"exact": ratio >= least, "why": f"waveform {ratio:.1f} dB (≥ {least:g})"}
+    return same_output.beside(outputs[FIXED], outputs[choice], LEAST_SNR[precision])

@@ -1,4 +1,4 @@
-"""Pieces of a long recording for the F0 graphs, so that their memory does not grow with its length."""
+"""Divide a long recording into pieces for the F0 graphs, so that their memory does not grow with its length."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Pieces:
     """How a method's graph is run on a long recording.
 
     Attributes:
-        kept: frames that each piece gives.
-        margin: frames before and after them that the graph gets too.
+        kept: the frames of 10 ms of each piece whose F0 is used.
+        margin: the frames before and after these that are part of the graph's input, and whose F0 is not used.
     """
 
     kept: int
@@ -24,15 +24,20 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Piece:
-    """One run of a graph: the samples that it gets, and which of its frames are used."""
+    """One run of a graph.
+
+    Attributes:
+        samples: the samples of the recording that are its input.
+        kept: the frames of its output that are used.
+    """
 
     samples: slice
     kept: slice
 
 
-# Method → its pieces; a method that is not here has statistics over all frames (FCPE's group norm) and runs at once.
-# CREPE's frames read 512 samples on either side. RMVPE's U-Net reads 1551 frames on either side, on a grid of 32; the
-# other 497 frames are those in which its recurrent layer takes on the state that the whole recording gives.
+# Method → its pieces. FCPE is missing: its group norm has statistics over all frames, so that it runs in one piece.
+# CREPE's frames read 512 samples on either side. RMVPE's U-Net reads 1551 frames on either side, on a grid of 32. Its
+# margin has 497 frames more, after which the state of its recurrent layer is that of a run over the whole recording.
 METHODS = {"rmvpe": Pieces(6144, 2048), "crepe": Pieces(4096, 4), "crepe-tiny": Pieces(4096, 4)}
 
 

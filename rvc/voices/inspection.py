@@ -223,12 +223,13 @@ def _hubert(path: Path, complete: bool) -> Report:
         if any(name.startswith(("encoder.layers.0.attention", "hubert.")) for name in tensors)
         else "fairseq"
     )
-    new = "parametrizations" if any("parametrizations" in name for name in tensors) else "weight_g and weight_v"
+    has_new_names = any("parametrizations" in name for name in tensors)
+    normed = "parametrizations" if has_new_names else "weight_g and weight_v"
     unused = [name for name in tensors if network_name(name) is None]
     report: Report = {
         "kind": "HuBERT",
         "origin": origin,
-        "weight_norm": "folded" if "position.folded" in named else new,
+        "weight_norm": "folded" if "position.folded" in named else normed,
         "layers": len({name.split(".")[1] for name in named if name.startswith("layers.")}),
         "final_proj": "final_proj.weight" in named,
     }

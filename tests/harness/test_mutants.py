@@ -72,6 +72,11 @@ def test_every_stage_that_can_be_run_alone_has_faults():
     assert STAGES - {fault.stage for fault in FAULTS} == {"rt.input_wav"}  # no golden has its tensor
 
 
+def test_the_readme_states_the_number_of_faults():
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert f"plants {len(all_faults())} faults" in readme
+
+
 def test_every_file_of_the_catalog_is_registered():
     folders = {"offline": OFFLINE, "realtime": (*REALTIME, shared_code), "behavior": BEHAVIOR, "ports": PORTS}
     for folder, modules in folders.items():

@@ -77,6 +77,8 @@ class Network:
         check: takes the tensors and raises BadCheckpoint when they do not fit; None: `build` is called for that.
         salience: takes the samples and the network; returns what voicing is decided on, float32 (F, B), and the cents
             above 10 Hz of the B bins, or None where no bin is chosen. The judge measures margins with it.
+        record: takes the network and a `Replayed`; returns one whose kernels on a GPU are recorded once for each length of
+            sound, for streams, whose blocks all have one length; None: its kernels are not recorded.
         recognize: takes name → shape of the tensors in a file and returns whether they are this network's; None:
             `rvc inspect` does not recognize the file.
     """
@@ -88,6 +90,7 @@ class Network:
     is_streamable: bool = False
     check: Reference | None = None
     salience: Reference | None = None
+    record: Reference | None = None
     recognize: Reference | None = None
 
 
@@ -264,6 +267,7 @@ register(
             "rvc.nn.rmvpe:Rmvpe",
             check="rvc.nn.rmvpe:check",
             salience=f"{_HERE}.rmvpe:salience",
+            record="rvc.nn.gpu.recorded_rmvpe:RecordedRmvpe",
             role="rmvpe",
             title="RMVPE",
             is_streamable=True,

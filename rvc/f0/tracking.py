@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,15 @@ from rvc.scratch import blocks
 
 Draw = Callable[[str, tuple[int, ...], str], npt.NDArray[np.float32]]
 
+
 BLOCK_CONTEXT = 800  # samples at 16 kHz, 50 ms, tracked before a new block (docs/spec/07 §7.5)
+
+
+class Networks(Protocol):
+    """Gives the network of an F0 method, such as `F0Weights`."""
+
+    def network(self, method: str) -> Any:
+        """The network of a method, or None for one without."""
 
 
 def track(
@@ -80,7 +88,7 @@ def track_block(
     method: str,
     semitones: float,
     *,
-    weights: F0Weights,
+    weights: Networks,
     draw: Draw,
     fill_unvoiced: bool,
     workers: int = 1,
@@ -125,7 +133,7 @@ def finish_block(
 
 
 def raw_block_f0(
-    method: str, newest: npt.NDArray[np.float32], *, weights: F0Weights, draw: Draw, workers: int = 1
+    method: str, newest: npt.NDArray[np.float32], *, weights: Networks, draw: Draw, workers: int = 1
 ) -> npt.NDArray[np.floating[Any]]:
     """The F0 that a method itself returns for a stream's newest samples, before post-processing.
 

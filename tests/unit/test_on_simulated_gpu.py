@@ -9,6 +9,7 @@ import torch
 from simulated_gpu import SimulatedGpu
 from tiny import CONFIGS, tiny_models, tiny_synthesizer, tiny_tensors
 
+from rvc import profiles
 from rvc.f0.methods import rmvpe
 from rvc.nn.gpu.graph_replay import Replayed
 from rvc.nn.hubert import Hubert
@@ -18,6 +19,7 @@ from rvc.nn.synthesizer import Synthesizer
 from rvc.realtime.block_sizes import BlockSizes
 from rvc.realtime.controls import Controls
 from rvc.realtime.converter import BlockConverter
+from rvc.realtime.model_loading import tracker
 from rvc.realtime.stream import Stream
 
 
@@ -82,10 +84,11 @@ class CapturedCalls:
     """A recorder that refuses what cannot be recorded as a CUDA graph."""
 
     def __init__(self, gpu):
-        self.gpu = gpu
+        self.gpu, self.made = gpu, 0
 
     def __call__(self, run, device):
         assert device.type == "cuda"
+        self.made += 1
         with self.gpu.captured():
             result = run()
 
@@ -123,6 +126,24 @@ def test_hubert_is_recorded_without_waiting(gpu):
     for scale in (1.0, 0.5):
         result = replayed(lambda x: network(x, project=False), "hubert", (samples * scale).to("cuda"))
     assert torch.equal(result.cpu(), network(samples * 0.5, project=False).cpu())
+
+
+def test_rmvpe_is_recorded_once_for_each_length_and_its_f0_is_the_same(gpu):
+    sound = 0.5 * np.sin(np.arange(16000) * (2 * np.pi * 220 / 16000)).astype(np.float32)
+    network = Rmvpe(on_gpu(plain.rmvpe_weights()))
+
+    class Weights:
+        def network(self, method):
+            return network
+
+    recorder = CapturedCalls(gpu)
+    tracks = [tracker(Weights(), profiles.named("webui-2026"), made) for made in (None, recorder)]
+    for end in (16000, 12000, 14000):
+        for block in (1600, 4800):
+            direct, recorded = (track(sound[:end], block, "rmvpe", 0.0, None) for track in tracks)
+            for expected, result in zip(direct, recorded, strict=True):
+                np.testing.assert_array_equal(result, expected)
+    assert recorder.made == 2
 
 
 def test_the_simulated_gpu_refuses_what_a_gpu_refuses(gpu):

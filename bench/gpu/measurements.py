@@ -42,6 +42,7 @@ def offline(options: argparse.Namespace, scratch: Path, save: Save) -> None:
                 first = answer["each"][0]
                 row = {"each": [], "first": first, "first_conversion_seconds": ready + first["total"]}
                 result["rows"][name] = row
+                save(summarized(result, 0))
         for turn in range(options.repeats):
             for name, (server, _) in list(servers.items()) if turn % 2 == 0 else list(reversed(servers.items())):
                 if (answer := _answer(servers, name, server, 1, result["not_measured"])) is not None:
@@ -103,10 +104,10 @@ def started(commands: Mapping[str, Sequence[str]], stack: ExitStack, not_measure
 
 
 def summarized(result: dict[str, Any], turns: int) -> dict[str, Any]:
-    """The result with medians and real-time factors, after some turns."""
-    rows = {name: row for name, row in result["rows"].items() if row["each"]}
+    """The result with medians and real-time factors after some turns; after none, those of the first conversions."""
+    rows = {name: dict(row) for name, row in result["rows"].items()}
     for row in rows.values():
-        row["seconds"] = median(each["total"] for each in row["each"])
+        row["seconds"] = median(each["total"] for each in row["each"] or [row["first"]])
         row["real_time_factor"] = row["seconds"] / result["seconds_of_audio"]
     return {**result, "rows": rows, "turns": turns}
 

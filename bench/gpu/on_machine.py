@@ -125,6 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", choices=REDUCED, default="cuda")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--trial", action="store_true", help="short sounds: tries the script only")
+    parser.add_argument("--limit", type=float, default=TOTAL, help="seconds after which everything is ended (360)")
     options = parser.parse_args(arguments)
     if options.device == "cuda" and not torch.cuda.is_available():
         lack = f"torch {torch.__version__} finds no CUDA device here"
@@ -142,10 +143,11 @@ def main(arguments: list[str] | None = None) -> int:
         "parts": {},
     }
     lengths = trial(about) if options.trial else FULL
+    total = options.limit * lengths.limit_factor
     signal.signal(signal.SIGTERM, leave)
     *first, last = parts(options.pack.resolve(), about, options.device, out, lengths)
-    for part in (*first, replace(last, limit=TOTAL * lengths.limit_factor)):  # the last part gets all the time left
-        left = options.started + TOTAL * lengths.limit_factor - RESERVED - time.time()
+    for part in (*first, replace(last, limit=total)):  # the last part gets all the time left
+        left = options.started + total - RESERVED - time.time()
         answer = run_part(part, left, out / f"{part.name.replace(' ', '-')}.log")
         results["parts"][part.name] = answer
         results["seconds"] = time.time() - options.started

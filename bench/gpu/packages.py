@@ -21,6 +21,7 @@ from bench.measure.workload import ROOT
 
 LOCK = ROOT / "reference" / "requirements.lock"
 TORCHAUDIO = "torchaudio==2.11.0"  # outside of the lock, see reference/originals.lock; only its Python part is used
+MEASURES = "mir_eval==0.8.2"  # of pitch, for the original in half precision; of the judge's extra "perceptual"
 # Names in the lock that are not packed, and what follows from that.
 LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("torch", "sympy", "mpmath", "networkx", "setuptools"), "torch is on the machine"),
@@ -60,9 +61,9 @@ class PackError(Exception):
 
 
 def requirements(lock: str) -> list[str]:
-    """The packages of the lock file that are packed, as NAME==VERSION, and torchaudio."""
+    """The packages of the lock file that are packed, as NAME==VERSION, and what the run needs beside them."""
     lines = [line.partition("#")[0].strip() for line in lock.splitlines()]
-    return [line for line in lines if line and line.partition("==")[0] not in LEFT_OUT] + [TORCHAUDIO]
+    return [line for line in lines if line and line.partition("==")[0] not in LEFT_OUT] + [TORCHAUDIO, MEASURES]
 
 
 def download(folder: Path, python: str) -> list[Path]:

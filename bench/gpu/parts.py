@@ -81,24 +81,24 @@ def parts(pack: Path, about: Mapping[str, object], device: str, out: Path, lengt
     python = (sys.executable, "-m")
     where = ("--device", device)
     reduced, no_original = REDUCED[device], None if about["original"] else "not measured: packed without --checkout"
-    made = [Part("voices", (*python, "bench.gpu.voices", "--pack", str(pack)), 75.0)]
+    made = [Part("voices", (*python, "bench.gpu.voices", "--pack", str(pack)), 40.0)]
     for precision in ("float32", reduced):
         folder = out / f"parity-{precision}"
         choice = () if precision == "float32" else ("--precision", precision, "--tier", precision)
         goldens = ("--goldens", str(pack / "code" / "goldens" / "cases"), "--out", str(folder))
         few = () if precision == "float32" or lengths.reduced_case is None else ("--case", lengths.reduced_case)
         command = (*python, "parity", "run", *where, *choice, *goldens, *few)
-        made.append(Part(f"parity {precision}", command, 40.0, folder / "verdict.json", (0, 1, 4)))
+        made.append(Part(f"parity {precision}", command, 30.0, folder / "verdict.json", (0, 1, 4)))
     spread = out / "spread.json"
     command = (*python, "bench.gpu.original_spread", "--pack", str(pack), *where, "--out", str(spread))
-    made.append(Part("original", command, 50.0, spread, absent=no_original))
+    made.append(Part("original", command, 70.0, spread, absent=no_original))
     measured = (*python, "bench.gpu.measurements")
     options: tuple[str, ...] = (*where, "--turns", str(lengths.turns))
     options += ("--blocks-per-turn", str(lengths.blocks_per_turn))
     options += ("--checkout", str(pack / "original")) if about["original"] else ()
     short, *long = (
         (f"offline {seconds:g} s", ("offline", "--seconds", f"{seconds:g}", "--repeats", str(repeats)), limit)
-        for seconds, repeats, limit in zip(lengths.seconds, (lengths.repeats, 1), (45.0, 35.0), strict=False)
+        for seconds, repeats, limit in zip(lengths.seconds, (lengths.repeats, 1), (55.0, 35.0), strict=False)
     )
     live = (
         (f"live {block:g} s", ("live", "--block", f"{block:g}", "--context", f"{context:g}"), 30.0)

@@ -68,6 +68,12 @@ def hann() -> Tensor:
     return torch.hann_window(FFT)
 
 
+@cache
+def on_device(constant: Tensor, device: torch.device) -> Tensor:
+    """A constant, which is copied to the device once; of any shape."""
+    return constant.to(device)
+
+
 def reflected(samples: npt.NDArray[np.floating], first: int, last: int) -> Tensor:
     """A part of a sound that is reflected at both ends.
 
@@ -96,7 +102,7 @@ def log_mel(framed: Tensor, bank: Tensor, epsilon: float = 0.0) -> Tensor:
     """
     count = (len(framed) - FFT) // HOP + 1
     mel = torch.empty(count, len(bank), device=framed.device)
-    bank, window = bank.to(framed.device), hann().to(framed.device)
+    bank, window = on_device(bank, framed.device), on_device(hann(), framed.device)
     for start in range(0, count, PIECE):
         stop = min(start + PIECE, count)
         piece = framed[start * HOP : (stop - 1) * HOP + FFT]

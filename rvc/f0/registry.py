@@ -77,8 +77,8 @@ class Network:
         check: takes the tensors and raises BadCheckpoint when they do not fit; None: `build` is called for that.
         salience: takes the samples and the network; returns what voicing is decided on, float32 (F, B), and the cents
             above 10 Hz of the B bins, or None where no bin is chosen. The judge measures margins with it.
-        record: takes the network and a `Replayed`; returns one whose kernels on a GPU are recorded once for each length of
-            sound, for streams, whose blocks all have one length; None: its kernels are not recorded.
+        record: takes the network and a `Replayed`; returns one whose kernels on a GPU are recorded once for each length
+            of sound, for streams, whose blocks all have one length; None: its kernels are not recorded.
         recognize: takes name → shape of the tensors in a file and returns whether they are this network's; None:
             `rvc inspect` does not recognize the file.
     """

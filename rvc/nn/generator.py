@@ -8,12 +8,14 @@ length, and the bits of a piece do not depend on which other pieces are computed
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rvc.nn.gpu.branches import side_by_side
 from rvc.nn.kernels.conv import Conv, Weights
 from rvc.nn.residual_blocks import ALIGNED, SLOPE, FastBlock, ResBlock1, ResBlock2
 from rvc.nn.streaming.ranges import FrameRange, convolve_range, slice_padded, slice_range, zero_beyond_ends
@@ -23,6 +25,7 @@ from rvc.weights.memory import release_library_code, trim_heap
 from rvc.weights.policy import RESIDENT, WeightPolicy
 
 PIECE = 100  # frames of 10 ms that are computed at a time
+DEVICE_PIECE = 1000  # the same on a GPU, where launches take longer than the kernels of a short piece
 # Frames from which on a segment is computed with fast blocks. In shorter ones, packing them costs more than they save.
 FAST_FRAMES = 600
 CACHED_NUMBERS = 1 << 19  # float32 numbers of a stage's signal that its blocks compute at a time, to stay in L2
@@ -46,6 +49,7 @@ class Generator:
         self.trims = policy.is_streamed and weights.dtype == torch.int8
         self.upp = sizes.upp
         self.device = weights.device
+        self.on_cpu = self.device.type == "cpu"
         first = weights.to(torch.float32)
         self.conv_pre, self.cond = first.conv("dec.conv_pre"), first.conv("dec.cond")
         self.stages = [Stage(sizes, weights, i) for i in range(len(sizes.upsample_rates))]
@@ -67,9 +71,10 @@ class Generator:
         latent, voice = z[0].t(), self.cond(g[0].t().contiguous())
         excitation = None if source is None else source[0, 0]
         samples = torch.empty((last - first) * self.upp, dtype=torch.float32, device=z.device)
-        is_long = frames >= FAST_FRAMES
-        for start in range(first // PIECE * PIECE, last, PIECE):
-            end = start + PIECE if is_long else min(start + PIECE, frames)
+        is_long = frames >= FAST_FRAMES and self.on_cpu
+        size = PIECE if self.on_cpu else DEVICE_PIECE
+        for start in range(first // size * size, last, size):
+            end = start + size if is_long else min(start + size, frames)
             span = FrameRange(start * self.upp, end * self.upp, frames * self.upp)
             wave = self.piece(latent, voice, excitation, is_long, span)
             low, high = max(start, first), min(end, last)
@@ -174,8 +179,8 @@ class Stage:
         frames_per_piece = CACHED_NUMBERS // x.shape[1] if prefers_pieces else len(outputs)
         for part in outputs.pieces(frames_per_piece):
             part_total = slice_range(total, outputs, part)
-            for number, block in enumerate(plain):
-                y = block(x, middle, part)
+            results = side_by_side([partial(block, x, middle, part) for block in plain])
+            for number, y in enumerate(results):
                 part_total.copy_(y) if number == 0 else part_total.add_(y)
         if not plain:
             total.zero_()

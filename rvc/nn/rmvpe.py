@@ -16,6 +16,7 @@ from torch import Tensor
 
 from rvc.errors import BadCheckpoint
 from rvc.nn.gpu.device_gru import DeviceGru
+from rvc.nn.gpu.graph_replay import cuda_graph
 from rvc.nn.hubert_tensor_names import listed
 from rvc.nn.kernels import workers
 from rvc.nn.kernels.conv2d import Conv2d, DoublingConv2d
@@ -63,7 +64,9 @@ class Rmvpe:
         self.head = Conv2d(weights["cnn.weight"].float(), weights["cnn.bias"].to(torch.float32, copy=True), (1, 1))
         on_cpu = self.device.type == "cpu"
         self.gru = {suffix: GruDirection(weights, suffix) for suffix in ("", "_reverse")} if on_cpu else {}
-        self.device_gru = None if on_cpu else DeviceGru(weights)
+        self.device_gru = None if on_cpu else DeviceGru(weights, cuda_graph if self.device.type == "cuda" else None)
+        # On a GPU each slice costs launches, and there is no cache for it to stay in.
+        self.slice = SLICE if on_cpu else PIECE
         self.bins_weight, self.bins_bias = (
             weights[f"fc.1.{part}"].to(torch.float32, copy=True) for part in ("weight", "bias")
         )
@@ -152,14 +155,16 @@ class UNetStream:
         """(1, 1, f, 128) → slices (1, 3, g, 128); the sum of g lags behind the sum of f until the last piece."""
         image = image * self.network.input_scale + self.network.input_shift
         shallow, deep = range(SHALLOW_LEVELS), range(SHALLOW_LEVELS, LEVELS)
-        image = torch.cat([self.descend(part, shallow, end) for part, end in pieces(image, SLICE, last)], 2)
+        image = torch.cat(
+            [self.descend(part, shallow, end) for part, end in pieces(image, self.network.slice, last)], 2
+        )
         self.trim()
         image = self.descend(image, deep, last)
         for layer in self.middle:
             image = run_piecewise(layer, image, last)
         image = self.ascend(image, range(LEVELS - SHALLOW_LEVELS), last)
         self.trim()
-        parts = pieces(image, SLICE >> SHALLOW_LEVELS, last)
+        parts = pieces(image, self.network.slice >> SHALLOW_LEVELS, last)
         return [self.head(self.ascend(part, range(LEVELS - SHALLOW_LEVELS, LEVELS), end), end) for part, end in parts]
 
     def trim(self) -> None:

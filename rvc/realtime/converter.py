@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 
 from rvc.content import features
@@ -34,6 +37,7 @@ class BlockConverter:
         self.cache = F0Cache()
         self._replayed = Replayed(recorder or cuda_graph)
         self._records_everywhere = recorder is not None
+        self._stream: torch.cuda.Stream | None = None  # HuBERT's kernels, beside those of the F0 network
 
     def reset(self) -> None:
         """Clear the F0 cache, as in a new object."""
@@ -52,11 +56,18 @@ class BlockConverter:
         voice = context.models.voice
         formant = FormantShift.of(context.controls.formant, self.sizes.return_length, voice.rate)
         frames = len(at16k) // 160  # of 10 ms
-        extracted = self.extract(torch.from_numpy(at16k)[None], context).cpu()
+        pitch: Pitch | None = None
+        with self.own_stream(context):
+            extracted = self.extract(torch.from_numpy(at16k)[None], context)
+        if voice.f0 and self.replays(context):  # while HuBERT runs: neither network fills a GPU in a short block
+            pitch = self.f0(at16k, frames, formant, context)
+        with self.own_stream(context):
+            extracted = extracted.cpu()
         context.tap("hubert.features", extracted)
         content = self.content(extracted, context)[:, :frames]
         context.tap("content", content)
-        pitch = self.f0(at16k, frames, formant, context) if voice.f0 else None
+        if voice.f0 and pitch is None:
+            pitch = self.f0(at16k, frames, formant, context)
         if context.models.synthesize is None:
             raw = self.synthesize(content, pitch, formant, context)
         else:
@@ -71,6 +82,15 @@ class BlockConverter:
         if context.models.synthesize is not None or context.tap is not no_tap:  # an exported voice runs no kernels here
             return False
         return self._records_everywhere or context.models.voice.synthesizer.device.type == "cuda"
+
+    def own_stream(self, context: BlockContext) -> AbstractContextManager[Any]:
+        """A CUDA stream for HuBERT's kernels, where kernels are replayed on a GPU."""
+        device = context.models.voice.synthesizer.device if context.models.synthesize is None else None
+        if device is None or device.type != "cuda" or self._records_everywhere or not self.replays(context):
+            return nullcontext()
+        if self._stream is None:
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        return torch.cuda.stream(self._stream)
 
     def extract(self, window: torch.Tensor, context: BlockContext) -> torch.Tensor:
         """Content features of the window: float32 (1, window16) → (1, n, C)."""

@@ -72,6 +72,7 @@ class RecordedF0Weights:
         """The network of a method, or None for one without; raises the errors of `F0Weights.network`."""
         if method not in self._made:
             network, entry = self.weights.network(method), registry.named(method).network
-            is_recorded = entry is not None and entry.record is not None
-            self._made[method] = registry.resolve(entry.record)(network, self.replayed) if is_recorded else network
+            if entry is not None and entry.record is not None:
+                network = registry.resolve(entry.record)(network, self.replayed)
+            self._made[method] = network
         return self._made[method]

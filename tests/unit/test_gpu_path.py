@@ -17,14 +17,15 @@ from rvc.content import features
 from rvc.content.features import load_hubert
 from rvc.errors import BadCheckpoint, BadInput
 from rvc.f0 import mel
-from rvc.nn import rmvpe
+from rvc.nn import generator, rmvpe
 from rvc.nn.gpu import device_gru
 from rvc.nn.gpu.device_gru import DeviceGru
 from rvc.nn.gpu.graph_replay import HELD, Replayed
 from rvc.nn.hubert import Hubert
-from rvc.nn.kernels.backends import selection
+from rvc.nn.kernels.backends import cuda, selection
 from rvc.nn.kernels.backends.backend import Operation, Task
-from rvc.nn.kernels.backends.cuda import CudaBackend, use_exact_float32
+from rvc.nn.kernels.backends.cuda import CudaBackend, DeviceGrouped, DeviceImage, use_exact_float32
+from rvc.nn.kernels.backends.plain import PlainConvolution, PlainGrouped, PlainImage
 from rvc.nn.kernels.conv import PRECISIONS, Weights
 from rvc.nn.rmvpe import GruDirection, Rmvpe
 from rvc.nn.synthesizer import Synthesizer
@@ -206,3 +207,68 @@ def test_recorded_blocks_equal_direct_ones():
     for direct, replayed in zip(outputs[:4], outputs[4:], strict=True):
         np.testing.assert_array_equal(direct, replayed)
     assert (recorder.made, recorder.replayed) == (3, 8)  # HuBERT, the synthesizer, and again for the other formant
+
+
+@pytest.mark.parametrize("frames", [1, 70, 300])
+def test_groups_as_products_equal_the_grouped_convolution(frames):
+    made = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(96, 6, 1, 128, generator=made), torch.randn(96, generator=made)
+    signal = torch.randn(frames, 96, generator=made)
+    expected = PlainGrouped(weight, 16, torch.float32, torch.float32)(signal, bias)
+    torch.testing.assert_close(DeviceGrouped(weight, 16, torch.float32)(signal, bias), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 4), (7, 5), (40, 64)])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_a_small_image_as_a_product_equals_the_convolution(size, padding):
+    made = torch.Generator().manual_seed(0)
+    kernel = 2 * padding + 1
+    weight, bias = torch.randn(8, 5, kernel, kernel, generator=made), torch.randn(8, generator=made)
+    image = torch.randn(1, 5, *size, generator=made)
+    expected, result = (
+        kind(weight, (padding, padding), (1, 1))(image, bias, relu=True) for kind in (PlainImage, DeviceImage)
+    )
+    torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_recorded_steps_of_the_recurrence_equal_a_single_call(monkeypatch):
+    monkeypatch.setattr(device_gru, "RECORDED_STEPS", 64)
+    weights, recorder = plain.rmvpe_weights(), RecordedCalls()
+    features = torch.randn(300, 384, generator=torch.Generator().manual_seed(0))
+    recorded = DeviceGru(weights, recorder)(features)
+    torch.testing.assert_close(recorded, DeviceGru(weights)(features), rtol=1e-5, atol=1e-6)
+    assert (recorder.made, recorder.replayed) == (1, 5)
+
+
+def test_a_signal_in_the_long_pieces_of_a_gpu_has_the_same_samples(monkeypatch):
+    net = small_synthesizer("cpu")
+    made = torch.Generator().manual_seed(1)
+    z, source = torch.randn(1, net.sizes.inter, 250, generator=made), torch.randn(1, 1, 250 * net.upp, generator=made)
+    expected = net.generate(z, net.speaker(0), source, 3, 240)
+    monkeypatch.setattr(net.generator, "on_cpu", False)
+    for piece in (1000, 70):
+        monkeypatch.setattr(generator, "DEVICE_PIECE", piece)
+        result = net.generate(z, net.speaker(0), source, 3, 240)
+        torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("width", "dilation", "pad"), [(3, 1, 1), (11, 5, 0), (1, 1, 0)])
+def test_a_long_signal_in_half_precision_as_a_product_equals_the_convolution(width, dilation, pad, monkeypatch):
+    monkeypatch.setattr(cuda, "LONG_SIGNAL", 0)
+    monkeypatch.setattr(cuda, "WINDOWS", 5000)
+    made = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(16, 12, 1, width, generator=made), torch.randn(16, generator=made)
+    whole = torch.randn(400, 12, generator=made)
+    result = cuda.DeviceConvolution(weight, dilation, torch.bfloat16)(
+        whole.bfloat16()[7:], bias.bfloat16(), pad, slope=0.1, slope_before=0.2
+    )
+    expected = PlainConvolution(weight, dilation, torch.float32)(whole[7:], bias, pad, slope=0.1, slope_before=0.2)
+    assert result.shape == expected.shape
+    assert (result.float() - expected).norm() / expected.norm() < 1e-2
+
+
+@pytest.mark.parametrize(("out", "count", "pixels"), [(512, 4608, 4), (64, 576, 256), (3, 144, 9)])
+def test_a_divided_product_is_the_product(out, count, pixels):
+    made = torch.Generator().manual_seed(0)
+    weight, columns = torch.randn(out, count, generator=made), torch.randn(count, pixels, generator=made)
+    torch.testing.assert_close(cuda.divided_product(weight, columns), weight @ columns, rtol=1e-4, atol=1e-3)

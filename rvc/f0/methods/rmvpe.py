@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from rvc.errors import BadInput
 from rvc.f0.mel import BANDS, FFT, PIECE, filterbank, log_mel, reflected
 from rvc.f0.registry import HOP
 from rvc.f0.salience import BINS, CENTS, decode
+from rvc.nn.gpu.recorded_rmvpe import RecordedRmvpe
 from rvc.nn.rmvpe import Rmvpe
 from rvc.scratch import Frames, frame_store, release
 
@@ -19,19 +21,26 @@ THRESHOLD = 0.03  # salience, 0 to 1; a frame whose strongest bin is not above i
 LOWEST, HIGHEST = 30.0, 8000.0  # Hz, the range of the mel filterbank
 
 
-def track(samples: npt.NDArray[np.floating], network: Rmvpe) -> npt.NDArray[np.float64]:
+def track(samples: npt.NDArray[np.floating], network: Rmvpe | RecordedRmvpe) -> npt.NDArray[np.float64]:
     """Track the F0 every 10 ms.
 
     Args:
         samples: float (L,) at 16 kHz, more than 512 samples.
-        network: RMVPE with its weights.
+        network: RMVPE with its weights; in a stream on a GPU, its recordings.
     Returns:
         float64 (L // 160 + 1,), Hz, 0 where unvoiced; frame j is centered at sample 160·j.
     Raises:
         BadInput: the sound is too short to be reflected at its ends.
     """
-    f0 = np.empty(len(samples) // HOP + 1)
-    for start, part in network.salience(mel(samples, network.device)):
+    count = len(samples) // HOP + 1
+    f0 = np.empty(count)
+    if isinstance(network, RecordedRmvpe):
+        refuse_too_short(samples)
+        spectrogram = partial(log_mel, bank=filterbank(LOWEST, HIGHEST, "htk"))
+        pieces = network.salience(framed(samples, 0, count).to(network.device), spectrogram)
+    else:
+        pieces = network.salience(mel(samples, network.device))
+    for start, part in pieces:
         f0[start : start + len(part)] = decode(part.cpu().numpy(), THRESHOLD)
     return f0
 
@@ -57,8 +66,7 @@ def mel(samples: npt.NDArray[np.floating], device: torch.device | str = "cpu") -
     Raises:
         BadInput: the sound is too short to be reflected at its ends.
     """
-    if len(samples) <= FFT // 2:
-        raise BadInput(f"rmvpe needs more than {FFT // 2} samples at 16 kHz, found {len(samples)}; give a longer sound")
+    refuse_too_short(samples)
     count, bank = len(samples) // HOP + 1, filterbank(LOWEST, HIGHEST, "htk")
     if count <= PIECE:
         return log_mel(framed(samples, 0, count).to(device), bank)
@@ -68,6 +76,12 @@ def mel(samples: npt.NDArray[np.floating], device: torch.device | str = "cpu") -
         spectrogram[start:stop] = log_mel(framed(samples, start, stop).to(device), bank)
         release(samples)
     return spectrogram
+
+
+def refuse_too_short(samples: npt.NDArray[np.floating]) -> None:
+    """Raise BadInput for a sound, (L,) at 16 kHz, that is too short to be reflected at its ends."""
+    if len(samples) <= FFT // 2:
+        raise BadInput(f"rmvpe needs more than {FFT // 2} samples at 16 kHz, found {len(samples)}; give a longer sound")
 
 
 def framed(samples: npt.NDArray[np.floating], start: int, stop: int) -> torch.Tensor:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from rvc.nn.gpu import branches
+
 WARM_UPS = 3  # runs before a capture, in which libraries choose kernels and allocate their workspaces
+_one_at_a_time = Lock()
 HELD = 8  # recordings that are kept; each holds the memory of one block
 
 
@@ -33,21 +37,23 @@ class Recorder(Protocol):
 
 def cuda_graph(run: Callable[[], Tensor], device: torch.device) -> tuple[Tensor, Callable[[], None]]:
     """A `Recorder` that captures the function as a CUDA graph."""
-    with torch.cuda.device(device):
+    with _one_at_a_time, torch.cuda.device(device):  # a capture waits for the device, which would break another one
         return _captured(run)
 
 
 def _captured(run: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UPS):
-            run()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    # Other threads may load another voice meanwhile, which the default mode would not admit.
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        result = run()
+    # cuDNN's own measurement of its kernels (benchmark) made no block faster, and took up to 5 s.
+    with branches.recording():
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UPS):
+                run()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        # Other threads may load another voice meanwhile, which the default mode would not admit.
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            result = run()
     return result, graph.replay
 
 

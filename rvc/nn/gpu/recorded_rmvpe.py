@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Lock
 
 import torch
@@ -21,18 +21,20 @@ class RecordedRmvpe:
         self.lock = Lock()  # streams may share the network, and a recording has one memory for its inputs
 
     @torch.inference_mode()
-    def salience(self, mel: Tensor) -> Iterator[tuple[int, Tensor]]:
+    def salience(self, samples: Tensor, spectrogram: Callable[[Tensor], Tensor]) -> Iterator[tuple[int, Tensor]]:
         """The salience of each F0 bin in each frame, as one piece.
 
         Args:
-            mel: float32 (F, 128) on the device, natural logarithm.
+            samples: float32 (L,) on the device.
+            spectrogram: computes the log-mel spectrogram, float32 (F, 128), of such samples; it is recorded as well.
         Yields:
-            0 and the salience, float32 (F, 360) in 0 … 1, as `Rmvpe.salience` of the same frames.
+            0 and the salience, float32 (F, 360) in 0 … 1, as `Rmvpe.salience` of the same spectrogram.
         """
 
-        def run(mel: Tensor) -> Tensor:
-            return torch.cat([part for _, part in sorted(self.network.salience(mel), key=lambda piece: piece[0])])
+        def run(samples: Tensor) -> Tensor:
+            pieces = sorted(self.network.salience(spectrogram(samples)), key=lambda piece: piece[0])
+            return torch.cat([part for _, part in pieces])
 
         with self.lock:
-            result = self.replayed(run, id(self.network), mel)
+            result = self.replayed(run, id(self.network), samples)
         yield 0, result

@@ -40,8 +40,8 @@ LEFT_OUT: Mapping[str, str] = {
 TRIMMED = (
     *("*/tests/*", "*/test/*", "*.a", "*.h", "*.hpp", "*.pxd", "*.pyx", "*.f90", "*.cuh", "*/licenses/*"),
     *("numpy/_core/_simd*.so", "numpy/_core/*_tests*.so"),
-    *("scipy/io/_fast_matrix_market/*", "scipy/odr/*", "scipy/cluster/*", "scipy/datasets/*", "scipy/fftpack/*"),
-    *("scipy/io/matlab/*.so", "scipy/special/_test_internal*.so", "scipy/*/_cytest*.so", "scipy/_lib/_test_*.so"),
+    *("scipy/odr/*", "scipy/cluster/*", "scipy/datasets/*"),
+    *("scipy/special/_test_internal*.so", "scipy/*/_cytest*.so", "scipy/_lib/_test_*.so"),
     *("torchaudio/*.so", "transformers/cli/*", "transformers/exporters/*", "faiss/contrib/*"),
     *("scipy/stats/_sobol_direction_numbers.npz", "huggingface_hub/cli/*"),
     *("yaml/_yaml*.so", "msgpack/_cmsgpack*.so"),  # both packages have the same in Python

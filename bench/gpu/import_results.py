@@ -68,7 +68,8 @@ def renamed(document: Mapping[str, Any], card: str) -> dict[str, Any]:
         {**row, "by_variant": {f"{card}-{name}": value for name, value in row["by_variant"].items()}}
         for row in document["entries"]
     ]
-    return {**document, "variants": variants, "entries": entries}
+    sound = [{**row, "variant": f"{card}-{row['variant']}"} for row in document.get("sound", [])]
+    return {**document, "variants": variants, "entries": entries, "sound": sound}
 
 
 def with_variants(before: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,8 +87,10 @@ def with_variants(before: Mapping[str, Any], added: Mapping[str, Any]) -> dict[s
         held = entries.setdefault(tuple(row[key] for key in keys), {**row, "by_variant": {}})
         held["by_variant"] = dict(sorted({**held["by_variant"], **row["by_variant"]}.items()))
     variants = [row for row in before["variants"] if row["name"] not in fresh] + list(added["variants"])
+    sound = [row for row in before.get("sound", []) if row["variant"] not in fresh] + list(added.get("sound", []))
     ordered = sorted(entries, key=lambda key: tuple(map(str, key)))
-    return {**before, "variants": variants, "entries": [entries[key] for key in ordered if entries[key]["by_variant"]]}
+    kept = [entries[key] for key in ordered if entries[key]["by_variant"]]
+    return {**before, "variants": variants, "entries": kept, "sound": sound}
 
 
 def table(run: Mapping[str, Any] | None) -> str:
@@ -129,5 +132,7 @@ def speed(row: Mapping[str, Any]) -> str:
         missed = f"{row['missed_deadlines']} of {row['blocks']} missed"
         return f"p50 {row['p50_ms']:.1f} ms, p95 {row['p95_ms']:.1f} ms, {missed}{memory}"
     first = row.get("first_conversion_seconds")
+    if not row.get("each", [True]):
+        memory = f", loading included{memory}"
     start = "" if first is None else f", first conversion {first:.1f} s after start"
     return f"{row['seconds']:.2f} s, real-time factor {row['real_time_factor']:.4f}{start}{memory}"

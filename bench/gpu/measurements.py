@@ -100,6 +100,7 @@ def started(commands: Mapping[str, Sequence[str]], stack: ExitStack, not_measure
                 not_measured[name] = answer
             else:
                 servers[name] = (stack.enter_context(answer[0]), answer[1])
+                stack.callback(answer[0].process.kill)  # releasing a card takes seconds, and nothing is measured then
     return servers
 
 

@@ -42,7 +42,7 @@ def measured(case: Case, wave: Array) -> Mapping[str, float]:
 
 
 def load(document: Mapping[str, Any] | None = None) -> dict[Tier, dict[str, Scale]]:
-    """Tier → measure → its scale.
+    """Tier → measure → its scale, by the originals on the device of the goldens.
 
     Args:
         document: the content of a spread.json; None reads parity/data/spread.json.
@@ -50,10 +50,13 @@ def load(document: Mapping[str, Any] | None = None) -> dict[Tier, dict[str, Scal
         ParityError: spread.json cannot be read.
     """
     document = limits.read() if document is None else document
-    dtypes = {row["name"]: row["environment"].get("dtype") for row in document["variants"]}
+    environments = {row["name"]: row["environment"] for row in document["variants"]}
     values: dict[Tier, dict[str, list[float]]] = {tier: {} for tier in tier_limits.REDUCED}
     for row in document.get("sound", ()):
-        tier = Tier(dtypes[row["variant"]])
+        environment = environments[row["variant"]]
+        if environment.get("device", limits.RECORDED_ON) != limits.RECORDED_ON:
+            continue
+        tier = Tier(environment.get("dtype"))
         for measure, value in row["values"].items():
             values[tier].setdefault(measure, []).append(value)
     return {

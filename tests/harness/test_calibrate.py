@@ -71,6 +71,9 @@ def test_the_sound_of_a_reduced_precision_is_kept_by_case(folders: tuple[Path, P
     assert tier_scale.load(document)[Tier.FLOAT16]["loudness"].largest == row["values"]["loudness"]
     variant(folders[0].parent / "more", "spr-a")
     assert spread.measure(folders[0].parent / "more", folders[1], document)["sound"] == [row]
+    for each in document["variants"]:
+        each["environment"]["device"] = "cuda"
+    assert not tier_scale.load(document)[Tier.FLOAT16]  # a card gives no scale
 
 
 def test_the_committed_spread_has_the_sound_of_both_precisions() -> None:

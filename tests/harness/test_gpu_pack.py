@@ -253,7 +253,7 @@ def test_the_last_part_takes_the_time_that_the_others_left(tmp_path, monkeypatch
     monkeypatch.setattr(on_machine, "run_part", run)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert on_machine.main(["--pack", str(tmp_path), "--device", "cpu"]) == 0
-    assert limits_of[:-1] == [75, 40, 40, 50, 45, 30, 30]
+    assert limits_of[:-1] == [40, 30, 30, 70, 55, 30, 30]
     assert parts.TOTAL - 15 < limits_of[-1] < parts.TOTAL
 
 

@@ -163,8 +163,13 @@ def print_backends(kernels: dict[str, Any]) -> None:
     measured = ", ".join(f"{name} ({detail})" for name, detail in kernels["precisions"].items())
     print(f"Backends: measured for {measured}, threads: {kernels['machine']['threads']}; {kernels['file']}")
     for shape, row in kernels["rows"].items():
-        times = ", ".join(f"{name} {seconds * 1e6:.2f}" for name, seconds in row["seconds"].items())
-        print(f"  {shape:<42} {row['chosen']:<9} µs per frame: {times}")
+        times = ", ".join(
+            f"{name} {seconds * 1e6:.2f} (packing {row['packing'][name] * 1e3:.1f} ms)"
+            for name, seconds in row["seconds"].items()
+        )
+        others = {name for name in row["chosen_for"].values() if name != row["chosen"]}
+        short = "".join(f", {name} for {seconds} s" for seconds, name in row["chosen_for"].items() if name in others)
+        print(f"  {shape:<42} {row['chosen'] + short:<9} µs per frame: {times}")
 
 
 def inspect_hardware() -> Hardware:

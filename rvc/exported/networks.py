@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,6 +169,10 @@ class ExportedNetworks:
         saliences = (torch.from_numpy(run["salience"]) for run in runs)
         batches = (batch for salience in saliences for batch in torch.split(salience, crepe.STEPS_AT_ONCE))
         return crepe.decode(batches, dither(len(samples) // registry.HOP + 1))
+
+    def packed_for(self, seconds: float) -> nullcontext[None]:
+        """No effect: the runtime packs the weights of a graph once."""
+        return nullcontext()
 
     @contextmanager
     def borrow_hubert(self, low_latency: bool = False) -> Iterator[OnnxContent]:

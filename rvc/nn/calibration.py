@@ -3,14 +3,17 @@
 This is done before the first conversion, and by `rvc doctor --calibrate`.
 
 A class of shape is measured with the layer that the networks run: residual blocks as blocks, because fast FIR filtering
-pays for a block and not for one convolution.
+pays for a block and not for one convolution. Two times are measured: to pack a layer, and to apply it to one frame. A
+conversion that packs its weights for 4 s of sound chooses otherwise than a stream that packs them once.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from math import prod
 
 import torch
 from torch import Tensor
@@ -23,14 +26,18 @@ from rvc.nn.kernels.backends.measured_table import Row, Table
 from rvc.nn.kernels.backends.shape_class import ShapeClass
 from rvc.nn.kernels.conv import ON_GPU_ONLY, PRECISIONS, Conv, Weights
 from rvc.nn.kernels.conv2d import Conv2d
-from rvc.nn.kernels.dense import Dense, Grouped, attend
+from rvc.nn.kernels.dense import Dense, Grouped
 from rvc.nn.residual_blocks import ALIGNED, ResBlock1
 from rvc.nn.streaming.ranges import FrameRange
 
 Run = Callable[[], object]
+Build = Callable[[], Run]  # packs a layer and returns a run of it
 # Frames per 10 ms of the residual blocks by channels, in a voice of 40 kHz (upsampling by 10, 10, 2 and 2).
 FRAMES_BY_CHANNELS = {256: 10, 128: 100, 64: 200, 32: 400}
 WIDTHS = (3, 7, 11)  # taps of the residual blocks' kernels
+NUMBERS = (
+    4096  # random numbers that weights and signals repeat, because drawing all would take most of the quick budget
+)
 STEADY = 1.15  # factor by which the two best times of a backend may differ; otherwise the class is left out
 SLOW = 3.0  # a backend whose first run takes more than this factor of the best one is not measured further
 INT8_SLOWER = 1.05  # int8 is refused where its residual blocks take more than this factor of float32's time
@@ -43,7 +50,8 @@ class Detail:
     Attributes:
         name: the name that the table records.
         budget: seconds; the classes that are not measured by then keep the fixed order of backends.
-        rounds: runs of each backend, in turn; the best time counts.
+        rounds: layers that each backend packs and runs twice, in turn; the best times count.
+        most_rounds: rounds of a class whose times vary.
         scale: factor on the frames of each run.
         dilations: the dilations of the pairs of convolutions of a measured residual block.
     """
@@ -51,12 +59,31 @@ class Detail:
     name: str
     budget: float
     rounds: int
+    most_rounds: int
     scale: int
     dilations: tuple[int, ...]
 
 
-QUICK = Detail("quick", 0.25, 2, 1, (1,))
-THOROUGH = Detail("thorough", 60.0, 7, 4, (1, 3, 5))
+QUICK = Detail("quick", 0.25, 2, 3, 1, (1,))
+THOROUGH = Detail("thorough", 60.0, 5, 20, 4, (1, 3, 5))
+
+
+@dataclass(frozen=True)
+class Times:
+    """The times of one backend in seconds, one per round.
+
+    Attributes:
+        once: to pack a layer, run it, and release it.
+        again: to run it once more.
+    """
+
+    once: list[float] = field(default_factory=list)
+    again: list[float] = field(default_factory=list)
+
+    @property
+    def packing(self) -> float:
+        """The seconds to pack the layer."""
+        return max(min(self.once) - min(self.again), 0.0)
 
 
 @dataclass(frozen=True)
@@ -66,32 +93,45 @@ class Probe:
     Attributes:
         task: the operation and its sizes.
         frames: the frames of one run.
+        rate: the frames that one layer of the class computes for one second of sound, in a voice of 40 kHz.
         stride: the stride of a product's taps.
     """
 
     task: Task
     frames: int
+    rate: float
     stride: int = 1
 
 
 def probes(precision: torch.dtype) -> Iterator[Probe]:
-    """The classes of shape of a conversion in one precision, those that take most of its time first."""
-    for channels, frames in ((128, 160), (256, 64), (64, 320), (32, 640)):
-        for width in reversed(WIDTHS):
-            yield Probe(Task(Operation.RESIDUAL, channels, channels, width, precision), frames)
+    """The classes of shape of a conversion in one precision, those that the choice matters most for first."""
     around = torch.float32 if precision == torch.int8 else precision
+    image = {channels: image_probe(channels) for channels in (512, 256, 128, 64, 32, 16)}
+    for channels, frames in ((128, 160), (256, 64), (64, 320), (32, 640)):
+        rate = 100.0 * FRAMES_BY_CHANNELS[channels]
+        for width in reversed(WIDTHS):
+            yield Probe(Task(Operation.RESIDUAL, channels, channels, width, precision), frames, rate)
+        if channels == 128 and around == torch.float32:
+            yield image.pop(512)  # RMVPE packs 300 MB of these weights for one conversion
     for out, into in ((3072, 768), (768, 3072), (2304, 768)):
-        yield Probe(Task(Operation.PRODUCT, out, into, 1, around), 48)
-    for width in (3, 2):
-        yield Probe(Task(Operation.PRODUCT, 512, 512, width), 150, 2)
+        yield Probe(Task(Operation.PRODUCT, out, into, 1, around), 48, 50.0)
+    for width, rate in ((3, 1500.0), (2, 150.0)):
+        yield Probe(Task(Operation.PRODUCT, 512, 512, width), 150, rate, 2)
     for out, into, width in ((384, 192, 5), (768, 192, 3), (576, 192, 1)):
-        yield Probe(Task(Operation.CONVOLUTION, out, into, width, around), 48)
-    for out, into, width in ((2560, 512, 2), (1280, 256, 2), (512, 192, 7)):
-        yield Probe(Task(Operation.CONVOLUTION, out, into, width), 48)
-    for channels in (32, 128, 512):
-        yield Probe(Task(Operation.IMAGE, channels, channels), 8192 // channels)
-    yield Probe(Task(Operation.ATTENTION, 12, 64), 150)
-    yield Probe(Task(Operation.GROUPED, 768, 48, 128, around), 50)
+        yield Probe(Task(Operation.CONVOLUTION, out, into, width, around), 150, 100.0)
+    for out, into, width, rate in ((2560, 512, 2, 100.0), (1280, 256, 2, 1e3), (512, 192, 7, 100.0)):
+        yield Probe(Task(Operation.CONVOLUTION, out, into, width), 150, rate)
+    for channels, rate in ((128, 1e4), (64, 2e4)):
+        yield Probe(Task(Operation.CONVOLUTION, channels, channels, 2), 1000, rate)
+    yield from image.values()
+    yield Probe(Task(Operation.ATTENTION, 12, 64), 150, 50.0)
+    yield Probe(Task(Operation.GROUPED, 768, 48, 128, around), 50, 50.0)
+
+
+def image_probe(channels: int) -> Probe:
+    """The convolution of RMVPE's level with so many channels, over its frames for 5 s of sound."""
+    rate = 100.0 * 16 / channels  # 16 channels at 100 frames per second; each level doubles them and halves those
+    return Probe(Task(Operation.IMAGE, channels, channels), round(5 * rate), rate)
 
 
 def prepare(precision: str, device: str = "cpu") -> None:
@@ -113,7 +153,7 @@ def prepare(precision: str, device: str = "cpu") -> None:
             table = table.with_rows(name, QUICK.name, measure(PRECISIONS[name], QUICK))
     if table is not before:  # else nothing was missing, or the machine was busy and the next conversion tries again
         measured_table.save(table)
-    selection.install(table.choices())
+    selection.install(table.chosen)
     if precision == "int8":
         refuse_slow_int8(table)
 
@@ -137,7 +177,7 @@ def calibrate(precisions: list[str]) -> Table:
     for name in precisions:
         table = table.with_rows(name, THOROUGH.name, measure(PRECISIONS[name], THOROUGH))
     measured_table.save(table)
-    selection.install(table.choices())
+    selection.install(table.chosen)
     return table
 
 
@@ -172,8 +212,8 @@ def measure(
         detail: how thoroughly.
         clock: returns seconds.
     Returns:
-        Seconds per frame by class and backend. Classes beyond the budget, and those whose times vary because the
-        machine is busy, are left out: they keep the fixed order.
+        The times of each backend by class. Classes beyond the budget, and those whose times vary because the machine
+        is busy, are left out: they keep the fixed order.
     """
     with selection.unrecorded():
         return _measure(precision, detail, clock)
@@ -188,97 +228,136 @@ def _measure(precision: torch.dtype, detail: Detail, clock: Callable[[], float])
         if clock() >= end:
             break
         frames = probe.frames * detail.scale
-        runs = {}
-        for backend in able:
-            with selection.pinned(backend.name):
-                runs[backend.name] = runner(probe, frames, detail)
-        times, usual = times_in_turn(runs, detail.rounds, clock, end), selection.usual(probe.task, able).name
-        best = {name: min(seconds) / frames for name, seconds in times.items() if seconds}
-        if usual in best and all(is_steady(times[name]) for name in (usual, min(best, key=best.__getitem__))):
-            rows[ShapeClass.of(probe.task)] = Row(usual, best)
+        builds = {backend.name: layer(probe, frames, detail, backend.name) for backend in able}
+        usual = selection.usual(probe.task, able).name
+        times = times_in_turn(builds, usual, detail, clock, end)
+        if is_steady(times, usual):
+            best = {name: min(each.again) / frames for name, each in times.items() if each.again}
+            packing = {name: times[name].packing for name in best}
+            rows[ShapeClass.of(probe.task)] = Row(usual, best, packing, probe.rate)
     return rows
 
 
-def times_in_turn(runs: dict[str, Run], rounds: int, clock: Callable[[], float], end: float) -> dict[str, list[float]]:
-    """The seconds of each run of each backend, all in turn.
+def layer(probe: Probe, frames: int, detail: Detail, backend: str) -> Build:
+    """A function that packs the layer of a probe with a backend."""
+    build = builder(probe, frames, detail)
+
+    def packed() -> Run:
+        with selection.pinned(backend):
+            return build()
+
+    return packed
+
+
+def times_in_turn(
+    builds: dict[str, Build], usual: str, detail: Detail, clock: Callable[[], float], end: float
+) -> dict[str, Times]:
+    """The times of each backend, all in turn.
 
     The first round prepares kernels and is not counted. Backends that are far slower in it than the best are dropped,
-    and no run of a further round starts after `end`.
+    and no round of a backend starts after `end`. Where the times vary there are up to `detail.most_rounds`.
     """
 
-    def timed(run: Run) -> float:
+    def timed(build: Build, times: Times) -> float:
         start = clock()
+        run = build()
         run()
-        return max(clock() - start, 1e-9)
+        between = clock()
+        run()
+        again = max(clock() - between, 1e-9)
+        del run
+        times.again.append(again)
+        times.once.append(clock() - start - again)
+        return again
 
-    first = {name: timed(run) for name, run in runs.items()}
-    times: dict[str, list[float]] = {name: [] for name in runs if first[name] <= SLOW * min(first.values())}
-    for _ in range(rounds):
-        for name, seconds in times.items():
+    first = {}
+    for name, build in builds.items():
+        if clock() >= end:
+            return {}
+        first[name] = timed(build, Times())
+    times = {name: Times() for name in builds if first[name] <= SLOW * min(first.values())}
+    for number in range(detail.most_rounds):
+        if number >= detail.rounds and is_steady(times, usual):
+            return times
+        for name, each in times.items():
             if clock() >= end:
                 return times
-            seconds.append(timed(runs[name]))
+            timed(builds[name], each)
     return times
 
 
-def is_steady(seconds: list[float]) -> bool:
-    """Whether the two best times agree, as they do where no other program takes the processor."""
-    best = sorted(seconds)[:2]
-    return len(best) == 2 and best[1] <= STEADY * best[0]
+def is_steady(times: dict[str, Times], usual: str) -> bool:
+    """Whether the two best times of the usual and of the fastest backend agree, as without load by other programs."""
+    best = {name: sorted(each.again)[:2] for name, each in times.items() if each.again}
+    if usual not in best:
+        return False
+    compared = (best[usual], min(best.values()))
+    return all(len(seconds) == 2 and seconds[1] <= STEADY * seconds[0] for seconds in compared)
 
 
-def runner(probe: Probe, frames: int, detail: Detail) -> Run:
-    """Build the layer of a probe with the backend that is pinned, and return a run over `frames` frames."""
-    task, made = probe.task, torch.Generator().manual_seed(0)
+def builder(probe: Probe, frames: int, detail: Detail) -> Build:
+    """Draw the weight of a probe's layer; returns what packs it with the backend that is pinned then.
+
+    Args:
+        probe: what to measure.
+        frames: the frames of one run.
+        detail: gives the dilations of a residual block.
+    """
+    task, numbers = probe.task, torch.randn(NUMBERS, generator=torch.Generator().manual_seed(0))
 
     def draw(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=made)
+        count = prod(shape)
+        return numbers.repeat(-(-count // NUMBERS))[:count].view(shape)
 
     operation, bias = task.operation, torch.zeros(task.out_channels)
     if operation is Operation.RESIDUAL:
-        return block_runner(task, frames, detail.dilations, draw)
+        return block_builder(task, frames, detail.dilations, draw)
     if operation is Operation.PRODUCT:
-        weight = draw(task.out_channels, task.in_channels * task.width)
-        dense, x = (
-            Dense(weight, bias, task.dtype, width=task.width, stride=probe.stride),
-            draw(frames, task.in_channels),
-        )
-        return lambda: dense(x)
+        weight, x = draw(task.out_channels, task.in_channels * task.width), draw(frames, task.in_channels)
+        return lambda: partial(Dense(weight, bias, task.dtype, width=task.width, stride=probe.stride), x)
     if operation is Operation.IMAGE:
-        image = draw(1, task.in_channels, frames, 16).contiguous(memory_format=torch.channels_last)
-        convolution = Conv2d(draw(task.out_channels, task.in_channels, 3, 3), bias, (1, 1))
-        return lambda: convolution(image, relu=True)
+        bands = 2048 // task.in_channels  # 128 at RMVPE's level of 16 channels
+        image = draw(1, task.in_channels, frames, bands).contiguous(memory_format=torch.channels_last)
+        # The copy stands for the folding of a norm, and lets the memory be allocated as in a conversion.
+        weight = draw(task.out_channels, task.in_channels, 3, 3).contiguous(memory_format=torch.channels_last)
+        return lambda: partial(Conv2d(weight.clone(), bias, (1, 1)), image, relu=True)
     if operation is Operation.GROUPED:
         groups = task.out_channels // task.in_channels
-        grouped = Grouped(draw(task.out_channels, task.in_channels, 1, task.width), groups, task.dtype)
-        x = draw(frames, task.out_channels)
-        return lambda: grouped(x, bias)
+        weight, x = draw(task.out_channels, task.in_channels, 1, task.width), draw(frames, task.out_channels)
+        return lambda: partial(Grouped(weight, groups, task.dtype), x, bias)
     if operation is Operation.ATTENTION:
         q, k, v = draw(3, frames, task.out_channels, task.in_channels).to(task.dtype).unbind(0)
-        name = selection.rule()
+        return lambda: partial(selection.choose(task).attend, q, k, v, 3)
+    weight, signal = (
+        draw(task.out_channels, task.in_channels, task.width),
+        draw(frames + task.width - 1, task.in_channels),
+    )
 
-        def attention() -> Tensor:
-            with selection.pinned(name):
-                return attend(q, k, v, 3)
+    def convolution() -> Run:
+        conv = Conv(weight, bias, 1, task.dtype, operation)
+        return partial(conv, signal.to(conv.signal_dtype))
 
-        return attention
-    conv = Conv(draw(task.out_channels, task.in_channels, task.width), bias, 1, task.dtype, operation)
-    x = draw(frames + task.width - 1, task.in_channels).to(conv.signal_dtype)
-    return lambda: conv(x)
+    return convolution
 
 
-def block_runner(task: Task, frames: int, dilations: tuple[int, ...], draw: Callable[..., Tensor]) -> Run:
+def block_builder(task: Task, frames: int, dilations: tuple[int, ...], draw: Callable[..., Tensor]) -> Build:
     """A residual block over `frames` frames of a longer signal: by fast filtering where its backend has levels."""
     shape = (task.out_channels, task.in_channels, task.width)
     names = [f"b.convs{n}.{l}" for n in (1, 2) for l in range(len(dilations))]
     tensors = {f"{name}.weight_v": draw(*shape) for name in names}
     tensors |= {f"{name}.weight_g": torch.ones(len(tensors[f"{name}.weight_v"]), 1, 1) for name in names}
     tensors |= {f"{name}.bias": torch.zeros(task.out_channels) for name in names}
-    block = ResBlock1(Weights(tensors, dtype=task.dtype), "b", dilations)
     outputs = FrameRange(4096, 4096 + frames // ALIGNED * ALIGNED, 1 << 20)
-    fast = block.fast if block.fast is not None and block.fast.levels else None
-    inputs = fast.input_range(outputs) if fast is not None else outputs.widened(block.reach)
-    x, total = draw(len(inputs), task.in_channels), torch.zeros(len(outputs), task.out_channels)
-    if fast is not None:
-        return lambda: fast.add_to(total, x, inputs, outputs)
-    return lambda: total.add_(block(x, inputs, outputs))
+    total = torch.zeros(len(outputs), task.out_channels)
+    signal = draw(len(outputs) + 256, task.in_channels)  # more frames than any backend reads
+
+    def packed() -> Run:
+        block = ResBlock1(Weights(tensors, dtype=task.dtype), "b", dilations)
+        fast = block.fast if block.fast is not None and block.fast.levels else None
+        inputs = fast.input_range(outputs) if fast is not None else outputs.widened(block.reach)
+        x = signal[: len(inputs)]
+        if fast is not None:
+            return lambda: fast.add_to(total, x, inputs, outputs)
+        return lambda: total.add_(block(x, inputs, outputs))
+
+    return packed

@@ -37,6 +37,7 @@ PARALLEL_FRAMES = 256  # frames from which on two threads run the two directions
 LEVELS = 5  # levels of the U-Net
 BLOCKS = 4  # residual blocks per level
 EPS = 1e-5  # epsilon of the batch norms
+NUMBERS_PER_FOLD = 1 << 18  # numbers of a weight that a batch norm is folded into at a time, to stay in the cache
 
 
 class Rmvpe:
@@ -352,7 +353,12 @@ def fold_conv(weights: Mapping[str, Tensor], conv_name: str, norm_name: str) -> 
     """A 3×3 convolution without bias, with the following batch norm folded in."""
     scale, shift = norm_affine(weights, norm_name)
     plain = weights[f"{conv_name}.weight"]
-    weight = plain.to(torch.float32, copy=True).mul_(scale.view(-1, 1, 1, 1))
+    # In the layout of the images, which every backend packs from, and in parts, so that no second copy is held.
+    weight = torch.empty(plain.shape, memory_format=torch.channels_last, device=plain.device)
+    filters = max(NUMBERS_PER_FOLD // plain[0].numel(), 1)
+    parts = zip(*(torch.split(each, filters) for each in (plain, scale.view(-1, 1, 1, 1), weight)), strict=True)
+    for part, factors, out in parts:
+        torch.mul(part.float(), factors, out=out)
     conv = Conv2d(weight, shift, (1, 1))
     if isinstance(weights, MappedTensors):
         weights.release_pages()

@@ -53,6 +53,9 @@ class ConversionNetworks(Protocol):
     ) -> npt.NDArray[np.floating[Any]]:
         """`f0.raw`: float (≥ P,), Hz, 0 where unvoiced."""
 
+    def packed_for(self, seconds: float) -> AbstractContextManager[None]:
+        """Networks that are packed in this block are packed for `seconds` of sound, if they are not kept."""
+
     def borrow_hubert(self, low_latency: bool = False) -> AbstractContextManager[Any]:
         """The content encoder, for as long as the block lasts."""
 

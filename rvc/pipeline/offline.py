@@ -157,12 +157,15 @@ def render(
         input_loudness = output.loudness(highpassed)
         padded = tap("padded", segments.pad(highpassed, config.window))
         del highpassed
-    with watch.stage("f0"):
-        pitch = track_f0(padded, voice, config, noise, tap) if voice.f0 else None
-    release(padded)
-    contents = extract_content(padded, spans, pitch, voice, config, tap, watch)
-    del padded
-    waveform = tap("waveform.concat", synthesize(contents, spans, pitch, voice, config, noise, tap, watch))
+    # Networks that are not kept pack most of their weights again for each segment.
+    longest = max(span.last - span.first for span in spans) / preparation.RATE
+    with voice.packed_for(longest):
+        with watch.stage("f0"):
+            pitch = track_f0(padded, voice, config, noise, tap) if voice.f0 else None
+        release(padded)
+        contents = extract_content(padded, spans, pitch, voice, config, tap, watch)
+        del padded
+        waveform = tap("waveform.concat", synthesize(contents, spans, pitch, voice, config, noise, tap, watch))
     with watch.stage("output"):
         # With exact_hits "nan" the retrieval may return NaN as the originals do, which is no sign of damaged weights.
         if config.exact_hits == "finite":

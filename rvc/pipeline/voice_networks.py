@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from rvc.errors import BadCheckpoint, BadInput
 from rvc.f0 import curve_file, registry, tracking
 from rvc.f0.network_files import F0Weights, check_weights
 from rvc.nn import calibration
+from rvc.nn.kernels.backends import selection
 from rvc.nn.kernels.conv import ON_GPU_ONLY, PRECISIONS
 from rvc.noise import NoiseSource
 from rvc.voice_kinds import VERSIONS
@@ -188,6 +189,16 @@ class VoiceNetworks:
         method = config.f0_method
         with self._borrow("f0", self._f0_weights) as weights:
             return tracking.track(padded, method, weights=weights, noise=noise, filter_radius=config.filter_radius)
+
+    def packed_for(self, seconds: float) -> AbstractContextManager[None]:
+        """Choose the backends of networks that are packed in this block by the time to pack and to apply them.
+
+        Networks that are kept are packed once for many conversions, so that the time to apply them decides.
+
+        Args:
+            seconds: the seconds of sound that one packing serves.
+        """
+        return selection.packed_for(seconds) if self.policy.is_streamed else nullcontext()
 
     @contextmanager
     def borrow_hubert(self, low_latency: bool = False) -> Iterator[Hubert]:

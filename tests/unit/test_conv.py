@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from rvc.errors import BadCheckpoint
 from rvc.nn.kernels import onednn
+from rvc.nn.kernels.backends import selection
 from rvc.nn.kernels.conv import Conv, Weights
 from rvc.nn.kernels.layout import from_frames, to_frames
 
@@ -93,3 +94,41 @@ def test_bfloat16_weights_are_not_rearranged_at_every_call():
     for rows in (55, 286, 1000, 3200):
         again = done.stdout.split(f"packed for {rows}\n")[1].split("done\n")[0]
         assert "reorder" not in again, f"{rows} rows: {again}"
+
+
+FLOAT32_CALLS = """
+import torch
+from rvc.nn.kernels.backends import selection
+from rvc.nn.kernels.conv import Conv
+with selection.pinned("onednn"):
+    for into, width, dilation, rows in ((192, 5, 1, 598), (256, 3, 5, 1100), (256, 11, 1, 1100), (128, 11, 5, 10000)):
+        out = 384 if into == 192 else into
+        conv = Conv(torch.randn(out, into, width), torch.zeros(out), dilation)
+        x = torch.randn(rows, into)
+        conv(x)
+        print("packed for", into, width, flush=True)
+        conv(x)
+        print("done", flush=True)
+"""
+
+
+def test_float32_weights_of_long_signals_are_not_rearranged_at_every_call():
+    """By oneDNN's log, a weight is packed for the size of its first signal."""
+    environment = os.environ | {"ONEDNN_VERBOSE": "1", "RVC_TILES": "0"}
+    command = [sys.executable, "-c", FLOAT32_CALLS]
+    done = subprocess.run(command, env=environment, text=True, capture_output=True, check=True)
+    for shape in ("192 5", "256 3", "256 11", "128 11"):
+        again = done.stdout.split(f"packed for {shape}\n")[1].split("done\n")[0]
+        assert "reorder" not in again, f"{shape}: {again}"
+
+
+def test_a_weight_is_the_same_before_and_after_it_is_packed():
+    weight = torch.randn(24, 16, 5, generator=torch.Generator().manual_seed(0))
+    with selection.pinned("onednn"):
+        conv, again = Conv(weight, None), Conv(weight, None)
+    signals = [torch.randn(rows, 16, generator=torch.Generator().manual_seed(rows)) for rows in (50, 400, 3000)]
+    assert torch.equal(conv.plain()[:, :, 0], weight)
+    results = [conv(signal) for signal in signals]
+    assert torch.equal(conv.plain()[:, :, 0], weight)
+    for signal, result in reversed(list(zip(signals, results, strict=True))):  # packed for another length first
+        assert torch.equal(again(signal), result)

@@ -24,11 +24,14 @@ from rvc.nn.kernels import amx
 from rvc.nn.kernels.backends.kernel_registry import BACKENDS
 from rvc.nn.kernels.backends.shape_class import ShapeClass
 
-FORMAT = "rvc-kernels/1"
+FORMAT = "rvc-kernels/2"
 CAPS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", amx.SWITCH)
 # A backend replaces that of the fixed order where it is faster by more than this factor, which is larger after a
 # measurement of a few milliseconds than after a thorough one.
 FASTER = {"quick": 1.1, "thorough": 1.03}
+
+
+LENGTHS = (4.0, 40.0)  # seconds of sound for which `rvc doctor` states the choice, beside that of kept networks
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,31 @@ class Row:
 
     Attributes:
         usual: the backend of the fixed order.
-        seconds: the best time by backend.
+        seconds: the best time of one frame by backend.
+        packing: the best time of packing one weight by backend, in seconds.
+        rate: frames that a layer of this class computes for one second of sound.
     """
 
     usual: str
     seconds: Mapping[str, float]
+    packing: Mapping[str, float]
+    rate: float
 
-    def chosen(self, factor: float) -> str:
-        """The backend to take: the usual one unless another is faster by more than `factor`."""
-        best = min(self.seconds, key=self.seconds.__getitem__)
-        return self.usual if self.seconds[self.usual] <= factor * self.seconds[best] else best
+    def cost(self, name: str, length: float | None) -> float:
+        """The seconds that a backend takes for one second of sound.
+
+        Args:
+            name: the backend.
+            length: seconds of sound that a weight is packed for; None where packing costs nothing, because the network
+                is kept.
+        """
+        return self.rate * self.seconds[name] + (self.packing[name] / length if length else 0.0)
+
+    def chosen(self, factor: float, length: float | None = None) -> str:
+        """The backend to take for `length` seconds: the usual one unless another is faster by more than `factor`."""
+        costs = {name: self.cost(name, length) for name in self.seconds}
+        best = min(costs, key=costs.__getitem__)
+        return self.usual if costs[self.usual] <= factor * costs[best] else best
 
 
 @dataclass(frozen=True)
@@ -61,11 +79,16 @@ class Table:
     precisions: Mapping[str, str] = field(default_factory=dict)
     rows: Mapping[ShapeClass, Row] = field(default_factory=dict)
 
-    def choices(self) -> dict[ShapeClass, str]:
-        """The backend to take for each class of shape."""
-        factors = {name: FASTER[detail] for name, detail in self.precisions.items()}
-        widest = max(FASTER.values())
-        return {shape: row.chosen(factors.get(shape.dtype, widest)) for shape, row in self.rows.items()}
+    def chosen(self, shape: ShapeClass, length: float | None = None) -> str | None:
+        """The backend to take for a class of shape, None where it was not measured.
+
+        Args:
+            shape: the class.
+            length: seconds of sound that a weight is packed for; None for a network that is kept.
+        """
+        row = self.rows.get(shape)
+        factor = FASTER.get(self.precisions.get(shape.dtype, ""), max(FASTER.values()))
+        return None if row is None else row.chosen(factor, length)
 
     def with_rows(self, precision: str, detail: str, rows: Mapping[ShapeClass, Row]) -> Table:
         """This table with the rows of one precision, which replace its earlier ones; the same table without rows."""
@@ -74,10 +97,16 @@ class Table:
         return Table({**self.precisions, precision: detail}, {**self.rows, **rows})
 
     def document(self) -> dict[str, Any]:
-        """The table as JSON values."""
-        choices = self.choices()
+        """The table as JSON values; `chosen` is for kept networks, `chosen_for` by seconds of sound."""
         rows = {
-            str(shape): {"usual": row.usual, "chosen": choices[shape], "seconds": dict(row.seconds)}
+            str(shape): {
+                "usual": row.usual,
+                "chosen": self.chosen(shape),
+                "chosen_for": {f"{length:g}": self.chosen(shape, length) for length in LENGTHS},
+                "rate": row.rate,
+                "seconds": dict(row.seconds),
+                "packing": dict(row.packing),
+            }
             for shape, row in self.rows.items()
         }
         return {"format": FORMAT, "machine": machine(), "precisions": dict(self.precisions), "rows": rows}
@@ -130,9 +159,13 @@ def load() -> Table:
 
 def _row(fields: Any) -> Row:
     """One row of the file.  Raises ValueError, LookupError or TypeError where it is damaged."""
-    seconds = {str(name): float(value) for name, value in fields["seconds"].items()}
-    row = Row(str(fields["usual"]), seconds)
-    if not set(seconds) <= set(BACKENDS) or row.usual not in seconds or not all(0 < s < 1e6 for s in seconds.values()):
+    seconds, packing = (
+        {str(name): float(value) for name, value in fields[part].items()} for part in ("seconds", "packing")
+    )
+    row = Row(str(fields["usual"]), seconds, packing, float(fields["rate"]))
+    times = (*seconds.values(), row.rate, *(value + 1e-12 for value in packing.values()))  # packing may take no time
+    known = set(seconds) <= set(BACKENDS) and row.usual in seconds and set(packing) == set(seconds)
+    if not known or not all(0 < value < 1e6 for value in times):
         raise ValueError("a row of the table is damaged")
     return row
 

@@ -17,10 +17,58 @@ from rvc.nn.kernels.layout import as_frames, as_image, unfold_frames
 SHORT_FRAMES = {torch.float32: 128, torch.bfloat16: 512}
 SHORT_LAYOUTS = 2  # weights packed for short signals that a convolution holds at a time
 TYPICAL_FRAMES = 2048  # frames for which a bfloat16 weight is packed where the signal is not short
-TYPICAL_IMAGE = (64, 16)  # frames and bands that an image's layout is chosen for: the middle level of RMVPE
 TYPICAL_PRODUCT_FRAMES = 1024  # frames that a product's layout is chosen for; any number can be computed
 
 ADD: tuple[Any, ...] = ("add", 1.0, None, [], None)  # the sum with a result that is there already, no activation
+
+
+class PackedWeight:
+    """A convolution's weight, packed when it is first used, for the size of that signal.
+
+    oneDNN chooses a layout by the size of the signal and the number of threads, and rearranges a weight in another
+    layout at every call. On AVX2, weights packed without a size took a fifth of the synthesizer's time for 4 s of sound
+    in this way, and 60 % of RMVPE's for 8 s. A later signal that wants another layout is computed with the same bits.
+    """
+
+    def __init__(self, weight: Tensor, stride: list[int], dilation: list[int]) -> None:
+        """Nothing is packed yet.
+
+        Args:
+            weight: (out, in, kernel height, kernel width), which nothing overwrites afterwards.
+            stride, dilation: along height and width.
+        """
+        self.stride, self.dilation = stride, dilation
+        self._packed: Tensor | None = None
+        self._unpacked: Tensor | None = weight.contiguous(memory_format=torch.channels_last)
+
+    def plain(self) -> Tensor:
+        """The weight (out, in, kernel height, kernel width), as it was."""
+        weight = self._unpacked  # None where another thread has packed it since
+        if weight is not None:
+            return weight
+        assert self._packed is not None
+        return self._packed.to_dense()
+
+    def packed(self, size: list[int], padding: list[int]) -> Tensor:
+        """The weight as it was packed for the first signal that was asked for.
+
+        Args:
+            size: of the signal, [1, in, height, width].
+            padding: along height and width.
+        """
+        weight = self._packed
+        if weight is None:
+            weight = self._packed = self.packed_for(size, padding)
+            self._unpacked = None  # after `_packed` is there, since other threads may be reading
+        return weight
+
+    def packed_for(self, size: list[int], padding: list[int]) -> Tensor:
+        """A copy of the weight, packed for a signal; the arguments are those of `packed`."""
+        ops: Any = torch.ops
+        weight: Tensor = ops.mkldnn._reorder_convolution_weight(
+            self.plain(), padding, self.stride, self.dilation, 1, size
+        )
+        return weight
 
 
 class PackedConvolution(Convolution):
@@ -29,16 +77,15 @@ class PackedConvolution(Convolution):
     def __init__(self, weight: Tensor, dilation: int, dtype: torch.dtype) -> None:
         self.signal_dtype, self.dilation, self.in_channels = dtype, dilation, weight.shape[1]
         self.packed_short: dict[tuple[int, int], Tensor] = {}  # (T, pad) → the weight as packed for that length
-        ops: Any = torch.ops
-        # Without a length, oneDNN packs bfloat16 in a layout that no convolution of a long signal uses.
-        expected = [] if dtype == torch.float32 else [[1, self.in_channels, 1, TYPICAL_FRAMES]]
-        self.weight: Tensor = ops.mkldnn._reorder_convolution_weight(
-            weight.to(dtype).contiguous(), [0, 0], [1, 1], [1, dilation], 1, *expected
-        )
+        # A copy, so that the pages of a mapped file can be released.
+        copy = weight.to(dtype).clone(memory_format=torch.channels_last)
+        self.weight = PackedWeight(copy, [1, 1], [1, dilation])
+        if dtype == torch.bfloat16:
+            self.weight.packed([1, self.in_channels, 1, TYPICAL_FRAMES], [0, 0])
 
     def plain(self) -> Tensor:
         """See `Convolution.plain`."""
-        return self.weight.to_dense().float()
+        return self.weight.plain().float().contiguous()
 
     def packed_for(self, length: int, pad: int) -> Tensor:
         """The packed weight for a signal (length, in).
@@ -46,19 +93,12 @@ class PackedConvolution(Convolution):
         oneDNN uses other layouts for short signals. A weight in the usual layout would be rearranged at every call,
         which takes 20 to 50 times as long as the convolution. So weights for the last few short lengths are held.
         """
+        size, padding = [1, self.in_channels, 1, length], [0, pad]
         if length > SHORT_FRAMES[self.signal_dtype]:
-            return self.weight
+            return self.weight.packed(size, padding)
         weight: Tensor | None = self.packed_short.get((length, pad))
         if weight is None:
-            ops: Any = torch.ops
-            weight = ops.mkldnn._reorder_convolution_weight(
-                self.plain().to(self.signal_dtype).contiguous(),
-                [0, pad],
-                [1, 1],
-                [1, self.dilation],
-                1,
-                [1, self.in_channels, 1, length],
-            )
+            weight = self.weight.packed_for(size, padding)
             for old in list(self.packed_short)[: -SHORT_LAYOUTS + 1]:  # other threads hold the weights they use
                 self.packed_short.pop(old, None)
             self.packed_short[length, pad] = weight
@@ -125,18 +165,14 @@ class PackedImage(ImageConvolution):
 
     def __init__(self, weight: Tensor, padding: tuple[int, int], stride: tuple[int, int]) -> None:
         self.padding, self.stride = [*padding], [*stride]
-        ops: Any = torch.ops
-        plain = weight.contiguous()
-        # Without a size, oneDNN packs for AVX2 in a layout that no large image uses, and rearranges it at every call:
-        # 31 convolutions of 512 channels took 3.2 s in this way, 60 % of the time of RMVPE on 8 s of sound.
-        expected = [1, plain.shape[1], *TYPICAL_IMAGE]
-        self.weight = ops.mkldnn._reorder_convolution_weight(plain, self.padding, self.stride, [1, 1], 1, expected)
+        self.weight = PackedWeight(weight, self.stride, [1, 1])
 
     def __call__(self, image: Tensor, bias: Tensor, relu: bool = False) -> Tensor:
         """See `ImageConvolution.__call__`."""
         image = image.contiguous(memory_format=torch.channels_last)
         ops: Any = torch.ops
-        operands = (image, self.weight, bias, self.padding, self.stride, [1, 1], 1)
+        weight = self.weight.packed([*image.shape], self.padding)
+        operands = (image, weight, bias, self.padding, self.stride, [1, 1], 1)
         result: Tensor = ops.mkldnn._convolution_pointwise(*operands, "relu" if relu else "none", [], "")
         return result
 

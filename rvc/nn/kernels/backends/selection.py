@@ -1,8 +1,10 @@
 """The choice of a backend for each task: measured on this machine, or pinned.
 
 `measured`, the default, takes the fastest backend of the table that rvc.nn.calibration has installed, and the fixed
-order where the table has no row. `fixed` is the fixed order alone, which depends on the processor's instructions but
-not on its load. A backend's name takes that backend wherever it can compute the task, and the fixed order elsewhere.
+order where the table has no row. The fastest is the one with the least time to pack a weight and apply it to the sound
+that it is packed for, see `packed_for`; for networks that are kept, the time to apply it decides alone. `fixed` is the
+fixed order alone, which depends on the processor's instructions but not on its load. A backend's name takes that
+backend wherever it can compute the task, and the fixed order elsewhere.
 The judge, the tests and the benchmark pin `fixed`, so that no bit depends on the load of the machine.
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +26,10 @@ from rvc.nn.kernels.backends.shape_class import ShapeClass
 VARIABLE = "RVC_BACKEND"  # the environment variable that pins a choice where `pin` has not
 MEASURED, FIXED = "measured", "fixed"
 
+# The backend's name for a class of shape and the seconds of sound that a weight is packed for, None for a kept network;
+# None for a class that was not measured.
+Measured = Callable[[ShapeClass, "float | None"], "str | None"]
+
 
 class _State:
     """What is pinned, what was measured, and what has been chosen so far in this process."""
@@ -31,9 +37,10 @@ class _State:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.pinned: str | None = None
-        # `name`: what is pinned as long as a block of this thread lasts; `records`: whether choices are reported.
+        # As long as a block of this thread lasts: `name`, what is pinned; `records`, whether choices are reported;
+        # `length`, the seconds of sound that weights are packed for.
         self.in_this_thread = threading.local()
-        self.table: Mapping[ShapeClass, str] = {}
+        self.measured: Measured | None = None
         self.chosen: dict[str, str] = {}
 
 
@@ -99,10 +106,24 @@ def unrecorded() -> Iterator[None]:
         _STATE.in_this_thread.records = True
 
 
-def install(table: Mapping[ShapeClass, str]) -> None:
-    """Use a table of measured choices, backend's name by class of shape."""
-    with _STATE.lock:
-        _STATE.table = dict(table)
+@contextmanager
+def packed_for(seconds: float) -> Iterator[None]:
+    """Choose backends in this thread for networks whose weights are packed for one conversion, as the block lasts.
+
+    Args:
+        seconds: the seconds of sound that one packing serves.
+    """
+    before = getattr(_STATE.in_this_thread, "length", None)
+    _STATE.in_this_thread.length = seconds
+    try:
+        yield
+    finally:
+        _STATE.in_this_thread.length = before
+
+
+def install(measured: Measured | None) -> None:
+    """Use a table's measured choices, such as `Table.chosen`; None removes them."""
+    _STATE.measured = measured
 
 
 def choose(task: Task) -> Backend:
@@ -125,7 +146,9 @@ def choose(task: Task) -> Backend:
 
 def _decide(task: Task, able: list[Backend]) -> Backend:
     decides = rule()
-    wanted = _STATE.table.get(ShapeClass.of(task)) if decides == MEASURED else decides
+    measured, wanted = _STATE.measured, decides
+    if decides == MEASURED and measured is not None:
+        wanted = measured(ShapeClass.of(task), getattr(_STATE.in_this_thread, "length", None)) or FIXED
     named = next((backend for backend in able if backend.name == wanted), None)
     return named or usual(task, able)
 

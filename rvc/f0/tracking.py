@@ -17,7 +17,6 @@ from rvc.scratch import blocks
 
 Draw = Callable[[str, tuple[int, ...], str], npt.NDArray[np.float32]]
 
-
 BLOCK_CONTEXT = 800  # samples at 16 kHz, 50 ms, tracked before a new block (docs/spec/07 §7.5)
 
 

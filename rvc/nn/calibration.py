@@ -35,9 +35,7 @@ Build = Callable[[], Run]  # packs a layer and returns a run of it
 # Frames per 10 ms of the residual blocks by channels, in a voice of 40 kHz (upsampling by 10, 10, 2 and 2).
 FRAMES_BY_CHANNELS = {256: 10, 128: 100, 64: 200, 32: 400}
 WIDTHS = (3, 7, 11)  # taps of the residual blocks' kernels
-NUMBERS = (
-    4096  # random numbers that weights and signals repeat, because drawing all would take most of the quick budget
-)
+NUMBERS = 4096  # random numbers, which weights and signals repeat: drawing all would take most of the quick budget
 STEADY = 1.15  # factor by which the two best times of a backend may differ; otherwise the class is left out
 SLOW = 3.0  # a backend whose first run takes more than this factor of the best one is not measured further
 INT8_SLOWER = 1.05  # int8 is refused where its residual blocks take more than this factor of float32's time

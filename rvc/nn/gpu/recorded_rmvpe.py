@@ -1,4 +1,4 @@
-"""RMVPE in a stream on a GPU, where its two hundred kernels are launched as one recording."""
+"""RMVPE in a stream on a GPU, where its kernels are launched as one recording."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class GroupedConvolution(ABC):
 
 
 class ImageConvolution(ABC):
-    """A packed convolution with an optional ReLU: image (1, in, h, w) → (1, out, h', w'), channels last."""
+    """A packed convolution with an optional ReLU: image (1, in, h, w) → (1, out, h', w'), channels last on a CPU."""
 
     @abstractmethod
     def __call__(self, image: Tensor, bias: Tensor, relu: bool = False) -> Tensor:

@@ -21,24 +21,16 @@ LEAST_SUMMANDS, TILE, TILES = 128, 64, 264
 class DeviceConvolution(PlainConvolution):
     """torch.conv2d; in half precision a matrix product over the windows of a long signal.
 
-    For some widths and dilations of a long signal cuDNN chooses kernels without matrix units, which took 25 ms instead
-    of 0.3 for 10 s of audio on an H200.
+    For some widths and dilations of a long signal cuDNN chooses kernels without matrix units: one took 25 ms for 10 s
+    of audio on an H200.
     """
 
-    def __call__(
-        self,
-        x: Tensor,
-        bias: Tensor | None,
-        pad: int = 0,
-        slope: float | None = None,
-        slope_before: float | None = None,
-    ) -> Tensor:
-        """See `Convolution.__call__`."""
+    def convolved(self, x: Tensor, bias: Tensor | None, pad: int) -> Tensor:
+        """See `PlainConvolution.convolved`."""
         out, channels, _, width = self.weight.shape
         count = len(x) + 2 * pad - (width - 1) * self.dilation
         if self.signal_dtype == torch.float32 or count < LONG_SIGNAL:
-            return super().__call__(x, bias, pad, slope, slope_before)
-        x = x if slope_before is None else F.leaky_relu(x, slope_before)
+            return super().convolved(x, bias, pad)
         x = F.pad(x, (0, 0, pad, pad)) if pad else x.contiguous()
         weight = self.weight[:, :, 0].transpose(1, 2).reshape(out, width * channels)
         y = x.new_empty(count, out)
@@ -48,7 +40,7 @@ class DeviceConvolution(PlainConvolution):
             strides = (channels, self.dilation * channels, 1)
             windows = x.as_strided((stop - start, width, channels), strides, x.storage_offset() + start * channels)
             y[start:stop] = F.linear(windows.reshape(stop - start, -1), weight, bias)
-        return y if slope is None else F.leaky_relu_(y, slope)
+        return y
 
 
 class DeviceGrouped(GroupedConvolution):

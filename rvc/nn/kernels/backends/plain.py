@@ -38,9 +38,13 @@ class PlainConvolution(Convolution):
     ) -> Tensor:
         """See `Convolution.__call__`."""
         x = x if slope_before is None else F.leaky_relu(x, slope_before)
-        image = F.conv2d(as_image(x), self.weight, bias, 1, (0, pad), (1, self.dilation))
-        y = as_frames(image).contiguous()  # a device may answer in another layout than that of the signal
+        y = self.convolved(x, bias, pad)
         return y if slope is None else F.leaky_relu_(y, slope)
+
+    def convolved(self, x: Tensor, bias: Tensor | None, pad: int) -> Tensor:
+        """The convolution without activations; the arguments are those of `__call__`."""
+        image = F.conv2d(as_image(x), self.weight, bias, 1, (0, pad), (1, self.dilation))
+        return as_frames(image).contiguous()  # a device may answer in another layout than that of the signal
 
 
 class PlainProduct(Product):

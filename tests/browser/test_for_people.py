@@ -78,11 +78,13 @@ def test_page_of_ten_seconds_is_small_and_opens_fast(browser: Browser, tmp_path:
     run([folder], tmp_path / "warm", quiet=True)  # the first page includes the import of matplotlib
     gc.collect()
     gc.freeze()  # objects of earlier tests, which a collection would go through again and again
-    begin = time.process_time()  # processor time, since other processes may be running
-    run([folder], tmp_path / "pages", quiet=True)
-    spent = time.process_time() - begin
+    spent = []
+    for _ in range(3):  # of three, as for the opening below: other programs only add to it
+        begin = time.process_time()  # processor time, since other processes may be running
+        run([folder], tmp_path / "pages", quiet=True)
+        spent.append(time.process_time() - begin)
     gc.unfreeze()
-    assert spent <= 3
+    assert min(spent) <= 3, spent
     assert (tmp_path / "pages" / "long.html").stat().st_size <= 9e6
     taken = []
     for _ in range(3):

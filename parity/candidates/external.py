@@ -23,11 +23,12 @@ from typing import Any, Self
 import numpy as np
 
 from parity import stages
-from parity.candidates import messages
+from parity.candidates import messages, resources
 from parity.candidates.candidate import CandidateError, Tensors, input_tensors
 from parity.candidates.messages import HELLO as HELLO
 from parity.candidates.messages import PROTOCOL as PROTOCOL
 from parity.candidates.process import CALL_TIMEOUT, AdapterProcess, ProtocolError
+from parity.candidates.resources import Resources
 from parity.errors import GivenUp
 from parity.goldens import closed_schema, tensor_file
 from parity.goldens.store import Case
@@ -44,10 +45,12 @@ class External:
     Attributes:
         hello_timeout: seconds for the handshake; HELLO_TIMEOUT unless the user gives another limit.
         most_hangs: consecutive calls without an answer after which no more are made; None for no limit.
+        limits: what the adapter may use; `resources.default` unless the user gives other limits.
     """
 
     hello_timeout: float | None = None
     most_hangs: int | None = 2
+    limits: Resources
 
     def __init__(self, command: str, voice_files: VoiceFiles, timeout: float = CALL_TIMEOUT) -> None:
         """Nothing is started yet.
@@ -58,6 +61,7 @@ class External:
             timeout: seconds that one call may take.
         """
         self.command, self.timeout = command, timeout
+        self.limits = resources.default()
         self._voice_files = voice_files
         self._process: AdapterProcess | None = None
         self._hello: dict[str, Any] | None = None
@@ -88,7 +92,7 @@ class External:
         if self._process is None or not self._process.running:
             if self._process is not None:
                 self._process.stop()
-            self._process = AdapterProcess(self.command, self.timeout)
+            self._process = AdapterProcess(self.command, self.timeout, self.limits)
             if self._hello is not None:  # started again after a crash
                 _handshake(self._process, self.hello_timeout or HELLO_TIMEOUT)
         return self._process

@@ -8,15 +8,19 @@ import re
 import shlex
 import subprocess
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
+from parity.candidates import resources
 from parity.candidates.candidate import CandidateError, NotOffered
+from parity.candidates.resources import Resources
 from parity.goldens import text
 
 CALL_TIMEOUT = 600.0  # seconds for one call: a whole conversion on a slow machine takes a few minutes
 EXIT_TIMEOUT = 2.0  # seconds that an adapter has to end after `bye` before it is killed
 CRASH_TIMEOUT = 5.0  # seconds to wait for the exit status of an adapter that closed its stdout
+LOOK = 0.25  # seconds between two looks at the memory of an adapter whose answer is awaited
 STDERR_LINES = 40  # last lines of stderr that are kept for the message about a crash
 # Names of variables that an adapter does not get, such as GITHUB_TOKEN and AWS_SECRET_ACCESS_KEY.
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|AUTH_SOCK", re.IGNORECASE)
@@ -38,16 +42,18 @@ class ProtocolError(CandidateError):
 class AdapterProcess:
     """A running adapter: one request at a time, each with a time limit."""
 
-    def __init__(self, command: str, timeout: float = CALL_TIMEOUT) -> None:
-        """Start the adapter.
+    def __init__(self, command: str, timeout: float = CALL_TIMEOUT, limits: Resources | None = None) -> None:
+        """Start the adapter, as the leader of a session of its own, so that its children are limited and end with it.
 
         Args:
             command: a shell-like command line, split by `shlex` and run without a shell.
             timeout: seconds that one call may take.
+            limits: what it may use; None for `resources.default`.
         Raises:
             ProtocolError: "cannot-start", the command cannot be run.
         """
         self.command, self.timeout = command, timeout
+        self.limits = limits or resources.default()
         self._count = 0
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._stderr: list[str] = []
@@ -65,7 +71,9 @@ class AdapterProcess:
                 errors="replace",
                 bufsize=1,
                 env=restricted(os.environ),
+                start_new_session=True,
             )
+            self.limits.impose(self._process.pid)
         except OSError as error:
             raise self._cannot_start(error.strerror or str(error)) from None
         except ValueError as error:  # an unclosed quotation mark
@@ -108,7 +116,7 @@ class AdapterProcess:
             the fields of the answer.
         Raises:
             NotOffered: the answer has the field `lacks`.
-            ProtocolError: hang, crash, not-json, wrong-id or refused.
+            ProtocolError: hang, memory, crash, not-json, wrong-id or refused.
         """
         self._count += 1
         limit = self.timeout if timeout is None else timeout
@@ -119,7 +127,7 @@ class AdapterProcess:
         except (OSError, ValueError):  # it has ended; a line that it printed first explains why
             limit = CRASH_TIMEOUT
         try:
-            line = self._lines.get(timeout=limit)
+            line = self._next_line(op, limit)
         except queue.Empty:
             self.stop()
             raise ProtocolError(
@@ -128,6 +136,31 @@ class AdapterProcess:
         if line is None:
             raise self._crashed(op)
         return check_answer(op, self._count, line)
+
+    def _next_line(self, op: str, limit: float) -> str | None:
+        """The next line of the answer, None at its end.
+
+        Raises:
+            queue.Empty: there was none within `limit` seconds.
+            ProtocolError: memory, the adapter and its children use more than they may.
+        """
+        end = time.monotonic() + limit
+        while True:
+            left = end - time.monotonic()
+            try:
+                return self._lines.get(timeout=max(0.0, min(LOOK, left)))
+            except queue.Empty:
+                if used := self.limits.excess(self._process.pid):
+                    assert self.limits.memory is not None
+                    resources.end(self._process)  # at once, without EXIT_TIMEOUT for more of it
+                    self.stop()
+                    raise ProtocolError(
+                        "memory",
+                        f"the adapter and its children used {used / resources.GIB:.2f} GiB of memory during {op}, and "
+                        f"{self.limits.memory / resources.GIB:.2f} GiB are allowed; --adapter-memory GIB allows more",
+                    ) from None
+                if left <= LOOK:
+                    raise
 
     def _crashed(self, op: str) -> ProtocolError:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -152,11 +185,9 @@ class AdapterProcess:
                 assert self._process.stdin is not None
                 self._process.stdin.write(json.dumps({"id": 0, "op": "bye"}) + "\n")
                 self._process.stdin.close()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(EXIT_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        resources.end(self._process)  # also children that it left behind
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 with contextlib.suppress(OSError, ValueError):

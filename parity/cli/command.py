@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import math
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from parity.candidates import resources
 from parity.candidates.external import HELLO_TIMEOUT, External
 from parity.errors import UsageError
 from parity.goldens import golden_set, store
@@ -95,18 +97,30 @@ def add_candidate(parser: argparse.ArgumentParser, timeout: float, or_outputs: b
         help=f"how long one call may take, the handshake included (default {timeout:g}, the handshake "
         f"{HELLO_TIMEOUT:g}); after two calls in a row without an answer the run ends",
     )
+    parser.add_argument(
+        "--adapter-memory",
+        type=float,
+        metavar="GIB",
+        help="how much memory the adapter may use, its children included, but no mapped files (default "
+        f"{100 * resources.SHARE:g} %% of this machine's or container's)",
+    )
 
 
 def external(options: argparse.Namespace) -> External:
-    """The adapter of --candidate, with the limits of --timeout.
+    """The adapter of --candidate, with the limits of --timeout and --adapter-memory.
 
     Raises:
-        UsageError: the limit is no positive number.
+        UsageError: a limit is no positive number.
     """
     if options.timeout is not None and not options.timeout > 0:
         raise UsageError(f"--timeout is {options.timeout:g}; expected a positive number of seconds")
+    memory = options.adapter_memory
+    if memory is not None and not (memory > 0 and math.isfinite(memory)):
+        raise UsageError(f"--adapter-memory is {memory:g}; expected a positive number of GiB")
     program = External(options.candidate, voice_files.paths, options.timeout or options.default_timeout)
     program.hello_timeout = options.timeout
+    if memory is not None:
+        program.limits = resources.Resources(int(memory * resources.GIB))
     return program
 
 
@@ -119,6 +133,7 @@ def repeated(command: str, options: argparse.Namespace) -> str:
     if chosen.get("goldens") is not None and chosen["goldens"] != golden_set.default_folder():
         command += f" --goldens {shlex.quote(str(options.goldens))}"
     command += f" --timeout {options.timeout:g}" if chosen.get("timeout") else ""
+    command += f" --adapter-memory {options.adapter_memory:g}" if chosen.get("adapter_memory") else ""
     command += f" --tier {options.tier}" if options.tier != Tier.FLOAT32 else ""
     command += f" --waivers {shlex.quote(str(options.waivers))}" if options.waivers else ""
     if options.out is None:

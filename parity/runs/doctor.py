@@ -28,6 +28,7 @@ CODES = {
     "cannot-start": "the command does not start a program",
     "crash": "the program ended during a request",
     "hang": "no answer within the time limit",
+    "memory": "the program and its children used more memory than allowed",
     "not-json": "an answer is not one line of JSON",
     "wrong-id": "an answer has another id than its request",
     "refused": "a declared operation was refused",
@@ -86,6 +87,7 @@ def examine(program: External, goldens: Path) -> Iterator[Finding]:
     count = len(hello["stages"])
     offered = f"{count} {'stage' if count == 1 else 'stages'}{' and whole conversions' if hello['chain'] else ''}"
     yield Finding("handshake", "", f"{hello['name']} {hello['version']} offers {offered}")
+    yield Finding("limits", "", f"{program.timeout:g} s for a call; {program.limits.sentence()}")
     cases = sorted((store.open_case(folder) for folder in store.cases(goldens)), key=_length)
     cases = [case for case in cases if program.takes(case)]
     if not cases:

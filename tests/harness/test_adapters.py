@@ -58,7 +58,7 @@ def small(tmp_path: Path) -> Path:
 def test_the_doctor_accepts_the_c_adapter(tmp_path: Path, small: Path) -> None:
     with external.External(built(tmp_path), voice_files.paths) as program:
         findings = list(doctor.examine(program, small))
-    assert [finding.code for finding in findings] == ["", "", "", ""]
+    assert [finding.code for finding in findings] == ["", "", "", "", ""]
     assert findings[0].sentence == "stages.c 1 offers 3 stages"
 
 

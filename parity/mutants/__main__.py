@@ -1,5 +1,6 @@
-"""python -m parity.mutants [--only TEXT] [--slice I/N] [--resume] [--minutes M] [--workers N] [--null N]
-[--recompute] [--tier TIER]: judge `rvc` with every fault of the catalog, and print a table of what the judge concluded.
+"""python -m parity.mutants [--only TEXT] [--slice I/N] [--resume] [--minutes M] [--workers N | --executor NAME]
+[--null N] [--recompute] [--tier TIER]: judge `rvc` with every fault of the catalog, and print a table of what the judge
+concluded.
 
 Writes out/mutants.json, and the result of each job into out/mutants/, so that a run can be done in parts: `--resume`
 keeps the results that are there and tries only the rest. Exit codes: 0 every target is met, 1 a target is missed,
@@ -8,6 +9,7 @@ keeps the results that are there and tries only the rest. Exit codes: 0 every ta
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -22,10 +24,13 @@ from parity.errors import ParityError, UsageError
 from parity.goldens import store
 from parity.judge.states import Tier
 from parity.judge.tiers import tier_limits
-from parity.mutants import schedule, summary
+from parity.mutants import on_executor, schedule, summary
 from parity.mutants.catalog import all_faults
 from parity.mutants.schedule import Job
 from parity.mutants.trial import Outcome
+from rvc.errors import RvcError
+from rvc.pipeline import executors
+from rvc.pipeline.executors import Executor
 
 OUT = Path("out") / "mutants.json"  # result in the tier float32; in another tier mutants-TIER.json
 
@@ -37,7 +42,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--slice", default="1/1", help="I/N: try the I-th of N parts of the jobs")
     parser.add_argument("--resume", action="store_true", help="keep the results in out/mutants/, try the rest")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes at a time (default: all cores)"
+    )
+    how.add_argument(
+        "--executor",
+        metavar="NAME",
+        help="run the trials as tasks: processes[=N], dask[=N], or dask=ADDRESS, the scheduler of a cluster",
+    )
     parser.add_argument(
         "--null", type=int, default=100, help="number of runs without a fault, which may blame no stage"
     )
@@ -70,7 +83,7 @@ def execute(options: argparse.Namespace) -> int:
     """Try the faults that the options choose; returns the exit code.
 
     Raises:
-        UsageError: there is no golden, `--out` is no .json file, or `--slice` is malformed.
+        UsageError: there is no golden, `--out` is no .json file, `--slice` is malformed, or there is no such executor.
     """
     folders, tier = store.cases(options.goldens), Tier(options.tier)
     out: Path = options.out or (OUT if tier is Tier.FLOAT32 else OUT.with_stem(f"{OUT.stem}-{tier}"))
@@ -78,6 +91,7 @@ def execute(options: argparse.Namespace) -> int:
         raise UsageError(f"there is no case below {options.goldens}; is this the root of the repository?")
     if out.suffix != ".json":  # the folder beside it, which a new campaign empties, has its name without .json
         raise UsageError(f"--out is {out}; expected a name that ends in .json")
+    executor = _executor(options.executor) if options.executor else None
     begin = time.monotonic()
     jobs, without = schedule.plan(folders, options.only, options.null)
     folder = out.with_suffix("")
@@ -87,9 +101,13 @@ def execute(options: argparse.Namespace) -> int:
     part = schedule.part(jobs, *_slice(options.slice))
     remaining = [job for job in part if not (folder / schedule.key(job)).is_file()]
     outdated: list[str] = []
-    results = schedule.results(remaining, options.workers, options.recompute, tier)
+    results = (
+        on_executor.results(remaining, executor, options.recompute, tier)
+        if executor
+        else schedule.results(remaining, options.workers, options.recompute, tier)
+    )
     bar = tqdm(total=len(remaining), unit="run", desc="mutants", file=sys.stderr, disable=not sys.stderr.isatty())
-    with bar:
+    with bar, contextlib.closing(results):
         for result in results:
             bar.update()
             if result.document is not None:
@@ -97,7 +115,6 @@ def execute(options: argparse.Namespace) -> int:
             elif result.outdated is not None:
                 outdated.append(result.outdated)
             if time.monotonic() - begin > 60 * options.minutes:
-                results.close()
                 break
     document = _collect(folder, jobs, without) | {"seconds": round(time.monotonic() - begin, 1)}
     _write(out, document)
@@ -107,6 +124,13 @@ def execute(options: argparse.Namespace) -> int:
     missed = [] if options.only and tier is Tier.FLOAT32 else targets(document)
     print("\n".join([f"missed: {sentence}" for sentence in missed] + [f"not tried: {why}" for why in outdated]))
     return 1 if missed or outdated or document["survivors"] or document["null_accusations"] else 0
+
+
+def _executor(name: str) -> Executor:
+    try:
+        return executors.named(name)
+    except RvcError as error:
+        raise UsageError(str(error)) from None
 
 
 def _slice(text: str) -> tuple[int, int]:

@@ -161,11 +161,11 @@ def results(
             ProcessPoolExecutor(
                 workers,
                 multiprocessing.get_context("spawn"),
-                _start,
+                start_worker,
                 (variant.threads if variant else 1, recompute or variant is not None, tier),
             ) as pool,
         ):
-            finished = pool.map(_execute, groups(chosen, workers))
+            finished = pool.map(execute, groups(chosen, workers))
             try:
                 for group in finished:
                     yield from group
@@ -212,10 +212,11 @@ class _Worker:
         return self.case
 
 
-_workers: list[_Worker] = []  # the one of this process, once `_start` has run
+_workers: list[_Worker] = []  # the one of this process, once `start_worker` has run
 
 
-def _start(threads: int, recompute: bool, tier: Tier) -> None:
+def start_worker(threads: int, recompute: bool, tier: Tier) -> None:
+    """Prepare this process for jobs: load the limits, and keep results of stages that a fault does not touch."""
     torch.set_num_threads(threads)
     cache = None if recompute else StageCache()
     installed = cache.install() if cache is not None else ExitStack()
@@ -223,7 +224,8 @@ def _start(threads: int, recompute: bool, tier: Tier) -> None:
     _workers[:] = [_Worker(RvcTorch(), tier_limits.load(tier), faults, cache, installed)]
 
 
-def _execute(jobs: Sequence[Job]) -> list[Result]:
+def execute(jobs: Sequence[Job]) -> list[Result]:
+    """Execute jobs in this process, which `start_worker` has prepared."""
     (worker,) = _workers
     return [_execute_one(job, worker) for job in jobs]
 

@@ -13,8 +13,8 @@ import torch
 from parity.hooks import stand_ins
 from parity.hooks.content import Tap
 from parity.hooks.folders import Scratch, link
+from parity.hooks.inline.given_answers import GivenF0
 from parity.hooks.interception import replaced, tapped
-from parity.hooks.isolated_stages import GivenF0
 from parity.hooks.noise import Replay
 from parity.hooks.pipeline import STAGES, Names, PipelineCandidate
 from parity.hooks.serving import Array, Arrays, Case, Tape, serve

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from parity.hooks.inline.given_answers import GivenNeighbors, answers_mean
 from parity.hooks.interception import at_return, replaced
-from parity.hooks.isolated_stages import GivenNeighbors, answers_mean
 from parity.hooks.serving import Array, Arrays, Case, Lacks, Tape, serve
 from parity.hooks.synthesizer import LATENTS, SPEAKER, Stopped
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from parity.hooks.folders import Scratch
+from parity.hooks.inline.given_answers import GivenNeighbors, answers_mean
 from parity.hooks.interception import at_return
-from parity.hooks.isolated_stages import GivenNeighbors, answers_mean
 from parity.hooks.serving import Array, Arrays, Case, Lacks, Tape, serve
 
 

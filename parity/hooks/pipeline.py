@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 
 from parity.hooks.content import Content
+from parity.hooks.inline.inline_stages import InlineStages
+from parity.hooks.inline.one_segment import record_neighbors
 from parity.hooks.interception import call_with_known, locals_of, replaced
-from parity.hooks.isolated_stages import InlineStages, record_neighbors
 from parity.hooks.noise import Replay
 from parity.hooks.serving import Array, Arrays, Case, Lacks, Tape, snapshot
 from parity.hooks.streams.block_stages import RealtimeStages

@@ -1,6 +1,7 @@
 """parity.hooks.streams.realtime with a toy realtime script: a whole stream, and every stage of a block alone."""
 
 import importlib
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,9 @@ import torch
 
 from parity import stages
 from parity.hooks.content import FairseqContent
-from parity.hooks.isolated_stages import InlineStages
+from parity.hooks.inline.file_stages import FileStages
+from parity.hooks.inline.inline_stages import InlineStages
+from parity.hooks.inline.output_stages import OutputStages
 from parity.hooks.pipeline import PipelineCandidate
 from parity.hooks.serving import Lacks, Tape, local_name
 from parity.hooks.streams import realtime
@@ -149,8 +152,10 @@ def test_a_script_that_opens_no_window_is_named(tmp_path: Path, monkeypatch: pyt
 
 def test_the_parts_of_a_candidate_define_no_name_twice() -> None:
     """Each part is written without knowledge of the others; a shared name would replace the method of one of them."""
-    parts = [{name for name in vars(part) if not name.startswith("__")} for part in _PARTS]
-    shared = (parts[0] & parts[1]) | (parts[0] & parts[2]) | (parts[1] & parts[2])
+    classes = {base for part in _PARTS for base in part.__mro__} - {object}
+    assert {FileStages, OutputStages} < classes
+    parts = [{name for name in vars(each) if not name.startswith("__")} for each in classes]
+    shared = set().union(*(one & other for one, other in itertools.combinations(parts, 2)))
     assert shared <= {"_abc_impl"}
 
 

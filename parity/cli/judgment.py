@@ -34,7 +34,7 @@ from parity.foreign_dumps import name_map
 from parity.judge.states import PASS_MARKS, Tier
 from parity.output.verdict_json import Json
 from parity.runs import dumps, fresh, watch
-from parity.runs.repetition import Reference
+from parity.runs.repeats.program_calls import Reference
 from parity.runs.run import RunOptions, run
 from parity.runs.selection import golden_of
 from parity.rvc_bridge import counterfactual

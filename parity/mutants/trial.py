@@ -20,7 +20,7 @@ from parity.mutants.cached_stages import StageCache
 from parity.mutants.clean_predictions import CleanPredictions
 from parity.mutants.fault import Fault
 from parity.mutants.patches import both, planted
-from parity.runs.repetition import Repetition
+from parity.runs.repeats.repetition import Repetition
 from parity.runs.run import judge_case
 from parity.rvc_bridge import counterfactual
 from parity.rvc_bridge.rvc_torch import RvcTorch

@@ -32,7 +32,8 @@ from parity.runs.journal import Journal, program_files
 from parity.runs.parallel import expected_duration
 from parity.runs.parallel.goldens import AfterCase, Judging, ShareCores, all_cores, judge_in_parallel
 from parity.runs.progress import Progress
-from parity.runs.repetition import Reference, Repetition
+from parity.runs.repeats.program_calls import Reference
+from parity.runs.repeats.repetition import Repetition
 from parity.runs.selection import Selection, select
 from parity.rvc_bridge import counterfactual
 from parity.voices import cache
@@ -50,7 +51,7 @@ class RunOptions:
         resume: continue the unfinished run in the same folder.
         fail_fast: end after the first case that fails.
         names: only the cases of these names; None for all.
-        repeats: repeat calls beside the judgment of the cases (parity/runs/repetition.py).
+        repeats: repeat calls beside the judgment of the cases (`parity.runs.repeats`).
         reference: gives the proven program that answers to other inputs are compared with; None compares none.
         tier: the tier that passes; its limits apply unless others are given.
         jobs: how many processes judge goldens at once; 1 judges all in this one.

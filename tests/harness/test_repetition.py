@@ -301,7 +301,7 @@ def test_the_first_conversion_of_a_file_is_repeated_and_not_single_stages(tmp_pa
     from parity.judge.ledger import Ledger
     from parity.judge.states import CaseState
     from parity.judge.verdict import CaseVerdict
-    from parity.runs.repetition import Repetition
+    from parity.runs.repeats.repetition import Repetition
 
     whole = golden(tmp_path)
     alone = MemoryCase({**whole.meta, "name": "alone", "isolated": ["f0.hz"]}, {"f0.raw": tensors()["f0.raw"]})

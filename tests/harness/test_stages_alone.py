@@ -20,7 +20,7 @@ from parity.judge.ledger import Ledger
 from parity.judge.states import Blame, CaseState, CellState, Mode
 from parity.judge.verdict import CaseVerdict
 from parity.runs import selection
-from parity.runs.repetition import Repetition
+from parity.runs.repeats.repetition import Repetition
 from tests.harness import small_case
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "cases"

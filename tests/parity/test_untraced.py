@@ -12,7 +12,7 @@ from parity.judge.limits import load as load_limits
 from parity.judge.states import CaseState, Mode
 from parity.judge.verdict import CaseVerdict
 from parity.runs.repeat_findings import RepeatState
-from parity.runs.repetition import Repetition
+from parity.runs.repeats.repetition import Repetition
 from parity.rvc_bridge.rvc_torch import RvcTorch
 from rvc.pipeline import offline
 from rvc.trace import no_tap

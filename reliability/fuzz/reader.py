@@ -11,6 +11,14 @@ from reliability.fuzz.mutation.raw import Mutator
 from rvc.errors import RvcError
 
 REFUSALS = (RvcError, ParityError)
+TORCH_FILES = (  # the modules of `Reader.modules` that read files of torch.save
+    "rvc.weights.torch_files.archives",
+    "rvc.weights.torch_files.placeholders",
+    "rvc.weights.torch_files.refused_names",
+    "rvc.weights.torch_files.safe_unpickler",
+    "rvc.weights.torch_files.state_dict",
+    "rvc.weights.torch_files.stored_tensor",
+)
 
 
 class NotOneSentence(Exception):

@@ -19,7 +19,7 @@ from rvc.weights.memory import trim_heap
 from rvc.weights.numbers import refuse_nonfinite
 from rvc.weights.policy import RESIDENT, WeightPolicy
 from rvc.weights.recognizers import Role, refuse_other_content, refuse_other_tensors
-from rvc.weights.safe_unpickler import read_tensors
+from rvc.weights.torch_files.state_dict import read_tensors
 
 # The dtype of HuBERT's matrix products, by precision; under "int8" only the generator uses 8-bit integers.
 PRECISIONS = kernel_dtypes.PRECISIONS | {"int8": torch.bfloat16}

@@ -19,7 +19,7 @@ from rvc.voices import embedders
 from rvc.voices.writers import DDPN_ENTRIES, FORMAT, HUB_KIND, TRAINING_KEYS, writer
 from rvc.weights import checkpoint, recognizers
 from rvc.weights.mapped_file import MappedTensors
-from rvc.weights.safe_unpickler import NUMBERS_IN_ARRAY
+from rvc.weights.torch_files.placeholders import NUMBERS_IN_ARRAY
 from rvc.weights.wrapper_names import unwrapped, voice_prefixes
 
 KNOWN_KEYS = {"weight", "config", "info", "sr", "f0", "version", "model", *TRAINING_KEYS}

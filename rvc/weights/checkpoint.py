@@ -1,10 +1,10 @@
 """Read weight files safely: tensors, lists, numbers and text, and no code from the file is ever executed.
 
-A torch file contains a pickle, which may name any function and have it called. `rvc.weights.safe_unpickler` replaces
-each name by a function or class of its own and imports none. Plain values (numbers, text, lists, also those of NumPy)
-are read; objects such as dates, paths and hyperparameters become `PassedOver`, and only a reader that needs such an
-entry refuses the file. A file that names a function which loads or runs code is refused. Tensors are mapped: the file's
-pages are read when a tensor is used, so a false claim of a large size costs no memory.
+A torch file contains a pickle, which may name any function and have it called. `rvc.weights.torch_files` replaces each
+name by a function or class of its own and imports none. Plain values (numbers, text, lists, also those of NumPy) are
+read; objects such as dates, paths and hyperparameters become `PassedOver`, and only a reader that needs such an entry
+refuses the file. A file that names a function which loads or runs code is refused. Tensors are mapped: the file's pages
+are read when a tensor is used, so a false claim of a large size costs no memory.
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rvc.errors import BadCheckpoint
-from rvc.weights import recognizers, safe_unpickler
+from rvc.weights import recognizers
 from rvc.weights.mapped_file import aligned, map_file
 from rvc.weights.native_paths import utf8_name
+from rvc.weights.torch_files import archives, stored_tensor
+from rvc.weights.torch_files.placeholders import NumpyArray, Placeholder
+from rvc.weights.torch_files.stored_tensor import StoredTensor
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 PLAIN = (bool, int, float, str, type(None))
@@ -133,22 +136,22 @@ def tensors(content: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
 def _read_torch(path: Path, form: FileFormat) -> WeightFile:
     try:
         data, mapping = map_file(path)
-        read_pickle = safe_unpickler.read_zip if form is FileFormat.TORCH_ZIP else safe_unpickler.read_legacy
+        read_pickle = archives.read_zip if form is FileFormat.TORCH_ZIP else archives.read_legacy
         content, storages = read_pickle(path)
-        if isinstance(content, safe_unpickler.Placeholder):
+        if isinstance(content, Placeholder):
             raise Refusal(
                 f"is a whole pickled module ({content.origin}), which can only be read by running its program; save "
                 "its weights there with torch.save(model.state_dict(), …)"
             )
         if not isinstance(content, dict):
             raise Refusal(f"holds {_describe(content)}, expected a dictionary; is it an RVC model?")
-        checker = _ContentChecker(lambda stored: aligned(safe_unpickler.map_tensor(stored, data, storages, path.name)))
+        checker = _ContentChecker(lambda stored: aligned(stored_tensor.map_tensor(stored, data, storages, path.name)))
         checked = checker.check(content)
     except Refusal as refusal:
         raise BadCheckpoint(f"{path.name} {refusal}") from None
     except BadCheckpoint as error:
         raise BadCheckpoint(_about(path, str(error))) from error.__cause__
-    except safe_unpickler.DAMAGE as error:
+    except archives.DAMAGE as error:
         raise BadCheckpoint(f"{path.name} is damaged or cut short ({error}); download it again") from error
     return WeightFile(path, form, checked, {}, mapping)
 
@@ -156,7 +159,7 @@ def _read_torch(path: Path, form: FileFormat) -> WeightFile:
 class _ContentChecker:
     """Copies a file's content with tensors in place of their descriptions and `PassedOver` for foreign objects."""
 
-    def __init__(self, map_tensor: Callable[[safe_unpickler.StoredTensor], Tensor]) -> None:
+    def __init__(self, map_tensor: Callable[[StoredTensor], Tensor]) -> None:
         self.map_tensor, self.values_left = map_tensor, MAX_VALUES
 
     def check(self, value: Any, depth: int = MAX_DEPTH) -> Any:
@@ -171,7 +174,7 @@ class _ContentChecker:
         self.values_left -= 1
         if self.values_left < 0:
             raise Refusal(f"holds more than {MAX_VALUES} values, which no model does; do not trust this file")
-        if isinstance(value, safe_unpickler.StoredTensor):
+        if isinstance(value, StoredTensor):
             count = int(np.prod(value.size, dtype=np.float64))
             if count > value.count:
                 raise Refusal(
@@ -187,16 +190,16 @@ class _ContentChecker:
             return {key: self.check(dict.get(value, key), depth - 1) for key in keys}
         if type(value) in (list, tuple):
             return [self.check(item, depth - 1) for item in value]
-        if isinstance(value, safe_unpickler.NumpyArray) and value.value is not None:
+        if isinstance(value, NumpyArray) and value.value is not None:
             return value.value
-        return PassedOver(value.origin if isinstance(value, safe_unpickler.Placeholder) else type(value).__name__)
+        return PassedOver(value.origin if isinstance(value, Placeholder) else type(value).__name__)
 
 
 def _describe(value: Any) -> str:
     """A value that should not be there, in a user's words."""
-    if isinstance(value, safe_unpickler.StoredTensor):
+    if isinstance(value, StoredTensor):
         return "a tensor"
-    return "a foreign object" if isinstance(value, safe_unpickler.Placeholder) else f"a {type(value).__name__}"
+    return "a foreign object" if isinstance(value, Placeholder) else f"a {type(value).__name__}"
 
 
 def _about(path: Path, sentence: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rvc.errors import BadCheckpoint
 from rvc.weights.mapped_file import read_safetensors
 from rvc.weights.recognizers import Role, refuse_other_content, refuse_other_tensors
-from rvc.weights.safe_unpickler import read_tensors
+from rvc.weights.torch_files.state_dict import read_tensors
 
 
 def refuse_other_file(path: Path, role: Role) -> None:

@@ -17,7 +17,7 @@ from rvc.f0.network_files import check_weights
 from rvc.nn import crepe, rmvpe
 from rvc.nn.hubert_tensor_names import file_name, network_name
 from rvc.weights.policy import RESIDENT, STREAMED
-from rvc.weights.safe_unpickler import read_tensors
+from rvc.weights.torch_files.state_dict import read_tensors
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from rvc.errors import BadCheckpoint
-from rvc.weights.safe_unpickler import read_tensors, unpickle
+from rvc.weights.torch_files import stored_tensor
+from rvc.weights.torch_files.safe_unpickler import unpickle
+from rvc.weights.torch_files.state_dict import read_tensors
 
 
 class Command:
@@ -112,9 +114,7 @@ def test_calls_of_unknown_functions_give_placeholders(stream):
 def test_a_pickle_cannot_change_the_modules_functions():
     state = b"ctorch._utils\n_rebuild_tensor_v2\n}(S'__name__'\nS'gone'\nub."
     unpickle(io.BytesIO(state))
-    from rvc.weights import safe_unpickler
-
-    assert safe_unpickler.rebuild.__name__ == "rebuild"
+    assert stored_tensor.rebuild.__name__ == "rebuild"
 
 
 def test_a_tensor_beyond_its_storage_is_refused(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from reliability.fuzz.mutation import archives, bundles, json_text, tensor_files
-from reliability.fuzz.reader import Reader
+from reliability.fuzz.reader import TORCH_FILES, Reader
 from reliability.fuzz.targets import tiny
 from rvc.content.features import check_hubert, load_hubert
 from rvc.f0 import network_files, registry
@@ -16,10 +16,10 @@ from rvc.f0.optional_packages import shipped_file
 HUBERT_MODULES = (
     "rvc.content.features",
     "rvc.nn.hubert_tensor_names",
-    "rvc.weights.safe_unpickler",
+    *TORCH_FILES,
     "rvc.weights.mapped_file",
 )
-F0_MODULES = ("rvc.f0.network_files", "rvc.weights.safe_unpickler", "rvc.weights.mapped_file")
+F0_MODULES = ("rvc.f0.network_files", *TORCH_FILES, "rvc.weights.mapped_file")
 
 
 def _read_hubert(path: Path) -> None:

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from reliability.fuzz.mutation import archives, pickles, tensor_files
-from reliability.fuzz.reader import NotFinite, Reader
+from reliability.fuzz.reader import TORCH_FILES, NotFinite, Reader
 from reliability.fuzz.targets import tiny
 from rvc.voices import inspection
 from rvc.voices.voice import load_voice
 
 MODULES = (
     "rvc.weights.checkpoint",
-    "rvc.weights.safe_unpickler",
+    *TORCH_FILES,
     "rvc.weights.mapped_file",
     "rvc.weights.recognizers",
     "rvc.voices.contents",

@@ -9,11 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import exported_folder
 import faiss
 import numpy as np
 import pytest
 import soundfile
-from test_exported_voices import SMALL, files, folder, networks, random_weights  # noqa: F401 (fixtures)
+from exported_folder import SMALL, networks, random_weights
 
 import rvc_onnx
 from parity.rvc_bridge.rvc_onnx import keep_graphs
@@ -38,6 +39,8 @@ from rvc_onnx.errors import OnnxVoiceError
 from rvc_onnx.runtimes import open_graph
 
 pytest.importorskip("onnxruntime")
+pytest.importorskip("onnx")
+files, folder = exported_folder.files, exported_folder.folder  # fixtures
 ROOT = Path(__file__).parents[2]
 
 
@@ -132,7 +135,7 @@ def test_the_path_search_of_crepe_is_that_of_the_original():
 
 
 @pytest.mark.parametrize("voice", ["voice", "plain"])
-def test_every_tensor_of_a_conversion_is_that_of_rvc(files, folder, voice):  # noqa: F811
+def test_every_tensor_of_a_conversion_is_that_of_rvc(files, folder, voice):
     target = folder if voice == "voice" else files / "plain-onnx"
     if voice == "plain":
         export.export_folder(networks(files, "plain.pth"), target, profile="webui-2026", verify=False)
@@ -162,7 +165,7 @@ def test_every_tensor_of_a_conversion_is_that_of_rvc(files, folder, voice):  # n
     assert np.array_equal(samples, tap["waveform.final"])
 
 
-def test_a_file_is_converted_without_torch(files, folder):  # noqa: F811
+def test_a_file_is_converted_without_torch(files, folder):
     code = (
         "import sys; sys.modules['torch'] = None; sys.modules['rvc'] = None\n"
         "from rvc_onnx.__main__ import main; sys.exit(main(sys.argv[1:]))"
@@ -183,7 +186,7 @@ def test_a_file_is_converted_without_torch(files, folder):  # noqa: F811
         (["--f0-method", "pm", "--protect", "7"], "protect is 7.0; expected 0 to 1"),
     ],
 )
-def test_a_wrong_option_is_one_sentence(files, folder, capsys, options, message):  # noqa: F811
+def test_a_wrong_option_is_one_sentence(files, folder, capsys, options, message):
     arguments = [str(files / "in.wav"), str(files / "no.wav"), "--model", str(folder), *options]
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
@@ -191,7 +194,7 @@ def test_a_wrong_option_is_one_sentence(files, folder, capsys, options, message)
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"{}"])
-def test_a_wrong_input_is_one_sentence(files, folder, tmp_path, capsys, content):  # noqa: F811
+def test_a_wrong_input_is_one_sentence(files, folder, tmp_path, capsys, content):
     (tmp_path / "in.wav").write_bytes(content)
     assert main([str(tmp_path / "in.wav"), str(tmp_path / "out.wav"), "--model", str(folder)]) == 2
     assert main([str(files / "in.wav"), str(tmp_path / "out.wav"), "--model", str(tmp_path)]) == 2
@@ -207,7 +210,7 @@ STREAMS = {
 
 
 @pytest.mark.parametrize("case", STREAMS)
-def test_every_tensor_of_a_stream_is_that_of_rvc(files, folder, case):  # noqa: F811
+def test_every_tensor_of_a_stream_is_that_of_rvc(files, folder, case):
     rate, settings = STREAMS[case]
     settings = {"f0_method": "pm", **settings}
     times = {"block": 0.1, "crossfade": 0.04, "extra": 0.35}
@@ -246,7 +249,7 @@ def test_every_tensor_of_a_stream_is_that_of_rvc(files, folder, case):  # noqa: 
         assert np.abs(expected[name].astype(np.float64) - value).max() <= limit, name
 
 
-def test_a_stream_of_a_hundred_blocks_runs_through_the_file_that_converts_files(files, folder):  # noqa: F811
+def test_a_stream_of_a_hundred_blocks_runs_through_the_file_that_converts_files(files, folder):
     opened = rvc_onnx.open_voice(folder)
     stream = opened.stream(rvc_onnx.BlockSizes.of(16000, block=0.03, crossfade=0.02, extra=0.1), STREAMED)
     sound = soundfile.read(files / "in.wav", dtype="float32")[0]
@@ -276,7 +279,7 @@ def test_a_stream_that_cannot_be_is_one_sentence(make, message):
     assert message in str(error.value)
 
 
-def test_f0_graphs_are_run_by_one_runtime(folder, monkeypatch):  # noqa: F811
+def test_f0_graphs_are_run_by_one_runtime(folder, monkeypatch):
     opened = []
     monkeypatch.setattr(runtimes, "open_graph", lambda path, threads, runtime: opened.append((path.name, runtime)))
     voice = rvc_onnx.open_voice(folder, runtime="openvino")
@@ -299,12 +302,12 @@ def test_openvino_divides_instead_of_multiplying_by_a_reciprocal(tmp_path):
     assert np.array_equal(step, values / np.float32(48000))
 
 
-def test_a_runtime_that_does_not_exist_is_refused(folder):  # noqa: F811
+def test_a_runtime_that_does_not_exist_is_refused(folder):
     with pytest.raises(rvc_onnx.OnnxVoiceError, match="there is no runtime 'x'; choose one of onnxruntime, openvino"):
         rvc_onnx.open_voice(folder, runtime="x").features(np.zeros((1, 800), np.float32))
 
 
-def test_a_stream_refuses_what_the_folder_lacks(folder):  # noqa: F811
+def test_a_stream_refuses_what_the_folder_lacks(folder):
     sizes = rvc_onnx.BlockSizes.of(16000)
     with pytest.raises(rvc_onnx.OnnxVoiceError, match="has no F0 method rmvpe; choose one of pm, harvest"):
         rvc_onnx.open_voice(folder).stream(sizes)
@@ -315,7 +318,7 @@ def test_a_stream_refuses_what_the_folder_lacks(folder):  # noqa: F811
         stream.block(np.zeros(4000))
 
 
-def test_rmvpe_on_a_long_recording_in_pieces_gives_the_same_bits(folder, tmp_path, monkeypatch):  # noqa: F811
+def test_rmvpe_on_a_long_recording_in_pieces_gives_the_same_bits(folder, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     shapes, _ = SMALL["rmvpe"]
@@ -352,7 +355,7 @@ def test_both_programs_cut_recordings_into_the_same_pieces():
         assert cut[0] == cut[1]
 
 
-def test_graphs_of_the_same_files_stay_open_for_the_next_folder(folder, tmp_path):  # noqa: F811
+def test_graphs_of_the_same_files_stay_open_for_the_next_folder(folder, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     facts = json.loads((copy / "voice.json").read_text())

@@ -34,6 +34,8 @@ Run = Callable[[], object]
 Build = Callable[[], Run]  # packs a layer and returns a run of it
 # Frames per 10 ms of the residual blocks by channels, in a voice of 40 kHz (upsampling by 10, 10, 2 and 2).
 FRAMES_BY_CHANNELS = {256: 10, 128: 100, 64: 200, 32: 400}
+# Frames of 10 ms of a thorough run: half a piece of the generator, beyond the cache of a core as there.
+PART_OF_PIECE = 50
 WIDTHS = (3, 7, 11)  # taps of the residual blocks' kernels
 NUMBERS = 4096  # random numbers, which weights and signals repeat: drawing all would take most of the quick budget
 STEADY = 1.15  # factor by which the two best times of a backend may differ; otherwise the class is left out
@@ -93,12 +95,20 @@ class Probe:
         frames: the frames of one run.
         rate: the frames that one layer of the class computes for one second of sound, in a voice of 40 kHz.
         stride: the stride of a product's taps.
+        thorough_frames: the frames of one thorough run; None for `frames` times the factor of the detail.
     """
 
     task: Task
     frames: int
     rate: float
     stride: int = 1
+    thorough_frames: int | None = None
+
+    def frames_of(self, detail: Detail) -> int:
+        """The frames of one run. A signal that stays in the cache would prefer another backend than a conversion."""
+        if detail.name == THOROUGH.name and self.thorough_frames is not None:
+            return self.thorough_frames
+        return self.frames * detail.scale
 
 
 def probes(precision: torch.dtype) -> Iterator[Probe]:
@@ -106,9 +116,10 @@ def probes(precision: torch.dtype) -> Iterator[Probe]:
     around = torch.float32 if precision == torch.int8 else precision
     image = {channels: image_probe(channels) for channels in (512, 256, 128, 64, 32, 16)}
     for channels, frames in ((128, 160), (256, 64), (64, 320), (32, 640)):
-        rate = 100.0 * FRAMES_BY_CHANNELS[channels]
+        per_hop = FRAMES_BY_CHANNELS[channels]
         for width in reversed(WIDTHS):
-            yield Probe(Task(Operation.RESIDUAL, channels, channels, width, precision), frames, rate)
+            task = Task(Operation.RESIDUAL, channels, channels, width, precision)
+            yield Probe(task, frames, 100.0 * per_hop, thorough_frames=PART_OF_PIECE * per_hop)
         if channels == 128 and around == torch.float32:
             yield image.pop(512)  # RMVPE packs 300 MB of these weights for one conversion
     for out, into in ((3072, 768), (768, 3072), (2304, 768)):
@@ -225,7 +236,7 @@ def _measure(precision: torch.dtype, detail: Detail, clock: Callable[[], float])
             continue
         if clock() >= end:
             break
-        frames = probe.frames * detail.scale
+        frames = probe.frames_of(detail)
         builds = {backend.name: layer(probe, frames, detail, backend.name) for backend in able}
         usual = selection.usual(probe.task, able).name
         times = times_in_turn(builds, usual, detail, clock, end)

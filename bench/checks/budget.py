@@ -1,4 +1,4 @@
-"""The budget check of `nox -s parity`: time in machine units, peak memory, its growth, and leaks.
+"""The budgets of `rvc`: time in machine units, peak memory (`nox -s parity`), its growth, and leaks (`.ci/run`).
 
 The original is not run here: budgets.toml holds its cost, measured in the same unit. The machine unit is measured
 before and after each run, and the run's time is divided by the mean of the two.
@@ -20,6 +20,7 @@ from bench.measure.workload import Workload, speech
 BUDGETS = Path(__file__).parents[1].joinpath("budgets.toml")
 SECONDS = 4.0  # seconds of speech: enough that the networks take longer than loading, and short enough for CI
 LENGTHS = (8.0, 40.0, 80.0)  # seconds of speech: a short segment, the longest possible segment, and two of those
+CHECKS = ("time", "growth", "leaks")
 LEAK_SECONDS = 1.0  # seconds of speech in each conversion of the leak check, which runs many in one process
 Budgets = Mapping[str, Mapping[str, Any]]
 
@@ -94,8 +95,8 @@ def judge_leak(resident: Sequence[float], budgets: Budgets) -> list[Measurement]
     return [Measurement("memory kept per run", drift(resident), "MiB", budgets["memory"]["leak"])]
 
 
-def checks(runs: int, folder: Path, budgets: Budgets) -> list[Callable[[], list[Measurement]]]:
-    """The checks; each function measures and judges."""
+def checks(runs: int, folder: Path, budgets: Budgets) -> dict[str, Callable[[], list[Measurement]]]:
+    """The checks by their names; each function measures and judges."""
 
     def command(seconds: float) -> list[str]:
         return Workload(speech(seconds, folder), seconds).rvc_command(folder / "out.wav")
@@ -109,13 +110,20 @@ def checks(runs: int, folder: Path, budgets: Budgets) -> list[Callable[[], list[
     def leaks() -> list[Measurement]:
         return judge_leak(leak.resident(Workload(speech(LEAK_SECONDS, folder), LEAK_SECONDS)), budgets)
 
-    return [time, growth, leaks]
+    return {"time": time, "growth": growth, "leaks": leaks}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check rvc against bench/budgets.toml; exit code 1 where a budget is exceeded, else 0."""
     parser = argparse.ArgumentParser(prog="python -m bench.budget", description=main.__doc__)
     parser.add_argument("--runs", type=int, default=3, help="number of timed processes")
+    parser.add_argument(
+        "--check",
+        action="append",
+        choices=CHECKS,
+        help="time (with the peak of memory), growth of memory with the sound's length, or leaks; may be repeated; "
+        "default: all",
+    )
     parser.add_argument(
         "--original", action="store_true", help="measure rvc-python and print its lines for [original] of budgets.toml"
     )
@@ -133,8 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"[original]\nunits = {interval(costs).middle:.0f}\npeak_mib = {interval(peak).middle:.0f}")
             return 0
         measurements = []
-        for check in checks(options.runs, folder, tomllib.loads(BUDGETS.read_text(encoding="utf-8"))):
-            for measurement in check():
+        available = checks(options.runs, folder, tomllib.loads(BUDGETS.read_text(encoding="utf-8")))
+        for name in options.check or CHECKS:
+            for measurement in available[name]():
                 print(measurement.sentence(), flush=True)
                 measurements.append(measurement)
     write(options.verdict, measurements)
@@ -142,11 +151,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def write(path: Path, measurements: Sequence[Measurement]) -> None:
-    """Write the measurements into `speed` of an existing verdict, where the report finds them."""
+    """Write the measurements into `speed` of an existing verdict, where the report finds them.
+
+    They replace earlier ones of the same names; those of other checks stay.
+    """
     if not path.exists():
         return
     verdict_file = json.loads(path.read_text(encoding="utf-8"))
-    verdict_file["speed"] = {"figures": [measurement.document() for measurement in measurements]}
+    figures = {figure["what"]: figure for figure in verdict_file.get("speed", {}).get("figures", [])}
+    figures |= {figure["what"]: figure for figure in (measurement.document() for measurement in measurements)}
+    verdict_file["speed"] = {"figures": list(figures.values())}
     path.write_text(json.dumps(verdict_file, indent=1) + "\n", encoding="utf-8")
 
 

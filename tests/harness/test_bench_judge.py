@@ -1,5 +1,6 @@
 """The judge of speed and memory: tested with numbers, then with faults planted into real conversions."""
 
+import json
 import sys
 import tomllib
 from pathlib import Path
@@ -99,6 +100,25 @@ def test_a_budget_of_zero_is_an_error():
 def test_budget_of_an_unknown_processor_is_a_share_of_the_original():
     share = BUDGETS["time"]["ours_over_original"] * BUDGETS["original"]["units"]
     assert budget.allowed_units(BUDGETS, "an unknown processor") == pytest.approx(share)
+
+
+def test_figures_of_another_check_stay_in_the_verdict(tmp_path):
+    path = tmp_path / "verdict.json"
+    path.write_text(json.dumps({"state": "pass"}))
+    names = ("peak memory", "memory kept per run")
+    time, leaks = (Measurement(what, interval([1.0, 2.0]), "MiB", 3.0) for what in names)
+    for written in ([time], [leaks], [Measurement("peak memory", interval([2.5]), "MiB", 3.0)]):
+        budget.write(path, written)
+    document = json.loads(path.read_text())
+    assert document["state"] == "pass"
+    assert [(figure["what"], figure["value"]) for figure in document["speed"]["figures"]] == [
+        ("peak memory", 2.5),
+        ("memory kept per run", 1.5),
+    ]
+
+
+def test_every_check_of_the_budget_has_a_name(tmp_path):
+    assert tuple(budget.checks(1, tmp_path, BUDGETS)) == budget.CHECKS
 
 
 def test_a_leak_is_detected_in_a_process():

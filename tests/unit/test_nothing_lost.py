@@ -1,5 +1,6 @@
 """Every output is whole or absent: on a full disk, after a kill, and when two programs write at once."""
 
+import itertools
 import json
 import multiprocessing
 import os
@@ -7,16 +8,20 @@ import resource
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
+import rvc
 from rvc import trace
 from rvc.audio.output import write_audio
 from rvc.cli.main import main
 from rvc.errors import BadInput
+from rvc.pipeline.executors import Processes
 from rvc.pipeline.finished_files import FinishedFiles, record_of
 from rvc.retrieval.index_building import build, save
 from rvc.voices.model_tools import export
@@ -152,10 +157,6 @@ def test_two_batches_at_once_into_one_folder_have_the_bits_of_one(batch, tmp_pat
 
 
 def test_threads_that_share_one_voice_get_the_bits_of_single_conversions(batch, voice):
-    from concurrent.futures import ThreadPoolExecutor
-
-    import rvc
-
     folder, _ = batch
     model = rvc.load_voice(voice, hubert=folder / "hubert")
     sounds = [soundfile.read(path, dtype="float32")[0] for path in sorted((folder / "in").iterdir())]
@@ -166,6 +167,36 @@ def test_threads_that_share_one_voice_get_the_bits_of_single_conversions(batch, 
         )
     assert all(np.array_equal(many[place], single[place % 3]) for place in range(50))
     assert torch.is_grad_enabled()
+
+
+def _convert_one_of_three(task):
+    voice, hubert, sounds, place = task
+    return rvc.load_voice(voice, hubert=hubert).convert(sounds[place % 3], rate=RATE, f0_method="harvest").samples
+
+
+def test_fifty_conversions_of_several_processes_have_the_bits_of_single_conversions(batch, voice):
+    folder, _ = batch
+    sounds = [soundfile.read(path, dtype="float32")[0] for path in sorted((folder / "in").iterdir())]
+    tasks = [(voice, folder / "hubert", sounds, place) for place in range(50)]
+    single = [_convert_one_of_three(task) for task in tasks[:3]]
+    outcomes = list(Processes(4).results(_convert_one_of_three, tasks))
+    assert sorted(outcome.index for outcome in outcomes) == list(range(50))
+    assert all(np.array_equal(outcome.value, single[outcome.index % 3]) for outcome in outcomes)
+
+
+def test_a_clock_that_jumps_changes_nothing(batch, tmp_path, capsys, monkeypatch):
+    folder, options = batch
+    convert(folder, tmp_path / "right", options, capsys)
+    jumps = itertools.cycle([0, 86_400, -86_400, 3e9, -1e9])  # seconds
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + next(jumps))
+    out = tmp_path / "out"
+    assert convert(folder, out, options, capsys) == [False, False, False]
+    assert convert(folder, out, options, capsys) == [True, True, True]
+    for path in out.iterdir():
+        os.utime(path, (0, 2e9))  # written in the future
+    assert convert(folder, out, options, capsys) == [True, True, True]
+    assert digests(out) == digests(tmp_path / "right")
 
 
 def test_an_exported_voice_has_the_same_bytes_each_time(tmp_path, voice):

@@ -55,9 +55,10 @@ class _Result:
     def is_touched_by(self, replacement: Replacement) -> bool:
         """Whether the functions that ran can have read the attribute."""
         holder, right = replacement.holder, replacement.right
-        if isinstance(right, FunctionType | MethodType):
-            return inspect.unwrap(right).__code__ in self.codes  # the code behind a decorator such as torch.no_grad
-        if isinstance(holder, ModuleType | type):  # a constant, read by its name in a module or class
+        code = inspect.unwrap(right) if isinstance(right, FunctionType | MethodType) else None
+        if code is not None and _is_in_package(code.__module__):  # the code behind a decorator such as torch.no_grad
+            return code.__code__ in self.codes
+        if isinstance(holder, ModuleType | type):  # a constant or a library's function, read by its name in a module
             module = holder.__name__ if isinstance(holder, ModuleType) else holder.__module__
             return module in self.named or not _is_in_package(module)
         module = type(holder).__module__

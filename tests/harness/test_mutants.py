@@ -257,6 +257,14 @@ def test_a_fault_of_a_function_behind_a_decorator_touches_what_ran(networks, cac
     assert torch.equal(features.extract(audio, hubert, "v1"), right)
 
 
+def test_a_fault_of_a_librarys_function_touches_what_read_it(program, cases, cache):
+    """harvest calls scipy's medfilt, whose code lies outside `rvc` and is not recorded."""
+    torch.set_num_threads(1)
+    fault = named("harvest-median-5")
+    outcome = run(fault, case_for(fault, cases), program, limits.load(), cache)
+    assert outcome.killed and outcome.accused == ["f0.raw"]
+
+
 def test_predictions_are_made_without_the_fault(program, cases, cache):
     """A fault that every prediction of networks would contain leaves the predictions as they are."""
     torch.set_num_threads(1)

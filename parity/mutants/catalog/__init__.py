@@ -27,7 +27,7 @@ from parity.mutants.catalog.offline import (
     speaker,
     text_encoder,
 )
-from parity.mutants.catalog.ports import content_and_pitch, networks, signals
+from parity.mutants.catalog.ports import approximations, content_and_pitch, fewer_bits, networks, signals
 from parity.mutants.catalog.realtime import (
     block_input,
     block_joining,
@@ -59,7 +59,7 @@ OFFLINE: tuple[ModuleType, ...] = (
     output,
 )
 BEHAVIOR: tuple[ModuleType, ...] = (calls, structure, long_input, pieces)
-PORTS: tuple[ModuleType, ...] = (signals, content_and_pitch, networks)
+PORTS: tuple[ModuleType, ...] = (signals, content_and_pitch, networks, approximations, fewer_bits)
 REALTIME: tuple[ModuleType, ...] = (block_input, content, f0, voice, formant, loudness, block_joining)
 
 
@@ -73,7 +73,7 @@ def all_faults() -> list[Fault]:
     realtime: list[Fault] = [fault for module in REALTIME for fault in module.FAULTS]
     behavior: list[Fault] = [fault for module in BEHAVIOR for fault in module.FAULTS]
     ports: list[Fault] = [fault for module in PORTS for fault in module.FAULTS]
-    faults = [*offline, *realtime, *shared_code.faults(offline), *values.FAULTS, *behavior, *ports]
+    faults = [*offline, *realtime, *shared_code.faults([*offline, *ports]), *values.FAULTS, *behavior, *ports]
     refuse_duplicates([fault.name for fault in faults])
     place = {name: number for number, name in enumerate(REPORT_ORDER)}
     return sorted(faults, key=lambda fault: place.get(fault.name, len(place)))

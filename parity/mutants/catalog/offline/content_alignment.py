@@ -147,7 +147,7 @@ FAULTS = [
         "content.protected",
         "voiced frames are protected",
         around(alignment, "protect", _protect_voiced_frames),
-        needs=(Need.PROTECTED,),
+        needs=(Need.PROTECTED, Need.PROTECT_ABOVE_0),  # at 0 it is an exchange of the two contents
         causes=("protect on voiced frames",),
     ),
     Fault(

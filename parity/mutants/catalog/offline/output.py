@@ -107,7 +107,7 @@ FAULTS = [
         "rms without its root",
         after(output, "rms", lambda x: x * x),
         needs=(Need.LOUDNESS_MIX, Need.OVER_TWO_SECONDS),
-        causes=("another mix rate",),
+        causes=("another mix rate", "squared gain"),  # both envelopes squared square their ratio
     ),
     Fault(
         "mix-rms-epsilon",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
 
-SHARED = (  # names of offline faults
+SHARED = (  # names of faults of files
     "hubert-gelu-tanh",
     "hubert-bfloat16-layer",
     "hubert-tf32-out",
@@ -47,6 +47,12 @@ SHARED = (  # names of offline faults
     "gen-half-source",
     "gen-gain",
     "gen-last-slope",
+    "blend-mean-half",
+    "mean-16-bit-vectors",
+    "enc-softmax-half",
+    "prior-exp-power",
+    "flow-sigmoid-table",
+    "gen-slope-half",
 )
 # Offline stages that are one stage in a stream; any other is named `rt.` and the offline name.
 REALTIME_STAGE = {
@@ -66,7 +72,7 @@ def in_stream(fault: Fault) -> Fault:
     return replace(fault, name=f"live-{fault.name}", stage=stage, needs=needs, also=())
 
 
-def faults(offline: Iterable[Fault]) -> list[Fault]:
-    """The faults of `SHARED`, taken from the offline catalog, as faults of a stream."""
-    known = {fault.name: fault for fault in offline}
+def faults(of_files: Iterable[Fault]) -> list[Fault]:
+    """The faults of `SHARED`, taken from the catalogs of files, as faults of a stream."""
+    known = {fault.name: fault for fault in of_files}
     return [in_stream(known[name]) for name in SHARED]

@@ -204,11 +204,12 @@ class External:
 
 
 def about_of(hello: Mapping[str, Any]) -> dict[str, object]:
-    """name, version and declares of a handshake; runtime where it has that."""
+    """name, version and declares of a handshake; runtime and environment where it states a library and a device."""
     fields = ("stages", "chain", "dtypes", "profiles", "noise", "precision")
     declares = {name: hello[name] for name in fields if name in hello}
     about: dict[str, object] = {"name": hello["name"], "version": hello["version"], "declares": declares}
-    return about | ({"runtime": hello["runtime"]} if "runtime" in hello else {})
+    about |= {"runtime": hello["runtime"]} if "runtime" in hello else {}
+    return about | ({"environment": {"device": hello["device"]}} if "device" in hello else {})
 
 
 def half_precisions(hello: Mapping[str, Any]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ _NAMES = {"type": "array", "items": _TEXT}
 _ID = {"type": "integer", "minimum": 0, "description": "the number of the request; the answer repeats it"}
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")  # dtypes of tensors that a candidate returns
+DEVICES = ("cpu", "cuda")  # that the originals were measured on
 PRECISIONS = ("float64", "float32", "tf32", "bfloat16", "float16", "int8")  # of products, as candidates declare
 
 HELLO: dict[str, Any] = {  # the answer to hello
@@ -48,6 +49,10 @@ HELLO: dict[str, Any] = {  # the answer to hello
         "precision": {
             "enum": list(PRECISIONS),
             "description": "of the products of its networks, for the report; it changes no limit",
+        },
+        "device": {
+            "enum": list(DEVICES),
+            "description": "where its networks run; the originals' own spread on a GPU counts for cuda alone",
         },
     },
 }

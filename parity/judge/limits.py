@@ -46,8 +46,8 @@ EXACT = "exact"
 # The precisions of the variants that today's limits, those of the tier float32, follow from. The spread of a reduced
 # precision gives the limits of its own tier (parity/judge/tiers/tier_limits.py).
 FULL_PRECISION = ("float32", "float64")
-# The device that the goldens were recorded on. Variants of another device are kept with their provenance; no limit
-# follows from them, because a GPU sums in another order than every processor.
+# The device that the goldens were recorded on. A GPU sums in another order than every processor: the variants of the
+# originals on one count for candidates that run there, and for no others.
 RECORDED_ON = "cpu"
 ENOUGH = 3  # variants of a stream; with fewer of them, the spread of a file is the better estimate
 WORST_FRAME_FLOOR = 4  # times the floor: one frame may hold more rounding than the mean of all
@@ -169,17 +169,26 @@ class Limits:
 
     Attributes:
         tier: The tier that they admit.
+        device: The candidate's, whose spread they contain beside that of RECORDED_ON.
     """
 
     tier: Tier = Tier.FLOAT32
+    device: str = RECORDED_ON
 
-    def __init__(self, spread: Mapping[str, Any] | None = None, formats: Collection[str] = FULL_PRECISION) -> None:
+    def __init__(
+        self,
+        spread: Mapping[str, Any] | None = None,
+        formats: Collection[str] = FULL_PRECISION,
+        device: str = RECORDED_ON,
+    ) -> None:
         """Limits of a measured spread.
 
         Args:
             spread: a document of spread.json; None for limits of tensors that were not measured.
             formats: the precisions ("dtype" of a variant's environment) whose variants count.
+            device: the candidate's; variants of the originals on it count beside those on RECORDED_ON.
         """
+        self.device = device
         variants = {row["name"]: row["environment"] for row in (spread or {}).get("variants", [])}
         self._entries: dict[tuple[str, str, str, bool | None], Mapping[str, float]] = {}
         for entry in (spread or {}).get("entries", []):
@@ -187,7 +196,7 @@ class Limits:
                 name: value
                 for name, value in entry["by_variant"].items()
                 if variants.get(name, {}).get("dtype", "float32") in formats
-                and variants.get(name, {}).get("device", RECORDED_ON) == RECORDED_ON
+                and variants.get(name, {}).get("device", RECORDED_ON) in (RECORDED_ON, device)
             }
             if counted:
                 self._entries[entry["tensor"], entry["mode"], entry["metric"], entry["network_f0"]] = counted
@@ -285,9 +294,21 @@ def floor_of(row: stages.Tensor, metric: str) -> float:
 
 
 @functools.cache
-def load(path: Path = SPREAD) -> Limits:
-    """The limits derived from a measured spread; those of `unmeasured_limits` where there is no such file."""
-    return Limits(read(path)) if path.is_file() else Limits()
+def load(path: Path = SPREAD, device: str = RECORDED_ON) -> Limits:
+    """The limits derived from a measured spread; those of `unmeasured_limits` where there is no such file.
+
+    Args:
+        path: the spread.
+        device: the candidate's, see `Limits`.
+    """
+    return Limits(read(path), device=device) if path.is_file() else Limits()
+
+
+def device_of(about: Mapping[str, object]) -> str:
+    """The device that a candidate states in its `about`; RECORDED_ON where it states none."""
+    environment = about.get("environment")
+    device = environment.get("device") if isinstance(environment, Mapping) else None
+    return device if isinstance(device, str) else RECORDED_ON
 
 
 def read(path: Path = SPREAD) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from parity.judge import candidate_runs, verdict
 from parity.judge.candidate_runs import Observer, unobserved
 from parity.judge.continuation import Allowance
 from parity.judge.judgment import Counterfactuals, Judgment
-from parity.judge.limits import Limits, network_f0
+from parity.judge.limits import Limits, device_of, network_f0
 from parity.judge.states import CaseState, CellState, Mode, Tier
 from parity.judge.tiers import rating, tier_limits
 from parity.judge.verdict import CaseVerdict
@@ -108,7 +108,7 @@ def run(
     selection = Selection(only_case, only_stage, options.profile, options.quick, options.names)
     selected = select(goldens, selection)
     pinned = manifest.compare(store.cases(goldens), limits, waivers)
-    limits = limits if limits is not None else tier_limits.load(options.tier)
+    limits = limits if limits is not None else tier_limits.load(options.tier, device=device_of(program.about))
     waivers = waivers if waivers is not None else load_waivers()
     available = len(store.cases(goldens)) + pinned.missing
     started, begin = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()

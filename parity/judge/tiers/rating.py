@@ -56,7 +56,7 @@ def _cells(judgment: Judgment, ledger: Ledger, tier: Tier) -> Ledger:
         return ledger
     other = Judgment(
         judgment.case,
-        tier_limits.load(tier),
+        tier_limits.load(tier, device=judgment.limits.device),
         Waivers(),
         judgment.candidate,
         judgment.only_stage,

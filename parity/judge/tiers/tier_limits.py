@@ -40,10 +40,10 @@ CEILING, UNRELATED = 0.99, 1.5
 class TierLimits(Limits):
     """Every limit of a tier."""
 
-    def __init__(self, spread: Mapping[str, Any] | None, tier: Tier) -> None:
-        super().__init__(spread)
+    def __init__(self, spread: Mapping[str, Any] | None, tier: Tier, device: str = limits.RECORDED_ON) -> None:
+        super().__init__(spread, device=device)
         self.tier = tier
-        self._reduced = {each: Limits(spread, (each.value,)) for each in REDUCED if each.rank <= tier.rank}
+        self._reduced = {each: Limits(spread, (each.value,), device) for each in REDUCED if each.rank <= tier.rank}
 
     def find(self, name: str, mode: str, metric: str, network: bool) -> Limit:
         """As `Limits.find`."""
@@ -104,8 +104,14 @@ def _widened(limit: Limit, name: str, tier: Tier, variants: Mapping[str, float])
 
 
 @functools.cache
-def load(tier: Tier, path: Path = limits.SPREAD) -> Limits:
-    """The limits of a tier: those of `parity.judge.limits` for float32."""
+def load(tier: Tier, path: Path = limits.SPREAD, device: str = limits.RECORDED_ON) -> Limits:
+    """The limits of a tier: those of `parity.judge.limits` for float32.
+
+    Args:
+        tier: the tier.
+        path: the spread.
+        device: the candidate's, see `limits.Limits`.
+    """
     if tier is Tier.FLOAT32:
-        return limits.load(path)
-    return TierLimits(limits.read(path) if path.is_file() else None, tier)
+        return limits.load(path, device)
+    return TierLimits(limits.read(path) if path.is_file() else None, tier, device)

@@ -34,7 +34,7 @@ ENTRIES = 64  # of a table of one period of the sine
 
 
 def exp_by_power(steps: int) -> Callable[[Tensor], Tensor]:
-    """(1 + x/n) to the power of n, the 2nd power of `steps`, by so many squarings."""
+    """(1 + x/n) to the power of n, where n is 2 to the power of `steps`, by so many squarings."""
 
     def exp(x: Tensor) -> Tensor:
         power = 1 + x.double() / 2**steps

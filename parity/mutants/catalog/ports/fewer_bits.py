@@ -20,8 +20,8 @@ from rvc.content import alignment, features
 from rvc.f0 import postprocessing
 from rvc.f0.methods import rmvpe
 from rvc.nn.encoder import Attention, Block
-from rvc.nn.flow import Coupling, Flow
-from rvc.nn.generator import Generator, Stage
+from rvc.nn.flow import Flow
+from rvc.nn.generator import Stage
 from rvc.nn.synthesizer import Synthesizer
 from rvc.retrieval import search
 from rvc.retrieval.search import Index
@@ -75,13 +75,7 @@ def _gain_in_half(original: Original, waveform: Array, *rest: Any) -> Array:
     return np.asarray(waveform * gain.astype(np.float32))
 
 
-def _step_in_half(original: Original, self: Coupling, h: Tensor, g: Tensor) -> Tensor:
-    """What the last two of a coupling's three layers add, in half precision."""
-    step: Tensor = original(self, h, g)
-    return step.half().float()
-
-
-def _relative_values_in_half_steps(voice: Synthesizer) -> Iterator[Change]:
+def _relative_values_in_10_bits(voice: Synthesizer) -> Iterator[Change]:
     """The relative values of attention in 10 bits after the binary point."""
     for block in voice.encoder.blocks:
         table = block.attention.relative_v
@@ -194,21 +188,13 @@ FAULTS = [
         needs=(Need.INDEX,),
     ),
     Fault(
-        "upsample-tf32",
-        "content.upsampled",
-        "10 bits of mantissa",
-        after(alignment, "upsample", reduced_precision.tf32),
-        causes=("half precision", "fewer bits"),
-        also=("content.protected",),
-    ),
-    Fault(
         "protect-unblended-half",
         "content.protected",
         "the features before retrieval in half precision",
         around(alignment, "protect", lambda f, a, b, *rest: f(a, reduced_precision.half(b), *rest)),
         needs=PROTECTED,
     ),
-    Fault("enc-values-10-bit", "enc_p", "the relative values in 10 bits", in_voice(_relative_values_in_half_steps)),
+    Fault("enc-values-10-bit", "enc_p", "the relative values in 10 bits", in_voice(_relative_values_in_10_bits)),
     Fault(
         "enc-half-blocks",
         "enc_p",
@@ -228,13 +214,6 @@ FAULTS = [
         _change_prior(lambda m, logs, noise: (m, reduced_precision.half(logs), noise)),
     ),
     Fault(
-        "prior-noise-tf32",
-        "z_p",
-        "the noise in 10 bits of mantissa",
-        _change_prior(lambda m, logs, noise: (m, logs, reduced_precision.tf32(noise))),
-    ),
-    Fault("flow-step-half", "flow", "a coupling's step in half precision", around(Coupling, "gated", _step_in_half)),
-    Fault(
         "flow-latent-half",
         "flow",
         "its input in half precision",
@@ -245,13 +224,6 @@ FAULTS = [
         "generator",
         "what enters each stage in half precision",
         _change_upsampled(reduced_precision.half),
-    ),
-    Fault(
-        "gen-source-tf32",
-        "generator",
-        "the source in 10 bits of mantissa",
-        around(Generator, "__call__", lambda f, self, z, g, s, *rest: f(self, z, g, reduced_precision.tf32(s), *rest)),
-        needs=(Need.F0,),
     ),
     Fault(
         "mix-gain-half",

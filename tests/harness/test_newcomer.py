@@ -12,7 +12,7 @@ import pytest
 from small_case import META, Player, changed, golden, tensors
 from test_run_options import ADAPTER
 
-from parity.candidates import candidate, process
+from parity.candidates import candidate, process, resources
 from parity.candidates.external import External
 from parity.candidates.process import ProtocolError
 from parity.cli import main as command_line
@@ -220,6 +220,7 @@ def test_the_doctor_tries_a_stage_on_a_voice_without_f0(tmp_path: Path) -> None:
 
     class NeedsF0(Player):
         hello: dict[str, Any]
+        timeout, limits = 60.0, resources.default()
 
         def run_stage(self, case: Any, stage: Any, prefix: str, inputs: Any) -> Any:
             if "f0.hz" not in inputs:

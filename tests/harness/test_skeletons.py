@@ -59,7 +59,7 @@ def test_a_skeleton_is_accepted_and_its_two_stages_hold(build: Build, language: 
     with external.External(build(language), lambda case: {}, 60.0) as program:
         findings = list(doctor.examine(program, goldens))
         assert [finding.sentence for finding in findings if not finding.well] == []
-        assert [finding.where for finding in findings] == ["handshake", "content.upsampled", "z_p"]
+        assert [finding.where for finding in findings] == ["handshake", "limits", "content.upsampled", "z_p"]
         document = running.run(program, goldens, tmp_path / "out")
     assert document["state"] == "partial", document["sentence"]
     tested = {stage["stage"] for stage in document["cases"][0]["stages"] if stage["blame"] == "clean"}

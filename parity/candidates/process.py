@@ -20,7 +20,7 @@ from parity.goldens import text
 CALL_TIMEOUT = 600.0  # seconds for one call: a whole conversion on a slow machine takes a few minutes
 EXIT_TIMEOUT = 2.0  # seconds that an adapter has to end after `bye` before it is killed
 CRASH_TIMEOUT = 5.0  # seconds to wait for the exit status of an adapter that closed its stdout
-LOOK = 0.25  # seconds between two looks at the memory of an adapter whose answer is awaited
+MEMORY_INTERVAL = 0.25  # seconds between two checks of an adapter's memory, while its answer is awaited
 STDERR_LINES = 40  # last lines of stderr that are kept for the message about a crash
 # Names of variables that an adapter does not get, such as GITHUB_TOKEN and AWS_SECRET_ACCESS_KEY.
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|AUTH_SOCK", re.IGNORECASE)
@@ -148,7 +148,7 @@ class AdapterProcess:
         while True:
             left = end - time.monotonic()
             try:
-                return self._lines.get(timeout=max(0.0, min(LOOK, left)))
+                return self._lines.get(timeout=max(0.0, min(MEMORY_INTERVAL, left)))
             except queue.Empty:
                 if used := self.limits.excess(self._process.pid):
                     assert self.limits.memory is not None
@@ -159,7 +159,7 @@ class AdapterProcess:
                         f"the adapter and its children used {used / resources.GIB:.2f} GiB of memory during {op}, and "
                         f"{self.limits.memory / resources.GIB:.2f} GiB are allowed; --adapter-memory GIB allows more",
                     ) from None
-                if left <= LOOK:
+                if left <= MEMORY_INTERVAL:
                     raise
 
     def _crashed(self, op: str) -> ProtocolError:

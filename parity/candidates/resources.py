@@ -19,8 +19,8 @@ except ModuleNotFoundError:  # Windows
     resource = None  # type: ignore[assignment]
 
 GIB = 1 << 30
-LARGEST_FILE = 8 * GIB  # bytes; the tensors of a conversion of ten minutes take less than 2 GiB
-SHARE = 0.8  # of the machine's memory that an adapter may use unless the user allows more or less
+LARGEST_FILE = 8 * GIB  # bytes; a choice
+SHARE = 0.8  # of the machine's memory that an adapter may use unless the user chooses another limit; a choice
 _PROC = Path("/proc")
 _GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container, cgroup v2: bytes, or "max"
 
@@ -109,8 +109,8 @@ def _private_bytes(process: int) -> int:
 
 def end(process: subprocess.Popen[str]) -> None:
     """Kill an adapter with its children, and wait for it."""
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
+    if hasattr(os, "killpg"):  # not on Windows
+        with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()

@@ -101,7 +101,7 @@ def add_candidate(parser: argparse.ArgumentParser, timeout: float, or_outputs: b
         "--adapter-memory",
         type=float,
         metavar="GIB",
-        help="how much memory the adapter may use, its children included, but no mapped files (default "
+        help="on Linux: how much memory the adapter and its children may use, mapped files not counted (default "
         f"{100 * resources.SHARE:g} %% of this machine's or container's)",
     )
 

@@ -81,7 +81,7 @@ def execute(batch: Batch) -> list[Result]:
 
 @cache
 def _process(variant: Variant | None, recompute: bool, tier: Tier, folder: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", "from parity.mutants import on_executor; on_executor.serve()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -89,17 +89,19 @@ def _process(variant: Variant | None, recompute: bool, tier: Tier, folder: str) 
         env={
             **os.environ,
             **(dict(variant.environment) if variant else {}),
-            "PARITY_MUTANTS": pickle.dumps((variant.threads if variant else 1, recompute, tier)).hex(),
             "PYTHONPATH": os.pathsep.join(path or folder for path in sys.path),
         },
     )
+    assert process.stdin is not None
+    pickle.dump((variant.threads if variant else 1, recompute, tier), process.stdin)
+    return process
 
 
 def serve() -> None:
-    """The kept process: execute the jobs that arrive on stdin until it is closed, and answer on stdout."""
+    """The kept process: execute the jobs that arrive on stdin, after the settings, until it is closed."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints goes to stderr
-    schedule.start_worker(*pickle.loads(bytes.fromhex(os.environ.pop("PARITY_MUTANTS"))))
+    schedule.start_worker(*pickle.load(sys.stdin.buffer))
     while True:
         try:
             jobs = pickle.load(sys.stdin.buffer)

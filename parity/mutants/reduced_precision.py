@@ -87,6 +87,16 @@ def fixed(bits: int) -> Rounding:
     return of_any_kind(lambda value: np.rint(value.astype(np.float64) * 2.0**bits) / 2.0**bits)
 
 
+def in_integers(bits: int) -> Rounding:
+    """Round to signed integers of so many bits, of which the largest stands for the largest magnitude."""
+
+    def change(value: Array) -> Array:
+        step = np.abs(value).max() / (2 ** (bits - 1) - 1)
+        return np.asarray(np.rint(value / step) * step)
+
+    return of_any_kind(change)
+
+
 in_12_bits = fixed(12)  # coarser than the weights of the synthetic voices, which are float16 numbers already
 
 

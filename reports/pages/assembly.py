@@ -43,7 +43,7 @@ MATRIX_SCRIPTS = ("theme", "matrix")
 
 @cache
 def _environment() -> Environment:
-    """The templates; kept, because compiling them takes 0.2 s for each page."""
+    """The templates; kept, so that each is compiled once."""
     loader = FileSystemLoader(PACKAGE / "templates")
     environment = Environment(
         loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

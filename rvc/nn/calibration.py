@@ -34,7 +34,7 @@ Run = Callable[[], object]
 Build = Callable[[], Run]  # packs a layer and returns a run of it
 # Frames per 10 ms of the residual blocks by channels, in a voice of 40 kHz (upsampling by 10, 10, 2 and 2).
 FRAMES_BY_CHANNELS = {256: 10, 128: 100, 64: 200, 32: 400}
-# Frames of 10 ms of a thorough run: half a piece of the generator, beyond the cache of a core as there.
+# Frames of 10 ms of a residual block's thorough run: half of what the generator computes at a time (generator.PIECE).
 PART_OF_PIECE = 50
 WIDTHS = (3, 7, 11)  # taps of the residual blocks' kernels
 NUMBERS = 4096  # random numbers, which weights and signals repeat: drawing all would take most of the quick budget
@@ -105,7 +105,7 @@ class Probe:
     thorough_frames: int | None = None
 
     def frames_of(self, detail: Detail) -> int:
-        """The frames of one run. A signal that stays in the cache would prefer another backend than a conversion."""
+        """The frames of one run."""
         if detail.name == THOROUGH.name and self.thorough_frames is not None:
             return self.thorough_frames
         return self.frames * detail.scale

@@ -157,3 +157,21 @@ def changed(name: str, value: Any) -> Tensors:
     else:
         values[name] = value
     return values
+
+
+def spread(values: dict[str, float], metric: str = "relative_rms") -> dict[str, Any]:
+    """A spread.json whose only entry is `flow.z`: variant → its distance from the golden."""
+    return {
+        "format": "rvc-spread/1",
+        "variants": [{"name": name, "environment": {}} for name in values],
+        "entries": [
+            {
+                "tensor": "flow.z",
+                "mode": "isolated",
+                "metric": metric,
+                "network_f0": None,
+                "by_variant": values,
+                "cases": 3,
+            }
+        ],
+    }

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_case import META, Player, changed, golden, judge, tensors
+from small_case import META, Player, changed, golden, judge, spread, tensors
 
 from parity import __main__ as command_line
 from parity import stages
@@ -23,23 +23,6 @@ from parity.judge.judgment import Judgment
 from parity.judge.ledger import Cell
 from parity.judge.states import CellState, Metric, Mode
 from parity.runs import run as running
-
-
-def spread(values: dict[str, float], metric: str = "relative_rms") -> dict[str, Any]:
-    return {
-        "format": "rvc-spread/1",
-        "variants": [{"name": name, "environment": {}} for name in values],
-        "entries": [
-            {
-                "tensor": "flow.z",
-                "mode": "isolated",
-                "metric": metric,
-                "network_f0": None,
-                "by_variant": values,
-                "cases": 3,
-            }
-        ],
-    }
 
 
 def test_a_limit_is_a_multiple_of_the_largest_variant() -> None:
@@ -437,33 +420,3 @@ def test_recipes_store_no_tensor_twice(tmp_path: Path) -> None:
     assert how["seg0.content.upsampled"] == "repeat" and how["waveform.concat"] == "join"
     for name, value in tensors().items():
         assert case[name].tobytes() == value.tobytes(), name
-
-
-def test_the_spread_on_a_gpu_counts_for_a_candidate_on_a_gpu_alone():
-    document = spread({"avx2": 1e-6, "h200": 9e-6})
-    environments = {"h200": {"device": "cuda"}}
-    document["variants"] = [{"name": name, "environment": environments.get(name, {})} for name in ("avx2", "h200")]
-
-    def limit(**device):
-        return tolerance.Limits(document, **device).find("seg0.flow.z", "isolated", "relative_rms", False)
-
-    assert limit().limit == limit(device="mps").limit == pytest.approx(5e-6)
-    assert limit(device="cuda").limit == pytest.approx(45e-6)
-    assert "h200" in limit(device="cuda").because
-
-
-def test_the_device_of_a_candidate_is_what_it_states():
-    assert tolerance.device_of({"environment": {"device": "cuda"}}) == "cuda"
-    assert tolerance.device_of({"environment": {"threads": 2}}) == tolerance.device_of({}) == "cpu"
-
-
-def test_the_measured_spread_on_a_gpu_widens_the_source_and_the_waveforms_alone():
-    """A candidate that states "cuda" without need gains nothing in any other stage."""
-    document, wider = tolerance.read(), set()
-    on_cpu, on_gpu = tolerance.Limits(document), tolerance.Limits(document, device="cuda")
-    for entry in document["entries"]:
-        name = tolerance.any_name(entry["tensor"])
-        asked = (name, entry["mode"], entry["metric"], bool(entry["network_f0"]))
-        if on_gpu.find(*asked).limit > 1.12 * on_cpu.find(*asked).limit:
-            wider.add(entry["tensor"].split(".")[0])
-    assert wider == {"nsf", "waveform"}

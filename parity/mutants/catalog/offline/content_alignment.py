@@ -46,7 +46,7 @@ def _protect_voiced_frames(original: Original, blended: Array, unblended: Array,
     return np.asarray(original(blended, unblended, np.where(hz > 0, 0.5, 200).astype(np.float32), amount))
 
 
-def _change_protection(
+def change_protection(
     amount: Callable[[float], float] | None = None, change: Callable[[Array], Array] | None = None
 ) -> Patch:
     """Change the amount of protection, or the protected features."""
@@ -186,7 +186,7 @@ FAULTS = [
         "protect-half-amount",
         "content.protected",
         "the amount in half precision",
-        _change_protection(lambda amount: float(np.float16(amount))),
+        change_protection(lambda amount: float(np.float16(amount))),
         needs=(Need.PROTECTED, Need.PROTECT_ABOVE_0),
         causes=("another protect",),
     ),
@@ -194,7 +194,7 @@ FAULTS = [
         "protect-12-bit",
         "content.protected",
         "the amount in 12 bits",
-        _change_protection(reduced_precision.slider(12)),
+        change_protection(reduced_precision.slider(12)),
         needs=(Need.PROTECTED, Need.PROTECT_ABOVE_0),
         causes=("another protect",),
     ),
@@ -202,7 +202,7 @@ FAULTS = [
         "protect-fp24",
         "content.protected",
         "24-bit floats",
-        _change_protection(change=reduced_precision.fp24),
+        change_protection(change=reduced_precision.fp24),
         needs=(Need.PROTECTED, Need.PROTECT_ABOVE_0),
         causes=("fewer bits",),
     ),
@@ -210,7 +210,7 @@ FAULTS = [
         "protect-fixed-16",
         "content.protected",
         "16.16 fixed point",
-        _change_protection(change=reduced_precision.fixed(16)),
+        change_protection(change=reduced_precision.fixed(16)),
         needs=(Need.PROTECTED, Need.PROTECT_ABOVE_0),
         causes=("fixed point",),
     ),

@@ -1,6 +1,6 @@
 """Faults of HuBERT and of what is given to it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -37,8 +37,14 @@ def _drop_first_positional_frame(original: Original, self: Embedding, features: 
     return self.final_norm(features + self.place(features)[1:])
 
 
-def _gelu_by_tanh(original: Original, self: Dense, x: torch.Tensor, gelu: bool = False) -> Any:
-    return F.gelu(original(self, x), approximate="tanh") if gelu else original(self, x)
+def in_place_of_gelu(activation: Callable[[torch.Tensor], torch.Tensor]) -> Patch:
+    """Another function in place of every GELU."""
+
+    def forward(original: Original, self: Dense, x: torch.Tensor, gelu: bool = False) -> torch.Tensor:
+        product: torch.Tensor = original(self, x)
+        return activation(product) if gelu else product
+
+    return around(Dense, "forward", forward)
 
 
 def _scale_queries(by: float) -> Patch:
@@ -123,7 +129,7 @@ FAULTS = [
         "hubert-gelu-tanh",
         "hubert.features",
         "the tanh form of GELU",
-        around(Dense, "forward", _gelu_by_tanh),
+        in_place_of_gelu(lambda x: F.gelu(x, approximate="tanh")),
         causes=("another GELU",),
     ),
     Fault(

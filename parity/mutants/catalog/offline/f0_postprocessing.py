@@ -50,7 +50,7 @@ def _fill_over_seconds(filled: Array, f0: Array, voiced: Array) -> Array:
     return np.where(f0 > 0, f0, np.interp(time, time[voiced], f0[voiced]))
 
 
-def _change_hz(change: Callable[[Array], Array]) -> Patch:
+def change_hz(change: Callable[[Array], Array]) -> Patch:
     """Change f0.hz alone, after the coarse bins are made."""
 
     def finish(original: Original, raw: Array, frames: int, config: Config) -> Finished:
@@ -214,7 +214,7 @@ FAULTS = [
         "hz-rounded",
         "f0.hz",
         "rounded to 0.1 Hz, as dio's helper does",
-        _change_hz(lambda hz: np.round(hz, 1)),
+        change_hz(lambda hz: np.round(hz, 1)),
         needs=(Need.VOICED,),
         causes=("rounded pitch",),
     ),
@@ -222,7 +222,7 @@ FAULTS = [
         "hz-whole",
         "f0.hz",
         "rounded to whole hertz",
-        _change_hz(lambda hz: np.rint(hz)),
+        change_hz(lambda hz: np.rint(hz)),
         needs=(Need.VOICED,),
         causes=("whole hertz",),
     ),
@@ -230,7 +230,7 @@ FAULTS = [
         "hz-late",
         "f0.hz",
         "one frame late",
-        _change_hz(lambda hz: np.concatenate([hz[:, :1], hz[:, :-1]], 1)),
+        change_hz(lambda hz: np.concatenate([hz[:, :1], hz[:, :-1]], 1)),
         needs=(Need.VOICED,),
         causes=("shift by 1 frame",),
     ),
@@ -238,7 +238,7 @@ FAULTS = [
         "hz-2-decimals",
         "f0.hz",
         "rounded to 0.01 Hz",
-        _change_hz(reduced_precision.text(2)),
+        change_hz(reduced_precision.text(2)),
         needs=(Need.VOICED,),
         causes=("rounded pitch", "rounded decimals"),
     ),
@@ -246,7 +246,7 @@ FAULTS = [
         "hz-3-decimals",
         "f0.hz",
         "rounded to 0.001 Hz",
-        _change_hz(reduced_precision.text(3)),
+        change_hz(reduced_precision.text(3)),
         needs=(Need.VOICED,),
         causes=("rounded pitch", "rounded decimals"),
     ),
@@ -254,14 +254,14 @@ FAULTS = [
         "hz-notes",
         "f0.hz",
         "by way of note numbers with four decimals",
-        _change_hz(_round_to_notes),
+        change_hz(_round_to_notes),
         needs=(Need.VOICED,),
     ),
     Fault(
         "hz-half",
         "f0.hz",
         "half precision",
-        _change_hz(reduced_precision.half),
+        change_hz(reduced_precision.half),
         needs=(Need.VOICED,),
         causes=("half precision",),
     ),

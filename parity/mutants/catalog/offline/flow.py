@@ -55,7 +55,7 @@ def _enlarge_middle_frame(original: Original, self: Flow, *args: Tensor) -> Tens
     return z
 
 
-def _change_flow_input(
+def change_flow_input(
     z_p: Callable[[Tensor], Tensor] | None = None, g: Callable[[Tensor], Tensor] | None = None
 ) -> Patch:
     """Change the latent or the speaker's embedding."""
@@ -130,8 +130,8 @@ FAULTS = [
         around(Flow, "__call__", lambda f, self, z_p, g: f(self, z_p, torch.zeros_like(g))),
         causes=("missing speaker",),
     ),
-    Fault("flow-fp24", "flow", "its input in 24-bit floats", _change_flow_input(reduced_precision.fp24)),
-    Fault("flow-short-speaker", "flow", "the speaker in 12 bits", _change_flow_input(g=reduced_precision.in_12_bits)),
+    Fault("flow-fp24", "flow", "its input in 24-bit floats", change_flow_input(reduced_precision.fp24)),
+    Fault("flow-short-speaker", "flow", "the speaker in 12 bits", change_flow_input(g=reduced_precision.in_12_bits)),
     Fault("flow-short-bias", "flow", "its last biases in 12 bits", in_voice(_last_biases_in_12_bits)),
     Fault(
         "flow-half-gates", "flow", "the gates' sum in half precision", after(Coupling, "gated", reduced_precision.half)

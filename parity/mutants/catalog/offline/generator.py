@@ -17,7 +17,7 @@ from rvc.nn.upsample import NoiseConv
 Tensor = torch.Tensor
 
 
-def _mean_over(count: float) -> Patch:
+def mean_over(count: float) -> Patch:
     """Divide the sum of a stage's three residual blocks by another number."""
     return around(Stage, "__call__", lambda original, self, *args: original(self, *args) * (3 / count))
 
@@ -134,7 +134,7 @@ FAULTS = [
         "gen-summed",
         "generator",
         "the blocks' mean is a thousandth too large",
-        _mean_over(3 / 1.001),
+        mean_over(3 / 1.001),
     ),
     Fault("gen-up-shifted", "generator", "the last upsampler pads one more", in_voice(_pad_last_upsampler)),
     Fault(

@@ -24,7 +24,7 @@ def _rms_with_offset(offset: float) -> Patch:
     return after(output, "rms", lambda x: np.sqrt(np.square(x) + np.float32(offset)))
 
 
-def _change_mix_rate(change: Callable[[float], float]) -> Patch:
+def change_mix_rate(change: Callable[[float], float]) -> Patch:
     return around(output, "mix_loudness", lambda original, x, high, rate, mix: original(x, high, rate, change(mix)))
 
 
@@ -136,7 +136,7 @@ FAULTS = [
         "mix-rate-16-bit",
         "rmsmixed",
         "the rate is rounded to 255ths",
-        _change_mix_rate(lambda r: round(r * 255) / 255),
+        change_mix_rate(lambda r: round(r * 255) / 255),
         needs=(Need.MIX_RATE_INSIDE, Need.OVER_TWO_SECONDS, Need.AUDIBLE),
         causes=("another mix rate",),
     ),

@@ -63,7 +63,7 @@ def _normalize_per_frame(raw: Array) -> Array:
     return np.asarray((raw / raw.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def _weights_with(raw: Callable[[Array], Array]) -> Patch:
+def weights_with(raw: Callable[[Array], Array]) -> Patch:
     """Weights proportional to `raw(distances)`, with a sum of 1 in each frame."""
     return around(
         retrieval, "weights", lambda original, distances, *rest: _normalize_per_frame(raw(distances.astype(np.float64)))
@@ -84,10 +84,17 @@ def _weights_from_distances(raw: Callable[[Array], Array], added_to_sum: float =
     return around(retrieval, "weights", weights)
 
 
-def _mean_of_half_vectors(original: Original, weights: Array, ids: Array, index: Index) -> Array:
-    """The weighted mean of vectors that are stored in float16."""
-    vectors = index.vectors(ids).astype(np.float16).astype(np.float32)
-    return np.asarray((vectors * weights[..., None]).sum(axis=1))
+def change_mean(
+    vectors: Callable[[Array], Array] | None = None, products: Callable[[Array], Array] | None = None
+) -> Patch:
+    """Change the vectors that the weighted mean is taken of, or their products with the weights."""
+
+    def mean(original: Original, weights: Array, ids: Array, index: Index) -> Array:
+        stored = index.vectors(ids)
+        weighted = (vectors(stored) if vectors else stored) * weights[..., None]
+        return np.asarray((products(weighted) if products else weighted).sum(axis=1))
+
+    return around(retrieval, "mean", mean)
 
 
 def _change_mean_weights(change: Callable[[Array], Array]) -> Patch:
@@ -211,7 +218,7 @@ FAULTS = [
         "weights-1/d",
         "retrieval.weights",
         "1/d instead of 1/d²",
-        _weights_with(lambda d: 1 / d),
+        weights_with(lambda d: 1 / d),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("1/d instead of 1/d²",),
     ),
@@ -219,7 +226,7 @@ FAULTS = [
         "weights-root",
         "retrieval.weights",
         "the root is taken first",
-        _weights_with(lambda d: 1 / np.sqrt(d)),
+        weights_with(lambda d: 1 / np.sqrt(d)),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("root before weighting",),
     ),
@@ -227,7 +234,7 @@ FAULTS = [
         "weights-k-7",
         "retrieval.weights",
         "only seven neighbors count",
-        _weights_with(_nearest_only(7)),
+        weights_with(_nearest_only(7)),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("fewer neighbours",),
     ),
@@ -235,7 +242,7 @@ FAULTS = [
         "weights-k-4",
         "retrieval.weights",
         "only four neighbors count",
-        _weights_with(_nearest_only(4)),
+        weights_with(_nearest_only(4)),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("fewer neighbours",),
     ),
@@ -243,7 +250,7 @@ FAULTS = [
         "weights-uniform",
         "retrieval.weights",
         "all weights are equal",
-        _weights_with(np.ones_like),
+        weights_with(np.ones_like),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("equal weights",),
     ),
@@ -251,7 +258,7 @@ FAULTS = [
         "weights-epsilon",
         "retrieval.weights",
         "0.1 is added to distances",
-        _weights_with(lambda d: 1 / (d + 0.1) ** 2),
+        weights_with(lambda d: 1 / (d + 0.1) ** 2),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
         causes=("epsilon",),
     ),
@@ -315,7 +322,7 @@ FAULTS = [
         "mean-half",
         "retrieval.mean",
         "the vectors are kept in half precision",
-        around(retrieval, "mean", _mean_of_half_vectors),
+        change_mean(reduced_precision.half),
         needs=(Need.INDEX, Need.EIGHT_NEIGHBORS),
     ),
     Fault(

@@ -40,9 +40,14 @@ def _sine_by_float32_sum(original: Original, f0: Tensor, rate: int, upp: int) ->
     return torch.from_numpy(np.sin(np.float32(2 * np.pi) * np.cumsum(steps, dtype=np.float32)) * np.float32(0.1))
 
 
-def _cosine(original: Original, f0: Tensor, rate: int, upp: int) -> Tensor:
-    phase = torch.cumsum((f0.double() / rate).repeat_interleave(upp), 0) % 1
-    return (torch.cos(2 * torch.pi * phase) * 0.1).float()
+def in_place_of_sine(wave: Callable[[Tensor], Tensor]) -> Patch:
+    """Another function of the phase, float64 in periods from 0 to 1, in place of the sine."""
+
+    def sine(original: Original, f0: Tensor, rate: int, upp: int) -> Tensor:
+        phase = torch.cumsum((f0.double() / rate).repeat_interleave(upp), 0) % 1
+        return (wave(phase) * source.AMPLITUDE).float()
+
+    return around(source, "sine_a", sine)
 
 
 def _treat_all_as_voiced(original: Original, self: Source, f0: Tensor, noise: Tensor, generation: str) -> Excitation:
@@ -107,7 +112,7 @@ FAULTS = [
         "source-cosine",
         "nsf",
         "cosine instead of sine",
-        around(source, "sine_a", _cosine),
+        in_place_of_sine(lambda phase: torch.cos(2 * torch.pi * phase)),
         needs=(Need.GENERATION_A, Need.VOICED),
         causes=("cosine",),
     ),

@@ -24,7 +24,7 @@ def _exchange_gamma_and_beta(voice: Synthesizer) -> Iterator[Change]:
         yield block, "norm_2", block.norm_2[::-1]
 
 
-def _change_attention(name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Changes:
+def change_attention(name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Changes:
     """Change one tensor of every attention."""
 
     def changes(voice: Synthesizer) -> Iterator[Change]:
@@ -134,28 +134,26 @@ FAULTS = [
         "enc-rel-reversed",
         "enc_p",
         "emb_rel_k is reversed",
-        in_voice(_change_attention("relative_k", lambda x: x.flip(0))),
+        in_voice(change_attention("relative_k", lambda x: x.flip(0))),
     ),
-    Fault(
-        "enc-rel-missing", "enc_p", "no relative values", in_voice(_change_attention("relative_v", torch.zeros_like))
-    ),
+    Fault("enc-rel-missing", "enc_p", "no relative values", in_voice(change_attention("relative_v", torch.zeros_like))),
     Fault(
         "enc-rel-shifted",
         "enc_p",
         "relative positions are one off",
-        in_voice(_change_attention("relative_k", lambda x: x.roll(1, 0))),
+        in_voice(change_attention("relative_k", lambda x: x.roll(1, 0))),
     ),
     Fault(
         "enc-rel-scaled",
         "enc_p",
         "the relative term uses the unscaled query",
-        in_voice(_change_attention("relative_k", lambda x: x * 96**0.5)),
+        in_voice(change_attention("relative_k", lambda x: x * 96**0.5)),
     ),
     Fault(
         "enc-rel-last",
         "enc_p",
         "the last relative position has no value",
-        in_voice(_change_attention("relative_v", lambda x: torch.cat([x[:-1], torch.zeros_like(x[:1])]))),
+        in_voice(change_attention("relative_v", lambda x: torch.cat([x[:-1], torch.zeros_like(x[:1])]))),
     ),
     Fault("enc-heads", "enc_p", "heads are interleaved", around(Attention, "__call__", _interleave_heads)),
     Fault(

@@ -14,19 +14,21 @@ from torch.nn import functional as F
 from parity.goldens.arrays import Array
 from parity.mutants import reduced_precision
 from parity.mutants.catalog.behavior.hooks import INDEXED
+from parity.mutants.catalog.offline.content_alignment import change_protection
+from parity.mutants.catalog.offline.content_encoder import in_place_of_gelu
+from parity.mutants.catalog.offline.generator import mean_over
+from parity.mutants.catalog.offline.output import change_mix_rate
+from parity.mutants.catalog.offline.retrieval import weights_with
+from parity.mutants.catalog.offline.source import in_place_of_sine
+from parity.mutants.catalog.ports.content_and_pitch import weigh
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
 from parity.mutants.patches import Original, Patch, after, around, namespace, put
-from rvc.audio import output
-from rvc.content import alignment
 from rvc.f0 import postprocessing
 from rvc.f0.methods import rmvpe
 from rvc.nn import encoder, flow, generator, hubert, source
 from rvc.nn import synthesizer as network
-from rvc.nn.generator import Stage
-from rvc.nn.kernels.dense import Dense
 from rvc.nn.synthesizer import Synthesizer
-from rvc.retrieval import search
 
 Tensor = torch.Tensor
 TENTH_IN_HALF = float(np.float16(0.1))  # 0.0999756
@@ -85,15 +87,10 @@ def reciprocal_of_12_bits(values: Array) -> Array:
     return np.asarray(np.ldexp(np.rint(np.ldexp(np.frexp(1 / values)[0], 12)), np.frexp(1 / values)[1] - 12))
 
 
-def _weights_by(raw: Callable[[Array], Array], total: Callable[[Array], Array] | None = None) -> Patch:
-    """Weights proportional to `raw(distances)`, divided by `total` of their sum."""
-
-    def weights(original: Original, distances: Array, *rest: Any) -> Array:
-        unscaled = raw(distances.astype(np.float64))
-        sums = unscaled.sum(axis=1, keepdims=True)
-        return np.asarray(unscaled / (total(sums) if total else sums), np.float32)
-
-    return around(search, "weights", weights)
+def _over_half_sum(distances: Array) -> Array:
+    """Inverse squares over their sum, which is kept in half precision."""
+    squares = 1 / (distances / distances.min()) ** 2
+    return np.asarray(squares / reduced_precision.half(squares.sum(axis=1, keepdims=True)))
 
 
 def _attention_of_hubert(softmax: Callable[..., Tensor]) -> Patch:
@@ -107,41 +104,22 @@ def _attention_of_hubert(softmax: Callable[..., Tensor]) -> Patch:
     return around(hubert, "attend", attend)
 
 
-def _gelu_of_hubert(original: Original, self: Dense, x: Tensor, gelu: bool = False) -> Tensor:
-    product: Tensor = original(self, x)
-    return gelu_from_table(product) if gelu else product
-
-
 def _prior_by_power(original: Original, self: Synthesizer, m: Tensor, logs: Tensor, noise: Tensor) -> Tensor:
     return m + exp_by_power(16)(logs) * noise * network.TEMPERATURE
 
 
-def _sine_from_table(original: Original, f0: Tensor, rate: int, upp: int) -> Tensor:
-    """The nearest two of 64 values of the sine, interpolated."""
-    phase = torch.cumsum((f0.double() / rate).repeat_interleave(upp), 0) % 1 * ENTRIES
-    low = phase.floor()
+def sine_from_table(phase: Tensor) -> Tensor:
+    """The sine of a phase in periods, interpolated between 64 values."""
+    place = phase * ENTRIES
+    low = place.floor()
     left, right = (torch.sin(2 * torch.pi * at / ENTRIES) for at in (low, low + 1))
-    return ((left + (right - left) * (phase - low)) * source.AMPLITUDE).float()
-
-
-def _sine_with_pi(value: float) -> Patch:
-    """The sine with another π."""
-
-    def sine(original: Original, f0: Tensor, rate: int, upp: int) -> Tensor:
-        phase = torch.cumsum((f0.double() / rate).repeat_interleave(upp), 0) % 1
-        return (torch.sin(2 * value * phase) * source.AMPLITUDE).float()
-
-    return around(source, "sine_a", sine)
+    return left + (right - left) * (place - low)
 
 
 def _magnitude_with_epsilon(original: Original, framed: Tensor, bank: Tensor, *rest: Any) -> Tensor:
     """1e-6 is added below the root of the magnitude, as in the spectrograms of VITS."""
     mel: Tensor = original(framed, bank, 1e-6)
     return mel
-
-
-def _mix_at(change: Callable[[float], float]) -> Patch:
-    return around(output, "mix_loudness", lambda f, x, high, rate, mix: f(x, high, rate, change(mix)))
 
 
 NEURAL = (Need.RMVPE, Need.VOICED)
@@ -171,7 +149,7 @@ FAULTS = [
         "hubert-gelu-table",
         "hubert.features",
         "GELU by a table in half precision",
-        around(Dense, "forward", _gelu_of_hubert),
+        in_place_of_gelu(gelu_from_table),
         causes=("another GELU",),
     ),
     Fault(
@@ -190,7 +168,7 @@ FAULTS = [
         "weights-1e-3",
         "retrieval.weights",
         "0.001 is added to distances",
-        _weights_by(lambda d: 1 / (d + 1e-3) ** 2),
+        weights_with(lambda d: 1 / (d + 1e-3) ** 2),
         needs=INDEXED,
         causes=("epsilon",),
     ),
@@ -198,21 +176,21 @@ FAULTS = [
         "weights-fast-reciprocal",
         "retrieval.weights",
         "reciprocals of 12 bits",
-        _weights_by(lambda d: reciprocal_of_12_bits(d) ** 2),
+        weights_with(lambda d: reciprocal_of_12_bits(d) ** 2),
         needs=INDEXED,
     ),
     Fault(
         "weights-total-half",
         "retrieval.weights",
         "their sum in half precision",
-        _weights_by(lambda d: 1 / (d / d.min()) ** 2, lambda sums: sums.astype(np.float16).astype(np.float64)),
+        weigh(_over_half_sum),
         needs=INDEXED,
     ),
     Fault(
         "protect-8-bit",
         "content.protected",
         "the amount in 8 bits",
-        around(alignment, "protect", lambda f, a, b, hz, amount: f(a, b, hz, reduced_precision.slider(8)(amount))),
+        change_protection(reduced_precision.slider(8)),
         needs=PROTECTED,
         causes=("another protect",),
     ),
@@ -247,10 +225,16 @@ FAULTS = [
         "source-sine-table",
         "nsf",
         "the sine by a table of 64 values",
-        around(source, "sine_a", _sine_from_table),
+        in_place_of_sine(sine_from_table),
         needs=RUNNING_SUM,
     ),
-    Fault("source-pi-3.14", "nsf", "3.14 for pi", _sine_with_pi(3.14), needs=RUNNING_SUM),
+    Fault(
+        "source-pi-3.14",
+        "nsf",
+        "3.14 for pi",
+        in_place_of_sine(lambda phase: torch.sin(2 * 3.14 * phase)),
+        needs=RUNNING_SUM,
+    ),
     Fault(
         "source-amplitude-half",
         "nsf",
@@ -270,13 +254,13 @@ FAULTS = [
         "gen-mean-0.3333",
         "generator",
         "0.3333 for a third",
-        after(Stage, "__call__", lambda total: total * (3 * 0.3333)),
+        mean_over(1 / 0.3333),
     ),
     Fault(
         "mix-rate-fine",
         "rmsmixed",
         "the rate a thousandth too large",
-        _mix_at(lambda mix: mix + 1e-3),
+        change_mix_rate(lambda mix: mix + 1e-3),
         needs=MIXED,
         causes=("another mix rate",),
     ),

@@ -43,7 +43,7 @@ def _fill_nearest(original: Original, f0: Array) -> Array:
     return np.asarray(f0[np.where(is_nearer, voiced[before], voiced[behind])])
 
 
-def _weigh(formula: Callable[[Array], Array]) -> Patch:
+def weigh(formula: Callable[[Array], Array]) -> Patch:
     """Weights by `formula(distances)`, in float64."""
 
     def weights(original: Original, distances: Array, *rest: Any) -> Array:
@@ -157,7 +157,7 @@ FAULTS = [
         "weights-cubed",
         "retrieval.weights",
         "inverse cubes of the distances",
-        _weigh(lambda d: _shares(1 / d**3)),
+        weigh(lambda d: _shares(1 / d**3)),
         needs=INDEXED,
         causes=("cubed",),
     ),
@@ -165,7 +165,7 @@ FAULTS = [
         "weights-not-normalized",
         "retrieval.weights",
         "weights do not sum to 1",
-        _weigh(lambda d: 1 / d**2),
+        weigh(lambda d: 1 / d**2),
         needs=INDEXED,
         causes=("not normalised",),
     ),
@@ -173,7 +173,7 @@ FAULTS = [
         "weights-softmax",
         "retrieval.weights",
         "a softmax of negative distances",
-        _weigh(_softmax),
+        weigh(_softmax),
         needs=INDEXED,
         causes=("softmax", "nearest only"),
     ),

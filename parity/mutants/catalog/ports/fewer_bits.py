@@ -3,7 +3,7 @@
 Each error is small: between the limit of its stage and a thousand times that.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,41 +12,22 @@ import torch
 from parity.goldens.arrays import Array
 from parity.mutants import reduced_precision
 from parity.mutants.catalog.behavior.hooks import INDEXED
+from parity.mutants.catalog.offline.f0_postprocessing import change_hz
+from parity.mutants.catalog.offline.flow import change_flow_input
+from parity.mutants.catalog.offline.retrieval import change_mean
+from parity.mutants.catalog.offline.text_encoder import change_attention
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
-from parity.mutants.patches import Change, Original, Patch, after, around, in_voice
+from parity.mutants.patches import Original, Patch, after, around, in_voice
 from rvc.audio import output, segments
 from rvc.content import alignment, features
-from rvc.f0 import postprocessing
 from rvc.f0.methods import rmvpe
 from rvc.nn.encoder import Attention, Block
-from rvc.nn.flow import Flow
 from rvc.nn.generator import Stage
 from rvc.nn.synthesizer import Synthesizer
 from rvc.retrieval import search
-from rvc.retrieval.search import Index
 
 Tensor = torch.Tensor
-
-
-def rounded_to(count: float) -> Callable[[Array], Array]:
-    """Round to `count` equal steps of the largest magnitude, as quantized vectors are stored."""
-
-    def change(values: Array) -> Array:
-        step = np.abs(values).max() / count
-        return np.asarray(np.rint(values / step) * step, values.dtype)
-
-    return change
-
-
-def _mean_by(vectors: Callable[[Array], Array], products: Callable[[Array], Array] | None = None) -> Patch:
-    """The mean of changed vectors, or of changed products with their weights."""
-
-    def mean(original: Original, weights: Array, ids: Array, index: Index) -> Array:
-        weighted = vectors(index.vectors(ids)) * weights[..., None]
-        return np.asarray((products(weighted) if products else weighted).sum(axis=1), np.float32)
-
-    return around(search, "mean", mean)
 
 
 def _blend_of(features: Callable[[Array], Array] | None = None, mean: Callable[[Array], Array] | None = None) -> Patch:
@@ -58,15 +39,6 @@ def _blend_of(features: Callable[[Array], Array] | None = None, mean: Callable[[
     )
 
 
-def _change_prior(change: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]) -> Patch:
-    """Change m, logs or the noise that the prior is computed from."""
-    return around(Synthesizer, "prior", lambda f, self, m, logs, noise: f(self, *change(m, logs, noise)))
-
-
-def _change_logmel(change: Callable[[Tensor], Tensor]) -> Patch:
-    return after(rmvpe, "log_mel", change)
-
-
 def _gain_in_half(original: Original, waveform: Array, *rest: Any) -> Array:
     """The gain of the loudness mix in half precision."""
     mixed: Array = original(waveform, *rest)
@@ -75,33 +47,11 @@ def _gain_in_half(original: Original, waveform: Array, *rest: Any) -> Array:
     return np.asarray(waveform * gain.astype(np.float32))
 
 
-def _relative_values_in_10_bits(voice: Synthesizer) -> Iterator[Change]:
-    """The relative values of attention in 10 bits after the binary point."""
-    for block in voice.encoder.blocks:
-        table = block.attention.relative_v
-        yield block.attention, "relative_v", reduced_precision.fixed(10)(table)
-
-
-def _change_upsampled(change: Callable[[Tensor], Tensor]) -> Patch:
-    """Change the input of every stage of the generator."""
-    return around(Stage, "__call__", lambda f, self, x, *rest: f(self, change(x), *rest))
-
-
 def _cents(hz: Array) -> Array:
     """F0 in whole cents above 10 Hz; unvoiced frames stay 0."""
     with np.errstate(all="ignore"):
         rounded = 10 * 2 ** (np.rint(1200 * np.log2(hz.astype(np.float64) / 10)) / 1200)
     return np.where(hz > 0, rounded, 0.0)
-
-
-def _change_hz(change: Callable[[Array], Array]) -> Patch:
-    """Change `f0.hz` alone."""
-
-    def finish(original: Original, *args: Any) -> Any:
-        filled, hz, coarse = original(*args)
-        return filled, change(hz).astype(hz.dtype), coarse
-
-    return around(postprocessing, "finish", finish)
 
 
 NEURAL = (Need.RMVPE, Need.VOICED)
@@ -124,21 +74,25 @@ FAULTS = [
         causes=("fixed point",),
     ),
     Fault(
-        "rmvpe-mel-half", "f0.raw", "log-mel in half precision", _change_logmel(reduced_precision.half), needs=NEURAL
+        "rmvpe-mel-half",
+        "f0.raw",
+        "log-mel in half precision",
+        after(rmvpe, "log_mel", reduced_precision.half),
+        needs=NEURAL,
     ),
     Fault(
         "rmvpe-mel-fixed-8",
         "f0.raw",
         "log-mel with 8 bits behind the binary point",
-        _change_logmel(reduced_precision.fixed(8)),
+        after(rmvpe, "log_mel", reduced_precision.fixed(8)),
         needs=NEURAL,
     ),
-    Fault("hz-cents", "f0.hz", "rounded to whole cents", _change_hz(_cents), needs=(Need.VOICED,)),
+    Fault("hz-cents", "f0.hz", "rounded to whole cents", change_hz(_cents), needs=(Need.VOICED,)),
     Fault(
         "hz-fp24",
         "f0.hz",
         "24-bit floats",
-        _change_hz(reduced_precision.fp24),
+        change_hz(reduced_precision.fp24),
         needs=(Need.VOICED,),
         causes=("fewer bits",),
     ),
@@ -153,17 +107,21 @@ FAULTS = [
         "mean-16-bit-vectors",
         "retrieval.mean",
         "vectors stored in 16 bits",
-        _mean_by(rounded_to(32767)),
+        change_mean(reduced_precision.in_integers(16)),
         needs=INDEXED,
     ),
     Fault(
-        "mean-12-bit-vectors", "retrieval.mean", "vectors stored in 12 bits", _mean_by(rounded_to(2047)), needs=INDEXED
+        "mean-12-bit-vectors",
+        "retrieval.mean",
+        "vectors stored in 12 bits",
+        change_mean(reduced_precision.in_integers(12)),
+        needs=INDEXED,
     ),
     Fault(
         "mean-products-fp24",
         "retrieval.mean",
         "products in 24-bit floats",
-        _mean_by(lambda vectors: vectors, reduced_precision.fp24),
+        change_mean(products=reduced_precision.fp24),
         needs=INDEXED,
     ),
     Fault(
@@ -194,7 +152,12 @@ FAULTS = [
         around(alignment, "protect", lambda f, a, b, *rest: f(a, reduced_precision.half(b), *rest)),
         needs=PROTECTED,
     ),
-    Fault("enc-values-10-bit", "enc_p", "the relative values in 10 bits", in_voice(_relative_values_in_10_bits)),
+    Fault(
+        "enc-values-10-bit",
+        "enc_p",
+        "the relative values in 10 bits",
+        in_voice(change_attention("relative_v", reduced_precision.fixed(10))),
+    ),
     Fault(
         "enc-half-blocks",
         "enc_p",
@@ -211,19 +174,19 @@ FAULTS = [
         "prior-logs-half",
         "z_p",
         "logs in half precision",
-        _change_prior(lambda m, logs, noise: (m, reduced_precision.half(logs), noise)),
+        around(Synthesizer, "prior", lambda f, self, m, logs, noise: f(self, m, reduced_precision.half(logs), noise)),
     ),
     Fault(
         "flow-latent-half",
         "flow",
         "its input in half precision",
-        around(Flow, "__call__", lambda f, self, z_p, g: f(self, reduced_precision.half(z_p), g)),
+        change_flow_input(reduced_precision.half),
     ),
     Fault(
         "gen-stages-half",
         "generator",
         "what enters each stage in half precision",
-        _change_upsampled(reduced_precision.half),
+        around(Stage, "__call__", lambda f, self, x, *rest: f(self, reduced_precision.half(x), *rest)),
     ),
     Fault(
         "mix-gain-half",

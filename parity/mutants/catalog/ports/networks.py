@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from parity.mutants.catalog.offline.content_encoder import in_place_of_gelu
+from parity.mutants.catalog.offline.source import in_place_of_sine
 from parity.mutants.fault import Fault
 from parity.mutants.needs import Need
 from parity.mutants.patches import Change, Original, after, around, in_hubert, in_voice
@@ -14,7 +16,6 @@ from rvc.nn.encoder import Attention, Block
 from rvc.nn.flow import Coupling
 from rvc.nn.generator import Stage
 from rvc.nn.hubert import Embedding, Hubert
-from rvc.nn.kernels.dense import Dense
 from rvc.nn.synthesizer import Synthesizer
 
 Tensor = torch.Tensor
@@ -24,11 +25,6 @@ def _attend_to_the_past(original: Original, q: Tensor, k: Tensor, v: Tensor, *re
     """Causal attention: q, k, v (frames, heads, width)."""
     query, key, value = (x.transpose(0, 1)[None] for x in (q, k, v))
     return F.scaled_dot_product_attention(query, key, value, is_causal=True)[0].transpose(0, 1).contiguous()
-
-
-def _relu_for_gelu(original: Original, self: Dense, x: Tensor, gelu: bool = False) -> Tensor:
-    product: Tensor = original(self, x)
-    return F.relu(product) if gelu else product
 
 
 def _without_value_bias(net: Hubert) -> Iterator[Change]:
@@ -108,12 +104,6 @@ class _WithoutSkip:
         return step
 
 
-def _start_phase(original: Original, f0: Tensor, rate: int, upp: int) -> Tensor:
-    """The phase begins at a random place, here 0.3 of a period."""
-    phase = torch.cumsum((f0.double() / rate).repeat_interleave(upp), 0) + 0.3
-    return (torch.sin(2 * torch.pi * (phase % 1)) * source.AMPLITUDE).float()
-
-
 def _louder_unvoiced_noise(original: Original, self: Any, f0: Tensor, noise: Tensor, *rest: Any) -> Any:
     """Unvoiced noise of 0.1 instead of a third of it."""
     frames = noise.view(-1, noise.numel() // f0.shape[1]) * torch.where(f0[0] > 0, 1.0, 3.0)[:, None]
@@ -133,7 +123,7 @@ FAULTS = [
         "hubert-relu",
         "hubert.features",
         "ReLU instead of GELU",
-        around(Dense, "forward", _relu_for_gelu),
+        in_place_of_gelu(F.relu),
         needs=(Need.AUDIBLE,),
         causes=("another activation",),
     ),
@@ -172,7 +162,7 @@ FAULTS = [
         "source-start-phase",
         "nsf",
         "the phase starts at 0.3 of a period",
-        around(source, "sine_a", _start_phase),
+        in_place_of_sine(lambda phase: torch.sin(2 * torch.pi * (phase + 0.3))),
         needs=(Need.GENERATION_A, Need.VOICED),
         causes=("another start phase",),
     ),

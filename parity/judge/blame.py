@@ -206,6 +206,12 @@ def _blame(judgment: Judgment, verdict: StageVerdict, continued: Case) -> None:
             f"{title} is the first to differ of what is provided; the error arises in it or before it, in "
             f"{_listed(between)}, which the candidate does not provide"
         )
+    elif not tested_alone and not inputs_failed and (edge := _not_replayed_behind(judgment, verdict, sources)):
+        verdict.blame = Blame.INHERITED
+        verdict.sentence = (
+            f"{title} follows {edge}, which differs within its margin; the stage could not be run again with the "
+            "golden's decision, so that no error of its own is known"
+        )
     elif not tested_alone:
         verdict.blame = Blame.INHERITED if inputs_failed else Blame.ORIGIN
         verdict.sentence = (
@@ -215,6 +221,14 @@ def _blame(judgment: Judgment, verdict: StageVerdict, continued: Case) -> None:
         )
     else:
         _blame_chain(judgment, verdict, inputs_failed, continued)
+
+
+def _not_replayed_behind(judgment: Judgment, verdict: StageVerdict, sources: set[str]) -> str | None:
+    """The explained decision that a stage reads, where it was not run again with the golden's; None without one."""
+    if (verdict.stage.name, verdict.prefix) in judgment.replayed:
+        return None
+    explained = [cell.tensor for cell in judgment.ledger.of(sources, Mode.CHAINED) if cell.state is CellState.EXPLAINED]
+    return explained[0] if explained else None
 
 
 def _wrong_alone(judgment: Judgment, names: list[str]) -> list[str]:

@@ -4,9 +4,7 @@ The first wrong stage of a conversion hides the faults of later stages, because 
 Therefore its outputs are replaced by the golden's, and the later stages are run again. The first one that is then wrong
 is the next origin. The share of an origin in the error is how much nearer to the golden the waveform becomes.
 
-A stage is run again by the candidate, where it answers `run_stage`, else by `rvc`. What `rvc` makes of the candidate's
-own inputs is compared with what the candidate made of them: where the two agree, the stage is right, and `rvc` takes
-its place; where they do not, the stage has an error of its own, which is added to what `rvc` makes.
+A stage is run again by the candidate, or by `rvc` in its place (parity/judge/replay.py).
 """
 
 import math
@@ -18,19 +16,16 @@ import numpy as np
 
 from parity import stages
 from parity.candidates import candidate
-from parity.candidates.candidate import NotOffered
-from parity.errors import ParityError
-from parity.goldens import time_axes
 from parity.goldens.arrays import Array, NamedArrays, Tensors
-from parity.judge import ledger, metrics
+from parity.judge import ledger, metrics, replay
 from parity.judge.blame import StageVerdict
-from parity.judge.decisions import margins, phase_wraps, voicing
+from parity.judge.decisions import margins, phase_wraps
 from parity.judge.judgment import Judgment
+from parity.judge.replay import Place, Replay
 from parity.judge.states import Blame, CellState, Mode
-from parity.stages import Scope, Stage, TensorKind
+from parity.stages import Scope, Stage
 
 MOST_REPAIRED = 4  # origins of one chain; each costs a run of the stages behind it
-Place = tuple[str, str]  # name of a stage, prefix
 
 
 @dataclass
@@ -115,10 +110,6 @@ def _from(repair: Repair) -> str:
     return "→ " if repair.before is None else f"{repair.before:.0f} → "
 
 
-class _Unavailable(Exception):
-    """A stage that neither the candidate nor `rvc` can run again."""
-
-
 @dataclass
 class _Chain:
     """A candidate's chain with some stages repaired."""
@@ -127,7 +118,10 @@ class _Chain:
     verdicts: dict[Place, StageVerdict]
     settled: set[Place]  # stages whose explained decisions are replaced by the golden's
     repaired: list[str] = field(default_factory=list)  # stages that are the golden's in every segment and block
-    own_errors: dict[Place, dict[str, Array]] = field(default_factory=dict)
+    replay: Replay = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.replay = Replay(self.judgment, self.judgment.chained.tensors)
 
     @property
     def made(self) -> Tensors:
@@ -147,7 +141,7 @@ class _Chain:
         its error may be within the wider limits of a chain, and make the other one wrong.
 
         Raises:
-            _Unavailable: A stage that has to be run again cannot be.
+            replay.Unavailable: A stage that has to be run again cannot be.
         """
         case = self.judgment.case
         tensors: Tensors = {}
@@ -184,9 +178,7 @@ class _Chain:
     def missing_inputs(self, place: Place, tensors: NamedArrays) -> list[str]:
         """The inputs of a stage that the golden has and a chain lacks; optional ones are not needed."""
         stage = stages.stage_named(place[0])
-        reads = stages.reads(stage, place[1], self.judgment.case) if stage else []
-        needed = [name for name in reads if not stages.is_input(name) and not stages.tensor(name).optional]
-        return [name for name in needed if name not in tensors]
+        return self.replay.missing_inputs(stage, place[1], tensors) if stage else []
 
     def _is_wrong(self, names: list[str], tensors: Tensors) -> bool:
         case = self.judgment.case
@@ -198,31 +190,13 @@ class _Chain:
         )
 
     def _follow(self, stage: Stage, place: Place, tensors: Tensors) -> Tensors:
-        """What a stage makes of the repaired chain, its own error included."""
-        fresh = self._compute(stage, place[1], tensors)
-        for name, error in self._own_error(stage, place).items():
-            if name in fresh and fresh[name].shape == error.shape:
-                fresh[name] = _with_error(name, fresh[name], error, self.made[name])
-        return fresh
-
-    def _compute(self, stage: Stage, prefix: str, tensors: NamedArrays) -> Tensors:
-        """The outputs of a stage on the inputs in `tensors`, by the candidate or else by `rvc`; {} where it fails."""
-        judgment, program = self.judgment, self.judgment.candidate
-        case = judgment.after_chain(tensors)
-        inputs = judgment.inputs(stage, prefix, tensors)
-        try:
-            if program is not None and program.offers(stage):
-                return dict(program.run_stage(case, stage, prefix, inputs))
-        except NotOffered:
-            pass
-        except (ParityError, KeyError):
-            return {}
-        if judgment.counterfactuals is None:
-            raise _Unavailable
-        made = judgment.counterfactuals.run_stage(case, stage, prefix, inputs)
-        if made is None:
-            raise _Unavailable
-        return dict(made)
+        """What a stage makes of the repaired chain, with its own error where the candidate's stage alone lacks it."""
+        verdict, program = self.verdicts.get(place), self.judgment.candidate
+        only_in_chain = verdict is not None and verdict.blame is Blame.ORIGIN and not verdict.failed_in(Mode.ISOLATED)
+        if program is not None and program.offers(stage) and not only_in_chain:
+            self.replay.own_errors.setdefault(place, {})
+            return self.replay.compute(stage, place[1], tensors)
+        return self.replay.with_own_error(stage, place[1], tensors)
 
     def only_follows(self, place: Place) -> bool:
         """Whether a stage is right alone and makes in the conversion what it makes alone, so that its error was read.
@@ -230,33 +204,7 @@ class _Chain:
         What it read in the repaired chain was within its limits, but not the golden's.
         """
         verdict = self.verdicts.get(place)
-        return verdict is not None and not verdict.failed_in(Mode.ISOLATED) and self.own_errors.get(place) == {}
-
-    def _own_error(self, stage: Stage, place: Place) -> dict[str, Array]:
-        """What the candidate's conversion made of its own inputs, less what the stage alone makes of them.
-
-        A difference for each float tensor; for decisions, where they differ. Nothing for a stage whose own error shows
-        when the candidate runs it alone.
-        """
-        if place not in self.own_errors:
-            self.own_errors[place] = self._measure_own_error(stage, place)
-        return self.own_errors[place]
-
-    def _measure_own_error(self, stage: Stage, place: Place) -> dict[str, Array]:
-        judgment, made, verdict = self.judgment, self.made, self.verdicts.get(place)
-        by_candidate = judgment.candidate is not None and judgment.candidate.offers(stage)
-        only_in_chain = verdict is not None and verdict.blame is Blame.ORIGIN and not verdict.failed_in(Mode.ISOLATED)
-        if by_candidate and not only_in_chain:
-            return {}
-        if self.missing_inputs(place, made):
-            return {}
-        alone = self._compute(stage, place[1], made)
-        return {
-            name: np.asarray(made[name] != value) if _is_decision(name) else made[name].astype(np.float64) - value
-            for name, value in alone.items()
-            if name in made and name in judgment.case and made[name].shape == value.shape
-            if not _agrees(judgment, name, alone, made)
-        }
+        return verdict is not None and not verdict.failed_in(Mode.ISOLATED) and self.replay.own_errors.get(place) == {}
 
 
 def continue_chain(judgment: Judgment, verdicts: list[StageVerdict]) -> Continuation | None:
@@ -299,7 +247,7 @@ def continue_chain(judgment: Judgment, verdicts: list[StageVerdict]) -> Continua
             before = after
         if wrong is not None:
             note = f"{wrong[0]} is wrong too; what lies behind it was not tried"
-    except _Unavailable:
+    except replay.Unavailable:
         first = chain.repaired[-1] if chain.repaired else "the first origin"
         note = f"whether more is wrong behind {first} could not be tried: the stages cannot be run alone"
     for place in blamed[: len(repairs)]:
@@ -326,57 +274,11 @@ def _holds(judgment: Judgment, name: str, case: NamedArrays, tensors: Tensors) -
         return True
     if any(cell.state is not CellState.DIFFERS for cell in failed):
         return False
-    if _is_decision(name):
+    if replay.is_decision(name):
         flips = margins.flips(name, case, tensors, True, golden.options)
         return all(flip["explained"] for flip in flips)
     other = phase_wraps.otherwise(golden, name)
-    return other is not None and _is_within(judgment, name, other[0], tensors[name])
-
-
-def _is_within(judgment: Judgment, name: str, one: Array, other: Array) -> bool:
-    """Whether two values of a tensor differ by no more than its limits in a chain."""
-    if metrics.form(name, one, other)[0] is not None:
-        return False
-    axis = time_axes.axis(name, judgment.case.document, judgment.case)
-    values = metrics.compare(name, one, other, axis).values
-    network = judgment.network_f0
-    return all(v <= judgment.limits.find(name, Mode.CHAINED, metric, network).limit for metric, v in values.items())
-
-
-def _agrees(judgment: Judgment, name: str, alone: Tensors, made: Tensors) -> bool:
-    """Whether the candidate's conversion made of its inputs what the stage alone makes of them."""
-    if _is_within(judgment, name, alone[name], made[name]):
-        return True
-    if _is_decision(name):
-        flips = margins.flips(name, {**judgment.case, **made, **alone}, made, False, judgment.case.options)
-        return all(flip["explained"] for flip in flips)
-    networks = judgment.counterfactuals
-    if name != "f0.raw" or networks is None or "padded" not in made:
-        return False
-    frames = voicing.changed(alone[name], made[name])
-    if not 0 < len(frames) <= max(1, voicing.FEW * made[name].size):
-        return False
-    settled = made[name].copy()
-    settled[frames] = alone[name][frames]
-    salience = networks.salience(made["padded"])
-    if salience is None or not _is_within(judgment, name, alone[name], settled):
-        return False
-    return all(flip["explained"] for flip in voicing.flips(alone[name], made[name], salience, salience))
-
-
-def _with_error(name: str, fresh: Array, error: Array, made: Array) -> Array:
-    """What a stage makes, with the error that the candidate's conversion made in it."""
-    if _is_decision(name):
-        return np.where(error, made, fresh)
-    value = fresh.astype(np.float64) + error
-    if fresh.dtype.kind == "i":
-        information = np.iinfo(fresh.dtype)
-        value = np.clip(np.rint(value), information.min, information.max)
-    return value.astype(fresh.dtype)
-
-
-def _is_decision(name: str) -> bool:
-    return stages.is_known(name) and stages.tensor(name).kind is TensorKind.DECISION
+    return other is not None and replay.is_within(judgment, name, other[0], tensors[name])
 
 
 def _is_equal(one: Array, other: Array | None) -> bool:

@@ -122,6 +122,8 @@ class Judgment:
         isolated: What the candidate made of the golden's own inputs.
         chained: What it made within a whole conversion.
         ledger: The cells.
+        replayed: Name and prefix of each stage whose chained cells are those of a run with the golden's decisions,
+            after an explained one.
     """
 
     case: Case
@@ -134,6 +136,7 @@ class Judgment:
     isolated: ModeRun = field(default_factory=ModeRun)
     chained: ModeRun = field(default_factory=ModeRun)
     ledger: Ledger = field(init=False)
+    replayed: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.case.name)

@@ -26,10 +26,11 @@ from parity.goldens import golden_set, store, trace_file
 from parity.goldens.arrays import Array, Tensors
 from parity.goldens.store import Case
 from parity.judge import candidate_runs, verdict
-from parity.judge.judgment import Judgment, ModeRun
+from parity.judge.judgment import Counterfactuals, Judgment, ModeRun
 from parity.judge.states import Blame, Tier
 from parity.judge.tiers import rating, tier_limits
 from parity.mutants import reduced_precision
+from parity.rvc_bridge.counterfactual import RvcCounterfactuals
 from parity.stages import TensorName
 
 CASES = ("v2-32k-pm-2026", "v1-32k-pm-2026")  # with an index and without one; half a second of input each
@@ -114,7 +115,12 @@ class Trial:
 
 
 def judge(
-    name: str, case: Case, required: Tier, runs: tuple[ModeRun, ModeRun], program: Candidate | None = None
+    name: str,
+    case: Case,
+    required: Tier,
+    runs: tuple[ModeRun, ModeRun],
+    program: Candidate | None = None,
+    networks: Counterfactuals | None = None,
 ) -> Trial:
     """Judge what a program made of a case, and the same with each fault.
 
@@ -124,15 +130,18 @@ def judge(
         required: the tier that it has to reach.
         runs: the program's tensors, of each stage alone and of the whole conversion.
         program: the program itself, where it can be run again on other inputs; else None.
+        networks: what runs the stages behind an explained decision again in the program's place; None without it.
     """
     limits = tier_limits.load(required)
-    judgment = Judgment(case, limits, candidate=program, isolated=runs[0], chained=runs[1])
+    judgment = Judgment(case, limits, candidate=program, counterfactuals=networks, isolated=runs[0], chained=runs[1])
     judged = verdict.judge_tensors(judgment)
     rating.rate(judgment, judged)
     missed = []
     for fault in FAULTS:
         isolated, chained = (planted(fault, run) for run in runs)
-        with_fault = verdict.judge_tensors(Judgment(case, limits, isolated=isolated, chained=chained))
+        with_fault = verdict.judge_tensors(
+            Judgment(case, limits, counterfactuals=networks, isolated=isolated, chained=chained)
+        )
         blamed = {row.stage.name for row in with_fault.stages if row.blame is Blame.ORIGIN}
         if blamed != {fault.stage}:
             missed.append(fault.name)
@@ -155,7 +164,7 @@ def try_traces(folder: Path, case: Case, required: Tier) -> Trial | None:
         return None
     alone = {name: case[name] for name in case} | dict(trace_file.read(traces / "isolated.safetensors"))
     runs = (ModeRun(alone), candidate_runs.whole_run(case, dict(trace_file.read(traces / "chained.safetensors"))))
-    return judge(f"originals in {required}", case, required, runs)
+    return judge(f"originals in {required}", case, required, runs, networks=RvcCounterfactuals(case))
 
 
 def programs() -> Iterator[tuple[str, Candidate, Tier]]:

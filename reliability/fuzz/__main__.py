@@ -5,7 +5,9 @@ Exit code 0: each input was used or refused in one sentence. 1: there are defect
 """
 
 import argparse
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import shutil
@@ -82,7 +84,10 @@ def _import_readers(guided: bool) -> None:
     if guided:
         import atheris  # optional
 
-        with atheris.instrument_imports(include=PROJECT, enable_loader_override=False):
+        with (
+            contextlib.redirect_stderr(io.StringIO()),  # a line for each module
+            atheris.instrument_imports(include=PROJECT, enable_loader_override=False),
+        ):
             import reliability.fuzz.targets
     else:
         import reliability.fuzz.targets  # noqa: F401

@@ -5,12 +5,11 @@ from dataclasses import replace
 
 from parity import stages
 from parity.candidates import candidate
-from parity.candidates.candidate import Candidate
-from parity.errors import ParityError
-from parity.goldens.arrays import NamedArrays, Tensors
+from parity.goldens.arrays import Tensors
 from parity.judge import ledger as cells
 from parity.judge.decisions import margins, voicing
 from parity.judge.judgment import Judgment
+from parity.judge.replay import Replay, Unavailable
 from parity.judge.states import CellState, Metric, Mode
 from parity.stages import TensorName
 
@@ -18,13 +17,13 @@ from parity.stages import TensorName
 def explain_flips(judgment: Judgment) -> None:
     """Mark every decision whose differing elements are all explained.
 
-    In a chain, the stages that follow an explained decision are run again with the golden's decision, and their cells
-    are those of that run.
+    In a chain, the stages that follow an explained decision are run again with the golden's decision, by the candidate
+    or by `rvc` in its place, and their cells are those of that run.
     """
-    chain: NamedArrays = judgment.chained.tensors
+    chain: Tensors = judgment.chained.tensors
     settled = _explain_pitch(judgment)
-    if settled and judgment.candidate is not None:
-        chain = _judge_followers(judgment, judgment.candidate, chain, settled)
+    if settled:
+        chain = _judge_followers(judgment, chain, settled)
     case, ledger = judgment.case, judgment.ledger
     settled = {}
     for cell in list(ledger.cells):
@@ -46,8 +45,8 @@ def explain_flips(judgment: Judgment) -> None:
             settled[cell.tensor] = case[cell.tensor]
         state = CellState.EXPLAINED if explained else cell.state
         ledger.put(replace(cell, flips=tuple(flips[: margins.MOST_LISTED]), state=state))
-    if settled and judgment.candidate is not None:
-        _judge_followers(judgment, judgment.candidate, chain, settled)
+    if settled:
+        _judge_followers(judgment, chain, settled)
 
 
 def _siblings(name: str) -> set[str]:
@@ -93,12 +92,15 @@ def _explain_pitch(judgment: Judgment) -> Tensors:
     return settled
 
 
-def _judge_followers(judgment: Judgment, program: Candidate, chain: NamedArrays, settled: Tensors) -> Tensors:
+def _judge_followers(judgment: Judgment, chain: Tensors, settled: Tensors) -> Tensors:
     """Run the stages that follow explained decisions again, and enter their cells.
+
+    A stage runs on the candidate's inputs and on those with the golden's decisions. What the candidate's conversion
+    made differs from the former by the stage's own error, which is added to the latter. Where a tensor between was not
+    provided, it is what the stage makes alone. The cells of a stage that nobody can run again stay as they are.
 
     Args:
         judgment: The judgment.
-        program: The candidate.
         chain: The tensors of its whole conversion.
         settled: The decisions to use in place of the chain's.
     Returns:
@@ -106,19 +108,26 @@ def _judge_followers(judgment: Judgment, program: Candidate, chain: NamedArrays,
     """
     case = judgment.case
     made: Tensors = {**chain, **settled}
+    replay = Replay(judgment, dict(chain), is_exact=True)
     changed = set(settled)
     for stage, prefix in candidate.steps(case):
-        if not changed & set(stages.reads(stage, prefix, made)) or not program.offers(stage):
+        if not changed & set(stages.reads(stage, prefix, made)):
+            continue
+        if replay.missing_inputs(stage, prefix, replay.made) or replay.missing_inputs(stage, prefix, made):
             continue
         try:
-            inputs = judgment.inputs(stage, prefix, made)
-            fresh = program.run_stage(judgment.after_chain(made), stage, prefix, inputs)
-        except ParityError:
+            fresh = replay.with_own_error(stage, prefix, made)
+            if any(name not in replay.made for name in fresh):
+                replay.made = replay.compute(stage, prefix, replay.made) | replay.made
+        except Unavailable:
             continue
+        judgment.replayed.add((stage.name, prefix))
         for name in (prefix + row.name for row in stage.makes):
             if name in fresh and name in case and name not in settled:
                 made[name] = fresh[name]
                 changed.add(name)
+                if name not in chain:
+                    continue
                 for cell in cells.judge_tensor(case, name, Mode.CHAINED, fresh[name], judgment.limits)[0]:
                     judgment.ledger.put(cell)
     return made

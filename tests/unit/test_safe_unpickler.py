@@ -191,6 +191,27 @@ def test_a_memo_larger_than_the_pickle_justifies_is_refused_before_its_memory_is
         assert file.tell() == 0  # literal: Python's file position
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02X\x00\xca\x9a\x3babc.",  # a text
+        b"\x80\x02T\x00\xca\x9a\x3babc.",  # bytes of protocol 1
+        b"\x80\x02\x8b\x00\xca\x9a\x3babc.",  # an integer
+        b"\x80\x04\x8e\x00\xca\x9a\x3b\x00\x00\x00\x00abc.",  # bytes
+        b"\x80\x04\x95\x00\xca\x9a\x3b\x00\x00\x00\x00abc.",  # a frame, which is read at once
+    ],
+)
+@pytest.mark.parametrize("is_file", [False, True])
+def test_an_object_longer_than_the_file_is_refused_before_its_memory_is_taken(tmp_path, content, is_file):
+    (tmp_path / "a").write_bytes(content)
+    with (tmp_path / "a").open("rb") if is_file else io.BytesIO(content) as file:
+        with pytest.raises(
+            BadCheckpoint, match="the file's pickle ends 4 bytes into an object of 1000000000; it is cut off"
+        ):
+            unpickle(file)
+        assert file.tell() == 0  # literal: Python's file position
+
+
 @pytest.mark.parametrize("protocol", range(6))
 def test_a_memo_of_many_objects_is_read(protocol):
     content = [(str(number), [number]) for number in range(40_000)]  # above 65536 numbered objects

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import torch
 
 from rvc.errors import BadCheckpoint
-from rvc.weights.torch_files.pickle_memo import refuse_large_memo
+from rvc.weights.torch_files.pickle_allocations import refuse_large_allocations
 from rvc.weights.torch_files.placeholders import NUMPY, Placeholder, encode
 from rvc.weights.torch_files.refused_names import is_executable
 from rvc.weights.torch_files.stored_tensor import STORAGES, StoredTensor, rebuild, rebuild_parameter
@@ -91,7 +91,7 @@ def unpickle(file: BinaryIO, kind: type[SafeUnpickler] = SafeUnpickler) -> tuple
     Raises:
         BadCheckpoint: the pickle is damaged or names what no weight file needs.
     """
-    refuse_large_memo(file)
+    refuse_large_allocations(file)
     unpickler = kind(file)
     try:
         return unpickler.load(), unpickler.widths

@@ -1,7 +1,8 @@
-"""Refuse a pickle whose memo would need more memory than its operations justify.
+"""Refuse a pickle for which Python's unpickler would allocate more memory than the file justifies.
 
 The memo of a pickle numbers the objects that it refers to again. Python's unpickler allocates a table of twice the
-largest number, so that a pickle of ten bytes with the number 2^32 makes it allocate 64 GiB.
+largest number, so that a pickle of ten bytes with the number 2^32 makes it allocate 64 GiB. It also allocates the
+length that a text or a bytes object states before it reads it, up to 4 GiB (or any number of bytes) of a short file.
 """
 
 from __future__ import annotations
@@ -28,15 +29,16 @@ _PREFIX = {  # bytes of the length before an argument
     pickletools.TAKEN_FROM_ARGUMENT4U: 4,
     pickletools.TAKEN_FROM_ARGUMENT8U: 8,
 }
-_STOP, _PUT, _LONG_BINPUT = pickle.STOP[0], pickle.PUT[0], pickle.LONG_BINPUT[0]
+_STOP, _PUT, _LONG_BINPUT, _FRAME = (code[0] for code in (pickle.STOP, pickle.PUT, pickle.LONG_BINPUT, pickle.FRAME))
 _TWO_LINES = (pickle.GLOBAL[0], pickle.INST[0])
 
 
-def refuse_large_memo(file: BinaryIO) -> None:
+def refuse_large_allocations(file: BinaryIO) -> None:
     """Check the pickle that begins at the position of an open file, which stays there.
 
     Raises:
-        BadCheckpoint: the pickle numbers an object far above the number of its operations.
+        BadCheckpoint: the pickle numbers an object far above the number of its operations, or states more bytes of an
+            object than the file has.
     """
     if isinstance(file, io.BytesIO):
         _check(file.getvalue(), file.tell())  # literal: Python's file position
@@ -62,6 +64,8 @@ def _check(data: bytes | mmap.mmap, place: int) -> None:
             if code == _LONG_BINPUT:
                 _refuse_above(int.from_bytes(data[place : place + 4], "little"), operations)
             place += length
+            if code == _FRAME:  # the unpickler reads the frame at once
+                _refuse_cut(int.from_bytes(data[place - length : place], "little"), end - place)
         elif length == _LINE:
             line = data.find(b"\n", place)
             if line < 0:
@@ -75,8 +79,10 @@ def _check(data: bytes | mmap.mmap, place: int) -> None:
                 line = data.find(b"\n", line + 1)
             place = line + 1 if line >= 0 else end
         elif length in _PREFIX:
-            size = _PREFIX[length]
-            place += size + int.from_bytes(data[place : place + size], "little")
+            prefix = _PREFIX[length]
+            stated = int.from_bytes(data[place : place + prefix], "little")
+            _refuse_cut(stated, end - place - prefix)
+            place += prefix + stated
         else:
             return
         operations += 1
@@ -87,3 +93,8 @@ def _refuse_above(number: int, operations: int) -> None:
         raise BadCheckpoint(
             f"the file's pickle numbers an object {number} after {operations} operations; it is damaged or hostile"
         )
+
+
+def _refuse_cut(stated: int, left: int) -> None:
+    if stated > max(left, 0):
+        raise BadCheckpoint(f"the file's pickle ends {max(left, 0)} bytes into an object of {stated}; it is cut off")

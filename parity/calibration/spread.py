@@ -7,7 +7,7 @@
 Every variant is compared with the committed golden. An entry holds the worst case of each variant; cases whose F0 comes
 from a network have entries of their own, and so have streams (`rt.`). Of decisions, the flips that their margin does
 not explain are counted. Tensors that depend on a flipped decision are left out, because their difference does not come
-from arithmetic.
+from arithmetic; of those that are computed frame by frame only the frames of other neighbors are.
 
 Of variants in a reduced precision the perceptual measures of the final waveform are kept too, by case: a scale for the
 sound of ports in that precision.
@@ -18,6 +18,8 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from parity import stages
 from parity.errors import ParityError, UsageError
@@ -31,15 +33,20 @@ from parity.waveforms import sound_file, tier_scale
 
 # Tensor without the number of its segment or block, mode, metric, whether F0 comes from a network.
 Key = tuple[str, str, str, bool]
+# Tensors whose frames depend on the neighbors of the same frame alone: (…, frames of 20 ms or of 10 ms, channels).
+_BY_FRAME = ("retrieval.weights", "retrieval.mean", "retrieval.blended", "content.upsampled", "content.protected")
 
 
-def measure(folder: Path, goldens: Path, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def measure(
+    folder: Path, goldens: Path, before: Mapping[str, Any] | None = None, *, adds: bool = False
+) -> dict[str, Any]:
     """Measure every variant.
 
     Args:
         folder: the traces, as above.
         goldens: the folder of goldens.
         before: an earlier document; its variants that `folder` lacks are kept.
+        adds: the variants of `folder` are measured on further cases; what `before` has of them is kept, too.
     Returns:
         the document of spread.json.
     Raises:
@@ -50,7 +57,7 @@ def measure(folder: Path, goldens: Path, before: Mapping[str, Any] | None = None
     kept = {
         (row["tensor"], row["mode"], row["metric"], row["network_f0"]): row for row in (before or {}).get("entries", [])
     }
-    fresh = {path.name for path in folder.iterdir() if path.is_dir()}
+    fresh = set() if adds else {path.name for path in folder.iterdir() if path.is_dir()}
     entries: dict[Key, dict[str, float]] = {
         key: {name: value for name, value in row["by_variant"].items() if name not in fresh}
         for key, row in kept.items()
@@ -65,7 +72,8 @@ def measure(folder: Path, goldens: Path, before: Mapping[str, Any] | None = None
     for variant in sorted(path for path in folder.iterdir() if path.is_dir()):
         about = variant / "about.json"
         environment = json.loads(about.read_text(encoding="utf-8"))["environment"] if about.is_file() else {}
-        variants.append({"name": variant.name, "environment": environment})
+        if all(row["name"] != variant.name for row in variants):
+            variants.append({"name": variant.name, "environment": environment})
         for path in sorted(variant.glob("*/*.safetensors")):
             case = store.open_case(goldens / path.parent.name)
             reduced = environment.get("dtype", "float32") not in limits.FULL_PRECISION
@@ -139,12 +147,15 @@ def values(case: Case, made: Mapping[str, Array], mode: str, reduced: bool = Fal
     for name in ledger.expected_tensors(case):
         if name not in made or stages.stage_of(name) is None:
             continue
-        if mode == "chained" and flipped & stages.upstream(name, case):
-            continue
+        followed = flipped & stages.upstream(name, case) if mode == "chained" else set()
         state, sentence = metrics.form(name, case[name], made[name])
         if state:
             raise ParityError(f"a variant that must not matter changes the form of {case.name}: {sentence}")
-        numbers = metrics.compare(name, case[name], made[name], time_axes.axis(name, case.document, case))
+        axis = time_axes.axis(name, case.document, case)
+        if followed:
+            yield from _of_other_frames(case, made, name, followed)
+            continue
+        numbers = metrics.compare(name, case[name], made[name], axis)
         if numbers.values.get(Metric.UNEQUAL):
             flips = margins.flips(name, case, {**case, **made}, mode == "chained", case.options)
             if not reduced or stages.tensor(name).name != "f0.coarse":
@@ -157,25 +168,50 @@ def values(case: Case, made: Mapping[str, Array], mode: str, reduced: bool = Fal
         if (other := phase_wraps.otherwise(case, name)) is not None and (
             mode == "isolated" or phase_wraps.same_pitch(case, made)
         ):
-            from_other = metrics.compare(name, other[0], made[name], time_axes.axis(name, case.document, case)).values
+            from_other = metrics.compare(name, other[0], made[name], axis).values
             measured = {metric: min(value, from_other[metric]) for metric, value in measured.items()}
         yield from ((name, metric, value) for metric, value in measured.items())
 
 
-def write(folder: Path, goldens: Path, out: Path, *, keep: bool = False) -> int:
+def _of_other_frames(
+    case: Case, made: Mapping[str, Array], name: str, flipped: set[str]
+) -> Iterator[tuple[str, str, float]]:
+    """The metrics of a tensor that is computed frame by frame, over the frames whose neighbors are the golden's.
+
+    Args:
+        case: the golden.
+        made: the variant's tensors.
+        name: the full name of the tensor.
+        flipped: the decisions that it depends on and that differ. Nothing is measured unless they are its neighbors.
+    """
+    parsed = stages.TensorName.parse(name)
+    ids = str(parsed.sibling("retrieval.ids"))
+    if parsed.local not in _BY_FRAME or flipped != {ids} or parsed.scope is stages.Scope.BLOCK:
+        return
+    kept = ~(case[ids] != made[ids]).any(axis=-1)
+    axis = case[name].ndim - 2  # (…, frames, channels)
+    count = case[name].shape[axis]
+    frames = np.flatnonzero(np.repeat(kept, 1 if count <= len(kept) else 2)[:count])
+    if len(frames):
+        golden, ours = (np.take(each[name], frames, axis=axis) for each in (case, made))
+        yield from ((name, metric, value) for metric, value in metrics.compare(name, golden, ours).values.items())
+
+
+def write(folder: Path, goldens: Path, out: Path, *, keep: bool = False, adds: bool = False) -> int:
     """Measure the variants and write the document by one rename.
 
     Args:
         folder: the variants' traces.
         goldens: the folder of goldens.
         out: the file to write.
-        keep: add to the measurements that `out` already holds.
+        keep: keep the variants of `out` that `folder` lacks.
+        adds: keep what `out` has of the variants in `folder`, too, which were measured on further cases.
     Returns:
         0.
     Raises:
         UsageError: there is nothing to measure.
     """
-    document = measure(folder, goldens, limits.read(out) if keep else None)
+    document = measure(folder, goldens, limits.read(out) if keep or adds else None, adds=adds)
     fresh = out.with_name(f".{out.name}.new")
     fresh.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     fresh.replace(out)

@@ -107,7 +107,9 @@ exit codes: 0 at most one false alarm in a thousand checks, 1 more, 2 nothing to
 
 def _add_spread_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="traces, written by python -m reference.spread")
-    parser.add_argument("--keep", action="store_true", help="add to the measurements of other machines in --out")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--keep", action="store_true", help="keep the variants in --out that FOLDER lacks")
+    group.add_argument("--add", action="store_true", help="add further cases to the variants in --out")
     add_goldens(parser)
     parser.add_argument(
         "--out", type=Path, default=limits.SPREAD, metavar="FILE", help="the file to write (default spread.json)"
@@ -117,7 +119,7 @@ def _add_spread_options(parser: argparse.ArgumentParser) -> None:
 def _spread(options: argparse.Namespace) -> int:
     from parity.calibration import spread  # slow to import; only this command needs it
 
-    return spread.write(options.folder, options.goldens, options.out, keep=options.keep)
+    return spread.write(options.folder, options.goldens, options.out, keep=options.keep, adds=options.add)
 
 
 SPREAD = Command(

@@ -330,7 +330,7 @@ def short(value: float | None) -> str:
     """A number with two significant digits: "1.3e-2", "1e-9", "3", "0"."""
     if value is None:
         return "none"
-    if value == int(value) and abs(value) < 1e4:
+    if abs(value) < 1e4 and value == int(value):
         return str(int(value))
     return f"{value:.2g}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
 

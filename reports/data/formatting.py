@@ -8,7 +8,7 @@ def number(value: float | None, digits: int = 3) -> str:
     """A number with `digits` significant digits, in exponent form when it is far from 1; "—" for None."""
     if value is None:
         return "—"
-    if isinstance(value, float) and value == int(value) and abs(value) < 1e6:
+    if isinstance(value, float) and abs(value) < 1e6 and value == int(value):
         return str(int(value))
     return f"{value:.{digits}g}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
 

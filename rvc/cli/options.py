@@ -7,6 +7,7 @@ profile's default.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
@@ -142,8 +143,10 @@ def add_output_options(parser: argparse._ActionsContainer) -> None:
 
 
 def integer(text: str) -> int:
-    """Parse a whole number, which may be written as 3.0.  Raises argparse.ArgumentTypeError for a fraction."""
+    """Parse a whole number, which may be written as 3.0.  Raises argparse.ArgumentTypeError for any other."""
     value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number")
     if value != int(value):
         raise argparse.ArgumentTypeError(f"{text} is no whole number; the originals cut it to one")
     return int(value)

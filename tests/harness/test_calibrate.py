@@ -57,6 +57,32 @@ def test_another_machine_is_added_to_what_was_measured(folders: tuple[Path, Path
     assert limits.Limits(after).find(WAVE, "chained", "relative_rms", False).limit == pytest.approx(2e-4, rel=0.01)
 
 
+def test_further_cases_are_added_to_a_variant(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    before = spread.measure(*folders)
+    variant(tmp_path / "more", "a", **louder(1.5e-5))
+    variant(tmp_path / "more", "b", **louder(1.1e-5))
+    after = spread.measure(tmp_path / "more", folders[1], before, adds=True)
+    assert [row["name"] for row in after["variants"]] == ["a", "b", "c"]
+    assert entry(after, WAVE)["by_variant"] == pytest.approx({"a": 1.5e-5, "b": 1.2e-5, "c": 2e-5}, rel=0.01)
+
+
+def test_behind_other_neighbors_the_frames_of_the_same_ones_are_measured(folders: tuple[Path, Path]) -> None:
+    made = tensors()
+    ids, blended, doubled = made["seg0.retrieval.ids"], made["seg0.retrieval.blended"], made["seg0.content.upsampled"]
+    ids[3] = ids[3][::-1]
+    blended *= np.float32(1 + 1e-3)
+    blended[0, 3] = 0  # follows from the other neighbors
+    doubled *= np.float32(1 + 2e-3)
+    doubled[0, 6:8] = 0
+    made["seg0.flow.z"] *= np.float32(2)  # computed from all frames
+    variant(folders[0], "neighbors", **made)
+    document = spread.measure(*folders)
+    assert entry(document, "retrieval.ids", "unequal")["by_variant"]["neighbors"] > 0
+    assert entry(document, "retrieval.blended")["by_variant"]["neighbors"] == pytest.approx(1e-3, rel=0.01)
+    assert entry(document, "content.upsampled")["by_variant"]["neighbors"] == pytest.approx(2e-3, rel=0.01)
+    assert "neighbors" not in entry(document, "flow.z")["by_variant"]
+
+
 def test_the_sound_of_a_reduced_precision_is_kept_by_case(folders: tuple[Path, Path]) -> None:
     pytest.importorskip("librosa")
     pytest.importorskip("mir_eval")

@@ -5,13 +5,17 @@ from dataclasses import replace
 
 from parity import stages
 from parity.candidates import candidate
-from parity.goldens.arrays import Tensors
+from parity.goldens.arrays import NamedArrays, Tensors
+from parity.goldens.store import Case
 from parity.judge import ledger as cells
 from parity.judge.decisions import margins, voicing
 from parity.judge.judgment import Judgment
 from parity.judge.replay import Replay, Unavailable
 from parity.judge.states import CellState, Metric, Mode
 from parity.stages import TensorName
+
+# Decision → tensors whose rows belong to what was chosen in the same row.
+_BELONGING = {"retrieval.ids": ("retrieval.distances",)}
 
 
 def explain_flips(judgment: Judgment) -> None:
@@ -42,11 +46,23 @@ def explain_flips(judgment: Judgment) -> None:
             and unexplained <= allowed
         )
         if explained and chained:
-            settled[cell.tensor] = case[cell.tensor]
+            settled |= _golden_decision(case, chain, cell.tensor)
         state = CellState.EXPLAINED if explained else cell.state
         ledger.put(replace(cell, flips=tuple(flips[: margins.MOST_LISTED]), state=state))
     if settled:
         _judge_followers(judgment, chain, settled)
+
+
+def _golden_decision(case: Case, chain: NamedArrays, name: str) -> Tensors:
+    """The golden's decision, with what belongs to it in the rows where the chain decided otherwise."""
+    settled: Tensors = {name: case[name]}
+    for local in _BELONGING.get(TensorName.parse(name).local, ()):
+        other = str(TensorName.parse(name).sibling(local))
+        if other in chain and other in case and chain[other].shape == case[other].shape:
+            rows = (chain[name] != case[name]).any(axis=-1)
+            settled[other] = chain[other].copy()
+            settled[other][rows] = case[other][rows]
+    return settled
 
 
 def _siblings(name: str) -> set[str]:

@@ -10,8 +10,9 @@ from parity.errors import UsageError
 from parity.goldens import store
 from parity.own_noise import power, sound_scale
 
-# Short, with unvoiced frames, and without F0, which have a scale; and a stream, whose noise alone is judged.
-CASES = ("v1-40k-rmvpe-rpy", "v1-32k-nof0-rpy", "rt-key-change-2026")
+# With a scale: short, with unvoiced frames; without F0; two voices with harmonics, whose F0 is measured. And a stream,
+# whose noise alone is judged.
+CASES = ("v1-40k-rmvpe-rpy", "v1-32k-nof0-rpy", "ear-turn-v2-2026", "ear-word-v1-2026", "rt-key-change-2026")
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,6 @@ import argparse
 import json
 from pathlib import Path
 
-from parity.candidates import candidate
 from parity.cli.command import Command, add_goldens
 from parity.errors import UsageError
 from parity.goldens import store
@@ -43,8 +42,7 @@ def _own_noise(options: argparse.Namespace) -> int:
     print(f"right noise: {len(blamed)} of {options.null} runs blamed")
     for seed, sentence in blamed:
         print(f"  seed {seed}: {sentence}")
-    held = {power.local_stage(stage.name) for stage, _ in candidate.steps(case)}
-    faults = [fault for fault in power.FAULTS if fault.stage in held]
+    faults = power.of_case(case)
     named = 0
     print(f"{'planted fault':58} {'named':6} finding")
     for number, fault in enumerate(faults):

@@ -32,6 +32,7 @@ class Fault:
         expected: the kinds of findings that name it.
         change: the noise that the faulty program uses, from a right draw.
         once: whether every call gets the noise of the first.
+        unvoiced: whether it changes unvoiced samples alone.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Fault:
     expected: tuple[str, ...]
     change: Draw
     once: bool = False
+    unvoiced: bool = False
 
 
 def _scaled(factor: float) -> Draw:
@@ -80,7 +82,7 @@ FAULTS = (
     Fault("noise of 50 frames a second, each repeated", "z_p", ("white",), _repeated),
     Fault("a seed that is set before each conversion", "z_p", ("fresh",), _scaled(1.0), once=True),
     Fault("exp(logs) is missing", "z_p", ("deviation",), _without_deviation),
-    Fault("0.1 in place of 0.1/3 in unvoiced frames", "nsf", ("scale",), _unvoiced(0.1)),
+    Fault("0.1 in place of 0.1/3 in unvoiced frames", "nsf", ("scale",), _unvoiced(0.1), unvoiced=True),
     Fault(
         "noise of torch.rand in place of torch.randn in the source",
         "nsf",
@@ -88,6 +90,15 @@ FAULTS = (
         lambda generator, drawn, case, prefix: generator.random(drawn.shape),
     ),
 )
+
+
+def of_case(case: Case) -> list[Fault]:
+    """The faults that change something in a golden: it has their stage, and unvoiced samples where they need them."""
+    held = [(local_stage(stage.name), prefix) for stage, prefix in candidate.steps(case)]
+    tracks = [noise_stages.voiced(case, prefix) for name, prefix in held if name == "nsf"]
+    has_unvoiced = any(track is not None and not track.all() for track in tracks)
+    names = {name for name, _ in held}
+    return [fault for fault in FAULTS if fault.stage in names and (has_unvoiced or not fault.unvoiced)]
 
 
 def local_stage(name: str) -> str:

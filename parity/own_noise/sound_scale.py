@@ -21,8 +21,8 @@ DATA = Path(__file__).parents[1] / "data" / "own_noise.json"
 FORMAT = "rvc-own-noise-scale/1"
 SURE = 6.0  # standard deviations of the mean of the candidate's runs
 LEAST = 0.03  # relative: the standard deviation that a measure is given at least, beside that of the runs
-# The least width of a share of frames: a share of which 12 runs of 60 frames show none is below ln(10⁶) / 720 in all but
-# one of a million cases.
+# The least width of a share of frames. Where 12 runs of 60 frames show none, the share is below ln(10⁶) / 720 with a
+# probability of all but one in a million.
 LEAST_SHARE = 0.02
 _FINAL = "waveform.final"
 

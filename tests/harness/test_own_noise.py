@@ -226,6 +226,14 @@ def test_the_scale_states_its_origin_and_holds_its_own_runs(name: str) -> None:
         assert low is not None and high is not None and low <= np.mean(values[:4]) <= high
 
 
+def test_a_fault_of_unvoiced_samples_is_planted_where_there_are_some() -> None:
+    sung, spoken = (store.open_case(store.GOLDENS / name) for name in ("ear-turn-v2-2026", NAME))
+    unplanted = [fault.name for fault in power.of_case(spoken) if fault not in power.of_case(sung)]
+    assert unplanted == ["0.1 in place of 0.1/3 in unvoiced frames"]
+    without_f0 = store.open_case(store.GOLDENS / "v1-32k-nof0-rpy")
+    assert {fault.stage for fault in power.of_case(without_f0)} == {"z_p"}
+
+
 @pytest.mark.parametrize("name", [NAME, "rt-key-change-2026"])
 def test_the_planted_faults_are_named_without_a_network(name: str) -> None:
     """The faults of the noise alone, of a file and of a stream; the command `own-noise` also converts the file."""

@@ -12,7 +12,7 @@ from parity import stages
 from parity.candidates.candidate import Tensors
 from parity.goldens import store
 from parity.judge import limits, verdict
-from parity.judge.decisions import f0_bins
+from parity.judge.decisions import explanation, f0_bins
 from parity.judge.diagnosis.registry import Guess
 from parity.judge.judgment import Absence, Judgment, ModeRun
 from parity.judge.states import CellState, Mode, NotTried
@@ -151,3 +151,17 @@ def test_a_tensor_between_that_is_not_provided_is_made_from_both_sides(case: sto
     assert not any(cell.failed for cell in result.ledger.cells)
     absent = [cell for cell in result.ledger.cells if cell.tensor == "seg0.enc_p.m" and cell.mode is Mode.CHAINED]
     assert absent and all(cell.state is CellState.NOT_PROVIDED for cell in absent)
+
+
+def test_the_distances_of_other_neighbors_are_replaced_with_them(case: store.Case) -> None:
+    """The weights of the golden's neighbors follow from its distances, and not from those of other neighbors."""
+    ids, distances = "seg0.retrieval.ids", "seg0.retrieval.distances"
+    made = {name: case[name].copy() for name in case}
+    made[ids][3, 7] = 5000
+    made[distances] *= np.float32(1.01)
+    settled = explanation.golden_decision(case, made, ids)
+    assert set(settled) == {ids, distances}
+    assert np.array_equal(settled[ids], case[ids])
+    assert np.array_equal(settled[distances][3], case[distances][3])
+    assert np.array_equal(np.delete(settled[distances], 3, 0), np.delete(made[distances], 3, 0))
+    assert set(explanation.golden_decision(case, made, "f0.coarse")) == {"f0.coarse"}

@@ -46,14 +46,14 @@ def explain_flips(judgment: Judgment) -> None:
             and unexplained <= allowed
         )
         if explained and chained:
-            settled |= _golden_decision(case, chain, cell.tensor)
+            settled |= golden_decision(case, chain, cell.tensor)
         state = CellState.EXPLAINED if explained else cell.state
         ledger.put(replace(cell, flips=tuple(flips[: margins.MOST_LISTED]), state=state))
     if settled:
         _judge_followers(judgment, chain, settled)
 
 
-def _golden_decision(case: Case, chain: NamedArrays, name: str) -> Tensors:
+def golden_decision(case: Case, chain: NamedArrays, name: str) -> Tensors:
     """The golden's decision, with what belongs to it in the rows where the chain decided otherwise."""
     settled: Tensors = {name: case[name]}
     for local in _BELONGING.get(TensorName.parse(name).local, ()):

@@ -14,6 +14,7 @@ from rvc.cli import batch_tasks, options
 from rvc.cli.progress import ConversionProgress
 from rvc.errors import BadInput, printable
 from rvc.pipeline import executors
+from rvc.weights.recognizers import Role, folder_kind, refuse_folder
 
 if TYPE_CHECKING:
     from rvc.config import Config
@@ -157,11 +158,11 @@ def make_plan(args: argparse.Namespace) -> Plan:
         return Plan([Job(args.inputs[0], args.out)], batch=False)
     if args.trace is not None or args.noise is not None:
         raise BadInput("a trace or a tape belongs to one conversion; convert one file with it, or leave it out")
+    sources = [source for path in args.inputs for source in (recordings_in(path) if path.is_dir() else [path])]
     if (args.out.exists() and not args.out.is_dir()) or args.out.suffix.lower() in FORMATS:
         raise BadInput(f"OUT {args.out} is a file, but several files are to be converted; give a folder")
     if not args.out.is_dir() and not args.out.parent.is_dir():
         raise BadInput(f"OUT's folder {args.out.parent} does not exist; make it first")
-    sources = [source for path in args.inputs for source in (recordings_in(path) if path.is_dir() else [path])]
     jobs = [Job(source, target) for source, target in zip(sources, names_for(sources, args.out), strict=True)]
     refuse_overwriting(sources, [job.target for job in jobs])
     args.out.mkdir(exist_ok=True)
@@ -176,6 +177,8 @@ def recordings_in(folder: Path) -> list[Path]:
     known |= {".m4a", ".aac", ".opus", ".oga", ".mp4", ".webm", ".wma", ".aif", ".mka"}  # read by PyAV or libsndfile
     recordings = sorted(path for path in visible(folder) if path.is_file() and path.suffix.lower() in known)
     if not recordings:
+        if folder_kind(folder) is not None:
+            refuse_folder(folder, Role.SOUND)
         raise BadInput(f"the folder {folder} holds no sound files; give a folder of .wav, .flac or other recordings")
     return recordings
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rvc.errors import BadInput, printable
-from rvc.weights.recognizers import by_content
+from rvc.weights.recognizers import Role, by_content, folder_kind, refuse_folder
 
 HIGHEST_HZ = 16000.0  # half the rate of the lowest voice (32 kHz), beyond which no sine can be made
 HIGHEST_BIN = 1100.0  # Hz, the upper end of the F0 bins (docs/spec/00 §0.2)
@@ -82,15 +82,22 @@ def _read_text(path: Path) -> str:
     """The text of a file, in UTF-8 or with a byte order mark.  Raises BadInput."""
     try:
         if path.exists() and not path.is_file():
+            if path.is_dir() and folder_kind(path) is not None:
+                refuse_folder(path, Role.F0_CURVE)
             raise BadInput(f"the F0 file {path} is no file; expected text lines of seconds,hertz")
+        other = by_content(path)
+        if other is not None:
+            raise BadInput(f"the F0 file {path.name} is {other.what}; expected text lines of seconds,hertz")
+        with path.open("rb") as file:
+            if file.read(1) in (b"P", b"\x80") or file.read(8)[7:] == b"{":  # a file of weights
+                from rvc.weights.other_files import refuse_other_file  # imports torch
+
+                refuse_other_file(path, Role.F0_CURVE)
         if path.stat().st_size > LARGEST:
             raise BadInput(f"the F0 file {path.name} has {path.stat().st_size} bytes; expected {LARGEST} at most")
-        other = by_content(path)
         data = path.read_bytes()
     except OSError as error:
         raise BadInput(f"the F0 file {path} cannot be read ({error.strerror}); check the path") from None
-    if other is not None:
-        raise BadInput(f"the F0 file {path.name} is {other.what}; expected text lines of seconds,hertz")
     encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
     try:
         return data.decode(encoding)

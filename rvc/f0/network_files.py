@@ -16,7 +16,7 @@ from rvc.f0.optional_packages import shipped_file
 from rvc.weights.mapped_file import MappedTensors
 from rvc.weights.numbers import refuse_nonfinite
 from rvc.weights.policy import RESIDENT, WeightPolicy
-from rvc.weights.recognizers import F0_ROLES, Role, refuse_other_tensors
+from rvc.weights.recognizers import F0_ROLES, Role, refuse_folder, refuse_other_tensors
 from rvc.weights.wrapper_names import unwrapped
 
 
@@ -63,6 +63,7 @@ def tensors(path: Path, device: str | torch.device, role: Role = Role.F0_WEIGHTS
     Raises:
         BadCheckpoint: the file is missing or damaged.
     """
+    refuse_folder(path, role)
     if not path.is_file():
         raise BadCheckpoint(f"there is no weight file {path}; check the path")
     weights = read_weights(path, role)

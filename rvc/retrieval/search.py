@@ -16,7 +16,7 @@ import numpy.typing as npt
 from rvc.errors import BadInput
 from rvc.retrieval import index_file, index_probe, index_reading
 from rvc.weights.other_files import refuse_other_file
-from rvc.weights.recognizers import Role
+from rvc.weights.recognizers import Role, refuse_folder
 
 NEIGHBORS = 8  # index vectors retrieved for each frame (docs/spec/04 §4.2)
 FRAMES_AT_ONCE = 256  # frames whose neighbors are in memory at the same time
@@ -183,6 +183,7 @@ def examine(path: Path) -> index_file.IndexFile:
     Raises:
         BadInput: the file is missing, not an index, damaged, or of a kind or metric that retrieval cannot use.
     """
+    refuse_folder(path, Role.INDEX)
     if not path.is_file():
         raise BadInput(f"there is no index {path}")
     refuse_other_file(path, Role.INDEX)

@@ -102,10 +102,7 @@ def read(path: str | Path) -> WeightFile:
         return _read_torch(path, FileFormat.TORCH_ZIP)
     if start[:1] == b"\x80":
         return _read_torch(path, FileFormat.TORCH_LEGACY)
-    what = "is neither a torch file nor a safetensors file"
-    if not start.strip(b"\0"):
-        what = "holds only zeros, as after a broken download" if start else "is empty"
-    raise BadCheckpoint(f"{path.name} {what}; expected what torch.save or safetensors writes, download it again")
+    raise BadCheckpoint(recognizers.unknown_weights(path.name, start))
 
 
 def refuse_no_file(path: Path) -> None:

@@ -8,6 +8,7 @@ add an entry to `RECOGNIZERS`; the first entry that matches decides.
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from collections.abc import Callable, Iterable
@@ -19,6 +20,7 @@ from rvc.errors import BadCheckpoint
 from rvc.weights import onnx_file
 from rvc.weights.wrapper_names import unwrapped, voice_prefixes
 
+EXPORTED, TRANSFORMERS = "voice.json", "config.json"  # what describes the folder of an exported voice, of a HuBERT
 HEAD = 512  # bytes at the start of a file that are compared; tar writes its mark at 257
 
 
@@ -34,6 +36,7 @@ class Role(StrEnum):
     INDEX = "a faiss index"
     NOISE = "a trace or a noise tape"
     SOUND = "a sound file"
+    F0_CURVE = "text lines of seconds,hertz"
     NONE = "nothing that this program reads"
 
 
@@ -300,6 +303,30 @@ def by_tensors(names: Iterable[str]) -> Recognizer | None:
     return None
 
 
+def folder_kind(path: Path) -> tuple[str, str] | None:
+    """What a folder holds and what to do with it; None for a folder that no option takes."""
+    if (path / EXPORTED).is_file():
+        return "an exported voice", "give it with --model"
+    if not (path / TRANSFORMERS).is_file():
+        return None
+    try:
+        family = json.loads((path / TRANSFORMERS).read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError):
+        return None
+    if family is None:  # another program's config.json
+        return None
+    if family == "hubert":
+        return "the folder of a HuBERT model", "it belongs to --hubert"
+    return f"the folder of a {str(family)[:40]} model", "give HuBERT-base or ContentVec with --hubert"
+
+
+def refuse_folder(path: Path, role: Role) -> None:
+    """Raise BadCheckpoint when a folder is given in the place of a file, with what the folder holds."""
+    if path.is_dir():
+        what, advice = folder_kind(path) or ("a folder", "give the file in it")
+        raise BadCheckpoint(f"{path} is {what}, expected {role.value}; {advice}")
+
+
 def refuse_other_content(path: Path, role: Role) -> None:
     """Raise BadCheckpoint when the first bytes of a file show that it is something else than `role`."""
     try:
@@ -321,6 +348,19 @@ def refuse_other_tensors(file: str, names: Iterable[str], role: Role) -> None:
         and not (role is Role.F0_WEIGHTS and recognizer.role in F0_ROLES)
     ):
         raise BadCheckpoint(refusal(file, recognizer, role))
+
+
+def unknown_weights(file: str, start: bytes) -> str:
+    """The message for a file that begins as no file of weights does.
+
+    Args:
+        file: the name of the file.
+        start: its first bytes.
+    """
+    what = "is neither a torch file nor a safetensors file"
+    if not start.strip(b"\0"):
+        what = "holds only zeros, as after a broken download" if start else "is empty"
+    return f"{file} {what}; expected what torch.save or safetensors writes, download it again"
 
 
 def refusal(file: str, recognizer: Recognizer, role: Role) -> str:

@@ -193,3 +193,40 @@ def test_the_right_file_is_accepted_in_its_place(right, written, place):
         words = [str(written[name]) if word == "FILE" else right.get(word, word) for word in PLACES[place]]
         with suppress(NetworkRan):
             assert main(words) == 0
+
+
+@pytest.mark.parametrize(
+    "place", ["convert IN", "convert --model", "convert --index", "convert --rmvpe", "convert --f0-file"]
+)
+@pytest.mark.usefixtures("no_network")
+def test_a_folder_in_another_ones_place_is_named(right, tmp_path, capsys, place):
+    """A folder of transformers is named by its config.json; another program's config.json names nothing."""
+    kinds = {
+        '{"model_type": "hubert"}': "is the folder of a HuBERT model, expected ",
+        '{"model_type": "wavlm"}': "is the folder of a wavlm model, expected ",
+        '{"train": {}}': "",
+    }
+    for text, sentence in kinds.items():
+        folder = tmp_path / "x"
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").write_text(text)
+        assert main([str(folder) if word == "FILE" else right.get(word, word) for word in PLACES[place]]) == 2
+        printed = capsys.readouterr().err
+        assert sentence in printed
+        assert ("the folder of a" in printed) == bool(sentence)
+
+
+@pytest.mark.parametrize("name", ["tiny voice", "index of 256", "recording"])
+@pytest.mark.usefixtures("no_network")
+def test_another_file_in_the_place_of_f0_is_named(right, written, capsys, name):
+    words = [str(written[name]) if word == "FILE" else right.get(word, word) for word in PLACES["convert --f0-file"]]
+    assert main(words) == 2
+    what = {"tiny voice": "an RVC voice", "index of 256": "a retrieval index", "recording": "a sound file"}[name]
+    assert f"is {what}, expected" in capsys.readouterr().err.replace("; expected", ", expected")
+
+
+@pytest.mark.parametrize("place", ["convert --model", "convert --hubert", "convert --rmvpe"])
+@pytest.mark.usefixtures("no_network")
+def test_a_text_in_the_place_of_weights_is_named_in_a_users_words(right, written, capsys, place):
+    assert main([str(written["text"]) if word == "FILE" else right.get(word, word) for word in PLACES[place]]) == 2
+    assert "x.txt is neither a torch file nor a safetensors file; expected what" in capsys.readouterr().err

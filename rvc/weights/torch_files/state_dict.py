@@ -8,6 +8,7 @@ from typing import Any
 
 from rvc.errors import BadCheckpoint
 from rvc.weights.mapped_file import MappedTensors, aligned, map_file
+from rvc.weights.recognizers import unknown_weights
 from rvc.weights.torch_files.archives import DAMAGE, read_legacy, read_zip
 from rvc.weights.torch_files.stored_tensor import StoredTensor, map_tensor
 
@@ -26,7 +27,10 @@ def read_tensors(path: Path, *, copies_unaligned: bool = True) -> MappedTensors:
     """
     try:
         data, mapping = map_file(path)
-        content, storages = read_zip(path) if zipfile.is_zipfile(path) else read_legacy(path)
+        is_zip = zipfile.is_zipfile(path)
+        if not is_zip and mapping[:1] != b"\x80":
+            raise BadCheckpoint(unknown_weights(path.name, mapping[:9]))
+        content, storages = read_zip(path) if is_zip else read_legacy(path)
         state = find_state(content)
         tensors = {name: map_tensor(value, data, storages, path.name) for name, value in state.items()}
     except BadCheckpoint as error:

@@ -227,8 +227,8 @@ def test_the_scale_states_its_origin_and_holds_its_own_runs(name: str) -> None:
 
 
 def test_a_fault_of_unvoiced_samples_is_planted_where_there_are_some() -> None:
-    sung, spoken = (store.open_case(store.GOLDENS / name) for name in ("ear-turn-v2-2026", NAME))
-    unplanted = [fault.name for fault in power.of_case(spoken) if fault not in power.of_case(sung)]
+    voiced, mixed = (store.open_case(store.GOLDENS / name) for name in ("ear-turn-v2-2026", NAME))
+    unplanted = [fault.name for fault in power.of_case(mixed) if fault not in power.of_case(voiced)]
     assert unplanted == ["0.1 in place of 0.1/3 in unvoiced frames"]
     without_f0 = store.open_case(store.GOLDENS / "v1-32k-nof0-rpy")
     assert {fault.stage for fault in power.of_case(without_f0)} == {"z_p"}

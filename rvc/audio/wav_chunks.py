@@ -37,7 +37,8 @@ def refuse_oversized(path: Path) -> None:
             (size,) = struct.unpack(f"{order}I", head[4:])
             place += 8
             if size > length - place:
-                name = "".join(character if character.isalnum() else "?" for character in head[:4].decode("latin-1"))
+                letters = head[:4].rstrip(b" ").decode("latin-1")  # "fmt " is filled up with a space
+                name = "".join(letter if letter.isalnum() else "?" for letter in letters)
                 raise BadInput(
                     f"{path} is damaged: its chunk {name} states {size} bytes, but {length - place} follow; "
                     "download or record it again"

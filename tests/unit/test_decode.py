@@ -291,6 +291,12 @@ def test_a_chunk_larger_than_the_file_is_refused_before_a_decoder_reserves_its_s
         ffmpeg.native_rate(path)
 
 
+def test_a_cut_header_names_its_chunk(tmp_path):
+    (tmp_path / "cut.wav").write_bytes(b"RIFF\x24\0\0\0WAVEfmt \x28\0\0\0" + bytes(24))
+    with pytest.raises(BadInput, match="damaged: its chunk fmt states 40 bytes, but 24 follow; download"):
+        ffmpeg.native_rate(tmp_path / "cut.wav")
+
+
 @pytest.mark.parametrize("after", [b"", b"LIST\xff\xff\xff\x7fINFO"])
 def test_chunks_that_end_within_the_file_and_what_is_cut_behind_the_samples_are_read(tmp_path, after):
     path = tmp_path / "a.wav"

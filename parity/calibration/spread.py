@@ -153,7 +153,7 @@ def values(case: Case, made: Mapping[str, Array], mode: str, reduced: bool = Fal
             raise ParityError(f"a variant that must not matter changes the form of {case.name}: {sentence}")
         axis = time_axes.axis(name, case.document, case)
         if followed:
-            yield from _of_other_frames(case, made, name, followed)
+            yield from _of_same_neighbors(case, made, name, followed)
             continue
         numbers = metrics.compare(name, case[name], made[name], axis)
         if numbers.values.get(Metric.UNEQUAL):
@@ -173,7 +173,7 @@ def values(case: Case, made: Mapping[str, Array], mode: str, reduced: bool = Fal
         yield from ((name, metric, value) for metric, value in measured.items())
 
 
-def _of_other_frames(
+def _of_same_neighbors(
     case: Case, made: Mapping[str, Array], name: str, flipped: set[str]
 ) -> Iterator[tuple[str, str, float]]:
     """The metrics of a tensor that is computed frame by frame, over the frames whose neighbors are the golden's.

@@ -1,8 +1,8 @@
 """A stage run again on other inputs than those of the candidate's conversion.
 
-The candidate runs it, where it answers `run_stage`, else `rvc` in its place. What `rvc` makes of the candidate's own
-inputs is compared with what the candidate made of them: where the two agree, the stage is right, and `rvc` takes its
-place; where they do not, the stage has an error of its own, which is added to what `rvc` makes.
+The candidate runs it, where it answers `run_stage`, else `rvc` in its place. What that makes of the inputs of the
+candidate's conversion is compared with what the conversion made of them. A difference is the stage's own error, and is
+added to what the stage makes of the other inputs.
 """
 
 from dataclasses import dataclass, field

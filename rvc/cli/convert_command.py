@@ -14,7 +14,7 @@ from rvc.cli import batch_tasks, options
 from rvc.cli.progress import ConversionProgress
 from rvc.errors import BadInput, printable
 from rvc.pipeline import executors
-from rvc.weights.recognizers import Role, folder_kind, refuse_folder
+from rvc.weights.recognizers import Role, refuse_known_folder
 
 if TYPE_CHECKING:
     from rvc.config import Config
@@ -177,8 +177,7 @@ def recordings_in(folder: Path) -> list[Path]:
     known |= {".m4a", ".aac", ".opus", ".oga", ".mp4", ".webm", ".wma", ".aif", ".mka"}  # read by PyAV or libsndfile
     recordings = sorted(path for path in visible(folder) if path.is_file() and path.suffix.lower() in known)
     if not recordings:
-        if folder_kind(folder) is not None:
-            refuse_folder(folder, Role.SOUND)
+        refuse_known_folder(folder, Role.SOUND)
         raise BadInput(f"the folder {folder} holds no sound files; give a folder of .wav, .flac or other recordings")
     return recordings
 

@@ -11,11 +11,12 @@ from typing import Any
 from rvc import profiles
 from rvc.errors import BadInput
 from rvc.voice_kinds import VERSIONS
+from rvc.weights.recognizers import EXPORTED
 
 FORMAT = "rvc-onnx-voice/1"
 SPECIFICATION = "1"  # version of docs/spec that the graphs compute
 OPSET, IR_VERSION = 17, 8  # versions of ONNX: opset 17 is the first with LayerNormalization, and IR 8 belongs to it
-DESCRIPTION = "voice.json"
+DESCRIPTION = EXPORTED
 CONTENT, SYNTHESIZER, RETRIEVAL = "content.onnx", "synthesizer.onnx", "retrieval.safetensors"
 PRECISIONS = ("float32", "float16")
 STREAM_INPUTS = {"skip_head": 0, "return_length": -1, "resized_length": -1}  # inputs of a stream and their defaults

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rvc.errors import BadInput, printable
-from rvc.weights.recognizers import Role, by_content, folder_kind, refuse_folder
+from rvc.weights.recognizers import Role, by_content, refuse_known_folder
 
 HIGHEST_HZ = 16000.0  # half the rate of the lowest voice (32 kHz), beyond which no sine can be made
 HIGHEST_BIN = 1100.0  # Hz, the upper end of the F0 bins (docs/spec/00 §0.2)
@@ -82,8 +82,7 @@ def _read_text(path: Path) -> str:
     """The text of a file, in UTF-8 or with a byte order mark.  Raises BadInput."""
     try:
         if path.exists() and not path.is_file():
-            if path.is_dir() and folder_kind(path) is not None:
-                refuse_folder(path, Role.F0_CURVE)
+            refuse_known_folder(path, Role.F0_CURVE)
             raise BadInput(f"the F0 file {path} is no file; expected text lines of seconds,hertz")
         other = by_content(path)
         if other is not None:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from rvc.errors import BadInput
-from rvc.weights.recognizers import Role, folder_kind, refuse_folder
+from rvc.weights.recognizers import Role, refuse_known_folder
 
 SUFFIXES = (".pth", ".safetensors", ".pt")
 
@@ -27,8 +27,7 @@ def find_voice(model: str | Path, folder: Path | None = None) -> tuple[Path, Pat
     if path.is_file():
         return path, None
     if path.is_dir():
-        if folder_kind(path) is not None:
-            refuse_folder(path, Role.VOICE)
+        refuse_known_folder(path, Role.VOICE)
         raise BadInput(f"{path} is a folder; --model takes a voice file in it")
     folder = folder or Path(os.environ.get("RVC_VOICES", "voices"))
     if path.parent != Path(".") or (path.suffix in SUFFIXES and not folder.is_dir()):

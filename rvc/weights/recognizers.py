@@ -320,11 +320,18 @@ def folder_kind(path: Path) -> tuple[str, str] | None:
     return f"the folder of a {str(family)[:40]} model", "give HuBERT-base or ContentVec with --hubert"
 
 
+def refuse_known_folder(path: Path, role: Role) -> None:
+    """Raise BadCheckpoint for a folder that another option takes."""
+    kind = folder_kind(path)
+    if kind is not None:
+        raise BadCheckpoint(f"{path} is {kind[0]}, expected {role.value}; {kind[1]}")
+
+
 def refuse_folder(path: Path, role: Role) -> None:
     """Raise BadCheckpoint when a folder is given in the place of a file, with what the folder holds."""
+    refuse_known_folder(path, role)
     if path.is_dir():
-        what, advice = folder_kind(path) or ("a folder", "give the file in it")
-        raise BadCheckpoint(f"{path} is {what}, expected {role.value}; {advice}")
+        raise BadCheckpoint(f"{path} is a folder, expected {role.value}; give the file in it")
 
 
 def refuse_other_content(path: Path, role: Role) -> None:

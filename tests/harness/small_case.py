@@ -1,7 +1,7 @@
 """A small case that needs no network: every tensor of the table for half a second, and a candidate that replays it."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from parity.candidates.candidate import Tensors
 from parity.goldens import random_stream, store
 from parity.goldens.store import Case
 from parity.judge import limits, verdict
+from parity.judge.diagnosis.registry import Guess
 from parity.judge.judgment import Judgment
+from parity.judge.states import NotTried
 
 RATE, UPP, SAMPLES, PAD = 40000, 400, 8000, 4000
 FRAMES20 = (SAMPLES + 2 * PAD - 80) // 320
@@ -175,3 +177,22 @@ def spread(values: dict[str, float], metric: str = "relative_rms") -> dict[str, 
             }
         ],
     }
+
+
+class RightStages:
+    """Counterfactuals of which only right stages are available."""
+
+    refused = True
+    not_tried: tuple[NotTried, ...] = ()
+
+    def __init__(self, run_stage: Callable[[Case, stages.Stage, str, Tensors], Tensors | None]) -> None:
+        self.run_stage = run_stage
+
+    def guesses(self, *_: Any) -> Iterator[Guess]:
+        return iter(())
+
+    def salience(self, *_: Any) -> None:
+        return None
+
+    def convert(self, case: Case) -> Tensors:
+        raise NotImplementedError

@@ -1,21 +1,19 @@
 """The chain continued with the golden's values names every origin, with its share of the waveform's error."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from small_case import Player, golden, tensors
+from small_case import Player, RightStages, golden, tensors
 
 from parity import stages
 from parity.candidates import candidate
 from parity.candidates.candidate import Candidate, NotOffered, Tensors
 from parity.goldens import closed_schema, store
 from parity.judge import continuation, limits, verdict
-from parity.judge.diagnosis.registry import Guess
 from parity.judge.judgment import Judgment
-from parity.judge.states import Blame, Mode, NotTried
+from parity.judge.states import Blame, Mode
 from parity.judge.verdict_schema import SCHEMA
 from parity.output import fault_summary
 from parity.runs import run as running
@@ -57,23 +55,7 @@ class Proportional(Player):
         return made
 
 
-class RightStages:
-    """Counterfactuals of which only the right stages are available."""
-
-    refused = True
-    not_tried: tuple[NotTried, ...] = ()
-
-    def guesses(self, *_: Any) -> Iterator[Guess]:
-        return iter(())
-
-    def salience(self, *_: Any) -> None:
-        return None
-
-    def convert(self, case: store.Case) -> Tensors:
-        raise NotImplementedError
-
-    def run_stage(self, case: store.Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors | None:
-        return Proportional({}).run_stage(case, stage, prefix, inputs)
+RIGHT = RightStages(Proportional({}).run_stage)
 
 
 def continued(case: store.Case, program: Candidate, networks: Any = None) -> verdict.CaseVerdict:
@@ -108,7 +90,7 @@ def test_without_single_stages_the_proven_stages_take_their_place(tmp_path: Path
     program = Proportional(TWO, lacks=EVERY)
     case = golden(tmp_path)
     assert origins(verdict.judge(Judgment(case, limits.Limits(), candidate=program))) == ["z_p"]
-    result = continued(case, program, RightStages())
+    result = continued(case, program, RIGHT)
     assert origins(result) == ["z_p", "generator"]
     generator = next(stage for stage in result.stages if stage.stage.name == "generator")
     assert generator.sentence == ("seg0.generator differs even with the golden's values in the place of what it reads")
@@ -117,7 +99,7 @@ def test_without_single_stages_the_proven_stages_take_their_place(tmp_path: Path
 
 
 def test_a_right_stage_behind_the_first_origin_is_not_accused(tmp_path: Path) -> None:
-    result = continued(golden(tmp_path), Proportional({"z_p": 1.5}, lacks=EVERY), RightStages())
+    result = continued(golden(tmp_path), Proportional({"z_p": 1.5}, lacks=EVERY), RIGHT)
     assert origins(result) == ["z_p"]
 
 
@@ -162,7 +144,7 @@ def test_a_chain_that_nobody_can_continue_is_stated_as_untried(tmp_path: Path) -
 def test_a_waveform_alone_shows_no_origin_to_repair(tmp_path: Path) -> None:
     case, final = golden(tmp_path), tensors()["waveform.final"]
     program = Player(tensors(), {"waveform.final": final // 2}, lacks=EVERY)
-    result = continued(case, program, RightStages())
+    result = continued(case, program, RIGHT)
     assert result.continuation is not None
     assert result.continuation.sentence == (
         "final was not repaired: the error may lie before it, in waveform.rmsmixed, which is not provided"

@@ -1,21 +1,18 @@
 """What follows an explained decision is judged with the golden's decision, by the candidate or by `rvc`."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from small_case import META, Player, tensors
+from small_case import META, Player, RightStages, tensors
 
 from parity import stages
 from parity.candidates.candidate import Tensors
 from parity.goldens import store
 from parity.judge import limits, verdict
 from parity.judge.decisions import explanation, f0_bins
-from parity.judge.diagnosis.registry import Guess
 from parity.judge.judgment import Absence, Judgment, ModeRun
-from parity.judge.states import CellState, Mode, NotTried
+from parity.judge.states import CellState, Mode
 
 LOW, HIGH = f0_bins.MEL_LOW, f0_bins.MEL_HIGH
 EDGE = 700 * (np.exp((LOW + (60.5 - 1) * (HIGH - LOW) / 254) / 1127) - 1)  # Hz, between the bins 60 and 61
@@ -35,25 +32,6 @@ class Encoder(Player):
 
     def run_stage(self, case: store.Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors:
         super().run_stage(case, stage, prefix, inputs)  # refuses what it does not offer
-        return encoded(case, stage, prefix, inputs)
-
-
-class Networks:
-    """Counterfactuals of which only the right stages are available."""
-
-    refused = True
-    not_tried: tuple[NotTried, ...] = ()
-
-    def guesses(self, *_: Any) -> Iterator[Guess]:
-        return iter(())
-
-    def salience(self, *_: Any) -> None:
-        return None
-
-    def convert(self, case: store.Case) -> Tensors:
-        raise NotImplementedError
-
-    def run_stage(self, case: store.Case, stage: stages.Stage, prefix: str, inputs: Tensors) -> Tensors | None:
         return encoded(case, stage, prefix, inputs)
 
 
@@ -80,7 +58,7 @@ def blames(result: verdict.CaseVerdict) -> dict[str, str]:
     return {stage.stage.name: stage.blame.value for stage in result.stages if stage.blame.value != "clean"}
 
 
-def judge_dump(case: store.Case, made: Tensors, networks: Networks | None) -> verdict.CaseVerdict:
+def judge_dump(case: store.Case, made: Tensors, networks: RightStages | None) -> verdict.CaseVerdict:
     isolated = ModeRun(absence=Absence(CellState.NOT_TESTED, "not tested: a dump"))
     return verdict.judge_tensors(
         Judgment(
@@ -114,18 +92,18 @@ def test_an_error_of_the_conversion_behind_an_explained_decision_is_not_hidden(c
 @pytest.mark.parametrize("lacks", [(), ("enc_p",)])
 def test_networks_run_what_a_candidate_does_not_offer_alone(case: store.Case, lacks: tuple[str, ...]) -> None:
     program = Encoder({name: case[name] for name in case}, with_other_bin(case), lacks=lacks)
-    result = verdict.judge(Judgment(case, limits.Limits(), candidate=program, counterfactuals=Networks()))
+    result = verdict.judge(Judgment(case, limits.Limits(), candidate=program, counterfactuals=RightStages(encoded)))
     assert not any(cell.failed for cell in result.ledger.cells)
 
 
 def test_networks_run_what_follows_in_a_dump(case: store.Case) -> None:
-    result = judge_dump(case, with_other_bin(case), Networks())
+    result = judge_dump(case, with_other_bin(case), RightStages(encoded))
     assert result.state == "pass"
     assert blames(result) == {"f0.coarse": "knife-edge"}
 
 
 def test_a_dumps_own_error_behind_an_explained_decision_is_an_origin(case: store.Case) -> None:
-    result = judge_dump(case, with_other_bin(case, encoder_error=1.2), Networks())
+    result = judge_dump(case, with_other_bin(case, encoder_error=1.2), RightStages(encoded))
     assert blames(result) == {"f0.coarse": "knife-edge", "enc_p": "origin"}
     value = next(
         cell.value

@@ -1,7 +1,8 @@
 """A check of JSON documents against the part of JSON Schema that the project's own files use, without a library.
 
-The keywords are type, properties, required, additionalProperties, items, enum, const, pattern, minItems, maxItems,
-minimum, $ref to `#/$defs/NAME`, and anyOf; annotations are ignored. Any other keyword raises ValueError.
+The keywords are type, properties, required, dependentRequired, additionalProperties, items, enum, const, pattern,
+minItems, maxItems, minimum, $ref to `#/$defs/NAME`, and anyOf; annotations are ignored. Any other keyword raises
+ValueError.
 """
 
 import difflib
@@ -24,6 +25,7 @@ _KEYWORDS = {
     "type",
     "properties",
     "required",
+    "dependentRequired",
     "additionalProperties",
     "items",
     "enum",
@@ -104,6 +106,10 @@ def _object(value: Mapping[str, Any], schema: Schema, root: Schema, where: str) 
     for name in schema.get("required", []):
         if name not in value:
             yield f"{where} lacks the field {name!r}"
+    for name, others in schema.get("dependentRequired", {}).items():
+        for other in others:
+            if name in value and other not in value:
+                yield f"{where} has the field {name!r} and lacks {other!r}"
     rest = schema.get("additionalProperties", True)
     for name, item in value.items():
         inner = f"{where}.{name}" if where != "it" else name

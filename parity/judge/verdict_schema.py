@@ -18,12 +18,17 @@ _ANY_TEXT = {"type": ["string", "null"]}
 _FREE = {"type": "object"}
 
 
-def _object(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
+def _object(
+    required: dict[str, Any], optional: dict[str, Any] | None = None, together: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The schema of an object; the optional fields `together` are all there or all absent."""
+    linked = {name: [other for other in together if other != name] for name in together}
     return {
         "type": "object",
         "required": list(required),
         "properties": required | (optional or {}),
         "additionalProperties": False,
+        **({"dependentRequired": linked} if linked else {}),
     }
 
 
@@ -171,6 +176,7 @@ _CASE = _object(
             "within its limits; absent: not compared",
         },
     },
+    together=("repairs", "continuation"),
 )
 
 _LIMIT = _object(

@@ -171,6 +171,9 @@ def test_the_outputs_of_a_run_state_the_shares(tmp_path: Path) -> None:
     assert [(row["stage"], row["exact"]) for row in case["repairs"]] == [("z_p", False), ("generator", True)]
     line = "with the golden's values in small: z_p repaired: 2 → 14 dB; generator too: → exact"
     assert line in fault_summary.text(document).split("\n")
+    for one, other in (("repairs", "continuation"), ("continuation", "repairs")):
+        edited = document | {"cases": [{name: value for name, value in case.items() if name != one}]}
+        assert closed_schema.check(edited, SCHEMA) == [f"cases[0] has the field {other!r} and lacks {one!r}"]
 
 
 def test_a_few_chains_of_one_first_origin_are_continued(tmp_path: Path) -> None:

@@ -6,52 +6,27 @@ Variants that were run on noise of no golden (python -m reference.spread --seed 
 them, with the committed limits.
 """
 
+from __future__ import annotations
+
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parity import stages
-from parity.calibration import spread
+from parity.calibration import trace_checks
+from parity.calibration.trace_checks import Check, without
 from parity.errors import UsageError
-from parity.goldens import store, trace_file
-from parity.goldens.arrays import Array
 from parity.judge import limits as tolerance
 from parity.judge import metrics as compare
 
+if TYPE_CHECKING:
+    from rvc.pipeline.executors import Executor
+
 ALLOWED = 1e-3  # false alarms per check, a goal of this project
 TRUTH = ("float64", tolerance.EXACT)  # how the names of variants end that are no program: the measured truth
-
-
-@dataclass(frozen=True)
-class Check:
-    """One value of a variant and the limit that the other variants give."""
-
-    variant: str
-    tensor: str
-    mode: str
-    metric: str
-    network_f0: bool
-    value: float
-    limit: float
-    case: str = ""
-
-    @property
-    def alarm(self) -> bool:
-        """Whether the variant lies beyond the limit, although it is legitimate."""
-        return not self.value <= self.limit
-
-
-def without(document: Mapping[str, Any], variant: str) -> dict[str, Any]:
-    """The spread without one of its variants."""
-    entries = []
-    for entry in document["entries"]:
-        others = {name: value for name, value in entry["by_variant"].items() if name != variant}
-        if others:
-            entries.append({**entry, "by_variant": others})
-    return {**document, "entries": entries}
 
 
 def left_out_variants(document: Mapping[str, Any]) -> list[str]:
@@ -87,39 +62,6 @@ def from_spread(document: Mapping[str, Any]) -> Iterator[Check]:
                     entry["by_variant"][variant],
                     limit.limit,
                 )
-
-
-def from_traces(document: Mapping[str, Any], folder: Path, goldens: Path) -> Iterator[Check]:
-    """Every tensor of every trace against the limit from the other variants."""
-    for variant in left_out_variants(document):
-        limits = tolerance.Limits(without(document, variant))
-        for path in sorted((folder / variant).glob("*/*.safetensors")):
-            case = store.open_case(goldens / path.parent.name)
-            yield from _checks(variant, case, trace_file.read(path), path.stem, limits)
-
-
-def from_fresh(folder: Path, goldens: Path) -> Iterator[Check]:
-    """Checks of variants that were run on noise of no golden; the first variant by name is the reference."""
-    limits = tolerance.load()
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    for path in sorted((folder / names[0]).glob("*/chained.safetensors")) if names else ():
-        golden = store.open_case(goldens / path.parent.name)
-        case = store.MemoryCase(
-            golden.meta, {name: value for name, value in trace_file.read(path).items() if stages.is_known(name)}
-        )
-        for variant in names[1:]:
-            other = folder / variant / path.parent.name / path.name
-            if other.is_file():
-                yield from _checks(variant, case, trace_file.read(other), path.stem, limits)
-
-
-def _checks(
-    variant: str, case: store.Case, made: Mapping[str, Array], mode: str, limits: tolerance.Limits
-) -> Iterator[Check]:
-    network = tolerance.network_f0(case.options)
-    for name, metric, value in spread.values(case, made, mode):
-        limit = limits.find(name, mode, metric, network).limit
-        yield Check(variant, spread.entry_name(name), mode, metric, network, value, limit, case.name)
 
 
 def summary(checks: Sequence[Check]) -> dict[str, Any]:
@@ -162,7 +104,14 @@ def measured(limits: tolerance.Limits) -> tuple[int, int, list[str]]:
 
 
 def report(
-    spread_file: Path, goldens: Path, out: Path, *, traces: Path | None = None, fresh: Path | None = None
+    spread_file: Path,
+    goldens: Path,
+    out: Path,
+    *,
+    traces: Path | None = None,
+    fresh: Path | None = None,
+    executor: Executor | None = None,
+    resumes: bool = False,
 ) -> int:
     """Judge every variant by the others, print the false alarms and write the result.
 
@@ -172,21 +121,32 @@ def report(
         out: the JSON file to write.
         traces: the variants' traces; without them each entry of the spread is one check.
         fresh: variants that were run on noise of no golden, judged against the first one instead.
+        executor: runs the checks of the traces; None: this process does.
+        resumes: take the results of traces that an interrupted run has stored beside `out`.
     Returns:
         0, or 1 where more than ALLOWED of the checks are false alarms.
     Raises:
         UsageError: there is nothing to check.
+        ParityError: a file cannot be read.
     """
     document = tolerance.read(spread_file)
-    if fresh:
-        checks = list(from_fresh(fresh, goldens))
+    if fresh or traces:
+        if fresh:
+            tasks = trace_checks.of_fresh(fresh, goldens)
+        else:
+            assert traces is not None
+            tasks = trace_checks.of_variants(spread_file, left_out_variants(document), traces, goldens)
+        checks = trace_checks.results(tasks, out, executor, resumes=resumes)
     else:
-        checks = list(from_traces(document, traces, goldens) if traces else from_spread(document))
+        checks = list(from_spread(document))
     if not checks:
         raise UsageError(f"{spread_file} has no entry that two variants share; measure more: rvc-parity spread")
     result = summary(checks)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    fresh_file = out.with_name(f".{out.name}.{os.getpid()}")
+    fresh_file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    fresh_file.replace(out)
+    trace_checks.journal_of(out).unlink(missing_ok=True)
     for name, row in result["by_variant"].items():
         print(f"{name:24} {row['checks']:6} checks  {row['alarms']:4} false alarms")
     for check in result["false_alarms"][:20]:

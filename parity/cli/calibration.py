@@ -4,7 +4,9 @@ import argparse
 from pathlib import Path
 
 from parity.cli.command import RUN_FOLDER, Command, add_goldens
+from parity.errors import UsageError
 from parity.judge import limits
+from parity.rvc_bridge import task_executors
 
 _CALIBRATE_OUT = Path("out") / "calibrate.json"
 
@@ -82,13 +84,25 @@ def _add_calibrate_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"the result as JSON (default {_CALIBRATE_OUT})",
     )
+    task_executors.add_option(parser, "the checks of the traces")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue an interrupted run: traces that were checked are not read again"
+    )
 
 
 def _calibrate(options: argparse.Namespace) -> int:
     from parity.calibration import leave_one_out  # slow to import; only this command needs it
 
+    if (options.executor or options.resume) and not (options.traces or options.fresh):
+        raise UsageError("--executor and --resume are for traces, which are missing; give --traces or --fresh")
     return leave_one_out.report(
-        options.spread, options.goldens, options.out, traces=options.traces, fresh=options.fresh
+        options.spread,
+        options.goldens,
+        options.out,
+        traces=options.traces,
+        fresh=options.fresh,
+        executor=task_executors.named(options.executor),
+        resumes=options.resume,
     )
 
 

@@ -28,9 +28,7 @@ from parity.mutants import on_executor, schedule, summary
 from parity.mutants.catalog import all_faults
 from parity.mutants.schedule import Job
 from parity.mutants.trial import Outcome
-from rvc.errors import RvcError
-from rvc.pipeline import executors
-from rvc.pipeline.executors import Executor
+from parity.rvc_bridge import task_executors
 
 OUT = Path("out") / "mutants.json"  # result in the tier float32; in another tier mutants-TIER.json
 
@@ -46,11 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes at a time (default: all cores)"
     )
-    how.add_argument(
-        "--executor",
-        metavar="NAME",
-        help="run the trials as tasks: processes[=N], dask[=N], or dask=ADDRESS, the scheduler of a cluster",
-    )
+    task_executors.add_option(how, "the trials")
     parser.add_argument(
         "--null", type=int, default=100, help="number of runs without a fault, which may blame no stage"
     )
@@ -91,7 +85,7 @@ def execute(options: argparse.Namespace) -> int:
         raise UsageError(f"there is no case below {options.goldens}; is this the root of the repository?")
     if out.suffix != ".json":  # the folder beside it, which a new campaign empties, has its name without .json
         raise UsageError(f"--out is {out}; expected a name that ends in .json")
-    executor = _executor(options.executor) if options.executor else None
+    executor = task_executors.named(options.executor)
     begin = time.monotonic()
     jobs, without = schedule.plan(folders, options.only, options.null)
     folder = out.with_suffix("")
@@ -124,13 +118,6 @@ def execute(options: argparse.Namespace) -> int:
     missed = [] if options.only and tier is Tier.FLOAT32 else targets(document)
     print("\n".join([f"missed: {sentence}" for sentence in missed] + [f"not tried: {why}" for why in outdated]))
     return 1 if missed or outdated or document["survivors"] or document["null_accusations"] else 0
-
-
-def _executor(name: str) -> Executor:
-    try:
-        return executors.named(name)
-    except RvcError as error:
-        raise UsageError(str(error)) from None
 
 
 def _slice(text: str) -> tuple[int, int]:

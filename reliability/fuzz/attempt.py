@@ -26,8 +26,8 @@ class Attempts:
         self.work = folder / "work"
 
     def warm_up(self) -> None:
-        """Read the valid inputs without guard, so that libraries and kernels are loaded."""
-        for data in self.reader.seeds()[:2]:
+        """Read valid inputs without guard, so that libraries and kernels are loaded."""
+        for data in self.reader.loading() if self.reader.loading else self.reader.seeds()[:2]:
             with contextlib.suppress(*REFUSALS):
                 self.reader.read(self._place(data))
 

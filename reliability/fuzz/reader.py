@@ -42,6 +42,8 @@ class Reader:
         modules: the project's modules whose coverage the campaign reports.
         is_bundle: an input is several files (`mutation.bundles`).
         is_full_size: its networks have their real sizes; few inputs are tried, without guidance.
+        loading: inputs that a process reads first, untimed, so that libraries are imported and compiled; without them
+            the first two of `seeds`.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Reader:
     modules: tuple[str, ...]
     is_bundle: bool = False
     is_full_size: bool = False
+    loading: Callable[[], Sequence[bytes]] | None = None
 
     @property
     def slug(self) -> str:

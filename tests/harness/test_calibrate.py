@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from small_case import golden, tensors
 
-from parity.calibration import leave_one_out, spread
+from parity.calibration import leave_one_out, spread, trace_checks
+from parity.calibration.trace_checks import Check
 from parity.cli import main as command_line
 from parity.goldens import trace_file
 from parity.judge import limits
@@ -123,21 +124,29 @@ def test_an_unexplained_flip_counts_and_tensors_downstream_do_not(folders: tuple
     assert "d" in entry(document, "hubert.features")["by_variant"]
 
 
+def of_traces(folders: tuple[Path, Path]) -> list[Check]:
+    """The checks of the spread of these traces and goldens."""
+    path, document = folders[0].parent / "spread.json", spread.measure(*folders)
+    path.write_text(json.dumps(document))
+    tasks = trace_checks.of_variants(path, leave_one_out.left_out_variants(document), *folders)
+    return trace_checks.results(tasks, path.with_name("out.json"), None, resumes=False)
+
+
 def test_traces_are_judged_case_by_case_by_the_other_variants(folders: tuple[Path, Path]) -> None:
-    document = spread.measure(*folders)
-    checks = [check for check in leave_one_out.from_traces(document, *folders) if check.tensor == WAVE]
+    checks = [check for check in of_traces(folders) if check.tensor == WAVE]
     assert {check.variant: check.case for check in checks} == dict.fromkeys("abc", "small")
     assert not any(check.alarm for check in checks)
     variant(folders[0], "c", **louder(2e-3))
-    alarms = [check for check in leave_one_out.from_traces(spread.measure(*folders), *folders) if check.alarm]
-    assert {check.variant for check in alarms} == {"c"}
+    assert {check.variant for check in of_traces(folders) if check.alarm} == {"c"}
 
 
 def test_fresh_noise_is_judged_against_the_first_variant(folders: tuple[Path, Path], tmp_path: Path) -> None:
     fresh = tmp_path / "fresh"
     for name, by in (("a", 0.5), ("b", 0.5 + 1e-7), ("c", 0.6)):  # far from the golden: other noise
         variant(fresh, name, **louder(by))
-    checks = [check for check in leave_one_out.from_fresh(fresh, folders[1]) if check.tensor == WAVE]
+    tasks = trace_checks.of_fresh(fresh, folders[1])
+    checks = trace_checks.results(tasks, tmp_path / "out.json", None, resumes=False)
+    checks = [check for check in checks if check.tensor == WAVE]
     assert {check.variant for check in checks} == {"b", "c"}
     assert {check.variant for check in checks if check.alarm} == {"c"}
 

@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,14 @@ def test_a_crash_and_a_hang_are_attributed_to_their_inputs(tmp_path: Path, monke
     inputs = {signature: Path(path).read_bytes() for signature, path in figures.defects.items()}
     assert inputs == {"SIGKILL in planted": b"abort", "hang of more than 0.5 s in planted": b"hang"}
     assert figures.tried == 6
+
+
+def test_libraries_are_loaded_before_an_input_is_timed(guard: guards.Guard) -> None:
+    read: list[bytes] = []
+    plain = reader(lambda path: read.append(path.read_bytes()))
+    attempt.Attempts(plain, Path(guard.folder), guard).warm_up()
+    attempt.Attempts(replace(plain, loading=lambda: [b"sound"]), Path(guard.folder), guard).warm_up()
+    assert read == [b"valid", b"sound"]
 
 
 def test_an_input_is_made_small_while_its_defect_stays() -> None:

@@ -75,6 +75,12 @@ def _seeds() -> Sequence[bytes]:
     return [bundles.pack({f"{place}-{name}": data}) for place, (name, data) in enumerate(files)]
 
 
+def _loading() -> Sequence[bytes]:
+    """A sound for every command: `compare` compiles functions of librosa, which takes longer than an input may."""
+    sound = sounds.READERS[0].seeds()[0]
+    return [bundles.pack({f"{place}-song.wav": sound}) for place in range(len(OF_RVC) + len(OF_JUDGE))]
+
+
 _CHANGES = bundles.mutator(
     {
         ".pth": archives.mutate,
@@ -141,7 +147,7 @@ OF_ALL = (
     "parity.cli.main",
 )
 READERS = (
-    Reader("command lines", NAME, _seeds, _change, _read, OF_ALL, is_bundle=True),
+    Reader("command lines", NAME, _seeds, _change, _read, OF_ALL, is_bundle=True, loading=_loading),
     Reader(
         "whole conversion",
         NAME,

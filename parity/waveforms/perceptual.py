@@ -7,6 +7,7 @@ Mel spectra and cepstra are librosa's; cents and the shares of voicing are mir_e
 (`rvc-parity[perceptual]`).
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -187,9 +188,11 @@ def _power(sound: Array, rate: int) -> Array:
 def _mel_filters(rate: int, bins: int) -> Array:
     import librosa  # optional, and slow to import
 
-    filters: Array = librosa.filters.mel(
-        sr=rate, n_fft=2 * (bins - 1), n_mels=MELS, fmax=min(HIGHEST_MEL, rate / 2), norm=None
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Empty filters", UserWarning)  # of a low rate: such a band is equal in both
+        filters: Array = librosa.filters.mel(
+            sr=rate, n_fft=2 * (bins - 1), n_mels=MELS, fmax=min(HIGHEST_MEL, rate / 2), norm=None
+        )
     return filters.astype(np.float64)
 
 

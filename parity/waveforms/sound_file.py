@@ -16,6 +16,7 @@ _MAGICS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff
 _MP3 = (b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xf1", b"\xff\xf9")  # also AAC
 _MP4 = b"ftyp"
 FINAL = "waveform.final"
+LOWEST_RATE = 1000  # Hz; at a lower rate the pieces of 1 ms to 40 ms that are compared hold no sample
 LEAST_RESAMPLED = 16000  # Hz: below it the option resample_rate is ignored (docs/spec/06)
 SHORTEST = 0.05  # seconds of sound that can be compared: one frame of 40 ms and its neighbors
 
@@ -70,7 +71,7 @@ def read(path: Path) -> Sound:
     """Read a sound file.
 
     Raises:
-        UsageError: it cannot be read, holds NaN or infinity, or is shorter than SHORTEST.
+        UsageError: it cannot be read, has a rate below LOWEST_RATE, holds NaN or infinity, or is shorter than SHORTEST.
     """
     try:
         with soundfile.SoundFile(path) as file:
@@ -79,6 +80,8 @@ def read(path: Path) -> Sound:
     except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError) as error:
         reason = str(error).splitlines()[-1] if str(error) else type(error).__name__
         raise UsageError(f"{path} cannot be read as a sound ({reason}); give a WAV or FLAC file") from None
+    if sound.rate < LOWEST_RATE:
+        raise UsageError(f"{path} is sampled at {sound.rate} Hz; expected {LOWEST_RATE} Hz or more")
     if not np.isfinite(samples).all():
         raise UsageError(f"{path} holds samples that are NaN or infinite; a sound has finite samples only")
     if sound.seconds < SHORTEST:

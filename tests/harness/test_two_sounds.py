@@ -198,3 +198,14 @@ def test_every_kind_of_bad_input_is_one_sentence(tmp_path: Path, capsys: pytest.
         assert main(["compare", *map(str, arguments)]) == 2
         error = capsys.readouterr().err
         assert expected in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("rate", [1000, 768000])
+def test_sounds_of_the_lowest_and_a_very_high_rate_are_compared(
+    rate: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    soundfile.write(tmp_path / "a.wav", soxr.resample(VOICE[: RATE // 4], RATE, rate), rate)
+    soundfile.write(tmp_path / "b.wav", VOICE[: RATE // 4], RATE)
+    for pair in (("a", "a"), ("a", "b"), ("b", "a")):
+        assert main(["compare", *(str(tmp_path / f"{name}.wav") for name in pair)]) == int(pair[0] != pair[1])
+    assert capsys.readouterr().err == "" and not recwarn.list

@@ -160,6 +160,10 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
         ],
         "{}/a.wav holds samples that are NaN or infinite; a sound has finite samples only",
     ),
+    "a sound of a low rate": (
+        lambda here: [soundfile.write(here / "a.wav", np.zeros(900), 999), sound_file.read(here / "a.wav")],
+        "{}/a.wav is sampled at 999 Hz; expected 1000 Hz or more",
+    ),
     "a result that cannot be written": (
         lambda here: pair_output.write(SimpleNamespace(), made(here / "a", "")),  # type: ignore[arg-type]
         "{}/a cannot be written to (*); give another --out",

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
@@ -14,6 +15,7 @@ from reliability.fuzz import attempt, guards
 from reliability.fuzz.reader import Reader
 
 INPUTS = 600  # kept inputs that are read once more; more reach hardly any further line
+LONGEST = 180.0  # processor seconds after which no further input is read; tracing makes a reader up to 20 times as slow
 
 
 def measure(reader: Reader, inputs: Iterable[bytes]) -> tuple[int, int]:
@@ -62,6 +64,8 @@ def _reached(reader: Reader, inputs: list[bytes]) -> set[tuple[str, int]]:
         sys.settrace(at_call)
         for data in inputs:
             tries.run(data)
+            if time.process_time() > LONGEST:
+                break
     finally:
         sys.settrace(None)
         shutil.rmtree(folder, ignore_errors=True)

@@ -19,6 +19,8 @@ from reliability.fuzz.targets.judge_files import ROOT
 from reliability.kills.tasks import TASKS, Task, command, is_whole
 
 EARLIEST = 0.3  # share of a command's duration before which it only imports libraries, so that a kill shows nothing
+LATEST = 1.15  # share of the last complete run's duration at which the latest kill is; runs differ in length
+MOST_TRIES = 3  # runs for each kill; a run that ends before its kill is followed by another one
 LONGEST = 600.0  # seconds that a command may run
 TEMPORARY = (".part", ".new", ".old")  # endings of files and folders that are renamed when they are complete
 FAILED = (0, 1, 4)  # exit codes of complete runs: the judge's differs and partial are results
@@ -53,8 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(task: Task, kills: int, choices: random.Random) -> dict[str, object]:
     """Kill one command several times in one folder, then let it finish.
 
+    Args:
+        task: the command.
+        kills: how many times it is killed while it runs.
+        choices: chooses the moments.
     Returns:
-        `task`, `kills`, `ended_before` (runs that had ended when they were to be killed), `problems`.
+        `task`, `kills`, `ended_before` (further runs, which had ended when they were to be killed), `problems`.
     """
     with tempfile.TemporaryDirectory(prefix="rvc-kills-") as name:
         right, work = Path(name) / "right", Path(name) / "work"
@@ -67,29 +73,36 @@ def run(task: Task, kills: int, choices: random.Random) -> dict[str, object]:
         expected = _contents(task, right)
         if not expected:
             problems.append(f"{task.name} writes none of {task.outputs}")
-        before, ended = _contents(task, work), 0
-        for _ in range(kills):
+        before, met, ended = _contents(task, work), 0, 0
+        while met < kills and met + ended < MOST_TRIES * kills:
             task.renew(work)
-            ended += not _kill(task, work, duration * choices.uniform(EARLIEST, 1.05))
+            took = _kill(task, work, duration * choices.uniform(EARLIEST, LATEST))
+            if took is None:
+                met += 1
+            else:
+                ended, duration = ended + 1, took
             problems += [text for text in _damaged(task, work, expected, before) if text not in problems]
         task.renew(work)
         problems += _finish(task, work)
         after = _contents(task, work)
+        if met < kills:
+            problems.append(f"only {met} of {kills} kills met a running command")
         if after.keys() != expected.keys() or (not task.varying and after != expected):
             problems.append("a run after the kills does not give the result of one that was not killed")
         problems += [f"{path.name} is left" for path in work.rglob(".*") if path.suffix in TEMPORARY]
-    return {"task": task.name, "kills": kills, "ended_before": ended, "problems": problems}
+    return {"task": task.name, "kills": met, "ended_before": ended, "problems": problems}
 
 
-def _kill(task: Task, folder: Path, seconds: float) -> bool:
-    """Start a command and kill it and its children; returns whether it still ran."""
+def _kill(task: Task, folder: Path, seconds: float) -> float | None:
+    """Start a command and kill it and its children; returns the seconds that it ran where it ended before."""
+    begin = time.monotonic()
     with _start(task, folder) as process:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            return True
-    return False
+            return None
+    return time.monotonic() - begin
 
 
 def _finish(task: Task, folder: Path) -> list[str]:

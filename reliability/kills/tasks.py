@@ -37,6 +37,7 @@ entry = Path(sys.argv[1]) / "voices" / "small-1"
 if not cache._intact(entry, "small.npz"):
     cache._write_entry(entry, "small.npz", write, {"x": np.arange(500_000.0)}, {})
 """
+VOICE = Path("cache") / "voices" / "small-1" / "small.npz"  # what CACHE makes
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,12 @@ def _conversion(folder: Path) -> None:
         soundfile.write(folder / "in" / f"{number}.wav", 0.3 * np.sin(2 * np.pi * (150 + 20 * number) * time), RATE)
 
 
+def _convert_again(folder: Path) -> None:
+    """No output, where all files were converted: a run with nothing to do writes nothing that a kill could cut."""
+    if len(list((folder / "out").glob("*.wav"))) == FILES:
+        shutil.rmtree(folder / "out")
+
+
 def _features(folder: Path) -> None:
     np.save(folder / "features.npy", np.random.default_rng(0).standard_normal((4000, 256), dtype=np.float32))
 
@@ -100,6 +107,12 @@ def _nothing(folder: Path) -> None:
     (folder / "cache").mkdir()
 
 
+def _make_again(folder: Path) -> None:
+    """No voice in the cache, where it is whole; what a kill has left stays."""
+    if (folder / VOICE).is_file():
+        shutil.rmtree(folder / VOICE.parent)
+
+
 def _verdict(folder: Path) -> None:
     from parity.runs import dumps  # the judge's runs, which the other tasks do not need
 
@@ -110,11 +123,11 @@ def _verdict(folder: Path) -> None:
 _CONVERT = ("-m", "rvc", "convert", "in", "out", "--model", "voice.pth", "--hubert", "hubert", "--f0-method", "harvest")
 _RUN = ("-m", "parity", "run", "--case", GOLDEN.name, "--goldens", str(ROOT / GOLDEN.parent), "--out", "out")
 TASKS = (
-    Task("convert a folder", _conversion, _CONVERT, ("out/*.wav",)),
+    Task("convert a folder", _conversion, _CONVERT, ("out/*.wav",), renew=_convert_again),
     Task("index build", _features, ("-m", "rvc", "index", "build", "features.npy", "out.index"), ("out.index",)),
     Task("export", _voice, ("-m", "rvc", "export", "voice.pth", "out.pth"), ("out.pth",)),
     Task("record --accept", _proposal, ("-c", ACCEPT, "proposed", "goldens"), ("goldens/*/*",), renew=_propose),
-    Task("making of voices", _nothing, ("-c", CACHE, "cache"), ("cache/voices/small-1/small.npz",)),
+    Task("making of voices", _nothing, ("-c", CACHE, "cache"), (str(VOICE),), renew=_make_again),
     Task(
         "parity compare",
         _traces,

@@ -117,7 +117,8 @@ class Dask:
 
         _let_threads_sleep()
         library: Any = distributed  # Dask's functions have no type hints
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a worker that ends is an outcome, or tried again
+        for name in ("distributed", "distributed.client"):  # the latter has a level of its own
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # a worker that ends is an outcome, or tried again
         with dask.config.set({"distributed.scheduler.allowed-failures": TRIES - 1}):  # a cluster has its own number
             local: Any = None
             try:

@@ -33,6 +33,16 @@ def test_each_loss_is_noticed(script: str, problem: str | None, monkeypatch: pyt
     assert (problems == []) if problem is None else any(problem in text for text in problems), problems
 
 
+def test_a_kill_that_meets_no_running_command_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = iter((2.0, 0.5, 0.9, 0.5, 0.5))  # the first one comes when the command has ended
+    monkeypatch.setattr(random.Random, "uniform", lambda self, low, high: next(late))
+    row = kills.run(Task("planted", lambda folder: None, ("-c", RENAMED), ("*.txt",)), 3, random.Random(1))
+    assert (row["kills"], row["ended_before"], row["problems"]) == (3, 1, [])
+    monkeypatch.setattr(random.Random, "uniform", lambda self, low, high: 2.0)
+    row = kills.run(Task("planted", lambda folder: None, ("-c", RENAMED), ("*.txt",)), 1, random.Random(1))
+    assert row["problems"] == ["only 0 of 1 kills met a running command"]
+
+
 def test_every_task_prepares_its_inputs(tmp_path: Path) -> None:
     for place, task in enumerate(TASKS):
         folder = tmp_path / str(place)

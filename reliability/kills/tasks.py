@@ -25,6 +25,24 @@ from reference import record
 record.PROPOSED, record.COMMITTED = Path(sys.argv[1]), Path(sys.argv[2])
 sys.exit(record.main(["--accept", "a golden that is accepted while it is killed"]))
 """
+# `reference.record` of one golden; its tensors and facts take the place of what the original computes with a voice.
+RECORD = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from parity.goldens import store
+from parity.goldens.trace_file import Trace
+from reference import record
+from reference.recording import cases, proposal
+record.PROPOSED, name = Path(sys.argv[1]), sys.argv[2]
+(spec,) = [spec for spec in cases.read() if spec.name == name]
+golden = store.open_case(record.COMMITTED / name)
+record.record = lambda spec, original: (Trace({name: golden[name] for name in golden}), {})
+record.case_weights.of_case = lambda spec: SimpleNamespace(resolved=lambda: None)
+record.case_weights.voice_facts = lambda spec: golden.meta["voice"]
+original = SimpleNamespace(profile=spec.profile, version=lambda: golden.meta["original"])
+record.propose_one(spec, original, proposal.spread())
+"""
 # The cache of synthetic voices with a small entry in the place of a voice of 50 MB.
 CACHE = """
 import sys
@@ -126,6 +144,7 @@ TASKS = (
     Task("convert a folder", _conversion, _CONVERT, ("out/*.wav",), renew=_convert_again),
     Task("index build", _features, ("-m", "rvc", "index", "build", "features.npy", "out.index"), ("out.index",)),
     Task("export", _voice, ("-m", "rvc", "export", "voice.pth", "out.pth"), ("out.pth",)),
+    Task("record", _nothing, ("-c", RECORD, "out", GOLDEN.name), ("out/*/*",)),
     Task("record --accept", _proposal, ("-c", ACCEPT, "proposed", "goldens"), ("goldens/*/*",), renew=_propose),
     Task("making of voices", _nothing, ("-c", CACHE, "cache"), (str(VOICE),), renew=_make_again),
     Task(

@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import resource
 import shutil
 import traceback
 import warnings
 from pathlib import Path
 
+from reliability.fuzz import guards
 from reliability.fuzz.guards import Forbidden, Guard
 from reliability.fuzz.mutation import bundles
 from reliability.fuzz.reader import REFUSALS, Kind, Outcome, Reader
@@ -14,6 +16,8 @@ from reliability.fuzz.reader import REFUSALS, Kind, Outcome, Reader
 LONGEST_SENTENCE = 2000  # characters of a refusal
 PROJECT = ("rvc", "rvc_onnx", "parity", "reports", "reference")
 TOO_MUCH_MEMORY = "a refusal after the limit of memory was met"
+ENOUGH = 16 << 30  # bytes of address space; one request of ffmpeg is below 2 GiB
+MOST_USED = 2 << 20  # KiB of memory that may be written to then
 ROOT = Path(__file__).parents[2]
 
 
@@ -55,7 +59,7 @@ class Attempts:
                 warnings.simplefilter("ignore")
                 self.reader.read(path)
         except REFUSALS as error:
-            return self._refusal(error)
+            return self._refusal(error, path)
         except Forbidden as error:
             return Outcome(Kind.DEFECT, f"forbidden: {str(error).split(' ')[0]}", traceback.format_exc(limit=-12))
         except KeyboardInterrupt:
@@ -66,10 +70,10 @@ class Attempts:
             return Outcome(Kind.DEFECT, f"forbidden: {self.guard.violation}", self.guard.violation)
         return Outcome(Kind.USED)
 
-    def _refusal(self, error: Exception) -> Outcome:
+    def _refusal(self, error: Exception, path: Path) -> Outcome:
         """A refusal, or a defect where its text is no sentence for a terminal."""
         text = str(error)
-        if _lacks_memory(error):
+        if (cause := _lack_of_memory(error)) and not (_is_of_ffmpeg(cause) and self._lacks_it_again(path)):
             return Outcome(Kind.DEFECT, f"{TOO_MUCH_MEMORY} at {_place(error)}", traceback.format_exc(limit=-12))
         if self.guard.violation:
             return Outcome(Kind.DEFECT, f"forbidden: {self.guard.violation}", text)
@@ -84,12 +88,28 @@ class Attempts:
             return Outcome(Kind.DEFECT, f"a refusal {reason} at {_place(error)}", text[:LONGEST_SENTENCE])
         return Outcome(Kind.REFUSED, detail=text)
 
+    def _lacks_it_again(self, path: Path) -> bool:
+        """Whether ffmpeg reports a lack of memory where there is enough for every size that it ever asks for."""
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with guards.more_memory(ENOUGH):
+            try:
+                self.reader.read(path)
+            except REFUSALS as error:
+                used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before  # KiB
+                return _lack_of_memory(error) is not None and used < MOST_USED
+        return False
 
-def _lacks_memory(error: BaseException | None) -> bool:
-    """Whether an error, or one that led to it, is that the memory limit was met."""
+
+def _lack_of_memory(error: BaseException | None) -> MemoryError | None:
+    """The lack of memory that led to an error, or is it; None where there was none."""
     while error is not None and not isinstance(error, MemoryError):
         error = error.__cause__ or error.__context__
-    return error is not None
+    return error
+
+
+def _is_of_ffmpeg(error: MemoryError) -> bool:
+    """Whether ffmpeg reports a lack of memory, as it also does, without asking for it, where a size is above 2 GiB."""
+    return type(error).__module__.startswith("av.")
 
 
 def _signature(error: BaseException) -> str:

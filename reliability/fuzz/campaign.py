@@ -14,6 +14,7 @@ from reliability.fuzz.reader import Kind, Outcome, Reader
 HANG = 20.0  # seconds of processor time after which an input is taken to hang
 IDLE_HANG = 300.0  # seconds after which an input that uses no processor time is taken to hang
 POLL = 0.05  # seconds between two readings of the workers' counters
+LONGEST_LOADING = 300.0  # seconds after which the time of a reader runs, although its process still loads libraries
 ALL = 1 << 40  # inputs of a reader in a campaign that ends by time
 
 
@@ -50,6 +51,7 @@ class Job:
         self.shared = worker.Shared()
         self.process = 0
         self.restarts = 0
+        self.begun = self.begins_trying = time.monotonic()
         corpus = folder / "corpus"
         corpus.mkdir(parents=True, exist_ok=True)
         for number, data in enumerate(reader.seeds()):
@@ -107,6 +109,11 @@ class Job:
         self.start()
         return True
 
+    def is_loading(self) -> bool:
+        """Whether the first worker has not begun with an input yet."""
+        counted = self.shared.read()
+        return not self.restarts and not counted["tried"] and not counted["busy_since"]
+
     def stop(self) -> None:
         """End the worker, whose time is over."""
         os.kill(self.process, signal.SIGKILL)
@@ -151,7 +158,8 @@ def run(
         readers: the readers to try, in the order in which they run.
         out: receives a folder for each reader.
         seed: the seed of all random choices.
-        minutes: the duration of all readers together; each gets the same share. None: as long as `inputs` take.
+        minutes: the duration of all readers together, without the loading of libraries; each gets the same share.
+            None: as long as `inputs` take.
         inputs: the number of inputs of each reader; None: as many as the time allows.
         jobs: how many readers run at a time.
         guided: whether atheris guides the inputs by the lines that they reach.
@@ -159,21 +167,24 @@ def run(
         The figures of each reader.
     """
     share = None if minutes is None else 60 * minutes * min(jobs, len(readers)) / len(readers)
-    waiting, running, results = list(readers), list[tuple[Job, float]](), list[Figures]()
+    waiting, running, results = list(readers), list[Job](), list[Figures]()
     while waiting or running:
         while waiting and len(running) < jobs:
             reader = waiting.pop(0)
             most = ALL if inputs is None else inputs if not reader.is_full_size else max(inputs // 50, 1)
             job = Job(reader, out / reader.slug, seed, most, guided)
             job.start()
-            running.append((job, time.monotonic()))
+            running.append(job)
         time.sleep(POLL)
-        for job, begun in list(running):
-            is_late = share is not None and time.monotonic() - begun > share
+        for job in list(running):
+            now = time.monotonic()
+            if job.is_loading() and now - job.begun <= LONGEST_LOADING:
+                job.begins_trying = now
+            is_late = share is not None and now - job.begins_trying > share
             if is_late:
                 job.stop()
             if is_late or not job.poll():
-                running.remove((job, begun))
+                running.remove(job)
                 results.append(job.figures())
                 print(line(results[-1]), flush=True)
     order = [reader.name for reader in readers]

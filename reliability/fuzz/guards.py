@@ -126,4 +126,16 @@ def limit_memory(more: int) -> None:
     """Limit the address space of this process to what it has now and `more` bytes."""
     with open("/proc/self/statm", encoding="ascii") as file:
         size = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + more, size + more))
+    resource.setrlimit(resource.RLIMIT_AS, (size + more, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+@contextmanager
+def more_memory(more: int) -> Iterator[None]:
+    """Raise the limit of `limit_memory` by `more` bytes inside the block; without a limit nothing changes."""
+    limit, highest = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_AS, (limit + more, highest))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, highest))

@@ -38,7 +38,8 @@ def decode(path: str | Path, *, flush: bool = True, with_av: bool | None = None)
     Returns:
         float32 (N,) at 16 kHz.
     Raises:
-        BadInput: the file is missing, empty or no audio, its rate is below 1000 Hz, or a sample is not finite.
+        BadInput: the file is missing, empty or no audio, its rate is below 1000 Hz or above 4 MHz, or a sample is not
+            finite.
         MissingExtra: the file has more than two channels and PyAV is not installed.
     """
     sound = open_sound(path, with_av=with_av)

@@ -18,6 +18,9 @@ from rvc.errors import BadInput
 
 Samples = npt.NDArray[np.float32]
 LOWEST_RATE = 1000  # Hz; at a lower rate a small file would become an enormous one at 16 kHz
+# Hz, a choice; recorders end at 768 kHz. ffmpeg reserves a tenth of a second, and its resampler's filter grows with the
+# rate: at 2 GHz, which a damaged header may state, it needs gigabytes and minutes.
+HIGHEST_RATE = 4_000_000
 MISSING = 0.1  # seconds; encoders add or remove less than this at the ends of a file
 ESTIMATED = ("mp3", "aac", "mpeg", "mpegts")  # containers without a duration, for which ffmpeg estimates one
 
@@ -31,6 +34,21 @@ class Undecodable(BadInput):
 def is_installed() -> bool:
     """Whether PyAV is installed; it is not imported."""
     return importlib.util.find_spec("av") is not None
+
+
+def refuse_rate(path: Path, rate: int) -> None:
+    """Check that a file of sound has a possible rate, in Hz.
+
+    Raises:
+        BadInput: it is below LOWEST_RATE or above HIGHEST_RATE.
+    """
+    if rate < LOWEST_RATE:
+        raise BadInput(f"{path} is sampled at {rate} Hz; expected {LOWEST_RATE} Hz or more")
+    if rate > HIGHEST_RATE:
+        raise BadInput(
+            f"{path} states a rate of {rate} Hz; expected {HIGHEST_RATE} Hz or less; its header is damaged, so "
+            "download or record it again"
+        )
 
 
 def native_rate(path: Path) -> tuple[int, int]:
@@ -61,7 +79,7 @@ def pieces_at(path: Path, rate: int, flush: bool) -> Iterator[Samples]:
     Yields:
         float32 (n,).
     Raises:
-        BadInput: ffmpeg cannot decode the file, or its rate is below 1000 Hz.
+        BadInput: ffmpeg cannot decode the file, or its rate is not from LOWEST_RATE to HIGHEST_RATE.
     """
     with _opened(path) as (container, stream):
         yield from _resampled(path, container, stream, "mono", rate, flush)
@@ -82,8 +100,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
             stream = container.streams.audio[0]
             if stream.codec_context is None or not stream.rate:
                 raise BadInput(f"{path} has an audio track that ffmpeg cannot decode; convert it to WAV or FLAC first")
-            if stream.rate < LOWEST_RATE:
-                raise BadInput(f"{path} is sampled at {stream.rate} Hz; expected {LOWEST_RATE} Hz or more")
+            refuse_rate(path, stream.rate)
             yield container, stream
     except (av.FFmpegError, ValueError, OSError) as error:
         raise Undecodable(f"{path} cannot be decoded as sound: {_reason(error, av)}") from None
@@ -120,6 +137,7 @@ def _resampled(path: Path, container: Any, stream: Any, layout: str, rate: int, 
                 if resampler is not None:  # the track changes in its middle: a radio stream, joined recordings
                     yield from (out.to_ndarray().ravel() for out in resampler.resample(None))
                 shape = (frame.format.name, frame.layout.name, frame.rate)
+                refuse_rate(path, frame.rate)
                 resampler = av.AudioResampler(format="flt", layout=layout, rate=rate)
             decoded += frame.samples / frame.rate
             frame.pts = None  # without time stamps, gaps are not filled with silence

@@ -78,16 +78,15 @@ def open_sound(path: str | Path, *, with_av: bool | None = None) -> SoundFile:
         path: the file.
         with_av: whether to use PyAV; None uses it if it is installed.
     Raises:
-        BadInput: the file is missing, empty, something else than sound, of a rate below 1000 Hz, or cannot be
-            read.
+        BadInput: the file is missing, empty, something else than sound, of a rate that no recording has
+            (`ffmpeg.refuse_rate`), or cannot be read.
     """
     path = Path(path)
     refuse_no_sound(path)
     has_av = ffmpeg.is_installed() if with_av is None else with_av
     header = None if has_av and libsndfile.prints_on_stderr(path) else libsndfile.read_header(path)
     if header is not None:
-        if header.rate < ffmpeg.LOWEST_RATE:
-            raise BadInput(f"{path} is sampled at {header.rate} Hz; expected {ffmpeg.LOWEST_RATE} Hz or more")
+        ffmpeg.refuse_rate(path, header.rate)
         return SoundFile(path, header.rate, header.channels, header, has_av)
     if not has_av:
         reason = other_content(path) or "libsndfile does not read it; more formats come with the extra 'decoding'"

@@ -116,6 +116,12 @@ def test_libraries_are_loaded_before_an_input_is_timed(guard: guards.Guard) -> N
     assert read == [b"valid", b"sound"]
 
 
+def test_the_time_of_a_reader_begins_when_its_libraries_are_loaded(tmp_path: Path) -> None:
+    planted = replace(reader(lambda path: path.read_bytes()), loading=lambda: [time.sleep(1) or b"x"])  # type: ignore[func-returns-value]
+    (figures,) = campaign.run([planted], tmp_path, seed=1, minutes=0.2 / 60, guided=False)
+    assert figures.used > 0
+
+
 def test_an_input_is_made_small_while_its_defect_stays() -> None:
     assert minimization.cut(b"x" * 100 + b"BAD" + b"y" * 100, lambda data: b"BAD" in data) == b"BAD"
 
@@ -147,6 +153,26 @@ def test_a_refusal_after_the_memory_limit_was_met_is_a_defect(
     outcome = attempt.Attempts(reader(read), folder, guard).run(b"x")
     assert outcome.kind is Kind.DEFECT
     assert outcome.signature == "a refusal after the limit of memory was met at unknown"
+
+
+@pytest.mark.parametrize(("enough", "kind"), [(False, Kind.REFUSED), (True, Kind.DEFECT)])
+def test_ffmpeg_refuses_sizes_above_2_gib_without_asking_for_memory(
+    enough: bool, kind: Kind, guard: guards.Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    av = pytest.importorskip("av")
+    calls: list[int] = []
+
+    def read(_: Path) -> None:
+        calls.append(1)
+        if len(calls) == 1 or not enough:
+            try:
+                raise av.error.MemoryError(12, "Cannot allocate memory")
+            except av.FFmpegError:
+                raise BadInput("the file is damaged; give another") from None
+
+    folder = Path(guard.folder)
+    monkeypatch.chdir(folder)
+    assert attempt.Attempts(reader(read), folder, guard).run(b"x").kind is kind
 
 
 @pytest.mark.parametrize("mutate", [archives.mutate, json_text.mutate, tensor_files.mutate, sounds.riff, sounds.ogg])

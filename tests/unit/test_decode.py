@@ -136,6 +136,28 @@ def test_a_rate_below_that_of_sound_is_refused(tmp_path):
         )
 
 
+@pytest.mark.parametrize("subtype", ["PCM_24", "ULAW"])
+@pytest.mark.parametrize("form", ["WAV", "AU"])
+def test_a_rate_that_only_a_damaged_header_states_is_refused(tmp_path, form, subtype):
+    soundfile.write(tmp_path / "a.wav", np.zeros(400), 1_952_670_054, format=form, subtype=subtype)
+    for with_av in (True, False):
+        assert error_message(tmp_path / "a.wav", with_av=with_av) == (
+            "FILE states a rate of 1952670054 Hz; expected 4000000 Hz or less; its header is damaged, so download or "
+            "record it again"
+        )
+
+
+def test_a_rate_of_a_container_that_only_ffmpeg_reads_is_refused(tmp_path):
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "a.mka"), "w") as out:
+        stream = out.add_stream("pcm_s16le", rate=500_000_000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 400), np.int16), format="s16", layout="mono")
+        frame.rate = 500_000_000
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    assert error_message(tmp_path / "a.mka").startswith("FILE states a rate of 500000000 Hz; expected 4000000 Hz or l")
+
+
 def damaged(path, rate, kind):
     """A file of two seconds of noise whose end or header is wrong, and the samples of the intact file."""
     noise = np.random.default_rng(0).integers(-9000, 9000, 2 * rate, np.int16)

@@ -126,6 +126,7 @@ def test_raw_samples_lose_nothing_of_their_start(channels):
         (wav(np.zeros(9), 16000, "ULAW"), "stdin carries a WAV file with samples of format 7 and 8 bits, expected PCM"),
         (wav(np.zeros(9), 16000, "PCM_16")[:30], "stdin carries a WAV file that ends before its samples; record it ag"),
         (wav(np.zeros(0), 16000, "PCM_16"), "stdin holds no samples; expected raw samples or a WAV file"),
+        (wav(np.zeros(9), 2**31 - 1, "PCM_16"), "stdin carries a WAV file without a usable format; it is damaged"),
     ],
 )
 def test_a_pipe_without_samples_is_refused(data, message):

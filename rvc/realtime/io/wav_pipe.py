@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from rvc.audio.ffmpeg import LOWEST_RATE
+from rvc.audio.ffmpeg import HIGHEST_RATE, LOWEST_RATE
 from rvc.errors import BadInput
 
 MARK = 12  # bytes that show the kind of a file
@@ -115,7 +115,7 @@ def _read_chunks(pipe: BinaryIO) -> WavFormat:
                 rate,
                 bits,
             )
-    if form is None or not form[1] or form[2] < LOWEST_RATE:
+    if form is None or not form[1] or not LOWEST_RATE <= form[2] <= HIGHEST_RATE:
         raise BadInput("stdin carries a WAV file without a usable format; it is damaged")
     tag, channels, rate, bits = form
     if (tag, bits) not in NAMES:

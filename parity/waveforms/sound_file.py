@@ -18,6 +18,7 @@ _MP4 = b"ftyp"
 FINAL = "waveform.final"
 LOWEST_RATE = 1000  # Hz; at a lower rate the pieces of 1 ms to 40 ms that are compared hold no sample
 LEAST_RESAMPLED = 16000  # Hz: below it the option resample_rate is ignored (docs/spec/06)
+PIECE = 1 << 20  # samples that are read at a time, because a header may state any number of them
 SHORTEST = 0.05  # seconds of sound that can be compared: one frame of 40 ms and its neighbors
 
 
@@ -67,6 +68,14 @@ def of_case(case: Case, name: str) -> Sound:
     return Sound(name, samples, rate, "PCM_16")
 
 
+def _samples(file: soundfile.SoundFile) -> Array:
+    """All samples, float64 (samples, channels), however many the header states."""
+    pieces: list[Array] = []
+    while not pieces or len(pieces[-1]) == PIECE:
+        pieces.append(file.read(PIECE, dtype="float64", always_2d=True))
+    return np.concatenate(pieces)
+
+
 def read(path: Path) -> Sound:
     """Read a sound file.
 
@@ -75,7 +84,7 @@ def read(path: Path) -> Sound:
     """
     try:
         with soundfile.SoundFile(path) as file:
-            samples = file.read(dtype="float64", always_2d=True)
+            samples = _samples(file)
             sound = Sound(str(path), samples, int(file.samplerate), str(file.subtype))
     except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError) as error:
         reason = str(error).splitlines()[-1] if str(error) else type(error).__name__

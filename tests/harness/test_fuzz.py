@@ -26,6 +26,7 @@ from parity.output import diff
 from reliability.fuzz import attempt, campaign, figures, guards, minimization
 from reliability.fuzz.mutation import archives, json_text, raw, sounds, tensor_files
 from reliability.fuzz.reader import Kind, Reader
+from reliability.fuzz.targets import READERS
 from rvc.content.features import read_weights
 from rvc.errors import BadCheckpoint, BadInput, RvcError
 from rvc.noise import Tape
@@ -276,4 +277,8 @@ def test_the_page_holds_the_table_of_the_committed_campaign() -> None:
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     document = json.loads(figures.FILE.read_text(encoding="utf-8"))
     assert figures.page(page, document) == page
-    assert all(row["tried"] > 0 and not row["defects"] for row in document["readers"])
+    assert not any(row["defects"] for row in document["readers"])
+    assert [row["reader"] for row in document["readers"]] == [each.name for each in READERS]
+    for row, each in zip(document["readers"], READERS, strict=True):
+        assert row["tried"] >= (200 if each.is_full_size else 10_000), row
+        assert 0 < row["covered"] <= row["lines"]

@@ -10,6 +10,7 @@ import soxr
 from scipy.signal import butter, sosfiltfilt
 
 from parity.cli.main import main
+from parity.waveforms import sound_file
 from parity.waveforms.differences import Kind
 from parity.waveforms.pair import Pair, PairState, compare
 from parity.waveforms.sound_file import Sound
@@ -209,3 +210,21 @@ def test_sounds_of_the_lowest_and_a_very_high_rate_are_compared(
     for pair in (("a", "a"), ("a", "b"), ("b", "a")):
         assert main(["compare", *(str(tmp_path / f"{name}.wav") for name in pair)]) == int(pair[0] != pair[1])
     assert capsys.readouterr().err == "" and not recwarn.list
+
+
+def test_no_more_memory_is_taken_than_the_samples_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.full((2500, 2), 0.25), RATE)
+    monkeypatch.setattr(sound_file, "PIECE", 1000)
+    assert sound_file.read(path).samples.shape == (2500, 2)
+    monkeypatch.setattr(sound_file, "PIECE", 1250)
+    assert np.all(sound_file.read(path).samples == 0.25) and sound_file.read(path).samples.shape == (2500, 2)
+    monkeypatch.setattr(sound_file, "PIECE", 1 << 20)
+    asked: list[int] = []
+    read = soundfile.SoundFile.read
+    monkeypatch.setattr(
+        soundfile.SoundFile,
+        "read",
+        lambda self, frames, **options: asked.append(frames) or read(self, frames, **options),
+    )
+    assert len(sound_file.read(path).samples) == 2500 and asked == [1 << 20]

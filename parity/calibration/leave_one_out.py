@@ -23,7 +23,7 @@ from parity.judge import limits as tolerance
 from parity.judge import metrics as compare
 
 if TYPE_CHECKING:
-    from rvc.pipeline.executors import Executor
+    from parity.rvc_bridge.task_executors import Executor
 
 ALLOWED = 1e-3  # false alarms per check, a goal of this project
 TRUTH = ("float64", tolerance.EXACT)  # how the names of variants end that are no program: the measured truth

@@ -27,7 +27,7 @@ from parity.goldens.text import printable
 from parity.judge import limits as tolerance
 
 if TYPE_CHECKING:
-    from rvc.pipeline.executors import Executor
+    from parity.rvc_bridge.task_executors import Executor
 
 
 @dataclass(frozen=True)

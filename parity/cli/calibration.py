@@ -6,7 +6,6 @@ from pathlib import Path
 from parity.cli.command import RUN_FOLDER, Command, add_goldens
 from parity.errors import UsageError
 from parity.judge import limits
-from parity.rvc_bridge import task_executors
 
 _CALIBRATE_OUT = Path("out") / "calibrate.json"
 
@@ -84,7 +83,11 @@ def _add_calibrate_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"the result as JSON (default {_CALIBRATE_OUT})",
     )
-    task_executors.add_option(parser, "the checks of the traces")
+    parser.add_argument(
+        "--executor",
+        metavar="NAME",
+        help="check the traces as tasks, with rvc: processes[=N], dask[=N], or dask=ADDRESS, a cluster's scheduler",
+    )
     parser.add_argument(
         "--resume", action="store_true", help="continue an interrupted run: traces that were checked are not read again"
     )
@@ -95,13 +98,18 @@ def _calibrate(options: argparse.Namespace) -> int:
 
     if (options.executor or options.resume) and not (options.traces or options.fresh):
         raise UsageError("--executor and --resume are for traces, which are missing; give --traces or --fresh")
+    executor = None
+    if options.executor:
+        from parity.rvc_bridge import task_executors  # needs rvc, which the other checks do not
+
+        executor = task_executors.named(options.executor)
     return leave_one_out.report(
         options.spread,
         options.goldens,
         options.out,
         traces=options.traces,
         fresh=options.fresh,
-        executor=task_executors.named(options.executor),
+        executor=executor,
         resumes=options.resume,
     )
 

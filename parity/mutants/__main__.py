@@ -44,7 +44,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes at a time (default: all cores)"
     )
-    task_executors.add_option(how, "the trials")
+    how.add_argument(
+        "--executor",
+        metavar="NAME",
+        help="run the trials as tasks: processes[=N], dask[=N], or dask=ADDRESS, the scheduler of a cluster",
+    )
     parser.add_argument(
         "--null", type=int, default=100, help="number of runs without a fault, which may blame no stage"
     )

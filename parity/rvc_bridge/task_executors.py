@@ -1,25 +1,9 @@
 """`--executor` of the judge's commands: the executors of `rvc`."""
 
-import argparse
-
 from parity.errors import UsageError
 from rvc.errors import RvcError
 from rvc.pipeline import executors
-from rvc.pipeline.executors import Executor
-
-
-def add_option(parser: argparse._ActionsContainer, runs: str) -> None:
-    """--executor NAME.
-
-    Args:
-        parser: receives the option.
-        runs: what the executor runs, such as "the trials".
-    """
-    parser.add_argument(
-        "--executor",
-        metavar="NAME",
-        help=f"run {runs} as tasks: processes[=N], dask[=N], or dask=ADDRESS, the scheduler of a cluster",
-    )
+from rvc.pipeline.executors import Executor as Executor
 
 
 def named(name: str | None) -> Executor | None:

@@ -109,8 +109,9 @@ def test_a_crash_and_a_hang_are_attributed_to_their_inputs(tmp_path: Path, monke
     assert figures.tried == 6
 
 
-def test_libraries_are_loaded_before_an_input_is_timed(guard: guards.Guard) -> None:
+def test_libraries_are_loaded_before_an_input_is_timed(guard: guards.Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
+    monkeypatch.chdir(guard.folder)  # an attempt changes the working directory
     plain = reader(lambda path: read.append(path.read_bytes()))
     attempt.Attempts(plain, Path(guard.folder), guard).warm_up()
     attempt.Attempts(replace(plain, loading=lambda: [b"sound"]), Path(guard.folder), guard).warm_up()

@@ -114,11 +114,6 @@ ELSEWHERE = (
         Reason.SERVER,
         "tests/unit/test_executors.py::test_a_cluster_of_dasks_own_tools_has_the_bytes_of_one_process",
     ),
-    Elsewhere(
-        "python -m reliability.corpus",
-        Reason.LONG,
-        "tests/harness/test_corpus.py::test_a_corpus_has_the_same_bytes_when_a_worker_is_killed",
-    ),
     Elsewhere("rvc-parity run", Reason.LONG, "tests/parity/test_goldens.py::test_a_conversion_equals_the_golden"),
     Elsewhere(
         'rvc-parity check --candidate "python -m parity.adapters.onnx_runtime"',

@@ -8,8 +8,6 @@ them, with the committed limits.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -19,6 +17,7 @@ from parity import stages
 from parity.calibration import trace_checks
 from parity.calibration.trace_checks import Check, without
 from parity.errors import UsageError
+from parity.goldens import text
 from parity.judge import limits as tolerance
 from parity.judge import metrics as compare
 
@@ -130,12 +129,13 @@ def report(
         ParityError: a file cannot be read.
     """
     document = tolerance.read(spread_file)
+    if fresh:
+        tasks = trace_checks.of_fresh(fresh, goldens)
+    elif traces:
+        tasks = trace_checks.of_variants(spread_file, left_out_variants(document), traces, goldens)
+    else:
+        tasks = []
     if fresh or traces:
-        if fresh:
-            tasks = trace_checks.of_fresh(fresh, goldens)
-        else:
-            assert traces is not None
-            tasks = trace_checks.of_variants(spread_file, left_out_variants(document), traces, goldens)
         checks = trace_checks.results(tasks, out, executor, resumes=resumes)
     else:
         checks = list(from_spread(document))
@@ -143,9 +143,7 @@ def report(
         raise UsageError(f"{spread_file} has no entry that two variants share; measure more: rvc-parity spread")
     result = summary(checks)
     out.parent.mkdir(parents=True, exist_ok=True)
-    fresh_file = out.with_name(f".{out.name}.{os.getpid()}")
-    fresh_file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    fresh_file.replace(out)
+    text.write_json(out, result)
     trace_checks.journal_of(out).unlink(missing_ok=True)
     for name, row in result["by_variant"].items():
         print(f"{name:24} {row['checks']:6} checks  {row['alarms']:4} false alarms")

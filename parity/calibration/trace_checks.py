@@ -202,7 +202,7 @@ def results(tasks: Sequence[Task], out: Path, executor: Executor | None, *, resu
                 journal.add(tasks[place], value)
     if failed:
         raise ParityError(
-            f"{failed} of {len(tasks)} traces could not be checked; mend or remove them, then continue with --resume"
+            f"{failed} of {len(tasks)} traces could not be checked; repair or remove them, then continue with --resume"
         )
     return [check for place in range(len(tasks)) for check in checks[place]]
 

@@ -1,9 +1,13 @@
-"""Text from files and programs that are not trusted: JSON with limits, and names made safe to print."""
+"""Text from files and programs that are not trusted: JSON with limits, and names made safe to print.
+
+JSON of the project's own is written here, too.
+"""
 
 import json
 import math
+import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +74,13 @@ def _finite(digits: str) -> float:
     if not math.isfinite(value):
         raise ValueError("it is beyond the largest float")
     return value
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write JSON by way of a temporary file, so that no reader meets half of it."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(path)
 
 
 def printable(text: str) -> str:

@@ -15,13 +15,13 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from parity.errors import ParityError, UsageError
-from parity.goldens import store
+from parity.goldens import store, text
 from parity.judge.states import Tier
 from parity.judge.tiers import tier_limits
 from parity.mutants import on_executor, schedule, summary
@@ -109,13 +109,13 @@ def execute(options: argparse.Namespace) -> int:
         for result in results:
             bar.update()
             if result.document is not None:
-                _write(folder / schedule.key(result.job), result.document)
+                text.write_json(folder / schedule.key(result.job), result.document)
             elif result.outdated is not None:
                 outdated.append(result.outdated)
             if time.monotonic() - begin > 60 * options.minutes:
                 break
     document = _collect(folder, jobs, without) | {"seconds": round(time.monotonic() - begin, 1)}
-    _write(out, document)
+    text.write_json(out, document)
     print(summary.matrix([Outcome(**outcome) for outcome in document["outcomes"]]))
     print(summary.closing(document))
     targets = summary.missed if tier is Tier.FLOAT32 else summary.missed_in_tier
@@ -129,13 +129,6 @@ def _slice(text: str) -> tuple[int, int]:
     if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
         raise UsageError(f"the slice is {text!r}; expected I/N such as 1/8, I from 1 to N")
     return int(first), int(last)
-
-
-def _write(path: Path, document: Mapping[str, object]) -> None:
-    """Write JSON by way of a temporary file, so that no reader meets half of it."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    fresh.replace(path)
 
 
 def _collect(folder: Path, jobs: Sequence[Job], without: Sequence[str]) -> summary.Summary:

@@ -15,7 +15,7 @@ from reliability.fuzz import attempt, guards
 from reliability.fuzz.reader import Reader
 
 INPUTS = 600  # kept inputs that are read once more; more reach hardly any further line
-LONGEST = 180.0  # processor seconds after which no further input is read; tracing makes a reader up to 20 times as slow
+LONGEST = 180.0  # processor seconds after which no further input is read, because tracing makes a reader slow
 
 
 def measure(reader: Reader, inputs: Iterable[bytes]) -> tuple[int, int]:

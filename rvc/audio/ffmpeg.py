@@ -18,8 +18,8 @@ from rvc.errors import BadInput
 
 Samples = npt.NDArray[np.float32]
 LOWEST_RATE = 1000  # Hz; at a lower rate a small file would become an enormous one at 16 kHz
-# Hz, a choice; recorders end at 768 kHz. ffmpeg reserves a tenth of a second, and its resampler's filter grows with the
-# rate: at 2 GHz, which a damaged header may state, it needs gigabytes and minutes.
+# Hz, a choice far above the 768 kHz of recorders. For small files whose damaged headers stated more than 1 GHz, ffmpeg
+# ran for more than 20 s or asked for more than 2 GiB (docs/reliability.md).
 HIGHEST_RATE = 4_000_000
 MISSING = 0.1  # seconds; encoders add or remove less than this at the ends of a file
 ESTIMATED = ("mp3", "aac", "mpeg", "mpegts")  # containers without a duration, for which ffmpeg estimates one

@@ -72,7 +72,9 @@ def test_a_trace_that_fails_does_so_alone_and_a_run_is_continued(
     assert main([*command, "--out", str(out)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2 and lines[0].startswith(f"parity: {broken}: ")
-    assert lines[1] == ("parity: 1 of 5 traces could not be checked; mend or remove them, then continue with --resume")
+    assert lines[1] == (
+        "parity: 1 of 5 traces could not be checked; repair or remove them, then continue with --resume"
+    )
     assert not out.exists()
     with (tmp_path / "out.json.tasks").open("a") as file:
         file.write('{"task": "unfinis')  # as a killed run leaves it

@@ -110,7 +110,7 @@ class Dask:
         """Execute the tasks; see `Executor`.
 
         Raises:
-            BadInput: no scheduler answers at the address.
+            BadInput: no scheduler answers at the address, or its workers do not start here.
         """
         import dask
         import distributed
@@ -120,12 +120,8 @@ class Dask:
         for name in ("distributed", "distributed.client"):  # the latter has a level of its own
             logging.getLogger(name).setLevel(logging.CRITICAL)  # a worker that ends is an outcome, or tried again
         with dask.config.set({"distributed.scheduler.allowed-failures": TRIES - 1}):  # a cluster has its own number
-            local: Any = None
+            local = self._local_cluster(library) if self.address is None else None
             try:
-                if self.address is None:
-                    local = library.LocalCluster(
-                        n_workers=self.workers, threads_per_worker=1, processes=True, dashboard_address=None
-                    )
                 client = library.Client(local or self.address)
             except (OSError, ValueError) as error:
                 raise BadInput(
@@ -155,6 +151,16 @@ class Dask:
                 client.close()
                 if local is not None:
                     local.close()
+
+    def _local_cluster(self, library: Any) -> Any:
+        # Without an address, the scheduler's pages take port 8787, or warn that another program has it.
+        pages = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+        try:
+            return library.LocalCluster(
+                n_workers=self.workers, threads_per_worker=1, processes=True, scheduler_kwargs=pages
+            )
+        except (OSError, RuntimeError) as error:
+            raise BadInput(f"Dask's workers do not start here ({error}); use --executor processes") from None
 
 
 def named(text: str) -> Executor:

@@ -4,9 +4,11 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,9 @@ import soundfile
 
 from rvc.cli import batch_tasks
 from rvc.cli.main import main
+from rvc.errors import BadInput
 from rvc.pipeline import executors
-from rvc.pipeline.executors import Outcome, Processes
+from rvc.pipeline.executors import Dask, Outcome, Processes
 from tests.unit.plain_tasks import work
 from tests.unit.tiny import write_hubert, write_voice
 
@@ -131,6 +134,27 @@ def test_a_task_that_fails_or_kills_its_worker_does_so_alone():
         Outcome(3, error="unexpected ValueError: no such thing"),
         Outcome(4, "B"),
     ]
+
+
+def test_dask_does_not_warn_of_a_port_that_another_program_has():
+    """Two batches on one machine; pytest makes an error of a warning."""
+    pytest.importorskip("distributed")
+    with ExitStack() as stack:
+        with suppress(OSError):  # another program has it already
+            stack.enter_context(socket.create_server(("127.0.0.1", 8787)))
+        assert list(Dask(None, 1).results(work, ["a"])) == [Outcome(0, "A")]
+
+
+def test_workers_of_dask_that_do_not_start_are_one_sentence(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+
+    def not_started(**options):
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr(distributed, "LocalCluster", not_started)
+    with pytest.raises(BadInput) as refusal:
+        next(Dask(None, 1).results(work, ["a"]))
+    assert str(refusal.value) == ("Dask's workers do not start here (Nanny failed to start.); use --executor processes")
 
 
 def test_an_executor_that_is_abandoned_ends_its_processes():

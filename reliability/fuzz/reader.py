@@ -42,8 +42,8 @@ class Reader:
         modules: the project's modules whose coverage the campaign reports.
         is_bundle: an input is several files (`mutation.bundles`).
         is_full_size: its networks have their real sizes; few inputs are tried, without guidance.
-        loading: inputs that a process reads first, untimed, so that libraries are imported and compiled; without them
-            the first two of `seeds`.
+        loading: inputs that a process reads first, untimed, so that libraries are imported and compiled and caches of
+            the program are filled; without them the first two of `seeds`.
     """
 
     name: str

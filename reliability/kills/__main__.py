@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,8 @@ EARLIEST = 0.3  # share of a command's duration before which it only imports lib
 LATEST = 1.15  # share of the last complete run's duration at which the latest kill is; runs differ in length
 MOST_TRIES = 3  # runs for each kill; a run that ends before its kill is followed by another one
 LONGEST = 600.0  # seconds that a command may run
-TEMPORARY = (".part", ".new", ".old")  # endings of files and folders that are renamed when they are complete
+# Names of what is renamed when it is complete; the second form is that of parity/goldens/fresh_folder.py.
+TEMPORARY = re.compile(r"\.(part|new|old)$|-[0-9a-f]{6}-[0-9]+-[a-z0-9_]{8}$")
 FAILED = (0, 1, 4)  # exit codes of complete runs: the judge's differs and partial are results
 
 
@@ -89,7 +91,7 @@ def run(task: Task, kills: int, choices: random.Random) -> dict[str, object]:
             problems.append(f"only {met} of {kills} kills met a running command")
         if after.keys() != expected.keys() or (not task.varying and after != expected):
             problems.append("a run after the kills does not give the result of one that was not killed")
-        problems += [f"{path.name} is left" for path in work.rglob(".*") if path.suffix in TEMPORARY]
+        problems += [f"{path.relative_to(work)} is left" for path in work.rglob(".*") if TEMPORARY.search(path.name)]
     return {"task": task.name, "kills": met, "ended_before": ended, "problems": problems}
 
 
@@ -135,8 +137,10 @@ def _start(task: Task, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _contents(task: Task, folder: Path) -> dict[str, bytes]:
-    paths = (path for pattern in task.outputs for path in folder.glob(pattern) if not path.name.startswith("."))
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(paths) if path.is_file()}
+    """The outputs by name; hidden files and folders are those that are renamed when they are complete."""
+    paths = sorted({path for pattern in task.outputs for path in folder.glob(pattern) if path.is_file()})
+    names = [path.relative_to(folder) for path in paths]
+    return {str(name): (folder / name).read_bytes() for name in names if not any(part[0] == "." for part in name.parts)}
 
 
 def _damaged(task: Task, folder: Path, expected: dict[str, bytes], before: dict[str, bytes]) -> list[str]:

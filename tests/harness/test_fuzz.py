@@ -18,11 +18,13 @@ from typing import Any
 import pytest
 import torch
 
+from parity import voices
 from parity.cli import main as judge
 from parity.errors import ParityError
 from parity.goldens import text
 from parity.judge import limits, waivers
 from parity.output import diff
+from parity.voices import cache
 from reliability.fuzz import attempt, campaign, figures, guards, minimization
 from reliability.fuzz.mutation import archives, json_text, raw, sounds, tensor_files
 from reliability.fuzz.reader import Kind, Reader
@@ -116,6 +118,16 @@ def test_libraries_are_loaded_before_an_input_is_timed(guard: guards.Guard, monk
     attempt.Attempts(plain, Path(guard.folder), guard).warm_up()
     attempt.Attempts(replace(plain, loading=lambda: [b"sound"]), Path(guard.folder), guard).warm_up()
     assert read == [b"valid", b"sound"]
+
+
+def test_the_voices_of_replays_are_made_before_traces_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The judge may make them in its own cache while it replays a stage, which is no defect of what reads a trace."""
+    made: list[str] = []
+    monkeypatch.setattr(cache, "path_of", made.append)
+    (trace,) = [target for target in READERS if target.name == "trace"]
+    assert trace.loading is not None
+    assert trace.loading() == trace.seeds()[:2]
+    assert {*voices.KINDS, "hubert", "rmvpe", *(f"index-{name}" for name in voices.INDEXES)} <= set(made)
 
 
 def test_the_time_of_a_reader_begins_when_its_libraries_are_loaded(tmp_path: Path) -> None:

@@ -12,6 +12,13 @@ SLOWLY = "import time\nfor _ in range(40):\n    file.write('x' * 100); file.flus
 IN_PLACE = f"file = open('a.txt', 'w')\n{SLOWLY}"
 RENAMED = f"import os\nfile = open('.a.part', 'w')\n{SLOWLY}os.replace('.a.part', 'a.txt')"
 OTHER_NAMES = f"import os\nname = f'.{{os.getpid()}}.part'\nfile = open(name, 'w')\n{SLOWLY}os.replace(name, 'a.txt')"
+FOLDER = f"""import os, tempfile
+{{begin}}
+name = tempfile.mkdtemp(prefix='.out-0a1b2c-1-', dir='.')
+file = open(name + '/a.txt', 'w')
+{SLOWLY}os.replace(name, 'out') if not os.path.exists('out') else None
+{{end}}"""
+REMOVED = "import glob, shutil\nfor old in glob.glob('.out-*'): shutil.rmtree(old)"
 ONLY_ONCE = f"import sys\nfrom pathlib import Path\nPath('begun').touch(exist_ok=False)\n{RENAMED}"
 
 
@@ -21,12 +28,14 @@ ONLY_ONCE = f"import sys\nfrom pathlib import Path\nPath('begun').touch(exist_ok
         (RENAMED, None),
         (IN_PLACE, "a.txt is half-written"),
         (OTHER_NAMES, ".part is left"),
+        (FOLDER.format(begin=REMOVED, end=REMOVED), None),
+        (FOLDER.format(begin="", end=""), " is left"),
         (ONLY_ONCE, "ends with 1"),
     ],
 )
 def test_each_loss_is_noticed(script: str, problem: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kills, "EARLIEST", 0.5)
-    task = Task("planted", lambda folder: None, ("-c", script), ("*.txt",))
+    task = Task("planted", lambda folder: None, ("-c", script), ("*.txt", "*/*.txt"))
     row = kills.run(task, 4, random.Random(1))
     problems = row["problems"]
     assert isinstance(problems, list)

@@ -16,6 +16,7 @@ from parity.goldens import store
 from parity.judge import limits, waivers
 from parity.output import badge, diff, junit, markdown, table
 from parity.runs import dumps
+from parity.voices import cache
 from reliability.fuzz.mutation import bundles, json_text, tensor_files
 from reliability.fuzz.reader import Reader
 from reports.data import load
@@ -42,6 +43,13 @@ def trace(frames: int = 6) -> dict[str, Any]:
 def _traces() -> Sequence[bytes]:
     about = {"profile": "webui-2026", "options": {"f0_method": "pm", "transpose": 0}, "rate": 40000}
     return [save(trace()), save(trace(), {"rvc": json.dumps(about)}), save(trace(), {"options": '{"protect": 0.5}'})]
+
+
+def _loading() -> Sequence[bytes]:
+    """Traces to read first, when the judge's cache holds the voices that its replays use: it may write them there."""
+    for name in cache.pinned():
+        cache.path_of(name)
+    return _traces()[:2]
 
 
 def _read_trace(path: Path) -> None:
@@ -153,8 +161,9 @@ def _reader(
     read: Callable[[Path], Any],
     *modules: str,
     is_bundle: bool = False,
+    loading: Callable[[], Sequence[bytes]] | None = None,
 ) -> Reader:
-    return Reader(name, file, seeds, mutate, read, modules, is_bundle)
+    return Reader(name, file, seeds, mutate, read, modules, is_bundle, loading=loading)
 
 
 FOLDER = bundles.mutator({".json": json_text.mutate, ".safetensors": tensor_files.mutate})
@@ -168,6 +177,7 @@ READERS = (
         "parity.goldens.trace_file",
         "parity.goldens.tensor_file",
         "parity.runs.dumps",
+        loading=_loading,
     ),
     _reader(
         "golden",

@@ -23,7 +23,7 @@ import numpy as np
 
 from parity import stages
 from parity.errors import ParityError, UsageError
-from parity.goldens import store, time_axes, trace_file
+from parity.goldens import store, text, time_axes, trace_file
 from parity.goldens.arrays import Array
 from parity.goldens.store import Case
 from parity.judge import ledger, limits, metrics
@@ -212,8 +212,6 @@ def write(folder: Path, goldens: Path, out: Path, *, keep: bool = False, adds: b
         UsageError: there is nothing to measure.
     """
     document = measure(folder, goldens, limits.read(out) if keep or adds else None, adds=adds)
-    fresh = out.with_name(f".{out.name}.new")
-    fresh.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    fresh.replace(out)
+    text.write_json(out, document)
     print(f"{out}: {len(document['entries'])} entries from {len(document['variants'])} variants")
     return 0

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 _MACHINE = hashlib.sha256(platform.node().encode(errors="replace")).hexdigest()[:6]
+FORM = re.compile(r"\.(?P<place>.+)-(?P<machine>[0-9a-f]{6})-(?P<process>[0-9]+)-[^-]+")  # of the names of new folders
 
 
 def fresh_folder(place: Path) -> Path:
@@ -18,13 +19,11 @@ def fresh_folder(place: Path) -> Path:
     Raises:
         OSError: no folder can be made there.
     """
-    begin = f".{place.name}-{_MACHINE}-"
-    pattern = re.compile(re.escape(begin) + r"(\d+)-.*")
     for name in os.listdir(place.parent):
-        match = pattern.fullmatch(name)
-        if match and not _runs(int(match[1])):
+        match = FORM.fullmatch(name)
+        if match and match["place"] == place.name and match["machine"] == _MACHINE and not _runs(int(match["process"])):
             shutil.rmtree(place.parent / name, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{begin}{os.getpid()}-", dir=place.parent))
+    return Path(tempfile.mkdtemp(prefix=f".{place.name}-{_MACHINE}-{os.getpid()}-", dir=place.parent))
 
 
 def _runs(process: int) -> bool:

@@ -21,7 +21,7 @@ from parity import stages
 from parity.errors import ParityError
 from parity.goldens import closed_schema, golden_set, store
 from parity.goldens.text import parse as parse_json
-from parity.goldens.text import parse_file
+from parity.goldens.text import parse_file, write_json
 from parity.judge import limits, metrics, waivers
 from parity.judge.limits import Limits
 from parity.judge.states import Mode
@@ -173,9 +173,7 @@ def read(path: Path = FILE) -> Material:
 def write(folders: Sequence[Path], path: Path | None = None) -> Material:
     """Pin some goldens with the limits, the spread and the waivers of the package; returns what is pinned."""
     pinned, path = material(folders), path or FILE
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(json.dumps(document(pinned), indent=1) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    write_json(path, document(pinned))
     return pinned
 
 

@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from parity.goldens import fresh_folder
 from reliability.fuzz.targets.judge_files import ROOT
 from reliability.kills.tasks import TASKS, Task, command, is_whole
 
@@ -23,8 +23,7 @@ EARLIEST = 0.3  # share of a command's duration before which it only imports lib
 LATEST = 1.15  # share of the last complete run's duration at which the latest kill is; runs differ in length
 MOST_TRIES = 3  # runs for each kill; a run that ends before its kill is followed by another one
 LONGEST = 600.0  # seconds that a command may run
-# Names of what is renamed when it is complete; the second form is that of parity/goldens/fresh_folder.py.
-TEMPORARY = re.compile(r"\.(part|new|old)$|-[0-9a-f]{6}-[0-9]+-[a-z0-9_]{8}$")
+TEMPORARY = (".part", ".new", ".old")  # endings of files and folders that are renamed when they are complete
 FAILED = (0, 1, 4)  # exit codes of complete runs: the judge's differs and partial are results
 
 
@@ -91,7 +90,7 @@ def run(task: Task, kills: int, choices: random.Random) -> dict[str, object]:
             problems.append(f"only {met} of {kills} kills met a running command")
         if after.keys() != expected.keys() or (not task.varying and after != expected):
             problems.append("a run after the kills does not give the result of one that was not killed")
-        problems += [f"{path.relative_to(work)} is left" for path in work.rglob(".*") if TEMPORARY.search(path.name)]
+        problems += [f"{path.relative_to(work)} is left" for path in work.rglob(".*") if _is_temporary(path)]
     return {"task": task.name, "kills": met, "ended_before": ended, "problems": problems}
 
 
@@ -141,6 +140,10 @@ def _contents(task: Task, folder: Path) -> dict[str, bytes]:
     paths = sorted({path for pattern in task.outputs for path in folder.glob(pattern) if path.is_file()})
     names = [path.relative_to(folder) for path in paths]
     return {str(name): (folder / name).read_bytes() for name in names if not any(part[0] == "." for part in name.parts)}
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.suffix in TEMPORARY or fresh_folder.FORM.fullmatch(path.name) is not None
 
 
 def _damaged(task: Task, folder: Path, expected: dict[str, bytes], before: dict[str, bytes]) -> list[str]:
